@@ -1,0 +1,159 @@
+"""`.tql` on Polars and pandas frames: the calls of `api` as methods, and nothing else."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Generic, TypeVar
+
+import pandas as pd
+import polars as pl
+
+from tql_frames import api
+from tql_frames.api import Order
+from tql_frames.explanation import Explanation
+
+AnyFrame = TypeVar("AnyFrame", bound=pl.DataFrame | pl.LazyFrame | pd.DataFrame)
+
+
+class _Namespace(Generic[AnyFrame]):
+    """What every kind of frame has."""
+
+    __slots__ = ("_frame",)
+
+    def __init__(self, frame: AnyFrame) -> None:
+        self._frame = frame
+
+    def explain(self, sampler: str | pl.Expr) -> Explanation:
+        """Say what a sampler does to this frame; see `tql_frames.explain`."""
+        return api.explain(self._frame, sampler)
+
+
+class DataFrameNamespace(_Namespace[pl.DataFrame]):
+    """`df.tql` on a Polars DataFrame.
+
+    Example:
+        >>> df = pl.DataFrame({"age": [71, 34]})
+        >>> df.tql.sample("max_weight(age > 60: 1)", limit=2, seed=1)["age"].to_list()
+        [71, 71]
+    """
+
+    __slots__ = ()
+
+    def sample(
+        self,
+        sampler: str | pl.Expr,
+        limit: int | None = None,
+        *,
+        fraction: float | None = None,
+        replace: bool = True,
+        seed: int | None = None,
+        order: Order = "draw",
+        index: str | None = "index",
+    ) -> pl.DataFrame:
+        """Draw rows by weight; see `tql_frames.sample`."""
+        return api.sample(
+            self._frame, sampler, limit, fraction=fraction, replace=replace, seed=seed, order=order, index=index
+        )
+
+    def weights(self, sampler: str | pl.Expr) -> pl.Series:
+        """Series `weight` of the rows; see `tql_frames.weights`."""
+        return api.weights(self._frame, sampler)
+
+
+class LazyFrameNamespace(_Namespace[pl.LazyFrame]):
+    """`lf.tql` on a Polars LazyFrame.
+
+    Example:
+        >>> lf = pl.LazyFrame({"age": [71, 34]})
+        >>> lf.tql.sample("max_weight(age > 60: 1)", limit=2, seed=1).collect()["age"].to_list()
+        [71, 71]
+    """
+
+    __slots__ = ()
+
+    def sample(
+        self,
+        sampler: str | pl.Expr,
+        limit: int | None = None,
+        *,
+        fraction: float | None = None,
+        replace: bool = True,
+        seed: int | None = None,
+        order: Order = "draw",
+        index: str | None = "index",
+    ) -> pl.LazyFrame:
+        """Plan to draw rows by weight; see `tql_frames.sample`."""
+        return api.sample(
+            self._frame, sampler, limit, fraction=fraction, replace=replace, seed=seed, order=order, index=index
+        )
+
+    def weights(self, sampler: str | pl.Expr) -> pl.LazyFrame:
+        """Plan of one column `weight`; see `tql_frames.weights`."""
+        return api.weights(self._frame, sampler)
+
+
+class PandasNamespace(_Namespace[pd.DataFrame]):
+    """`df.tql` on a pandas DataFrame.
+
+    Example:
+        >>> df = pd.DataFrame({"age": [71, 34]}, index=["x", "y"])
+        >>> df.tql.sample("max_weight(age > 60: 1)", limit=2, seed=1).index.to_list()
+        ['x', 'x']
+    """
+
+    __slots__ = ()
+
+    def sample(
+        self,
+        sampler: str | pl.Expr,
+        limit: int | None = None,
+        *,
+        fraction: float | None = None,
+        replace: bool = True,
+        seed: int | None = None,
+        order: Order = "draw",
+        index: str | None = "index",
+        ignore_index: bool = False,
+    ) -> pd.DataFrame:
+        """Draw rows by weight, with their index labels; see `tql_frames.sample`."""
+        return api.sample(
+            self._frame,
+            sampler,
+            limit,
+            fraction=fraction,
+            replace=replace,
+            seed=seed,
+            order=order,
+            index=index,
+            ignore_index=ignore_index,
+        )
+
+    def weights(self, sampler: str | pl.Expr) -> pd.Series:
+        """Series `weight` of the rows, with the index of the frame; see `tql_frames.weights`."""
+        return api.weights(self._frame, sampler)
+
+
+class _Accessor:
+    """A namespace made anew at each use.
+
+    Polars and pandas keep the namespace object on the frame that it points to: a cycle, which holds the frame's memory
+    until the garbage collector comes by. A namespace without state has nothing to keep.
+    """
+
+    def __init__(self, namespace: type[Any]) -> None:
+        self._namespace = namespace
+
+    def __get__(self, frame: object | None, owner: type) -> Any:
+        return self._namespace if frame is None else self._namespace(frame)
+
+
+def register() -> None:
+    """Put `.tql` on Polars and pandas frames, known to both libraries' own registries."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a reloaded module registers again
+        pl.api.register_dataframe_namespace("tql")(DataFrameNamespace)
+        pl.api.register_lazyframe_namespace("tql")(LazyFrameNamespace)
+        pd.api.extensions.register_dataframe_accessor("tql")(PandasNamespace)
+    pl.DataFrame.tql = _Accessor(DataFrameNamespace)  # type: ignore[attr-defined]
+    pl.LazyFrame.tql = _Accessor(LazyFrameNamespace)  # type: ignore[attr-defined]
+    pd.DataFrame.tql = _Accessor(PandasNamespace)  # type: ignore[attr-defined]

@@ -1,0 +1,318 @@
+"""Comparisons: `== < …`, `in`, `between`, `like` and `contains`, each type in its right Polars form.
+
+Scalars against scalars; lists come in through `elementwise`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from typing import Literal, TypeAlias, TypeVar
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from tql_frames.compiler.elementwise import lift
+from tql_frames.compiler.types import (
+    Constant,
+    DataType,
+    Value,
+    as_list,
+    describe,
+    inner,
+    is_bool,
+    is_fractional,
+    is_nested,
+    is_null,
+    is_number,
+    is_temporal,
+    is_text,
+)
+from tql_frames.errors import Fault, TQLTypeError, TQLUnsupportedError
+from tql_frames.language.tree import Node
+
+TimeUnit: TypeAlias = Literal["ms", "us", "ns"]
+Stamp = TypeVar("Stamp", dt.time, dt.datetime)
+
+NO_BOOL = pl.lit(None, dtype=pl.Boolean)
+_MIRROR = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_MAX_PATTERN = 1000  # characters of a LIKE pattern; the regex engine refuses far larger ones at run time
+
+
+def compare(operator: str, node: Node, left: Value, right: Value) -> pl.Expr:
+    """`left operator right` on scalars: null where either is null; NaN is unequal to all, neither less nor greater.
+
+    Raises:
+        Fault: the types do not compare; blamed on `node`, the comparison, or on a text that is no date.
+    """
+    if is_null(left.dtype) or is_null(right.dtype):
+        return NO_BOOL
+    a, b = left.dtype, right.dtype
+    if all(is_number(dtype) or is_bool(dtype) for dtype in (a, b)):
+        return _compare_numbers(operator, left, right)
+    if is_text(a) and is_text(b):
+        return _compare_text(operator, left, right)
+    if is_temporal(a) or is_temporal(b):
+        return _compare_temporal(operator, node, left, right)
+    raise _cannot_compare(node, left, right)
+
+
+def comparison(operator: str, node: Node, left: Value, right: Value) -> Value:
+    """`left operator right`, elementwise where one is a list."""
+
+    def rule(a: Value, b: Value) -> Value:
+        return Value(node, compare(operator, node, a, b), pl.Boolean())
+
+    def across(a: pl.Expr, b: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+        zero = Value(node, pl.lit(0.0), pl.Float64(), Constant(0.0))
+        return a - b, compare(operator, node, Value(node, pl.element(), pl.Float64()), zero)
+
+    return lift(rule, node, left, right, across=across)
+
+
+def _cannot_compare(node: Node, left: Value, right: Value, hint: str | None = None) -> Fault:
+    return Fault(TQLTypeError, f"cannot compare {describe(left.dtype)} with {describe(right.dtype)}", node.span, hint)
+
+
+def _operate(operator: str, a: pl.Expr, b: pl.Expr) -> pl.Expr:
+    match operator:
+        case "==":
+            return a == b
+        case "!=":
+            return a != b
+        case "<":
+            return a < b
+        case "<=":
+            return a <= b
+        case ">":
+            return a > b
+        case ">=":
+            return a >= b
+    raise AssertionError(operator)
+
+
+def _compare_numbers(operator: str, left: Value, right: Value) -> pl.Expr:
+    if not (is_fractional(left.dtype) or is_fractional(right.dtype)):
+        return _operate(operator, *_same_integers(left, right))
+    a, b = left.expr.cast(pl.Float64), right.expr.cast(pl.Float64)
+    found = _operate(operator, a, b)
+    # Polars orders NaN as the largest number, equal to itself. Only where the side that this favours may hold NaN is
+    # a guard needed; a constant never is NaN.
+    favoured, guard = (right, b) if operator in ("<", "<=") else (left, a)
+    if favoured.constant is not None or not favoured.dtype.is_float():
+        return found
+    return found | guard.is_nan() if operator == "!=" else found & guard.is_not_nan()
+
+
+def _same_integers(left: Value, right: Value) -> tuple[pl.Expr, pl.Expr]:
+    """Both sides in one integer type that holds every value of both; a constant takes its column's type if it fits."""
+    for value, other in ((left, right), (right, left)):
+        if value.constant is not None and other.constant is None and other.dtype.is_integer():
+            number = int(value.constant.value)  # type: ignore[arg-type]
+            if _fits(number, other.dtype):
+                fitted = pl.lit(number, dtype=other.dtype)
+                return (fitted, other.expr) if value is left else (left.expr, fitted)
+    if left.dtype == right.dtype:
+        return left.expr, right.expr
+    wide = any(dtype in (pl.UInt64, pl.Int128) or str(dtype) == "UInt128" for dtype in (left.dtype, right.dtype))
+    target = pl.Int128 if wide else pl.Int64
+    return left.expr.cast(target), right.expr.cast(target)
+
+
+def _fits(number: int, dtype: DataType) -> bool:
+    bits = int("".join(filter(str.isdigit, str(dtype))))
+    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if dtype.is_signed_integer() else (0, 2**bits - 1)
+    return bool(low <= number <= high)
+
+
+def _compare_text(operator: str, left: Value, right: Value) -> pl.Expr:
+    if operator in ("==", "!="):
+        for column, constant in ((left, right), (right, left)):
+            if constant.constant is not None and not isinstance(column.dtype, pl.String):
+                # The category is looked up once instead of turning the column into text.
+                word = str(constant.constant.value)
+                if not isinstance(column.dtype, pl.Enum):
+                    return _operate(operator, column.expr, pl.lit(word))
+                if word in column.dtype.categories:
+                    return _operate(operator, column.expr, pl.lit(word, dtype=column.dtype))
+                return column.expr.is_null() & NO_BOOL if operator == "==" else column.expr.is_not_null() | NO_BOOL
+    return _operate(operator, as_text(left), as_text(right))
+
+
+def as_text(value: Value) -> pl.Expr:
+    """A text value as String, whatever it is stored as."""
+    return value.expr if isinstance(value.dtype, pl.String) else value.expr.cast(pl.String)
+
+
+def _compare_temporal(operator: str, node: Node, left: Value, right: Value) -> pl.Expr:
+    for moment, text in ((left, right), (right, left)):
+        if is_temporal(moment.dtype) and text.constant is not None and isinstance(text.dtype, pl.String):
+            mirrored = operator if moment is left else _MIRROR.get(operator, operator)
+            return _operate(mirrored, *_with_iso_text(node, moment, text))
+    if not (is_temporal(left.dtype) and is_temporal(right.dtype)):
+        text_column = is_text(left.dtype) or is_text(right.dtype)
+        raise _cannot_compare(
+            node, left, right, "dates compare with ISO text, such as '2024-05-01'" if text_column else None
+        )
+    a, b = left.dtype, right.dtype
+    days = (pl.Date, pl.Datetime)
+    unit: TimeUnit = "ns" if "ns" in (_unit(a), _unit(b)) else "us"
+    if isinstance(a, days) and isinstance(b, days):
+        if _zone(a) is None and _zone(b) is None:
+            if a == b:
+                return _operate(operator, left.expr, right.expr)
+            return _operate(operator, left.expr.cast(pl.Datetime(unit)), right.expr.cast(pl.Datetime(unit)))
+        if _zone(a) is None or _zone(b) is None:
+            raise Fault(TQLTypeError, "cannot compare a time that has a zone with one that has none", node.span)
+        return _operate(operator, _instant(left.expr, unit), _instant(right.expr, unit))
+    if type(a) is not type(b):
+        raise _cannot_compare(node, left, right)
+    if isinstance(a, pl.Duration) and a != b:
+        return _operate(operator, left.expr.cast(pl.Duration(unit)), right.expr.cast(pl.Duration(unit)))
+    return _operate(operator, left.expr, right.expr)
+
+
+def _zone(dtype: DataType) -> str | None:
+    return dtype.time_zone if isinstance(dtype, pl.Datetime) else None
+
+
+def _unit(dtype: DataType) -> TimeUnit | None:
+    return dtype.time_unit if isinstance(dtype, (pl.Datetime, pl.Duration)) else None
+
+
+def _instant(expr: pl.Expr, unit: TimeUnit) -> pl.Expr:
+    return expr.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(pl.Datetime(unit))
+
+
+def _with_iso_text(node: Node, moment: Value, text: Value) -> tuple[pl.Expr, pl.Expr]:
+    """A date or time column and the ISO text it is compared with, in one type."""
+    assert text.constant is not None
+    word, dtype = str(text.constant.value), moment.dtype
+    if isinstance(dtype, pl.Time):
+        return moment.expr, pl.lit(_from_iso(dt.time, word, text, "a time of day, such as '13:30'"))
+    if isinstance(dtype, pl.Duration):
+        raise _cannot_compare(node, moment, text)
+    stamp = _from_iso(dt.datetime, word, text, "an ISO date, such as '2024-05-01'")
+    zone = _zone(dtype)
+    if isinstance(dtype, pl.Date):
+        if stamp.tzinfo is not None:
+            raise Fault(TQLTypeError, "cannot compare a date with a time that has a zone", node.span)
+        if stamp.time() == dt.time():
+            return moment.expr, pl.lit(stamp.date())
+        return moment.expr.cast(pl.Datetime("us")), pl.lit(stamp, dtype=pl.Datetime("us"))
+    if zone is None and stamp.tzinfo is not None:
+        raise Fault(TQLTypeError, "cannot compare a time that has no zone with one that has", node.span)
+    expr = moment.expr
+    if zone is not None:
+        aware = stamp if stamp.tzinfo is not None else stamp.replace(tzinfo=ZoneInfo(zone))
+        stamp = aware.astimezone(dt.UTC).replace(tzinfo=None)
+        expr = expr.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    # Polars would compare in the coarser of two units: both go to one that holds them.
+    unit = _unit(dtype)
+    if unit == "ns" and 1678 <= stamp.year <= 2261:
+        return expr, pl.lit(stamp, dtype=pl.Datetime("ns"))
+    return expr.cast(pl.Datetime("us")), pl.lit(stamp, dtype=pl.Datetime("us"))
+
+
+def _from_iso(kind: type[Stamp], word: str, text: Value, wanted: str) -> Stamp:
+    try:
+        return kind.fromisoformat(word)
+    except ValueError:
+        raise Fault(TQLTypeError, f"{word[:40]!r} is not {wanted}", text.node.span) from None
+
+
+def membership(node: Node, operand: Value, items: Sequence[Value]) -> Value:
+    """`operand in (items)`, elementwise where the operand is a list."""
+
+    def rule(value: Value, *choices: Value) -> Value:
+        found = [compare("==", choice.node, value, choice) for choice in choices]  # finds every type error
+        fast = _in_constants(value, choices)
+        return Value(node, pl.any_horizontal(found) if fast is None else fast, pl.Boolean())
+
+    return lift(rule, node, operand, *items)
+
+
+def _in_constants(value: Value, choices: Sequence[Value]) -> pl.Expr | None:
+    """Hash look-up in a list of constants of one kind; None where the kinds need one comparison each."""
+    if value.constant is not None or not all(choice.constant for choice in choices):
+        return None
+    words = [choice.constant.value for choice in choices if choice.constant and choice.constant.value is not None]
+    dtype = value.dtype
+    if dtype.is_integer() and all(type(word) is int for word in words):
+        words = [word for word in words if _fits(int(word), dtype)]
+    elif isinstance(dtype, pl.Enum):
+        words = [word for word in words if word in dtype.categories]
+    elif isinstance(dtype, pl.Categorical):
+        dtype = pl.String()
+    elif not isinstance(dtype, pl.String):
+        return None
+    found = value.expr.is_in(pl.lit(pl.Series(words, dtype=dtype)).implode())
+    return found if len(words) == len(choices) or all(c.dtype != pl.Null for c in choices) else found | NO_BOOL
+
+
+def like(node: Node, operand: Value, pattern: Value, *, ignore_case: bool) -> Value:
+    """`operand like pattern`: the whole text; `*` and `%` any run, `?` one character, all else literal."""
+    if pattern.constant is None or not isinstance(pattern.constant.value, str):
+        raise Fault(TQLTypeError, f"a pattern is a text in single quotes, not {pattern.words}", pattern.node.span)
+    text = pattern.constant.value
+    if len(text) > _MAX_PATTERN:
+        raise Fault(TQLUnsupportedError, f"a pattern has at most {_MAX_PATTERN} characters", pattern.node.span)
+    flags = "(?si)" if ignore_case else "(?s)"
+    runs = re.sub(r"[*%]+", "*", text)
+    regex = "".join(".*" if char == "*" else "." if char == "?" else _literal_regex(char) for char in runs)
+
+    def rule(value: Value, _: Value) -> Value:
+        if is_null(value.dtype):
+            return Value(node, NO_BOOL, pl.Boolean())
+        if not is_text(value.dtype):
+            raise Fault(TQLTypeError, f"like needs text, not {describe(value.dtype)}", operand.node.span)
+        return Value(node, as_text(value).str.contains(rf"{flags}\A{regex}\z"), pl.Boolean())
+
+    return lift(rule, node, operand, pattern)
+
+
+def _literal_regex(char: str) -> str:
+    # Rust's regex syntax refuses a backslash before a letter or non-ASCII character; only punctuation needs one.
+    return "\\" + char if char in r"\.+()|[]{}^$#&-~/" else char
+
+
+def contains(node: Node, container: Value, item: Value) -> Value:
+    """`contains(x, v)`: a text has a substring, a list or array has an element equal to `v`."""
+    if container.base is not None:
+        container = Value(container.node, container.row_expr, container.row_dtype)
+    if is_null(container.dtype):
+        return Value(node, NO_BOOL, pl.Boolean())
+    if is_text(container.dtype):
+        if not (is_text(item.dtype) or is_null(item.dtype)):
+            raise Fault(TQLTypeError, f"a text cannot contain {item.words}", item.node.span)
+        found = as_text(container).str.contains(as_text(item), literal=True)
+        return Value(node, found, pl.Boolean())
+    if not is_nested(container.dtype):
+        hint = "compare it with == or <" if is_number(container.dtype) else None
+        raise Fault(
+            TQLTypeError, f"contains needs text, a list or an array, not {container.words}", container.node.span, hint
+        )
+    element = inner(container.dtype)
+    if is_nested(element):
+        raise Fault(TQLTypeError, f"contains looks into one dimension, not {container.words}", container.node.span)
+    try:
+        probe = compare("==", item.node, Value(node, pl.element(), element), item)
+    except Fault as fault:
+        message = f"{container.words} cannot contain {item.words}"
+        raise Fault(fault.kind, message, item.node.span, fault.hint) from None
+    lists = as_list(container.expr, container.dtype)
+    if isinstance(element, pl.String) and is_text(item.dtype):
+        return Value(node, lists.list.contains(as_text(item)), pl.Boolean())
+    if item.constant is not None:
+        return Value(node, lists.list.eval(probe).list.any(), pl.Boolean())
+    if is_text(element):
+        return Value(node, lists.cast(pl.List(pl.String)).list.contains(as_text(item)), pl.Boolean())
+    if element == item.dtype:
+        return Value(node, lists.list.contains(item.expr), pl.Boolean())
+    if is_number(element) and is_number(item.dtype):
+        floats = lists.cast(pl.List(pl.Float64)).list.contains(item.expr.cast(pl.Float64))
+        return Value(node, floats, pl.Boolean())
+    raise Fault(
+        TQLUnsupportedError, f"contains cannot look for {item.words} of a column in {container.words}", node.span
+    )

@@ -1,0 +1,128 @@
+"""The function table: TQL name -> how many arguments it takes and what Polars expression it makes.
+
+To add a function, write its rule and a row of `FUNCTIONS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import polars as pl
+
+from tql_frames.compiler.comparisons import contains
+from tql_frames.compiler.elementwise import lift
+from tql_frames.compiler.operators import logic, number, truth
+from tql_frames.compiler.types import Value, as_list, describe, inner, is_bool, is_nested, is_null
+from tql_frames.errors import Fault, TQLTypeError
+from tql_frames.language.tree import Node
+
+
+@dataclass(frozen=True)
+class Function:
+    """A row of the table.
+
+    Attributes:
+        arity: number of arguments.
+        build: the call's node and its translated arguments -> the value.
+        usage: how it is written, for error messages and `explain`.
+    """
+
+    arity: int
+    build: Callable[..., Value]
+    usage: str
+
+
+def _any(node: Node, value: Value) -> Value:
+    return _fold(node, value, lambda lists: lists.list.any())
+
+
+def _all(node: Node, value: Value) -> Value:
+    return _fold(node, value, lambda lists: lists.list.all())
+
+
+def _all_strict(node: Node, value: Value) -> Value:
+    return _fold(node, value, lambda lists: lists.list.all() & (lists.list.len() > 0))
+
+
+def _fold(node: Node, value: Value, fold: Callable[[pl.Expr], pl.Expr]) -> Value:
+    """One truth value of a list of them: null elements count as false, a null list gives null."""
+    lists: pl.Expr = value.row_expr
+    dtype: pl.DataType = value.row_dtype
+    if not is_nested(dtype):
+        return Value(node, truth(value), pl.Boolean())
+    if not (is_bool(innermost(dtype)) or is_null(innermost(dtype))):
+        hint = "compare the elements with something, as in any(x > 0)"
+        raise Fault(TQLTypeError, f"{describe(dtype)} is not a list of conditions", value.node.span, hint)
+    lists = as_list(lists, dtype)
+    while is_nested(inner(dtype)):
+        lists, dtype = lists.list.eval(pl.element().explode()), inner(dtype)
+    return Value(node, fold(lists.list.eval(pl.element().cast(pl.Boolean).fill_null(False))), pl.Boolean())
+
+
+def innermost(dtype: pl.DataType) -> pl.DataType:
+    """Type of the elements below every dimension."""
+    while is_nested(dtype):
+        dtype = inner(dtype)
+    return dtype
+
+
+def _logical_and(node: Node, left: Value, right: Value) -> Value:
+    return logic(node, (left, right), every=True)
+
+
+def _logical_or(node: Node, left: Value, right: Value) -> Value:
+    return logic(node, (left, right), every=False)
+
+
+def _shape(node: Node, value: Value) -> Value:
+    """Lengths by dimension; of lists of lists, the first item tells the lengths below."""
+    if not is_nested(value.row_dtype):
+        hint = "length of a text is not its shape" if isinstance(value.dtype, pl.String) else None
+        raise Fault(TQLTypeError, f"shape needs a list or an array, not {value.words}", value.node.span, hint)
+    expr: pl.Expr = value.row_expr
+    dtype: pl.DataType = value.row_dtype
+    parts: list[pl.Expr] = []
+    while is_nested(dtype):
+        if isinstance(dtype, pl.Array):
+            length = dtype.shape[0]
+            parts.append(pl.when(expr.is_not_null()).then(pl.lit(length, dtype=pl.Int64)))
+            expr = expr.arr.get(0, null_on_oob=True)
+        else:
+            parts.append(expr.list.len().cast(pl.Int64))
+            expr = expr.list.get(0, null_on_oob=True)
+        dtype = inner(dtype)
+    return Value(node, pl.concat_list(parts), pl.List(pl.Int64()), parts=tuple(parts))
+
+
+def _row_number(node: Node) -> Value:
+    return Value(node, pl.int_range(pl.len(), dtype=pl.Int64), pl.Int64())
+
+
+def _abs(node: Node, value: Value) -> Value:
+    def rule(each: Value) -> Value:
+        each = number(each, "abs")
+        return Value(node, each.expr.abs(), each.dtype)
+
+    return lift(rule, node, value)
+
+
+def _sqrt(node: Node, value: Value) -> Value:
+    def rule(each: Value) -> Value:
+        return Value(node, number(each, "sqrt").expr.cast(pl.Float64).sqrt(), pl.Float64())
+
+    return lift(rule, node, value)
+
+
+FUNCTIONS: dict[str, Function] = {
+    "abs": Function(1, _abs, "abs(number)"),
+    "all": Function(1, _all, "all(list of conditions)"),
+    "all_strict": Function(1, _all_strict, "all_strict(list of conditions)"),
+    "any": Function(1, _any, "any(list of conditions)"),
+    "contains": Function(2, contains, "contains(text or list, value)"),
+    "logical_and": Function(2, _logical_and, "logical_and(condition, condition)"),
+    "logical_or": Function(2, _logical_or, "logical_or(condition, condition)"),
+    "row_number": Function(0, _row_number, "row_number()"),
+    "shape": Function(1, _shape, "shape(list)"),
+    "sqrt": Function(1, _sqrt, "sqrt(number)"),
+}

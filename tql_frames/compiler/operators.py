@@ -1,0 +1,216 @@
+"""Logic, arithmetic and subscripts on Polars expressions.
+
+Comparisons live in `comparisons`, functions of a name in `functions`, the walk over the tree in `translate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from tql_frames.compiler.elementwise import lift
+from tql_frames.compiler.types import (
+    Constant,
+    DataType,
+    Value,
+    as_list,
+    describe,
+    inner,
+    instance,
+    is_bool,
+    is_fractional,
+    is_nested,
+    is_null,
+    is_number,
+    list_dtype,
+)
+from tql_frames.errors import Fault, TQLNameError, TQLTypeError, did_you_mean
+from tql_frames.language.tree import Node
+
+
+def truth(value: Value) -> pl.Expr:
+    """A value as true, false or null: numbers are true unless 0, null stays null.
+
+    Raises:
+        Fault: a list, text or date has no truth value.
+    """
+    if value.base is None:
+        if is_bool(value.dtype):
+            return value.expr
+        if is_null(value.dtype):
+            return pl.lit(None, dtype=pl.Boolean)
+        if is_number(value.dtype):
+            return value.expr != 0
+    hint = "compare it with something, as in x == 'value'"
+    if is_nested(value.row_dtype):
+        hint = "use any(…), all(…) or contains(…) to make one condition of its elements"
+    raise Fault(TQLTypeError, f"{value.words} is not a condition", value.node.span, hint)
+
+
+def condition(value: Value) -> pl.Expr:
+    """A value as true or false, null as false."""
+    found = truth(value)
+    known = value.constant is not None and value.constant.value is not None
+    return found if known or value.never_null else found.fill_null(False)
+
+
+def negation(node: Node, operand: Value) -> Value:
+    """`not operand`, elementwise on a list; null stays null."""
+    return lift(lambda value: Value(node, ~truth(value), pl.Boolean()), node, operand)
+
+
+def logic(node: Node, operands: Sequence[Value], *, every: bool) -> Value:
+    """`and` (every) or `or` of the operands, three-valued, elementwise where one is a list."""
+
+    def rule(*values: Value) -> Value:
+        fold = pl.all_horizontal if every else pl.any_horizontal
+        return Value(node, fold([truth(value) for value in values]), pl.Boolean())
+
+    def across(a: pl.Expr, b: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+        return (a * b, pl.element() != 0) if every else (a * a + b * b, pl.element() != 0)
+
+    return lift(rule, node, *operands, across=across)
+
+
+def number(value: Value, verb: str) -> Value:
+    """A number wide enough to calculate with: whole numbers as Int64, all others as Float64; true is 1."""
+    dtype = value.dtype
+    if is_null(dtype):
+        return Value(value.node, pl.lit(None, dtype=pl.Int64), pl.Int64())
+    if not (is_number(dtype) or is_bool(dtype)):
+        raise Fault(TQLTypeError, f"{verb} needs numbers, not {describe(dtype)}", value.node.span)
+    wide = is_fractional(dtype) or isinstance(dtype, (pl.UInt64, pl.Int128))
+    target: DataType = pl.Float64() if wide else pl.Int64()
+    expr = value.expr if dtype == target else value.expr.cast(target)
+    return Value(value.node, expr, target, value.constant)
+
+
+def arithmetic(operator: str, node: Node, left: Value, right: Value) -> Value:
+    """`left operator right` on numbers, elementwise where one is a list."""
+
+    def rule(a: Value, b: Value) -> Value:
+        a, b = number(a, operator), number(b, operator)
+        whole = a.dtype == b.dtype == pl.Int64() and operator != "/"
+        dtype: DataType = pl.Int64() if whole else pl.Float64()
+        return Value(node, _calculate(operator, a.expr.cast(dtype), b.expr.cast(dtype)), dtype)
+
+    def across(a: pl.Expr, b: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+        if operator == "%":
+            raise Fault(TQLTypeError, "% on two lists is not known", node.span)
+        return _calculate(operator, a, b), pl.element()
+
+    return lift(rule, node, left, right, across=across)
+
+
+def _calculate(operator: str, a: pl.Expr, b: pl.Expr) -> pl.Expr:
+    match operator:
+        case "+":
+            return a + b
+        case "-":
+            return a - b
+        case "*":
+            return a * b
+        case "/":
+            return a / b
+        case "%":
+            # Polars keeps the sign of the divisor; TQL, like C and SQL, that of the dividend.
+            return (a.abs() % b.abs()) * a.sign()
+    raise AssertionError(operator)
+
+
+def negative(node: Node, operand: Value) -> Value:
+    """`-operand`; a constant stays a constant, so that `-1` fits where a literal is wanted."""
+    if operand.constant is not None and type(operand.constant.value) in (int, float):
+        value = -operand.constant.value  # type: ignore[operator]
+        if isinstance(value, float):
+            return Value(node, pl.lit(value), pl.Float64(), Constant(value))
+        if value >= -(2**63):
+            return Value(node, pl.lit(value, dtype=pl.Int64), pl.Int64(), Constant(value))
+
+    def rule(value: Value) -> Value:
+        value = number(value, "-")
+        return Value(node, -value.expr, value.dtype)
+
+    return lift(rule, node, operand)
+
+
+@dataclass(frozen=True)
+class Index:
+    """One position of a subscript."""
+
+    at: Value
+
+
+@dataclass(frozen=True)
+class Range:
+    """A slice of a subscript, each bound a whole number or absent."""
+
+    start: Value | None
+    stop: Value | None
+    step: int
+
+
+def subscript(node: Node, operand: Value, indices: Sequence[Index | Range]) -> Value:
+    """`operand[indices]` as in NumPy, one index a dimension; a position out of range gives null."""
+    if operand.parts is not None and len(indices) == 1 and isinstance(indices[0], Index):
+        constant = indices[0].at.constant
+        if constant is not None and type(constant.value) is int:
+            at, known = constant.value, operand.parts
+            expr = known[at] if -len(known) <= at < len(known) else pl.lit(None, dtype=pl.Int64)
+            return Value(node, expr, inner(operand.dtype))
+    if operand.base is not None:
+        operand = Value(operand.node, operand.row_expr, operand.row_dtype)
+    if not is_nested(operand.dtype):
+        raise Fault(TQLTypeError, f"{operand.words} has no elements", operand.node.span)
+    lists, dtype = as_list(operand.expr, operand.dtype), list_dtype(operand.dtype)
+    expr, dtype = _pick(node, lists, dtype, list(indices))
+    return Value(node, expr, dtype)
+
+
+def _pick(node: Node, lists: pl.Expr, dtype: DataType, indices: list[Index | Range]) -> tuple[pl.Expr, DataType]:
+    first, rest = indices[0], indices[1:]
+    if not is_nested(dtype):
+        raise Fault(TQLTypeError, "more indices than dimensions", node.span)
+    if isinstance(first, Index):
+        expr, dtype = lists.list.get(first.at.expr, null_on_oob=True), inner(dtype)
+        return _pick(node, expr, dtype, rest) if rest else (expr, dtype)
+    expr = lists if first == Range(None, None, 1) else _slice(lists, first)
+    if not rest:
+        return expr, dtype
+    if any(isinstance(index, Index) and index.at.constant is None for index in rest):
+        raise Fault(TQLTypeError, "an index after a slice is a constant", node.span)
+    picked, picked_dtype = _pick(node, pl.element(), inner(dtype), rest)
+    return expr.list.eval(picked), pl.List(picked_dtype)
+
+
+def _slice(lists: pl.Expr, bounds: Range) -> pl.Expr:
+    """Elements at start, start + step, … as `slice.indices` in Python counts them."""
+    size = lists.list.len().cast(pl.Int64)
+    forward = bounds.step > 0
+    lowest, highest = (pl.lit(0, dtype=pl.Int64), size) if forward else (pl.lit(-1, dtype=pl.Int64), size - 1)
+
+    def clipped(bound: Value | None, absent: pl.Expr) -> pl.Expr:
+        if bound is None:
+            return absent
+        place = bound.expr.cast(pl.Int64)
+        from_end = pl.when(place < 0).then(place + size).otherwise(place)
+        return pl.max_horizontal(lowest, pl.min_horizontal(highest, from_end))
+
+    start = clipped(bounds.start, lowest if forward else highest)
+    stop = clipped(bounds.stop, highest if forward else lowest)
+    stop = pl.max_horizontal(start, stop) if forward else pl.min_horizontal(start, stop)
+    # A null list has no size; its places are made empty and the list itself keeps it null.
+    return lists.list.gather(pl.int_ranges(start.fill_null(0), stop.fill_null(0), bounds.step), null_on_oob=True)
+
+
+def key(node: Node, operand: Value, name: str, name_node: Node) -> Value:
+    """`operand['name']`: a field of a struct."""
+    if not isinstance(operand.dtype, pl.Struct):
+        raise Fault(TQLTypeError, f"{operand.words} has no keys", operand.node.span)
+    for each in operand.dtype.fields:
+        if each.name == name:
+            return Value(node, operand.expr.struct.field(name), instance(each.dtype))
+    hint = did_you_mean(name, [each.name for each in operand.dtype.fields])
+    raise Fault(TQLNameError, f"unknown key {name!r}", name_node.span, hint)

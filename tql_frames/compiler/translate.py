@@ -1,0 +1,324 @@
+"""The walk over the tree: each node to a typed Polars expression, a sampler to its weight and its arms.
+
+The rules of operators and functions live in `comparisons`, `operators` and `functions`; nothing here runs a query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from tql_frames.compiler import comparisons, operators
+from tql_frames.compiler.functions import FUNCTIONS
+from tql_frames.compiler.types import Constant, DataType, Value, describe, is_bool, is_null, is_number, is_text
+from tql_frames.errors import (
+    Fault,
+    Span,
+    TQLError,
+    TQLNameError,
+    TQLSyntaxError,
+    TQLTypeError,
+    TQLUnsupportedError,
+    did_you_mean,
+)
+from tql_frames.language import parse, tree, unparse
+from tql_frames.language.tree import Node
+
+WEIGHT_CHOICES = ("max_weight", "sum_weight")
+_FOLD = 16  # summands added left to right before a level of nesting; Polars' optimizer is quadratic in depth
+
+
+@dataclass(frozen=True, eq=False)  # Polars expressions have no truth value to compare by
+class CompiledArm:
+    """An arm `condition: weight` of a sampler.
+
+    Attributes:
+        text: the arm as TQL.
+        span: where it stands.
+        condition: true or false a row, never null.
+        weight: Float64 a row, null as 0; only rows where the condition is true count.
+        constant: the weight where it is the same for every row, else None.
+    """
+
+    text: str
+    span: Span
+    condition: pl.Expr
+    weight: pl.Expr
+    constant: float | None
+
+
+@dataclass(frozen=True, eq=False)  # Polars expressions have no truth value to compare by
+class CompiledSampler:
+    """A sampler made ready for one schema.
+
+    Attributes:
+        source: its TQL text.
+        tree: its tree.
+        weight: Polars expression of the weight, Float64, null as 0, one value a row.
+        arms: arms of its weight choices in the order of the text; none for a plain expression.
+        choice: 'max_weight' or 'sum_weight' when the whole sampler is one, else None.
+    """
+
+    source: str
+    tree: Node
+    weight: pl.Expr
+    arms: tuple[CompiledArm, ...]
+    choice: str | None
+
+
+def compile_sampler(text: str, schema: Mapping[str, DataType]) -> CompiledSampler:
+    """Translate a sampler for frames of a schema.
+
+    Args:
+        text: TQL: a weight choice, an expression, or the name of a weight column.
+        schema: Polars type by column name.
+
+    Raises:
+        TQLError: the text is wrong, or does not fit the schema; with the span of the fault.
+    """
+    try:
+        root = parse(text)
+    except TQLError:
+        # A column name that is no expression (`my weight`, `limit`) names the column all the same.
+        if text not in schema:
+            raise
+        root = tree.Column(text, span=Span(0, len(text)))
+    translator = _Translator(schema)
+    try:
+        value = translator.translate(root)
+        weight = _as_weight(value)
+    except Fault as fault:
+        raise fault.error(text) from None
+    choice = root.name if isinstance(root, tree.WeightChoice) else None
+    return CompiledSampler(text, root, weight, tuple(translator.arms), choice)
+
+
+def _as_weight(value: Value) -> pl.Expr:
+    """A number, or true and false as 1 and 0, as Float64 with null as 0."""
+    dtype = value.row_dtype
+    if is_null(dtype):
+        return pl.lit(0.0)
+    if not (is_number(dtype) or is_bool(dtype)):
+        raise Fault(TQLTypeError, f"{describe(dtype)} is not a weight", value.node.span, "a weight is a number")
+    weight = value.expr if dtype == pl.Float64() else value.expr.cast(pl.Float64)
+    known = value.constant is not None or value.never_null
+    return weight if known else weight.fill_null(0.0)
+
+
+class _Translator:
+    """Translates nodes for one schema, and notes the arms it meets."""
+
+    def __init__(self, schema: Mapping[str, DataType]) -> None:
+        self._schema = schema
+        self.arms: list[CompiledArm] = []
+
+    def translate(self, node: Node) -> Value:
+        return _RULES[type(node)](self, node)
+
+    def _all(self, nodes: Iterable[Node]) -> list[Value]:
+        return [self.translate(node) for node in nodes]
+
+    def literal(self, node: tree.Literal) -> Value:
+        value = node.value
+        dtype: DataType
+        match value:
+            case bool():
+                dtype = pl.Boolean()
+            case int():
+                dtype = pl.Int64() if value < 2**63 else pl.UInt64()
+            case float():
+                dtype = pl.Float64()
+            case str():
+                dtype = pl.String()
+            case _:
+                dtype = pl.Null()
+        return Value(node, pl.lit(value, dtype=dtype), dtype, Constant(value))
+
+    def column(self, node: tree.Column) -> Value:
+        try:
+            dtype = self._schema[node.name]
+        except KeyError:
+            raise Fault(TQLNameError, f"unknown column {node.name!r}", node.span, self._column_hint(node)) from None
+        except TQLError as fault:  # the column is there but cannot be read
+            raise Fault(type(fault), fault.message, node.span, fault.hint) from None
+        if isinstance(dtype, pl.Object):
+            raise Fault(TQLTypeError, f"column {node.name!r} holds Python objects, which have no TQL type", node.span)
+        return Value(node, pl.col(_exactly(node.name)), dtype)
+
+    def _column_hint(self, node: tree.Column) -> str | None:
+        near = did_you_mean(node.name, self._schema)
+        quoted = node.span.stop - node.span.start > len(node.name)
+        return near or ("a text is written in single quotes" if quoted else None)
+
+    def negative(self, node: tree.Negative) -> Value:
+        return operators.negative(node, self.translate(node.operand))
+
+    def arithmetic(self, node: tree.Arithmetic) -> Value:
+        return operators.arithmetic(node.operator, node, self.translate(node.left), self.translate(node.right))
+
+    def comparison(self, node: tree.Comparison) -> Value:
+        return comparisons.comparison(node.operator, node, self.translate(node.left), self.translate(node.right))
+
+    def not_(self, node: tree.Not) -> Value:
+        return operators.negation(node, self.translate(node.operand))
+
+    def and_(self, node: tree.And) -> Value:
+        return operators.logic(node, self._all(node.operands), every=True)
+
+    def or_(self, node: tree.Or) -> Value:
+        return operators.logic(node, self._all(node.operands), every=False)
+
+    def in_(self, node: tree.In) -> Value:
+        found = comparisons.membership(node, self.translate(node.operand), self._all(node.items))
+        return operators.negation(node, found) if node.negated else found
+
+    def between(self, node: tree.Between) -> Value:
+        operand, low, high = self._all((node.operand, node.low, node.high))
+        bounds = (
+            comparisons.comparison(">=", node, operand, low),
+            comparisons.comparison("<=", node, operand, high),
+        )
+        found = operators.logic(node, bounds, every=True)
+        return operators.negation(node, found) if node.negated else found
+
+    def like(self, node: tree.Like) -> Value:
+        operand, pattern = self.translate(node.operand), self.translate(node.pattern)
+        found = comparisons.like(node, operand, pattern, ignore_case=node.ignore_case)
+        return operators.negation(node, found) if node.negated else found
+
+    def is_null(self, node: tree.IsNull) -> Value:
+        expr = self.translate(node.operand).row_expr
+        return Value(node, expr.is_not_null() if node.negated else expr.is_null(), pl.Boolean())
+
+    def call(self, node: tree.Call) -> Value:
+        if node.name in WEIGHT_CHOICES:
+            hint = f"write {node.name}(condition: weight, …)"
+            raise Fault(TQLSyntaxError, f"{node.name} takes arms, not arguments", node.span, hint)
+        function = FUNCTIONS.get(node.name)
+        if function is None:
+            near = did_you_mean(node.name, [*FUNCTIONS, *WEIGHT_CHOICES])
+            raise Fault(TQLNameError, f"unknown function {node.name!r}", node.name_span, near)
+        if len(node.arguments) != function.arity:
+            given, plural = len(node.arguments), "" if function.arity == 1 else "s"
+            message = f"{node.name} takes {function.arity} argument{plural}, {given} given"
+            raise Fault(TQLTypeError, message, node.span, f"write {function.usage}")
+        return function.build(node, *self._all(node.arguments))
+
+    def weight_choice(self, node: tree.WeightChoice) -> Value:
+        if node.name in FUNCTIONS:
+            raise Fault(
+                TQLSyntaxError,
+                f"{node.name} takes arguments, not arms",
+                node.span,
+                f"write {FUNCTIONS[node.name].usage}",
+            )
+        if node.name not in WEIGHT_CHOICES:
+            choices = did_you_mean(node.name, WEIGHT_CHOICES) or "the weight choices are max_weight and sum_weight"
+            raise Fault(TQLNameError, f"unknown weight choice {node.name!r}", node.name_span, choices)
+        arms = [self._arm(arm) for arm in node.arms]
+        self.arms += arms
+        terms = [_term(arm) for arm in arms]
+        if node.name == "sum_weight":
+            return Value(node, _sum_in_order(terms), pl.Float64(), never_null=True)
+        if any(arm.constant is None or not arm.constant >= 0 for arm in arms):
+            terms.append(pl.lit(0.0))  # the choice starts at 0, whatever its arms say
+        greatest = pl.max_horizontal(terms) if len(terms) > 1 else terms[0]
+        return Value(node, greatest, pl.Float64(), never_null=True)
+
+    def _arm(self, node: tree.Arm) -> CompiledArm:
+        condition = operators.condition(self.translate(node.condition))
+        weight = self.translate(node.weight)
+        constant = None
+        if weight.constant is not None and not is_text(weight.dtype):
+            constant = float(weight.constant.value or 0.0)
+        return CompiledArm(unparse(node), node.span, condition, _as_weight(weight), constant)
+
+    def subscript(self, node: tree.Subscript) -> Value:
+        operand = self.translate(node.operand)
+        if isinstance(operand.dtype, pl.Struct) or any(_is_text_literal(index) for index in node.indices):
+            if (
+                len(node.indices) == 1
+                and isinstance(name := node.indices[0], tree.Literal)
+                and isinstance(name.value, str)
+            ):
+                return operators.key(node, operand, name.value, name)
+            raise Fault(TQLTypeError, f"{operand.words} takes one key in single quotes", node.span)
+        return operators.subscript(node, operand, [self._index(index) for index in node.indices])
+
+    def _index(self, node: Node) -> operators.Index | operators.Range:
+        if not isinstance(node, tree.Slice):
+            return operators.Index(self._whole_number(node))
+        start, stop = (self._whole_number(bound) if bound else None for bound in (node.start, node.stop))
+        step = 1
+        if node.step is not None:
+            value = self._whole_number(node.step)
+            if value.constant is None or value.constant.value == 0:
+                raise Fault(TQLTypeError, "the step of a slice is a whole number other than 0", node.step.span)
+            step = int(value.constant.value)  # type: ignore[arg-type]
+        return operators.Range(start, stop, step)
+
+    def _whole_number(self, node: Node) -> Value:
+        value = self.translate(node)
+        if value.base is not None or not value.dtype.is_integer():
+            raise Fault(TQLTypeError, f"an index is a whole number, not {value.words}", node.span)
+        if value.constant is not None and not -(2**31) <= int(value.constant.value or 0) < 2**31:
+            raise Fault(TQLUnsupportedError, "an index has at most 31 bits", node.span)
+        return value
+
+
+def _is_text_literal(node: Node) -> bool:
+    return isinstance(node, tree.Literal) and isinstance(node.value, str)
+
+
+def _exactly(name: str) -> str:
+    # Polars reads a name between ^ and $ as a pattern over all columns; escaped inside such a pattern it is exact.
+    if name.startswith("^") and name.endswith("$"):
+        return "^" + "".join("\\" + char if char in r"\.+*?()|[]{}^$#&-~" else char for char in name) + "$"
+    return name
+
+
+def _term(arm: CompiledArm) -> pl.Expr:
+    """The arm's weight where its condition is true, else 0."""
+    if arm.constant is not None:
+        # Not when/then: `lf.sort(k).select(when(c).then(2.0).otherwise(1.0))` drops the sort (Polars 1.40 and 2.1).
+        return arm.condition.cast(pl.Float64) * arm.constant
+    # A product would turn the infinite weight of a row that does not match into NaN.
+    return pl.when(arm.condition).then(arm.weight).otherwise(0.0)
+
+
+def _sum_in_order(terms: Sequence[pl.Expr]) -> pl.Expr:
+    """Sum from left to right, in groups where there are many.
+
+    `pl.sum_horizontal` adds in an order of its own, so that equal weights could differ in their last bit.
+    """
+    while len(terms) > 1:
+        sums = []
+        for first in range(0, len(terms), _FOLD):
+            total = terms[first]
+            for term in terms[first + 1 : first + _FOLD]:
+                total = total + term
+            sums.append(total)
+        terms = sums
+    return terms[0]
+
+
+_RULES: dict[type[Node], Callable[[_Translator, Any], Value]] = {
+    tree.Literal: _Translator.literal,
+    tree.Column: _Translator.column,
+    tree.Negative: _Translator.negative,
+    tree.Arithmetic: _Translator.arithmetic,
+    tree.Comparison: _Translator.comparison,
+    tree.Not: _Translator.not_,
+    tree.And: _Translator.and_,
+    tree.Or: _Translator.or_,
+    tree.In: _Translator.in_,
+    tree.Between: _Translator.between,
+    tree.Like: _Translator.like,
+    tree.IsNull: _Translator.is_null,
+    tree.Call: _Translator.call,
+    tree.WeightChoice: _Translator.weight_choice,
+    tree.Subscript: _Translator.subscript,
+}

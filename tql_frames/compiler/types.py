@@ -1,0 +1,168 @@
+"""What the compiler knows of a value: its Polars type, in the user's words, and how it is evaluated.
+
+Rules of single operators and functions live in `operators` and `functions`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TypeGuard
+
+import polars as pl
+from polars.datatypes import DataTypeClass
+
+from tql_frames.language.tree import Node
+
+DataType = pl.DataType
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A value known before any row is read."""
+
+    value: int | float | str | bool | None
+
+
+@dataclass(frozen=True)
+class Value:
+    """A translated node.
+
+    Attributes:
+        node: where it comes from, for error messages.
+        expr: one value a row; where `base` is given, one value an element of `base`, in terms of `pl.element()`.
+        dtype: Polars type of `expr`.
+        constant: set when the value is the same for every row.
+        base: list expression over whose elements `expr` runs: an elementwise value such as `nums > 5`.
+        base_key: what makes two bases the same list, so that `nums > 5 and nums < 9` is one pass.
+        parts: the items of a list whose length is known, such as `shape(x)`.
+        never_null: set when `expr` is known to give no null.
+    """
+
+    node: Node
+    expr: pl.Expr
+    dtype: DataType
+    constant: Constant | None = None
+    base: pl.Expr | None = None
+    base_key: object = None
+    parts: tuple[pl.Expr, ...] | None = None
+    never_null: bool = False
+
+    def at(self, node: Node) -> Value:
+        """The same value, blamed on another node."""
+        return replace(self, node=node)
+
+    @property
+    def row_expr(self) -> pl.Expr:
+        """One value a row: an elementwise value as a list."""
+        return self.expr if self.base is None else self.base.list.eval(self.expr)
+
+    @property
+    def row_dtype(self) -> DataType:
+        """Type of `row_expr`."""
+        return self.dtype if self.base is None else pl.List(self.dtype)
+
+    @property
+    def words(self) -> str:
+        """What the user calls this value."""
+        return describe(self.row_dtype)
+
+
+def is_nested(dtype: DataType) -> TypeGuard[pl.List | pl.Array]:
+    """Whether values are lists or fixed-size arrays."""
+    return isinstance(dtype, (pl.List, pl.Array))
+
+
+def inner(dtype: DataType) -> DataType:
+    """Type of the elements of a list or array."""
+    assert is_nested(dtype)
+    return instance(dtype.inner)
+
+
+def instance(dtype: DataTypeClass | DataType) -> DataType:
+    """A type given as a class, as users write it in a schema, as the value that is worked with."""
+    return dtype() if isinstance(dtype, type) else dtype
+
+
+def is_text(dtype: DataType) -> bool:
+    """Whether values read as text: String, Categorical, Enum."""
+    return isinstance(dtype, (pl.String, pl.Categorical, pl.Enum))
+
+
+def is_number(dtype: DataType) -> bool:
+    """Whether values are numbers, Decimal included."""
+    return dtype.is_numeric()
+
+
+def is_fractional(dtype: DataType) -> bool:
+    """Whether values are numbers that need not be whole."""
+    return dtype.is_float() or dtype.is_decimal()
+
+
+def is_bool(dtype: DataType) -> bool:
+    """Whether values are true or false."""
+    return isinstance(dtype, pl.Boolean)
+
+
+def is_null(dtype: DataType) -> bool:
+    """Whether every value is null, as in a column that was never filled."""
+    return isinstance(dtype, pl.Null)
+
+
+def is_temporal(dtype: DataType) -> bool:
+    """Whether values are dates, times or durations."""
+    return dtype.is_temporal()
+
+
+def describe(dtype: DataType) -> str:
+    """A type in the user's words.
+
+    Example:
+        >>> describe(pl.List(pl.String()))
+        'a list of text'
+    """
+    if is_nested(dtype):
+        return f"{'a list' if isinstance(dtype, pl.List) else 'an array'} of {_plural(inner(dtype))}"
+    if is_text(dtype):
+        return "text"
+    if is_number(dtype):
+        return "a number"
+    names = {
+        pl.Boolean: "true or false",
+        pl.Null: "null",
+        pl.Date: "a date",
+        pl.Datetime: "a date and time",
+        pl.Time: "a time of day",
+        pl.Duration: "a duration",
+        pl.Struct: "a struct",
+        pl.Binary: "binary",
+        pl.Object: "Python objects",
+    }
+    for kind, words in names.items():
+        if isinstance(dtype, kind):
+            return words
+    return str(dtype)
+
+
+def _plural(dtype: DataType) -> str:
+    words = describe(dtype)
+    return f"{words.removeprefix('an ').removeprefix('a ')}s" if words.startswith(("a ", "an ")) else words
+
+
+def as_list(expr: pl.Expr, dtype: DataType) -> pl.Expr:
+    """An array expression, of any number of dimensions, as a list expression."""
+    assert is_nested(dtype)
+    if isinstance(dtype, pl.Array):
+        expr = expr.arr.to_list()
+    item = inner(dtype)
+    if is_nested(item) and _holds_array(item):
+        expr = expr.list.eval(as_list(pl.element(), item))
+    return expr
+
+
+def list_dtype(dtype: DataType) -> DataType:
+    """Type of `as_list(expr, dtype)`."""
+    return pl.List(list_dtype(inner(dtype))) if is_nested(dtype) else dtype
+
+
+def _holds_array(dtype: DataType) -> bool:
+    return isinstance(dtype, pl.Array) or (is_nested(dtype) and _holds_array(inner(dtype)))

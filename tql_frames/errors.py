@@ -1,0 +1,178 @@
+"""Every error of tql-frames, and the carets that show where in the text it is.
+
+It knows spans and plain text only; what is wrong is decided where the fault is found.
+"""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Iterable
+from typing import NamedTuple
+
+_EXCERPT = 60  # characters shown on either side of the fault when a line is long
+
+
+class Span(NamedTuple):
+    """A half-open range of characters, `source[start:stop]`."""
+
+    start: int
+    stop: int
+
+
+class TQLError(ValueError):
+    """Something is wrong with a sampler, its arguments, or the rows it meets.
+
+    Attributes:
+        message: what is wrong, one sentence.
+        source: the TQL text, or None when the fault is not in a text.
+        span: the guilty characters of `source`, or None.
+        hint: what to do about it, or None.
+
+    Example:
+        >>> hint = "did you mean 'age'?"
+        >>> print(TQLNameError("unknown column 'agee'", source="agee > 60", span=Span(0, 4), hint=hint))
+        unknown column 'agee'
+          line 1, column 1
+            agee > 60
+            ^^^^
+          did you mean 'age'?
+    """
+
+    __module__ = "tql_frames"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        source: str | None = None,
+        span: Span | None = None,
+        hint: str | None = None,
+    ) -> None:
+        """Build the error; its text is drawn when it is printed."""
+        super().__init__(message)
+        self.message = message
+        self.source = source
+        self.span = span
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # The default would pickle the message alone and lose the span on the way out of a worker.
+        return (_rebuild, (type(self), self.message, self.source, self.span, self.hint))
+
+    @property
+    def line(self) -> int | None:
+        """1-based line of the fault, or None."""
+        if self.source is None or self.span is None:
+            return None
+        return self.source.count("\n", 0, self.span.start) + 1
+
+    @property
+    def column(self) -> int | None:
+        """1-based column of the fault, in characters, or None."""
+        if self.source is None or self.span is None:
+            return None
+        return self.span.start - (self.source.rfind("\n", 0, self.span.start) + 1) + 1
+
+    def __str__(self) -> str:
+        parts = [self.message]
+        if self.source is not None and self.span is not None:
+            parts.append(f"  line {self.line}, column {self.column}")
+            parts += [f"    {row}" for row in _draw_carets(self.source, self.span)]
+        if self.hint:
+            parts.append(f"  {self.hint}")
+        return "\n".join(parts)
+
+
+class TQLSyntaxError(TQLError):
+    """The text is not TQL."""
+
+    __module__ = "tql_frames"
+
+
+class TQLNameError(TQLError):
+    """A column, function or key that does not exist."""
+
+    __module__ = "tql_frames"
+
+
+class TQLTypeError(TQLError):
+    """Values of a type that the expression cannot use, such as text compared with a number."""
+
+    __module__ = "tql_frames"
+
+
+class TQLUnsupportedError(TQLError):
+    """Valid TQL that tql-frames does not support, refused by name."""
+
+    __module__ = "tql_frames"
+
+
+class WeightError(TQLError):
+    """Weights that are negative, NaN or infinite, or of which none is positive."""
+
+    __module__ = "tql_frames"
+
+
+class Fault(Exception):  # noqa: N818 - never seen by a user: it becomes a TQLError once the source is at hand
+    """A fault found where the source text is not at hand: the span and what to say."""
+
+    def __init__(self, kind: type[TQLError], message: str, span: Span, hint: str | None = None) -> None:
+        """Hold what `error` needs."""
+        super().__init__(message)
+        self.kind, self.message, self.span, self.hint = kind, message, span, hint
+
+    def error(self, source: str) -> TQLError:
+        """The error to raise instead."""
+        return self.kind(self.message, source=source, span=self.span, hint=self.hint)
+
+
+class TQLWarning(UserWarning):
+    """A sample that is right but may not be what was asked for."""
+
+    __module__ = "tql_frames"
+
+
+def did_you_mean(name: str, candidates: Iterable[str]) -> str | None:
+    """Hint with the candidate nearest to `name`, or None where none is near.
+
+    Example:
+        >>> did_you_mean("finding", ["image", "findings"])
+        "did you mean 'findings'?"
+    """
+    names = [candidate for candidate in candidates if isinstance(candidate, str)]
+    same = [candidate for candidate in names if candidate.lower() == name.lower()]
+    near = same or difflib.get_close_matches(name[:200], names, n=1)
+    return f"did you mean '{near[0]}'?" if near else None
+
+
+def _rebuild(kind: type[TQLError], message: str, source: str | None, span: Span | None, hint: str | None) -> TQLError:
+    return kind(message, source=source, span=span, hint=hint)
+
+
+def _draw_carets(source: str, span: Span) -> tuple[str, str]:
+    """Return the line of the fault, cut to an excerpt when long, and carets under the span."""
+    begin = source.rfind("\n", 0, span.start) + 1
+    end = source.find("\n", span.start)
+    end = len(source) if end == -1 else end
+    stop = min(max(span.stop, span.start + 1), max(end, span.start + 1))
+    left = begin if span.start - begin <= _EXCERPT else span.start - _EXCERPT
+    stop = min(stop, span.start + 2 * _EXCERPT)
+    right = end if end - stop <= _EXCERPT else stop + _EXCERPT
+    before = ("…" if left > begin else "") + _printable(source[left : span.start])
+    guilty = _printable(source[span.start : min(stop, end)])
+    after = _printable(source[min(stop, end) : right]) + ("…" if right < end else "")
+    pad = "".join(char if char == "\t" else " " * _width(char) for char in before)
+    return before + guilty + after, pad + "^" * max(sum(map(_width, guilty)), 1)
+
+
+def _printable(text: str) -> str:
+    # A control character (a carriage return, say) would move the cursor and the carets with it.
+    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) == "Cc" and c != "\t" else c for c in text)
+
+
+def _width(char: str) -> int:
+    """Columns a character takes on a terminal: 2 for East Asian wide and emoji, 0 for combining marks."""
+    if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1

@@ -1,0 +1,106 @@
+"""pandas DataFrame: rows are taken by position, and only the columns that a sampler names are converted.
+
+Missing values of every pandas kind, NaN of NumPy floats included, are read as null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tql_frames.errors import TQLTypeError
+from tql_frames.frames.base import Positions
+from tql_frames.frames.polars import evaluate
+
+
+class PandasAdapter:
+    """A pandas DataFrame; `ignore_index` numbers the rows of a sample anew, as in pandas."""
+
+    def __init__(self, frame: pd.DataFrame, ignore_index: bool = False) -> None:
+        """Hold the frame; it is never modified."""
+        self._frame = frame
+        self._ignore_index = ignore_index
+        self._columns = _Columns(frame)
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self._frame)
+
+    @property
+    def schema(self) -> Mapping[str, pl.DataType]:
+        """Polars type by column name; looking a type up converts its column."""
+        return self._columns
+
+    def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+        """Values of expressions by name, one a row of the frame."""
+        for expr in exprs.values():
+            self._columns.convert(expr.meta.root_names())
+        return evaluate(self._columns.converted(), exprs)
+
+    def take(self, positions: Positions) -> pd.DataFrame:
+        """Rows at positions, in their order, with their index labels."""
+        taken = self._frame.take(positions)
+        return taken.reset_index(drop=True) if self._ignore_index else taken
+
+    def series(self, values: NDArray[np.float64], name: str) -> pd.Series:
+        """One value a row, with the index of the frame."""
+        return pd.Series(values, index=self._frame.index, name=name)
+
+
+class _Columns(Mapping[str, pl.DataType]):
+    """Columns of a pandas frame as Polars series, each converted when first asked for."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self._frame = frame
+        self._converted: dict[str, pl.Series] = {}
+
+    def convert(self, names: Iterable[str]) -> None:
+        """Convert those of the names that are columns."""
+        for name in names:
+            if name in self:
+                self._column(name)
+
+    def converted(self) -> pl.DataFrame:
+        """The columns converted so far; one of nulls, as long, where there are none."""
+        nulls = pl.repeat(None, len(self._frame), dtype=pl.Null, eager=True).alias("")
+        return pl.DataFrame(list(self._converted.values()) or [nulls])
+
+    def __getitem__(self, name: str) -> pl.DataType:
+        return self._column(name).dtype
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name in self._frame.columns
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._frame.columns if isinstance(name, str))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _column(self, name: str) -> pl.Series:
+        if name not in self._converted:
+            if name not in self:
+                raise KeyError(name)
+            self._converted[name] = self._convert(name)
+        return self._converted[name]
+
+    def _convert(self, name: str) -> pl.Series:
+        column = self._frame[name]
+        if isinstance(column, pd.DataFrame):
+            raise TQLTypeError(f"{column.shape[1]} columns are named {name!r}; a sampler can name only one of a name")
+        if isinstance(column.dtype, pd.SparseDtype):
+            column = pd.Series(np.asarray(column))  # dense
+        try:
+            return pl.Series(name, pa.array(column, from_pandas=True))
+        except (pa.ArrowException, pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as fault:
+            reason = (
+                f"its values have no common Polars type: {str(fault).splitlines()[0][:200]}" if str(fault) else None
+            )
+            message = f"column {name!r} of dtype {column.dtype} cannot be read by a sampler"
+            raise TQLTypeError(message, hint=reason) from None

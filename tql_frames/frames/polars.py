@@ -1,0 +1,75 @@
+"""Polars DataFrame.
+
+Lazy frames are in `lazy`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tql_frames.errors import TQLError
+from tql_frames.frames.base import Positions
+
+
+class PolarsAdapter:
+    """A Polars DataFrame; `index` names the column of original row numbers, None for none."""
+
+    def __init__(self, frame: pl.DataFrame, index: str | None = None) -> None:
+        """Hold the frame; it is never modified."""
+        self._frame = frame
+        self._index = index
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return self._frame.height
+
+    @property
+    def schema(self) -> Mapping[str, pl.DataType]:
+        """Polars type by column name."""
+        return self._frame.schema
+
+    def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+        """Values of expressions by name, one a row of the frame."""
+        return evaluate(self._frame, exprs)
+
+    def take(self, positions: Positions) -> pl.DataFrame:
+        """Rows at positions, in their order, behind the column of original row numbers."""
+        taken = self._frame[positions]
+        if self._index is None:
+            return taken
+        return taken.insert_column(0, pl.Series(self._index, positions, dtype=pl.get_index_type()))
+
+    def series(self, values: NDArray[np.float64], name: str) -> pl.Series:
+        """One value a row."""
+        return pl.Series(name, values)
+
+
+def evaluate(frame: pl.DataFrame, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+    """Values of expressions on a frame, one a row; constants are repeated.
+
+    Not `select`: it gives a constant once, and may drop what it takes for an irrelevant order of rows.
+    """
+    if not frame.width:
+        frame = pl.DataFrame({"": pl.repeat(None, frame.height, dtype=pl.Null, eager=True)})
+    return frame.lazy().with_columns(**exprs).select(*exprs).collect()
+
+
+def with_index(schema: Mapping[str, pl.DataType], index: str | None) -> pl.Schema:
+    """The schema behind a column of row numbers.
+
+    Raises:
+        TQLError: the frame has a column of that name already.
+    """
+    if index is None:
+        return pl.Schema(schema)
+    if index in schema:
+        raise TQLError(
+            f"the frame has a column {index!r} already, where the original row numbers would go",
+            hint="pass index='another name', or index=None to leave them out",
+        )
+    return pl.Schema({index: pl.get_index_type(), **schema})
