@@ -97,21 +97,26 @@ def race_strata(table: StrataTable, size: int, streams: Streams) -> Integers:
     second, … is a uniform draw without replacement. Times are compared as logarithms: weights may differ by any factor.
     """
     racing = np.flatnonzero(table.weights > 0)
-    lengths = np.minimum(table.counts[racing], size)
+    counts = table.counts[racing]
+    lengths = np.minimum(counts, size)
     ends = np.cumsum(lengths)
-    times = np.empty(ends[-1] if len(ends) else 0)
-    for stratum, length, end in zip(racing, lengths, ends, strict=True):
-        left = table.counts[stratum] - np.arange(length)
-        gaps = _exponentials(streams.uniforms(_FIRST_STRATUM + 2 * int(stratum), int(length))) / left
-        times[end - length : end] = _log(np.cumsum(gaps)) - math.log(table.weights[stratum])
+    starts = ends - lengths
+    runs = list(zip(racing.tolist(), counts.tolist(), starts.tolist(), ends.tolist(), strict=True))
+    times = np.empty(int(lengths.sum()))
+    for stratum, _, start, end in runs:
+        times[start:end] = streams.uniforms(_FIRST_STRATUM + 2 * stratum, end - start)
+    places = np.arange(len(times)) - np.repeat(starts, lengths)
+    times = _exponentials(times) / (np.repeat(counts, lengths) - places)
+    for _, _, start, end in runs:
+        np.cumsum(times[start:end], out=times[start:end])
+    times = _log(times) - np.repeat(_log(table.weights[racing]), lengths)
     finish = np.argsort(times, kind="stable")[:size]
-    drawn = np.bincount(np.searchsorted(ends, finish, side="right"), minlength=len(racing))
+    drawn = np.bincount(np.searchsorted(ends, finish, side="right"), minlength=len(racing)).tolist()
     slots = np.empty(len(times), np.int64)
-    for stratum, length, end, number in zip(racing, lengths, ends, drawn, strict=True):
-        ranks = distinct_ranks(
-            int(table.counts[stratum]), int(number), _stream(streams, _FIRST_STRATUM + 2 * int(stratum) + 1)
-        )
-        slots[end - length : end - length + number] = table.first[stratum] + ranks
+    for (stratum, count, start, _), number in zip(runs, drawn, strict=True):
+        if number:
+            ranks = distinct_ranks(count, number, _stream(streams, _FIRST_STRATUM + 2 * stratum + 1))
+            slots[start : start + number] = table.first[stratum] + ranks
     return slots[finish]
 
 
@@ -139,6 +144,8 @@ def distinct_ranks(count: int, size: int, uniforms: Uniforms) -> Integers:
     The first half of the range comes by drawing with replacement and passing over what came before, which costs no
     more than 1.4 numbers a rank; the second half is the rest of the range, shuffled.
     """
+    if size == 1:  # what the general way gives, without its cost: small strata are many
+        return (uniforms(1, 0) * count).astype(np.int64)
     half = (count + 1) // 2
     wanted = min(size, half)
     fraction = wanted / count if count else 0.0

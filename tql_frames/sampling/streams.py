@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.random import PCG64DXSM, Generator, SeedSequence
+from numpy.random.bit_generator import ISeedSequence
 from numpy.typing import NDArray
 
 BLOCK = 65_536  # numbers made at once: half a megabyte, which stays in the cache
@@ -35,19 +36,30 @@ class Streams:
 
     def __init__(self, seed: int) -> None:
         """Seed the generator; nothing is drawn yet."""
-        self._sequence = SeedSequence(seed)
+        self._words = _Words(SeedSequence(seed).generate_state(4, np.uint64))
 
     def uniforms(self, stream: int, size: int, start: int = 0) -> NDArray[np.float64]:
         """Numbers `start` to `start + size` of a stream, uniform in [0, 1), multiples of 2**-53; shape (size,)."""
         numbers = np.empty(size)
 
         def fill(first: int, stop: int) -> None:
-            bits = PCG64DXSM(self._sequence)
+            bits = PCG64DXSM(self._words)  # type: ignore[arg-type]  # NumPy's stubs leave out ISeedSequence
             bits.advance((stream * _STRIDE + start + first) % _PERIOD)
             Generator(bits).random(out=numbers[first:stop])
 
         in_blocks(size, fill)
         return numbers
+
+
+class _Words(ISeedSequence):
+    """A seed sequence hashed once: small draws are mostly the making of generators, and the hash most of that."""
+
+    def __init__(self, words: NDArray[np.unsignedinteger]) -> None:
+        self._words = words
+
+    def generate_state(self, n_words: int, dtype: object = np.uint64) -> NDArray[np.unsignedinteger]:
+        assert n_words == len(self._words) and np.dtype(dtype) == np.uint64  # type: ignore[call-overload]
+        return self._words
 
 
 def fresh_seed() -> int:

@@ -1,0 +1,37 @@
+# Two commands do everything on a fresh machine: `make demo` runs the main job, `make test` passes the tests.
+# Another interpreter (3.11 or newer): make test PYTHON=python3.13
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: demo test check notebooks clean
+
+demo: $(VENV)/installed
+	$(BIN)/python -m tql_frames.demo
+
+test: $(VENV)/installed-test
+	$(BIN)/python -m pytest -n auto
+
+# What CI asks for beyond the tests.
+check: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+notebooks: $(VENV)/installed-dev
+	$(BIN)/python -m pytest --nbmake notebooks
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/installed-%: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable ".[$*]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
