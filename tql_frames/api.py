@@ -9,7 +9,9 @@ import operator
 import sys
 import warnings
 from collections.abc import Mapping
+from decimal import Decimal
 from fractions import Fraction
+from numbers import Real
 from typing import Literal, TypeVar, overload
 
 import numpy as np
@@ -28,6 +30,7 @@ Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame, pd.DataFrame)
 Order = Literal["draw", "source"]
 
 _MOST_ROWS = 2**48  # a limit beyond any memory, caught before NumPy overflows
+_LIBRARIES = ("tql_frames", "polars", "pandas")  # a call may come by way of `collect` or `pipe`
 
 
 def sample(
@@ -189,8 +192,8 @@ def weight_expr(text: str, schema: Mapping[str, pl.DataType] | pl.Schema) -> pl.
         schema: Polars type by column name, such as `df.schema` or `lf.collect_schema()`.
 
     Returns:
-        A Float64 expression, null as 0. It says nothing about weights that are negative, NaN or infinite; `weights`
-        and `sample` refuse them.
+        A Float64 expression, null as 0; for `with_columns`, since a constant sampler gives one value to `select`. It
+        says nothing about weights that are negative, NaN or infinite; `weights` and `sample` refuse them.
 
     Raises:
         TQLError: the text is wrong, or does not fit the schema.
@@ -202,7 +205,11 @@ def weight_expr(text: str, schema: Mapping[str, pl.DataType] | pl.Schema) -> pl.
     """
     if not isinstance(text, str):
         raise TQLError(f"a sampler is TQL text, not {type(text).__name__}")
-    return compile_sampler(text, pl.Schema(schema)).weight
+    try:
+        types = pl.Schema(schema)
+    except (TypeError, ValueError) as fault:
+        raise TQLError(f"a schema gives each column name its Polars type: {fault}") from None
+    return compile_sampler(text, types).weight
 
 
 class _Size:
@@ -214,17 +221,22 @@ class _Size:
     def __call__(self, rows: int) -> int:
         if self._limit is not None:
             return self._limit
-        return rows if self._fraction is None else int(rows * self._fraction)
+        if self._fraction is None:
+            return rows
+        size = int(rows * self._fraction)
+        if size > _MOST_ROWS:
+            raise TQLError(f"fraction asks for {size:,} rows, more than any memory holds")
+        return size
 
 
 def _size(limit: object, fraction: object) -> _Size:
     if limit is not None and fraction is not None:
         raise TQLError("limit and fraction were both given; give one of them")
     if fraction is not None:
-        if isinstance(fraction, (bool, str)) or not _is_finite_number(fraction) or float(fraction) < 0:  # type: ignore[arg-type]
+        share = _share(fraction)
+        if share is None or share < 0:
             raise TQLError(f"fraction must be a number of at least 0, not {fraction!r}")
-        # As it is written: 0.29 of 100 rows are 29, though 0.29 * 100 is 28.999… in binary.
-        return _Size(None, Fraction(repr(float(fraction))))  # type: ignore[arg-type]
+        return _Size(None, share)
     if limit is None:
         return _Size(None, None)
     number = _whole_number(limit)
@@ -253,11 +265,14 @@ def _whole_number(value: object) -> int | None:
         return None
 
 
-def _is_finite_number(value: object) -> bool:
+def _share(value: object) -> Fraction | None:
+    """The number that was meant: 0.29 of 100 rows are 29 and 1/3 of 3 is 1, though their floats are a little less."""
+    if isinstance(value, bool) or not isinstance(value, (Real, Decimal)):
+        return None
     try:
-        return bool(np.isfinite(float(value)))  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        return False
+        return Fraction(str(value)).limit_denominator(10**12)
+    except ValueError:  # NaN, infinity
+        return None
 
 
 def _check_flag(name: str, value: object) -> None:
@@ -266,8 +281,8 @@ def _check_flag(name: str, value: object) -> None:
 
 
 def _caller_level() -> int:
-    """Stack level of the first caller outside the package, so that a warning points at the user's line."""
+    """Stack level of the first caller outside the libraries, so that a warning points at the user's line."""
     level, frame = 1, sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("tql_frames"):
+    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in _LIBRARIES:
         level, frame = level + 1, frame.f_back  # type: ignore[assignment]
     return level

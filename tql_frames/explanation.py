@@ -14,6 +14,8 @@ from tql_frames.language import tree, unparse
 from tql_frames.language.tree import Node
 from tql_frames.weighing import Weigher
 
+_WIDTH = 60  # characters of an arm that the table shows
+
 
 class Explanation(str):
     """Text that shows itself as it is at a prompt or in a notebook, line by line."""
@@ -54,6 +56,7 @@ def draw_tree(node: Node) -> list[str]:
 
 
 def _arm_table(sampler: CompiledSampler, conditions: pl.DataFrame, weights: NDArray[np.float64]) -> str:
+    weights = weights / (weights.max(initial=0.0) or 1.0)  # lest their sum overflows
     total = weights.sum()
     rows = [("arm", "rows", "share of rows", "expected share of draws")]
     for arm, name in zip(sampler.arms, conditions.columns, strict=True):
@@ -61,7 +64,8 @@ def _arm_table(sampler: CompiledSampler, conditions: pl.DataFrame, weights: NDAr
         count = int(np.count_nonzero(matched))
         expected = f"{weights[matched].sum() / total:.2%}" if total > 0 else "-"
         share = f"{count / len(matched):.2%}" if len(matched) else "-"
-        rows.append((textwrap.shorten(arm.text, 60, placeholder="…"), f"{count:,}", share, expected))
+        text = " ".join(arm.text.split())
+        rows.append((text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…", f"{count:,}", share, expected))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     return "\n".join(
         "  ".join(

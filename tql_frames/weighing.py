@@ -6,6 +6,7 @@ Whether a sampler fits a frame is the compiler's to say; whether its weights can
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,14 +79,14 @@ class Weigher:
         if weights.any():
             return
         source, span, hint = None, None, None
-        rows = f"all {len(weights):,} rows" if len(weights) > 1 else "the one row"
-        message = f"no row can be drawn: the weight is 0 in {rows}, the first row 0"
+        rows = f"all {len(weights):,} rows, the first row 0" if len(weights) > 1 else "the one row"
+        message = f"no row can be drawn: the weight is 0 in {rows}"
         if isinstance(self.sampler, CompiledSampler):
             source, span = self.sampler.source, self.sampler.tree.span
             if self.sampler.choice is not None:
                 arms = len(self.sampler.arms)
                 named = "its one arm gives" if arms == 1 else f"arms 1 to {arms} give"
-                message = f"no row can be drawn: {named} weight 0 to {rows}, the first row 0"
+                message = f"no row can be drawn: {named} weight 0 to {rows}"
                 hint = "add a default arm, such as True: 1"
         raise WeightError(message, source=source, span=span, hint=hint)
 
@@ -107,10 +108,14 @@ class Weigher:
         try:
             return frame.evaluate(exprs)
         except pl.exceptions.ColumnNotFoundError as fault:
-            name = str(fault).splitlines()[0].removeprefix("unable to find column ").split(";")[0].strip("\"'")
+            line = str(fault).splitlines()[0]  # the bare name (Polars 1.30), or a sentence that quotes it
+            quoted = re.search(r'"([^"]*)"', line)
+            name = quoted[1] if quoted else line
             raise TQLNameError(f"unknown column {name!r}", hint=did_you_mean(name, frame.schema)) from None
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as fault:
             reason = (str(fault) or type(fault).__name__).splitlines()[0][:300]
+            if "is duplicate" in reason:
+                raise TQLTypeError("the sampler gives several columns; a weight is one") from None
             message = f"the sampler cannot be evaluated on these rows: {reason}"
             if isinstance(self.sampler, CompiledSampler):
                 raise TQLError(message, source=self.sampler.source, span=self.sampler.tree.span) from None

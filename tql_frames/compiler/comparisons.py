@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from tql_frames.compiler.elementwise import lift
+from tql_frames.compiler.elementwise import lift, rows
 from tql_frames.compiler.types import (
     Constant,
     DataType,
@@ -28,6 +30,7 @@ from tql_frames.compiler.types import (
     is_number,
     is_temporal,
     is_text,
+    is_wide,
 )
 from tql_frames.errors import Fault, TQLTypeError, TQLUnsupportedError
 from tql_frames.language.tree import Node
@@ -37,6 +40,7 @@ Stamp = TypeVar("Stamp", dt.time, dt.datetime)
 
 NO_BOOL = pl.lit(None, dtype=pl.Boolean)
 _MIRROR = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_TOO_FINE = re.compile(r"[.,]\d{7}")
 _MAX_PATTERN = 1000  # characters of a LIKE pattern; the regex engine refuses far larger ones at run time
 
 
@@ -47,7 +51,7 @@ def compare(operator: str, node: Node, left: Value, right: Value) -> pl.Expr:
         Fault: the types do not compare; blamed on `node`, the comparison, or on a text that is no date.
     """
     if is_null(left.dtype) or is_null(right.dtype):
-        return NO_BOOL
+        return _unknown(left, right)
     a, b = left.dtype, right.dtype
     if all(is_number(dtype) or is_bool(dtype) for dtype in (a, b)):
         return _compare_numbers(operator, left, right)
@@ -64,11 +68,32 @@ def comparison(operator: str, node: Node, left: Value, right: Value) -> Value:
     def rule(a: Value, b: Value) -> Value:
         return Value(node, compare(operator, node, a, b), pl.Boolean())
 
-    def across(a: pl.Expr, b: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    def across(a: Value, b: Value) -> tuple[pl.Expr, pl.Expr]:
+        whole = not any(is_fractional(each.dtype) or is_wide(each.dtype) for each in (a, b))
+        if whole:
+            difference = rows(a, pl.Int64()) - rows(b, pl.Int64())
+            return difference, _operate(operator, pl.element(), pl.lit(0, dtype=pl.Int64))
         zero = Value(node, pl.lit(0.0), pl.Float64(), Constant(0.0))
-        return a - b, compare(operator, node, Value(node, pl.element(), pl.Float64()), zero)
+        difference = _finite(a) - _finite(b)
+        return difference, compare(operator, node, Value(node, pl.element(), pl.Float64()), zero)
 
     return lift(rule, node, left, right, across=across)
+
+
+def _finite(value: Value) -> pl.Expr:
+    # Two infinities have no difference; the largest floats stand for them.
+    largest = sys.float_info.max
+    return rows(
+        replace(value, expr=value.expr.cast(pl.Float64).clip(-largest, largest), dtype=pl.Float64()), pl.Float64()
+    )
+
+
+def _unknown(*values: Value) -> pl.Expr:
+    """Null, once for each element where a value is elementwise."""
+    for value in values:
+        if value.base is not None:
+            return pl.when(value.expr.is_null()).then(NO_BOOL).otherwise(NO_BOOL)
+    return NO_BOOL
 
 
 def _cannot_compare(node: Node, left: Value, right: Value, hint: str | None = None) -> Fault:
@@ -99,10 +124,11 @@ def _compare_numbers(operator: str, left: Value, right: Value) -> pl.Expr:
     found = _operate(operator, a, b)
     # Polars orders NaN as the largest number, equal to itself. Only where the side that this favours may hold NaN is
     # a guard needed; a constant never is NaN.
-    favoured, guard = (right, b) if operator in ("<", "<=") else (left, a)
+    favoured, guard, other = (right, b, left) if operator in ("<", "<=") else (left, a, right)
     if favoured.constant is not None or not favoured.dtype.is_float():
         return found
-    return found | guard.is_nan() if operator == "!=" else found & guard.is_not_nan()
+    nan = guard.is_nan() if other.constant is not None else guard.is_nan() & other.expr.is_not_null()
+    return found | nan if operator == "!=" else found & ~nan
 
 
 def _same_integers(left: Value, right: Value) -> tuple[pl.Expr, pl.Expr]:
@@ -115,8 +141,7 @@ def _same_integers(left: Value, right: Value) -> tuple[pl.Expr, pl.Expr]:
                 return (fitted, other.expr) if value is left else (left.expr, fitted)
     if left.dtype == right.dtype:
         return left.expr, right.expr
-    wide = any(dtype in (pl.UInt64, pl.Int128) or str(dtype) == "UInt128" for dtype in (left.dtype, right.dtype))
-    target = pl.Int128 if wide else pl.Int64
+    target = pl.Int128 if is_wide(left.dtype) or is_wide(right.dtype) else pl.Int64
     return left.expr.cast(target), right.expr.cast(target)
 
 
@@ -129,8 +154,8 @@ def _fits(number: int, dtype: DataType) -> bool:
 def _compare_text(operator: str, left: Value, right: Value) -> pl.Expr:
     if operator in ("==", "!="):
         for column, constant in ((left, right), (right, left)):
-            if constant.constant is not None and not isinstance(column.dtype, pl.String):
-                # The category is looked up once instead of turning the column into text.
+            if constant.constant is not None and not isinstance(column.dtype, pl.String) and column.base is None:
+                # The category is looked up once instead of turning the column into text; not inside lists (Polars 1).
                 word = str(constant.constant.value)
                 if not isinstance(column.dtype, pl.Enum):
                     return _operate(operator, column.expr, pl.lit(word))
@@ -190,7 +215,10 @@ def _with_iso_text(node: Node, moment: Value, text: Value) -> tuple[pl.Expr, pl.
     assert text.constant is not None
     word, dtype = str(text.constant.value), moment.dtype
     if isinstance(dtype, pl.Time):
-        return moment.expr, pl.lit(_from_iso(dt.time, word, text, "a time of day, such as '13:30'"))
+        time = _from_iso(dt.time, word, text, "a time of day, such as '13:30'")
+        if time.tzinfo is not None:
+            raise Fault(TQLTypeError, "cannot compare a time of day with one that has a zone", node.span)
+        return moment.expr, pl.lit(time)
     if isinstance(dtype, pl.Duration):
         raise _cannot_compare(node, moment, text)
     stamp = _from_iso(dt.datetime, word, text, "an ISO date, such as '2024-05-01'")
@@ -206,7 +234,11 @@ def _with_iso_text(node: Node, moment: Value, text: Value) -> tuple[pl.Expr, pl.
     expr = moment.expr
     if zone is not None:
         aware = stamp if stamp.tzinfo is not None else stamp.replace(tzinfo=ZoneInfo(zone))
-        stamp = aware.astimezone(dt.UTC).replace(tzinfo=None)
+        try:
+            stamp = aware.astimezone(dt.UTC).replace(tzinfo=None)
+        except OverflowError:
+            message = f"{word[:40]!r} is outside the years 1 to 9999 in UTC"
+            raise Fault(TQLTypeError, message, text.node.span) from None
         expr = expr.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     # Polars would compare in the coarser of two units: both go to one that holds them.
     unit = _unit(dtype)
@@ -216,6 +248,8 @@ def _with_iso_text(node: Node, moment: Value, text: Value) -> tuple[pl.Expr, pl.
 
 
 def _from_iso(kind: type[Stamp], word: str, text: Value, wanted: str) -> Stamp:
+    if _TOO_FINE.search(word):  # Python would cut it off
+        raise Fault(TQLTypeError, "a time has at most 6 digits after its seconds", text.node.span)
     try:
         return kind.fromisoformat(word)
     except ValueError:
@@ -241,20 +275,22 @@ def _in_constants(value: Value, choices: Sequence[Value]) -> pl.Expr | None:
     dtype = value.dtype
     if dtype.is_integer() and all(type(word) is int for word in words):
         words = [word for word in words if _fits(int(word), dtype)]
-    elif isinstance(dtype, pl.Enum):
+    elif isinstance(dtype, pl.Enum) and value.base is None:
         words = [word for word in words if word in dtype.categories]
-    elif isinstance(dtype, pl.Categorical):
+    elif is_text(dtype):
         dtype = pl.String()
-    elif not isinstance(dtype, pl.String):
+    else:
         return None
-    found = value.expr.is_in(pl.lit(pl.Series(words, dtype=dtype)).implode())
+    sought = as_text(value) if isinstance(dtype, pl.String) else value.expr
+    found = sought.is_in(pl.lit(pl.Series(words, dtype=dtype)).implode())
     return found if len(words) == len(choices) or all(c.dtype != pl.Null for c in choices) else found | NO_BOOL
 
 
 def like(node: Node, operand: Value, pattern: Value, *, ignore_case: bool) -> Value:
     """`operand like pattern`: the whole text; `*` and `%` any run, `?` one character, all else literal."""
     if pattern.constant is None or not isinstance(pattern.constant.value, str):
-        raise Fault(TQLTypeError, f"a pattern is a text in single quotes, not {pattern.words}", pattern.node.span)
+        words = "an expression" if is_text(pattern.dtype) else pattern.words
+        raise Fault(TQLTypeError, f"a pattern is a text in single quotes, not {words}", pattern.node.span)
     text = pattern.constant.value
     if len(text) > _MAX_PATTERN:
         raise Fault(TQLUnsupportedError, f"a pattern has at most {_MAX_PATTERN} characters", pattern.node.span)
@@ -264,7 +300,7 @@ def like(node: Node, operand: Value, pattern: Value, *, ignore_case: bool) -> Va
 
     def rule(value: Value, _: Value) -> Value:
         if is_null(value.dtype):
-            return Value(node, NO_BOOL, pl.Boolean())
+            return Value(node, _unknown(value), pl.Boolean())
         if not is_text(value.dtype):
             raise Fault(TQLTypeError, f"like needs text, not {describe(value.dtype)}", operand.node.span)
         return Value(node, as_text(value).str.contains(rf"{flags}\A{regex}\z"), pl.Boolean())
@@ -301,18 +337,27 @@ def contains(node: Node, container: Value, item: Value) -> Value:
     except Fault as fault:
         message = f"{container.words} cannot contain {item.words}"
         raise Fault(fault.kind, message, item.node.span, fault.hint) from None
+    if is_null(item.dtype):
+        return Value(node, NO_BOOL, pl.Boolean())
     lists = as_list(container.expr, container.dtype)
-    if isinstance(element, pl.String) and is_text(item.dtype):
-        return Value(node, lists.list.contains(as_text(item)), pl.Boolean())
+    if is_text(element):
+        return Value(node, _holds(lists, element, as_text(item), pl.String()), pl.Boolean())
     if item.constant is not None:
         return Value(node, lists.list.eval(probe).list.any(), pl.Boolean())
-    if is_text(element):
-        return Value(node, lists.cast(pl.List(pl.String)).list.contains(as_text(item)), pl.Boolean())
-    if element == item.dtype:
-        return Value(node, lists.list.contains(item.expr), pl.Boolean())
+    if element == item.dtype and not element.is_float():
+        return Value(node, _holds(lists, element, item.expr, element), pl.Boolean())
     if is_number(element) and is_number(item.dtype):
-        floats = lists.cast(pl.List(pl.Float64)).list.contains(item.expr.cast(pl.Float64))
-        return Value(node, floats, pl.Boolean())
+        if element.is_integer() and item.dtype.is_integer():
+            whole = pl.Int128() if is_wide(element) or is_wide(item.dtype) else pl.Int64()
+            return Value(node, _holds(lists, element, item.expr.cast(whole), whole), pl.Boolean())
+        sought = item.expr.cast(pl.Float64)
+        return Value(node, _holds(lists, element, sought, pl.Float64()) & sought.is_not_nan(), pl.Boolean())
     raise Fault(
         TQLUnsupportedError, f"contains cannot look for {item.words} of a column in {container.words}", node.span
     )
+
+
+def _holds(lists: pl.Expr, element: DataType, item: pl.Expr, dtype: DataType) -> pl.Expr:
+    """Whether lists of `element` hold an item of `dtype`."""
+    same = lists if element == dtype else lists.cast(pl.List(dtype))
+    return same.list.contains(item, nulls_equal=False)

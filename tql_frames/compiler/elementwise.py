@@ -5,7 +5,7 @@ The rules themselves live in `comparisons` and `operators`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import polars as pl
@@ -23,7 +23,7 @@ from tql_frames.errors import Fault, TQLUnsupportedError
 from tql_frames.language.tree import Node
 
 Rule: TypeAlias = Callable[..., Value]
-Across: TypeAlias = Callable[[pl.Expr, pl.Expr], tuple[pl.Expr, pl.Expr]]
+Across: TypeAlias = Callable[[Value, Value], tuple[pl.Expr, pl.Expr]]
 
 
 def elements(value: Value) -> Value:
@@ -32,8 +32,29 @@ def elements(value: Value) -> Value:
         return value
     base, dtype = as_list(value.expr, value.dtype), list_dtype(value.dtype)
     while is_nested(inner(dtype)):
-        base, dtype = base.list.eval(pl.element().explode()), inner(dtype)
+        base, dtype = flattened(base), inner(dtype)
     return Value(value.node, pl.element(), inner(dtype), base=base, base_key=value.node)
+
+
+def flattened(lists: pl.Expr) -> pl.Expr:
+    """Lists of lists without the inner dimension; an inner null becomes a null element, an inner empty list none."""
+    # An explode alone makes a null of an empty list (Polars 1).
+    return lists.list.eval(pl.element().filter((pl.element().list.len() > 0).fill_null(True)).explode())
+
+
+def element(value: Value) -> Value:
+    """An elementwise value seen from inside its list: a scalar."""
+    return Value(value.node, value.expr, value.dtype)
+
+
+def same_list(values: Sequence[Value]) -> bool:
+    """Whether elementwise values all run over one list."""
+    return all(value.base_key == values[0].base_key for value in values)
+
+
+def rows(value: Value, dtype: pl.DataType) -> pl.Expr:
+    """Scalars of a type, or lists of it."""
+    return value.row_expr.cast(dtype if value.base is None else pl.List(dtype))
 
 
 def lift(rule: Rule, node: Node, *operands: Value, across: Across | None = None) -> Value:
@@ -44,8 +65,8 @@ def lift(rule: Rule, node: Node, *operands: Value, across: Across | None = None)
         node: the operation, for error messages.
         operands: scalars or lists.
         across: the same rule for two different lists, or a list and a column. Polars evaluates expressions inside one
-            list only, but does arithmetic on two: from two lists of floats (true is 1.0, false 0.0) this makes one
-            list, and the expression on its elements that gives the result.
+            list only, but does arithmetic on two: from two lists of numbers this makes one list, and the expression
+            on its elements that gives the result.
     """
     values = [elements(operand) for operand in operands]
     lists = [value for value in values if value.base is not None]
@@ -53,19 +74,15 @@ def lift(rule: Rule, node: Node, *operands: Value, across: Across | None = None)
         return rule(*values).at(node)
     others = [value for value in values if value.base is None]
     first = lists[0]
-    if all(value.base_key == first.base_key for value in lists) and all(value.constant for value in others):
+    if same_list(lists) and all(value.constant for value in others):
         result = rule(*values)
         return Value(node, result.expr, result.dtype, base=first.base, base_key=first.base_key)
-    result = rule(*(Value(value.node, value.expr, value.dtype) for value in values))  # for its type errors
+    result = rule(*map(element, values))  # for its type errors
     if across is None or len(values) != 2 or not all(is_number(each.dtype) or is_bool(each.dtype) for each in values):
         hint = "contains(list, column) tests whether an element equals a column"
         message = (
             "elements of a list can be used with constants, and numbers with numbers of another list or column, only"
         )
         raise Fault(TQLUnsupportedError, message, node.span, hint)
-    base, expr = across(*(value.row_expr.cast(_floats(value)) for value in values))
-    return Value(node, expr, result.dtype, base=base, base_key=node)
-
-
-def _floats(value: Value) -> pl.DataType:
-    return pl.Float64() if value.base is None else pl.List(pl.Float64())
+    base, expr = across(*values)
+    return Value(node, expr, result.dtype, base=base, base_key=object())

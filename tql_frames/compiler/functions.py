@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from tql_frames.compiler.comparisons import contains
-from tql_frames.compiler.elementwise import lift
+from tql_frames.compiler.elementwise import flattened, lift
 from tql_frames.compiler.operators import logic, number, truth
 from tql_frames.compiler.types import Value, as_list, describe, inner, is_bool, is_nested, is_null
 from tql_frames.errors import Fault, TQLTypeError
@@ -56,7 +56,7 @@ def _fold(node: Node, value: Value, fold: Callable[[pl.Expr], pl.Expr]) -> Value
         raise Fault(TQLTypeError, f"{describe(dtype)} is not a list of conditions", value.node.span, hint)
     lists = as_list(lists, dtype)
     while is_nested(inner(dtype)):
-        lists, dtype = lists.list.eval(pl.element().explode()), inner(dtype)
+        lists, dtype = flattened(lists), inner(dtype)
     return Value(node, fold(lists.list.eval(pl.element().cast(pl.Boolean).fill_null(False))), pl.Boolean())
 
 

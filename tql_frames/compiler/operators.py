@@ -6,11 +6,11 @@ Comparisons live in `comparisons`, functions of a name in `functions`, the walk 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
-from tql_frames.compiler.elementwise import lift
+from tql_frames.compiler.elementwise import element, elements, lift, rows, same_list
 from tql_frames.compiler.types import (
     Constant,
     DataType,
@@ -24,9 +24,10 @@ from tql_frames.compiler.types import (
     is_nested,
     is_null,
     is_number,
+    is_wide,
     list_dtype,
 )
-from tql_frames.errors import Fault, TQLNameError, TQLTypeError, did_you_mean
+from tql_frames.errors import Fault, TQLNameError, TQLTypeError, TQLUnsupportedError, did_you_mean
 from tql_frames.language.tree import Node
 
 
@@ -40,7 +41,7 @@ def truth(value: Value) -> pl.Expr:
         if is_bool(value.dtype):
             return value.expr
         if is_null(value.dtype):
-            return pl.lit(None, dtype=pl.Boolean)
+            return value.expr.cast(pl.Boolean)
         if is_number(value.dtype):
             return value.expr != 0
     hint = "compare it with something, as in x == 'value'"
@@ -58,7 +59,7 @@ def condition(value: Value) -> pl.Expr:
 
 def negation(node: Node, operand: Value) -> Value:
     """`not operand`, elementwise on a list; null stays null."""
-    return lift(lambda value: Value(node, ~truth(value), pl.Boolean()), node, operand)
+    return lift(lambda value: Value(node, ~truth(element(value)), pl.Boolean()), node, operand)
 
 
 def logic(node: Node, operands: Sequence[Value], *, every: bool) -> Value:
@@ -66,23 +67,33 @@ def logic(node: Node, operands: Sequence[Value], *, every: bool) -> Value:
 
     def rule(*values: Value) -> Value:
         fold = pl.all_horizontal if every else pl.any_horizontal
-        return Value(node, fold([truth(value) for value in values]), pl.Boolean())
+        return Value(node, fold([truth(element(value)) for value in values]), pl.Boolean())
 
-    def across(a: pl.Expr, b: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-        return (a * b, pl.element() != 0) if every else (a * a + b * b, pl.element() != 0)
+    def across(a: Value, b: Value) -> tuple[pl.Expr, pl.Expr]:
+        # False is 0, null 1 and true 3: each pair has a sum of its own.
+        total = rows(_coded(a), pl.Int64()) + rows(_coded(b), pl.Int64())
+        found, unknown = (pl.element() == 6, [2, 4]) if every else (pl.element() >= 3, [1, 2])
+        return total, found | pl.element().is_in(unknown) & pl.lit(None, dtype=pl.Boolean)
 
+    lists = [value for value in map(elements, operands) if value.base is not None]
+    if len(operands) > 2 and lists and not same_list(lists):
+        half = len(operands) // 2
+        operands = [logic(node, operands[:half], every=every), logic(node, operands[half:], every=every)]
     return lift(rule, node, *operands, across=across)
+
+
+def _coded(value: Value) -> Value:
+    return replace(value, expr=(truth(element(value)).cast(pl.Int64) * 3).fill_null(1), dtype=pl.Int64())
 
 
 def number(value: Value, verb: str) -> Value:
     """A number wide enough to calculate with: whole numbers as Int64, all others as Float64; true is 1."""
     dtype = value.dtype
     if is_null(dtype):
-        return Value(value.node, pl.lit(None, dtype=pl.Int64), pl.Int64())
+        return Value(value.node, value.expr.cast(pl.Int64), pl.Int64())
     if not (is_number(dtype) or is_bool(dtype)):
         raise Fault(TQLTypeError, f"{verb} needs numbers, not {describe(dtype)}", value.node.span)
-    wide = is_fractional(dtype) or isinstance(dtype, (pl.UInt64, pl.Int128))
-    target: DataType = pl.Float64() if wide else pl.Int64()
+    target: DataType = pl.Float64() if is_fractional(dtype) or is_wide(dtype) else pl.Int64()
     expr = value.expr if dtype == target else value.expr.cast(target)
     return Value(value.node, expr, target, value.constant)
 
@@ -94,12 +105,16 @@ def arithmetic(operator: str, node: Node, left: Value, right: Value) -> Value:
         a, b = number(a, operator), number(b, operator)
         whole = a.dtype == b.dtype == pl.Int64() and operator != "/"
         dtype: DataType = pl.Int64() if whole else pl.Float64()
-        return Value(node, _calculate(operator, a.expr.cast(dtype), b.expr.cast(dtype)), dtype)
-
-    def across(a: pl.Expr, b: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+        dividend, divisor = a.expr.cast(dtype), b.expr.cast(dtype)
         if operator == "%":
-            raise Fault(TQLTypeError, "% on two lists is not known", node.span)
-        return _calculate(operator, a, b), pl.element()
+            return Value(node, _remainder(dividend, divisor, whole=whole), dtype)
+        return Value(node, _calculate(operator, dividend, divisor), dtype)
+
+    def across(a: Value, b: Value) -> tuple[pl.Expr, pl.Expr]:
+        if operator == "%":
+            raise Fault(TQLUnsupportedError, "% takes one list and a constant, not two lists", node.span)
+        dtype = rule(element(a), element(b)).dtype
+        return _calculate(operator, rows(a, dtype), rows(b, dtype)), pl.element()
 
     return lift(rule, node, left, right, across=across)
 
@@ -114,10 +129,14 @@ def _calculate(operator: str, a: pl.Expr, b: pl.Expr) -> pl.Expr:
             return a * b
         case "/":
             return a / b
-        case "%":
-            # Polars keeps the sign of the divisor; TQL, like C and SQL, that of the dividend.
-            return (a.abs() % b.abs()) * a.sign()
     raise AssertionError(operator)
+
+
+def _remainder(a: pl.Expr, b: pl.Expr, *, whole: bool) -> pl.Expr:
+    """Remainder with the sign of the dividend, as in C and SQL; Polars gives it that of the divisor."""
+    found = a % b
+    found = found - b * ((found != 0) & ((found < 0) != (a < 0))).cast(pl.Int64 if whole else pl.Float64)
+    return found if whole else pl.when(a.is_finite() & b.is_infinite()).then(a).otherwise(found)
 
 
 def negative(node: Node, operand: Value) -> Value:
@@ -179,8 +198,11 @@ def _pick(node: Node, lists: pl.Expr, dtype: DataType, indices: list[Index | Ran
     expr = lists if first == Range(None, None, 1) else _slice(lists, first)
     if not rest:
         return expr, dtype
-    if any(isinstance(index, Index) and index.at.constant is None for index in rest):
-        raise Fault(TQLTypeError, "an index after a slice is a constant", node.span)
+    for index in rest:
+        places = (index.at,) if isinstance(index, Index) else (index.start, index.stop)
+        for place in places:
+            if place is not None and place.constant is None:
+                raise Fault(TQLTypeError, "an index after a slice is a constant", place.node.span)
     picked, picked_dtype = _pick(node, pl.element(), inner(dtype), rest)
     return expr.list.eval(picked), pl.List(picked_dtype)
 
@@ -194,7 +216,7 @@ def _slice(lists: pl.Expr, bounds: Range) -> pl.Expr:
     def clipped(bound: Value | None, absent: pl.Expr) -> pl.Expr:
         if bound is None:
             return absent
-        place = bound.expr.cast(pl.Int64)
+        place = bound.expr.cast(pl.Int64, strict=False)  # beyond Int64 is beyond the list, as null is here
         from_end = pl.when(place < 0).then(place + size).otherwise(place)
         return pl.max_horizontal(lowest, pl.min_horizontal(highest, from_end))
 
@@ -209,8 +231,12 @@ def key(node: Node, operand: Value, name: str, name_node: Node) -> Value:
     """`operand['name']`: a field of a struct."""
     if not isinstance(operand.dtype, pl.Struct):
         raise Fault(TQLTypeError, f"{operand.words} has no keys", operand.node.span)
-    for each in operand.dtype.fields:
-        if each.name == name:
-            return Value(node, operand.expr.struct.field(name), instance(each.dtype))
-    hint = did_you_mean(name, [each.name for each in operand.dtype.fields])
+    names = [each.name for each in operand.dtype.fields]
+    if name in names:
+        at = names.index(name)
+        fields = operand.expr.struct
+        if name == "*" or (name.startswith("^") and name.endswith("$")):  # Polars would take the name for a pattern
+            fields, name = fields.rename_fields([str(number) for number in range(len(names))]).struct, str(at)
+        return Value(node, fields.field(name), instance(operand.dtype.fields[at].dtype))
+    hint = did_you_mean(name, names)
     raise Fault(TQLNameError, f"unknown key {name!r}", name_node.span, hint)

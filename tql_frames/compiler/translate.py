@@ -13,7 +13,18 @@ import polars as pl
 
 from tql_frames.compiler import comparisons, operators
 from tql_frames.compiler.functions import FUNCTIONS
-from tql_frames.compiler.types import Constant, DataType, Value, describe, is_bool, is_null, is_number, is_text
+from tql_frames.compiler.types import (
+    Constant,
+    DataType,
+    Value,
+    describe,
+    instance,
+    is_bool,
+    is_fractional,
+    is_null,
+    is_number,
+    is_text,
+)
 from tql_frames.errors import (
     Fault,
     Span,
@@ -28,6 +39,7 @@ from tql_frames.language import parse, tree, unparse
 from tql_frames.language.tree import Node
 
 WEIGHT_CHOICES = ("max_weight", "sum_weight")
+_MOST_TERMS = 2_000_000  # about a minute
 _FOLD = 16  # summands added left to right before a level of nesting; Polars' optimizer is quadratic in depth
 
 
@@ -80,14 +92,18 @@ def compile_sampler(text: str, schema: Mapping[str, DataType]) -> CompiledSample
         TQLError: the text is wrong, or does not fit the schema; with the span of the fault.
     """
     try:
-        root = parse(text)
+        return _compile(text, parse(text), schema)
     except TQLError:
-        # A column name that is no expression (`my weight`, `limit`) names the column all the same.
+        # A column whose name is no expression (`my weight`, `weight (kg)`, `limit`) is named all the same.
         if text not in schema:
             raise
-        root = tree.Column(text, span=Span(0, len(text)))
+        return _compile(text, tree.Column(text, span=Span(0, len(text))), schema)
+
+
+def _compile(text: str, root: Node, schema: Mapping[str, DataType]) -> CompiledSampler:
     translator = _Translator(schema)
     try:
+        _check_size(root)
         value = translator.translate(root)
         weight = _as_weight(value)
     except Fault as fault:
@@ -106,6 +122,38 @@ def _as_weight(value: Value) -> pl.Expr:
     weight = value.expr if dtype == pl.Float64() else value.expr.cast(pl.Float64)
     known = value.constant is not None or value.never_null
     return weight if known else weight.fill_null(0.0)
+
+
+def _check_size(node: Node) -> int:
+    """Upper bound of the terms that a node becomes: some rules repeat their operands, and such rules nest.
+
+    Raises:
+        Fault: there are more than can be evaluated; blamed on the innermost node of which that is true.
+    """
+    below = [_check_size(child) for child in node.children()]
+    size = 1 + sum(below)
+    match node:
+        case tree.Comparison() | tree.WeightChoice():
+            size *= 2
+        case tree.Between():
+            size *= 4
+        case tree.In(_, items, _) if not all(isinstance(item, tree.Literal) for item in items):
+            size = 2 * (size + len(items) * below[0])
+        case tree.Arithmetic("%", _, _):
+            size *= 6
+        case tree.Subscript(_, indices) if any(isinstance(index, tree.Slice) for index in indices):
+            size *= 8
+        case tree.Call("shape" | "contains" | "all_strict", _):
+            size *= 3
+    if size > _MOST_TERMS:
+        hint = "compute a part of it as a column of the frame, and name that column"
+        raise Fault(
+            TQLUnsupportedError,
+            "comparisons, %, between, slices or weight choices are nested too deeply",
+            node.span,
+            hint,
+        )
+    return size
 
 
 class _Translator:
@@ -139,14 +187,21 @@ class _Translator:
 
     def column(self, node: tree.Column) -> Value:
         try:
-            dtype = self._schema[node.name]
+            dtype = instance(self._schema[node.name])
         except KeyError:
             raise Fault(TQLNameError, f"unknown column {node.name!r}", node.span, self._column_hint(node)) from None
         except TQLError as fault:  # the column is there but cannot be read
             raise Fault(type(fault), fault.message, node.span, fault.hint) from None
         if isinstance(dtype, pl.Object):
             raise Fault(TQLTypeError, f"column {node.name!r} holds Python objects, which have no TQL type", node.span)
-        return Value(node, pl.col(_exactly(node.name)), dtype)
+        pattern = _pattern_of(node.name)
+        if pattern is None:
+            return Value(node, pl.col(node.name), dtype)
+        if node.name != "*" and pl.__version__.startswith("1."):
+            # In functions of many columns Polars 1 reads the name that a pattern finds as a pattern once more.
+            message = f"column {node.name!r} cannot be named in Polars 1, which takes its name for a pattern"
+            raise Fault(TQLUnsupportedError, message, node.span, "rename it, or use Polars 2")
+        return Value(node, pl.col(pattern), dtype)
 
     def _column_hint(self, node: tree.Column) -> str | None:
         near = did_you_mean(node.name, self._schema)
@@ -263,7 +318,8 @@ class _Translator:
     def _whole_number(self, node: Node) -> Value:
         value = self.translate(node)
         if value.base is not None or not value.dtype.is_integer():
-            raise Fault(TQLTypeError, f"an index is a whole number, not {value.words}", node.span)
+            words = "a fraction" if is_fractional(value.dtype) and value.base is None else value.words
+            raise Fault(TQLTypeError, f"an index is a whole number, not {words}", node.span)
         if value.constant is not None and not -(2**31) <= int(value.constant.value or 0) < 2**31:
             raise Fault(TQLUnsupportedError, "an index has at most 31 bits", node.span)
         return value
@@ -273,11 +329,11 @@ def _is_text_literal(node: Node) -> bool:
     return isinstance(node, tree.Literal) and isinstance(node.value, str)
 
 
-def _exactly(name: str) -> str:
-    # Polars reads a name between ^ and $ as a pattern over all columns; escaped inside such a pattern it is exact.
-    if name.startswith("^") and name.endswith("$"):
+def _pattern_of(name: str) -> str | None:
+    """For a name that Polars would take for a pattern over all columns, the pattern that matches just this name."""
+    if name == "*" or (name.startswith("^") and name.endswith("$")):
         return "^" + "".join("\\" + char if char in r"\.+*?()|[]{}^$#&-~" else char for char in name) + "$"
-    return name
+    return None
 
 
 def _term(arm: CompiledArm) -> pl.Expr:
@@ -285,8 +341,9 @@ def _term(arm: CompiledArm) -> pl.Expr:
     if arm.constant is not None:
         # Not when/then: `lf.sort(k).select(when(c).then(2.0).otherwise(1.0))` drops the sort (Polars 1.40 and 2.1).
         return arm.condition.cast(pl.Float64) * arm.constant
-    # A product would turn the infinite weight of a row that does not match into NaN.
-    return pl.when(arm.condition).then(arm.weight).otherwise(0.0)
+    # A product would turn the infinite weight of a row that does not match into NaN. The other branch is 0 there, and
+    # no literal: the weight may become one (`1 / 2`), and two literals drop the sort, too.
+    return pl.when(arm.condition).then(arm.weight).otherwise(arm.condition.cast(pl.Float64))
 
 
 def _sum_in_order(terms: Sequence[pl.Expr]) -> pl.Expr:

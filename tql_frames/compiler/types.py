@@ -83,6 +83,11 @@ def instance(dtype: DataTypeClass | DataType) -> DataType:
     return dtype() if isinstance(dtype, type) else dtype
 
 
+def is_wide(dtype: DataType) -> bool:
+    """Whether values are whole numbers of which some do not fit into Int64."""
+    return dtype.is_integer() and (dtype == pl.UInt64 or str(dtype).endswith("Int128"))
+
+
 def is_text(dtype: DataType) -> bool:
     """Whether values read as text: String, Categorical, Enum."""
     return isinstance(dtype, (pl.String, pl.Categorical, pl.Enum))
@@ -119,6 +124,8 @@ def describe(dtype: DataType) -> str:
     Example:
         >>> describe(pl.List(pl.String()))
         'a list of text'
+        >>> describe(pl.List(pl.List(pl.Int64())))
+        'a list of lists of numbers'
     """
     if is_nested(dtype):
         return f"{'a list' if isinstance(dtype, pl.List) else 'an array'} of {_plural(inner(dtype))}"
@@ -144,6 +151,8 @@ def describe(dtype: DataType) -> str:
 
 
 def _plural(dtype: DataType) -> str:
+    if is_nested(dtype):
+        return f"{'lists' if isinstance(dtype, pl.List) else 'arrays'} of {_plural(inner(dtype))}"
     words = describe(dtype)
     return f"{words.removeprefix('an ').removeprefix('a ')}s" if words.startswith(("a ", "an ")) else words
 

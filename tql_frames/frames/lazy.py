@@ -43,7 +43,8 @@ class LazyAdapter:
         """A plan for one column, one value a row."""
 
         def values(frame: pl.DataFrame) -> pl.DataFrame:
-            return pl.DataFrame({name: values_of(PolarsAdapter(frame))})
+            adapter = PolarsAdapter(frame)
+            return adapter.series(values_of(adapter), name).to_frame()
 
         return self._then(values, {name: pl.Float64()})
 

@@ -6,6 +6,7 @@ Missing values of every pandas kind, NaN of NumPy floats included, are read as n
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -39,6 +40,8 @@ class PandasAdapter:
 
     def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         """Values of expressions by name, one a row of the frame."""
+        if any(_picks_columns(expr) for expr in exprs.values()):
+            return evaluate(self._columns.everything(), exprs)
         for expr in exprs.values():
             self._columns.convert(expr.meta.root_names())
         return evaluate(self._columns.converted(), exprs)
@@ -50,7 +53,7 @@ class PandasAdapter:
 
     def series(self, values: NDArray[np.float64], name: str) -> pd.Series:
         """One value a row, with the index of the frame."""
-        return pd.Series(values, index=self._frame.index, name=name)
+        return pd.Series(values, index=self._frame.index, name=name, copy=True)  # they may be the frame's own
 
 
 class _Columns(Mapping[str, pl.DataType]):
@@ -59,6 +62,11 @@ class _Columns(Mapping[str, pl.DataType]):
     def __init__(self, frame: pd.DataFrame) -> None:
         self._frame = frame
         self._converted: dict[str, pl.Series] = {}
+        # Not `frame[name]`: that also finds a date by a part of it, and all columns below a first level.
+        self._places: dict[str, list[int]] = {}
+        for place, label in enumerate(frame.columns):
+            if isinstance(label, str):
+                self._places.setdefault(label, []).append(place)
 
     def convert(self, names: Iterable[str]) -> None:
         """Convert those of the names that are columns."""
@@ -68,39 +76,56 @@ class _Columns(Mapping[str, pl.DataType]):
 
     def converted(self) -> pl.DataFrame:
         """The columns converted so far; one of nulls, as long, where there are none."""
-        nulls = pl.repeat(None, len(self._frame), dtype=pl.Null, eager=True).alias("")
-        return pl.DataFrame(list(self._converted.values()) or [nulls])
+        return pl.DataFrame(self._converted or {"": pl.repeat(None, len(self._frame), dtype=pl.Null, eager=True)})
+
+    def everything(self) -> pl.DataFrame:
+        """All columns with a text of their own for a name; those of no Polars type as Python objects."""
+        columns = {}
+        for name, places in self._places.items():
+            if len(places) > 1:
+                continue
+            try:
+                columns[name] = self._column(name)
+            except TQLTypeError:
+                columns[name] = pl.Series(list(self._frame.iloc[:, places[0]]), dtype=pl.Object)
+        return pl.DataFrame(columns) if columns else self.converted()
 
     def __getitem__(self, name: str) -> pl.DataType:
         return self._column(name).dtype
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name in self._frame.columns
+        return name in self._places
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name in self._frame.columns if isinstance(name, str))
+        return iter(self._places)
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return len(self._places)
 
     def _column(self, name: str) -> pl.Series:
         if name not in self._converted:
-            if name not in self:
-                raise KeyError(name)
             self._converted[name] = self._convert(name)
         return self._converted[name]
 
     def _convert(self, name: str) -> pl.Series:
-        column = self._frame[name]
-        if isinstance(column, pd.DataFrame):
-            raise TQLTypeError(f"{column.shape[1]} columns are named {name!r}; a sampler can name only one of a name")
+        places = self._places[name]
+        if len(places) > 1:
+            raise TQLTypeError(f"{len(places)} columns are named {name!r}; a sampler can name only one of a name")
+        column = self._frame.iloc[:, places[0]]
         if isinstance(column.dtype, pd.SparseDtype):
             column = pd.Series(np.asarray(column))  # dense
         try:
-            return pl.Series(name, pa.array(column, from_pandas=True))
-        except (pa.ArrowException, pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as fault:
+            # As a table: from an array alone Polars 1.30 reads large lists of text wrongly, or kills the process.
+            table = pa.table({name: pa.array(column, from_pandas=True)})
+            return cast(pl.DataFrame, pl.from_arrow(table, rechunk=False)).to_series()
+        except (Exception, pl.exceptions.PanicException) as fault:  # whatever an extension type of any library raises
             reason = (
                 f"its values have no common Polars type: {str(fault).splitlines()[0][:200]}" if str(fault) else None
             )
             message = f"column {name!r} of dtype {column.dtype} cannot be read by a sampler"
             raise TQLTypeError(message, hint=reason) from None
+
+
+def _picks_columns(expr: pl.Expr) -> bool:
+    """Whether an expression picks columns by type, pattern or place; the last only new Polars counts among these."""
+    return expr.meta.has_multiple_outputs() or "nth(" in str(expr)

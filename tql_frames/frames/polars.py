@@ -46,7 +46,7 @@ class PolarsAdapter:
 
     def series(self, values: NDArray[np.float64], name: str) -> pl.Series:
         """One value a row."""
-        return pl.Series(name, values)
+        return pl.Series(name, values.copy())  # they may be the frame's own
 
 
 def evaluate(frame: pl.DataFrame, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:

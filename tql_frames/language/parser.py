@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, NoReturn
@@ -50,6 +49,8 @@ _FOREIGN = {
     "?": "parameters are not known in a sampler",
     "'": "a text opened here is not closed; a quote inside a text is written twice",
     '"': "a column name opened here is not closed",
+    "‘": "a text stands between straight quotes: '…'",
+    "“": 'a column name stands between straight quotes: "…"',
     "{": "put values into the text before it is passed on",
 }
 
@@ -121,6 +122,11 @@ def _has(parts: list[Any], terminal: str) -> bool:
     return any(isinstance(part, Token) and part.type == terminal for part in parts)
 
 
+def _lower(name: Token) -> str:
+    # Some letters of other alphabets become two in lower case, of which the second is no letter.
+    return str(name).lower() if name.isascii() else str(name)
+
+
 Parts = list[Any]
 
 
@@ -178,17 +184,17 @@ class _Builder(Transformer[Token, Node]):
         return _checked(tree.Slice(start, stop, step, span=_span(parts)))
 
     def group(self, parts: Parts) -> Node:
-        return replace(parts[1], span=_span(parts))  # type: ignore[no-any-return]
+        return parts[1].at(_span(parts))  # type: ignore[no-any-return]
 
     def arm(self, parts: Parts) -> Node:
         return _checked(tree.Arm(parts[0], parts[2], span=_span(parts)))
 
     def call(self, parts: Parts) -> Node:
-        name = str(parts[0]).lower()
+        name = _lower(parts[0])
         return _checked(tree.Call(name, _nodes(parts), _span_of(parts[0]), span=_span(parts)))
 
     def weight_choice(self, parts: Parts) -> Node:
-        name = str(parts[0]).lower()
+        name = _lower(parts[0])
         arms = tuple(part for part in parts if isinstance(part, tree.Arm))
         return _checked(tree.WeightChoice(name, arms, _span_of(parts[0]), span=_span(parts)))
 
@@ -279,7 +285,9 @@ def _expected(terminals: set[str]) -> str:
         left -= _VALUE_STARTS
     if "PLUS" in left:
         words.append("an operator")
-        left -= {"PLUS", "MINUS", "STAR", "SLASH", "PERCENT", "COMPARE", "AND", "OR", "NOT", "IN", "BETWEEN"}
+        if "OR" in left:  # else `and` is the one of `between`
+            left -= {"AND", "OR"}
+        left -= {"PLUS", "MINUS", "STAR", "SLASH", "PERCENT", "COMPARE", "NOT", "IN", "BETWEEN"}
         left -= {"LIKE", "ILIKE", "IS", "LSQB", "LPAR"}
     words += sorted(_WORDS.get(terminal, f"'{terminal.lower()}'") for terminal in left)
     return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

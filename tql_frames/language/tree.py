@@ -5,9 +5,11 @@ It knows no grammar and no dataframe; what a node means is decided by the compil
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
+from typing import Self
 
 from tql_frames.errors import Span
 
@@ -46,6 +48,15 @@ class Node:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "depth", 1 + max((child.depth for child in self.children()), default=0))
+
+    def at(self, span: Span) -> Self:
+        """The same node, read from other characters.
+
+        Its depth is not counted again: of many parentheses around many operands that would be quadratic.
+        """
+        moved = copy.copy(self)
+        object.__setattr__(moved, "span", span)
+        return moved
 
     def children(self) -> Iterator[Node]:
         """Yield the nodes directly below, in the order of the text."""

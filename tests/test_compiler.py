@@ -1,0 +1,702 @@
+"""The compiler against a plain Python evaluator, and each operator on each type of column."""
+
+import datetime as dt
+import math
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+import tql_frames
+from tests import evaluator
+from tql_frames import TQLError, TQLTypeError, TQLUnsupportedError, WeightError, weight_expr
+from tql_frames.compiler.functions import FUNCTIONS
+from tql_frames.compiler.translate import _RULES, _Translator
+from tql_frames.language import parse, tree, unparse
+from tql_frames.language.tree import Literal, Node
+
+# --- random frames ---------------------------------------------------------------------------------------------------
+
+COLOURS = ["red", "blue", "it's é", ""]
+DATES = [dt.date(2024, 5, 1), dt.date(2024, 5, 2), dt.date(1969, 12, 31), dt.date(2024, 2, 29)]
+MOMENTS = [dt.datetime(2024, 5, 1), dt.datetime(2024, 5, 1, 13, 30, 0, 1), dt.datetime(1969, 12, 31, 23, 59, 59)]
+CLOCKS = [dt.time(0), dt.time(13, 30), dt.time(23, 59, 59, 999_999)]
+SMALL = [0, 1, 2, 3, -1, -7, 12]
+FLOATS = [0.0, -0.0, 0.25, 1.0, -2.5, 3.0, 1e300, math.inf, -math.inf, math.nan]
+ZONE = "America/New_York"
+
+
+def _extremes(bits: int, signed: bool) -> list[int]:
+    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+    return [number for number in [0, 1, 2, 3, -1, low, low + 1, high, high - 1] if low <= number <= high]
+
+
+def _grid(size: int) -> st.SearchStrategy[list[list[int | None]]]:
+    return st.lists(st.lists(_or_null(SMALL), min_size=2, max_size=2), min_size=size, max_size=size)
+
+
+def _or_null(values: list[Any]) -> st.SearchStrategy[Any]:
+    return st.sampled_from([*values, None])
+
+
+# Name: type, and a value of the column.
+COLUMNS: dict[str, tuple[pl.DataType, st.SearchStrategy[Any]]] = {
+    "i8": (pl.Int8(), _or_null(_extremes(8, True))),
+    "u8": (pl.UInt8(), _or_null(_extremes(8, False))),
+    "i32": (pl.Int32(), _or_null(_extremes(32, True))),
+    "u32": (pl.UInt32(), _or_null(_extremes(32, False))),
+    "i64": (pl.Int64(), _or_null(_extremes(64, True))),
+    "u64": (pl.UInt64(), _or_null(_extremes(64, False))),
+    "n": (pl.Int64(), _or_null(SMALL)),
+    "f": (pl.Float64(), _or_null([*FLOATS, 0.1, 1 / 3])),
+    "g": (pl.Float64(), _or_null(FLOATS)),
+    "f32": (pl.Float32(), _or_null([0.0, 0.5, -1.5, math.nan, math.inf])),
+    "money": (pl.Decimal(12, 2), _or_null([Decimal("1.10"), Decimal("-3.00"), Decimal("2.50")])),
+    "b": (pl.Boolean(), _or_null([True, False])),
+    "t": (pl.String(), _or_null([*COLOURS, "red\nblue", "%", "*a?", "日本", "RED"])),
+    "cat": (pl.Categorical(), _or_null(COLOURS)),
+    "en": (pl.Enum(COLOURS), _or_null(COLOURS)),
+    "d": (pl.Date(), _or_null(DATES)),
+    "at": (pl.Datetime("us"), _or_null(MOMENTS)),
+    "at_ms": (pl.Datetime("ms"), _or_null([MOMENTS[0], MOMENTS[2]])),
+    "zoned": (pl.Datetime("us", ZONE), _or_null([moment.replace(tzinfo=dt.UTC) for moment in MOMENTS])),
+    "zoned_ns": (pl.Datetime("ns", "UTC"), _or_null([moment.replace(tzinfo=dt.UTC) for moment in MOMENTS])),
+    "clock": (pl.Time(), _or_null(CLOCKS)),
+    "long": (pl.Duration("us"), _or_null([dt.timedelta(0), dt.timedelta(days=1), dt.timedelta(microseconds=-1)])),
+    "tags": (pl.List(pl.String()), st.none() | st.lists(_or_null(COLOURS), max_size=3)),
+    "ens": (pl.List(pl.Enum(COLOURS)), st.none() | st.lists(_or_null(COLOURS), max_size=3)),
+    "cats": (pl.List(pl.Categorical()), st.none() | st.lists(_or_null(COLOURS), max_size=3)),
+    "days": (pl.List(pl.Date()), st.none() | st.lists(_or_null(DATES), max_size=2)),
+    "flags": (pl.List(pl.Boolean()), st.none() | st.lists(_or_null([True, False]), max_size=3)),
+    "wides": (pl.List(pl.UInt64()), st.none() | st.lists(_or_null(_extremes(64, False)), max_size=2)),
+    "nested": (
+        pl.List(pl.List(pl.Int64())),
+        st.none() | st.lists(st.none() | st.lists(_or_null(SMALL), max_size=2), max_size=3),
+    ),
+    "box": (pl.Array(pl.Float64(), 2), st.none() | st.lists(_or_null([0.0, 1.0, math.nan]), min_size=2, max_size=2)),
+    "grid": (pl.Array(pl.Int32(), (2, 2)), _grid(2)),
+    "s": (
+        pl.Struct({"k": pl.Int64(), "*": pl.String(), "inner": pl.Struct({"x": pl.Float64()})}),
+        st.none()
+        | st.fixed_dictionaries(
+            {"k": _or_null(SMALL), "*": _or_null(COLOURS), "inner": st.fixed_dictionaries({"x": _or_null(FLOATS)})}
+        ),
+    ),
+    "nothing": (pl.Null(), st.none()),
+    "a column": (pl.Int64(), _or_null(SMALL)),
+}
+# Lists of equal lengths, row by row, for use together.
+PAIRED: dict[str, tuple[pl.DataType, list[Any]]] = {
+    "nums": (pl.List(pl.Int64()), SMALL),
+    "bytes": (pl.List(pl.UInt8()), [0, 1, 2, 255]),
+    "reals": (pl.List(pl.Float64()), FLOATS),
+}
+# pandas keeps these as they are, or as what TQL treats alike; it has one missing value for NaN and null.
+PANDAS_TOO = [
+    "i8",
+    "i64",
+    "u64",
+    "n",
+    "b",
+    "t",
+    "d",
+    "at",
+    "zoned",
+    "tags",
+    "nums",
+    "flags",
+    "s",
+    "nothing",
+    "a column",
+]
+
+
+@st.composite
+def frames(draw: st.DrawFn, most: int = 5) -> pl.DataFrame:
+    height = draw(st.integers(0, most))
+    columns = {
+        name: pl.Series(name, draw(st.lists(values, min_size=height, max_size=height)), dtype=dtype)
+        for name, (dtype, values) in COLUMNS.items()
+    }
+    sizes = draw(st.lists(st.sampled_from([None, 0, 1, 2, 3]), min_size=height, max_size=height))
+    for name, (dtype, items) in PAIRED.items():
+        lists = [
+            None if size is None else draw(st.lists(_or_null(items), min_size=size, max_size=size)) for size in sizes
+        ]
+        columns[name] = pl.Series(name, lists, dtype=dtype)
+    return pl.DataFrame(list(columns.values()))
+
+
+# --- random samplers, each well typed --------------------------------------------------------------------------------
+
+column = tree.Column
+_ORDERINGS = ["==", "!=", "<", "<=", ">", ">="]
+_SIGNS = ["+", "-", "*", "/", "%"]
+
+
+def literals(values: list[Any]) -> st.SearchStrategy[Node]:
+    return st.sampled_from(values).map(
+        lambda value: tree.Negative(Literal(-value)) if _below(value) else Literal(value)
+    )
+
+
+def _below(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value < 0
+
+
+def columns(*names: str) -> st.SearchStrategy[Node]:
+    return st.sampled_from(names).map(column)
+
+
+EXACT = [0, 1, 2, 3, -1, 0.25, 1.5, -2.5, 12]
+ANY_NUMBER = [*EXACT, 255, 256, -128, 0.1, 2**31, 2**53 + 1, 2**63 - 1, -(2**63), 2**63, 2**64 - 1, 1e300]
+ISO_DAYS = ["2024-05-01", "2024-05-01T13:30:00.000001", "1969-12-31", "2024-02-29 00:00:01"]
+ISO_ZONED = [*ISO_DAYS, "2024-05-01T13:30:00Z", "2024-05-01T00:00:00+02:00"]
+PATTERNS = ["*", "r*", "%e%", "???", "", "it''s ?", "*\n*", "[r]ed", "red|blue", "日?", "RED", "(?i)red", "\\w+", "É%"]
+
+small = columns("n", "i8", "u8", "b", "money", "a column", "f32", "g") | literals(EXACT) | st.just(Literal(None))
+
+
+@st.composite
+def numbers(draw: st.DrawFn, depth: int = 2) -> Node:
+    """A number that arithmetic gets right to the last bit."""
+    if depth == 0:
+        return draw(small)
+    below = numbers(depth - 1)
+    match draw(st.integers(0, 9)):
+        case 0 | 1:
+            return tree.Arithmetic(draw(st.sampled_from(_SIGNS)), draw(below), draw(below))
+        case 2:
+            return tree.Negative(draw(below))
+        case 3:
+            return tree.Call("abs", (draw(below),))
+        case 4:
+            return tree.Subscript(column(draw(st.sampled_from(["nums", "bytes", "reals", "box"]))), (draw(places()),))
+        case 5:
+            return tree.Subscript(column(draw(st.sampled_from(["nested", "grid"]))), (draw(places()), draw(places())))
+        case 6:
+            listed = draw(st.sampled_from(["nums", "tags", "nested", "grid", "box"]))
+            at = draw(st.integers(0, 1 if listed in ("nested", "grid") else 0))
+            return tree.Subscript(tree.Call("shape", (column(listed),)), (Literal(at),))
+        case 7:
+            return draw(st.sampled_from([tree.Subscript(column("s"), (Literal("k"),)), tree.Call("row_number", ())]))
+        case 8:
+            inner = tree.Subscript(column("s"), (Literal("inner"),))
+            return tree.Subscript(inner, (Literal("x"),))
+    return draw(small)
+
+
+def places() -> st.SearchStrategy[Node]:
+    return literals([0, 1, -1, 2, -3, 7]) | columns("n", "i8", "u8")
+
+
+bounds = st.none() | literals([0, 1, 2, -1, -2, 5, -9])
+
+
+@st.composite
+def number_lists(draw: st.DrawFn, depth: int = 1) -> Node:
+    kind = draw(st.integers(0, 7 if depth else 2))
+    step = draw(st.none() | literals([1, 2, -1, -2, 3]))
+    cut = tree.Slice(draw(bounds), draw(bounds), step)
+    match kind:
+        case 0 | 1 | 2:
+            return column(draw(st.sampled_from([*PAIRED, "nested", "box", "grid"])))
+        case 3:
+            return tree.Subscript(column(draw(st.sampled_from([*PAIRED, "box"]))), (cut,))
+        case 4:
+            last = draw(literals([0, 1, -1, 2]))
+            return tree.Subscript(column(draw(st.sampled_from(["nested", "grid"]))), (tree.Slice(), last))
+        case 5:
+            return tree.Arithmetic(draw(st.sampled_from(_SIGNS)), draw(number_lists(0)), draw(literals(EXACT)))
+        case 6:
+            return tree.Arithmetic(draw(st.sampled_from("+-*")), column(draw(paired)), column(draw(paired)))
+        case _:
+            return tree.Arithmetic(draw(st.sampled_from("+-*")), column(draw(paired)), column("n"))
+
+
+paired = st.sampled_from(list(PAIRED))
+texts = columns("t", "cat", "en") | literals(COLOURS) | st.just(tree.Subscript(column("s"), (Literal("*"),)))
+
+
+@st.composite
+def elementwise(draw: st.DrawFn, depth: int = 1) -> Node:
+    """A list of conditions."""
+    operator = draw(st.sampled_from(_ORDERINGS))
+    match draw(st.integers(0, 12 if depth else 6)):
+        case 0 | 1:
+            return tree.Comparison(operator, draw(number_lists()), draw(literals([*EXACT, None, 2**64 - 1])))
+        case 2:
+            return tree.Comparison(
+                operator, column(draw(st.sampled_from(["tags", "ens", "cats"]))), draw(literals(COLOURS))
+            )
+        case 3:
+            return tree.Comparison(operator, column("days"), draw(literals(ISO_DAYS)))
+        case 4:
+            return tree.Comparison(operator, column(draw(paired)), column(draw(paired)))
+        case 5:
+            return tree.Comparison(operator, column(draw(paired)), column(draw(st.sampled_from(["n", "g", "i8"]))))
+        case 6:
+            return column("flags")
+        case 7:
+            return tree.Not(draw(elementwise(0)))
+        case 8:
+            kind = draw(st.sampled_from([tree.And, tree.Or]))
+            over = column(draw(paired))
+            return kind(
+                tuple(
+                    tree.Comparison(draw(st.sampled_from(_ORDERINGS)), over, each)
+                    for each in draw(st.lists(literals(EXACT), min_size=2, max_size=3))
+                )
+            )
+        case 9:
+            kind = draw(st.sampled_from([tree.And, tree.Or]))
+            lists = st.builds(tree.Comparison, st.sampled_from(_ORDERINGS), paired.map(column), literals(EXACT))
+            return kind(tuple(draw(st.lists(lists | paired.map(column), min_size=2, max_size=4))))
+        case 10:
+            return tree.In(
+                column(draw(paired)), tuple(draw(st.lists(literals([*EXACT, None]), min_size=1, max_size=3)))
+            )
+        case 11:
+            return tree.Between(column(draw(paired)), draw(literals(EXACT)), draw(literals(EXACT)), draw(st.booleans()))
+        case _:
+            listed = column(draw(st.sampled_from(["tags", "ens"])))
+            return tree.Like(listed, Literal(draw(st.sampled_from(PATTERNS))), draw(st.booleans()))
+
+
+wide = columns("i8", "u8", "i32", "u32", "i64", "u64", "n", "f", "g", "f32", "money", "b") | literals(ANY_NUMBER)
+
+
+@st.composite
+def conditions(draw: st.DrawFn, depth: int = 2) -> Node:
+    operator, negated = draw(st.sampled_from(_ORDERINGS)), draw(st.booleans())
+    match draw(st.integers(0, 19 if depth else 13)):
+        case 0 | 1:
+            return tree.Comparison(operator, draw(wide), draw(wide))
+        case 2:
+            return tree.Comparison(operator, draw(numbers()), draw(numbers()))
+        case 3:
+            return tree.Comparison(operator, draw(texts), draw(texts))
+        case 4:
+            dates, words = draw(st.sampled_from([(("d", "at", "at_ms"), ISO_DAYS), (("zoned", "zoned_ns"), ISO_ZONED)]))
+            other = draw(literals(words) | columns(*dates))
+            sides = [column(draw(st.sampled_from(dates))), other]
+            return tree.Comparison(operator, *(sides if negated else reversed(sides)))
+        case 5:
+            return tree.Comparison(
+                operator, column("clock"), draw(literals(["13:30", "00:00:00.5"]) | columns("clock"))
+            )
+        case 6:
+            return tree.Comparison(operator, column("long"), column("long"))
+        case 7:
+            items = tuple(
+                draw(st.lists(literals([*ANY_NUMBER, None]) | columns("n", "f", "u64"), min_size=1, max_size=4))
+            )
+            return tree.In(draw(wide), items, negated)
+        case 8:
+            return tree.In(
+                draw(texts), tuple(draw(st.lists(texts | literals(["no", None]), min_size=1, max_size=4))), negated
+            )
+        case 9:
+            return tree.Between(draw(wide), draw(wide), draw(wide), negated)
+        case 10:
+            return tree.Like(draw(texts), Literal(draw(st.sampled_from(PATTERNS))), negated, draw(st.booleans()))
+        case 11:
+            return draw(columns("b", "n", "nothing", "g") | literals([True, False, None, 0]))
+        case 12:
+            fold = draw(st.sampled_from(["any", "all", "all_strict"]))
+            return tree.Call(fold, (draw(elementwise()),))
+        case 13:
+            return tree.Call("contains", draw(containments()))
+        case 14:
+            return tree.Not(draw(conditions(depth - 1)))
+        case 15 | 16:
+            kind = draw(st.sampled_from([tree.And, tree.Or]))
+            return kind(tuple(draw(st.lists(conditions(depth - 1), min_size=2, max_size=3))))
+        case 17:
+            name = draw(st.sampled_from(["logical_and", "logical_or"]))
+            return tree.Call(name, (draw(conditions(depth - 1)), draw(conditions(depth - 1))))
+        case 18:
+            names = columns(*COLUMNS, *PAIRED)
+            return tree.IsNull(draw(names | conditions(depth - 1) | numbers() | elementwise()), negated)
+        case _:
+            return tree.Comparison(operator, draw(conditions(depth - 1)), draw(conditions(depth - 1)))
+
+
+@st.composite
+def containments(draw: st.DrawFn) -> tuple[Node, Node]:
+    match draw(st.integers(0, 5)):
+        case 0:
+            return draw(texts), draw(texts)
+        case 1:
+            return column(draw(st.sampled_from(["tags", "ens", "cats"]))), draw(texts | st.just(Literal(None)))
+        case 2:
+            return column(draw(st.sampled_from([*PAIRED, "box"]))), draw(literals([*EXACT, None]))
+        case 3:
+            return column(draw(st.sampled_from([*PAIRED, "box"]))), draw(columns("n", "i8", "u64", "g", "f32", "money"))
+        case 4:
+            return column("wides"), draw(columns("u64", "i64", "n", "u8") | literals([0, 2**64 - 1, 2**63]))
+        case _:
+            return column("days"), draw(columns("d") | literals(ISO_DAYS))
+
+
+@st.composite
+def samplers(draw: st.DrawFn) -> Node:
+    """A weight choice, or an expression that is a weight."""
+    kind = draw(st.integers(0, 9))
+    if kind == 0:
+        return draw(conditions())
+    if kind == 1:
+        return tree.Call("abs", (draw(numbers()),))
+    weight = literals([0, 1, 2, 20, 0.1, 0.7, 1e-3, 3.3, True, None]) | columns("u8") | numbers(1).map(_positive)
+    arms = draw(st.lists(st.builds(tree.Arm, conditions(), weight), min_size=1, max_size=6))
+    return tree.WeightChoice(draw(st.sampled_from(["max_weight", "sum_weight"])), tuple(arms))
+
+
+def _positive(node: Node) -> Node:
+    return tree.Call("abs", (node,))
+
+
+# --- the compiler and the evaluator ----------------------------------------------------------------------------------
+
+thorough = settings(
+    deadline=None,
+    max_examples=400,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+)
+
+
+def expected_weights(sampler: Node, frame: pl.DataFrame) -> list[float] | None:
+    """None where the evaluator finds a bad weight."""
+    try:
+        return evaluator.weights(sampler, frame)
+    except evaluator.BadWeight:
+        return None
+    except evaluator.Undefined:
+        assume(False)
+        raise
+
+
+@thorough
+@given(frames(), samplers())
+def test_weights_are_what_the_language_says(frame: pl.DataFrame, sampler: Node) -> None:
+    text = unparse(sampler)
+    expected = expected_weights(sampler, frame)
+    if expected is None:
+        with pytest.raises(WeightError):
+            tql_frames.weights(frame, text)
+    else:
+        assert tql_frames.weights(frame, text).to_list() == expected, text
+
+
+@settings(thorough, max_examples=100)
+@given(frames(), samplers())
+def test_a_lazy_frame_has_the_weights_of_the_eager_one(frame: pl.DataFrame, sampler: Node) -> None:
+    assume(expected_weights(sampler, frame) is not None)
+    text = unparse(sampler)
+    eager = tql_frames.weights(frame, text)
+    lazy = tql_frames.weights(frame.lazy(), text)
+    assert lazy.collect()["weight"].to_list() == eager.to_list(), text
+    assert frame.lazy().with_columns(_w=weight_expr(text, frame.schema)).collect()["_w"].to_list() == eager.to_list()
+
+
+@settings(thorough, max_examples=100)
+@given(frames(), samplers())
+def test_pandas_has_the_weights_of_polars(frame: pl.DataFrame, sampler: Node) -> None:
+    names = {node.name for node in evaluator._all_nodes(sampler) if isinstance(node, tree.Column)}
+    assume(names <= {*PANDAS_TOO})
+    assume(expected_weights(sampler, frame) is not None)
+    assume(frame.height)
+    text = unparse(sampler)
+    pandas = frame.select(PANDAS_TOO).to_pandas(use_pyarrow_extension_array=True)
+    pandas.index = pd.Index(range(100, 100 + frame.height))
+    found = tql_frames.weights(pandas, text)
+    assert found.to_list() == tql_frames.weights(frame, text).to_list(), text
+    assert found.index.equals(pandas.index)
+
+
+# --- each operator on each type of column ----------------------------------------------------------------------------
+
+TABLE = pl.DataFrame(
+    {
+        "int": [1, 2, None],
+        "u64": pl.Series([2, 1, None], dtype=pl.UInt64),
+        "float": [1.0, 0.5, None],
+        "dec": pl.Series([Decimal("1.00"), Decimal("2.50"), None], dtype=pl.Decimal(6, 2)),
+        "bool": [True, False, None],
+        "text": ["red", "x", None],
+        "cat": pl.Series(["red", "x", None], dtype=pl.Categorical),
+        "enum": pl.Series(["red", "x", None], dtype=pl.Enum(["red", "x"])),
+        "date": [dt.date(2024, 1, 1), dt.date(2025, 1, 1), None],
+        "moment": [dt.datetime(2024, 1, 1), dt.datetime(2025, 1, 1), None],
+        "zoned": pl.Series([dt.datetime(2024, 1, 1), None, None], dtype=pl.Datetime("us", ZONE)),
+        "clock": [dt.time(1), dt.time(2), None],
+        "long": [dt.timedelta(1), dt.timedelta(2), None],
+        "ints": [[1, None], [], None],
+        "array": pl.Series([[1.0, 2.0], [0.0, 3.0], None], dtype=pl.Array(pl.Float64, 2)),
+        "texts": [["red", None], [], None],
+        "enums": pl.Series([["red", None], [], None], dtype=pl.List(pl.Enum(["red"]))),
+        "dates": [[dt.date(2024, 1, 1), None], [], None],
+        "flags": [[True, None], [], None],
+        "matrix": [[[1, 0], []], [[]], None],
+        "grid": pl.Series([[[1], [2]], [[0], [3]], None], dtype=pl.Array(pl.Int64, (2, 1))),
+        "struct": [{"k": 1}, {"k": None}, None],
+        "bytes": [b"a", b"b", None],
+        "null": pl.Series([None, None, None], dtype=pl.Null),
+    }
+)
+NUMBER, BOOL, TEXT = ["int", "u64", "float", "dec"], ["bool"], ["text", "cat", "enum"]
+DATE, INTS, FLAGS, TEXTS = ["date", "moment", "zoned"], ["ints", "array"], ["flags"], ["texts", "enums"]
+DEEP, NULL, STRUCT = ["matrix", "grid"], ["null"], ["struct"]
+CALCULABLE = NUMBER + BOOL + NULL + INTS + FLAGS + DEEP
+LISTS = INTS + FLAGS + TEXTS + DEEP + ["dates"]
+
+# An operator, the columns it is right for, and what the error points at for the others where that is not in « ».
+OPERATORS: list[tuple[str, list[str], dict[str, str]]] = [
+    ("any(«{c} = 1»)", CALCULABLE, {}),
+    ("any(«{c} >= 1.5»)", CALCULABLE, {}),
+    ("any(«{c} != true»)", CALCULABLE, {}),
+    ("any(«{c} = 'red'»)", TEXT + TEXTS + NULL, dict.fromkeys([*DATE, "clock", "dates"], "'red'")),
+    ("any(«{c} < 'red'»)", TEXT + TEXTS + NULL, dict.fromkeys([*DATE, "clock", "dates"], "'red'")),
+    ("any(«{c} > '2024-06-01'»)", TEXT + TEXTS + NULL + DATE + ["dates"], {"clock": "'2024-06-01'"}),
+    ("any(«{c} = '01:00'»)", TEXT + TEXTS + NULL + ["clock"], dict.fromkeys([*DATE, "dates"], "'01:00'")),
+    ("any(«{c} = {c}»)", [each for each in TABLE.columns if each not in ("struct", "bytes")], {}),
+    ("any({c} in («1», 2.5))", CALCULABLE, {}),
+    ("any({c} not in («'red'», null))", TEXT + TEXTS + NULL, {}),
+    ("any(«{c} between 1 and 2»)", CALCULABLE, {}),
+    ("any(«{c}» like 'r*')", TEXT + TEXTS + NULL, {}),
+    ("{c} is not null", TABLE.columns, {}),
+    ("any(«{c}» + 1 > 0)", CALCULABLE, {}),
+    ("any(1 / «{c}» > 0)", CALCULABLE, {}),
+    ("any(«{c}» % 2 = 1)", CALCULABLE, {}),
+    ("any(-«{c}» < 0)", CALCULABLE, {}),
+    ("any(abs(«{c}») > 1)", CALCULABLE, {}),
+    ("any(sqrt(«{c}») > 1)", CALCULABLE, {}),
+    ("any(not «{c}»)", CALCULABLE, {}),
+    ("any(«{c}» and true)", CALCULABLE, {}),
+    ("any(logical_or(false, «{c}»))", CALCULABLE, {}),
+    ("any(«{c}»)", NUMBER + BOOL + NULL + FLAGS, {}),
+    ("all(«{c}»)", NUMBER + BOOL + NULL + FLAGS, {}),
+    ("all_strict(«{c}»)", NUMBER + BOOL + NULL + FLAGS, {}),
+    ("contains(«{c}», 1)", NULL + INTS + FLAGS, dict.fromkeys([*TEXT, *TEXTS, "dates"], "1")),
+    ("contains(«{c}», 'red')", NULL + TEXT + TEXTS, dict.fromkeys([*INTS, *FLAGS, "dates"], "'red'")),
+    ("shape(«{c}»)[0]", LISTS, {}),
+    ("«{c}»[0] is null", LISTS, {"struct": "struct[0]"}),
+    ("«{c}»[-1:] is null", LISTS, {"struct": "struct[-1:]"}),
+    ("«{c}»['k'] is null", STRUCT, {}),
+    ("max_weight(true: «{c}»)", NUMBER + BOOL + NULL, {}),
+    ("max_weight(«{c}»: 2)", NUMBER + BOOL + NULL, {}),
+    ("«{c}»", NUMBER + BOOL + NULL, {}),
+]
+
+
+@pytest.mark.parametrize("name", TABLE.columns)
+@pytest.mark.parametrize(("marked", "right", "elsewhere"), OPERATORS, ids=[each[0] for each in OPERATORS])
+def test_operator_on_type(marked: str, right: list[str], elsewhere: dict[str, str], name: str) -> None:
+    quoted = unparse(column(name))
+    text = marked.replace("{c}", quoted)
+    plain = text.replace("«", "").replace("»", "")
+    if name in right:
+        assert tql_frames.weights(TABLE, plain).to_list() == evaluator.weights(parse(plain), TABLE)
+        return
+    with pytest.raises(TQLTypeError) as caught:
+        tql_frames.weights(TABLE, plain)
+    guilty = elsewhere.get(name)
+    start = text.index("«") if guilty is None else plain.index(guilty)
+    stop = text.index("»") - 1 if guilty is None else start + len(guilty)
+    assert caught.value.span == (start, stop), plain[slice(*caught.value.span or ())]
+
+
+def test_every_kind_of_node_and_every_function_is_translated() -> None:
+    kinds = {each for each in vars(tree).values() if isinstance(each, type) and issubclass(each, Node)}
+    assert set(_RULES) == kinds - {Node, tree.Arm, tree.Slice}  # the two are read by what they are part of
+    assert {*FUNCTIONS} == {*evaluator._FUNCTIONS, "row_number"}
+    for name, function in FUNCTIONS.items():
+        assert function.usage.startswith(f"{name}(")
+    assert hasattr(_Translator, "weight_choice")
+
+
+# --- texts and names that Polars takes for something else ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("char", [*r"""!"#$&'()+,-./:;<=>@[\]^_`{|}~""", *"aZd0 \n\té😀日ſK"])
+def test_like_takes_every_character_but_its_own_signs_as_itself(char: str) -> None:
+    frame = pl.DataFrame({"t": [char, f"x{char}x", "b", "", char * 2]})
+    quoted = char.replace("'", "''")
+    assert tql_frames.weights(frame, f"t like '{quoted}'").to_list() == [1, 0, 0, 0, 0]
+    assert tql_frames.weights(frame, f"t like '*{quoted}?'").to_list() == [0, 1, 0, 0, 1]
+    assert tql_frames.weights(frame, f"contains(t, '{quoted}')").to_list() == [1, 1, 0, 0, 1]
+
+
+LONG_PATTERNS = {"?": [1, 0, 0], "*?": [1, 0, 0], "*a": [1, 0, 0], "é": [0, 0, 0], "{": [0, 0, 0], "%": [1, 1, 0]}
+
+
+@pytest.mark.parametrize(("piece", "expected"), LONG_PATTERNS.items())
+def test_long_patterns_are_evaluated(piece: str, expected: list[float]) -> None:
+    frame = pl.DataFrame({"t": ["a" * 1000, "b", None]})
+    pattern = piece * (1000 // len(piece))
+    assert tql_frames.weights(frame, f"t ilike '{pattern}'").to_list() == expected
+
+
+POLARS_1 = pl.__version__.startswith("1.")
+NASTY_NAMES = [
+    "^a.*$",
+    "*",
+    "",
+    'a"b',
+    "a.b",
+    "^",
+    "$",
+    "^$",
+    "a b",
+    "null",
+    "limit",
+    "''",
+    "weight",
+    "bad",
+    "len",
+    "年",
+    "\\",
+    "{}",
+]
+
+
+@pytest.mark.parametrize("name", NASTY_NAMES)
+def test_a_column_of_any_name_is_that_column(name: str) -> None:
+    frame = pl.DataFrame({"a": [9, 9], name: [1, 2], "ab": [8, 8], "s": [{name: 3, "a": 7}, {name: 4, "a": 7}]})
+    quoted, key = unparse(column(name)), unparse(Literal(name))
+    for each in (frame, frame.lazy(), frame.drop("s").to_pandas()):
+        text, expected = f"max_weight({quoted} = 1 and a > 0: {quoted} + 10, {quoted} > 1: a)", [11, 9]
+        if name in ("^a.*$", "^$") and POLARS_1:
+            with pytest.raises(TQLUnsupportedError, match="cannot be named in Polars 1"):
+                tql_frames.weights(each, text)
+            continue
+        found = tql_frames.weights(each, text)
+        found = found.collect()["weight"] if isinstance(found, pl.LazyFrame) else found
+        assert found.to_list() == expected
+    assert tql_frames.weights(frame, f"s[{key}] + 1").to_list() == [4, 5]
+
+
+@pytest.mark.skipif(POLARS_1, reason="Polars 1 cannot name such columns")
+def test_two_names_that_polars_takes_for_patterns() -> None:
+    frame = pl.DataFrame({"*": [1, 5], "^a$": [2, 3], "a": [7, 7], "^.*$": [0, 1]})
+    text = 'max_weight("*" = 1 and "^a$" = 2: 2, "^.*$" = 1 or "*" = 9: "^a$")'
+    assert tql_frames.weights(frame, text).to_list() == [2, 3]
+    assert tql_frames.weights(frame, '"*" * "^a$" + "^.*$"').to_list() == [2, 16]
+
+
+# --- bugs that were, one line each -----------------------------------------------------------------------------------
+
+NAN, INF = math.nan, math.inf
+ONCE_WRONG: list[tuple[str, dict[str, Any], list[float]]] = [
+    ("(f = g) is null", {"f": [NAN, 1.0], "g": [None, NAN]}, [1, 0]),
+    ("not (f < g)", {"f": [None, 1.0], "g": [NAN, NAN]}, [0, 1]),
+    ("any(l = m)", {"l": [[INF], [-INF]], "m": [[INF], [INF]]}, [1, 0]),
+    ("any(l and m)", {"l": [[INF, 1e-200]], "m": [[0.0, 1e-200]]}, [1]),
+    ("all(not (l and m))", {"l": [[None, 1], [None, 1]], "m": [[0, 0], [1, 0]]}, [1, 0]),
+    ("any(l > 1 and l < 5)", {"l": [[3], [7]]}, [1, 0]),
+    ("any(not l > 1)", {"l": [[3], [0]]}, [0, 1]),
+    ("any(l > 1 and m > 1 and l < 9)", {"l": [[3], [9]], "m": [[2], [2]]}, [1, 0]),
+    ("any(l between m and n)", {"l": [[5], [5]], "m": [[1], [1]], "n": [[9], [4]]}, [1, 0]),
+    ("any(l = i)", {"l": [[2**53 + 1], [2**53]], "i": [2**53, 2**53]}, [0, 1]),
+    ("all(l > 0)", {"l": [[[1], []], [[], [0]]]}, [1, 0]),
+    ("all(l = null) + shape(l = null)[0]", {"l": [[1, 2], []]}, [2, 1]),
+    ("contains(l, f)", {"l": [[NAN], [NAN, 1.0]], "f": [NAN, 1.0]}, [0, 1]),
+    ("contains(l, t) is null", {"l": [["a", None], ["a"]], "t": [None, "a"]}, [1, 0]),
+    ("contains(l, i)", {"l": [[2**53 + 1], [2**53]], "i": [2**53, 2**53]}, [0, 1]),
+    ("i % 5 + 10", {"i": [-(2**63), -7, 7]}, [7, 8, 12]),
+    ("f % g", {"f": [5.0, 5.0], "g": [INF, 3.0]}, [5, 2]),
+    ("shape(l[:u])[0]", {"l": [[1, 2], [1, 2]], "u": [2**64 - 1, 1]}, [2, 1]),
+]
+
+
+@pytest.mark.parametrize(("sampler", "columns", "expected"), ONCE_WRONG, ids=[each[0] for each in ONCE_WRONG])
+def test_once_wrong(sampler: str, columns: dict[str, Any], expected: list[float]) -> None:
+    assert tql_frames.weights(pl.DataFrame(columns), sampler).to_list() == expected
+
+
+def test_rows_whose_lists_differ_in_length_end_in_an_error_of_ours() -> None:
+    with pytest.raises(TQLError, match="cannot be evaluated on these rows: list lengths differed"):
+        tql_frames.weights(pl.DataFrame({"l": [[1]], "m": [[1, 2]]}), "any(l + m > 1)")
+
+
+# --- large samplers --------------------------------------------------------------------------------------------------
+
+A = pl.DataFrame({"a": [1, 2, None]})
+LARGE = {
+    "arms": ("max_weight(" + ", ".join(f"a > {n}: {n}" for n in range(2000)) + ")", [0, 1, 0]),
+    "or": (" or ".join(f"a = {n}" for n in range(2, 5000)), [0, 1, 0]),
+    "in": ("a in (" + ", ".join(map(str, range(2, 20_000))) + ")", [0, 1, 0]),
+    "not": ("not " * 98 + "a", [1, 1, 0]),
+    "plus": (" + ".join(["a"] * 99), [99, 198, 0]),
+    "choices": ("max_weight(true: " * 8 + "a" + ")" * 8, [1, 2, 0]),
+}
+REPEATING = {
+    "remainders": "a" + " % 7" * 90,
+    "comparisons": "(" * 90 + "a" + " > 0)" * 90,
+    "betweens": "(" * 90 + "a" + " between 0 and 1)" * 90,
+    "items": "(" * 90 + "a" + " in (1, a))" * 90,
+    "slices": "any(a" + "[0:]" * 40 + ")",
+    "choices": "max_weight(true: " * 40 + "a" + ")" * 40,
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), LARGE.values(), ids=list(LARGE))
+def test_large_samplers_are_evaluated(text: str, expected: list[float]) -> None:
+    assert tql_frames.weights(A, text).to_list() == expected
+
+
+@pytest.mark.parametrize("text", REPEATING.values(), ids=list(REPEATING))
+def test_nested_rules_that_repeat_their_operands_are_refused_before_they_grow(text: str) -> None:
+    with pytest.raises(TQLUnsupportedError, match="nested too deeply"):
+        tql_frames.weights(A, text)
+
+
+def test_equal_weights_of_many_arms_are_added_from_left_to_right() -> None:
+    arms = [0.1, 0.2, 0.3, 0.7, 1e16, 1.0, 1e-9] * 2
+    text = "sum_weight(" + ", ".join(f"true: {weight!r}" for weight in arms) + ")"
+    total = 0.0
+    for weight in arms:
+        total += weight
+    assert tql_frames.weights(A, text).to_list() == [total] * 3
+
+
+# --- weight_expr by hand ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("schema", [{"a": pl.Int64, "t": pl.String}, {"a": pl.Int64(), "t": pl.String()}])
+def test_a_schema_has_types_as_classes_or_as_values(schema: Any) -> None:
+    frame = pl.DataFrame({"a": [1, 2], "t": ["x", None]}, schema=schema)
+    expr = weight_expr("max_weight(a > 1: 5, t = 'x': 2)", schema)
+    assert frame.select(w=expr)["w"].to_list() == [2, 5]
+    time = weight_expr("max_weight(c > '13:00': 5)", {"c": pl.Time})
+    assert pl.DataFrame({"c": [dt.time(14)]}).select(w=time)["w"].to_list() == [5]
+
+
+@pytest.mark.parametrize("engine", ["in-memory", "streaming"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "max_weight(v > 1: 20, True: 1)",
+        "max_weight(v > 1: 2 * 10)",
+        "max_weight(v > 1: v)",
+        "sum_weight(v > 1: 20, v = 2: 1 + 1, v > 2: 3)",
+        "max_weight(v = 1: 1 / 2, v > 1: 3 % 2)",
+        "v > 1",
+        "v % 2",
+        "v is null",
+        "max_weight(f != g: 2, f = g: 1)",
+    ],
+)
+def test_a_weight_selected_after_a_sort_stays_sorted(text: str, engine: Any) -> None:
+    frame = pl.DataFrame(
+        {"k": [3, 1, 2, 5, 4, 0], "v": [1, 2, 3, 0, 2, 1], "f": [1.0, NAN, 2.0, 3.0, 1.0, NAN], "g": [1.0] * 6}
+    )
+    expr = weight_expr(text, frame.schema)
+    expected = evaluator.weights(parse(text), frame.sort("k"))
+    assert frame.lazy().sort("k").select(w=expr).collect(engine=engine)["w"].to_list() == expected
+    assert frame.lazy().sort("k").with_columns(w=expr).collect(engine=engine)["w"].to_list() == expected

@@ -1,0 +1,109 @@
+"""The import rule: lower layers never import higher ones, and each layer knows only the libraries it needs.
+
+Read from the source, so that an import inside a function does not escape.
+"""
+
+import ast
+import subprocess
+import sys
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import tql_frames
+
+ROOT = Path(tql_frames.__file__).parent
+
+# Layer (the first part of a module's path): layers it may import besides itself, and libraries.
+RULE: dict[str, tuple[set[str], set[str]]] = {
+    "errors": (set(), set()),
+    "language": ({"errors"}, {"lark"}),
+    "compiler": ({"errors", "language"}, {"polars"}),
+    "sampling": ({"errors"}, {"numpy"}),
+    "frames": ({"errors", "compiler", "sampling"}, {"numpy", "pandas", "polars", "pyarrow"}),
+    "weighing": ({"errors", "compiler", "sampling", "frames"}, {"numpy", "polars"}),
+    "explanation": ({"errors", "language", "compiler", "frames", "weighing"}, {"numpy", "polars"}),
+    "api": (
+        {"errors", "compiler", "sampling", "frames", "weighing", "explanation"},
+        {"numpy", "pandas", "polars"},
+    ),
+    "accessors": ({"api", "explanation"}, {"pandas", "polars"}),
+    "datasets": (set(), {"numpy", "polars"}),
+    "__init__": ({"errors", "api", "accessors", "datasets"}, set()),
+    "demo": ({"__init__", "datasets"}, {"pandas", "polars"}),  # a program that uses the package as anyone would
+}
+HEAVY = {"torch", "dask", "distributed", "pyspark", "altair", "IPython", "scipy", "matplotlib"}
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(path): path for path in sorted(ROOT.rglob("*.py"))}
+
+
+def layer_of(module: str) -> str:
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+@cache
+def tree_of(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
+
+
+def imports_of(module: str) -> set[str]:
+    """Full names of what a module imports: our modules by their own name, others as written."""
+    found = set()
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0 and node.module, f"{module}: line {node.lineno} imports relatively"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                found.add(inner if inner in MODULES else node.module)
+    return found
+
+
+def ours(names: set[str]) -> set[str]:
+    return {name for name in names if name.split(".")[0] == "tql_frames"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_lower_layers_only(module: str) -> None:
+    layer = layer_of(module)
+    assert layer in RULE, f"give {layer!r} its place in RULE and in the architecture section of the README"
+    assert {layer_of(name) for name in ours(imports_of(module))} <= RULE[layer][0] | {layer}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_the_libraries_of_its_layer_only(module: str) -> None:
+    names = imports_of(module)
+    libraries = {name.split(".")[0] for name in names - ours(names)} - sys.stdlib_module_names
+    assert libraries <= RULE[layer_of(module)][1]
+
+
+def test_no_two_modules_import_each_other() -> None:
+    graph = {module: ours(imports_of(module)) - {module} for module in MODULES}
+    TopologicalSorter(graph).prepare()  # raises on a cycle, and names it
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_is_imported_inside_a_function(module: str) -> None:
+    functions = [node for node in ast.walk(tree_of(module)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    lines = [
+        inner.lineno for node in functions for inner in ast.walk(node) if isinstance(inner, ast.Import | ast.ImportFrom)
+    ]
+    assert lines == []
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = "import sys, tql_frames; print(*{name.split('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "polars" in loaded
+    assert not loaded & HEAVY
+    assert done.stderr == ""
