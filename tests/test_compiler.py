@@ -15,7 +15,7 @@ import tql_frames
 from tests import evaluator
 from tql_frames import TQLError, TQLTypeError, TQLUnsupportedError, WeightError, weight_expr
 from tql_frames.compiler.functions import FUNCTIONS
-from tql_frames.compiler.translate import _RULES, _Translator
+from tql_frames.compiler.translate import _RULES
 from tql_frames.language import parse, tree, unparse
 from tql_frames.language.tree import Literal, Node
 
@@ -517,7 +517,6 @@ def test_every_kind_of_node_and_every_function_is_translated() -> None:
     assert {*FUNCTIONS} == {*evaluator._FUNCTIONS, "row_number"}
     for name, function in FUNCTIONS.items():
         assert function.usage.startswith(f"{name}(")
-    assert hasattr(_Translator, "weight_choice")
 
 
 # --- texts and names that Polars takes for something else ------------------------------------------------------------

@@ -12,23 +12,40 @@ from tql_frames import api
 from tql_frames.api import Order
 from tql_frames.explanation import Explanation
 
-AnyFrame = TypeVar("AnyFrame", bound=pl.DataFrame | pl.LazyFrame | pd.DataFrame)
+PolarsFrame = TypeVar("PolarsFrame", pl.DataFrame, pl.LazyFrame)
 
 
-class _Namespace(Generic[AnyFrame]):
-    """What every kind of frame has."""
+class _PolarsNamespace(Generic[PolarsFrame]):
+    """What eager and lazy Polars frames share."""
 
     __slots__ = ("_frame",)
+    _frame: PolarsFrame
 
-    def __init__(self, frame: AnyFrame) -> None:
+    def __init__(self, frame: PolarsFrame) -> None:
         self._frame = frame
+
+    def sample(
+        self,
+        sampler: str | pl.Expr,
+        limit: int | None = None,
+        *,
+        fraction: float | None = None,
+        replace: bool = True,
+        seed: int | None = None,
+        order: Order = "draw",
+        index: str | None = "index",
+    ) -> PolarsFrame:
+        """Draw rows by weight, of a LazyFrame once it is collected; see `tql_frames.sample`."""
+        return api.sample(
+            self._frame, sampler, limit, fraction=fraction, replace=replace, seed=seed, order=order, index=index
+        )
 
     def explain(self, sampler: str | pl.Expr) -> Explanation:
         """Say what a sampler does to this frame; see `tql_frames.explain`."""
         return api.explain(self._frame, sampler)
 
 
-class DataFrameNamespace(_Namespace[pl.DataFrame]):
+class DataFrameNamespace(_PolarsNamespace[pl.DataFrame]):
     """`df.tql` on a Polars DataFrame.
 
     Example:
@@ -39,28 +56,12 @@ class DataFrameNamespace(_Namespace[pl.DataFrame]):
 
     __slots__ = ()
 
-    def sample(
-        self,
-        sampler: str | pl.Expr,
-        limit: int | None = None,
-        *,
-        fraction: float | None = None,
-        replace: bool = True,
-        seed: int | None = None,
-        order: Order = "draw",
-        index: str | None = "index",
-    ) -> pl.DataFrame:
-        """Draw rows by weight; see `tql_frames.sample`."""
-        return api.sample(
-            self._frame, sampler, limit, fraction=fraction, replace=replace, seed=seed, order=order, index=index
-        )
-
     def weights(self, sampler: str | pl.Expr) -> pl.Series:
         """Series `weight` of the rows; see `tql_frames.weights`."""
         return api.weights(self._frame, sampler)
 
 
-class LazyFrameNamespace(_Namespace[pl.LazyFrame]):
+class LazyFrameNamespace(_PolarsNamespace[pl.LazyFrame]):
     """`lf.tql` on a Polars LazyFrame.
 
     Example:
@@ -71,28 +72,12 @@ class LazyFrameNamespace(_Namespace[pl.LazyFrame]):
 
     __slots__ = ()
 
-    def sample(
-        self,
-        sampler: str | pl.Expr,
-        limit: int | None = None,
-        *,
-        fraction: float | None = None,
-        replace: bool = True,
-        seed: int | None = None,
-        order: Order = "draw",
-        index: str | None = "index",
-    ) -> pl.LazyFrame:
-        """Plan to draw rows by weight; see `tql_frames.sample`."""
-        return api.sample(
-            self._frame, sampler, limit, fraction=fraction, replace=replace, seed=seed, order=order, index=index
-        )
-
     def weights(self, sampler: str | pl.Expr) -> pl.LazyFrame:
         """Plan of one column `weight`; see `tql_frames.weights`."""
         return api.weights(self._frame, sampler)
 
 
-class PandasNamespace(_Namespace[pd.DataFrame]):
+class PandasNamespace:
     """`df.tql` on a pandas DataFrame.
 
     Example:
@@ -101,7 +86,11 @@ class PandasNamespace(_Namespace[pd.DataFrame]):
         ['x', 'x']
     """
 
-    __slots__ = ()
+    __slots__ = ("_frame",)
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        """Hold the frame for one call."""
+        self._frame = frame
 
     def sample(
         self,
@@ -131,6 +120,10 @@ class PandasNamespace(_Namespace[pd.DataFrame]):
     def weights(self, sampler: str | pl.Expr) -> pd.Series:
         """Series `weight` of the rows, with the index of the frame; see `tql_frames.weights`."""
         return api.weights(self._frame, sampler)
+
+    def explain(self, sampler: str | pl.Expr) -> Explanation:
+        """Say what a sampler does to this frame; see `tql_frames.explain`."""
+        return api.explain(self._frame, sampler)
 
 
 class _Accessor:

@@ -1,6 +1,6 @@
-"""Comparisons: `== < …`, `in`, `between`, `like` and `contains`, each type in its right Polars form.
+"""Comparisons, `== != < <= > >=`: numbers, text and dates each in their right Polars form.
 
-Scalars against scalars; lists come in through `elementwise`.
+Lists come in through `elementwise`; tests built on comparisons are in `membership`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 import re
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
@@ -20,19 +19,16 @@ from tql_frames.compiler.types import (
     Constant,
     DataType,
     Value,
-    as_list,
     describe,
-    inner,
     is_bool,
     is_fractional,
-    is_nested,
     is_null,
     is_number,
     is_temporal,
     is_text,
     is_wide,
 )
-from tql_frames.errors import Fault, TQLTypeError, TQLUnsupportedError
+from tql_frames.errors import Fault, TQLTypeError
 from tql_frames.language.tree import Node
 
 TimeUnit: TypeAlias = Literal["ms", "us", "ns"]
@@ -41,7 +37,6 @@ Stamp = TypeVar("Stamp", dt.time, dt.datetime)
 NO_BOOL = pl.lit(None, dtype=pl.Boolean)
 _MIRROR = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _TOO_FINE = re.compile(r"[.,]\d{7}")
-_MAX_PATTERN = 1000  # characters of a LIKE pattern; the regex engine refuses far larger ones at run time
 
 
 def compare(operator: str, node: Node, left: Value, right: Value) -> pl.Expr:
@@ -51,7 +46,7 @@ def compare(operator: str, node: Node, left: Value, right: Value) -> pl.Expr:
         Fault: the types do not compare; blamed on `node`, the comparison, or on a text that is no date.
     """
     if is_null(left.dtype) or is_null(right.dtype):
-        return _unknown(left, right)
+        return unknown(left, right)
     a, b = left.dtype, right.dtype
     if all(is_number(dtype) or is_bool(dtype) for dtype in (a, b)):
         return _compare_numbers(operator, left, right)
@@ -88,7 +83,7 @@ def _finite(value: Value) -> pl.Expr:
     )
 
 
-def _unknown(*values: Value) -> pl.Expr:
+def unknown(*values: Value) -> pl.Expr:
     """Null, once for each element where a value is elementwise."""
     for value in values:
         if value.base is not None:
@@ -136,7 +131,7 @@ def _same_integers(left: Value, right: Value) -> tuple[pl.Expr, pl.Expr]:
     for value, other in ((left, right), (right, left)):
         if value.constant is not None and other.constant is None and other.dtype.is_integer():
             number = int(value.constant.value)  # type: ignore[arg-type]
-            if _fits(number, other.dtype):
+            if fits(number, other.dtype):
                 fitted = pl.lit(number, dtype=other.dtype)
                 return (fitted, other.expr) if value is left else (left.expr, fitted)
     if left.dtype == right.dtype:
@@ -145,7 +140,8 @@ def _same_integers(left: Value, right: Value) -> tuple[pl.Expr, pl.Expr]:
     return left.expr.cast(target), right.expr.cast(target)
 
 
-def _fits(number: int, dtype: DataType) -> bool:
+def fits(number: int, dtype: DataType) -> bool:
+    """Whether an integer type holds a number."""
     bits = int("".join(filter(str.isdigit, str(dtype))))
     low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if dtype.is_signed_integer() else (0, 2**bits - 1)
     return bool(low <= number <= high)
@@ -254,110 +250,3 @@ def _from_iso(kind: type[Stamp], word: str, text: Value, wanted: str) -> Stamp:
         return kind.fromisoformat(word)
     except ValueError:
         raise Fault(TQLTypeError, f"{word[:40]!r} is not {wanted}", text.node.span) from None
-
-
-def membership(node: Node, operand: Value, items: Sequence[Value]) -> Value:
-    """`operand in (items)`, elementwise where the operand is a list."""
-
-    def rule(value: Value, *choices: Value) -> Value:
-        found = [compare("==", choice.node, value, choice) for choice in choices]  # finds every type error
-        fast = _in_constants(value, choices)
-        return Value(node, pl.any_horizontal(found) if fast is None else fast, pl.Boolean())
-
-    return lift(rule, node, operand, *items)
-
-
-def _in_constants(value: Value, choices: Sequence[Value]) -> pl.Expr | None:
-    """Hash look-up in a list of constants of one kind; None where the kinds need one comparison each."""
-    if value.constant is not None or not all(choice.constant for choice in choices):
-        return None
-    words = [choice.constant.value for choice in choices if choice.constant and choice.constant.value is not None]
-    dtype = value.dtype
-    if dtype.is_integer() and all(type(word) is int for word in words):
-        words = [word for word in words if _fits(int(word), dtype)]
-    elif isinstance(dtype, pl.Enum) and value.base is None:
-        words = [word for word in words if word in dtype.categories]
-    elif is_text(dtype):
-        dtype = pl.String()
-    else:
-        return None
-    sought = as_text(value) if isinstance(dtype, pl.String) else value.expr
-    found = sought.is_in(pl.lit(pl.Series(words, dtype=dtype)).implode())
-    return found if len(words) == len(choices) or all(c.dtype != pl.Null for c in choices) else found | NO_BOOL
-
-
-def like(node: Node, operand: Value, pattern: Value, *, ignore_case: bool) -> Value:
-    """`operand like pattern`: the whole text; `*` and `%` any run, `?` one character, all else literal."""
-    if pattern.constant is None or not isinstance(pattern.constant.value, str):
-        words = "an expression" if is_text(pattern.dtype) else pattern.words
-        raise Fault(TQLTypeError, f"a pattern is a text in single quotes, not {words}", pattern.node.span)
-    text = pattern.constant.value
-    if len(text) > _MAX_PATTERN:
-        raise Fault(TQLUnsupportedError, f"a pattern has at most {_MAX_PATTERN} characters", pattern.node.span)
-    flags = "(?si)" if ignore_case else "(?s)"
-    runs = re.sub(r"[*%]+", "*", text)
-    regex = "".join(".*" if char == "*" else "." if char == "?" else _literal_regex(char) for char in runs)
-
-    def rule(value: Value, _: Value) -> Value:
-        if is_null(value.dtype):
-            return Value(node, _unknown(value), pl.Boolean())
-        if not is_text(value.dtype):
-            raise Fault(TQLTypeError, f"like needs text, not {describe(value.dtype)}", operand.node.span)
-        return Value(node, as_text(value).str.contains(rf"{flags}\A{regex}\z"), pl.Boolean())
-
-    return lift(rule, node, operand, pattern)
-
-
-def _literal_regex(char: str) -> str:
-    # Rust's regex syntax refuses a backslash before a letter or non-ASCII character; only punctuation needs one.
-    return "\\" + char if char in r"\.+()|[]{}^$#&-~/" else char
-
-
-def contains(node: Node, container: Value, item: Value) -> Value:
-    """`contains(x, v)`: a text has a substring, a list or array has an element equal to `v`."""
-    if container.base is not None:
-        container = Value(container.node, container.row_expr, container.row_dtype)
-    if is_null(container.dtype):
-        return Value(node, NO_BOOL, pl.Boolean())
-    if is_text(container.dtype):
-        if not (is_text(item.dtype) or is_null(item.dtype)):
-            raise Fault(TQLTypeError, f"a text cannot contain {item.words}", item.node.span)
-        found = as_text(container).str.contains(as_text(item), literal=True)
-        return Value(node, found, pl.Boolean())
-    if not is_nested(container.dtype):
-        hint = "compare it with == or <" if is_number(container.dtype) else None
-        raise Fault(
-            TQLTypeError, f"contains needs text, a list or an array, not {container.words}", container.node.span, hint
-        )
-    element = inner(container.dtype)
-    if is_nested(element):
-        raise Fault(TQLTypeError, f"contains looks into one dimension, not {container.words}", container.node.span)
-    try:
-        probe = compare("==", item.node, Value(node, pl.element(), element), item)
-    except Fault as fault:
-        message = f"{container.words} cannot contain {item.words}"
-        raise Fault(fault.kind, message, item.node.span, fault.hint) from None
-    if is_null(item.dtype):
-        return Value(node, NO_BOOL, pl.Boolean())
-    lists = as_list(container.expr, container.dtype)
-    if is_text(element):
-        return Value(node, _holds(lists, element, as_text(item), pl.String()), pl.Boolean())
-    if item.constant is not None:
-        return Value(node, lists.list.eval(probe).list.any(), pl.Boolean())
-    if element == item.dtype and not element.is_float():
-        return Value(node, _holds(lists, element, item.expr, element), pl.Boolean())
-    if is_number(element) and is_number(item.dtype):
-        if element.is_integer() and item.dtype.is_integer():
-            whole = pl.Int128() if is_wide(element) or is_wide(item.dtype) else pl.Int64()
-            return Value(node, _holds(lists, element, item.expr.cast(whole), whole), pl.Boolean())
-        sought = item.expr.cast(pl.Float64)
-        return Value(node, _holds(lists, element, sought, pl.Float64()) & sought.is_not_nan(), pl.Boolean())
-    raise Fault(
-        TQLUnsupportedError, f"contains cannot look for {item.words} of a column in {container.words}", node.span
-    )
-
-
-def _holds(lists: pl.Expr, element: DataType, item: pl.Expr, dtype: DataType) -> pl.Expr:
-    """Whether lists of `element` hold an item of `dtype`."""
-    same = lists if element == dtype else lists.cast(pl.List(dtype))
-    return same.list.contains(item, nulls_equal=False)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from tql_frames.compiler.comparisons import contains
 from tql_frames.compiler.elementwise import flattened, lift
+from tql_frames.compiler.membership import contains
 from tql_frames.compiler.operators import logic, number, truth
 from tql_frames.compiler.types import Value, as_list, describe, inner, is_bool, is_nested, is_null
 from tql_frames.errors import Fault, TQLTypeError

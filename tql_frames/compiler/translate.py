@@ -1,6 +1,7 @@
-"""The walk over the tree: each node to a typed Polars expression, a sampler to its weight and its arms.
+"""The walk over the tree: each node to a typed Polars expression, and the arms met on the way.
 
-The rules of operators and functions live in `comparisons`, `operators` and `functions`; nothing here runs a query.
+The rules of operators and functions live in `comparisons`, `membership`, `operators` and `functions`; a whole sampler
+is put together in `sampler`. Nothing here runs a query.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from tql_frames.compiler import comparisons, operators
+from tql_frames.compiler import comparisons, membership, operators
 from tql_frames.compiler.functions import FUNCTIONS
 from tql_frames.compiler.types import (
     Constant,
@@ -35,11 +36,10 @@ from tql_frames.errors import (
     TQLUnsupportedError,
     did_you_mean,
 )
-from tql_frames.language import parse, tree, unparse
+from tql_frames.language import tree, unparse
 from tql_frames.language.tree import Node
 
 WEIGHT_CHOICES = ("max_weight", "sum_weight")
-_MOST_TERMS = 2_000_000  # about a minute
 _FOLD = 16  # summands added left to right before a level of nesting; Polars' optimizer is quadratic in depth
 
 
@@ -62,57 +62,7 @@ class CompiledArm:
     constant: float | None
 
 
-@dataclass(frozen=True, eq=False)  # Polars expressions have no truth value to compare by
-class CompiledSampler:
-    """A sampler made ready for one schema.
-
-    Attributes:
-        source: its TQL text.
-        tree: its tree.
-        weight: Polars expression of the weight, Float64, null as 0, one value a row.
-        arms: arms of its weight choices in the order of the text; none for a plain expression.
-        choice: 'max_weight' or 'sum_weight' when the whole sampler is one, else None.
-    """
-
-    source: str
-    tree: Node
-    weight: pl.Expr
-    arms: tuple[CompiledArm, ...]
-    choice: str | None
-
-
-def compile_sampler(text: str, schema: Mapping[str, DataType]) -> CompiledSampler:
-    """Translate a sampler for frames of a schema.
-
-    Args:
-        text: TQL: a weight choice, an expression, or the name of a weight column.
-        schema: Polars type by column name.
-
-    Raises:
-        TQLError: the text is wrong, or does not fit the schema; with the span of the fault.
-    """
-    try:
-        return _compile(text, parse(text), schema)
-    except TQLError:
-        # A column whose name is no expression (`my weight`, `weight (kg)`, `limit`) is named all the same.
-        if text not in schema:
-            raise
-        return _compile(text, tree.Column(text, span=Span(0, len(text))), schema)
-
-
-def _compile(text: str, root: Node, schema: Mapping[str, DataType]) -> CompiledSampler:
-    translator = _Translator(schema)
-    try:
-        _check_size(root)
-        value = translator.translate(root)
-        weight = _as_weight(value)
-    except Fault as fault:
-        raise fault.error(text) from None
-    choice = root.name if isinstance(root, tree.WeightChoice) else None
-    return CompiledSampler(text, root, weight, tuple(translator.arms), choice)
-
-
-def _as_weight(value: Value) -> pl.Expr:
+def as_weight(value: Value) -> pl.Expr:
     """A number, or true and false as 1 and 0, as Float64 with null as 0."""
     dtype = value.row_dtype
     if is_null(dtype):
@@ -124,52 +74,22 @@ def _as_weight(value: Value) -> pl.Expr:
     return weight if known else weight.fill_null(0.0)
 
 
-def _check_size(node: Node) -> int:
-    """Upper bound of the terms that a node becomes: some rules repeat their operands, and such rules nest.
-
-    Raises:
-        Fault: there are more than can be evaluated; blamed on the innermost node of which that is true.
-    """
-    below = [_check_size(child) for child in node.children()]
-    size = 1 + sum(below)
-    match node:
-        case tree.Comparison() | tree.WeightChoice():
-            size *= 2
-        case tree.Between():
-            size *= 4
-        case tree.In(_, items, _) if not all(isinstance(item, tree.Literal) for item in items):
-            size = 2 * (size + len(items) * below[0])
-        case tree.Arithmetic("%", _, _):
-            size *= 6
-        case tree.Subscript(_, indices) if any(isinstance(index, tree.Slice) for index in indices):
-            size *= 8
-        case tree.Call("shape" | "contains" | "all_strict", _):
-            size *= 3
-    if size > _MOST_TERMS:
-        hint = "compute a part of it as a column of the frame, and name that column"
-        raise Fault(
-            TQLUnsupportedError,
-            "comparisons, %, between, slices or weight choices are nested too deeply",
-            node.span,
-            hint,
-        )
-    return size
-
-
-class _Translator:
+class Translator:
     """Translates nodes for one schema, and notes the arms it meets."""
 
     def __init__(self, schema: Mapping[str, DataType]) -> None:
+        """Note the schema; no arm was met yet."""
         self._schema = schema
         self.arms: list[CompiledArm] = []
 
     def translate(self, node: Node) -> Value:
+        """The value of a node, by the rule of its class."""
         return _RULES[type(node)](self, node)
 
     def _all(self, nodes: Iterable[Node]) -> list[Value]:
         return [self.translate(node) for node in nodes]
 
-    def literal(self, node: tree.Literal) -> Value:
+    def _literal(self, node: tree.Literal) -> Value:
         value = node.value
         dtype: DataType
         match value:
@@ -185,7 +105,7 @@ class _Translator:
                 dtype = pl.Null()
         return Value(node, pl.lit(value, dtype=dtype), dtype, Constant(value))
 
-    def column(self, node: tree.Column) -> Value:
+    def _column(self, node: tree.Column) -> Value:
         try:
             dtype = instance(self._schema[node.name])
         except KeyError:
@@ -208,29 +128,29 @@ class _Translator:
         quoted = node.span.stop - node.span.start > len(node.name)
         return near or ("a text is written in single quotes" if quoted else None)
 
-    def negative(self, node: tree.Negative) -> Value:
+    def _negative(self, node: tree.Negative) -> Value:
         return operators.negative(node, self.translate(node.operand))
 
-    def arithmetic(self, node: tree.Arithmetic) -> Value:
+    def _arithmetic(self, node: tree.Arithmetic) -> Value:
         return operators.arithmetic(node.operator, node, self.translate(node.left), self.translate(node.right))
 
-    def comparison(self, node: tree.Comparison) -> Value:
+    def _comparison(self, node: tree.Comparison) -> Value:
         return comparisons.comparison(node.operator, node, self.translate(node.left), self.translate(node.right))
 
-    def not_(self, node: tree.Not) -> Value:
+    def _not(self, node: tree.Not) -> Value:
         return operators.negation(node, self.translate(node.operand))
 
-    def and_(self, node: tree.And) -> Value:
+    def _and(self, node: tree.And) -> Value:
         return operators.logic(node, self._all(node.operands), every=True)
 
-    def or_(self, node: tree.Or) -> Value:
+    def _or(self, node: tree.Or) -> Value:
         return operators.logic(node, self._all(node.operands), every=False)
 
-    def in_(self, node: tree.In) -> Value:
-        found = comparisons.membership(node, self.translate(node.operand), self._all(node.items))
+    def _in(self, node: tree.In) -> Value:
+        found = membership.membership(node, self.translate(node.operand), self._all(node.items))
         return operators.negation(node, found) if node.negated else found
 
-    def between(self, node: tree.Between) -> Value:
+    def _between(self, node: tree.Between) -> Value:
         operand, low, high = self._all((node.operand, node.low, node.high))
         bounds = (
             comparisons.comparison(">=", node, operand, low),
@@ -239,16 +159,16 @@ class _Translator:
         found = operators.logic(node, bounds, every=True)
         return operators.negation(node, found) if node.negated else found
 
-    def like(self, node: tree.Like) -> Value:
+    def _like(self, node: tree.Like) -> Value:
         operand, pattern = self.translate(node.operand), self.translate(node.pattern)
-        found = comparisons.like(node, operand, pattern, ignore_case=node.ignore_case)
+        found = membership.like(node, operand, pattern, ignore_case=node.ignore_case)
         return operators.negation(node, found) if node.negated else found
 
-    def is_null(self, node: tree.IsNull) -> Value:
+    def _is_null(self, node: tree.IsNull) -> Value:
         expr = self.translate(node.operand).row_expr
         return Value(node, expr.is_not_null() if node.negated else expr.is_null(), pl.Boolean())
 
-    def call(self, node: tree.Call) -> Value:
+    def _call(self, node: tree.Call) -> Value:
         if node.name in WEIGHT_CHOICES:
             hint = f"write {node.name}(condition: weight, …)"
             raise Fault(TQLSyntaxError, f"{node.name} takes arms, not arguments", node.span, hint)
@@ -262,7 +182,7 @@ class _Translator:
             raise Fault(TQLTypeError, message, node.span, f"write {function.usage}")
         return function.build(node, *self._all(node.arguments))
 
-    def weight_choice(self, node: tree.WeightChoice) -> Value:
+    def _weight_choice(self, node: tree.WeightChoice) -> Value:
         if node.name in FUNCTIONS:
             raise Fault(
                 TQLSyntaxError,
@@ -289,9 +209,9 @@ class _Translator:
         constant = None
         if weight.constant is not None and not is_text(weight.dtype):
             constant = float(weight.constant.value or 0.0)
-        return CompiledArm(unparse(node), node.span, condition, _as_weight(weight), constant)
+        return CompiledArm(unparse(node), node.span, condition, as_weight(weight), constant)
 
-    def subscript(self, node: tree.Subscript) -> Value:
+    def _subscript(self, node: tree.Subscript) -> Value:
         operand = self.translate(node.operand)
         if isinstance(operand.dtype, pl.Struct) or any(_is_text_literal(index) for index in node.indices):
             if (
@@ -362,20 +282,20 @@ def _sum_in_order(terms: Sequence[pl.Expr]) -> pl.Expr:
     return terms[0]
 
 
-_RULES: dict[type[Node], Callable[[_Translator, Any], Value]] = {
-    tree.Literal: _Translator.literal,
-    tree.Column: _Translator.column,
-    tree.Negative: _Translator.negative,
-    tree.Arithmetic: _Translator.arithmetic,
-    tree.Comparison: _Translator.comparison,
-    tree.Not: _Translator.not_,
-    tree.And: _Translator.and_,
-    tree.Or: _Translator.or_,
-    tree.In: _Translator.in_,
-    tree.Between: _Translator.between,
-    tree.Like: _Translator.like,
-    tree.IsNull: _Translator.is_null,
-    tree.Call: _Translator.call,
-    tree.WeightChoice: _Translator.weight_choice,
-    tree.Subscript: _Translator.subscript,
+_RULES: dict[type[Node], Callable[[Translator, Any], Value]] = {
+    tree.Literal: Translator._literal,
+    tree.Column: Translator._column,
+    tree.Negative: Translator._negative,
+    tree.Arithmetic: Translator._arithmetic,
+    tree.Comparison: Translator._comparison,
+    tree.Not: Translator._not,
+    tree.And: Translator._and,
+    tree.Or: Translator._or,
+    tree.In: Translator._in,
+    tree.Between: Translator._between,
+    tree.Like: Translator._like,
+    tree.IsNull: Translator._is_null,
+    tree.Call: Translator._call,
+    tree.WeightChoice: Translator._weight_choice,
+    tree.Subscript: Translator._subscript,
 }

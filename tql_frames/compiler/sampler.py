@@ -1,0 +1,101 @@
+"""A whole sampler made ready for a schema: its weight, its arms, and the limits that keep it evaluable.
+
+How nodes become expressions is in `translate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from tql_frames.compiler.translate import CompiledArm, Translator, as_weight
+from tql_frames.compiler.types import DataType
+from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError
+from tql_frames.language import parse, tree
+from tql_frames.language.tree import Node
+
+_MOST_TERMS = 2_000_000  # about a minute
+
+
+@dataclass(frozen=True, eq=False)  # Polars expressions have no truth value to compare by
+class CompiledSampler:
+    """A sampler made ready for one schema.
+
+    Attributes:
+        source: its TQL text.
+        tree: its tree.
+        weight: Polars expression of the weight, Float64, null as 0, one value a row.
+        arms: arms of its weight choices in the order of the text; none for a plain expression.
+        choice: 'max_weight' or 'sum_weight' when the whole sampler is one, else None.
+    """
+
+    source: str
+    tree: Node
+    weight: pl.Expr
+    arms: tuple[CompiledArm, ...]
+    choice: str | None
+
+
+def compile_sampler(text: str, schema: Mapping[str, DataType]) -> CompiledSampler:
+    """Translate a sampler for frames of a schema.
+
+    Args:
+        text: TQL: a weight choice, an expression, or the name of a weight column.
+        schema: Polars type by column name.
+
+    Raises:
+        TQLError: the text is wrong, or does not fit the schema; with the span of the fault.
+    """
+    try:
+        return _compile(text, parse(text), schema)
+    except TQLError:
+        # A column whose name is no expression (`my weight`, `weight (kg)`, `limit`) is named all the same.
+        if text not in schema:
+            raise
+        return _compile(text, tree.Column(text, span=Span(0, len(text))), schema)
+
+
+def _compile(text: str, root: Node, schema: Mapping[str, DataType]) -> CompiledSampler:
+    translator = Translator(schema)
+    try:
+        _check_size(root)
+        value = translator.translate(root)
+        weight = as_weight(value)
+    except Fault as fault:
+        raise fault.error(text) from None
+    choice = root.name if isinstance(root, tree.WeightChoice) else None
+    return CompiledSampler(text, root, weight, tuple(translator.arms), choice)
+
+
+def _check_size(node: Node) -> int:
+    """Upper bound of the terms that a node becomes: some rules repeat their operands, and such rules nest.
+
+    Raises:
+        Fault: there are more than can be evaluated; blamed on the innermost node of which that is true.
+    """
+    below = [_check_size(child) for child in node.children()]
+    size = 1 + sum(below)
+    match node:
+        case tree.Comparison() | tree.WeightChoice():
+            size *= 2
+        case tree.Between():
+            size *= 4
+        case tree.In(_, items, _) if not all(isinstance(item, tree.Literal) for item in items):
+            size = 2 * (size + len(items) * below[0])
+        case tree.Arithmetic("%", _, _):
+            size *= 6
+        case tree.Subscript(_, indices) if any(isinstance(index, tree.Slice) for index in indices):
+            size *= 8
+        case tree.Call("shape" | "contains" | "all_strict", _):
+            size *= 3
+    if size > _MOST_TERMS:
+        hint = "compute a part of it as a column of the frame, and name that column"
+        raise Fault(
+            TQLUnsupportedError,
+            "comparisons, %, between, slices or weight choices are nested too deeply",
+            node.span,
+            hint,
+        )
+    return size
