@@ -71,7 +71,7 @@ sqrt(n) % 2
 max_weight(money > 1.05 or f32 <= 0.1: money, f == f: 1)
 max_weight(logical_and(b, n): 1, logical_or(not b, nothing): 2, nothing is null: 3)
 sum_weight(any(logical_and(nums > 1, more > 1)): row_number(), any(nested == 2): 2)
-"^n.*$" + "" + "a""b" + "x.y" -- names
+"*" + "" + "a""b" + "x.y" -- names
 max_weight("*" > 1 and n > 0: "*", "*" = 1: 2)
 max_weight(t not in ('a', 'it''s é') and t not like '%z%' and t not ilike 'H?RNIA': 1.5, n not between 1 and 2: 2)
 any(box + box > 3) or any(nums - n = 0)

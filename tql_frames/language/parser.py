@@ -268,12 +268,14 @@ def _syntax_error(unexpected: UnexpectedInput, text: str) -> TQLSyntaxError:
         return TQLSyntaxError(what, source=text, span=Span(at, stop), hint=hint)
     if isinstance(unexpected, UnexpectedToken):
         token = unexpected.token
-        expected = _expected(unexpected.accepts or unexpected.expected)
+        hint = f"expected {_expected(unexpected.accepts or unexpected.expected)}"
+        if str(token).lower() == "replace":  # pasted with the rest of a statement; a fine name for a column elsewhere
+            hint = "pass replace=…"
         if token.type == "$END":
             what, span = "the text ends too early", Span(len(text), len(text))
         else:
             what, span = f"unexpected {str(token)[:40]!r}", _span_of(token)
-        return TQLSyntaxError(what, source=text, span=span, hint=f"expected {expected}")
+        return TQLSyntaxError(what, source=text, span=span, hint=hint)
     _never(unexpected)
 
 
