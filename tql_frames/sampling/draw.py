@@ -73,7 +73,15 @@ def draw_strata(table: StrataTable, size: int, streams: Streams) -> Integers:
 def draw_rows(weights: Floats, size: int, streams: Streams) -> Integers:
     """Row positions drawn with replacement, shape (size,): as `draw_strata`, each row a stratum, in table order."""
     bounds = np.cumsum(integer_weights(weights))
-    return _draw_owners(lambda numbers: np.searchsorted(bounds, numbers, side="right"), int(bounds[-1]), size, streams)
+
+    def owner(numbers: Integers) -> Integers:
+        # In ascending order the search walks through the bounds once instead of missing the cache at every step.
+        order = np.argsort(numbers)
+        found = np.empty(len(numbers), np.int64)
+        found[order] = np.searchsorted(bounds, numbers[order], side="right")
+        return found
+
+    return _draw_owners(owner, int(bounds[-1]), size, streams)
 
 
 def _draw_owners(owner: Callable[[Integers], Integers], total: int, size: int, streams: Streams) -> Integers:
