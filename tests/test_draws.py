@@ -170,3 +170,22 @@ def test_the_table_alone_decides_the_slots():
     table = StrataTable(np.array([1.0, 2.0]), np.array([3, 4]))
     assert (draw_strata(table, 50, Streams(1)) < 7).all()
     assert sorted(race_strata(table, 50, Streams(1)).tolist()) == list(range(7))
+
+
+class _Fixed:
+    """Streams whose every number is one and the same."""
+
+    def __init__(self, number: float) -> None:
+        self._number = number
+
+    def uniforms(self, stream: int, size: int, start: int = 0) -> np.ndarray:
+        return np.full(size, self._number)
+
+
+@pytest.mark.parametrize(("number", "row"), [(0.0, 1), (1 / 3, 2), (1 - 2**-53, 3)], ids=["first", "a bound", "last"])
+def test_a_number_at_a_bound_belongs_to_the_row_that_begins_there(number, row):
+    """Rows of weight 0 stand at the start of the line and own none of it."""
+    weights = np.array([0.0, 1.0, 1.0, 1.0, 0.0])
+    assert draw_rows(weights, 1, _Fixed(number)).tolist() == [row]
+    strata = stratify(weights)
+    assert strata.resolve(draw_strata(strata.table, 1, _Fixed(number))).tolist() == [row]

@@ -276,6 +276,30 @@ def test_unparse_is_the_inverse_of_parse(built: Node) -> None:
     assert repr(parse(text)) == repr(built), text
 
 
+A, B = column("a"), column("b")
+INSIDE = [
+    *(tree.Arithmetic(sign, A, B) for sign in "+-*/%"),
+    *(tree.Negative(A), tree.Comparison("<", A, B), tree.Not(A), tree.And((A, B)), tree.Or((A, B)), tree.In(A, (B,))),
+    *(tree.Between(A, A, B), tree.Like(A, B), tree.IsNull(A), tree.Call("f", (A,)), tree.Subscript(A, (B,)), A),
+]
+AROUND = [
+    *(lambda x, sign=sign: tree.Arithmetic(sign, x, A) for sign in "+-*/%"),
+    *(lambda x, sign=sign: tree.Arithmetic(sign, A, x) for sign in "+-*/%"),
+    *(lambda x: tree.Comparison("==", x, A), lambda x: tree.Comparison("==", A, x), tree.Negative, tree.Not),
+    *(lambda x: tree.And((x, A)), lambda x: tree.And((A, x)), lambda x: tree.Or((x, A)), lambda x: tree.Or((A, x))),
+    *(lambda x: tree.In(x, (A,)), lambda x: tree.In(A, (x, x)), lambda x: tree.Between(x, A, A)),
+    *(lambda x: tree.Between(A, x, A), lambda x: tree.Between(A, A, x), lambda x: tree.Like(x, A)),
+    *(lambda x: tree.Like(A, x), tree.IsNull, lambda x: tree.Subscript(x, (A,)), lambda x: tree.Subscript(A, (x,))),
+]
+
+
+def test_unparse_of_every_node_inside_every_other() -> None:
+    for around in AROUND:
+        for inside in INSIDE:
+            built = around(inside)
+            assert parse(unparse(built)) == built, unparse(built)
+
+
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(trees)
 def test_no_parentheses_are_needless(built: Node) -> None:
