@@ -1,6 +1,6 @@
-"""Text to tree and back; knows no dataframe."""
+"""Text to tree, and back; knows no dataframe."""
 
-from tql_frames.language.parser import parse
-from tql_frames.language.tree import unparse
+from tql_frames.language.parser import is_statement, parse, parse_statement
+from tql_frames.language.tree import Node, unparse
 
-__all__ = ["parse", "unparse"]
+__all__ = ["Node", "is_statement", "parse", "parse_statement", "unparse"]

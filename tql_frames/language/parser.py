@@ -7,17 +7,18 @@ can exhaust the stack while a text is read; trees deeper than `MAX_DEPTH` are re
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from functools import cache, lru_cache
 from importlib.resources import files
-from typing import Any, NoReturn
+from typing import Any
 
 from lark import Lark, Token, Transformer
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken, VisitError
 
-from tql_frames.errors import Fault, Span, TQLSyntaxError, TQLUnsupportedError
-from tql_frames.language import tree
-from tql_frames.language.tree import Node
+from tql_frames.errors import Fault, Span, TQLError, TQLSyntaxError, TQLUnsupportedError
+from tql_frames.language import keywords, tree
+from tql_frames.language.tree import Node, Statement
 
 MAX_DEPTH = 100  # levels; Polars walks expressions recursively, and its optimizer is quadratic in depth
 MAX_LENGTH = 1_000_000  # characters; 8 to 20 seconds of parsing, by what they say
@@ -25,20 +26,25 @@ MAX_LENGTH = 1_000_000  # characters; 8 to 20 seconds of parsing, by what they s
 _COMPARISONS = {"=": "==", "<>": "!="}
 
 # What may follow, in the user's words. Terminals that start a value are told as one.
-_VALUE_STARTS = frozenset(["NUMBER", "STRING", "TRUE", "FALSE", "NULL", "NAME", "QUOTED", "LPAR", "MINUS", "NOT"])
+_VALUE_STARTS = frozenset(
+    ["NUMBER", "STRING", "TRUE", "FALSE", "NULL", "NAME", "QUOTED", "LPAR", "MINUS", "NOT", "QUESTION", "ARRAY"]
+)
+_OPERATORS = frozenset(
+    ["PLUS", "MINUS", "STAR", "SLASH", "MODULO", "COMPARE", "NOT", "IN", "BETWEEN", "LIKE", "ILIKE", "IS", "ISNULL"]
+)
+_CLAUSE_STARTS = frozenset(word.upper() for word in keywords.CLAUSES) - {"BY", "AS", "ASC", "DESC"}
 _WORDS = {
     "RPAR": "')'",
     "RSQB": "']'",
     "LPAR": "'('",
     "COMMA": "','",
     "COLON": "':'",
+    "STAR": "'*'",
+    "DOT": "'.'",
+    "QUESTION": "'?'",
     "$END": "the end",
-    "AND": "'and'",
-    "IN": "'in'",
-    "BETWEEN": "'between'",
-    "LIKE": "'like'",
-    "NULL": "'null'",
-    "NOT": "'not'",
+    "NAME": "a name",
+    "NUMBER": "a number",
 }
 _FOREIGN = {
     "&": "write `and`",
@@ -46,13 +52,16 @@ _FOREIGN = {
     "!": "write `not`, or `!=` for unequal",
     "`": "write a column name in double quotes",
     ";": "a sampler is one expression and needs no ';'",
-    "?": "parameters are not known in a sampler",
     "'": "a text opened here is not closed; a quote inside a text is written twice",
     '"': "a column name opened here is not closed",
     "‘": "a text stands between straight quotes: '…'",
     "“": 'a column name stands between straight quotes: "…"',
     "{": "put values into the text before it is passed on",
 }
+_CLAUSE_ORDER = (
+    "clauses stand in this order: "
+    "SELECT, FROM, WHERE, EXPAND BY, GROUP BY, UNGROUP BY, ORDER BY, LIMIT, OFFSET, SAMPLE BY"
+)
 
 
 @lru_cache(maxsize=512)
@@ -64,12 +73,47 @@ def parse(text: str) -> Node:
 
     Raises:
         TQLSyntaxError: the text is not TQL, longer than 1,000,000 characters, or nested deeper than 100 levels.
-        TQLUnsupportedError: the text holds a clause of whole statements, such as SELECT or LIMIT.
+        TQLUnsupportedError: the text holds a clause of whole statements, such as SELECT or LIMIT, or one that TQL has
+            not, such as HAVING.
 
     Example:
         >>> parse("max_weight(age > 60: 2, True: 1)").arms[0].condition
         Comparison(operator='>', left=Column(name='age'), right=Literal(value=60))
     """
+    return _parsed(text, "sampler")
+
+
+@lru_cache(maxsize=512)
+def parse_statement(text: str) -> Statement:
+    """Read a whole statement into its tree.
+
+    Args:
+        text: TQL that begins with SELECT, or with the parenthesis of a set operation.
+
+    Raises:
+        TQLSyntaxError: as `parse`.
+        TQLUnsupportedError: a statement that writes, such as UPDATE, or a clause that TQL has not, such as HAVING.
+
+    Example:
+        >>> parse_statement("select age where age > 60 limit 3").limit
+        Limit(count=Literal(value=3), percent=False)
+    """
+    found = _parsed(text, "query")
+    assert isinstance(found, Statement)
+    return found
+
+
+def is_statement(text: str) -> bool:
+    """Whether a text is meant as a whole statement, not as a sampler.
+
+    Example:
+        >>> is_statement("(select *) union (select *)"), is_statement("max_weight(a: 2)")
+        (True, False)
+    """
+    return bool(re.match(r"(?ai)(\s|\(|--[^\n]*\n)*select\b", text))
+
+
+def _parsed(text: str, start: str) -> Node:
     if len(text) > MAX_LENGTH:
         raise TQLSyntaxError(
             f"the text is {len(text):,} characters long; at most {MAX_LENGTH:,} are read",
@@ -78,7 +122,7 @@ def parse(text: str) -> Node:
             hint="put the values into a column of the frame and name that column",
         )
     try:
-        found = _lark().parse(text)
+        found = _lark(start).parse(text)
     except Fault as fault:
         raise fault.error(text) from None
     except VisitError as wrapped:
@@ -86,7 +130,7 @@ def parse(text: str) -> Node:
             raise wrapped.orig_exc.error(text) from None
         raise
     except UnexpectedInput as unexpected:
-        raise _syntax_error(unexpected, text) from None
+        raise _syntax_error(unexpected, text, start) from None
     assert isinstance(found, Node)
     return found
 
@@ -133,8 +177,92 @@ Parts = list[Any]
 class _Builder(Transformer[Token, Node]):
     """One method a grammar rule: the parts lark matched, in order and with every token, to one of our nodes."""
 
-    def start(self, parts: Parts) -> Node:
+    def sampler(self, parts: Parts) -> Node:
         return parts[0]  # type: ignore[no-any-return]
+
+    def query(self, parts: Parts) -> Node:
+        return parts[0]  # type: ignore[no-any-return]
+
+    def statement(self, parts: Parts) -> Node:
+        body, keys, limit, offset, sample = parts
+        statement = tree.Statement(body, keys or (), _unlimited(limit), offset, sample, span=_span_of(body))
+        return _checked(statement)
+
+    def combination(self, parts: Parts) -> Node:
+        left, right = _nodes(parts)
+        operator = " ".join(str(part).lower() for part in parts if isinstance(part, Token))
+        return _checked(tree.Combination(left, operator, right, span=_span(parts)))
+
+    def select(self, parts: Parts) -> Node:
+        _, distinct, top, *items, source, where, expand, groups, ungroup = parts
+        if groups and ungroup:
+            hint = "write SELECT * FROM (… GROUP BY …) UNGROUP BY split"
+            raise Fault(TQLSyntaxError, "GROUP BY and UNGROUP BY are not used in one SELECT", ungroup.span, hint)
+        clauses = (_nodes(items), distinct is not None, top, source, where, expand, groups or (), ungroup)
+        return _checked(tree.Select(*clauses, span=_span(parts[:1])))
+
+    def top(self, parts: Parts) -> Node:
+        return parts[1]  # type: ignore[no-any-return]
+
+    def item(self, parts: Parts) -> Node:
+        name = parts[2]
+        return _checked(tree.Item(parts[0], None if name is None else _name(name), span=_span(parts)))
+
+    def star(self, parts: Parts) -> Node:
+        return tree.Star(str(parts[0]) if len(parts) > 1 else None, span=_span(parts))
+
+    def from_(self, parts: Parts) -> Node:
+        return parts[1]  # type: ignore[no-any-return]
+
+    def join_on(self, parts: Parts) -> Node:
+        left, right, *conditions = _nodes(parts)
+        condition = conditions[0] if conditions else None
+        return _checked(tree.Join(left, _join_kind(parts), right, condition, span=_span(parts)))
+
+    def join_using(self, parts: Parts) -> Node:
+        left, right = _nodes(parts)
+        names = tuple(_name(part) for part in parts if isinstance(part, Token) and part.type in ("NAME", "QUOTED"))
+        return _checked(tree.Join(left, _join_kind(parts), right, None, names, span=_span(parts)))
+
+    def frame(self, parts: Parts) -> Node:
+        name, _, alias = parts
+        return tree.Frame(_name(name), None if alias is None else _name(alias), span=_span(parts))
+
+    def subquery(self, parts: Parts) -> Node:
+        statement, alias = parts[1], parts[-1]
+        return _checked(tree.Subquery(statement, None if alias is None else _name(alias), span=_span(parts)))
+
+    def where(self, parts: Parts) -> Node:
+        return parts[1]  # type: ignore[no-any-return]
+
+    def expand(self, parts: Parts) -> Node:
+        before, after = _nodes(parts)
+        return tree.Expand(before, after, _has(parts, "TRUE"), span=_span(parts))
+
+    def group_by(self, parts: Parts) -> tuple[Node, ...]:
+        return _nodes(parts)
+
+    def ungroup_by(self, parts: Parts) -> Node:
+        return tree.Ungroup(*_nodes(parts), span=_span(parts))
+
+    def order(self, parts: Parts) -> tuple[Node, ...]:
+        return _nodes(parts)
+
+    def sort_key(self, parts: Parts) -> Node:
+        return _checked(tree.SortKey(parts[0], _has(parts, "DESC"), span=_span(parts)))
+
+    def limit(self, parts: Parts) -> Node:
+        count, percent = parts[1], len(parts) > 2 and parts[2] is not None
+        if isinstance(count, Token):  # LIMIT ALL
+            return tree.Limit(tree.Literal(None), span=_span(parts))
+        return tree.Limit(count, percent, span=_span(parts))
+
+    def offset(self, parts: Parts) -> Node:
+        return parts[1]  # type: ignore[no-any-return]
+
+    def sample(self, parts: Parts) -> Node:
+        sampler, limit = parts[2], parts[-1]
+        return _checked(tree.Sample(sampler, not _has(parts, "FALSE"), _unlimited(limit), span=_span(parts)))
 
     def disjunction(self, parts: Parts) -> Node:
         return _checked(tree.Or(_nodes(parts), span=_span(parts)))
@@ -184,7 +312,10 @@ class _Builder(Transformer[Token, Node]):
         return _checked(tree.Slice(start, stop, step, span=_span(parts)))
 
     def group(self, parts: Parts) -> Node:
-        return parts[1].at(_span(parts))  # type: ignore[no-any-return]
+        inner = parts[1]
+        if isinstance(inner, Statement) and inner == tree.Statement(inner.body):
+            inner = inner.body
+        return inner.at(_span(parts))  # type: ignore[no-any-return]
 
     def arm(self, parts: Parts) -> Node:
         return _checked(tree.Arm(parts[0], parts[2], span=_span(parts)))
@@ -224,34 +355,57 @@ class _Builder(Transformer[Token, Node]):
     def null(self, parts: Parts) -> Node:
         return tree.Literal(None, span=_span(parts))
 
+    def parameter(self, parts: Parts) -> Node:
+        return tree.Parameter(span=_span(parts))
+
     def column(self, parts: Parts) -> Node:
-        token = parts[0]
-        name = str(token)[1:-1].replace('""', '"') if token.type == "QUOTED" else str(token)
-        return tree.Column(name, span=_span(parts))
+        return tree.Column(_name(parts[-1]), str(parts[0]) if len(parts) > 1 else None, span=_span(parts))
+
+    def array(self, parts: Parts) -> Node:
+        return _checked(tree.Array(_nodes(parts), span=_span(parts)))
 
 
-def _refuse_statement_word(token: Token) -> Token:
-    """Called for each name as it is read: a word of whole statements cannot be a bare column."""
+# `from` cannot be the name of a method.
+setattr(_Builder, "from", _Builder.from_)
+
+
+def _name(token: Token) -> str:
+    return str(token)[1:-1].replace('""', '"') if token.type == "QUOTED" else str(token)
+
+
+def _unlimited(limit: tree.Limit | None) -> tree.Limit | None:
+    return None if limit is not None and limit.count == tree.Literal(None) else limit
+
+
+def _join_kind(parts: Parts) -> str:
+    kinds = ("LEFT", "RIGHT", "FULL", "CROSS")
+    return next((part.type.lower() for part in parts if isinstance(part, Token) and part.type in kinds), "inner")
+
+
+def _refuse_unsupported(token: Token) -> Token:
+    """Called for each name as it is read: what SQL has and TQL has not is refused by name."""
     word = str(token)
-    if word.lower() not in tree.STATEMENT_WORDS:
+    if word.lower() not in keywords.UNSUPPORTED:
         return token
-    hint = f'for a column of that name write "{word}" in double quotes'
-    if word.lower() in ("select", "sample"):
-        hint = "give only what follows SAMPLE BY, such as max_weight(…)"
-    elif word.lower() in ("limit", "order", "where"):
-        arguments = {"limit": "pass limit=…", "order": "pass order=…", "where": "filter the frame first"}
-        hint = f"{arguments[word.lower()]}; {hint}"
-    raise Fault(TQLUnsupportedError, f"a sampler has no {word.upper()} clause", _span_of(token), hint)
+    hints = {
+        "having": "write SELECT * FROM (… GROUP BY …) WHERE …",
+        "with": "write the subquery after FROM: FROM (SELECT …) AS name",
+    }
+    column = f'for a column of that name write "{word}" in double quotes'
+    hint = f"{hints[word.lower()]}; {column}" if word.lower() in hints else column
+    raise Fault(TQLUnsupportedError, f"{word.upper()} is not supported", _span_of(token), hint)
 
 
 @cache
-def _lark() -> Lark:
+def _lark(start: str) -> Lark:
     # Built at first use: it takes about 0.1 s, which an import should not.
-    callbacks: dict[str, Callable[[Token], Token]] = {"NAME": _refuse_statement_word}
+    callbacks: dict[str, Callable[[Token], Token]] = {"NAME": _refuse_unsupported}
     return Lark(
         files("tql_frames.language").joinpath("grammar.lark").read_text(encoding="utf-8"),
+        start=start,
         parser="lalr",
         lexer="basic",  # a keyword is a keyword everywhere, so that no typing slip turns it into a column
+        postlex=keywords.SoftKeywords(),
         transformer=_Builder(),
         lexer_callbacks=callbacks,
         keep_all_tokens=True,
@@ -259,24 +413,67 @@ def _lark() -> Lark:
     )
 
 
-def _syntax_error(unexpected: UnexpectedInput, text: str) -> TQLSyntaxError:
+def _syntax_error(unexpected: UnexpectedInput, text: str, start: str) -> TQLError:
     if isinstance(unexpected, UnexpectedCharacters):
         at = unexpected.pos_in_stream or 0
         stop = len(text) if text[at] in "'\"" else at + 1
-        hint = _FOREIGN.get(text[at])
         what = "unclosed quote" if text[at] in "'\"" else f"unexpected character {text[at]!r}"
-        return TQLSyntaxError(what, source=text, span=Span(at, stop), hint=hint)
-    if isinstance(unexpected, UnexpectedToken):
-        token = unexpected.token
-        hint = f"expected {_expected(unexpected.accepts or unexpected.expected)}"
-        if str(token).lower() == "replace":  # pasted with the rest of a statement; a fine name for a column elsewhere
-            hint = "pass replace=…"
-        if token.type == "$END":
-            what, span = "the text ends too early", Span(len(text), len(text))
-        else:
-            what, span = f"unexpected {str(token)[:40]!r}", _span_of(token)
+        return TQLSyntaxError(what, source=text, span=Span(at, stop), hint=_FOREIGN.get(text[at]))
+    if not isinstance(unexpected, UnexpectedToken):
+        raise AssertionError(f"lark raised {type(unexpected).__name__}") from unexpected
+    token = unexpected.token
+    if token.type == "$END":
+        what, span = "the text ends too early", Span(len(text), len(text))
+    else:
+        what, span = f"unexpected {str(token)[:40]!r}", _span_of(token)
+    misplaced = _misplaced(token, text[: span.start], start)
+    if misplaced is None:
+        accepted = unexpected.accepts if start == "sampler" else _accepted(text[: span.start], start)
+        hint = f"expected {_expected(accepted or unexpected.expected)}"
         return TQLSyntaxError(what, source=text, span=span, hint=hint)
-    _never(unexpected)
+    kind, message, advice = misplaced
+    return kind(message, source=text, span=span, hint=advice)
+
+
+def _accepted(text: str, start: str) -> set[str]:
+    """Terminals that may follow a text.
+
+    Asked of the parser anew: what it does not expect may be expected elsewhere, and makes it leave where it is.
+    """
+    parser = _lark(start).parse_interactive(text)
+    parser.exhaust_lexer()
+    accepted: set[str] = parser.accepts()  # type: ignore[no-untyped-call]
+    return accepted
+
+
+def _misplaced(token: Token, before: str, start: str) -> tuple[type[TQLError], str, str | None] | None:
+    """Kind, message and hint for a word that a user may well expect to find its place here."""
+    word = str(token).lower()
+    unexpected = f"unexpected {str(token)[:40]!r}"
+    if start == "query":
+        if not before.strip(" \t\r\n\f("):
+            if token.type == "NAME" and word in keywords.WRITES:
+                return TQLUnsupportedError, f"{word.upper()} is not supported: a query only reads", None
+            hint = "a query starts with SELECT, as in: select * where age > 60"
+            if word in ("max_weight", "sum_weight"):
+                hint = f"write select * sample by {word}(…), or pass the sampler to sample(…)"
+            return TQLSyntaxError, unexpected if token.type != "$END" else "the text ends too early", hint
+        if before.rstrip().endswith(";") and token.type != "$END":
+            return TQLSyntaxError, unexpected, "one statement at a time"
+        if word in keywords.CLAUSES and word not in ("by", "as", "asc", "desc"):
+            return TQLSyntaxError, unexpected, _CLAUSE_ORDER
+        if word == "percent":
+            return TQLSyntaxError, unexpected, "PERCENT stands behind the number of a LIMIT"
+        return None
+    if word in keywords.CLAUSES:
+        hint = f'for a column of that name write "{token}" in double quotes'
+        if word in ("select", "sample"):
+            hint = "give only what follows SAMPLE BY, such as max_weight(…), or pass the whole statement to query(…)"
+        elif word in ("limit", "order", "where"):
+            arguments = {"limit": "pass limit=…", "order": "pass order=…", "where": "filter the frame first"}
+            hint = f"{arguments[word]}; {hint}"
+        return TQLUnsupportedError, f"a sampler has no {word.upper()} clause", hint
+    return (TQLSyntaxError, unexpected, "pass replace=…") if word == "replace" else None
 
 
 def _expected(terminals: set[str]) -> str:
@@ -289,11 +486,13 @@ def _expected(terminals: set[str]) -> str:
         words.append("an operator")
         if "OR" in left:  # else `and` is the one of `between`
             left -= {"AND", "OR"}
-        left -= {"PLUS", "MINUS", "STAR", "SLASH", "PERCENT", "COMPARE", "NOT", "IN", "BETWEEN"}
-        left -= {"LIKE", "ILIKE", "IS", "LSQB", "LPAR"}
+        left -= _OPERATORS | {"LSQB", "LPAR", "DOT"}
+    clauses = left & _CLAUSE_STARTS
+    if len(clauses) > 3:
+        words.append("the next clause")
+        left -= clauses
+    if "NAME" in left:
+        left -= {"QUOTED"}
+    left -= {"SEMICOLON"}  # allowed at the end, never needed
     words += sorted(_WORDS.get(terminal, f"'{terminal.lower()}'") for terminal in left)
     return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
-def _never(unexpected: UnexpectedInput) -> NoReturn:
-    raise AssertionError(f"lark raised {type(unexpected).__name__}") from unexpected

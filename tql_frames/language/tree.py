@@ -1,4 +1,4 @@
-"""The tree of a sampler: frozen nodes, each with its span, and `unparse` back to text.
+"""The tree of a sampler or statement: frozen nodes, each with its span, and `unparse` back to text.
 
 It knows no grammar and no dataframe; what a node means is decided by the compiler.
 """
@@ -12,31 +12,14 @@ from dataclasses import dataclass, field, fields
 from typing import Self
 
 from tql_frames.errors import Span
+from tql_frames.language.keywords import RESERVED, SOMETIMES
 
-KEYWORDS = frozenset(("and", "or", "not", "in", "between", "like", "ilike", "is", "null", "true", "false"))
-# Words of whole statements. None is used in a sampler; kept free so that a sampler means the same inside a statement.
-_CLAUSES = (
-    "select",
-    "from",
-    "where",
-    "group",
-    "ungroup",
-    "expand",
-    "order",
-    "by",
-    "having",
-    "limit",
-    "offset",
-    "sample",
-)
-_OTHERS = ("as", "asc", "desc", "distinct", "case", "cast", "exists", "join", "on", "using", "with")
-STATEMENT_WORDS = frozenset((*_CLAUSES, *_OTHERS, "union", "intersect", "except"))
 _BARE_NAME = re.compile(r"[^\W\d]\w*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """A piece of a sampler; where it stands in the text is not part of what it is.
+    """A piece of a text; where it stands in the text is not part of what it is.
 
     Attributes:
         span: the characters it was read from.
@@ -78,9 +61,22 @@ class Literal(Node):
 
 @dataclass(frozen=True, slots=True)
 class Column(Node):
-    """A column of the frame, by its exact name."""
+    """A column by its exact name, of the frame called `frame` where that is given: `frame.name`."""
 
     name: str
+    frame: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter(Node):
+    """`?`: a value that is given beside the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Array(Node):
+    """`ARRAY[items]`, or a list given for a parameter."""
+
+    items: tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +205,123 @@ class Subscript(Node):
     indices: tuple[Node, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Star(Node):
+    """`*` in a SELECT list, or `frame.*`."""
+
+    frame: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Item(Node):
+    """`expression [AS alias]` in a SELECT list."""
+
+    expression: Node
+    alias: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame(Node):
+    """`name [AS alias]` after FROM or JOIN."""
+
+    name: str
+    alias: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subquery(Node):
+    """`(statement) [AS alias]` after FROM or JOIN."""
+
+    statement: Statement
+    alias: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Join(Node):
+    """`left KIND JOIN right ON condition` or `… USING (columns)`; kind is inner, left, right, full or cross."""
+
+    left: Node
+    kind: str
+    right: Node
+    condition: Node | None = None
+    using: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Expand(Node):
+    """`EXPAND BY before after [OVERLAP true]`."""
+
+    before: Node
+    after: Node
+    overlap: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ungroup(Node):
+    """`UNGROUP BY split`, or `UNGROUP BY parts`."""
+
+    parts: Node | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey(Node):
+    """`expression [DESC]` after ORDER BY."""
+
+    expression: Node
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Limit(Node):
+    """`LIMIT count [PERCENT]`."""
+
+    count: Node
+    percent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sample(Node):
+    """`SAMPLE BY sampler [REPLACE replace] [limit]`."""
+
+    sampler: Node
+    replace: bool = True
+    limit: Limit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Select(Node):
+    """`SELECT [DISTINCT] [TOP top] items [FROM source] [WHERE where] [expand] [GROUP BY groups] [ungroup]`."""
+
+    items: tuple[Node, ...]
+    distinct: bool = False
+    top: Node | None = None
+    source: Node | None = None
+    where: Node | None = None
+    expand: Expand | None = None
+    groups: tuple[Node, ...] = ()
+    ungroup: Ungroup | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Combination(Node):
+    """`left operator right`; the operator is union, union all, intersect or except."""
+
+    left: Node
+    operator: str
+    right: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Statement(Node):
+    """`body [ORDER BY keys] [limit] [OFFSET offset] [sample]`; the body is a Select, a Combination or a Statement."""
+
+    body: Node
+    keys: tuple[SortKey, ...] = ()
+    limit: Limit | None = None
+    offset: Node | None = None
+    sample: Sample | None = None
+
+
 # How tightly each node binds, loosest first; what is not listed is a primary and never needs parentheses.
 _OR, _AND, _NOT, _COMPARE, _SUM, _PRODUCT, _SIGNED, _SUBSCRIPT = range(8)
 
@@ -223,8 +336,12 @@ def unparse(node: Node) -> str:
     match node:
         case Literal(value):
             return _literal(value)
-        case Column(name):
-            return _name(name)
+        case Column(name, frame):
+            return f"{_name(frame)}.{_name(name)}" if frame is not None else _name(name)
+        case Parameter():
+            return "?"
+        case Array(items):
+            return f"array[{', '.join(map(unparse, items))}]"
         case Negative(operand):
             text = _inside(operand, _SIGNED)
             return f"- {text}" if text.startswith("-") else f"-{text}"  # `--` would start a comment
@@ -261,7 +378,59 @@ def unparse(node: Node) -> str:
             return f"{bounds}:{unparse(step)}" if step else bounds
         case Subscript(operand, indices):
             return f"{_inside(operand, _SUBSCRIPT)}[{', '.join(map(unparse, indices))}]"
-    raise AssertionError(f"no unparse rule for {type(node).__name__}")
+    return _unparse_statement(node)
+
+
+def _unparse_statement(node: Node) -> str:
+    match node:
+        case Star(frame):
+            return f"{_name(frame)}.*" if frame is not None else "*"
+        case Item(expression, alias):
+            return unparse(expression) + _as(alias)
+        case Frame(name, alias):
+            return _name(name) + _as(alias)
+        case Subquery(statement, alias):
+            return f"({unparse(statement)}){_as(alias)}"
+        case Join(left, kind, right, condition, using):
+            how = f" on {unparse(condition)}" if condition is not None else ""
+            how += f" using ({', '.join(map(_name, using))})" if using else ""
+            return f"{unparse(left)} {kind} join {unparse(right)}{how}"
+        case Expand(before, after, overlap):
+            return f"expand by {unparse(before)} {unparse(after)}{' overlap true' if overlap else ''}"
+        case Ungroup(parts):
+            return f"ungroup by {unparse(parts) if parts is not None else 'split'}"
+        case SortKey(expression, descending):
+            return unparse(expression) + (" desc" if descending else "")
+        case Limit(count, percent):
+            return f"limit {unparse(count)}{' percent' if percent else ''}"
+        case Sample(sampler, replace, limit):
+            clauses = ["sample by", unparse(sampler), "" if replace else "replace false", _clause("", limit)]
+        case Select(items, distinct, top, source, where, expand, groups, ungroup):
+            clauses = ["select distinct" if distinct else "select", _clause("top", top), ", ".join(map(unparse, items))]
+            clauses += [_clause("from", source), _clause("where", where), _clause("", expand)]
+            clauses += [f"group by {', '.join(map(unparse, groups))}" if groups else "", _clause("", ungroup)]
+        case Combination(left, operator, right):
+            first = unparse(left) if isinstance(left, Combination) else _bracketed(left)
+            clauses = [first, operator, _bracketed(right)]
+        case Statement(body, keys, limit, offset, sample):
+            clauses = [f"({unparse(body)})" if isinstance(body, Statement) else unparse(body)]
+            clauses += [f"order by {', '.join(map(unparse, keys))}" if keys else "", _clause("", limit)]
+            clauses += [_clause("offset", offset), _clause("", sample)]
+        case _:
+            raise AssertionError(f"no unparse rule for {type(node).__name__}")
+    return " ".join(filter(None, clauses))
+
+
+def _clause(word: str, node: Node | None) -> str:
+    return f"{word} {unparse(node)}".strip() if node is not None else ""
+
+
+def _as(alias: str | None) -> str:
+    return "" if alias is None else f" as {_name(alias)}"
+
+
+def _bracketed(operand: Node) -> str:
+    return unparse(operand) if isinstance(operand, Select) else f"({unparse(operand)})"
 
 
 def _inside(node: Node, level: int) -> str:
@@ -298,7 +467,7 @@ def _literal(value: int | float | str | bool | None) -> str:
 
 
 def _name(name: str) -> str:
-    if _BARE_NAME.fullmatch(name) and name.lower() not in KEYWORDS | STATEMENT_WORDS:
+    if _BARE_NAME.fullmatch(name) and name.lower() not in RESERVED | SOMETIMES:
         return name
     return '"' + name.replace('"', '""') + '"'
 

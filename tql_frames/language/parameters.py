@@ -1,0 +1,96 @@
+"""Values for the `?` of a statement: put into its tree, never into its text."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from numbers import Integral, Real
+from typing import Any, TypeVar
+
+from tql_frames.errors import Fault, Span, TQLError, TQLSyntaxError, TQLTypeError
+from tql_frames.language import tree
+from tql_frames.language.tree import Node
+
+AnyNode = TypeVar("AnyNode", bound=Node)
+
+
+def bind(node: AnyNode, values: Sequence[object] | None) -> AnyNode:
+    """The tree with a value for each `?`, in the order of the text.
+
+    Args:
+        node: a tree that may hold parameters.
+        values: numbers, text, booleans, None, dates and times, or lists of them: also NumPy's, and whole series. A list
+            is an array, or several items of `in (?)`.
+
+    Raises:
+        Fault: there are more or fewer values than `?`, or one is of another kind.
+
+    Example:
+        >>> from tql_frames.language.parser import parse
+        >>> tree.unparse(bind(parse("age > ? and name in (?)"), [60, ["a", "b"]]))
+        "age > 60 and name in ('a', 'b')"
+    """
+    spans = sorted(each.span for each in _parameters(node))
+    given = list(values or ())
+    if len(given) < len(spans):
+        missing = f"the text has {len(spans)} parameter{'s' * (len(spans) > 1)}, {len(given)} given"
+        raise Fault(TQLSyntaxError, missing, spans[len(given)], "pass parameters=[…], a value for each `?` in order")
+    if len(given) > len(spans):
+        raise TQLError(f"{len(given)} parameters were given, but the text has {len(spans)} `?`")
+    if not spans:
+        return node
+    pairs = enumerate(zip(spans, given, strict=True), 1)
+    return _bound(node, {span: _constant(value, span, number) for number, (span, value) in pairs})
+
+
+def _parameters(node: Node) -> Iterator[tree.Parameter]:
+    if isinstance(node, tree.Parameter):
+        yield node
+    for child in node.children():
+        yield from _parameters(child)
+
+
+def _bound(node: AnyNode, constants: Mapping[Span, Node]) -> AnyNode:
+    if isinstance(node, tree.Parameter):
+        return constants[node.span]  # type: ignore[return-value]
+    changes: dict[str, Any] = {}
+    for each in dataclasses.fields(node):
+        value = getattr(node, each.name)
+        if each.name in ("span", "depth"):
+            continue
+        if isinstance(value, Node):
+            changes[each.name] = _bound(value, constants)
+        elif isinstance(value, tuple):
+            items = [_bound(item, constants) if isinstance(item, Node) else item for item in value]
+            if isinstance(node, tree.In):
+                items = [part for item, bound in zip(value, items, strict=True) for part in _spread(item, bound)]
+            changes[each.name] = tuple(items)
+    return dataclasses.replace(node, **changes)
+
+
+def _spread(item: Node, bound: Node) -> tuple[Node, ...]:
+    """A list given for one item of `in (…)` stands for its items."""
+    return bound.items if isinstance(item, tree.Parameter) and isinstance(bound, tree.Array) else (bound,)
+
+
+def _constant(value: object, span: Span, number: int) -> Node:
+    if hasattr(value, "tolist"):  # NumPy scalars and arrays, pandas series
+        value = value.tolist()
+    elif hasattr(value, "to_list"):  # Polars series
+        value = value.to_list()
+    if isinstance(value, (list, tuple)):
+        return tree.Array(tuple(_constant(item, span, number) for item in value), span=span)
+    if value is None or isinstance(value, (bool, str)):
+        return tree.Literal(value, span=span)
+    if isinstance(value, Integral):
+        if not -(2**63) <= int(value) < 2**64:
+            raise Fault(TQLTypeError, f"parameter {number} does not fit into 64 bits", span)
+        return tree.Literal(int(value), span=span)
+    if isinstance(value, (Real, Decimal)):
+        return tree.Literal(float(value), span=span)
+    if isinstance(value, (dt.date, dt.time)):  # a datetime is a date
+        return tree.Literal(value.isoformat(), span=span)
+    words = "a number, text, true or false, None, a date or time, or a list of them"
+    raise Fault(TQLTypeError, f"parameter {number} is {words}, not {type(value).__name__}", span)
