@@ -2,12 +2,13 @@
 
 It shares the tree with the package and nothing else: no expression, no Polars but for reading rows. Slow, and simple
 enough to be read as the definition. Where the language says nothing, `Undefined` is raised: a whole number beyond 64
-bits, and lists of different lengths used together.
+bits.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -31,10 +32,14 @@ class BadWeight(Exception):  # noqa: N818 - what the package calls WeightError
 
 @dataclass(frozen=True)
 class Items:
-    """A list or array; `items` None is null, and `depth` tells its dimensions even then."""
+    """A list or array; `items` None is null, and `depth` tells its dimensions even then.
+
+    `zero` is what stands for the least and greatest of no elements.
+    """
 
     items: tuple[Any, ...] | None
     depth: int
+    zero: Any = 0
 
     def flat(self) -> list[Any] | None:
         """The elements below every dimension; an inner null is one null element."""
@@ -45,6 +50,22 @@ class Items:
             inner = item.flat()
             found += [None] if inner is None else inner
         return found
+
+
+@dataclass(frozen=True)
+class InJson:
+    """What stands at a place in JSON: not null, and of the kind of what it meets or null."""
+
+    found: Any
+
+    def like(self, other: Any) -> Any:
+        if isinstance(other, InJson):
+            return self.found if _kind(self.found) is _kind(other.found) else None
+        return self.found if _kind(self.found) is _kind(other) else None
+
+
+def _kind(value: Any) -> type:
+    return float if isinstance(value, (int, float)) and not isinstance(value, bool) else type(value)
 
 
 def rows_of(frame: pl.DataFrame) -> list[dict[str, Any]]:
@@ -61,7 +82,8 @@ def _read(value: Any, dtype: Any) -> Any:
         below = inner
         while isinstance(below, (pl.List, pl.Array)):
             depth, below = depth + 1, below.inner
-        return Items(None if value is None else tuple(_read(item, inner) for item in value), depth)
+        zero = 0 if below.is_numeric() or below in (pl.Boolean, pl.Null) else None
+        return Items(None if value is None else tuple(_read(item, inner) for item in value), depth, zero)
     if isinstance(value, Decimal):
         return float(value)
     return value
@@ -112,6 +134,13 @@ def evaluate(node: Node, row: Mapping[str, Any], place: int = 0) -> Any:
     match node:
         case tree.Literal(value):
             return value
+        case tree.Array(items):
+            found = [of(item) for item in items]
+            depth = 2 if isinstance(found[0], Items) else 1
+            numbers = [each for item in found for each in (item.items if depth == 2 else [item])]
+            if any(isinstance(each, float) for each in numbers):
+                found = [Items(tuple(map(_real, item.items)), 1) if depth == 2 else _real(item) for item in found]
+            return Items(tuple(found), depth)
         case tree.Column(name):
             return row[name]
         case tree.Negative(operand):
@@ -168,14 +197,20 @@ def each_element(rule: Callable[..., Any], *values: Any) -> Any:
     if any(each is None for each in flat):
         return Items(None, 1)
     if len({len(each) for each in flat}) != 1:
-        raise Undefined("lists of different lengths")
+        return Items(None, 1)
     size = len(flat[0])
     columns = [value.flat() if isinstance(value, Items) else [value] * size for value in values]
     return Items(tuple(rule(*items) for items in zip(*columns, strict=True)), 1)
 
 
+def _real(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
 def truth(value: Any) -> bool | None:
     """Numbers are true unless 0."""
+    if isinstance(value, InJson):
+        value = value.found if isinstance(value.found, (bool, int, float)) else None
     return None if value is None else value != 0
 
 
@@ -195,6 +230,9 @@ def disjunction(*values: Any) -> bool | None:
 
 def compare(operator: str, a: Any, b: Any) -> bool | None:
     """Null compares as null; whole numbers exactly, others in float64; dates against ISO text."""
+    if isinstance(a, InJson) or isinstance(b, InJson):
+        a, b = a.like(b) if isinstance(a, InJson) else a, b.like(a) if isinstance(b, InJson) else b
+        a, b = (float(each) if _kind(each) is float else each for each in (a, b))
     if a is None or b is None:
         return None
     if isinstance(a, str) != isinstance(b, str):
@@ -228,6 +266,8 @@ def _instant(value: Any) -> dt.datetime:
 
 
 def _number(value: Any) -> Any:
+    if isinstance(value, InJson):
+        return float(value.found) if _kind(value.found) is float else None
     return int(value) if isinstance(value, bool) else value
 
 
@@ -238,9 +278,9 @@ def whole(value: Any) -> Any:
 
 
 def arithmetic(operator: str, a: Any, b: Any) -> Any:
+    a, b = _number(a), _number(b)
     if a is None or b is None:
         return None
-    a, b = _number(a), _number(b)
     if isinstance(a, float) or isinstance(b, float) or operator == "/":
         a, b = float(a), float(b)
     match operator:
@@ -276,6 +316,8 @@ def _index(node: Node, of: Callable[[Node], Any]) -> Any:
 
 
 def subscript(value: Any, indices: list[Any]) -> Any:
+    if isinstance(value, (str, InJson)):
+        return in_json(value, indices[0])
     if not isinstance(value, Items):
         return None if value is None else value[indices[0]]  # a struct
     first, rest = indices[0], indices[1:]
@@ -287,6 +329,27 @@ def subscript(value: Any, indices: list[Any]) -> Any:
     inside = value.items is not None and first is not None and -len(value.items) <= first < len(value.items)
     item = value.items[first] if inside else Items(None, value.depth - 1) if value.depth > 1 else None
     return subscript(item, rest) if rest else item
+
+
+def in_json(value: Any, at: str | int) -> InJson | None:
+    found = value.found if isinstance(value, InJson) else _parsed(value)
+    if isinstance(at, str):
+        found = found.get(at) if isinstance(found, dict) else None
+    else:
+        found = found[at] if isinstance(found, list) and -len(found) <= at < len(found) else None
+    return None if found is None else InJson(found)
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def keys(value: Any) -> Items:
+    found = value.found if isinstance(value, InJson) else _parsed(value) if isinstance(value, str) else value
+    return Items(tuple(found) if isinstance(found, dict) else None, 1)
 
 
 def _dropped(indices: list[Any]) -> int:
@@ -320,7 +383,67 @@ def _of_number(rule: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda value: each_element(lambda each: None if each is None else rule(_number(each)), value)
 
 
+def reduction(
+    fold: Callable[[list[Any]], Any], empty: Any, number: Callable[[Any], Any] = lambda value: value
+) -> Callable[[Any], Any]:
+    """A rule of all elements but nulls, flattened; of a scalar as of a list that holds it."""
+
+    def rule(value: Any) -> Any:
+        if not isinstance(value, Items):
+            value = Items(None if value is None else (value,), 1)
+        found = value.flat()
+        if found is None:
+            return None
+        found = [number(each) for each in found if each is not None]
+        return whole(fold(found)) if found else empty
+
+    return rule
+
+
+def extreme(fold: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def choose(found: list[Any]) -> Any:
+        return math.nan if any(isinstance(each, float) and math.isnan(each) for each in found) else fold(found)
+
+    return lambda value: reduction(choose, value.zero if isinstance(value, Items) else None)(value)
+
+
+def of_two_lists(rule: Callable[[list[Any], list[Any]], Any]) -> Callable[[Items, Items], Any]:
+    """Null where a list is null, holds null, or is longer than the other."""
+
+    def checked(a: Items, b: Items) -> Any:
+        left, right = a.flat(), b.flat()
+        if left is None or right is None or len(left) != len(right) or None in left or None in right:
+            return None
+        return rule(left, right)
+
+    return checked
+
+
+def dot(a: list[Any], b: list[Any]) -> Any:
+    return whole(sum(_number(x) * _number(y) for x, y in zip(a, b, strict=True)))
+
+
+def cosine(a: list[Any], b: list[Any]) -> float:
+    lengths = math.sqrt(dot(a, a)) * math.sqrt(dot(b, b))
+    return dot(a, b) / lengths if lengths else math.nan
+
+
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "amax": extreme(max),
+    "amin": extreme(min),
+    "avg": reduction(lambda found: sum(found) / len(found), 0.0, float),
+    "cosine_similarity": of_two_lists(cosine),
+    "dot": of_two_lists(dot),
+    "hamming_distance": of_two_lists(lambda a, b: sum(x != y for x, y in zip(a, b, strict=True))),
+    "keys": keys,
+    "l1_norm": reduction(lambda found: sum(map(abs, found)), 0.0, float),
+    "l2_norm": reduction(lambda found: math.sqrt(sum(each * each for each in found)), 0.0, float),
+    "linf_norm": reduction(lambda found: math.nan if any(map(math.isnan, found)) else max(map(abs, found)), 0.0, float),
+    "nonzero": lambda value: Items(
+        None if value.items is None else tuple(at for at, each in enumerate(value.items) if truth(each)), 1
+    ),
+    "prod": reduction(math.prod, 1, _number),
+    "sum": reduction(sum, 0, _number),
     "abs": _of_number(lambda number: whole(abs(number))),
     "sqrt": _of_number(lambda number: math.sqrt(number) if number >= 0 else math.nan),
     "any": lambda value: fold(value, any),

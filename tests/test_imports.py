@@ -24,14 +24,16 @@ RULE: dict[str, tuple[set[str], set[str]]] = {
     "sampling": ({"errors"}, {"numpy"}),
     "frames": ({"errors", "compiler", "sampling"}, {"numpy", "pandas", "polars", "pyarrow"}),
     "weighing": ({"errors", "compiler", "sampling", "frames"}, {"numpy", "polars"}),
-    "explanation": ({"errors", "language", "compiler", "frames", "weighing"}, {"numpy", "polars"}),
+    "explanation": ({"errors", "language", "compiler", "frames", "weighing", "querying"}, {"numpy", "polars"}),
+    "drawing": ({"errors", "compiler", "sampling", "frames", "weighing"}, {"numpy", "polars"}),
+    "querying": ({"errors", "language", "compiler", "frames", "weighing", "drawing"}, {"polars"}),
     "api": (
-        {"errors", "compiler", "sampling", "frames", "weighing", "explanation"},
+        {"errors", "language", "compiler", "sampling", "frames", "weighing", "drawing", "querying", "explanation"},
         {"numpy", "pandas", "polars"},
     ),
     "accessors": ({"api", "explanation"}, {"pandas", "polars"}),
     "datasets": (set(), {"numpy", "polars"}),
-    "__init__": ({"errors", "api", "accessors", "datasets"}, set()),
+    "__init__": ({"errors", "compiler", "api", "accessors", "datasets"}, set()),
     "demo": ({"__init__", "datasets"}, {"pandas", "polars"}),  # a program that uses the package as anyone would
 }
 HEAVY = {"torch", "dask", "distributed", "pyspark", "altair", "IPython", "scipy", "matplotlib"}

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tql_frames import TQLError, TQLSyntaxError, TQLUnsupportedError
 from tql_frames.language import parse, tree, unparse
 from tql_frames.language.parser import MAX_DEPTH, MAX_LENGTH, _lark
-from tql_frames.language.tree import KEYWORDS, STATEMENT_WORDS, Literal, Node
+from tql_frames.language.keywords import CLAUSES, RESERVED, SOMETIMES
+from tql_frames.language.tree import Literal, Node
 
 column = tree.Column
 NODE_CLASSES = [
@@ -208,8 +209,8 @@ def test_a_tree_can_be_pickled() -> None:
 
 nasty = st.text(max_size=8) | st.sampled_from(
     [
-        *KEYWORDS,
-        *STATEMENT_WORDS,
+        *RESERVED,
+        *SOMETIMES,
         "Null",
         "SELECT",
         "",
@@ -237,7 +238,7 @@ literals = st.one_of(
     nasty,
 ).map(lambda value: Literal(abs(value) if value == 0 and isinstance(value, float) else value))
 call_names = st.from_regex(r"[a-z_][a-z_0-9]{0,8}", fullmatch=True).filter(
-    lambda word: word not in KEYWORDS | STATEMENT_WORDS
+    lambda word: word not in RESERVED
 )
 
 
@@ -412,7 +413,7 @@ def test_the_depth_limit_is_where_it_says() -> None:
         parse("-" + " -" * (MAX_DEPTH - 1) + "a")
 
 
-@pytest.mark.parametrize("word", sorted(STATEMENT_WORDS))
+@pytest.mark.parametrize("word", sorted(CLAUSES))
 def test_words_of_statements_are_kept_free(word: str) -> None:
     with pytest.raises(TQLUnsupportedError, match=f"a sampler has no {word.upper()} clause") as caught:
         parse(f"a + {word.title()}")

@@ -6,7 +6,8 @@ functions below. Samplers are written in TQL, the query language of Deep Lake.
 
 from tql_frames import datasets
 from tql_frames.accessors import register
-from tql_frames.api import explain, sample, weight_expr, weights
+from tql_frames.api import explain, query, sample, weight_expr, weights
+from tql_frames.compiler import register_function
 from tql_frames.errors import (
     Span,
     TQLError,
@@ -31,6 +32,8 @@ __all__ = [
     "WeightError",
     "datasets",
     "explain",
+    "query",
+    "register_function",
     "sample",
     "weight_expr",
     "weights",

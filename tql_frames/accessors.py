@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 import pandas as pd
@@ -40,9 +41,20 @@ class _PolarsNamespace(Generic[PolarsFrame]):
             self._frame, sampler, limit, fraction=fraction, replace=replace, seed=seed, order=order, index=index
         )
 
-    def explain(self, sampler: str | pl.Expr) -> Explanation:
-        """Say what a sampler does to this frame; see `tql_frames.explain`."""
-        return api.explain(self._frame, sampler)
+    def query(
+        self,
+        text: str,
+        parameters: Sequence[object] | None = None,
+        *,
+        seed: int | None = None,
+        index: str | None = "index",
+    ) -> PolarsFrame:
+        """Run a TQL statement on this frame; see `tql_frames.query`."""
+        return api.query_frame(self._frame, text, parameters, seed=seed, index=index)
+
+    def explain(self, sampler: str | pl.Expr, parameters: Sequence[object] | None = None) -> Explanation:
+        """Say what a sampler or a statement does to this frame; see `tql_frames.explain`."""
+        return api.explain(self._frame, sampler, parameters)
 
 
 class DataFrameNamespace(_PolarsNamespace[pl.DataFrame]):
@@ -117,13 +129,24 @@ class PandasNamespace:
             ignore_index=ignore_index,
         )
 
+    def query(
+        self,
+        text: str,
+        parameters: Sequence[object] | None = None,
+        *,
+        seed: int | None = None,
+        index: str | None = "index",
+    ) -> pd.DataFrame:
+        """Run a TQL statement on this frame; see `tql_frames.query`."""
+        return api.query_frame(self._frame, text, parameters, seed=seed, index=index)
+
     def weights(self, sampler: str | pl.Expr) -> pd.Series:
         """Series `weight` of the rows, with the index of the frame; see `tql_frames.weights`."""
         return api.weights(self._frame, sampler)
 
-    def explain(self, sampler: str | pl.Expr) -> Explanation:
-        """Say what a sampler does to this frame; see `tql_frames.explain`."""
-        return api.explain(self._frame, sampler)
+    def explain(self, sampler: str | pl.Expr, parameters: Sequence[object] | None = None) -> Explanation:
+        """Say what a sampler or a statement does to this frame; see `tql_frames.explain`."""
+        return api.explain(self._frame, sampler, parameters)
 
 
 class _Accessor:

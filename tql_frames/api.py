@@ -6,9 +6,7 @@ Frames are known to their adapters only, expressions to the compiler, draws to `
 from __future__ import annotations
 
 import operator
-import sys
-import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from numbers import Real
@@ -20,17 +18,19 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.compiler import compile_sampler
-from tql_frames.errors import TQLError, TQLWarning, WeightError
-from tql_frames.explanation import Explanation, explain_sampler
-from tql_frames.frames import Adapter, LazyAdapter, adapt
-from tql_frames.sampling import draw, fresh_seed
+from tql_frames.drawing import Draw, random_numbers
+from tql_frames.errors import TQLError
+from tql_frames.explanation import Explanation, explain_sampler, explain_statement
+from tql_frames.frames import Adapter, LazyAdapter, PandasAdapter, adapt
+from tql_frames.language import is_statement
+from tql_frames.querying import Query, prepare
+from tql_frames.sampling import fresh_seed
 from tql_frames.weighing import Weigher
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame, pd.DataFrame)
 Order = Literal["draw", "source"]
 
 _MOST_ROWS = 2**48  # a limit beyond any memory, caught before NumPy overflows
-_LIBRARIES = ("tql_frames", "polars", "pandas")  # a call may come by way of `collect` or `pipe`
 
 
 def sample(
@@ -90,27 +90,13 @@ def sample(
     _check_flag("ignore_index", ignore_index)
     if order not in ("draw", "source"):
         raise TQLError(f"order must be 'draw' or 'source', not {order!r}")
-    if not (index is None or isinstance(index, str)):
-        raise TQLError(f"index must be a column name or None, not {index!r}")
+    _check_index(index)
     adapter = adapt(frame, index, ignore_index)
-    weigher = Weigher.of(sampler, adapter)
+    weigher = Weigher.of(sampler, adapter, random_numbers(fixed_seed))
+    how = Draw(weigher, size_of, bool(replace), fixed_seed)
 
     def positions(rows: Adapter) -> NDArray[np.int64]:
-        weights = weigher.weigh(rows)
-        size = size_of(rows.rows)
-        if not rows.rows:
-            if size:
-                raise WeightError(
-                    f"cannot draw {size:,} rows from an empty frame", hint="an empty frame takes no limit"
-                )
-            return np.empty(0, np.int64)
-        weigher.check_drawable(weights)
-        found = draw(weights, size, replace=bool(replace), seed=fixed_seed)
-        if len(found) < size:
-            message = (
-                f"{size:,} rows were asked for without replacement, but only {len(found):,} have a positive weight"
-            )
-            warnings.warn(TQLWarning(message), stacklevel=_caller_level())
+        found = how.positions(rows)
         return np.sort(found) if order == "source" else found
 
     if isinstance(adapter, LazyAdapter):
@@ -145,22 +131,29 @@ def weights(
         [5.0, 1.0]
     """
     adapter = adapt(frame)
-    weigher = Weigher.of(sampler, adapter)
+    weigher = Weigher.of(sampler, adapter, random_numbers(fresh_seed()))
     if isinstance(adapter, LazyAdapter):
         return adapter.then_series(weigher.weigh, "weight")
     return adapter.series(weigher.weigh(adapter), "weight")  # type: ignore[return-value]
 
 
-def explain(frame: pl.DataFrame | pl.LazyFrame | pd.DataFrame, sampler: str | pl.Expr) -> Explanation:
-    """Say what a sampler does to a frame, before anything is drawn.
+def explain(
+    frame: pl.DataFrame | pl.LazyFrame | pd.DataFrame,
+    sampler: str | pl.Expr,
+    parameters: Sequence[object] | None = None,
+) -> Explanation:
+    """Say what a sampler or a statement does to a frame, before anything is drawn.
 
     Args:
-        frame: a Polars DataFrame or LazyFrame (its plan is run), or a pandas DataFrame.
-        sampler: TQL text, the name of a weight column, or a Polars expression.
+        frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame. For a sampler, the plan of a LazyFrame is run.
+        sampler: TQL text of a sampler, the name of a weight column, or a Polars expression; or a whole statement, which
+            begins with SELECT.
+        parameters: values for the `?` of a statement.
 
     Returns:
-        Text: the sampler's tree, its Polars expression, and for each arm the rows that match it and the share of draws
-        with replacement that are expected to be such rows. Rows may match several arms.
+        Text. Of a sampler: its tree, its Polars expression, and for each arm the rows that match it and the share of
+        draws with replacement that are expected to be such rows; rows may match several arms. Of a statement: its text
+        as it was read, and the optimized Polars plan.
 
     Raises:
         TQLError: as `sample`.
@@ -179,9 +172,111 @@ def explain(frame: pl.DataFrame | pl.LazyFrame | pd.DataFrame, sampler: str | pl
         <BLANKLINE>
         [...col("age")...
     """
+    if isinstance(sampler, str) and is_statement(sampler):
+        return explain_statement(_prepared(sampler, parameters, _adapter(frame, None), {}, seed=0, index=None))
+    if parameters is not None:
+        raise TQLError("a sampler takes no parameters; a statement does")
     adapter = adapt(frame)
-    weigher = Weigher.of(sampler, adapter)
+    weigher = Weigher.of(sampler, adapter, random_numbers(fresh_seed()))
     return explain_sampler(weigher, adapter.now() if isinstance(adapter, LazyAdapter) else adapter)
+
+
+def query(
+    text: str,
+    parameters: Sequence[object] | None = None,
+    *,
+    seed: int | None = None,
+    index: str | None = "index",
+    **frames: Frame,
+) -> Frame:
+    """Run a TQL statement on frames by name.
+
+    Args:
+        text: the statement; FROM and JOIN name the frames.
+        parameters: a value for each `?` of the text, in order: numbers, text, booleans, None, dates and times, or lists
+            of them.
+        seed: whole number >= 0 that fixes what SAMPLE BY draws and random() gives. By default a fresh one, which for
+            a LazyFrame is fixed when the plan is built.
+        index: Polars: name of a first column of original row numbers; None for none. Rows that GROUP BY or JOIN make
+            are numbered from 0.
+        frames: Polars DataFrames and LazyFrames, or pandas DataFrames. They are not modified.
+
+    Returns:
+        A frame of the same kind, lazy if one of them is. pandas: rows of one frame keep their index labels, those that
+        GROUP BY or JOIN make are numbered.
+
+    Raises:
+        TQLError: the text is wrong (with a caret under the fault), or does not fit the frames.
+
+    Example:
+        >>> scans = pl.DataFrame({"patient": [1, 2, 2], "finding": ["Hernia", "Mass", "Hernia"]})
+        >>> patients = pl.DataFrame({"patient": [1, 2], "age": [71, 34]})
+        >>> query(
+        ...     "select finding, age from scans join patients using (patient) where age > ?",
+        ...     [60],
+        ...     index=None,
+        ...     scans=scans,
+        ...     patients=patients,
+        ... )
+        shape: (1, 2)
+        ┌─────────┬─────┐
+        │ finding ┆ age │
+        │ ---     ┆ --- │
+        │ str     ┆ i64 │
+        ╞═════════╪═════╡
+        │ Hernia  ┆ 71  │
+        └─────────┴─────┘
+    """
+    if not frames:
+        raise TQLError("pass the frames that the statement names: query(text, name=frame)")
+    kinds = {"pandas" if isinstance(frame, pd.DataFrame) else "Polars" for frame in frames.values()}
+    if len(kinds) > 1:
+        raise TQLError("the frames are of two libraries; convert the pandas frames with pl.from_pandas, or the others")
+    adapters = {name: _adapter(frame, index) for name, frame in frames.items()}
+    return _prepared(text, parameters, None, adapters, seed=seed, index=index).result(index)  # type: ignore[return-value]
+
+
+def query_frame(
+    frame: Frame,
+    text: str,
+    parameters: Sequence[object] | None = None,
+    *,
+    seed: int | None = None,
+    index: str | None = "index",
+) -> Frame:
+    """Run a TQL statement on one frame, which a SELECT without FROM reads; see `query`.
+
+    Example:
+        >>> df = pl.DataFrame({"age": [71, 34, 65]})
+        >>> query_frame(df, "select age where age > 60 order by age limit 1", index=None).item()
+        65
+    """
+    query = _prepared(text, parameters, _adapter(frame, index), {}, seed=seed, index=index)
+    return query.result(index)  # type: ignore[return-value]
+
+
+def _adapter(frame: object, index: str | None) -> Adapter | LazyAdapter:
+    """The adapter of a frame to query; whether `index` is free is a question to the columns of the result."""
+    _check_index(index)
+    return adapt(frame, index if isinstance(frame, pd.DataFrame) else None)
+
+
+def _prepared(
+    text: str,
+    parameters: Sequence[object] | None,
+    default: Adapter | LazyAdapter | None,
+    named: Mapping[str, Adapter | LazyAdapter],
+    *,
+    seed: int | None,
+    index: str | None,
+) -> Query:
+    if not isinstance(text, str):
+        raise TQLError(f"a statement is TQL text, not {type(text).__name__}")
+    if parameters is not None and (isinstance(parameters, (str, bytes, Mapping)) or not hasattr(parameters, "__len__")):
+        raise TQLError("parameters is a list of values, one for each `?` in order")
+    adapters = [*named.values(), *([default] if default is not None else [])]
+    numbered = index is not None or any(isinstance(each, PandasAdapter) for each in adapters)
+    return prepare(text, parameters, default, named, seed=_seed(seed), numbered=numbered)
 
 
 def weight_expr(text: str, schema: Mapping[str, pl.DataType] | pl.Schema) -> pl.Expr:
@@ -209,7 +304,7 @@ def weight_expr(text: str, schema: Mapping[str, pl.DataType] | pl.Schema) -> pl.
         types = pl.Schema(schema)
     except (TypeError, ValueError) as fault:
         raise TQLError(f"a schema gives each column name its Polars type: {fault}") from None
-    return compile_sampler(text, types).weight
+    return compile_sampler(text, types, random_numbers(fresh_seed())).weight
 
 
 class _Size:
@@ -275,14 +370,11 @@ def _share(value: object) -> Fraction | None:
         return None
 
 
+def _check_index(index: object) -> None:
+    if not (index is None or isinstance(index, str)):
+        raise TQLError(f"index must be a column name or None, not {index!r}")
+
+
 def _check_flag(name: str, value: object) -> None:
     if not isinstance(value, (bool, np.bool_)):
         raise TQLError(f"{name} must be True or False, not {value!r}")
-
-
-def _caller_level() -> int:
-    """Stack level of the first caller outside the libraries, so that a warning points at the user's line."""
-    level, frame = 1, sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in _LIBRARIES:
-        level, frame = level + 1, frame.f_back  # type: ignore[assignment]
-    return level

@@ -12,6 +12,7 @@ from tql_frames.compiler import CompiledSampler
 from tql_frames.frames import Adapter
 from tql_frames.language import tree, unparse
 from tql_frames.language.tree import Node
+from tql_frames.querying import Query
 from tql_frames.weighing import Weigher
 
 _WIDTH = 60  # characters of an arm that the table shows
@@ -45,6 +46,11 @@ def explain_sampler(weigher: Weigher, frame: Adapter) -> Explanation:
         expr = sampler
     sections += [_summary(weights), "\n".join(textwrap.wrap(str(expr), 110)) or str(expr)]
     return Explanation("\n\n".join(sections))
+
+
+def explain_statement(query: Query) -> Explanation:
+    """Explain a statement: its text as it was read, and the plan that runs for it."""
+    return Explanation("\n\n".join([unparse(query.statement), query.plan(None).explain()]))
 
 
 def draw_tree(node: Node) -> list[str]:

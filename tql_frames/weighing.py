@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tql_frames.compiler import CompiledArm, CompiledSampler, compile_sampler
+from tql_frames.compiler import CompiledArm, CompiledSampler, RandomNumbers, compile_sampler
 from tql_frames.errors import Span, TQLError, TQLNameError, TQLTypeError, WeightError, did_you_mean
 from tql_frames.frames import Adapter, Deferred
 
@@ -31,14 +31,14 @@ class Weigher:
     sampler: CompiledSampler | pl.Expr
 
     @classmethod
-    def of(cls, sampler: object, frame: Adapter | Deferred) -> Weigher:
-        """Compile a sampler for a frame.
+    def of(cls, sampler: object, frame: Adapter | Deferred, random: RandomNumbers) -> Weigher:
+        """Compile a sampler for a frame, with the numbers of `random()`.
 
         Raises:
             TQLError: it is neither text nor expression, or does not fit the frame.
         """
         if isinstance(sampler, str):
-            return cls(compile_sampler(sampler, frame.schema))
+            return cls(compile_sampler(sampler, frame.schema, random))
         if isinstance(sampler, pl.Expr):
             return cls(sampler)
         raise TQLError(f"a sampler is TQL text or a Polars expression, not {type(sampler).__name__}")
@@ -160,7 +160,10 @@ def _describe(bad: NDArray[np.bool_], weights: Weights, who: str) -> str:
     first = int(bad.argmax())
     count = int(np.count_nonzero(bad))
     where = f"row {first}" if count == 1 else f"{count:,} rows, the first row {first}"
-    return f"{who} {_kind(float(weights[first]))} weight in {where} ({float(weights[first]):g})"
+    found = weights[bad]
+    kinds = {"a NaN": np.isnan(found), "a negative": found < 0, "an infinite": found == math.inf}
+    kind = " or ".join(kind for kind, here in kinds.items() if here.any())
+    return f"{who} {kind} weight in {where} ({float(weights[first]):g})"
 
 
 def _kind(weight: float) -> str:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from tql_frames.compiler import json_text
 from tql_frames.compiler.elementwise import lift, rows
 from tql_frames.compiler.types import (
     Constant,
@@ -59,6 +60,10 @@ def compare(operator: str, node: Node, left: Value, right: Value) -> pl.Expr:
 
 def comparison(operator: str, node: Node, left: Value, right: Value) -> Value:
     """`left operator right`, elementwise where one is a list."""
+    if left.json is not None and right.json is not None:  # null where they are of two kinds
+        found = [compare(operator, node, kind(left), kind(right)) for kind in json_text.KINDS]
+        return Value(node, pl.coalesce(found), pl.Boolean())
+    left, right = json_text.beside(left, right), json_text.beside(right, left)
 
     def rule(a: Value, b: Value) -> Value:
         return Value(node, compare(operator, node, a, b), pl.Boolean())

@@ -6,6 +6,7 @@ The rules themselves live in `comparisons` and `operators`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 import polars as pl
@@ -16,10 +17,11 @@ from tql_frames.compiler.types import (
     inner,
     is_bool,
     is_nested,
+    is_null,
     is_number,
     list_dtype,
 )
-from tql_frames.errors import Fault, TQLUnsupportedError
+from tql_frames.errors import Fault, TQLTypeError, TQLUnsupportedError
 from tql_frames.language.tree import Node
 
 Rule: TypeAlias = Callable[..., Value]
@@ -31,9 +33,16 @@ def elements(value: Value) -> Value:
     if value.base is not None or not is_nested(value.dtype):
         return value
     base, dtype = as_list(value.expr, value.dtype), list_dtype(value.dtype)
+    flat = not is_nested(inner(dtype))
     while is_nested(inner(dtype)):
         base, dtype = flattened(base), inner(dtype)
-    return Value(value.node, pl.element(), inner(dtype), base=base, base_key=value.node)
+    parts = value.parts if flat else None
+    size: int | pl.Expr = base.list.len()
+    if parts is not None:
+        size = len(parts)
+    elif flat and isinstance(value.dtype, pl.Array):
+        size = value.dtype.shape[0]
+    return Value(value.node, pl.element(), inner(dtype), base=base, base_key=value.node, parts=parts, size=size)
 
 
 def flattened(lists: pl.Expr) -> pl.Expr:
@@ -44,7 +53,7 @@ def flattened(lists: pl.Expr) -> pl.Expr:
 
 def element(value: Value) -> Value:
     """An elementwise value seen from inside its list: a scalar."""
-    return Value(value.node, value.expr, value.dtype)
+    return Value(value.node, value.expr, value.dtype, json=value.json)
 
 
 def same_list(values: Sequence[Value]) -> bool:
@@ -55,6 +64,29 @@ def same_list(values: Sequence[Value]) -> bool:
 def rows(value: Value, dtype: pl.DataType) -> pl.Expr:
     """Scalars of a type, or lists of it."""
     return value.row_expr.cast(dtype if value.base is None else pl.List(dtype))
+
+
+def aligned(node: Node, a: Value, b: Value) -> tuple[Value, Value]:
+    """Two elementwise values, or one and a scalar, whose lists are of one length in each row: null where they are not.
+
+    Raises:
+        Fault: the lengths are known and differ.
+    """
+    if a.size is None or b.size is None:
+        return a, b
+    if isinstance(a.size, int) and isinstance(b.size, int):
+        _check_length(node, a.size, b.size)
+        return a, b
+    one_length = pl.lit(a.size) == pl.lit(b.size) if isinstance(a.size, int) else a.size == b.size
+    cut, other = (a, b) if b.parts is not None else (b, a)  # a literal list would be written out once a row
+    assert cut.base is not None
+    cut = replace(cut, base=pl.when(one_length).then(cut.base))
+    return (cut, other) if other is b else (other, cut)
+
+
+def _check_length(node: Node, a: int, b: int) -> None:
+    if a != b:
+        raise Fault(TQLTypeError, f"lists of {a} and of {b} elements do not go together", node.span)
 
 
 def lift(rule: Rule, node: Node, *operands: Value, across: Across | None = None) -> Value:
@@ -76,13 +108,39 @@ def lift(rule: Rule, node: Node, *operands: Value, across: Across | None = None)
     first = lists[0]
     if same_list(lists) and all(value.constant for value in others):
         result = rule(*values)
-        return Value(node, result.expr, result.dtype, base=first.base, base_key=first.base_key)
+        return Value(node, result.expr, result.dtype, base=first.base, base_key=first.base_key, size=first.size)
+    known = next((value for value in lists if value.parts is not None), None)
+    numeric = all(is_number(each.dtype) or is_bool(each.dtype) or is_null(each.dtype) for each in values)
+    if known is not None and known.parts is not None and not (numeric and across is not None and len(values) == 2):
+        return _item_by_item(rule, node, values, len(known.parts))
     result = rule(*map(element, values))  # for its type errors
-    if across is None or len(values) != 2 or not all(is_number(each.dtype) or is_bool(each.dtype) for each in values):
+    if across is None or len(values) != 2 or not numeric:
         hint = "contains(list, column) tests whether an element equals a column"
         message = (
             "elements of a list can be used with constants, and numbers with numbers of another list or column, only"
         )
         raise Fault(TQLUnsupportedError, message, node.span, hint)
-    base, expr = across(*values)
-    return Value(node, expr, result.dtype, base=base, base_key=object())
+    base, expr = across(*aligned(node, *values))
+    return Value(node, expr, result.dtype, base=base, base_key=object(), size=first.size)
+
+
+def _item_by_item(rule: Rule, node: Node, values: Sequence[Value], size: int) -> Value:
+    """A rule on lists of which one has `size` known items: null where another list has not as many."""
+    fits = []
+    for value in values:
+        if isinstance(value.size, int):
+            _check_length(node, size, value.size)
+        elif value.size is not None:
+            fits.append(value.size == size)
+    results = [rule(*(_item(value, at) for value in values)) for at in range(size)]
+    items = pl.concat_list([result.expr for result in results])
+    base = pl.when(pl.all_horizontal(fits)).then(items) if fits else items
+    return Value(node, pl.element(), results[0].dtype, base=base, base_key=object(), size=size)
+
+
+def _item(value: Value, at: int) -> Value:
+    if value.base is None:
+        return value
+    if value.parts is not None:
+        return value.parts[at]
+    return Value(value.node, value.row_expr.list.get(at, null_on_oob=True), value.dtype)

@@ -1,6 +1,6 @@
 """The function table: TQL name -> how many arguments it takes and what Polars expression it makes.
 
-To add a function, write its rule and a row of `FUNCTIONS`.
+To add a function, write its rule and a row of `FUNCTIONS`. Functions that users add are in `registry`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,21 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from tql_frames.compiler import json_text, reductions, vectors
 from tql_frames.compiler.elementwise import flattened, lift
 from tql_frames.compiler.membership import contains
 from tql_frames.compiler.operators import logic, number, truth
-from tql_frames.compiler.types import Value, as_list, describe, inner, is_bool, is_nested, is_null
+from tql_frames.compiler.types import (
+    Value,
+    as_list,
+    describe,
+    inner,
+    innermost,
+    is_bool,
+    is_nested,
+    is_null,
+    is_text,
+)
 from tql_frames.errors import Fault, TQLTypeError
 from tql_frames.language.tree import Node
 
@@ -23,12 +34,12 @@ class Function:
     """A row of the table.
 
     Attributes:
-        arity: number of arguments.
+        arity: number of arguments, or the least and the most, None for any number.
         build: the call's node and its translated arguments -> the value.
         usage: how it is written, for error messages and `explain`.
     """
 
-    arity: int
+    arity: int | tuple[int, int | None]
     build: Callable[..., Value]
     usage: str
 
@@ -60,13 +71,6 @@ def _fold(node: Node, value: Value, fold: Callable[[pl.Expr], pl.Expr]) -> Value
     return Value(node, fold(lists.list.eval(pl.element().cast(pl.Boolean).fill_null(False))), pl.Boolean())
 
 
-def innermost(dtype: pl.DataType) -> pl.DataType:
-    """Type of the elements below every dimension."""
-    while is_nested(dtype):
-        dtype = inner(dtype)
-    return dtype
-
-
 def _logical_and(node: Node, left: Value, right: Value) -> Value:
     return logic(node, (left, right), every=True)
 
@@ -92,7 +96,18 @@ def _shape(node: Node, value: Value) -> Value:
             parts.append(expr.list.len().cast(pl.Int64))
             expr = expr.list.get(0, null_on_oob=True)
         dtype = inner(dtype)
-    return Value(node, pl.concat_list(parts), pl.List(pl.Int64()), parts=tuple(parts))
+    lengths = tuple(Value(node, part, pl.Int64()) for part in parts)
+    return Value(node, pl.concat_list(parts), pl.List(pl.Int64()), parts=lengths)
+
+
+def _keys(node: Node, value: Value) -> Value:
+    """Names of the fields of a struct or of the JSON object in a text, a list of text."""
+    if isinstance(value.dtype, pl.Struct):
+        names = pl.lit(pl.Series([field.name for field in value.dtype.fields], dtype=pl.String)).implode()
+        return Value(node, pl.when(value.expr.is_not_null()).then(names), pl.List(pl.String()))
+    if value.base is None and (is_text(value.dtype) or is_null(value.dtype)):
+        return json_text.keys(node, value)
+    raise Fault(TQLTypeError, f"keys needs a struct or JSON text, not {value.words}", value.node.span)
 
 
 def _row_number(node: Node) -> Value:
@@ -118,11 +133,34 @@ FUNCTIONS: dict[str, Function] = {
     "abs": Function(1, _abs, "abs(number)"),
     "all": Function(1, _all, "all(list of conditions)"),
     "all_strict": Function(1, _all_strict, "all_strict(list of conditions)"),
+    "amax": Function(1, reductions.greatest, "amax(list)"),
+    "amin": Function(1, reductions.least, "amin(list)"),
     "any": Function(1, _any, "any(list of conditions)"),
+    "avg": Function(1, reductions.average, "avg(list of numbers)"),
     "contains": Function(2, contains, "contains(text or list, value)"),
+    "cosine_similarity": Function(2, vectors.cosine_similarity, "cosine_similarity(list, list)"),
+    "dot": Function(2, vectors.dot, "dot(list, list)"),
+    "hamming_distance": Function(2, vectors.hamming_distance, "hamming_distance(list, list)"),
+    "keys": Function(1, _keys, "keys(struct or JSON text)"),
+    "l1_norm": Function(1, reductions.l1_norm, "l1_norm(list of numbers)"),
+    "l2_norm": Function(1, reductions.l2_norm, "l2_norm(list of numbers)"),
+    "linf_norm": Function(1, reductions.linf_norm, "linf_norm(list of numbers)"),
     "logical_and": Function(2, _logical_and, "logical_and(condition, condition)"),
     "logical_or": Function(2, _logical_or, "logical_or(condition, condition)"),
+    "nonzero": Function(1, reductions.nonzero, "nonzero(list of numbers)"),
+    "prod": Function(1, reductions.product, "prod(list of numbers)"),
     "row_number": Function(0, _row_number, "row_number()"),
     "shape": Function(1, _shape, "shape(list)"),
     "sqrt": Function(1, _sqrt, "sqrt(number)"),
+    "sum": Function(1, reductions.total, "sum(list of numbers)"),
+}
+
+# Functions of Deep Lake that are not here.
+UNSUPPORTED = ("bm25_similarity", "maxsim", "mmr")
+# Names that SQL has for what is written otherwise here.
+ELSEWHERE = {
+    "count": "shape(x)[0] is the number of elements of a list",
+    "max": "amax(x) is the greatest element of a list",
+    "mean": "avg(x) is the mean of a list",
+    "min": "amin(x) is the least element of a list",
 }

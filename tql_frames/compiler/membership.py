@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from tql_frames.compiler.comparisons import NO_BOOL, as_text, compare, fits, unknown
+from tql_frames.compiler import json_text
+from tql_frames.compiler.comparisons import NO_BOOL, as_text, compare, comparison, fits, unknown
 from tql_frames.compiler.elementwise import lift
 from tql_frames.compiler.types import (
     DataType,
@@ -18,6 +19,7 @@ from tql_frames.compiler.types import (
     as_list,
     describe,
     inner,
+    innermost,
     is_nested,
     is_null,
     is_number,
@@ -32,6 +34,13 @@ _MAX_PATTERN = 1000  # characters of a LIKE pattern; the regex engine refuses fa
 
 def membership(node: Node, operand: Value, items: Sequence[Value]) -> Value:
     """`operand in (items)`, elementwise where the operand is a list."""
+    items = [json_text.beside(item, operand) for item in items]
+    kinds = {json_text.kind(item.dtype) for item in items if not is_null(item.dtype)}
+    if operand.json is not None and (len(kinds) > 1 or any(item.json for item in items)):
+        return Value(
+            node, pl.any_horizontal([comparison("==", item.node, operand, item).expr for item in items]), pl.Boolean()
+        )
+    operand = json_text.beside(operand, next((item for item in items if not is_null(item.dtype)), operand))
 
     def rule(value: Value, *choices: Value) -> Value:
         found = [compare("==", choice.node, value, choice) for choice in choices]  # finds every type error
@@ -69,6 +78,7 @@ def like(node: Node, operand: Value, pattern: Value, *, ignore_case: bool) -> Va
     if len(text) > _MAX_PATTERN:
         raise Fault(TQLUnsupportedError, f"a pattern has at most {_MAX_PATTERN} characters", pattern.node.span)
     flags = "(?si)" if ignore_case else "(?s)"
+    operand = json_text.as_string(operand)
     runs = re.sub(r"[*%]+", "*", text)
     regex = "".join(".*" if char == "*" else "." if char == "?" else _literal_regex(char) for char in runs)
 
@@ -89,6 +99,9 @@ def _literal_regex(char: str) -> str:
 
 def contains(node: Node, container: Value, item: Value) -> Value:
     """`contains(x, v)`: a text has a substring, a list or array has an element equal to `v`."""
+    if container.json is not None:
+        return json_text.contains(node, container, item)
+    item = json_text.beside_dtype(item, innermost(container.row_dtype))
     if container.base is not None:
         container = Value(container.node, container.row_expr, container.row_dtype)
     if is_null(container.dtype):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from tql_frames.compiler import json_text
 from tql_frames.compiler.elementwise import element, elements, lift, rows, same_list
 from tql_frames.compiler.types import (
     Constant,
@@ -24,6 +25,7 @@ from tql_frames.compiler.types import (
     is_nested,
     is_null,
     is_number,
+    is_text,
     is_wide,
     list_dtype,
 )
@@ -37,6 +39,8 @@ def truth(value: Value) -> pl.Expr:
     Raises:
         Fault: a list, text or date has no truth value.
     """
+    if value.json is not None:
+        return json_text.truth(value)
     if value.base is None:
         if is_bool(value.dtype):
             return value.expr
@@ -75,6 +79,7 @@ def logic(node: Node, operands: Sequence[Value], *, every: bool) -> Value:
         found, unknown = (pl.element() == 6, [2, 4]) if every else (pl.element() >= 3, [1, 2])
         return total, found | pl.element().is_in(unknown) & pl.lit(None, dtype=pl.Boolean)
 
+    operands = [Value(each.node, truth(each), pl.Boolean()) if each.json is not None else each for each in operands]
     lists = [value for value in map(elements, operands) if value.base is not None]
     if len(operands) > 2 and lists and not same_list(lists):
         half = len(operands) // 2
@@ -88,6 +93,7 @@ def _coded(value: Value) -> Value:
 
 def number(value: Value, verb: str) -> Value:
     """A number wide enough to calculate with: whole numbers as Int64, all others as Float64; true is 1."""
+    value = json_text.as_number(value)
     dtype = value.dtype
     if is_null(dtype):
         return Value(value.node, value.expr.cast(pl.Int64), pl.Int64())
@@ -116,7 +122,7 @@ def arithmetic(operator: str, node: Node, left: Value, right: Value) -> Value:
         dtype = rule(element(a), element(b)).dtype
         return _calculate(operator, rows(a, dtype), rows(b, dtype)), pl.element()
 
-    return lift(rule, node, left, right, across=across)
+    return lift(rule, node, json_text.as_number(left), json_text.as_number(right), across=across)
 
 
 def _calculate(operator: str, a: pl.Expr, b: pl.Expr) -> pl.Expr:
@@ -177,12 +183,14 @@ def subscript(node: Node, operand: Value, indices: Sequence[Index | Range]) -> V
         constant = indices[0].at.constant
         if constant is not None and type(constant.value) is int:
             at, known = constant.value, operand.parts
-            expr = known[at] if -len(known) <= at < len(known) else pl.lit(None, dtype=pl.Int64)
-            return Value(node, expr, inner(operand.dtype))
+            dtype = inner(operand.dtype)
+            inside = -len(known) <= at < len(known)
+            return replace(known[at], node=node) if inside else Value(node, pl.lit(None, dtype=dtype), dtype)
     if operand.base is not None:
         operand = Value(operand.node, operand.row_expr, operand.row_dtype)
     if not is_nested(operand.dtype):
-        raise Fault(TQLTypeError, f"{operand.words} has no elements", operand.node.span)
+        hint = "for a field of the JSON in a text write text['key']" if is_text(operand.dtype) else None
+        raise Fault(TQLTypeError, f"{operand.words} has no elements", operand.node.span, hint)
     lists, dtype = as_list(operand.expr, operand.dtype), list_dtype(operand.dtype)
     expr, dtype = _pick(node, lists, dtype, list(indices))
     return Value(node, expr, dtype)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from tql_frames.compiler.translate import CompiledArm, Translator, as_weight
+from tql_frames.compiler.scope import SchemaScope
+from tql_frames.compiler.translate import CompiledArm, RandomNumbers, Translator, as_weight
 from tql_frames.compiler.types import DataType
 from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError
 from tql_frames.language import parse, tree
@@ -38,44 +39,54 @@ class CompiledSampler:
     choice: str | None
 
 
-def compile_sampler(text: str, schema: Mapping[str, DataType]) -> CompiledSampler:
+def compile_sampler(text: str, schema: Mapping[str, DataType], random: RandomNumbers | None = None) -> CompiledSampler:
     """Translate a sampler for frames of a schema.
 
     Args:
         text: TQL: a weight choice, an expression, or the name of a weight column.
         schema: Polars type by column name.
+        random: the numbers of `random()`.
 
     Raises:
         TQLError: the text is wrong, or does not fit the schema; with the span of the fault.
     """
+    scope = SchemaScope(schema)
     try:
-        return _compile(text, parse(text), schema)
+        return _compile(text, parse(text), Translator(scope, random))
     except TQLError:
         # A column whose name is no expression (`my weight`, `weight (kg)`, `limit`) is named all the same.
         if text not in schema:
             raise
-        return _compile(text, tree.Column(text, span=Span(0, len(text))), schema)
+        return _compile(text, tree.Column(text, span=Span(0, len(text))), Translator(scope, random))
 
 
-def _compile(text: str, root: Node, schema: Mapping[str, DataType]) -> CompiledSampler:
-    translator = Translator(schema)
+def _compile(text: str, root: Node, translator: Translator) -> CompiledSampler:
     try:
-        _check_size(root)
-        value = translator.translate(root)
-        weight = as_weight(value)
+        return compile_tree(text, root, translator)
     except Fault as fault:
         raise fault.error(text) from None
+
+
+def compile_tree(text: str, root: Node, translator: Translator) -> CompiledSampler:
+    """Translate the tree of a sampler that stands somewhere in a text.
+
+    Raises:
+        Fault: it does not fit the names of the translator.
+    """
+    check_size(root)
+    value = translator.translate(root)
+    weight = as_weight(value)
     choice = root.name if isinstance(root, tree.WeightChoice) else None
     return CompiledSampler(text, root, weight, tuple(translator.arms), choice)
 
 
-def _check_size(node: Node) -> int:
+def check_size(node: Node) -> int:
     """Upper bound of the terms that a node becomes: some rules repeat their operands, and such rules nest.
 
     Raises:
         Fault: there are more than can be evaluated; blamed on the innermost node of which that is true.
     """
-    below = [_check_size(child) for child in node.children()]
+    below = [check_size(child) for child in node.children()]
     size = 1 + sum(below)
     match node:
         case tree.Comparison() | tree.WeightChoice():
@@ -87,14 +98,20 @@ def _check_size(node: Node) -> int:
         case tree.Arithmetic("%", _, _):
             size *= 6
         case tree.Subscript(_, indices) if any(isinstance(index, tree.Slice) for index in indices):
-            size *= 8
-        case tree.Call("shape" | "contains" | "all_strict", _):
+            size *= 16
+        case tree.Call("shape" | "contains" | "all_strict" | "keys", _):
             size *= 3
+        case tree.Call("dot" | "hamming_distance", _):
+            size *= 8
+        case tree.Call("cosine_similarity", _):
+            size *= 16
+    # Of a list beside ARRAY[…] each item may be compared by itself.
+    size *= max((len(child.items) for child in node.children() if isinstance(child, tree.Array)), default=1)
     if size > _MOST_TERMS:
         hint = "compute a part of it as a column of the frame, and name that column"
         raise Fault(
             TQLUnsupportedError,
-            "comparisons, %, between, slices or weight choices are nested too deeply",
+            "comparisons, %, between, slices, functions or weight choices are nested too deeply",
             node.span,
             hint,
         )

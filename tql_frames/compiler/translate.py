@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 
-from tql_frames.compiler import comparisons, membership, operators
-from tql_frames.compiler.functions import FUNCTIONS
+from tql_frames.compiler import comparisons, json_text, membership, operators, registry, vectors
+from tql_frames.compiler.functions import ELSEWHERE, FUNCTIONS, UNSUPPORTED, Function
+from tql_frames.compiler.scope import Scope, column, is_pattern
 from tql_frames.compiler.types import (
     Constant,
     DataType,
     Value,
     describe,
-    instance,
     is_bool,
     is_fractional,
     is_null,
@@ -29,7 +29,6 @@ from tql_frames.compiler.types import (
 from tql_frames.errors import (
     Fault,
     Span,
-    TQLError,
     TQLNameError,
     TQLSyntaxError,
     TQLTypeError,
@@ -39,6 +38,8 @@ from tql_frames.errors import (
 from tql_frames.language import tree, unparse
 from tql_frames.language.tree import Node
 
+RandomNumbers: TypeAlias = Callable[[int], pl.Expr]
+"""Place of a call in the text -> uniform numbers in [0, 1), one a row."""
 WEIGHT_CHOICES = ("max_weight", "sum_weight")
 _FOLD = 16  # summands added left to right before a level of nesting; Polars' optimizer is quadratic in depth
 
@@ -64,6 +65,7 @@ class CompiledArm:
 
 def as_weight(value: Value) -> pl.Expr:
     """A number, or true and false as 1 and 0, as Float64 with null as 0."""
+    value = json_text.as_number(value)
     dtype = value.row_dtype
     if is_null(dtype):
         return pl.lit(0.0)
@@ -77,14 +79,25 @@ def as_weight(value: Value) -> pl.Expr:
 class Translator:
     """Translates nodes for one schema, and notes the arms it meets."""
 
-    def __init__(self, schema: Mapping[str, DataType]) -> None:
-        """Note the schema; no arm was met yet."""
-        self._schema = schema
+    def __init__(
+        self, scope: Scope, random: RandomNumbers | None = None, known: Mapping[Span, Value] | None = None
+    ) -> None:
+        """Note what names mean; no arm was met yet.
+
+        Args:
+            scope: the columns.
+            random: the numbers of `random()`.
+            known: values that were computed before, by where their nodes stand.
+        """
+        self._scope = scope
+        self._random = random
+        self._known = known or {}
         self.arms: list[CompiledArm] = []
 
     def translate(self, node: Node) -> Value:
         """The value of a node, by the rule of its class."""
-        return _RULES[type(node)](self, node)
+        known = self._known.get(node.span) if self._known else None
+        return _RULES[type(node)](self, node) if known is None or known.node != node else known
 
     def _all(self, nodes: Iterable[Node]) -> list[Value]:
         return [self.translate(node) for node in nodes]
@@ -106,27 +119,14 @@ class Translator:
         return Value(node, pl.lit(value, dtype=dtype), dtype, Constant(value))
 
     def _column(self, node: tree.Column) -> Value:
-        try:
-            dtype = instance(self._schema[node.name])
-        except KeyError:
-            raise Fault(TQLNameError, f"unknown column {node.name!r}", node.span, self._column_hint(node)) from None
-        except TQLError as fault:  # the column is there but cannot be read
-            raise Fault(type(fault), fault.message, node.span, fault.hint) from None
+        name, dtype = self._scope.find(node)
         if isinstance(dtype, pl.Object):
             raise Fault(TQLTypeError, f"column {node.name!r} holds Python objects, which have no TQL type", node.span)
-        pattern = _pattern_of(node.name)
-        if pattern is None:
-            return Value(node, pl.col(node.name), dtype)
-        if node.name != "*" and pl.__version__.startswith("1."):
+        if is_pattern(name) and pl.__version__.startswith("1."):
             # In functions of many columns Polars 1 reads the name that a pattern finds as a pattern once more.
             message = f"column {node.name!r} cannot be named in Polars 1, which takes its name for a pattern"
             raise Fault(TQLUnsupportedError, message, node.span, "rename it, or use Polars 2")
-        return Value(node, pl.col(pattern), dtype)
-
-    def _column_hint(self, node: tree.Column) -> str | None:
-        near = did_you_mean(node.name, self._schema)
-        quoted = node.span.stop - node.span.start > len(node.name)
-        return near or ("a text is written in single quotes" if quoted else None)
+        return Value(node, column(name), dtype)
 
     def _negative(self, node: tree.Negative) -> Value:
         return operators.negative(node, self.translate(node.operand))
@@ -169,27 +169,43 @@ class Translator:
         return Value(node, expr.is_not_null() if node.negated else expr.is_null(), pl.Boolean())
 
     def _call(self, node: tree.Call) -> Value:
+        if node.name in _IN_CONTEXT:
+            in_context = _IN_CONTEXT[node.name]
+            _check_arity(node, in_context)
+            return in_context.build(self, node)
         if node.name in WEIGHT_CHOICES:
             hint = f"write {node.name}(condition: weight, …)"
             raise Fault(TQLSyntaxError, f"{node.name} takes arms, not arguments", node.span, hint)
-        function = FUNCTIONS.get(node.name)
+        function = registry.find(node.name)
         if function is None:
-            near = did_you_mean(node.name, [*FUNCTIONS, *WEIGHT_CHOICES])
+            if node.name in UNSUPPORTED:
+                raise Fault(TQLUnsupportedError, f"{node.name} is not supported", node.name_span)
+            names = [*FUNCTIONS, *registry.names(), *_IN_CONTEXT, *WEIGHT_CHOICES]
+            near = ELSEWHERE.get(node.name) or did_you_mean(node.name, names)
             raise Fault(TQLNameError, f"unknown function {node.name!r}", node.name_span, near)
-        if len(node.arguments) != function.arity:
-            given, plural = len(node.arguments), "" if function.arity == 1 else "s"
-            message = f"{node.name} takes {function.arity} argument{plural}, {given} given"
-            raise Fault(TQLTypeError, message, node.span, f"write {function.usage}")
+        _check_arity(node, function)
         return function.build(node, *self._all(node.arguments))
 
+    def _row_data(self, node: tree.Call) -> Value:
+        """`data(column, i)`: of a whole statement it is known before its clauses are translated."""
+        column, row = node.arguments
+        found = self.translate(column)
+        if not isinstance(column, tree.Column):
+            raise Fault(TQLTypeError, "data takes the name of a column", column.span, "write data(column, row)")
+        at = self._whole_number(row)
+        if at.constant is None:
+            raise Fault(TQLTypeError, "the row of data(column, row) is a constant", row.span)
+        return Value(node, found.expr.slice(int(at.constant.value or 0), 1).first(), found.dtype)
+
+    def _random_number(self, node: tree.Call) -> Value:
+        assert self._random is not None
+        return Value(node, self._random(node.span.start), pl.Float64())
+
     def _weight_choice(self, node: tree.WeightChoice) -> Value:
-        if node.name in FUNCTIONS:
-            raise Fault(
-                TQLSyntaxError,
-                f"{node.name} takes arguments, not arms",
-                node.span,
-                f"write {FUNCTIONS[node.name].usage}",
-            )
+        function = _IN_CONTEXT.get(node.name) or registry.find(node.name)
+        if function is not None:
+            message = f"{node.name} takes arguments, not arms"
+            raise Fault(TQLSyntaxError, message, node.span, f"write {function.usage}")
         if node.name not in WEIGHT_CHOICES:
             choices = did_you_mean(node.name, WEIGHT_CHOICES) or "the weight choices are max_weight and sum_weight"
             raise Fault(TQLNameError, f"unknown weight choice {node.name!r}", node.name_span, choices)
@@ -211,8 +227,17 @@ class Translator:
             constant = float(weight.constant.value or 0.0)
         return CompiledArm(unparse(node), node.span, condition, as_weight(weight), constant)
 
+    def _array(self, node: tree.Array) -> Value:
+        return vectors.array(node, self._all(node.items))
+
+    def _parameter(self, node: tree.Parameter) -> Value:
+        hint = "use query(text, parameters=[…])"
+        raise Fault(TQLUnsupportedError, "a sampler takes no parameters", node.span, hint)
+
     def _subscript(self, node: tree.Subscript) -> Value:
         operand = self.translate(node.operand)
+        if operand.json is not None or (is_text(operand.dtype) and any(map(_is_text_literal, node.indices))):
+            return self._json_step(node, operand)
         if isinstance(operand.dtype, pl.Struct) or any(_is_text_literal(index) for index in node.indices):
             if (
                 len(node.indices) == 1
@@ -222,6 +247,17 @@ class Translator:
                 return operators.key(node, operand, name.value, name)
             raise Fault(TQLTypeError, f"{operand.words} takes one key in single quotes", node.span)
         return operators.subscript(node, operand, [self._index(index) for index in node.indices])
+
+    def _json_step(self, node: tree.Subscript, operand: Value) -> Value:
+        at = node.indices[0]
+        if len(node.indices) > 1 or isinstance(at, tree.Slice):
+            raise json_text.index_fault(node)
+        if isinstance(at, tree.Literal) and isinstance(at.value, str):
+            return json_text.step(node, operand, at.value)
+        place = self._whole_number(at).constant
+        if place is None or not isinstance(place.value, int):
+            raise json_text.index_fault(at)
+        return json_text.step(node, operand, place.value)
 
     def _index(self, node: Node) -> operators.Index | operators.Range:
         if not isinstance(node, tree.Slice):
@@ -245,15 +281,21 @@ class Translator:
         return value
 
 
+def _check_arity(node: tree.Call, function: Function) -> None:
+    least, most = (function.arity, function.arity) if isinstance(function.arity, int) else function.arity
+    given = len(node.arguments)
+    if given >= least and (most is None or given <= most):
+        return
+    number = f"{least}" if least == most else f"at least {least}" if most is None else f"{least} to {most}"
+    plural = "" if 1 == least == (most or 1) else "s"
+    message = f"{node.name} takes {number} argument{plural}, {given} given"
+    difference = f"{node.name}({unparse(tree.Arithmetic('-', *node.arguments))})" if given == 2 else ""
+    usage = difference if node.name.endswith("_norm") and difference else function.usage
+    raise Fault(TQLTypeError, message, node.span, f"write {usage}")
+
+
 def _is_text_literal(node: Node) -> bool:
     return isinstance(node, tree.Literal) and isinstance(node.value, str)
-
-
-def _pattern_of(name: str) -> str | None:
-    """For a name that Polars would take for a pattern over all columns, the pattern that matches just this name."""
-    if name == "*" or (name.startswith("^") and name.endswith("$")):
-        return "^" + "".join("\\" + char if char in r"\.+*?()|[]{}^$#&-~" else char for char in name) + "$"
-    return None
 
 
 def _term(arm: CompiledArm) -> pl.Expr:
@@ -282,6 +324,12 @@ def _sum_in_order(terms: Sequence[pl.Expr]) -> pl.Expr:
     return terms[0]
 
 
+# Functions that need more than their arguments.
+_IN_CONTEXT: dict[str, Function] = {
+    "data": Function(2, Translator._row_data, "data(column, row)"),
+    "random": Function(0, Translator._random_number, "random()"),
+}
+
 _RULES: dict[type[Node], Callable[[Translator, Any], Value]] = {
     tree.Literal: Translator._literal,
     tree.Column: Translator._column,
@@ -298,4 +346,6 @@ _RULES: dict[type[Node], Callable[[Translator, Any], Value]] = {
     tree.Call: Translator._call,
     tree.WeightChoice: Translator._weight_choice,
     tree.Subscript: Translator._subscript,
+    tree.Array: Translator._array,
+    tree.Parameter: Translator._parameter,
 }

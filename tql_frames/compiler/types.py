@@ -24,6 +24,19 @@ class Constant:
 
 
 @dataclass(frozen=True)
+class Json:
+    """A place in the JSON of a text.
+
+    Attributes:
+        document: the texts.
+        path: keys and indices from the outermost value to the one that is meant.
+    """
+
+    document: pl.Expr
+    path: tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
 class Value:
     """A translated node.
 
@@ -36,6 +49,9 @@ class Value:
         base_key: what makes two bases the same list, so that `nums > 5 and nums < 9` is one pass.
         parts: the items of a list whose length is known, such as `shape(x)`.
         never_null: set when `expr` is known to give no null.
+        size: of an elementwise value the elements of each list: their number where every row has as many, else its
+            expression.
+        json: set when the value is read from JSON; `expr` is its text then, and `json_text` finds its other kinds.
     """
 
     node: Node
@@ -44,8 +60,10 @@ class Value:
     constant: Constant | None = None
     base: pl.Expr | None = None
     base_key: object = None
-    parts: tuple[pl.Expr, ...] | None = None
+    parts: tuple[Value, ...] | None = None
     never_null: bool = False
+    size: int | pl.Expr | None = None
+    json: Json | None = None
 
     def at(self, node: Node) -> Value:
         """The same value, blamed on another node."""
@@ -64,7 +82,7 @@ class Value:
     @property
     def words(self) -> str:
         """What the user calls this value."""
-        return describe(self.row_dtype)
+        return describe(self.row_dtype) if self.json is None else "a JSON value"
 
 
 def is_nested(dtype: DataType) -> TypeGuard[pl.List | pl.Array]:
@@ -76,6 +94,13 @@ def inner(dtype: DataType) -> DataType:
     """Type of the elements of a list or array."""
     assert is_nested(dtype)
     return instance(dtype.inner)
+
+
+def innermost(dtype: DataType) -> DataType:
+    """Type of the elements below every dimension."""
+    while is_nested(dtype):
+        dtype = inner(dtype)
+    return dtype
 
 
 def instance(dtype: DataTypeClass | DataType) -> DataType:

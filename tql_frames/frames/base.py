@@ -12,6 +12,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from tql_frames.compiler import Relation, Scan
+
 Positions = NDArray[np.int64]
 
 
@@ -32,6 +34,15 @@ class Adapter(Protocol):
     def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         """Values of expressions by name, one a row of the frame."""
 
+    def scan(self, names: frozenset[str] | None) -> Scan:
+        """The frame for a statement that names these columns; None for all."""
+
+    def plan(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:
+        """What runs for a relation."""
+
+    def finish(self, relation: Relation, scan: Scan, index: str | None) -> object:
+        """A native frame of a relation's rows and columns; those that are the frame's own keep its labels."""
+
     def take(self, positions: Positions) -> object:
         """A native frame of the rows at positions, in their order, with their original indices."""
 
@@ -46,8 +57,17 @@ class Deferred(Protocol):
     def schema(self) -> Mapping[str, pl.DataType]:
         """Polars type by column name, known without running anything."""
 
+    def scan(self, names: frozenset[str] | None) -> Scan:
+        """The frame for a statement that names these columns; None for all."""
+
     def then_take(self, positions_of: Callable[[Adapter], Positions]) -> object:
         """A native lazy frame of the rows at the positions that are found once the rows are there."""
+
+    def plan(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:
+        """What runs for a relation."""
+
+    def finish(self, relation: Relation, scan: Scan, index: str | None) -> object:
+        """A native lazy frame of a relation."""
 
     def then_series(self, values_of: Callable[[Adapter], NDArray[np.float64]], name: str) -> object:
         """A native lazy frame of one value a row."""

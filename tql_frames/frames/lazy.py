@@ -11,8 +11,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from tql_frames.compiler import Relation, Scan, whole
 from tql_frames.frames.base import Adapter, Positions
-from tql_frames.frames.polars import PolarsAdapter, with_index
+from tql_frames.frames.polars import PolarsAdapter, dtypes_of, plan_of, with_index
 
 
 class LazyAdapter:
@@ -22,12 +23,25 @@ class LazyAdapter:
         """Hold the plan and resolve its schema; nothing runs."""
         self._frame = frame
         self._index = index
-        self._schema = frame.collect_schema()
+        # Of a clone: once a scan has resolved its own schema, Polars no longer puts row numbers and filters into it.
+        self._schema = frame.clone().collect_schema()
 
     @property
     def schema(self) -> Mapping[str, pl.DataType]:
         """Polars type by column name, known without running anything."""
         return self._schema
+
+    def scan(self, names: frozenset[str] | None) -> Scan:
+        """The plan for a statement; what is not named is left out of it."""
+        return Scan(self._frame, tuple(self._schema), dtypes_of(self._schema))
+
+    def plan(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:
+        """What runs for a relation, at `collect`."""
+        return plan_of(relation, index)
+
+    def finish(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:
+        """The plan of a relation; nothing runs."""
+        return self.plan(relation, scan, index)
 
     def then_take(self, positions_of: Callable[[Adapter], Positions]) -> pl.LazyFrame:
         """A plan for the rows at the positions that are found once the rows are there."""
@@ -37,7 +51,7 @@ class LazyAdapter:
             adapter = PolarsAdapter(frame, index)
             return adapter.take(positions_of(adapter))
 
-        return self._then(take, with_index(self._schema, index))
+        return whole(self._frame, take, with_index(self._schema, index))
 
     def then_series(self, values_of: Callable[[Adapter], NDArray[np.float64]], name: str) -> pl.LazyFrame:
         """A plan for one column, one value a row."""
@@ -46,19 +60,8 @@ class LazyAdapter:
             adapter = PolarsAdapter(frame)
             return adapter.series(values_of(adapter), name).to_frame()
 
-        return self._then(values, {name: pl.Float64()})
+        return whole(self._frame, values, {name: pl.Float64()})
 
     def now(self) -> PolarsAdapter:
         """Run the plan and hold its rows."""
         return PolarsAdapter(self._frame.collect(), self._index)
-
-    def _then(self, step: Callable[[pl.DataFrame], pl.DataFrame], schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
-        # Nothing may be pushed past the draw: a filter or slice after it is of the sample, not of the population.
-        # Columns stay too, since the step must see those that the sampler names whatever is selected afterwards.
-        return self._frame.map_batches(
-            step,
-            predicate_pushdown=False,
-            projection_pushdown=False,
-            slice_pushdown=False,
-            schema=pl.Schema(schema),
-        )

@@ -14,7 +14,9 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tql_frames.errors import TQLTypeError
+from tql_frames.compiler import Relation, Scan
+from tql_frames.compiler.scope import column
+from tql_frames.errors import TQLError, TQLTypeError
 from tql_frames.frames.base import Positions
 from tql_frames.frames.polars import evaluate
 
@@ -45,6 +47,51 @@ class PandasAdapter:
         for expr in exprs.values():
             self._columns.convert(expr.meta.root_names())
         return evaluate(self._columns.converted(), exprs)
+
+    def scan(self, names: frozenset[str] | None) -> Scan:
+        """The frame for a statement; only the columns that it names are converted."""
+        dtypes: dict[object, pl.DataType | TQLError] = {}
+        for name in self._columns:
+            if names is None or name in names:
+                try:
+                    dtypes[name] = self._columns[name]
+                except TQLError as fault:
+                    dtypes[name] = fault
+        return Scan(self._columns.converted().lazy(), tuple(self._frame.columns), dtypes)
+
+    def plan(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:
+        """What runs for a relation: its row numbers and what is computed; the rest is taken from the frame."""
+        assert relation.row is not None
+        own = relation.rows is scan.rows
+        computed = [each for each in relation.fields if not (own and each.origin is not None)]
+        for each in computed:
+            if isinstance(each.dtype, TQLError):
+                raise each.dtype
+        return relation.plan.select([column(name) for name in (relation.row, *(each.key for each in computed))])
+
+    def finish(self, relation: Relation, scan: Scan, index: str | None) -> pd.DataFrame:
+        """Run the plan of a relation; columns of the frame are taken from it by position, whatever they hold."""
+        assert relation.row is not None
+        found = self.plan(relation, scan, index).collect()
+        positions = found[relation.row].to_numpy().astype(np.int64)
+        own = relation.rows is scan.rows
+        frame = self._own(relation, positions) if own else pd.DataFrame(index=_row_labels(positions))
+        for place, each in enumerate(relation.fields):
+            if not (own and each.origin is not None):
+                frame.insert(place, each.label, _to_pandas(found[each.key], frame.index), allow_duplicates=True)
+        return frame
+
+    def _own(self, relation: Relation, positions: Positions) -> pd.DataFrame:
+        """Those columns of a relation that are the frame's own."""
+        fields = [each for each in relation.fields if each.origin is not None]
+        places = [each.origin for each in fields]
+        every = places == list(range(self._frame.shape[1]))
+        chosen = self._frame if every else self._frame.take(places, axis=1)  # type: ignore[arg-type]
+        taken = chosen.take(positions)
+        labels = [each.label for each in fields]
+        if labels != list(taken.columns):
+            taken.columns = pd.Index(labels, name=taken.columns.name if taken.columns.nlevels == 1 else None)
+        return taken
 
     def take(self, positions: Positions) -> pd.DataFrame:
         """Rows at positions, in their order, with their index labels."""
@@ -124,6 +171,21 @@ class _Columns(Mapping[str, pl.DataType]):
             )
             message = f"column {name!r} of dtype {column.dtype} cannot be read by a sampler"
             raise TQLTypeError(message, hint=reason) from None
+
+
+def _row_labels(positions: Positions) -> pd.Index:
+    """Numbers of rows that are no frame's, as pandas numbers them where nothing is left out."""
+    counted = pd.RangeIndex(len(positions))
+    return counted if (positions == np.arange(len(positions))).all() else pd.Index(positions)
+
+
+def _to_pandas(values: pl.Series, index: pd.Index) -> pd.Series:
+    """Computed values as pandas keeps them; whole numbers and truth values with nulls in its nullable types."""
+    dtype = values.dtype
+    if values.null_count() and (dtype.is_integer() or dtype == pl.Boolean):
+        nullable = "boolean" if dtype == pl.Boolean else str(dtype)
+        return pd.Series(values.to_arrow().to_pandas(integer_object_nulls=True), dtype=nullable).set_axis(index)
+    return values.to_pandas().set_axis(index)
 
 
 def _picks_columns(expr: pl.Expr) -> bool:

@@ -11,6 +11,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from tql_frames.compiler import Relation, Scan
+from tql_frames.compiler.scope import column
 from tql_frames.errors import TQLError
 from tql_frames.frames.base import Positions
 
@@ -37,6 +39,18 @@ class PolarsAdapter:
         """Values of expressions by name, one a row of the frame."""
         return evaluate(self._frame, exprs)
 
+    def scan(self, names: frozenset[str] | None) -> Scan:
+        """The frame for a statement; its plan leaves out what is not named."""
+        return Scan(self._frame.lazy(), tuple(self._frame.columns), dtypes_of(self._frame.schema))
+
+    def plan(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:
+        """What runs for a relation."""
+        return plan_of(relation, index)
+
+    def finish(self, relation: Relation, scan: Scan, index: str | None) -> pl.DataFrame:
+        """Run the plan of a relation."""
+        return self.plan(relation, scan, index).collect()
+
     def take(self, positions: Positions) -> pl.DataFrame:
         """Rows at positions, in their order, behind the column of original row numbers."""
         taken = self._frame[positions]
@@ -57,6 +71,19 @@ def evaluate(frame: pl.DataFrame, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
     if not frame.width:
         frame = pl.DataFrame({"": pl.repeat(None, frame.height, dtype=pl.Null, eager=True)})
     return frame.lazy().with_columns(**exprs).select(*exprs).collect()
+
+
+def dtypes_of(schema: pl.Schema) -> dict[object, pl.DataType | TQLError]:
+    """The types of a frame of which every column was read."""
+    return {name: dtype for name, dtype in schema.items()}  # not a copy, which would keep the type of its keys
+
+
+def plan_of(relation: Relation, index: str | None) -> pl.LazyFrame:
+    """The plan of a relation behind the column of its row numbers."""
+    labels = {each.key: pl.Null() for each in relation.fields}
+    with_index(labels, index)
+    rows = [] if index is None or relation.row is None else [column(relation.row).alias(index)]
+    return relation.plan.select(*rows, *[column(name) for name in labels])
 
 
 def with_index(schema: Mapping[str, pl.DataType], index: str | None) -> pl.Schema:

@@ -1,0 +1,112 @@
+"""Clauses that make other rows: GROUP BY, UNGROUP BY and EXPAND BY."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import polars as pl
+
+from tql_frames.compiler.relation import Names, Relation, Rows, whole
+from tql_frames.compiler.scope import Field, column
+from tql_frames.errors import Fault, Span, TQLError, TQLTypeError
+
+_MOST_ROWS = 2**40  # beyond any memory
+
+
+def group(
+    relation: Relation, keys: Sequence[str], constants: Sequence[str], names: Names, *, numbered: bool
+) -> Relation:
+    """One row a group of equal keys, in order of first appearance; every field becomes a list.
+
+    Args:
+        relation: the rows to group.
+        keys: columns of the plan that are no fields; they stay.
+        constants: columns of one value that are no fields; they stay, too.
+        names: makes new names.
+        numbered: whether the groups are numbered, as rows of their own.
+    """
+    for each in relation.fields:
+        if isinstance(each.dtype, TQLError):
+            raise each.dtype
+    lists = [*(column(name) for name in relation.read), *(column(name).first() for name in constants)]
+    members = None
+    if relation.row is not None:
+        members = (names.new("rows"), relation.rows)
+        lists.append(column(relation.row).alias(members[0]))
+    plan = relation.plan.group_by(list(keys), maintain_order=True).agg(lists)
+    row = names.new("row") if numbered else None
+    fields = tuple(
+        Field(each.label, each.key, pl.List(each.known), None, each.frames, within=each) for each in relation.fields
+    )
+    return Relation(plan if row is None else plan.with_row_index(row), fields, Rows(), row, members)
+
+
+def ungroup(relation: Relation, parts: int | None, span: Span, names: Names, *, numbered: bool) -> Relation:
+    """The rows of the groups, in order of the groups; with `parts`, that many smaller groups of each.
+
+    Raises:
+        Fault: there are no groups.
+    """
+    within = {each.key for each in relation.fields if each.within is not None}
+    if not within:
+        hint = "UNGROUP BY follows SELECT * FROM (… GROUP BY …)"
+        raise Fault(TQLTypeError, "the rows to ungroup are no groups", span, hint)
+    lists = [name for name in relation.read if name in within]
+    if relation.grouped is not None:
+        lists.append(relation.grouped[0])
+    if parts is None:
+        fields = tuple(
+            replace(each.within, label=each.label, key=each.key) if each.within else each for each in relation.fields
+        )
+        plan = relation.plan if relation.row is None else relation.plan.drop(relation.row)
+        plan = plan.explode(lists)
+        if relation.grouped is not None:
+            row, rows = relation.grouped
+            return Relation(plan, fields, rows, row)
+        row_name = names.new("row") if numbered else None
+        return Relation(plan if row_name is None else plan.with_row_index(row_name), fields, Rows(), row_name)
+    group_number, place, size = names.new("group"), names.new("place"), names.new("size")
+    length = column(lists[0]).list.len().cast(pl.Int64)
+    plan = relation.plan.with_columns(
+        pl.int_range(pl.len()).alias(group_number), pl.int_ranges(0, length).alias(place), length.alias(size)
+    )
+    part = (pl.col(place) * parts // pl.col(size)).alias(names.new("part"))
+    others = [name for name in relation.read if name not in within]
+    plan = (
+        plan.explode([*lists, place])
+        .group_by(pl.col(group_number), part, maintain_order=True)
+        .agg(*[column(name) for name in lists], *[column(name).first() for name in others])
+    )
+    row_name = names.new("row") if numbered else None
+    return replace(
+        relation, plan=plan if row_name is None else plan.with_row_index(row_name), rows=Rows(), row=row_name
+    )
+
+
+def expand(relation: Relation, match: str, before: int, after: int, *, overlap: bool) -> Relation:
+    """The rows where column `match` is true, with some rows before and after each.
+
+    Args:
+        relation: the rows to choose from, in order.
+        match: a Boolean column without nulls.
+        before: rows that come with a match, from those before it.
+        after: the same, from those after it.
+        overlap: whether a row near several matches comes once for each.
+    """
+    before, after = min(before, _MOST_ROWS), min(after, _MOST_ROWS)
+    if not overlap:
+        matches = pl.col(match).cast(pl.Int64).cum_sum()  # up to and including a row
+        until = matches.shift(-before, fill_value=pl.col(match).sum().cast(pl.Int64))
+        near = until - matches.shift(after + 1, fill_value=0) > 0
+        return relation.with_plan(relation.plan.filter(near))
+
+    def windows(frame: pl.DataFrame) -> pl.DataFrame:
+        at = frame[match].arg_true().cast(pl.Int64)
+        first, stop = (at - before).clip(0), (at + after + 1).clip(upper_bound=frame.height)
+        total = (stop - first).cast(pl.Float64).sum()
+        if total > _MOST_ROWS:
+            raise TQLError(f"EXPAND BY gives {total:,.0f} rows, more than any memory holds")
+        return frame[pl.int_ranges(first, stop, eager=True).explode()] if len(at) else frame.clear()
+
+    return relation.with_plan(whole(relation.plan, windows))

@@ -1,0 +1,190 @@
+"""JOIN of two relations, by USING, or by a condition that says which columns are equal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import polars as pl
+
+from tql_frames.compiler import operators
+from tql_frames.compiler.comparisons import compare
+from tql_frames.compiler.relation import Names, Relation, Rows, common_type
+from tql_frames.compiler.scope import Field, FieldScope, column
+from tql_frames.compiler.translate import RandomNumbers, Translator
+from tql_frames.compiler.types import Value, is_nested, is_number, is_text
+from tql_frames.errors import Fault, TQLError, TQLNameError, TQLTypeError, TQLUnsupportedError
+from tql_frames.language import tree
+from tql_frames.language.tree import Node
+
+
+def join(node: tree.Join, left: Relation, right: Relation, names: Names, random: RandomNumbers | None) -> Relation:
+    """`left KIND JOIN right`, in the order of the left rows, and for equal ones of the right.
+
+    Rows of a RIGHT JOIN are in the order of the right. Null equals nothing.
+
+    Raises:
+        Fault: a column is not there, or the condition cannot be joined by.
+    """
+    twice = {name for each in left.fields for name in each.frames} & {n for each in right.fields for n in each.frames}
+    if twice:
+        message = f"two frames are called {sorted(twice)[0]!r} here"
+        raise Fault(TQLNameError, message, node.right.span, "give one another name with AS")
+    for each in (*left.fields, *right.fields):
+        if isinstance(each.dtype, TQLError):
+            raise each.dtype
+    shared = set(left.read)
+    renamed = {each.key: names.new("right") for each in right.fields if each.key in shared}
+    right = replace(
+        right,
+        plan=right.plan.select([column(name).alias(renamed.get(name, name)) for name in right.read]),
+        fields=tuple(
+            replace(each, key=renamed.get(each.key, each.key), origin=None, within=None) for each in right.fields
+        ),
+        row=None,
+    )
+    left = replace(
+        left,
+        plan=left.plan.select([column(name) for name in left.read]),
+        fields=tuple(replace(each, origin=None, within=None) for each in left.fields),
+        row=None,
+    )
+    if node.using:
+        plan, fields = _using(node, left, right, names)
+    else:
+        plan, fields = _on(node, left, right, names, random)
+    row = names.new("row")
+    return Relation(plan.with_row_index(row), tuple(fields), Rows(), row)
+
+
+def _using(node: tree.Join, left: Relation, right: Relation, names: Names) -> tuple[pl.LazyFrame, list[Field]]:
+    pairs, merged, exprs, used = [], {}, {}, set()
+    for name in node.using:
+        sought = tree.Column(name, span=node.span)
+        a, b = (FieldScope(side.fields).field(sought) for side in (left, right))
+        pairs.append(_comparable(sought, *(Value(sought, column(each.key), each.known) for each in (a, b))))
+        dtype = common_type(a.known, b.known)
+        assert dtype is not None
+        exprs[a.key] = pl.coalesce(column(a.key).cast(dtype), column(b.key).cast(dtype))
+        merged[a.key] = replace(a, frames=(*a.frames, *b.frames), dtype=dtype)
+        used.add(b.key)
+    plan = _joined(node.kind, left.plan, right.plan, pairs, names).with_columns(**exprs)
+    fields = [merged.get(each.key, each) for each in left.fields]
+    return plan, fields + [each for each in right.fields if each.key not in used]
+
+
+def _on(
+    node: tree.Join, left: Relation, right: Relation, names: Names, random: RandomNumbers | None
+) -> tuple[pl.LazyFrame, list[Field]]:
+    fields = [*left.fields, *right.fields]
+    if node.condition is None:
+        return left.plan.join(right.plan, how="cross", maintain_order="left_right"), fields
+    pairs, rest = _equalities(node, left, right, random)
+    scopes = [FieldScope(side.fields) for side in (left, right)]
+    if node.kind in ("left", "right"):
+        # A condition on the side of which rows may be left out leaves them out before.
+        optional = 1 if node.kind == "left" else 0
+        translator = Translator(scopes[optional], random)
+        alone = [condition for condition in rest if _side(condition, scopes) == optional]
+        rest = [condition for condition in rest if condition not in alone]
+        sides = [left, right]
+        for condition in alone:
+            plan = sides[optional].plan.filter(operators.condition(translator.translate(condition)))
+            sides[optional] = sides[optional].with_plan(plan)
+        left, right = sides
+    if node.kind != "inner" and (rest or not pairs):
+        hint = "only an INNER JOIN takes other conditions than equalities, left.column = right.column, joined by and"
+        span = rest[0].span if rest else node.condition.span
+        raise Fault(TQLUnsupportedError, f"{node.kind.upper()} JOIN takes equalities of its two sides", span, hint)
+    if pairs:
+        plan = _joined(node.kind, left.plan, right.plan, pairs, names)
+    else:
+        plan = left.plan.join(right.plan, how="cross", maintain_order="left_right")
+    translator = Translator(FieldScope(fields), random)
+    for condition in rest:
+        plan = plan.filter(operators.condition(translator.translate(condition)))
+    return plan, fields
+
+
+def _equalities(
+    node: tree.Join, left: Relation, right: Relation, random: RandomNumbers | None
+) -> tuple[list[tuple[pl.Expr, pl.Expr]], list[Node]]:
+    """Pairs of expressions that must be equal, one of each side, and what else the condition asks."""
+    assert node.condition is not None
+    conditions = node.condition.operands if isinstance(node.condition, tree.And) else (node.condition,)
+    pairs, rest = [], []
+    scopes = [FieldScope(side.fields) for side in (left, right)]
+    for condition in conditions:
+        sides = None
+        if isinstance(condition, tree.Comparison) and condition.operator == "==":
+            a, b = (_side(operand, scopes) for operand in (condition.left, condition.right))
+            if {a, b} == {0, 1}:
+                sides = (condition.left, condition.right) if a == 0 else (condition.right, condition.left)
+        if sides is None:
+            rest.append(condition)
+            continue
+        values = [Translator(scope, random).translate(operand) for scope, operand in zip(scopes, sides, strict=True)]
+        pairs.append(_comparable(condition, *values))
+    return pairs, rest
+
+
+def _side(node: Node, scopes: list[FieldScope]) -> int | None:
+    """0 or 1 where all columns of an expression are of the left or of the right side, else None."""
+    found = set()
+    for each in _columns(node):
+        owners = []
+        for side, scope in enumerate(scopes):
+            try:
+                scope.field(each)
+            except Fault:
+                continue
+            owners.append(side)
+        if len(owners) != 1:
+            return None
+        found.update(owners)
+    return found.pop() if len(found) == 1 else None
+
+
+def _columns(node: Node) -> Iterator[tree.Column]:
+    if isinstance(node, tree.Column):
+        yield node
+    for child in node.children():
+        yield from _columns(child)
+
+
+def _comparable(node: Node, a: Value, b: Value) -> tuple[pl.Expr, pl.Expr]:
+    """Both sides in one type, so that equal values are found equal."""
+    compare("==", node, a, b)  # for its type errors
+    a, b = _without_nan(a), _without_nan(b)
+    if is_nested(a.row_dtype) or is_nested(b.row_dtype):
+        raise Fault(TQLTypeError, "a JOIN compares single values, not lists", node.span)
+    if a.dtype == b.dtype:
+        return a.expr, b.expr
+    if is_text(a.dtype) and is_text(b.dtype):
+        return a.expr.cast(pl.String), b.expr.cast(pl.String)
+    if is_number(a.dtype) and is_number(b.dtype):
+        common = pl.Int128() if a.dtype.is_integer() and b.dtype.is_integer() else pl.Float64()
+        return a.expr.cast(common), b.expr.cast(common)
+    raise Fault(TQLUnsupportedError, f"a JOIN cannot compare {a.words} with {b.words}", node.span)
+
+
+def _without_nan(value: Value) -> Value:
+    """NaN as null, which equals nothing: Polars would join NaN with NaN."""
+    return replace(value, expr=value.expr.fill_nan(None)) if value.dtype.is_float() else value
+
+
+def _joined(
+    kind: str, left: pl.LazyFrame, right: pl.LazyFrame, pairs: list[tuple[pl.Expr, pl.Expr]], names: Names
+) -> pl.LazyFrame:
+    """Join by pairs of expressions; both sides keep all their columns."""
+    keys = [names.new("key") for _ in pairs]
+    others = [names.new("key") for _ in pairs]
+    found = left.with_columns([a.alias(key) for key, (a, _) in zip(keys, pairs, strict=True)]).join(
+        right.with_columns([b.alias(key) for key, (_, b) in zip(others, pairs, strict=True)]),
+        left_on=keys,
+        right_on=others,
+        how=kind,  # type: ignore[arg-type]
+        coalesce=False,
+        maintain_order="right_left" if kind == "right" else "left_right",
+    )
+    return found.drop(keys + others)

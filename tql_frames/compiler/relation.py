@@ -1,0 +1,155 @@
+"""A relation: the lazy plan of a table on its way through a statement, and what is known of its columns and rows.
+
+Every clause takes a relation and gives another; nothing runs.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import polars as pl
+
+from tql_frames.compiler.scope import Field, column
+from tql_frames.compiler.types import DataType, Value, is_null, is_number, is_text
+from tql_frames.errors import TQLError
+
+
+class Rows:
+    """What row numbers count: the rows of one frame, or of one GROUP BY or JOIN. Compared by identity."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A frame as a statement finds it.
+
+    Attributes:
+        plan: the columns that were read.
+        labels: every column of the native frame, in order.
+        dtypes: by label, the Polars type of a column that was read, or the error why it cannot be.
+        rows: the rows of this frame, to tell them from others.
+    """
+
+    plan: pl.LazyFrame
+    labels: tuple[object, ...]
+    dtypes: Mapping[object, DataType | TQLError]
+    rows: Rows = field(default_factory=Rows)
+
+
+@dataclass(frozen=True)
+class Names:
+    """Makes names for columns that no user sees.
+
+    Attributes:
+        prefix: what none of the user's columns begins with.
+    """
+
+    prefix: str
+    _numbers: Iterable[int] = field(default_factory=itertools.count)
+
+    @classmethod
+    def apart_from(cls, labels: Iterable[object]) -> Names:
+        """Names that differ from all labels."""
+        prefix = "·"
+        taken = [label for label in labels if isinstance(label, str) and label.startswith(prefix)]
+        while any(label.startswith(prefix) for label in taken):
+            prefix += "·"
+        return cls(prefix)
+
+    def new(self, word: str) -> str:
+        """A name that was not used before; the word is for readers of the plan."""
+        return f"{self.prefix}{word}{next(iter(self._numbers))}"
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table on its way through a statement.
+
+    Attributes:
+        plan: the lazy frame; it holds the columns of those fields that were read, and `row`.
+        fields: columns in order.
+        rows: what `row` counts.
+        row: column of row positions; None where nobody asks for them.
+        grouped: after GROUP BY, the column of lists of row positions and what they count.
+    """
+
+    plan: pl.LazyFrame
+    fields: tuple[Field, ...]
+    rows: Rows
+    row: str | None
+    grouped: tuple[str, Rows] | None = None
+
+    def with_plan(self, plan: pl.LazyFrame) -> Relation:
+        """The same columns of other rows."""
+        return replace(self, plan=plan)
+
+    @property
+    def read(self) -> list[str]:
+        """Columns of the plan that belong to fields."""
+        return [each.key for each in self.fields if is_read(each)]
+
+    @property
+    def hidden(self) -> list[str]:
+        """Columns of the plan that do not."""
+        return [name for name in (self.row, self.grouped[0] if self.grouped else None) if name is not None]
+
+
+def is_read(each: Field) -> bool:
+    """Whether the plan holds a field."""
+    return each.dtype is not None and not isinstance(each.dtype, TQLError)
+
+
+def from_scan(scan: Scan, frame: str | None, row: str | None) -> Relation:
+    """The relation of a whole frame."""
+    plan = scan.plan if row is None else scan.plan.with_row_index(row)
+    frames = (frame,) if frame is not None else ()
+    fields = tuple(
+        Field(label, str(label), scan.dtypes.get(label), origin, frames) for origin, label in enumerate(scan.labels)
+    )
+    return Relation(plan, fields, scan.rows, row)
+
+
+def added(relation: Relation, values: Mapping[str, Value | pl.Expr]) -> Relation:
+    """The relation with further columns, which no field names."""
+    exprs = {name: value.row_expr if isinstance(value, Value) else value for name, value in values.items()}
+    return relation.with_plan(relation.plan.with_columns(**exprs)) if exprs else relation
+
+
+def kept(relation: Relation, names: Sequence[str] = ()) -> Relation:
+    """The relation without the columns that neither a field nor `names` names."""
+    wanted = dict.fromkeys([*relation.hidden, *relation.read, *names])
+    return relation.with_plan(relation.plan.select([column(name) for name in wanted]))
+
+
+def common_type(a: DataType, b: DataType) -> DataType | None:
+    """The type that holds values of both: numbers with numbers, text with text, else equal types only."""
+    if a == b:
+        return a
+    if is_text(a) and is_text(b):
+        return pl.String()
+    if not (is_null(a) or is_null(b) or (is_number(a) and is_number(b))):
+        return None
+    empty = [pl.DataFrame(schema={"": dtype}) for dtype in (a, b)]
+    return pl.concat(empty, how="vertical_relaxed").schema[""]
+
+
+def whole(
+    plan: pl.LazyFrame, step: Callable[[pl.DataFrame], pl.DataFrame], schema: Mapping[str, DataType] | None = None
+) -> pl.LazyFrame:
+    """A step of a plan that must see all rows and columns of what comes before it.
+
+    Args:
+        plan: what comes before.
+        step: eager frame to eager frame.
+        schema: of the result; by default that of the plan.
+    """
+    # Nothing may be pushed past it: a filter or slice after a draw is of the sample, not of the population. Columns
+    # stay too, since the step must see those that it needs whatever is selected afterwards.
+    return plan.map_batches(
+        step,
+        predicate_pushdown=False,
+        projection_pushdown=False,
+        slice_pushdown=False,
+        schema=pl.Schema(plan.collect_schema() if schema is None else schema),
+    )

@@ -1,0 +1,163 @@
+"""The names that an expression may use: columns of a frame, of several joined ones, and aliases.
+
+What a name's value is worth in an expression is decided in `translate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import polars as pl
+
+from tql_frames.compiler.types import DataType, instance
+from tql_frames.errors import Fault, TQLError, TQLNameError, did_you_mean
+from tql_frames.language import tree
+
+
+class Scope(Protocol):
+    """Finds columns by name."""
+
+    def find(self, node: tree.Column) -> tuple[str, DataType]:
+        """Name of the Polars column, and its type.
+
+        Raises:
+            Fault: there is none, or it cannot be read.
+        """
+
+
+class SchemaScope:
+    """The columns of one frame."""
+
+    def __init__(self, schema: Mapping[str, DataType]) -> None:
+        """Note the schema; an adapter may resolve a type only when it is asked for."""
+        self._schema = schema
+
+    def find(self, node: tree.Column) -> tuple[str, DataType]:
+        """Name and type of the column."""
+        if node.frame is not None:
+            raise _no_frame(node, node.frame in self._schema)
+        try:
+            return node.name, instance(self._schema[node.name])
+        except KeyError:
+            raise unknown_column(node, self._schema) from None
+        except TQLError as fault:  # the column is there but cannot be read
+            raise Fault(type(fault), fault.message, node.span, fault.hint) from None
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column of a relation.
+
+    Attributes:
+        label: its name; in pandas frames any object.
+        key: name of the Polars column; equal to the label but for namesakes in a join.
+        dtype: Polars type; an error where the column cannot be read, raised where an expression names it; None where
+            no expression names it, so that it was not read.
+        origin: place of the native column that it is, rows aside; None when it was computed.
+        frames: names by which the frames it comes from may be called.
+        within: after GROUP BY, the field whose values the lists hold.
+    """
+
+    label: object
+    key: str
+    dtype: DataType | TQLError | None
+    origin: int | None = None
+    frames: tuple[str, ...] = ()
+    within: Field | None = None
+
+    @property
+    def known(self) -> DataType:
+        """Type of a field that was read.
+
+        Raises:
+            TQLError: it cannot be.
+        """
+        if isinstance(self.dtype, TQLError):
+            raise self.dtype
+        assert self.dtype is not None
+        return self.dtype
+
+
+class FieldScope:
+    """The columns of a relation; aliases come before columns of the same name."""
+
+    def __init__(
+        self, fields: Iterable[Field], aliases: Mapping[str, Field] | None = None, later: Collection[str] = ()
+    ) -> None:
+        """Note the fields.
+
+        Args:
+            fields: columns that may be named.
+            aliases: further names.
+            later: names that are known only in later clauses, for a hint.
+        """
+        self._by_label: dict[object, list[Field]] = {}
+        self._frames: set[str] = set()
+        for field in fields:
+            self._by_label.setdefault(field.label, []).append(field)
+            self._frames.update(field.frames)
+        self._aliases = aliases or {}
+        self._later = later
+
+    def find(self, node: tree.Column) -> tuple[str, DataType]:
+        """Name and type of the column."""
+        field = self.field(node)
+        if isinstance(field.dtype, TQLError):
+            raise Fault(type(field.dtype), field.dtype.message, node.span, field.dtype.hint)
+        return field.key, instance(field.known)
+
+    def field(self, node: tree.Column) -> Field:
+        """The field that a column names.
+
+        Raises:
+            Fault: there is none, or there are several.
+        """
+        if node.frame is None and node.name in self._aliases:
+            return self._aliases[node.name]
+        found = self._by_label.get(node.name, [])
+        if node.frame is not None:
+            if node.frame not in self._frames:
+                raise _no_frame(node, node.frame in self._by_label, self._frames)
+            found = [field for field in found if node.frame in field.frames]
+        if not found and node.frame is None and node.name in self._later:
+            advice = "an alias is known in ORDER BY and SAMPLE BY, and outside: SELECT * FROM (SELECT … AS …) WHERE …"
+            raise Fault(TQLNameError, f"unknown column {node.name!r}", node.span, advice)
+        if not found:
+            raise unknown_column(node, [*self._aliases, *filter(_is_text, self._by_label)])
+        if len(found) > 1 and not isinstance(found[0].dtype, TQLError):
+            owners = [field.frames[0] for field in found if field.frames]
+            hint = f"write {' or '.join(f'{owner}.{node.name}' for owner in owners)}" if owners else None
+            raise Fault(TQLNameError, f"column {node.name!r} is ambiguous", node.span, hint)
+        return found[0]
+
+
+def _is_text(label: object) -> bool:
+    return isinstance(label, str)
+
+
+def unknown_column(node: tree.Column, names: Iterable[object]) -> Fault:
+    """The error for a name that no column has."""
+    texts = [name for name in names if isinstance(name, str)]
+    quoted = node.frame is None and node.span.stop - node.span.start > len(node.name)
+    hint = did_you_mean(node.name, texts) or ("a text is written in single quotes" if quoted else None)
+    return Fault(TQLNameError, f"unknown column {node.name!r}", node.span, hint)
+
+
+def _no_frame(node: tree.Column, is_column: bool, frames: Iterable[str] = ()) -> Fault:
+    hint = f"for a key of a struct write {node.frame}['{node.name}']" if is_column else None
+    hint = hint or did_you_mean(str(node.frame), frames)
+    return Fault(TQLNameError, f"no frame is named {node.frame!r} here", node.span, hint)
+
+
+def is_pattern(name: str) -> bool:
+    """Whether Polars takes a name for a pattern over all columns."""
+    return name.startswith("^") and name.endswith("$")
+
+
+def column(name: str) -> pl.Expr:
+    """The column of just this name."""
+    if name == "*" or is_pattern(name):
+        return pl.col("^" + "".join("\\" + char if char in r"\.+*?()|[]{}^$#&-~" else char for char in name) + "$")
+    return pl.col(name)

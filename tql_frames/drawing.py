@@ -1,0 +1,96 @@
+"""Sampler and rows to the positions that are drawn, and the numbers of `random()`: where a seed meets a frame.
+
+How positions are drawn is in `sampling`, what the weights are in `weighing`.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tql_frames.compiler import RandomNumbers
+from tql_frames.errors import TQLError, TQLWarning, WeightError
+from tql_frames.frames import Adapter
+from tql_frames.sampling import Streams, derived_seed, draw
+from tql_frames.weighing import Weigher
+
+_LIBRARIES = ("tql_frames", "polars", "pandas")  # a call may come by way of `collect` or `pipe`
+_RANDOM = 1  # branch of the seed; that of further SAMPLE BY clauses is 0
+
+
+@dataclass(frozen=True)
+class Draw:
+    """How rows are drawn.
+
+    Attributes:
+        weigher: gives each row its weight.
+        size: rows to draw, as a function of the rows there are.
+        replace: with or without replacement.
+        seed: fixes the sample.
+    """
+
+    weigher: Weigher
+    size: Callable[[int], int]
+    replace: bool
+    seed: int
+
+    def positions(self, rows: Adapter) -> NDArray[np.int64]:
+        """Positions of the drawn rows, in the order drawn, shape (k,).
+
+        Raises:
+            WeightError: the weights cannot be drawn by.
+
+        Warns:
+            TQLWarning: without replacement, fewer rows have a positive weight than were asked for.
+        """
+        weights = self.weigher.weigh(rows)
+        size = self.size(rows.rows)
+        if not rows.rows:
+            if size:
+                message = f"cannot draw {size:,} rows from an empty frame"
+                raise WeightError(message, hint="an empty frame takes no limit")
+            return np.empty(0, np.int64)
+        self.weigher.check_drawable(weights)
+        try:
+            found = draw(weights, size, replace=self.replace, seed=self.seed)
+        except MemoryError:
+            raise TQLError(f"a sample of {size:,} rows does not fit into memory") from None
+        if len(found) < size:
+            message = (
+                f"{size:,} rows were asked for without replacement, but only {len(found):,} have a positive weight"
+            )
+            warnings.warn(TQLWarning(message), stacklevel=_caller_level())
+        return found
+
+
+def seed_of_sample(seed: int, number: int) -> int:
+    """Seed of a statement's SAMPLE BY clause by its number; the first draws as `sample` does with the same seed."""
+    return seed if number == 0 else derived_seed(seed, 0, number)
+
+
+def random_numbers(seed: int) -> RandomNumbers:
+    """The numbers of `random()`: for each call in a text others, for each row one."""
+
+    def numbers(call: int) -> pl.Expr:
+        streams = Streams(derived_seed(seed, _RANDOM, call))
+
+        def fill(rows: pl.Series) -> pl.Series:
+            return pl.Series(streams.uniforms(0, len(rows)))
+
+        return pl.int_range(pl.len()).map_batches(fill, return_dtype=pl.Float64())
+
+    return numbers
+
+
+def _caller_level() -> int:
+    """Stack level of the first caller outside the libraries, so that a warning points at the user's line."""
+    level, frame = 1, sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in _LIBRARIES:
+        level, frame = level + 1, frame.f_back  # type: ignore[assignment]
+    return level
