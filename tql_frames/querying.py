@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from tql_frames.compiler import CompiledSampler, Frames, Relation, Scan, Size, compile_statement, named_columns, whole
+from tql_frames.compiler import CompiledSampler
 from tql_frames.drawing import Draw, random_numbers, seed_of_sample
 from tql_frames.errors import Fault, TQLError
 from tql_frames.frames import Adapter, Deferred, LazyAdapter, PolarsAdapter
 from tql_frames.language import parse_statement, tree
 from tql_frames.language.parameters import bind
+from tql_frames.planning import Frames, Relation, Scan, Size, compile_statement, named_columns, whole
 from tql_frames.weighing import Weigher
 
 

@@ -77,7 +77,7 @@ def aligned(node: Node, a: Value, b: Value) -> tuple[Value, Value]:
     if isinstance(a.size, int) and isinstance(b.size, int):
         _check_length(node, a.size, b.size)
         return a, b
-    one_length = pl.lit(a.size) == pl.lit(b.size) if isinstance(a.size, int) else a.size == b.size
+    one_length = b.size == a.size if isinstance(b.size, pl.Expr) else a.size == b.size
     cut, other = (a, b) if b.parts is not None else (b, a)  # a literal list would be written out once a row
     assert cut.base is not None
     cut = replace(cut, base=pl.when(one_length).then(cut.base))

@@ -86,8 +86,12 @@ def check_size(node: Node) -> int:
     Raises:
         Fault: there are more than can be evaluated; blamed on the innermost node of which that is true.
     """
-    below = [check_size(child) for child in node.children()]
+    children = list(node.children())
+    below = [check_size(child) for child in children]
     size = 1 + sum(below)
+    for child, terms in zip(children, below, strict=True):
+        if isinstance(child, tree.Array) and terms > 1:  # an array of text: each item of what stands beside it
+            size += len(child.items) * (sum(below) - terms)
     match node:
         case tree.Comparison() | tree.WeightChoice():
             size *= 2
@@ -105,8 +109,8 @@ def check_size(node: Node) -> int:
             size *= 8
         case tree.Call("cosine_similarity", _):
             size *= 16
-    # Of a list beside ARRAY[…] each item may be compared by itself.
-    size *= max((len(child.items) for child in node.children() if isinstance(child, tree.Array)), default=1)
+        case tree.Array(items) if all(map(_is_number, items)):
+            size = 1  # one literal list
     if size > _MOST_TERMS:
         hint = "compute a part of it as a column of the frame, and name that column"
         raise Fault(
@@ -116,3 +120,8 @@ def check_size(node: Node) -> int:
             hint,
         )
     return size
+
+
+def _is_number(node: Node) -> bool:
+    node = node.operand if isinstance(node, tree.Negative) else node
+    return isinstance(node, tree.Literal) and isinstance(node.value, (int, float))

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from tql_frames.compiler import json_text
 from tql_frames.compiler.comparisons import comparison
 from tql_frames.compiler.elementwise import element, elements
 from tql_frames.compiler.operators import arithmetic, number
@@ -39,6 +40,8 @@ def array(node: Node, items: Sequence[Value]) -> Value:
     if any(isinstance(item.node, Array) for item in items):
         dtype: DataType = _row_dtype(items)
     else:
+        given = _item_dtype([item for item in items if item.json is None] or items)
+        items = [json_text.beside_dtype(item, given) for item in items]
         dtype = _item_dtype(items)
     parts = tuple(_as_part(item, dtype) for item in items)
     known = [_known(part) for part in parts]

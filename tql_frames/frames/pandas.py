@@ -14,11 +14,11 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tql_frames.compiler import Relation, Scan
 from tql_frames.compiler.scope import column
 from tql_frames.errors import TQLError, TQLTypeError
 from tql_frames.frames.base import Positions
 from tql_frames.frames.polars import evaluate
+from tql_frames.planning import Relation, Scan
 
 
 class PandasAdapter:

@@ -11,10 +11,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tql_frames.compiler import Relation, Scan
 from tql_frames.compiler.scope import column
 from tql_frames.errors import TQLError
 from tql_frames.frames.base import Positions
+from tql_frames.planning import Relation, Scan
 
 
 class PolarsAdapter:

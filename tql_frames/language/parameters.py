@@ -93,4 +93,4 @@ def _constant(value: object, span: Span, number: int) -> Node:
     if isinstance(value, (dt.date, dt.time)):  # a datetime is a date
         return tree.Literal(value.isoformat(), span=span)
     words = "a number, text, true or false, None, a date or time, or a list of them"
-    raise Fault(TQLTypeError, f"parameter {number} is {words}, not {type(value).__name__}", span)
+    raise Fault(TQLTypeError, f"parameter {number} must be {words}, not {type(value).__name__}", span)

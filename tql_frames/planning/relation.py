@@ -13,7 +13,7 @@ import polars as pl
 
 from tql_frames.compiler.scope import Field, column
 from tql_frames.compiler.types import DataType, Value, is_null, is_number, is_text
-from tql_frames.errors import TQLError
+from tql_frames.errors import TQLError, TQLTypeError
 
 
 class Rows:
@@ -153,3 +153,15 @@ def whole(
         slice_pushdown=False,
         schema=pl.Schema(plan.collect_schema() if schema is None else schema),
     )
+
+
+def check_values(fields: Iterable[Field], clause: str) -> None:
+    """Make sure that a clause can look at the values of fields.
+
+    Raises:
+        TQLError: one cannot be read, or holds Python objects.
+    """
+    for each in fields:
+        if isinstance(each.known, pl.Object):
+            message = f"{clause} cannot look into column {each.label!r}, which holds Python objects"
+            raise TQLTypeError(message, hint="name the columns that are wanted instead of *")

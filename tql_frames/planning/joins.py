@@ -9,13 +9,13 @@ import polars as pl
 
 from tql_frames.compiler import operators
 from tql_frames.compiler.comparisons import compare
-from tql_frames.compiler.relation import Names, Relation, Rows, common_type
 from tql_frames.compiler.scope import Field, FieldScope, column
 from tql_frames.compiler.translate import RandomNumbers, Translator
 from tql_frames.compiler.types import Value, is_nested, is_number, is_text
-from tql_frames.errors import Fault, TQLError, TQLNameError, TQLTypeError, TQLUnsupportedError
+from tql_frames.errors import Fault, TQLNameError, TQLTypeError, TQLUnsupportedError
 from tql_frames.language import tree
 from tql_frames.language.tree import Node
+from tql_frames.planning.relation import Names, Relation, Rows, check_values, common_type
 
 
 def join(node: tree.Join, left: Relation, right: Relation, names: Names, random: RandomNumbers | None) -> Relation:
@@ -30,9 +30,7 @@ def join(node: tree.Join, left: Relation, right: Relation, names: Names, random:
     if twice:
         message = f"two frames are called {sorted(twice)[0]!r} here"
         raise Fault(TQLNameError, message, node.right.span, "give one another name with AS")
-    for each in (*left.fields, *right.fields):
-        if isinstance(each.dtype, TQLError):
-            raise each.dtype
+    check_values((*left.fields, *right.fields), "JOIN")
     shared = set(left.read)
     renamed = {each.key: names.new("right") for each in right.fields if each.key in shared}
     right = replace(

@@ -12,10 +12,7 @@ from fractions import Fraction
 
 import polars as pl
 
-from tql_frames.compiler import grouping, json_text, operators
-from tql_frames.compiler.combinations import combine
-from tql_frames.compiler.joins import join
-from tql_frames.compiler.relation import Names, Relation, Scan, added, from_scan, is_read, kept
+from tql_frames.compiler import json_text, operators
 from tql_frames.compiler.sampler import CompiledSampler, check_size, compile_tree
 from tql_frames.compiler.scope import Field, FieldScope, column
 from tql_frames.compiler.translate import RandomNumbers, Translator
@@ -32,6 +29,10 @@ from tql_frames.errors import (
 )
 from tql_frames.language import tree, unparse
 from tql_frames.language.tree import Node
+from tql_frames.planning import grouping
+from tql_frames.planning.combinations import combine
+from tql_frames.planning.joins import join
+from tql_frames.planning.relation import Names, Relation, Scan, added, check_values, from_scan, is_read, kept
 
 
 @dataclass(frozen=True)
@@ -349,12 +350,8 @@ class _Compiler:
 
     def _distinct(self, relation: Relation, outputs: list[_Output]) -> tuple[Relation, list[_Output]]:
         relation, outputs = self._computed(relation, outputs, range(len(outputs)))
-        keys = []
-        for output in outputs:
-            if isinstance(output.dtype, TQLError):
-                raise output.dtype
-            assert output.field is not None or output.key is not None
-            keys.append(output.key or output.field.key)  # type: ignore[union-attr]
+        check_values([output.field for output in outputs if output.field is not None], "DISTINCT")
+        keys = [output.key if output.field is None else output.field.key for output in outputs]
         return relation.with_plan(relation.plan.unique(keys, keep="first", maintain_order=True)), outputs
 
     def _computed(

@@ -7,11 +7,11 @@ from typing import Literal
 
 import polars as pl
 
-from tql_frames.compiler.relation import Names, Relation, Rows, common_type, is_read
 from tql_frames.compiler.scope import Field, column
 from tql_frames.compiler.types import describe
-from tql_frames.errors import Fault, TQLError, TQLNameError, TQLTypeError
+from tql_frames.errors import Fault, TQLNameError, TQLTypeError
 from tql_frames.language import tree
+from tql_frames.planning.relation import Names, Relation, Rows, check_values, common_type, is_read
 
 
 def combine(node: tree.Combination, left: Relation, right: Relation, names: Names) -> Relation:
@@ -85,9 +85,7 @@ def _merged(node: tree.Combination, a: Field, b: Field, *, same: bool) -> Field:
     """The field of the result: still a column of the frame where both sides are the same one."""
     if same and a.origin is not None and a.origin == b.origin:
         return a
-    for each in (a, b):
-        if isinstance(each.dtype, TQLError):
-            raise each.dtype
+    check_values((a, b), node.operator.upper())
     dtype = common_type(a.known, b.known)
     if dtype is None:
         message = f"{node.operator.upper()} cannot join {describe(a.known)} with {describe(b.known)} in {a.label!r}"

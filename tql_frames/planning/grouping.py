@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import polars as pl
 
-from tql_frames.compiler.relation import Names, Relation, Rows, whole
 from tql_frames.compiler.scope import Field, column
 from tql_frames.errors import Fault, Span, TQLError, TQLTypeError
+from tql_frames.planning.relation import Names, Relation, Rows, check_values, whole
 
 _MOST_ROWS = 2**40  # beyond any memory
 
@@ -26,9 +26,7 @@ def group(
         names: makes new names.
         numbered: whether the groups are numbered, as rows of their own.
     """
-    for each in relation.fields:
-        if isinstance(each.dtype, TQLError):
-            raise each.dtype
+    check_values(relation.fields, "GROUP BY")
     lists = [*(column(name) for name in relation.read), *(column(name).first() for name in constants)]
     members = None
     if relation.row is not None:
