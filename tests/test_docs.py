@@ -1,0 +1,177 @@
+"""The language reference: its examples show what they say, and it leaves out no clause, function or deviation."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tql_frames import TQLError
+from tql_frames.compiler import registry
+from tql_frames.compiler.functions import FUNCTIONS
+from tql_frames.compiler.translate import _IN_CONTEXT, WEIGHT_CHOICES
+from tql_frames.language import is_statement, keywords, parse, parse_statement, tree
+from tql_frames.language.tree import Node
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")
+CASES = json.loads((ROOT / "tests" / "cases" / "conformance.json").read_text(encoding="utf-8"))
+BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+EXAMPLES = [example for block in BLOCKS for example in doctest.DocTestParser().get_examples(block)]
+UNRECORDED = "### What no recorded query shows"
+
+
+def test_examples_show_what_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_registered", {})  # what the page registers is gone afterwards
+    names: dict[str, object] = {}
+    runner = doctest.DocTestRunner()  # to the letter: carets stand where they stand
+    for block in BLOCKS:
+        assert ">>>" in block, block
+        test = doctest.DocTestParser().get_doctest(block, names, "language.md", "language.md", 0)
+        runner.run(test, clear_globs=False)
+        names.update(test.globs)
+    assert runner.summarize(verbose=False).failed == 0
+
+
+# --- what the examples show ------------------------------------------------------------------------------------------
+
+
+def texts() -> list[str]:
+    """TQL texts of the examples that work."""
+    working = [ast.parse(example.source) for example in EXAMPLES if example.exc_msg is None]
+    nodes = [node for source in working for node in ast.walk(source)]
+    constants = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return [text for text in constants if read(text) is not None]
+
+
+def read(text: str) -> Node | None:
+    """The tree of a statement or an expression; None of anything else, a bare word included."""
+    try:
+        found = parse_statement(text) if is_statement(text) else parse(text)
+    except TQLError:
+        return None
+    return None if isinstance(found, (tree.Column, tree.Literal)) else found
+
+
+def every(node: Node) -> Iterator[Node]:
+    yield node
+    for child in node.children():
+        yield from every(child)
+
+
+NODES = [node for text in texts() for node in every(read(text))]  # type: ignore[arg-type]
+CODE = "\n".join(re.sub(r"'[^']*'", "''", text).lower() for text in texts())  # without the texts in the texts
+
+
+@pytest.mark.parametrize("name", sorted([*FUNCTIONS, *_IN_CONTEXT, *WEIGHT_CHOICES]))
+def test_every_function_has_an_example(name: str) -> None:
+    assert any(isinstance(node, (tree.Call, tree.WeightChoice)) and node.name == name for node in NODES)
+
+
+@pytest.mark.parametrize("name", sorted([*FUNCTIONS, *_IN_CONTEXT, *WEIGHT_CHOICES]))
+def test_every_function_has_a_meaning(name: str) -> None:
+    functions = PAGE.split("## Functions")[1].split("## Errors")[0]
+    assert re.search(rf"`{name}(\(|`)", functions)
+
+
+SHOWN = sorted(keywords.RESERVED - keywords.UNSUPPORTED | keywords.SOMETIMES)
+
+
+@pytest.mark.parametrize("word", SHOWN)
+def test_every_keyword_is_in_an_example(word: str) -> None:
+    assert re.search(rf"\b{word}\b", CODE)
+
+
+@pytest.mark.parametrize(
+    "clause",
+    [
+        r"select distinct ",
+        r"select top \d",
+        r"select \*",
+        r"select \w+\.\*",
+        r" from \(select",
+        r" from \w+ as \w+ where",
+        r" inner join ",
+        r" left join ",
+        r" right join ",
+        r" full outer join ",
+        r" cross join ",
+        r" join \w+ using \(",
+        r" join \w+ as \w+ on ",
+        r" where ",
+        r" expand by \d+ \d+",
+        r" overlap true",
+        r" group by ",
+        r" ungroup by split",
+        r" ungroup by \d",
+        r" order by .* asc",
+        r" order by .* desc",
+        r" limit \d+ offset \d+",
+        r" limit \d+ percent",
+        r" limit \?",
+        r" limit all",
+        r" sample by max_weight\(",
+        r" sample by age",
+        r" replace false limit \d",
+        r"\bsum_weight\(",
+        r" union ",
+        r" union all ",
+        r" intersect ",
+        r" except ",
+        r"array\[",
+        r"\[\w*:\w*\]",
+        r" not in ",
+        r" is not null",
+    ],
+)
+def test_every_clause_is_in_an_example(clause: str) -> None:
+    assert re.search(clause, CODE)
+
+
+def test_every_refused_word_is_in_an_example() -> None:
+    refused = next(example.source for example in EXAMPLES if example.source.startswith("refused"))
+    for word in keywords.UNSUPPORTED:
+        assert re.search(rf"\b{word}\b", refused)
+
+
+# --- what the page lists ---------------------------------------------------------------------------------------------
+
+
+def test_the_keywords_are_the_keywords() -> None:
+    lists = [set(words.split()) for words in re.findall(r"```text\n([a-z\s]+)\n```", PAGE)]
+    assert lists == [set(keywords.RESERVED), set(keywords.SOMETIMES)]
+
+
+def names(text: str) -> list[str]:
+    """First cells of the tables of differences."""
+    rows = re.findall(r"^\| (.+?) \| .+ \|$", text, re.MULTILINE)
+    return [name for name in rows if name != "difference"]
+
+
+def test_the_deviations_are_those_of_the_recorded_queries() -> None:
+    differences = PAGE.split("## Differences from Deep Lake")[1]
+    recorded, unrecorded = differences.split(UNRECORDED)
+    assert sorted(names(recorded)) == sorted(CASES["deviations"])
+    assert len(names(unrecorded)) == 6
+    assert f"{len(CASES['cases']) + len(CASES['crashes'])} recorded queries" in " ".join(differences.split())
+    assert f"of which {len(CASES['crashes'])} crash or hang it" in " ".join(differences.split())
+
+
+def test_the_rows_of_a_table_have_as_many_cells_as_its_head() -> None:
+    tables = re.findall(r"(?:^\|.*\n)+", PAGE, re.MULTILINE)
+    assert tables
+    for table in tables:
+        cells = {len(re.sub(r"`[^`]*`", "", line).split("|")) for line in table.splitlines()}
+        assert len(cells) == 1, table
+
+
+def test_links_lead_somewhere() -> None:
+    headings = {re.sub(r"[^\w -]", "", line).replace(" ", "-").lower() for line in re.findall(r"^#+ (.*)$", PAGE, re.M)}
+    links = re.findall(r"\]\(#([\w-]+)\)", PAGE)
+    assert links
+    assert set(links) <= headings
