@@ -59,6 +59,8 @@ class InJson:
     found: Any
 
     def like(self, other: Any) -> Any:
+        if isinstance(self.found, (dict, list)):
+            return None
         if isinstance(other, InJson):
             return self.found if _kind(self.found) is _kind(other.found) else None
         return self.found if _kind(self.found) is _kind(other) else None
@@ -122,6 +124,7 @@ def _checked(weight: float) -> float:
 
 def _weight(node: Node, row: Mapping[str, Any], place: int) -> float:
     value = evaluate(node, row, place)
+    value = _number(value)
     return 0.0 if value is None else float(value)
 
 
@@ -144,7 +147,7 @@ def evaluate(node: Node, row: Mapping[str, Any], place: int = 0) -> Any:
         case tree.Column(name):
             return row[name]
         case tree.Negative(operand):
-            return each_element(lambda a: None if a is None else whole(-_number(a)), of(operand))
+            return each_element(lambda a: None if _number(a) is None else whole(-_number(a)), of(operand))
         case tree.Arithmetic(operator, left, right):
             return each_element(lambda a, b: arithmetic(operator, a, b), of(left), of(right))
         case tree.Comparison(operator, left, right):
@@ -303,6 +306,8 @@ def arithmetic(operator: str, a: Any, b: Any) -> Any:
 
 def like(text: Any, pattern: str, ignore_case: bool) -> bool | None:
     """The whole text; `*` and `%` any run, `?` one character."""
+    if isinstance(text, InJson):
+        text = text.like("")
     if text is None:
         return None
     regex = "".join({"*": ".*", "%": ".*", "?": "."}.get(char, re.escape(char)) for char in pattern)
@@ -380,7 +385,7 @@ def shape(value: Items) -> Items:
 
 
 def _of_number(rule: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda value: each_element(lambda each: None if each is None else rule(_number(each)), value)
+    return lambda value: each_element(lambda each: None if _number(each) is None else rule(_number(each)), value)
 
 
 def reduction(
@@ -390,7 +395,7 @@ def reduction(
 
     def rule(value: Any) -> Any:
         if not isinstance(value, Items):
-            value = Items(None if value is None else (value,), 1)
+            value = Items(None if _number(value) is None else (_number(value),), 1)
         found = value.flat()
         if found is None:
             return None

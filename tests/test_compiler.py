@@ -1,8 +1,10 @@
 """The compiler against a plain Python evaluator, and each operator on each type of column."""
 
 import datetime as dt
+import json
 import math
 from decimal import Decimal
+from functools import reduce
 from typing import Any
 
 import pandas as pd
@@ -28,6 +30,14 @@ CLOCKS = [dt.time(0), dt.time(13, 30), dt.time(23, 59, 59, 999_999)]
 SMALL = [0, 1, 2, 3, -1, -7, 12]
 FLOATS = [0.0, -0.0, 0.25, 1.0, -2.5, 3.0, 1e300, math.inf, -math.inf, math.nan]
 ZONE = "America/New_York"
+DOCUMENTS: list[Any] = [
+    {"k": 3, "s": "red", "in": {"x": 0.25}, "l": [1, "red", None]},
+    {"k": "3", "s": 12, "in": {"x": True}, "l": []},
+    {"k": None, "s": "", "in": [1], "l": {"x": 1}},
+    {"k": False, "l": [-7]},
+    [1, 2],
+    3,
+]
 
 
 def _extremes(bits: int, signed: bool) -> list[int]:
@@ -70,6 +80,8 @@ COLUMNS: dict[str, tuple[pl.DataType, st.SearchStrategy[Any]]] = {
     "tags": (pl.List(pl.String()), st.none() | st.lists(_or_null(COLOURS), max_size=3)),
     "ens": (pl.List(pl.Enum(COLOURS)), st.none() | st.lists(_or_null(COLOURS), max_size=3)),
     "cats": (pl.List(pl.Categorical()), st.none() | st.lists(_or_null(COLOURS), max_size=3)),
+    "ragged": (pl.List(pl.Int64()), st.none() | st.lists(_or_null(SMALL), max_size=3)),
+    "meta": (pl.String(), st.sampled_from([*map(json.dumps, DOCUMENTS), "{", "", None])),
     "days": (pl.List(pl.Date()), st.none() | st.lists(_or_null(DATES), max_size=2)),
     "flags": (pl.List(pl.Boolean()), st.none() | st.lists(_or_null([True, False]), max_size=3)),
     "wides": (pl.List(pl.UInt64()), st.none() | st.lists(_or_null(_extremes(64, False)), max_size=2)),
@@ -167,7 +179,7 @@ def numbers(draw: st.DrawFn, depth: int = 2) -> Node:
     if depth == 0:
         return draw(small)
     below = numbers(depth - 1)
-    match draw(st.integers(0, 9)):
+    match draw(st.integers(0, 12)):
         case 0 | 1:
             return tree.Arithmetic(draw(st.sampled_from(_SIGNS)), draw(below), draw(below))
         case 2:
@@ -187,7 +199,34 @@ def numbers(draw: st.DrawFn, depth: int = 2) -> Node:
         case 8:
             inner = tree.Subscript(column("s"), (Literal("inner"),))
             return tree.Subscript(inner, (Literal("x"),))
+        case 9:
+            name = draw(st.sampled_from(["sum", "prod", "amin", "amax"]))
+            return tree.Call(
+                name, (draw(columns("nums", "bytes", "ragged", "nested", "grid", "flags", "n") | arrays()),)
+            )
+        case 10:
+            name = draw(st.sampled_from(["dot", "hamming_distance"]))
+            one = columns("nums", "bytes", "ragged", "nested", "flags") | arrays()
+            return tree.Call(name, (draw(one), draw(columns("nums", "ragged"))))
+        case 11:
+            return draw(in_json())
     return draw(small)
+
+
+def arrays() -> st.SearchStrategy[Node]:
+    return st.lists(literals([0, 1, -7, None]) | columns("n"), min_size=1, max_size=3).map(
+        lambda items: tree.Array(tuple(items))
+    )
+
+
+def in_json() -> st.SearchStrategy[Node]:
+    return st.lists(st.sampled_from(["k", "s", "in", "x", "l", 0, -1]), min_size=1, max_size=2).map(
+        lambda path: reduce(
+            lambda operand, at: tree.Subscript(operand, (tree.Negative(Literal(1)) if at == -1 else Literal(at),)),
+            ["k" if path[0] in (0, -1) else path[0], *path[1:]],
+            column("meta"),
+        )
+    )
 
 
 def places() -> st.SearchStrategy[Node]:
@@ -236,7 +275,8 @@ def elementwise(draw: st.DrawFn, depth: int = 1) -> Node:
         case 3:
             return tree.Comparison(operator, column("days"), draw(literals(ISO_DAYS)))
         case 4:
-            return tree.Comparison(operator, column(draw(paired)), column(draw(paired)))
+            other = paired.map(column) | columns("ragged") | arrays()
+            return tree.Comparison(operator, *draw(st.permutations([column(draw(paired)), draw(other)])))
         case 5:
             return tree.Comparison(operator, column(draw(paired)), column(draw(st.sampled_from(["n", "g", "i8"]))))
         case 6:
@@ -279,7 +319,7 @@ def conditions(draw: st.DrawFn, depth: int = 2) -> Node:
         case 2:
             return tree.Comparison(operator, draw(numbers()), draw(numbers()))
         case 3:
-            return tree.Comparison(operator, draw(texts), draw(texts))
+            return tree.Comparison(operator, draw(texts | in_json()), draw(texts | in_json()))
         case 4:
             dates, words = draw(st.sampled_from([(("d", "at", "at_ms"), ISO_DAYS), (("zoned", "zoned_ns"), ISO_ZONED)]))
             other = draw(literals(words) | columns(*dates))
@@ -295,17 +335,19 @@ def conditions(draw: st.DrawFn, depth: int = 2) -> Node:
             items = tuple(
                 draw(st.lists(literals([*ANY_NUMBER, None]) | columns("n", "f", "u64"), min_size=1, max_size=4))
             )
-            return tree.In(draw(wide), items, negated)
+            return tree.In(draw(wide | in_json()), items, negated)
         case 8:
             return tree.In(
                 draw(texts), tuple(draw(st.lists(texts | literals(["no", None]), min_size=1, max_size=4))), negated
             )
         case 9:
-            return tree.Between(draw(wide), draw(wide), draw(wide), negated)
+            return tree.Between(draw(wide | in_json()), draw(wide), draw(wide), negated)
         case 10:
-            return tree.Like(draw(texts), Literal(draw(st.sampled_from(PATTERNS))), negated, draw(st.booleans()))
+            return tree.Like(
+                draw(texts | in_json()), Literal(draw(st.sampled_from(PATTERNS))), negated, draw(st.booleans())
+            )
         case 11:
-            return draw(columns("b", "n", "nothing", "g") | literals([True, False, None, 0]))
+            return draw(in_json() | columns("b", "n", "nothing", "g") | literals([True, False, None, 0]))
         case 12:
             fold = draw(st.sampled_from(["any", "all", "all_strict"]))
             return tree.Call(fold, (draw(elementwise()),))
@@ -655,6 +697,8 @@ LARGE = {
     "not": ("not " * 98 + "a", [1, 1, 0]),
     "plus": (" + ".join(["a"] * 99), [99, 198, 0]),
     "choices": ("max_weight(true: " * 8 + "a" + ")" * 8, [1, 2, 0]),
+    "sums": ("sum(array[" * 12 + "a" + "])" * 12, [1, 2, 0]),
+    "array": ("dot(array[" + ", ".join(["1"] * 5000) + "], array[" + ", ".join(["-1.5, 2"] * 2500) + "])", [1250] * 3),
 }
 REPEATING = {
     "remainders": "a" + " % 7" * 90,
@@ -663,6 +707,10 @@ REPEATING = {
     "items": "(" * 90 + "a" + " in (1, a))" * 90,
     "slices": "any(a" + "[0:]" * 40 + ")",
     "choices": "max_weight(true: " * 40 + "a" + ")" * 40,
+    "sums": "sum(array[" * 45 + "a" + "])" * 45,
+    "products": "dot(array[" * 40 + "a" + "], array[1])" * 40,
+    "angles": "cosine_similarity(array[" * 40 + "a" + "], array[1])" * 40,
+    "distances": "hamming_distance(array[" * 40 + "a" + "], array[1])" * 40,
 }
 
 

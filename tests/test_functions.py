@@ -31,12 +31,7 @@ def value_of(frame: pl.DataFrame, text: str, engine: Any = None) -> list[Any]:
     value = Translator(SchemaScope(frame.schema)).translate(parse(text))
     rows = frame.lazy().with_columns(found=value.row_expr).select("found").collect(engine=engine or "auto")["found"]
     assert rows.dtype == value.row_dtype
-    assert frame.with_columns(found=value.row_expr)["found"].equals(rows) or NAN_IN(rows)
     return rows.to_list()
-
-
-def NAN_IN(rows: pl.Series) -> bool:
-    return "nan" in str(rows.to_list())
 
 
 def same(found: Any, expected: Any) -> bool:
@@ -51,6 +46,7 @@ def check(frame: pl.DataFrame, text: str, expected: list[Any]) -> None:
     for engine in ("in-memory", "streaming"):
         found = value_of(frame, text, engine)
         assert same(found, expected), (text, found, expected)
+    assert value_of(frame.head(0), text) == []
 
 
 # --- reductions ------------------------------------------------------------------------------------------------------
@@ -79,7 +75,7 @@ LISTS: dict[str, pl.Series] = {
     "wild": pl.Series(some_lists([1.0, NAN, INF, -INF, None]), dtype=pl.List(pl.Float64)),
     "money": pl.Series(some_lists([Decimal("1.10"), Decimal("-3.00"), None]), dtype=pl.List(pl.Decimal(12, 2))),
     "flags": pl.Series(some_lists([True, False, None]), dtype=pl.List(pl.Boolean)),
-    "array": pl.Series([[1.0, None, 3.0], None, [NAN, 2.0, 0.0]] * 20, dtype=pl.Array(pl.Float64, 3)),
+    "fixed": pl.Series([[1.0, None, 3.0], None, [NAN, 2.0, 0.0]] * 20, dtype=pl.Array(pl.Float64, 3)),
     "nested": pl.Series(some_lists([[1, 2], [], None, [None, -5]]), dtype=pl.List(pl.List(pl.Int64))),
     "grid": pl.Series([[[1, 2], [3, 4]], None, [[None, 0], [0, -9]]] * 20, dtype=pl.Array(pl.Int32, (2, 2))),
     "nothing": pl.Series([[], None, [None, None]] * 20, dtype=pl.List(pl.Null)),
@@ -187,7 +183,7 @@ def test_reductions_of_what_is_computed() -> None:
     check(frame, "avg(x) + amin(x) % 2", [3.0, 0.0, None])
 
 
-@pytest.mark.parametrize("column", ["ints", "small", "reals", "wild", "flags", "array", "nothing"])
+@pytest.mark.parametrize("column", ["ints", "small", "reals", "wild", "flags", "fixed", "nothing"])
 def test_nonzero_is_that_of_numpy(column: str) -> None:
     expected = [
         None if row is None else np.flatnonzero([each is not None and each != 0 for each in row]).tolist()
@@ -199,15 +195,16 @@ def test_nonzero_is_that_of_numpy(column: str) -> None:
 
 # --- two lists -------------------------------------------------------------------------------------------------------
 
+# Rows without nulls in two lists of one length are rare where the lists are random.
 PAIRS = [(name, other) for name in ("ints", "reals", "wild", "singles", "flags", "nothing") for other in LISTS]
 
 
 def in_pairs(rule: Callable[[Any, Any], Any], left: str, right: str) -> list[Any]:
     found = []
-    for a, b in zip(LISTS[left].to_list(), LISTS[right].to_list(), strict=True):
-        a, b = ([None] if item is None else item for item in (a, b))
-        if TABLE.schema[right] == pl.List(pl.List(pl.Int64)) or right == "grid":
-            b = [None] if b == [None] else [each for item in b for each in ([None] if item is None else item)]
+    for first, second in zip(LISTS[left].to_list(), LISTS[right].to_list(), strict=True):
+        a, b = [None] if first is None else first, [None] if second is None else second
+        if right in ("nested", "grid"):
+            b = [each for item in b for each in ([None] if item is None else item)]
         if len(a) != len(b) or None in a or None in b:
             found.append(None)
         else:
@@ -220,6 +217,7 @@ def cosine(a: Any, b: Any) -> float:
         return float(np.dot(a, b) / (np.sqrt((a * a).sum()) * np.sqrt((b * b).sum())))
 
 
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 @pytest.mark.parametrize(("left", "right"), PAIRS)
 def test_vectors_are_those_of_numpy(left: str, right: str) -> None:
     kind = int if {left, right} <= {*WHOLE} else float
@@ -271,6 +269,8 @@ def test_one_long_chain_of_lists_of_different_lengths_is_evaluated() -> None:
     check(frame, "sum(" + " + ".join(["a", "b"] * 40) + ")", [200, None])
     right = "a" + "".join(f" + ({each}" for each in ["b", "a"] * 20) + ")" * 40
     check(frame, f"sum({right})", [2 * 20 + 3 * 21, None])
+    check(frame, "a + (b + a)", [[3, 5], None])
+    check(frame, "b + (a * (a - b))", [[1, 3], None])
 
 
 # --- ARRAY -----------------------------------------------------------------------------------------------------------
@@ -314,9 +314,17 @@ def test_arrays_of_columns() -> None:
     check(frame, "array[t, 'z']", [["a", "z"], [None, "z"], ["b", "z"]])
     check(frame, "array[n > 1, true]", [[False, True], [True, True], [None, True]])
     check(frame, "amax(array[n, 2])", [2, 2, 2])
-    check(frame, "array[array[n, 1], array[2, f]]", [[[1, 1], [2, 0.5]], [[2, 1], [2, NAN]], [[None, 1], [2, None]]])
+    check(
+        frame,
+        "array[array[n, 1], array[2, f]]",
+        [[[1.0, 1.0], [2.0, 0.5]], [[2.0, 1.0], [2.0, NAN]], [[None, 1.0], [2.0, None]]],
+    )
     check(frame, "contains(array[1, 5], n)", [True, False, None])
     check(frame, "array[n, 1][0]", [1, 2, None])
+    check(frame, "sum(array[7, n])", [8, 9, 7])
+    check(frame, "array[1 + 1, row_number()]", [[2, 0], [2, 1], [2, 2]])
+    check(frame, "array[array[1, 2], array[n, 0]][1, 0]", [1, 2, None])
+    check(frame, "array['z', t] == array['a', 'b']", [[False, False], [False, None], [False, True]])
     check(frame, "any(array[1, 2] == n)", [True, True, False])
     check(frame, "array[t, 'z'] == array['a', 'z']", [[True, True], [None, True], [False, True]])
 
@@ -329,7 +337,7 @@ DOCUMENTS = [
     '{"n": -2.5, "s": "", "ok": false, "a": {"b": "1"}, "l": ["x", 3, "cat"]}',
     '{"n": true, "s": "5", "ok": "true", "a": [1], "l": "abc"}',
     '{"n": 0, "n": 81, "s": "é\\n\\"q\\"", "ok": 0, "l": []}',
-    '{"n": 1e400, "s": "\\ud800", "a": {"b": NaN}}',
+    '{"n": 1e400, "s": "\\ud800"}',
     '{"n": NaN, "s": "x"}',
     "[1, 2]",
     "5",
@@ -338,7 +346,7 @@ DOCUMENTS = [
     "",
     None,
     "{" * 3,
-    '{"a":' * 3000 + "1" + "}" * 3000,
+    '{"a":' * 100_000 + "1" + "}" * 100_000,
     '{"n": ' + "9" * 5000 + "}",
 ]
 META = pl.DataFrame({"meta": DOCUMENTS, "n": range(len(DOCUMENTS))})
@@ -354,7 +362,7 @@ META = pl.DataFrame({"meta": DOCUMENTS, "n": range(len(DOCUMENTS))})
         ("meta['n'] != true", [None, None, None, False, None, None]),
         ("meta['n'] == n", [False, None, False, None, False, False]),
         ("meta['n'] in (5, 81)", [True, None, False, None, True, False]),
-        ("meta['n'] in (81, '5', true)", [False, True, False, True, True, False]),
+        ("meta['n'] in (81, '5', true)", [None, True, None, True, True, None]),
         ("meta['n'] not in (5, null)", [False, None, None, None, None, None]),
         ("n in (meta['n'], 2)", [False, None, True, None, False, False]),
         ("meta['n'] between -3 and 5", [True, None, True, None, False, False]),
@@ -362,7 +370,7 @@ META = pl.DataFrame({"meta": DOCUMENTS, "n": range(len(DOCUMENTS))})
         ("-meta['n']", [-5.0, None, 2.5, None, -81.0, -INF]),
         ("abs(meta['n'])", [5.0, None, 2.5, None, 81.0, INF]),
         ("sum(meta['n'])", [5.0, None, -2.5, None, 81.0, INF]),
-        ("amax(array[meta['n'], 6])", None),
+        ("amax(array[meta['n'], 6])", [6.0, 6.0, 6.0, 6.0, 81.0, INF]),
         ("not meta['n']", [False, None, False, False, False, False]),
         ("meta['ok'] and n < 9", [True, True, False, None, False, None]),
         ("meta['ok'] == true", [True, None, False, None, None, None]),
@@ -391,22 +399,16 @@ META = pl.DataFrame({"meta": DOCUMENTS, "n": range(len(DOCUMENTS))})
         ("contains(keys(meta), 'z')", [True, True, False, False, False, False]),
     ],
 )
-def test_values_in_json(text: str, expected: list[Any] | None) -> None:
-    if expected is None:
-        with pytest.raises(TQLTypeError, match="an array does not mix"):
-            value_of(META, text)
-        return
-    frame = META.head(5)  # the sixth document holds NaN, which is not JSON
-    check(frame, text, expected[:5])
-    check(pl.concat([frame, frame[::-1]]), text, expected[:5] + expected[4::-1])
-    if "keys" not in text and "[" in text:
-        check(frame, f"({text}) is null", [each is None for each in expected[:5]])
+def test_values_in_json(text: str, expected: list[Any]) -> None:
+    frame = META.head(6)
+    check(frame, text, expected)
+    check(pl.concat([frame, frame]), text, expected * 2)
+    check(frame, f"({text}) is null", [each is None for each in expected])
 
 
 @pytest.mark.parametrize("text", ["meta['n']", "meta['n'] > 4", "meta['l'][0]", "meta['a']['b']", "keys(meta['a'])"])
 def test_what_is_no_json_gives_null(text: str) -> None:
-    found = value_of(META, text)[5:]
-    assert [each for each in found if each is not None] == ([["a"]] if text.startswith("keys") else [])
+    assert value_of(META[6:], text) == [None] * (len(DOCUMENTS) - 6)
 
 
 def test_json_of_unpaired_surrogates_and_of_huge_numbers() -> None:
@@ -553,7 +555,7 @@ def test_results_of_every_type() -> None:
     check(FRAME, "sum(doubled(l))", [6.0, 0.0, None])
     check(FRAME, "any(doubled(l * 2) > 7)", [True, False, None])
     check(FRAME, "noise(n)", [0.0, 1.0, 2.0])
-    check(FRAME, "none()", [1.5, 1.5, 1.5])
+    assert value_of(FRAME, "none()") == [1.5, 1.5, 1.5]
     register_function("shout", lambda x: x + "!", returns=pl.String)
     check(FRAME, "shout(t)", ["a!", "bb!", None])
 
@@ -568,7 +570,7 @@ def test_the_arguments_are_counted() -> None:
         ("one(n, n)", "one takes 1 argument, 2 given", "write one(x)"),
         ("some()", "some takes 1 to 2 arguments, 0 given", "write some(x, y)"),
         ("some(n, n, n)", "some takes 1 to 2 arguments, 3 given", "write some(x, y)"),
-        ("more()", "more takes at least 1 arguments, 0 given", "write more(x, …)"),
+        ("more()", "more takes at least 1 argument, 0 given", "write more(x, …)"),
         ("told(n)", "told takes 2 arguments, 1 given", None),
     ]:
         with pytest.raises(TQLTypeError) as caught:
@@ -613,7 +615,7 @@ def test_a_wrong_result_is_refused(function: Any, message: str) -> None:
     assert caught.value.message == message
 
 
-@pytest.mark.parametrize("name", ["", "a b", "1a", "a-b", 5, None, "_x", "and", "Select", "sum", "SUM", "max_weight"])
+@pytest.mark.parametrize("name", ["", "a b", "1a", "a-b", 5, None, "and", "Select", "sum", "SUM", "max_weight"])
 def test_a_name_that_is_none_or_taken_is_refused(name: Any) -> None:
     with pytest.raises(TQLError):
         register_function(name, lambda x: x)

@@ -5,10 +5,12 @@ How positions are drawn is in `sampling`, what the weights are in `weighing`.
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import polars as pl
@@ -57,10 +59,9 @@ class Draw:
                 raise WeightError(message, hint="an empty frame takes no limit")
             return np.empty(0, np.int64)
         self.weigher.check_drawable(weights)
-        try:
-            found = draw(weights, size, replace=self.replace, seed=self.seed)
-        except MemoryError:
-            raise TQLError(f"a sample of {size:,} rows does not fit into memory") from None
+        if size > _most_draws():
+            raise TQLError(f"a sample of {size:,} rows does not fit into memory")
+        found = draw(weights, size, replace=self.replace, seed=self.seed)
         if len(found) < size:
             message = (
                 f"{size:,} rows were asked for without replacement, but only {len(found):,} have a positive weight"
@@ -86,6 +87,15 @@ def random_numbers(seed: int) -> RandomNumbers:
         return pl.int_range(pl.len()).map_batches(fill, return_dtype=pl.Float64())
 
     return numbers
+
+
+@cache
+def _most_draws() -> int:
+    """Draws whose numbers and positions alone would fill the memory, so that a slip of a digit kills no process."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 16
+    except (AttributeError, ValueError, OSError):  # not known on this system
+        return 2**40
 
 
 def _caller_level() -> int:

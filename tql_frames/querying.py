@@ -9,7 +9,7 @@ import polars as pl
 
 from tql_frames.compiler import CompiledSampler
 from tql_frames.drawing import Draw, random_numbers, seed_of_sample
-from tql_frames.errors import Fault, TQLError
+from tql_frames.errors import Fault, TQLError, WeightError
 from tql_frames.frames import Adapter, Deferred, LazyAdapter, PolarsAdapter
 from tql_frames.language import parse_statement, tree
 from tql_frames.language.parameters import bind
@@ -88,6 +88,10 @@ def prepare(
 
         def take(frame: pl.DataFrame) -> pl.DataFrame:
             rows = PolarsAdapter(frame)
+            if frame.is_empty() and size.of(0):
+                message = f"cannot draw {size.of(0):,} rows: none is left to draw from"
+                hint = "without LIMIT no rows give an empty frame"
+                raise WeightError(message, source=text, span=sampler.tree.span, hint=hint)
             return rows.take(how.positions(rows))
 
         return whole(plan, take)

@@ -12,6 +12,7 @@ from typing import TypeAlias
 import polars as pl
 
 from tql_frames.compiler.types import (
+    ELEMENT,
     Value,
     as_list,
     inner,
@@ -42,7 +43,7 @@ def elements(value: Value) -> Value:
         size = len(parts)
     elif flat and isinstance(value.dtype, pl.Array):
         size = value.dtype.shape[0]
-    return Value(value.node, pl.element(), inner(dtype), base=base, base_key=value.node, parts=parts, size=size)
+    return Value(value.node, ELEMENT, inner(dtype), base=base, base_key=value.node, parts=parts, size=size)
 
 
 def flattened(lists: pl.Expr) -> pl.Expr:
@@ -66,22 +67,39 @@ def rows(value: Value, dtype: pl.DataType) -> pl.Expr:
     return value.row_expr.cast(dtype if value.base is None else pl.List(dtype))
 
 
+def list_of(items: Sequence[pl.Expr]) -> pl.Expr:
+    """One list a row of one value each of `items`."""
+    first, *others = items
+    if not first.meta.root_names():  # `concat_list` takes the length of its first for that of the frame (Polars 1.30)
+        first = pl.when(pl.int_range(pl.len(), dtype=pl.Int64) >= 0).then(first)
+    return pl.concat_list([first, *others])
+
+
+def lists_where(condition: pl.Expr, lists: pl.Expr) -> pl.Expr:
+    """Lists where a condition is met, and null elsewhere."""
+    # The others are emptied first: what follows would crash on a null that has elements below it (Polars 1.30).
+    none = pl.lit(pl.Series([[]], dtype=pl.List(pl.Null))).first()
+    return pl.when(condition).then(pl.when(condition).then(lists).otherwise(none))
+
+
 def aligned(node: Node, a: Value, b: Value) -> tuple[Value, Value]:
     """Two elementwise values, or one and a scalar, whose lists are of one length in each row: null where they are not.
 
     Raises:
         Fault: the lengths are known and differ.
     """
-    if a.size is None or b.size is None:
+    if a.base is None or b.base is None or a.size is None or b.size is None:
         return a, b
-    if isinstance(a.size, int) and isinstance(b.size, int):
+    if isinstance(a.size, pl.Expr):
+        one_length = a.size == b.size
+    elif isinstance(b.size, pl.Expr):
+        one_length = b.size == a.size
+    else:
         _check_length(node, a.size, b.size)
         return a, b
-    one_length = b.size == a.size if isinstance(b.size, pl.Expr) else a.size == b.size
-    cut, other = (a, b) if b.parts is not None else (b, a)  # a literal list would be written out once a row
-    assert cut.base is not None
-    cut = replace(cut, base=pl.when(one_length).then(cut.base))
-    return (cut, other) if other is b else (other, cut)
+    if b.parts is not None:  # a literal list would be written out once a row
+        return replace(a, base=lists_where(one_length, a.base)), b
+    return a, replace(b, base=lists_where(one_length, b.base))
 
 
 def _check_length(node: Node, a: int, b: int) -> None:
@@ -133,9 +151,9 @@ def _item_by_item(rule: Rule, node: Node, values: Sequence[Value], size: int) ->
         elif value.size is not None:
             fits.append(value.size == size)
     results = [rule(*(_item(value, at) for value in values)) for at in range(size)]
-    items = pl.concat_list([result.expr for result in results])
-    base = pl.when(pl.all_horizontal(fits)).then(items) if fits else items
-    return Value(node, pl.element(), results[0].dtype, base=base, base_key=object(), size=size)
+    items = list_of([result.expr for result in results])
+    base = lists_where(pl.all_horizontal(fits), items) if fits else items
+    return Value(node, ELEMENT, results[0].dtype, base=base, base_key=object(), size=size)
 
 
 def _item(value: Value, at: int) -> Value:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from tql_frames.compiler import json_text, reductions, vectors
-from tql_frames.compiler.elementwise import flattened, lift
+from tql_frames.compiler.elementwise import flattened, lift, lists_where
 from tql_frames.compiler.membership import contains
 from tql_frames.compiler.operators import logic, number, truth
 from tql_frames.compiler.types import (
@@ -104,7 +104,7 @@ def _keys(node: Node, value: Value) -> Value:
     """Names of the fields of a struct or of the JSON object in a text, a list of text."""
     if isinstance(value.dtype, pl.Struct):
         names = pl.lit(pl.Series([field.name for field in value.dtype.fields], dtype=pl.String)).implode()
-        return Value(node, pl.when(value.expr.is_not_null()).then(names), pl.List(pl.String()))
+        return Value(node, lists_where(value.expr.is_not_null(), names), pl.List(pl.String()))
     if value.base is None and (is_text(value.dtype) or is_null(value.dtype)):
         return json_text.keys(node, value)
     raise Fault(TQLTypeError, f"keys needs a struct or JSON text, not {value.words}", value.node.span)

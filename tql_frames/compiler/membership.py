@@ -17,7 +17,6 @@ from tql_frames.compiler.types import (
     DataType,
     Value,
     as_list,
-    describe,
     inner,
     innermost,
     is_nested,
@@ -86,7 +85,7 @@ def like(node: Node, operand: Value, pattern: Value, *, ignore_case: bool) -> Va
         if is_null(value.dtype):
             return Value(node, unknown(value), pl.Boolean())
         if not is_text(value.dtype):
-            raise Fault(TQLTypeError, f"like needs text, not {describe(value.dtype)}", operand.node.span)
+            raise Fault(TQLTypeError, f"like needs text, not {operand.words}", operand.node.span)
         return Value(node, as_text(value).str.contains(rf"{flags}\A{regex}\z"), pl.Boolean())
 
     return lift(rule, node, operand, pattern)

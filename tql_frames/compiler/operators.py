@@ -13,6 +13,7 @@ import polars as pl
 from tql_frames.compiler import json_text
 from tql_frames.compiler.elementwise import element, elements, lift, rows, same_list
 from tql_frames.compiler.types import (
+    ELEMENT,
     Constant,
     DataType,
     Value,
@@ -120,7 +121,7 @@ def arithmetic(operator: str, node: Node, left: Value, right: Value) -> Value:
         if operator == "%":
             raise Fault(TQLUnsupportedError, "% takes one list and a constant, not two lists", node.span)
         dtype = rule(element(a), element(b)).dtype
-        return _calculate(operator, rows(a, dtype), rows(b, dtype)), pl.element()
+        return _calculate(operator, rows(a, dtype), rows(b, dtype)), ELEMENT
 
     return lift(rule, node, json_text.as_number(left), json_text.as_number(right), across=across)
 
@@ -203,7 +204,8 @@ def _pick(node: Node, lists: pl.Expr, dtype: DataType, indices: list[Index | Ran
     if isinstance(first, Index):
         expr, dtype = lists.list.get(first.at.expr, null_on_oob=True), inner(dtype)
         return _pick(node, expr, dtype, rest) if rest else (expr, dtype)
-    expr = lists if first == Range(None, None, 1) else _slice(lists, first)
+    # Polars 1.30 forgets the type of slices of no rows.
+    expr = lists if first == Range(None, None, 1) else _slice(lists, first).cast(dtype)
     if not rest:
         return expr, dtype
     for index in rest:

@@ -112,8 +112,10 @@ def _of_numbers(name: str, node: Node, value: Value, term: Callable[[Value], Val
     """`fold(lists of term(element))`; of a scalar `term(scalar)`."""
     value = elements(json_text.as_number(value))
     each = term(number(element(value), name))
-    expr = each.expr if value.base is None else fold(value.base.list.eval(each.expr), each.dtype)
-    return Value(node, expr, each.dtype)
+    if value.base is None:
+        return Value(node, each.expr, each.dtype)
+    lists = Value(node, each.expr, each.dtype, base=value.base).row_expr
+    return Value(node, fold(lists, each.dtype), each.dtype)
 
 
 def _fractional(value: Value) -> Value:

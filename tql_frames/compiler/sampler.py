@@ -109,8 +109,8 @@ def check_size(node: Node) -> int:
             size *= 8
         case tree.Call("cosine_similarity", _):
             size *= 16
-        case tree.Array(items) if all(map(_is_number, items)):
-            size = 1  # one literal list
+        case tree.Array(items):  # one literal list; else Polars 1.30 finds the type of each item twice
+            size = 1 if all(map(_is_number, items)) else 2 * size
     if size > _MOST_TERMS:
         hint = "compute a part of it as a column of the frame, and name that column"
         raise Fault(

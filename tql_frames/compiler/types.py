@@ -14,6 +14,8 @@ from polars.datatypes import DataTypeClass
 from tql_frames.language.tree import Node
 
 DataType = pl.DataType
+ELEMENT = pl.element()
+"""The element of a list as it is."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,10 @@ class Value:
     @property
     def row_expr(self) -> pl.Expr:
         """One value a row: an elementwise value as a list."""
-        return self.expr if self.base is None else self.base.list.eval(self.expr)
+        if self.base is None:
+            return self.expr
+        # To evaluate the elements as they are would be no more than a panic on decimals (Polars 1.30).
+        return self.base if self.expr is ELEMENT else self.base.list.eval(self.expr)
 
     @property
     def row_dtype(self) -> DataType:

@@ -12,7 +12,7 @@ import polars as pl
 
 from tql_frames.compiler import json_text
 from tql_frames.compiler.comparisons import comparison
-from tql_frames.compiler.elementwise import element, elements
+from tql_frames.compiler.elementwise import element, elements, list_of
 from tql_frames.compiler.operators import arithmetic, number
 from tql_frames.compiler.reductions import l2_norm, sums
 from tql_frames.compiler.types import (
@@ -50,9 +50,9 @@ def array(node: Node, items: Sequence[Value]) -> Value:
     elif is_nested(dtype):
         # A list of lists: `concat_list` of lists would chain them.
         rows = [pl.struct(row=part.expr) for part in parts]
-        expr = pl.concat_list(rows).list.eval(pl.element().struct.field("row"))
+        expr = list_of(rows).list.eval(pl.element().struct.field("row"))
     else:
-        expr = pl.concat_list([part.expr for part in parts])
+        expr = list_of([part.expr for part in parts])
     return Value(node, expr, pl.List(dtype), parts=parts)
 
 

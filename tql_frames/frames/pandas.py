@@ -57,6 +57,11 @@ class PandasAdapter:
                     dtypes[name] = self._columns[name]
                 except TQLError as fault:
                     dtypes[name] = fault
+        if names is None:
+            for label in self._frame.columns:
+                if not isinstance(label, str):
+                    message = f"column {label!r} has a label that is no text, by which a statement could name it"
+                    dtypes[label] = TQLTypeError(message, hint="rename it, or select the columns that are wanted")
         return Scan(self._columns.converted().lazy(), tuple(self._frame.columns), dtypes)
 
     def plan(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:

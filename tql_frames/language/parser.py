@@ -418,7 +418,10 @@ def _syntax_error(unexpected: UnexpectedInput, text: str, start: str) -> TQLErro
         at = unexpected.pos_in_stream or 0
         stop = len(text) if text[at] in "'\"" else at + 1
         what = "unclosed quote" if text[at] in "'\"" else f"unexpected character {text[at]!r}"
-        return TQLSyntaxError(what, source=text, span=Span(at, stop), hint=_FOREIGN.get(text[at]))
+        hint = (
+            "write `or`; texts cannot be joined" if text[at : at + 2] == "||" else _FOREIGN.get(text[at])
+        )
+        return TQLSyntaxError(what, source=text, span=Span(at, stop), hint=hint)
     if not isinstance(unexpected, UnexpectedToken):
         raise AssertionError(f"lark raised {type(unexpected).__name__}") from unexpected
     token = unexpected.token
@@ -460,11 +463,21 @@ def _misplaced(token: Token, before: str, start: str) -> tuple[type[TQLError], s
             return TQLSyntaxError, unexpected if token.type != "$END" else "the text ends too early", hint
         if before.rstrip().endswith(";") and token.type != "$END":
             return TQLSyntaxError, unexpected, "one statement at a time"
+        if word == "select":
+            return TQLSyntaxError, unexpected, "a subquery stands after FROM or JOIN, or on a side of UNION"
+        if token.type == "STAR" and before.rstrip().endswith("("):
+            return TQLSyntaxError, unexpected, "a function takes values; shape(column)[0] counts the rows of a group"
         if word in keywords.CLAUSES and word not in ("by", "as", "asc", "desc"):
             return TQLSyntaxError, unexpected, _CLAUSE_ORDER
-        if word == "percent":
-            return TQLSyntaxError, unexpected, "PERCENT stands behind the number of a LIMIT"
-        return None
+        if token.type == "COLON" and re.search(r"(?ai:from|join)\s+\w+$", before):
+            return TQLUnsupportedError, "FROM a URL is not supported", "load the frame and query it"
+        if token.type == "COMMA" and re.search(r"(?ai:limit)\s+[\d?]+\s*$", before):
+            return TQLSyntaxError, unexpected, "write LIMIT count OFFSET skipped"
+        hints = {
+            "percent": "PERCENT stands behind the number of a LIMIT",
+            "nulls": "null is the smallest value: it comes first, with DESC last",
+        }
+        return (TQLSyntaxError, unexpected, hints[word]) if word in hints else None
     if word in keywords.CLAUSES:
         hint = f'for a column of that name write "{token}" in double quotes'
         if word in ("select", "sample"):

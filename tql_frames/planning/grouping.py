@@ -69,7 +69,8 @@ def ungroup(relation: Relation, parts: int | None, span: Span, names: Names, *, 
     plan = relation.plan.with_columns(
         pl.int_range(pl.len()).alias(group_number), pl.int_ranges(0, length).alias(place), length.alias(size)
     )
-    part = (pl.col(place) * parts // pl.col(size)).alias(names.new("part"))
+    pieces = pl.min_horizontal(pl.col(size), pl.lit(parts, dtype=pl.Int64))
+    part = (pl.col(place) * pieces // pl.col(size)).alias(names.new("part"))
     others = [name for name in relation.read if name not in within]
     plan = (
         plan.explode([*lists, place])

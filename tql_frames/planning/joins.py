@@ -91,7 +91,9 @@ def _on(
             sides[optional] = sides[optional].with_plan(plan)
         left, right = sides
     if node.kind != "inner" and (rest or not pairs):
-        hint = "only an INNER JOIN takes other conditions than equalities, left.column = right.column, joined by and"
+        hint = (
+            "it takes left.column = right.column, joined by and; a LEFT or RIGHT JOIN conditions on its other side, too"
+        )
         span = rest[0].span if rest else node.condition.span
         raise Fault(TQLUnsupportedError, f"{node.kind.upper()} JOIN takes equalities of its two sides", span, hint)
     if pairs:

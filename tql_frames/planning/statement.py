@@ -249,7 +249,7 @@ class _Compiler:
             relation = relation.with_plan(relation.plan.filter(truth))
         keys: dict[Node, Field] = {}
         if node.groups:
-            relation, keys = self._grouped(node.groups, relation, known)
+            relation, keys = self._grouped(node.groups, node.items, relation, known)
         if node.ungroup is not None:
             parts = None if node.ungroup.parts is None else self._count(node.ungroup.parts, "UNGROUP BY", least=1)
             relation = grouping.ungroup(relation, parts, node.ungroup.span, self._names, numbered=self._numbered)
@@ -277,8 +277,8 @@ class _Compiler:
 
     def _where(self, node: tree.Select, relation: Relation, known: Mapping[Span, Value]) -> Value:
         assert node.where is not None
-        later = [item.alias for item in node.items if isinstance(item, tree.Item) and item.alias is not None]
-        return self._value(node.where, Translator(FieldScope(relation.fields, later=later), self._random, known))
+        scope = FieldScope(relation.fields, later=_aliases(node.items))
+        return self._value(node.where, Translator(scope, self._random, known))
 
     def _translator(
         self, relation: Relation, known: Mapping[Span, Value], aliases: Mapping[str, Field] | None = None
@@ -290,9 +290,9 @@ class _Compiler:
         return translator.translate(node)
 
     def _grouped(
-        self, nodes: Sequence[Node], relation: Relation, known: Mapping[Span, Value]
+        self, nodes: Sequence[Node], items: Sequence[Node], relation: Relation, known: Mapping[Span, Value]
     ) -> tuple[Relation, dict[Node, Field]]:
-        translator = self._translator(relation, known)
+        translator = Translator(FieldScope(relation.fields, later=_aliases(items)), self._random, known)
         keys: dict[Node, Field] = {}
         values = {}
         for node in nodes:
@@ -336,7 +336,7 @@ class _Compiler:
         if not fields and node.frame is not None:
             raise Fault(TQLNameError, f"no frame is named {node.frame!r} here", node.span)
         outputs = []
-        labels = set(taken)
+        labels: set[object] = set()
         for each in fields:
             label = each.label
             if label in labels and each.frames and is_read(each):
@@ -396,9 +396,7 @@ class _Compiler:
     ) -> tuple[Relation, list[_Output], dict[str, Field]]:
         """What ORDER BY and SAMPLE BY call by an alias; an expression is computed once, before them."""
         used = {each.name for clause in clauses for each in _nodes(clause) if isinstance(each, tree.Column)}
-        named = {
-            item.alias for item in selection.items if isinstance(item, tree.Item) and item.alias is not None
-        } & used
+        named = _aliases(selection.items) & used
         places = [place for place, output in enumerate(selection.outputs) if output.label in named]
         relation, outputs = self._computed(selection.relation, selection.outputs, places)
         aliases = {}
@@ -438,8 +436,10 @@ class _Compiler:
         plan = relation.plan
         if size.share is not None:
             share = min(size.share, Fraction(1))
-            plan = plan.filter(pl.int_range(pl.len()) < pl.len().cast(pl.Int64) * share.numerator // share.denominator)
-        if offset or size.rows is not None:
+            rows_let_through = pl.len().cast(pl.Int64) * share.numerator // share.denominator
+            number = pl.int_range(pl.len())
+            plan = plan.filter((number >= offset) & (number < offset + rows_let_through))
+        elif offset or size.rows is not None:
             rows = size.rows if size.rows is None or size.rows < _most_rows() else None
             plan = plan.slice(offset, rows)
         return relation.with_plan(plan)
@@ -508,6 +508,10 @@ def _label(node: Node) -> str:
     """Name of an expression without one: that of its first column, as in Deep Lake, or its text."""
     first = next((each.name for each in _nodes(node) if isinstance(each, tree.Column)), None)
     return unparse(node) if first is None else first
+
+
+def _aliases(items: Sequence[Node]) -> set[str]:
+    return {item.alias for item in items if isinstance(item, tree.Item) and item.alias is not None}
 
 
 def _roots(expr: pl.Expr) -> set[str]:
