@@ -25,6 +25,9 @@ _KINDS: dict[str, tuple[Callable[[pl.DataFrame], Any], Callable[[Any], Any]]] = 
 }
 KINDS = list(_KINDS)
 
+# The streaming engine of Polars 1.30 loses rows of joins in order, and refuses a column that is selected twice.
+OLD_STREAMING = tuple(map(int, pl.__version__.split(".")[:2])) < (1, 31)
+
 
 def ask(kind: str, frame: pl.DataFrame, text: str, parameters: Sequence[object] | None = None, **options: Any) -> Any:
     """The eager frame that a query gives, of a frame of that kind."""

@@ -190,7 +190,7 @@ def _value(item: Node, table: Table, row: Row, place: int) -> Any:
 def _tail(node: tree.Statement, top: Node | None, table: Table, items: Sequence[Node]) -> Table:
     places = list(range(len(table.rows)))
     for key in reversed(node.keys):
-        places.sort(key=lambda place: _sort_key(key, items, table, place), reverse=key.descending)  # noqa: B023
+        places.sort(key=lambda place: _sort_key(key, items, table, place), reverse=key.descending)
     count, start = len(places), 0 if node.offset is None else node.offset.value  # type: ignore[attr-defined]
     if top is not None:
         count = top.value  # type: ignore[attr-defined]
@@ -235,9 +235,7 @@ def _combined(operator: str, left: Table, right: Table) -> Table:
     others = tuple(replace(row, values=tuple(row.values[place] for place in order)) for row in right.rows)
     same = left.space is right.space
     own = [same and a.origin is not None and a.origin == b.origin for a, b in zip(left.columns, columns, strict=True)]
-    found = tuple(
-        Column(a.name, a.origin if native else None) for a, native in zip(left.columns, own, strict=True)
-    )
+    found = tuple(Column(a.name, a.origin if native else None) for a, native in zip(left.columns, own, strict=True))
 
     def identity(row: Row) -> Any:
         values = [canonical(value) for value, native in zip(row.values, own, strict=True) if not native]

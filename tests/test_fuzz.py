@@ -1,9 +1,14 @@
-"""100,000 random and mutated sampler texts: each ends in weights or in a TQLError whose span lies inside the text."""
+"""100,000 random and mutated sampler texts: each ends in weights or in a TQLError whose span lies inside the text.
+
+16,000 statements: each ends in a frame or in such an error, on a small frame and on one without rows.
+"""
 
 import contextlib
 import datetime as dt
 import random
 import re
+import time
+import warnings
 
 import polars as pl
 import pytest
@@ -155,3 +160,229 @@ def test_every_text_gives_weights_or_an_error_that_points_into_it(chunk: int) ->
 def test_the_seeds_are_samplers(seed: str) -> None:
     with contextlib.suppress(tql_frames.WeightError):  # some give weights that cannot be drawn by
         tql_frames.weights(FRAME, seed)
+
+
+# --- statements ------------------------------------------------------------------------------------------------------
+
+STATEMENTS_A_CHUNK = 500
+STATEMENT_CHUNKS = 32
+SECONDS = 10.0  # a statement takes milliseconds; what is quadratic or worse takes longer than this
+
+STATEMENTS = """\
+select * where n > 2 and t like 'H*' order by f desc, n limit 5 offset 1
+select n, n + 1 as m, -i8 as o where b or not contains(t, 'é') order by m desc, cat limit 50 percent
+select distinct t, cat, b
+select distinct top 2 n as x, f32 / 2 as y order by y
+select * where any(nums > 1) expand by 1 1
+select n where d >= '2024-05-01' expand by 1 2 overlap true
+select n, t, nums group by b
+select shape(n)[0] as size, n[0] as first, t where i64 is not null group by cat, n % 2 order by size desc, cat
+select n, t from (select * group by b) ungroup by split
+select n, d from (select n, d, zoned, money group by n > 0) ungroup by 2 limit 3
+select en, s, ss, grid, box, bytes from (select * group by n) ungroup by split order by en
+(select n, t where n > 1) union (select n, t where b) order by t
+(select * where n > 1) except (select * where b) union all (select * limit 1)
+((select n as x limit 2) intersect (select u64 as x)) union (select f as x) limit 3
+select * from (select *, n * 2 as m) as x where x.m > 2 order by x.n
+select x.* from (select n, t as "a b" from (select * limit 2) as y where y.n = 3) as x
+select * sample by max_weight(contains(t, 'Hernia'): 20, n > 2: 8, True: 1) limit 4
+select n, t sample by n + 3 replace false limit 50 percent
+select f32 where f32 >= 0 order by n limit 2 sample by sum_weight(b: 1, true: f32) replace limit 7
+select n from (select * sample by 1 limit 5) where n > 0 sample by n limit 3
+select random() as r, row_number() as i order by random(), row_number() desc
+select n where random() < 0.5 group by row_number() % 2
+select data(n, 1) as x, t where n = data(n, 0)
+select nums[0] as a, more[::-1] as b, s['k'] as c, box + 1 as d, tags == 'red' as e
+select at, zoned, clock, long, money, nothing, nothings where at between '2000-01-01' and '2030-01-01'
+select array[1, 2, n] as a, 'x' as b, null as c, true as d
+select "*", "", "a""b", "x.y", "^n.*$" where "*" > 1 order by "" desc
+select top 3 u64, i8 where u64 in (0, 18446744073709551615) -- names
+select n as left, t as top, b as replace order by left, top desc limit 2;
+select x.n, y.t from frame x join frame y on x.n = y.n where y.t is not null
+select * from frame as x left join (select n, d as day from frame where b) as y using (n)
+select x.t from frame x full join frame y using (n, t) cross join frame z limit 4
+select n from frame where n in (1, 2, 3) sample by abs(n) limit 2""".splitlines()
+
+_WORDS = r"""
+select from where order by group ungroup expand limit offset sample replace percent distinct top all as asc desc
+union intersect except join left right full inner outer cross on using overlap split array true false null having
+frame x y m index select from where order by group limit union ( ) ( ) , , * . ; ? random() data(n,
+0 1 2 3 -1 0.5 100 1e308 1000000000000000000 18446744073709551615 99999999999999999999
+"""
+WORDS = [*_WORDS.split(), *TOKENS]
+CLAUSES = [
+    *("where n > 1", "order by n desc", "limit 2", "limit 50 percent", "offset 1", "group by n", "ungroup by split"),
+    *("expand by 1 1", "sample by 1", "sample by n > 0 replace false limit 2", "distinct", "top 1", "union select *"),
+    *("from frame", "join frame y using (n)", "as x", ", *", ", n + 1 as m", "from (select *)", "limit 1e18"),
+]
+# Sizes of samples that memory may or may not hold are no matter of the language.
+HUGE_SAMPLE = re.compile(r"sample\b.*limit\s+\d[\d.]{5,}", re.IGNORECASE | re.DOTALL)
+
+
+def mutated_statement(source: random.Random) -> str:
+    """A statement after a few random edits, or a random run of words."""
+    if source.random() < 0.1:
+        return "select " * source.randrange(2) + " ".join(source.choices(WORDS, k=source.randrange(16)))
+    pieces = _PIECE.findall(source.choice(STATEMENTS))
+    for _ in range(source.choice((1, 1, 1, 2, 3))):
+        at = source.randrange(len(pieces) + 1)
+        match source.randrange(12):
+            case 0:
+                del pieces[at : at + source.randrange(1, 4)]
+            case 1:
+                pieces[at:at] = pieces[at : at + source.randrange(1, 8)]
+            case 2:
+                other = _PIECE.findall(source.choice(STATEMENTS + SEEDS))
+                begin = source.randrange(len(other))
+                pieces[at : at + source.randrange(4)] = other[begin : begin + source.randrange(1, 16)]
+            case 3:
+                pieces.insert(at, chr(source.choice([source.randrange(128), source.randrange(0x11_0000)])))
+            case 4:
+                pieces.insert(at, f" {source.choice(WORDS)} ")
+            case 5 | 6:
+                spaces = [place for place, piece in enumerate(pieces) if piece.isspace()] or [at]
+                pieces.insert(source.choice(spaces), f" {source.choice(CLAUSES)}")
+            case 7:
+                pieces = [
+                    "(",
+                    *pieces,
+                    ") ",
+                    source.choice(["union", "except", "union all", "intersect"]),
+                    " (",
+                    *pieces,
+                    ")",
+                ]
+            case 8:
+                pieces = ["select * from (", *pieces, ") ", source.choice(CLAUSES)]
+            case _:
+                words = [place for place, piece in enumerate(pieces) if re.match(r"\w|'", piece)]
+                if words:
+                    pieces[source.choice(words)] = source.choice(VALUES + WORDS[:20])
+        pieces = pieces or [source.choice(WORDS)]
+    return "".join(pieces)
+
+
+def outcome(text: str, frame: pl.DataFrame, lazy: bool) -> pl.DataFrame | TQLError:
+    """What a statement ends in, which must be a frame or an error that points into it, in time."""
+    started = time.perf_counter()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", tql_frames.TQLWarning)
+            if lazy:
+                return tql_frames.query(text, seed=1, frame=frame.lazy()).collect()
+            return frame.tql.query(text, seed=1) if "frame" not in text else tql_frames.query(text, seed=1, frame=frame)
+    except TQLError as error:
+        assert "cannot be evaluated on these rows" not in str(error), f"{text!r}: {error}"  # a plan should not be built
+        if error.span is not None:
+            start, stop = error.span
+            assert 0 <= start <= stop <= len(text), text
+            assert error.source == text
+            assert "^" in str(error)
+        return error
+    except BaseException as error:  # a panic of Polars is no Exception
+        raise AssertionError(f"{text!r} ended in {type(error).__name__}: {error}") from error
+    finally:
+        assert time.perf_counter() - started < SECONDS, text
+
+
+# Errors of a whole call, which blame no part of its text.
+NO_SPAN = re.compile(r"column '.*' already, where|cannot draw .* rows|EXPAND BY gives")
+
+
+@pytest.mark.parametrize("chunk", range(STATEMENT_CHUNKS))
+def test_every_statement_gives_a_frame_or_an_error_that_points_into_it(chunk: int) -> None:
+    source = random.Random(1000 + chunk)
+    evaluated = 0
+    for _ in range(STATEMENTS_A_CHUNK):
+        text = mutated_statement(source)
+        if HUGE_SAMPLE.search(text):
+            continue
+        found = outcome(text, FRAME, lazy=False)
+        if isinstance(found, TQLError):
+            assert found.span is not None or NO_SPAN.search(str(found)), f"{text!r}: {found}"
+            continue
+        evaluated += 1
+        if source.random() < 0.2:
+            empty = outcome(text, FRAME.clear(), lazy=False)
+            if isinstance(empty, pl.DataFrame):
+                assert empty.schema == found.schema, text
+            else:
+                assert isinstance(empty, tql_frames.WeightError), f"{text!r}: {empty}"
+    assert evaluated > STATEMENTS_A_CHUNK / 10  # else the texts say nothing about evaluation
+
+
+@pytest.mark.parametrize("chunk", range(4))
+def test_a_lazy_frame_ends_as_an_eager_one(chunk: int) -> None:
+    source = random.Random(2000 + chunk)
+    for _ in range(100):
+        text = mutated_statement(source)
+        if HUGE_SAMPLE.search(text) or "frame" not in text:
+            continue
+        eager, lazy = (outcome(text, FRAME, lazy=each) for each in (False, True))
+        assert type(eager) is type(lazy), (text, eager, lazy)
+        if isinstance(eager, pl.DataFrame) and isinstance(lazy, pl.DataFrame):
+            assert eager.equals(lazy), text
+
+
+@pytest.mark.parametrize("seed", STATEMENTS)
+def test_the_statements_are_statements(seed: str) -> None:
+    if "frame" in seed:
+        assert isinstance(tql_frames.query(seed, seed=1, frame=FRAME), pl.DataFrame)
+    else:
+        assert isinstance(FRAME.tql.query(seed, seed=1), pl.DataFrame)
+
+
+MANY = 3_000
+# Long and deep statements: each ends in a frame or an error, and in time.
+LONG_STATEMENTS = {
+    "items": "select " + ", ".join(f"n + {n} as c{n}" for n in range(MANY)),
+    "columns": "select " + ", ".join(f"n as c{n}" for n in range(MANY)),
+    "sort keys": "select n order by " + ", ".join(f"n + {n}" for n in range(300)),
+    "groups": "select n group by " + ", ".join(f"n + {n}" for n in range(300)),
+    "conditions": "select n where " + " or ".join(f"n = {n}" for n in range(MANY)),
+    "list": "select n where n in (" + ", ".join(map(str, range(MANY))) + ")",
+    "arms": "select n sample by max_weight(" + ", ".join(f"n = {n}: {n + 1}" for n in range(300)) + ", true: 1)",
+    "subqueries": "select n from (" * 45 + "select n" + ")" * 45,
+    "subqueries of all": "select * from (" * 30 + "select *" + ")" * 30,
+    "unions": " union ".join(["select n"] * 90),
+    "unions of all": " union all ".join(["select *"] * 30),
+    "nested unions": "(select n union " * 30 + "select n" + ")" * 30,
+    "limits": "(" * 45 + "select n" + " limit 2)" * 45,
+    "draws": "select n from (" * 20 + "select n sample by 1 limit 3" + ") sample by 1 limit 3" * 20,
+    "expands": "select n from (" * 20 + "select n" + ") expand by 1 1" * 20,
+    "overlaps": "select n from (" * 12 + "select n" + ") expand by 1 1 overlap true" * 12,
+    "joins": "select x.n from frame x" + "".join(f" join frame y{n} on x.n = y{n}.n" for n in range(12)),
+    "crosses": "select x.n from frame x" + "".join(f" cross join frame y{n}" for n in range(5)),
+    "expand by all": "select n expand by 18446744073709551615 1e300 overlap true",
+    "limit": "select n limit 1e300 offset 18446744073709551615",
+    "percents": "select n limit 1e300 percent",
+    "small percents": "select n limit 1e-300 percent",
+    "parts": "select n from (select n group by b) ungroup by 18446744073709551615",
+    "parts by a float": "select n from (select n group by b) ungroup by 1e300",
+    "sample": "select n sample by 1 limit 18446744073709551615",
+    "sample by a float": "select n sample by 1 limit 1e300",
+    "sample by percents": "select n sample by 1 limit 1e300 percent",
+    "sample without replacement": "select n sample by 1 replace false limit 18446744073709551615",
+    "data": "select data(n, 18446744073709551615) as x",
+    "no columns": 'select "nothing" from (select n)',
+}
+
+
+@pytest.mark.parametrize("text", LONG_STATEMENTS.values(), ids=list(LONG_STATEMENTS))
+def test_long_deep_and_huge_statements_end_in_time(text: str) -> None:
+    for frame in (FRAME.select("n", "b", "t"), FRAME.select("n", "b", "t").clear()):
+        outcome(text, frame, lazy=False)
+
+
+def test_a_frame_without_columns() -> None:
+    for frame in (pl.DataFrame(), pl.DataFrame({"n": []})):
+        for text in (
+            "select *",
+            "select 1 as x",
+            "select * limit 1",
+            "select * where true",
+            "select row_number() as r",
+        ):
+            assert isinstance(outcome(text, frame, lazy=False), pl.DataFrame), text
+        for text in STATEMENTS:
+            outcome(text, frame, lazy=False)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from tql_frames.compiler.scope import SchemaScope
-from tql_frames.compiler.translate import CompiledArm, RandomNumbers, Translator, as_weight
+from tql_frames.compiler.translate import CompiledArm, RandomNumbers, Translator, as_weight, in_order
 from tql_frames.compiler.types import DataType
 from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError
 from tql_frames.language import parse, tree
@@ -45,14 +45,15 @@ def compile_sampler(text: str, schema: Mapping[str, DataType], random: RandomNum
     Args:
         text: TQL: a weight choice, an expression, or the name of a weight column.
         schema: Polars type by column name.
-        random: the numbers of `random()`.
+        random: the numbers of `random()`, by the number of the call.
 
     Raises:
         TQLError: the text is wrong, or does not fit the schema; with the span of the fault.
     """
     scope = SchemaScope(schema)
     try:
-        return _compile(text, parse(text), Translator(scope, random))
+        root = parse(text)
+        return _compile(text, root, Translator(scope, None if random is None else in_order(random, root)))
     except TQLError:
         # A column whose name is no expression (`my weight`, `weight (kg)`, `limit`) is named all the same.
         if text not in schema:

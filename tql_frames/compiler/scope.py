@@ -126,7 +126,9 @@ class FieldScope:
             raise Fault(TQLNameError, f"unknown column {node.name!r}", node.span, advice)
         if not found:
             raise unknown_column(node, [*self._aliases, *filter(_is_text, self._by_label)])
-        if len(found) > 1 and not isinstance(found[0].dtype, TQLError):
+        if len(found) > 1 and isinstance(twice := found[0].dtype, TQLError):
+            raise Fault(type(twice), twice.message, node.span, twice.hint)
+        if len(found) > 1:
             owners = [field.frames[0] for field in found if field.frames]
             hint = f"write {' or '.join(f'{owner}.{node.name}' for owner in owners)}" if owners else None
             raise Fault(TQLNameError, f"column {node.name!r} is ambiguous", node.span, hint)
@@ -154,6 +156,11 @@ def _no_frame(node: tree.Column, is_column: bool, frames: Iterable[str] = ()) ->
 def is_pattern(name: str) -> bool:
     """Whether Polars takes a name for a pattern over all columns."""
     return name.startswith("^") and name.endswith("$")
+
+
+def is_odd(label: object) -> bool:
+    """Whether a label cannot be the name of a column in a plan: no text, or a pattern."""
+    return not isinstance(label, str) or label == "*" or is_pattern(label)
 
 
 def column(name: str) -> pl.Expr:

@@ -39,7 +39,7 @@ from tql_frames.language import tree, unparse
 from tql_frames.language.tree import Node
 
 RandomNumbers: TypeAlias = Callable[[int], pl.Expr]
-"""Place of a call in the text -> uniform numbers in [0, 1), one a row."""
+"""A call of `random()`, by its number or its place -> uniform numbers in [0, 1), one a row."""
 WEIGHT_CHOICES = ("max_weight", "sum_weight")
 _FOLD = 16  # summands added left to right before a level of nesting; Polars' optimizer is quadratic in depth
 
@@ -86,7 +86,7 @@ class Translator:
 
         Args:
             scope: the columns.
-            random: the numbers of `random()`.
+            random: the numbers of a `random()`, by its place in the text.
             known: values that were computed before, by where their nodes stand.
         """
         self._scope = scope
@@ -279,6 +279,12 @@ class Translator:
         if value.constant is not None and not -(2**31) <= int(value.constant.value or 0) < 2**31:
             raise Fault(TQLUnsupportedError, "an index has at most 31 bits", node.span)
         return value
+
+
+def in_order(random: RandomNumbers, root: Node) -> RandomNumbers:
+    """The numbers of the calls below a node by their places, from those by their order: no space changes them."""
+    places = sorted(each.span.start for each in root.walk() if isinstance(each, tree.Call) and each.name == "random")
+    return lambda place: random(places.index(place))
 
 
 def _check_arity(node: tree.Call, function: Function) -> None:

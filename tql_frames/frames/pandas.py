@@ -162,7 +162,7 @@ class _Columns(Mapping[str, pl.DataType]):
     def _convert(self, name: str) -> pl.Series:
         places = self._places[name]
         if len(places) > 1:
-            raise TQLTypeError(f"{len(places)} columns are named {name!r}; a sampler can name only one of a name")
+            raise TQLTypeError(f"{len(places)} columns are named {name!r}; an expression can name only one of a name")
         column = self._frame.iloc[:, places[0]]
         if isinstance(column.dtype, pd.SparseDtype):
             column = pd.Series(np.asarray(column))  # dense
@@ -190,7 +190,7 @@ def _to_pandas(values: pl.Series, index: pd.Index) -> pd.Series:
     if values.null_count() and (dtype.is_integer() or dtype == pl.Boolean):
         nullable = "boolean" if dtype == pl.Boolean else str(dtype)
         return pd.Series(values.to_arrow().to_pandas(integer_object_nulls=True), dtype=nullable).set_axis(index)
-    return values.to_pandas().set_axis(index)
+    return values.to_pandas().copy().set_axis(index)  # what Polars hands over may be read-only
 
 
 def _picks_columns(expr: pl.Expr) -> bool:

@@ -80,10 +80,9 @@ def dtypes_of(schema: pl.Schema) -> dict[object, pl.DataType | TQLError]:
 
 def plan_of(relation: Relation, index: str | None) -> pl.LazyFrame:
     """The plan of a relation behind the column of its row numbers."""
-    labels = {each.key: pl.Null() for each in relation.fields}
-    with_index(labels, index)
+    with_index({str(each.label): pl.Null() for each in relation.fields}, index)
     rows = [] if index is None or relation.row is None else [column(relation.row).alias(index)]
-    return relation.plan.select(*rows, *[column(name) for name in labels])
+    return relation.plan.select(*rows, *[column(each.key).alias(str(each.label)) for each in relation.fields])
 
 
 def with_index(schema: Mapping[str, pl.DataType], index: str | None) -> pl.Schema:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, TypeVar
@@ -32,8 +32,8 @@ def bind(node: AnyNode, values: Sequence[object] | None) -> AnyNode:
         >>> tree.unparse(bind(parse("age > ? and name in (?)"), [60, ["a", "b"]]))
         "age > 60 and name in ('a', 'b')"
     """
-    spans = sorted(each.span for each in _parameters(node))
-    given = list(values or ())
+    spans = sorted(each.span for each in node.walk() if isinstance(each, tree.Parameter))
+    given = [] if values is None else list(values)
     if len(given) < len(spans):
         missing = f"the text has {len(spans)} parameter{'s' * (len(spans) > 1)}, {len(given)} given"
         raise Fault(TQLSyntaxError, missing, spans[len(given)], "pass parameters=[…], a value for each `?` in order")
@@ -43,13 +43,6 @@ def bind(node: AnyNode, values: Sequence[object] | None) -> AnyNode:
         return node
     pairs = enumerate(zip(spans, given, strict=True), 1)
     return _bound(node, {span: _constant(value, span, number) for number, (span, value) in pairs})
-
-
-def _parameters(node: Node) -> Iterator[tree.Parameter]:
-    if isinstance(node, tree.Parameter):
-        yield node
-    for child in node.children():
-        yield from _parameters(child)
 
 
 def _bound(node: AnyNode, constants: Mapping[Span, Node]) -> AnyNode:
@@ -67,6 +60,8 @@ def _bound(node: AnyNode, constants: Mapping[Span, Node]) -> AnyNode:
             if isinstance(node, tree.In):
                 items = [part for item, bound in zip(value, items, strict=True) for part in _spread(item, bound)]
             changes[each.name] = tuple(items)
+    if isinstance(node, tree.In) and not changes["items"]:
+        return tree.Literal(node.negated, span=node.span)  # type: ignore[return-value]  # nothing is among nothing
     return dataclasses.replace(node, **changes)
 
 

@@ -190,8 +190,9 @@ class _Builder(Transformer[Token, Node]):
 
     def combination(self, parts: Parts) -> Node:
         left, right = _nodes(parts)
-        operator = " ".join(str(part).lower() for part in parts if isinstance(part, Token))
-        return _checked(tree.Combination(left, operator, right, span=_span(parts)))
+        words = [part for part in parts if isinstance(part, Token)]
+        operator = " ".join(str(word).lower() for word in words)
+        return _checked(tree.Combination(left, operator, right, span=_span(words)))
 
     def select(self, parts: Parts) -> Node:
         _, distinct, top, *items, source, where, expand, groups, ungroup = parts
@@ -209,7 +210,7 @@ class _Builder(Transformer[Token, Node]):
         return _checked(tree.Item(parts[0], None if name is None else _name(name), span=_span(parts)))
 
     def star(self, parts: Parts) -> Node:
-        return tree.Star(str(parts[0]) if len(parts) > 1 else None, span=_span(parts))
+        return tree.Star(_name(parts[0]) if len(parts) > 1 else None, span=_span(parts))
 
     def from_(self, parts: Parts) -> Node:
         return parts[1]  # type: ignore[no-any-return]
@@ -359,7 +360,7 @@ class _Builder(Transformer[Token, Node]):
         return tree.Parameter(span=_span(parts))
 
     def column(self, parts: Parts) -> Node:
-        return tree.Column(_name(parts[-1]), str(parts[0]) if len(parts) > 1 else None, span=_span(parts))
+        return tree.Column(_name(parts[-1]), _name(parts[0]) if len(parts) > 1 else None, span=_span(parts))
 
     def array(self, parts: Parts) -> Node:
         return _checked(tree.Array(_nodes(parts), span=_span(parts)))
@@ -418,9 +419,7 @@ def _syntax_error(unexpected: UnexpectedInput, text: str, start: str) -> TQLErro
         at = unexpected.pos_in_stream or 0
         stop = len(text) if text[at] in "'\"" else at + 1
         what = "unclosed quote" if text[at] in "'\"" else f"unexpected character {text[at]!r}"
-        hint = (
-            "write `or`; texts cannot be joined" if text[at : at + 2] == "||" else _FOREIGN.get(text[at])
-        )
+        hint = "write `or`; texts cannot be joined" if text[at : at + 2] == "||" else _FOREIGN.get(text[at])
         return TQLSyntaxError(what, source=text, span=Span(at, stop), hint=hint)
     if not isinstance(unexpected, UnexpectedToken):
         raise AssertionError(f"lark raised {type(unexpected).__name__}") from unexpected
@@ -454,7 +453,7 @@ def _misplaced(token: Token, before: str, start: str) -> tuple[type[TQLError], s
     word = str(token).lower()
     unexpected = f"unexpected {str(token)[:40]!r}"
     if start == "query":
-        if not before.strip(" \t\r\n\f("):
+        if not re.sub(r"--[^\n]*", "", before).strip(" \t\r\n\f("):
             if token.type == "NAME" and word in keywords.WRITES:
                 return TQLUnsupportedError, f"{word.upper()} is not supported: a query only reads", None
             hint = "a query starts with SELECT, as in: select * where age > 60"

@@ -42,7 +42,7 @@ class Node:
         return moved
 
     def children(self) -> Iterator[Node]:
-        """Yield the nodes directly below, in the order of the text."""
+        """Yield the nodes directly below, in the order of the fields."""
         for each in fields(self):
             if each.name in ("span", "depth"):
                 continue
@@ -50,6 +50,12 @@ class Node:
             for item in value if isinstance(value, tuple) else (value,):
                 if isinstance(item, Node):
                     yield item
+
+    def walk(self) -> Iterator[Node]:
+        """Yield this node and all below it."""
+        yield self
+        for child in self.children():
+            yield from child.walk()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,14 +27,17 @@ def combine(node: tree.Combination, left: Relation, right: Relation, names: Name
     same = left.rows is right.rows and left.row is not None
     pairs = list(zip(left.fields, right.fields, strict=True))
     fields = tuple(_merged(node, a, b, same=same) for a, b in pairs)
-    types = {each.key: each.known for each in fields if is_read(each)}
+    read = [(each, *pair) for each, pair in zip(fields, pairs, strict=True) if is_read(each)]
     row = left.row if same else None
     first, second = (
         side.plan.select(
             *([column(side.row).alias(row)] if row and side.row else []),
-            *[column(name).cast(dtype) for name, dtype in types.items()],
+            *[_of_type(field, each) for field, each in columns],
         )
-        for side in (left, right)
+        for side, columns in (
+            (left, [(each, a) for each, a, _ in read]),
+            (right, [(each, b) for each, _, b in read]),
+        )
     )
     keys = [row] if row else []
     keys += [each.key for each in fields if is_read(each) and not (row and each.origin is not None)]
@@ -45,6 +48,11 @@ def combine(node: tree.Combination, left: Relation, right: Relation, names: Name
         row = names.new("row")
         plan = plan.with_row_index(row)
     return Relation(plan, fields, left.rows if same else Rows(), row)
+
+
+def _of_type(field: Field, side: Field) -> pl.Expr:
+    expr = column(side.key)
+    return (expr if side.known == field.known else expr.cast(field.known)).alias(field.key)
 
 
 def _combined(operator: str, left: pl.LazyFrame, right: pl.LazyFrame, keys: list[str]) -> pl.LazyFrame:

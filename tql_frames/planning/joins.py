@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import polars as pl
@@ -11,7 +10,7 @@ from tql_frames.compiler import operators
 from tql_frames.compiler.comparisons import compare
 from tql_frames.compiler.scope import Field, FieldScope, column
 from tql_frames.compiler.translate import RandomNumbers, Translator
-from tql_frames.compiler.types import Value, is_nested, is_number, is_text
+from tql_frames.compiler.types import DataType, Value, is_nested, is_number, is_text, is_wide
 from tql_frames.errors import Fault, TQLNameError, TQLTypeError, TQLUnsupportedError
 from tql_frames.language import tree
 from tql_frames.language.tree import Node
@@ -131,7 +130,7 @@ def _equalities(
 def _side(node: Node, scopes: list[FieldScope]) -> int | None:
     """0 or 1 where all columns of an expression are of the left or of the right side, else None."""
     found = set()
-    for each in _columns(node):
+    for each in (below for below in node.walk() if isinstance(below, tree.Column)):
         owners = []
         for side, scope in enumerate(scopes):
             try:
@@ -145,13 +144,6 @@ def _side(node: Node, scopes: list[FieldScope]) -> int | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _columns(node: Node) -> Iterator[tree.Column]:
-    if isinstance(node, tree.Column):
-        yield node
-    for child in node.children():
-        yield from _columns(child)
-
-
 def _comparable(node: Node, a: Value, b: Value) -> tuple[pl.Expr, pl.Expr]:
     """Both sides in one type, so that equal values are found equal."""
     compare("==", node, a, b)  # for its type errors
@@ -163,7 +155,10 @@ def _comparable(node: Node, a: Value, b: Value) -> tuple[pl.Expr, pl.Expr]:
     if is_text(a.dtype) and is_text(b.dtype):
         return a.expr.cast(pl.String), b.expr.cast(pl.String)
     if is_number(a.dtype) and is_number(b.dtype):
-        common = pl.Int128() if a.dtype.is_integer() and b.dtype.is_integer() else pl.Float64()
+        common: DataType = pl.Float64()
+        if a.dtype.is_integer() and b.dtype.is_integer():
+            # As text where no type of 64 bits holds both: Polars 1.30 joins keys of 128 bits wrongly.
+            common = pl.String() if is_wide(a.dtype) or is_wide(b.dtype) else pl.Int64()
         return a.expr.cast(common), b.expr.cast(common)
     raise Fault(TQLUnsupportedError, f"a JOIN cannot compare {a.words} with {b.words}", node.span)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from tql_frames.compiler.scope import Field, column
+from tql_frames.compiler.scope import Field, column, is_odd
 from tql_frames.compiler.types import DataType, Value, is_null, is_number, is_text
 from tql_frames.errors import TQLError, TQLTypeError
 
@@ -61,6 +61,10 @@ class Names:
         """A name that was not used before; the word is for readers of the plan."""
         return f"{self.prefix}{word}{next(iter(self._numbers))}"
 
+    def key(self, label: object) -> str:
+        """Name in the plan for a column of a label: that, unless Polars would read more into it."""
+        return self.new("column") if is_odd(label) else str(label)
+
 
 @dataclass(frozen=True)
 class Relation:
@@ -100,13 +104,16 @@ def is_read(each: Field) -> bool:
     return each.dtype is not None and not isinstance(each.dtype, TQLError)
 
 
-def from_scan(scan: Scan, frame: str | None, row: str | None) -> Relation:
+def from_scan(scan: Scan, frame: str | None, row: str | None, names: Names) -> Relation:
     """The relation of a whole frame."""
     plan = scan.plan if row is None else scan.plan.with_row_index(row)
     frames = (frame,) if frame is not None else ()
     fields = tuple(
-        Field(label, str(label), scan.dtypes.get(label), origin, frames) for origin, label in enumerate(scan.labels)
+        Field(label, names.key(label), scan.dtypes.get(label), origin, frames)
+        for origin, label in enumerate(scan.labels)
     )
+    renamed = {str(each.label): each.key for each in fields if is_read(each) and each.key != each.label}
+    plan = plan.rename(renamed) if renamed else plan
     return Relation(plan, fields, scan.rows, row)
 
 

@@ -6,7 +6,7 @@ Rows are drawn by a function that is passed in; frames are known by their scans.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -15,7 +15,7 @@ import polars as pl
 from tql_frames.compiler import json_text, operators
 from tql_frames.compiler.sampler import CompiledSampler, check_size, compile_tree
 from tql_frames.compiler.scope import Field, FieldScope, column
-from tql_frames.compiler.translate import RandomNumbers, Translator
+from tql_frames.compiler.translate import RandomNumbers, Translator, in_order
 from tql_frames.compiler.types import DataType, Value, is_nested, is_text
 from tql_frames.errors import (
     Fault,
@@ -81,7 +81,7 @@ def compile_statement(
         statement: its tree, parameters bound.
         frames: the frames it may name.
         draw: draws rows.
-        random: the numbers of `random()`.
+        random: the numbers of `random()`, by the number of the call.
         numbered: whether row positions are asked for.
 
     Raises:
@@ -91,7 +91,9 @@ def compile_statement(
     names = Names.apart_from(label for scan in scans for label in scan.labels)
     try:
         numbered = numbered or _needs_rows(statement)
-        return _Compiler(source, frames, names, draw=draw, random=random, numbered=numbered).statement(statement)
+        return _Compiler(
+            source, frames, names, draw=draw, random=in_order(random, statement), numbered=numbered
+        ).statement(statement)
     except Fault as fault:
         raise fault.error(source) from None
 
@@ -99,7 +101,7 @@ def compile_statement(
 def named_columns(statement: tree.Statement) -> frozenset[str] | None:
     """Names of columns that a statement may look at; None for all, where rows are made anew of whole ones."""
     found = set()
-    for node in _nodes(statement):
+    for node in statement.walk():
         match node:
             case tree.Column(name):
                 found.add(name)
@@ -107,17 +109,13 @@ def named_columns(statement: tree.Statement) -> frozenset[str] | None:
                 return None
             case tree.Select(items, distinct=True) if any(isinstance(item, tree.Star) for item in items):
                 return None
+            case tree.Combination() if len({each.name for each in node.walk() if isinstance(each, tree.Frame)}) > 1:
+                return None
     return frozenset(found)
 
 
 def _needs_rows(statement: tree.Statement) -> bool:
-    return any(isinstance(node, tree.Combination) for node in _nodes(statement))
-
-
-def _nodes(node: Node) -> Iterator[Node]:
-    yield node
-    for child in node.children():
-        yield from _nodes(child)
+    return any(isinstance(node, tree.Combination) for node in statement.walk())
 
 
 @dataclass(frozen=True)
@@ -226,7 +224,7 @@ class _Compiler:
 
     def _scan(self, scan: Scan, frame: str | None) -> Relation:
         numbered = self._numbered or not scan.labels
-        return from_scan(scan, frame, self._names.new("row") if numbered else None)
+        return from_scan(scan, frame, self._names.new("row") if numbered else None, self._names)
 
     # -- SELECT -------------------------------------------------------------------------------------------------------
 
@@ -263,7 +261,7 @@ class _Compiler:
     ) -> tuple[Relation, dict[Span, Value]]:
         """`data(column, i)` is of the rows before any clause: each is a column from there on."""
         clauses = [*select.items, select.where, *select.groups, *statement.keys, statement.sample]
-        calls = [node for clause in clauses if clause is not None for node in _nodes(clause)]
+        calls = [node for clause in clauses if clause is not None for node in clause.walk()]
         calls = [node for node in calls if isinstance(node, tree.Call) and node.name == "data"]
         translator = Translator(FieldScope(relation.fields), self._random)
         known: dict[Span, Value] = {}
@@ -336,12 +334,13 @@ class _Compiler:
         if not fields and node.frame is not None:
             raise Fault(TQLNameError, f"no frame is named {node.frame!r} here", node.span)
         outputs = []
-        labels: set[object] = set()
+        labels = set(taken)
+        several = len({each.frames for each in relation.fields}) > 1
         for each in fields:
             label = each.label
-            if label in labels and each.frames and is_read(each):
+            if label in labels and several:
                 label = f"{label}:{each.frames[0]}"  # as in Polars' SQL
-            if label in taken:
+            if label in taken or (several and label in labels):
                 hint = "leave the column out, or give it another name with AS"
                 raise Fault(TQLNameError, f"two columns of the result are named {label!r}", node.span, hint)
             labels.add(label)
@@ -395,7 +394,7 @@ class _Compiler:
         self, clauses: Sequence[Node], selection: _Selection
     ) -> tuple[Relation, list[_Output], dict[str, Field]]:
         """What ORDER BY and SAMPLE BY call by an alias; an expression is computed once, before them."""
-        used = {each.name for clause in clauses for each in _nodes(clause) if isinstance(each, tree.Column)}
+        used = {each.name for clause in clauses for each in clause.walk() if isinstance(each, tree.Column)}
         named = _aliases(selection.items) & used
         places = [place for place, output in enumerate(selection.outputs) if output.label in named]
         relation, outputs = self._computed(selection.relation, selection.outputs, places)
@@ -429,6 +428,11 @@ class _Compiler:
                 descending.append(node.descending)
         if not exprs:
             return relation
+        if any(_counts_rows(node) for node in nodes):
+            # Polars makes one of two sorts in a row, and would count the rows before the first.
+            names = [self._names.new("key") for _ in exprs]
+            relation = added(relation, dict(zip(names, exprs, strict=True)))
+            exprs = [column(name) for name in names]
         plan = relation.plan.sort(exprs, descending=descending, nulls_last=descending, maintain_order=True)
         return relation.with_plan(plan)
 
@@ -461,7 +465,7 @@ class _Compiler:
         fields = []
         exprs = [column(name) for name in relation.hidden]
         for output in outputs:
-            key = str(output.label)
+            key = self._names.key(output.label)
             read = output.value is not None or is_read(output.field)  # type: ignore[arg-type]
             if output.field is not None:
                 fields.append(replace(output.field, label=output.label, key=key, frames=()))
@@ -506,8 +510,13 @@ def _number(node: Node) -> float | int | None:
 
 def _label(node: Node) -> str:
     """Name of an expression without one: that of its first column, as in Deep Lake, or its text."""
-    first = next((each.name for each in _nodes(node) if isinstance(each, tree.Column)), None)
+    first = next((each.name for each in node.walk() if isinstance(each, tree.Column)), None)
     return unparse(node) if first is None else first
+
+
+def _counts_rows(node: Node) -> bool:
+    """Whether a value depends on the places of rows, not on the row alone."""
+    return any(isinstance(each, tree.Call) and each.name in ("row_number", "random") for each in node.walk())
 
 
 def _aliases(items: Sequence[Node]) -> set[str]:
