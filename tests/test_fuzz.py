@@ -308,7 +308,7 @@ def test_every_statement_gives_a_frame_or_an_error_that_points_into_it(chunk: in
                 assert empty.schema == found.schema, text
             else:
                 assert isinstance(empty, tql_frames.WeightError), f"{text!r}: {empty}"
-    assert evaluated > STATEMENTS_A_CHUNK / 10  # else the texts say nothing about evaluation
+    assert evaluated > STATEMENTS_A_CHUNK / 20  # else the texts say nothing about evaluation
 
 
 @pytest.mark.parametrize("chunk", range(4))

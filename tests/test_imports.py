@@ -20,7 +20,7 @@ ROOT = Path(tql_frames.__file__).parent
 RULE: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
     "language": ({"errors"}, {"lark"}),
-    "compiler": ({"errors", "language"}, {"polars"}),
+    "compiler": ({"errors", "language"}, {"numpy", "polars"}),
     "planning": ({"errors", "language", "compiler"}, {"polars"}),
     "sampling": ({"errors"}, {"numpy"}),
     "frames": ({"errors", "compiler", "planning", "sampling"}, {"numpy", "pandas", "polars", "pyarrow"}),

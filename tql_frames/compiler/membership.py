@@ -137,7 +137,8 @@ def contains(node: Node, container: Value, item: Value) -> Value:
             whole = pl.Int128() if is_wide(element) or is_wide(item.dtype) else pl.Int64()
             return Value(node, _holds(lists, element, item.expr.cast(whole), whole), pl.Boolean())
         sought = item.expr.cast(pl.Float64)
-        return Value(node, _holds(lists, element, sought, pl.Float64()) & sought.is_not_nan(), pl.Boolean())
+        found = _holds(lists, element, sought, pl.Float64())
+        return Value(node, pl.when(sought.is_nan() & found).then(False).otherwise(found), pl.Boolean())
     raise Fault(
         TQLUnsupportedError, f"contains cannot look for {item.words} of a column in {container.words}", node.span
     )

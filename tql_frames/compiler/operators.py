@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import polars as pl
 
 from tql_frames.compiler import json_text
@@ -31,7 +32,7 @@ from tql_frames.compiler.types import (
     list_dtype,
 )
 from tql_frames.errors import Fault, TQLNameError, TQLTypeError, TQLUnsupportedError, did_you_mean
-from tql_frames.language.tree import Node
+from tql_frames.language.tree import Column, Node
 
 
 def truth(value: Value) -> pl.Expr:
@@ -114,7 +115,11 @@ def arithmetic(operator: str, node: Node, left: Value, right: Value) -> Value:
         dtype: DataType = pl.Int64() if whole else pl.Float64()
         dividend, divisor = a.expr.cast(dtype), b.expr.cast(dtype)
         if operator == "%":
-            return Value(node, _remainder(dividend, divisor, whole=whole), dtype)
+            return Value(node, (_whole_remainder if whole else _remainder)(dividend, divisor), dtype)
+        if operator == "/" and not any(isinstance(each, Column) for each in b.node.walk()):
+            # Polars would multiply with the reciprocal of a divisor that is one for all rows: 7 / 10 is no
+            # 0.7000000000000001. So it is made one a row; what is added is 0.
+            divisor = divisor + dividend.is_null().cast(pl.Float64)
         return Value(node, _calculate(operator, dividend, divisor), dtype)
 
     def across(a: Value, b: Value) -> tuple[pl.Expr, pl.Expr]:
@@ -139,11 +144,23 @@ def _calculate(operator: str, a: pl.Expr, b: pl.Expr) -> pl.Expr:
     raise AssertionError(operator)
 
 
-def _remainder(a: pl.Expr, b: pl.Expr, *, whole: bool) -> pl.Expr:
+def _whole_remainder(a: pl.Expr, b: pl.Expr) -> pl.Expr:
     """Remainder with the sign of the dividend, as in C and SQL; Polars gives it that of the divisor."""
     found = a % b
-    found = found - b * ((found != 0) & ((found < 0) != (a < 0))).cast(pl.Int64 if whole else pl.Float64)
-    return found if whole else pl.when(a.is_finite() & b.is_infinite()).then(a).otherwise(found)
+    return found - b * ((found != 0) & ((found < 0) != (a < 0))).cast(pl.Int64)
+
+
+def _remainder(a: pl.Expr, b: pl.Expr) -> pl.Expr:
+    """The same of fractions, by NumPy: Polars calculates it from a rounded quotient."""
+    known = a.is_not_null() & b.is_not_null()
+    found = pl.struct(a=a, b=b).map_batches(_fmod, return_dtype=pl.Float64(), is_elementwise=True)
+    return pl.when(known).then(found)
+
+
+def _fmod(pairs: pl.Series) -> pl.Series:
+    dividends, divisors = (pairs.struct.field(name).to_numpy() for name in ("a", "b"))
+    with np.errstate(invalid="ignore"):  # x % 0 is NaN
+        return pl.Series(np.fmod(dividends, divisors), dtype=pl.Float64)
 
 
 def negative(node: Node, operand: Value) -> Value:

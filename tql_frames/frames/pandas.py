@@ -190,6 +190,8 @@ def _to_pandas(values: pl.Series, index: pd.Index) -> pd.Series:
     if values.null_count() and (dtype.is_integer() or dtype == pl.Boolean):
         nullable = "boolean" if dtype == pl.Boolean else str(dtype)
         return pd.Series(values.to_arrow().to_pandas(integer_object_nulls=True), dtype=nullable).set_axis(index)
+    if dtype.is_nested():  # as arrays, whole numbers beside nulls would become floats
+        return pd.Series(values.to_list(), dtype=object, index=index)
     return values.to_pandas().copy().set_axis(index)  # what Polars hands over may be read-only
 
 

@@ -10,7 +10,7 @@ from tql_frames.compiler import operators
 from tql_frames.compiler.comparisons import compare
 from tql_frames.compiler.scope import Field, FieldScope, column
 from tql_frames.compiler.translate import RandomNumbers, Translator
-from tql_frames.compiler.types import DataType, Value, is_nested, is_number, is_text, is_wide
+from tql_frames.compiler.types import DataType, Value, is_nested, is_null, is_number, is_text, is_wide
 from tql_frames.errors import Fault, TQLNameError, TQLTypeError, TQLUnsupportedError
 from tql_frames.language import tree
 from tql_frames.language.tree import Node
@@ -150,6 +150,9 @@ def _comparable(node: Node, a: Value, b: Value) -> tuple[pl.Expr, pl.Expr]:
     a, b = _without_nan(a), _without_nan(b)
     if is_nested(a.row_dtype) or is_nested(b.row_dtype):
         raise Fault(TQLTypeError, "a JOIN compares single values, not lists", node.span)
+    if is_null(a.dtype) or is_null(b.dtype):
+        dtype = b.dtype if is_null(a.dtype) else a.dtype
+        return a.expr.cast(dtype), b.expr.cast(dtype)
     if a.dtype == b.dtype:
         return a.expr, b.expr
     if is_text(a.dtype) and is_text(b.dtype):
@@ -172,6 +175,8 @@ def _joined(
     kind: str, left: pl.LazyFrame, right: pl.LazyFrame, pairs: list[tuple[pl.Expr, pl.Expr]], names: Names
 ) -> pl.LazyFrame:
     """Join by pairs of expressions; both sides keep all their columns."""
+    if kind == "right":  # which crashes Polars 1.30 behind a cross join
+        kind, left, right, pairs = "left", right, left, [(b, a) for a, b in pairs]
     keys = [names.new("key") for _ in pairs]
     others = [names.new("key") for _ in pairs]
     found = left.with_columns([a.alias(key) for key, (a, _) in zip(keys, pairs, strict=True)]).join(
@@ -180,6 +185,6 @@ def _joined(
         right_on=others,
         how=kind,  # type: ignore[arg-type]
         coalesce=False,
-        maintain_order="right_left" if kind == "right" else "left_right",
+        maintain_order="left_right",
     )
     return found.drop(keys + others)

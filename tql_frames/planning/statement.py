@@ -351,7 +351,9 @@ class _Compiler:
         relation, outputs = self._computed(relation, outputs, range(len(outputs)))
         check_values([output.field for output in outputs if output.field is not None], "DISTINCT")
         keys = [output.key if output.field is None else output.field.key for output in outputs]
-        return relation.with_plan(relation.plan.unique(keys, keep="first", maintain_order=True)), outputs
+        return relation.with_plan(
+            relation.plan.unique(list(dict.fromkeys(keys)), keep="first", maintain_order=True)
+        ), outputs
 
     def _computed(
         self, relation: Relation, outputs: Sequence[_Output], places: Sequence[int]
@@ -374,7 +376,7 @@ class _Compiler:
         relation, outputs, aliases = self._aliased(later, selection)
         translator = self._translator(relation, selection.known, aliases)
         if node.keys:
-            relation = self._sorted(node.keys, relation, translator, selection.keys)
+            relation = self._sorted(node.keys, relation, translator, selection.keys, aliases)
         top = selection.top
         if top is not None and node.limit is not None:
             raise Fault(TQLSyntaxError, "TOP and LIMIT are not used in one statement", top.span)
@@ -409,16 +411,21 @@ class _Compiler:
         return relation, outputs, aliases
 
     def _sorted(
-        self, nodes: Sequence[tree.SortKey], relation: Relation, translator: Translator, keys: Mapping[Node, Field]
+        self,
+        nodes: Sequence[tree.SortKey],
+        relation: Relation,
+        translator: Translator,
+        keys: Mapping[Node, Field],
+        aliases: Mapping[str, Field],
     ) -> Relation:
         exprs, descending = [], []
         for node in nodes:
-            key = keys.get(node.expression)
+            key = None if _names_one(node.expression, aliases) else keys.get(node.expression)
             if key is not None:
                 found = Value(node.expression, column(key.key), key.known)
             else:
                 found = self._value(node.expression, translator)
-            if found.constant is not None:
+            if found.constant is not None or _is_constant(node):
                 continue
             if is_nested(found.row_dtype) or isinstance(found.dtype, pl.Struct):
                 hint = "order by one of its elements, or by what sum(…), amax(…) or l2_norm(…) make of it"
@@ -512,6 +519,20 @@ def _label(node: Node) -> str:
     """Name of an expression without one: that of its first column, as in Deep Lake, or its text."""
     first = next((each.name for each in node.walk() if isinstance(each, tree.Column)), None)
     return unparse(node) if first is None else first
+
+
+def _names_one(node: Node, aliases: Mapping[str, Field]) -> bool:
+    return isinstance(node, tree.Column) and node.frame is None and node.name in aliases
+
+
+def _is_constant(node: Node) -> bool:
+    """Whether a value is the same for every row, which Polars refuses to sort by."""
+    varied = (tree.Column, tree.Call, tree.WeightChoice)
+    return not any(isinstance(each, varied) and not _is_pure(each) for each in node.walk())
+
+
+def _is_pure(node: Node) -> bool:
+    return isinstance(node, tree.WeightChoice) or (isinstance(node, tree.Call) and node.name in ("abs", "sqrt"))
 
 
 def _counts_rows(node: Node) -> bool:
