@@ -28,8 +28,8 @@ def bind(node: AnyNode, values: Sequence[object] | None) -> AnyNode:
         Fault: there are more or fewer values than `?`, or one is of another kind.
 
     Example:
-        >>> from tql_frames.language.parser import parse
-        >>> tree.unparse(bind(parse("age > ? and name in (?)"), [60, ["a", "b"]]))
+        >>> from tql_frames.language import parse, unparse
+        >>> unparse(bind(parse("age > ? and name in (?)"), [60, ["a", "b"]]))
         "age > 60 and name in ('a', 'b')"
     """
     spans = sorted(each.span for each in node.walk() if isinstance(each, tree.Parameter))

@@ -14,54 +14,17 @@ from importlib.resources import files
 from typing import Any
 
 from lark import Lark, Token, Transformer
-from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken, VisitError
+from lark.exceptions import UnexpectedInput, VisitError
 
-from tql_frames.errors import Fault, Span, TQLError, TQLSyntaxError, TQLUnsupportedError
+from tql_frames.errors import Fault, Span, TQLSyntaxError, TQLUnsupportedError
 from tql_frames.language import keywords, tree
+from tql_frames.language.mistakes import syntax_error
 from tql_frames.language.tree import Node, Statement
 
 MAX_DEPTH = 100  # levels; Polars walks expressions recursively, and its optimizer is quadratic in depth
 MAX_LENGTH = 1_000_000  # characters; 8 to 20 seconds of parsing, by what they say
 
 _COMPARISONS = {"=": "==", "<>": "!="}
-
-# What may follow, in the user's words. Terminals that start a value are told as one.
-_VALUE_STARTS = frozenset(
-    ["NUMBER", "STRING", "TRUE", "FALSE", "NULL", "NAME", "QUOTED", "LPAR", "MINUS", "NOT", "QUESTION", "ARRAY"]
-)
-_OPERATORS = frozenset(
-    ["PLUS", "MINUS", "STAR", "SLASH", "MODULO", "COMPARE", "NOT", "IN", "BETWEEN", "LIKE", "ILIKE", "IS", "ISNULL"]
-)
-_CLAUSE_STARTS = frozenset(word.upper() for word in keywords.CLAUSES) - {"BY", "AS", "ASC", "DESC"}
-_WORDS = {
-    "RPAR": "')'",
-    "RSQB": "']'",
-    "LPAR": "'('",
-    "COMMA": "','",
-    "COLON": "':'",
-    "STAR": "'*'",
-    "DOT": "'.'",
-    "QUESTION": "'?'",
-    "$END": "the end",
-    "NAME": "a name",
-    "NUMBER": "a number",
-}
-_FOREIGN = {
-    "&": "write `and`",
-    "|": "write `or`",
-    "!": "write `not`, or `!=` for unequal",
-    "`": "write a column name in double quotes",
-    ";": "a sampler is one expression and needs no ';'",
-    "'": "a text opened here is not closed; a quote inside a text is written twice",
-    '"': "a column name opened here is not closed",
-    "‘": "a text stands between straight quotes: '…'",
-    "“": 'a column name stands between straight quotes: "…"',
-    "{": "put values into the text before it is passed on",
-}
-_CLAUSE_ORDER = (
-    "clauses stand in this order: "
-    "SELECT, FROM, WHERE, EXPAND BY, GROUP BY, UNGROUP BY, ORDER BY, LIMIT, OFFSET, SAMPLE BY"
-)
 
 
 @lru_cache(maxsize=512)
@@ -78,7 +41,7 @@ def parse(text: str) -> Node:
 
     Example:
         >>> parse("max_weight(age > 60: 2, True: 1)").arms[0].condition
-        Comparison(operator='>', left=Column(name='age'), right=Literal(value=60))
+        Comparison(operator='>', left=Column(name='age', frame=None), right=Literal(value=60))
     """
     return _parsed(text, "sampler")
 
@@ -130,7 +93,7 @@ def _parsed(text: str, start: str) -> Node:
             raise wrapped.orig_exc.error(text) from None
         raise
     except UnexpectedInput as unexpected:
-        raise _syntax_error(unexpected, text, start) from None
+        raise syntax_error(unexpected, text, start, lambda before: _accepted(before, start)) from None
     assert isinstance(found, Node)
     return found
 
@@ -414,29 +377,6 @@ def _lark(start: str) -> Lark:
     )
 
 
-def _syntax_error(unexpected: UnexpectedInput, text: str, start: str) -> TQLError:
-    if isinstance(unexpected, UnexpectedCharacters):
-        at = unexpected.pos_in_stream or 0
-        stop = len(text) if text[at] in "'\"" else at + 1
-        what = "unclosed quote" if text[at] in "'\"" else f"unexpected character {text[at]!r}"
-        hint = "write `or`; texts cannot be joined" if text[at : at + 2] == "||" else _FOREIGN.get(text[at])
-        return TQLSyntaxError(what, source=text, span=Span(at, stop), hint=hint)
-    if not isinstance(unexpected, UnexpectedToken):
-        raise AssertionError(f"lark raised {type(unexpected).__name__}") from unexpected
-    token = unexpected.token
-    if token.type == "$END":
-        what, span = "the text ends too early", Span(len(text), len(text))
-    else:
-        what, span = f"unexpected {str(token)[:40]!r}", _span_of(token)
-    misplaced = _misplaced(token, text[: span.start], start)
-    if misplaced is None:
-        accepted = unexpected.accepts if start == "sampler" else _accepted(text[: span.start], start)
-        hint = f"expected {_expected(accepted or unexpected.expected)}"
-        return TQLSyntaxError(what, source=text, span=span, hint=hint)
-    kind, message, advice = misplaced
-    return kind(message, source=text, span=span, hint=advice)
-
-
 def _accepted(text: str, start: str) -> set[str]:
     """Terminals that may follow a text.
 
@@ -446,65 +386,3 @@ def _accepted(text: str, start: str) -> set[str]:
     parser.exhaust_lexer()
     accepted: set[str] = parser.accepts()  # type: ignore[no-untyped-call]
     return accepted
-
-
-def _misplaced(token: Token, before: str, start: str) -> tuple[type[TQLError], str, str | None] | None:
-    """Kind, message and hint for a word that a user may well expect to find its place here."""
-    word = str(token).lower()
-    unexpected = f"unexpected {str(token)[:40]!r}"
-    if start == "query":
-        if not re.sub(r"--[^\n]*", "", before).strip(" \t\r\n\f("):
-            if token.type == "NAME" and word in keywords.WRITES:
-                return TQLUnsupportedError, f"{word.upper()} is not supported: a query only reads", None
-            hint = "a query starts with SELECT, as in: select * where age > 60"
-            if word in ("max_weight", "sum_weight"):
-                hint = f"write select * sample by {word}(…), or pass the sampler to sample(…)"
-            return TQLSyntaxError, unexpected if token.type != "$END" else "the text ends too early", hint
-        if before.rstrip().endswith(";") and token.type != "$END":
-            return TQLSyntaxError, unexpected, "one statement at a time"
-        if word == "select":
-            return TQLSyntaxError, unexpected, "a subquery stands after FROM or JOIN, or on a side of UNION"
-        if token.type == "STAR" and before.rstrip().endswith("("):
-            return TQLSyntaxError, unexpected, "a function takes values; shape(column)[0] counts the rows of a group"
-        if word in keywords.CLAUSES and word not in ("by", "as", "asc", "desc"):
-            return TQLSyntaxError, unexpected, _CLAUSE_ORDER
-        if token.type == "COLON" and re.search(r"(?ai:from|join)\s+\w+$", before):
-            return TQLUnsupportedError, "FROM a URL is not supported", "load the frame and query it"
-        if token.type == "COMMA" and re.search(r"(?ai:limit)\s+[\d?]+\s*$", before):
-            return TQLSyntaxError, unexpected, "write LIMIT count OFFSET skipped"
-        hints = {
-            "percent": "PERCENT stands behind the number of a LIMIT",
-            "nulls": "null is the smallest value: it comes first, with DESC last",
-        }
-        return (TQLSyntaxError, unexpected, hints[word]) if word in hints else None
-    if word in keywords.CLAUSES:
-        hint = f'for a column of that name write "{token}" in double quotes'
-        if word in ("select", "sample"):
-            hint = "give only what follows SAMPLE BY, such as max_weight(…), or pass the whole statement to query(…)"
-        elif word in ("limit", "order", "where"):
-            arguments = {"limit": "pass limit=…", "order": "pass order=…", "where": "filter the frame first"}
-            hint = f"{arguments[word]}; {hint}"
-        return TQLUnsupportedError, f"a sampler has no {word.upper()} clause", hint
-    return (TQLSyntaxError, unexpected, "pass replace=…") if word == "replace" else None
-
-
-def _expected(terminals: set[str]) -> str:
-    words = []
-    left = set(terminals)
-    if {"NUMBER", "STRING"} <= left:
-        words.append("a value")
-        left -= _VALUE_STARTS
-    if "PLUS" in left:
-        words.append("an operator")
-        if "OR" in left:  # else `and` is the one of `between`
-            left -= {"AND", "OR"}
-        left -= _OPERATORS | {"LSQB", "LPAR", "DOT"}
-    clauses = left & _CLAUSE_STARTS
-    if len(clauses) > 3:
-        words.append("the next clause")
-        left -= clauses
-    if "NAME" in left:
-        left -= {"QUOTED"}
-    left -= {"SEMICOLON"}  # allowed at the end, never needed
-    words += sorted(_WORDS.get(terminal, f"'{terminal.lower()}'") for terminal in left)
-    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -1,0 +1,82 @@
+"""ORDER BY: several keys, stable up and down, null as the smallest value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from tql_frames.compiler import json_text, registry
+from tql_frames.compiler.sampler import check_size
+from tql_frames.compiler.scope import Field, column
+from tql_frames.compiler.translate import Translator
+from tql_frames.compiler.types import Value, is_nested, is_text
+from tql_frames.errors import Fault, TQLTypeError
+from tql_frames.language import tree
+from tql_frames.language.tree import Node
+from tql_frames.planning.relation import Names, Relation, added
+
+
+def sort(
+    nodes: Sequence[tree.SortKey], relation: Relation, translator: Translator, keys: Mapping[Node, Field], names: Names
+) -> Relation:
+    """The rows in order.
+
+    Args:
+        nodes: what to sort by.
+        relation: the rows.
+        translator: translates keys.
+        keys: columns of the plan for what GROUP BY grouped by; here a key is one value, elsewhere a list.
+        names: makes new names.
+
+    Raises:
+        Fault: a key is no single value.
+    """
+    exprs, descending = [], []
+    for node in nodes:
+        key = keys.get(node.expression)
+        if key is not None:
+            found = Value(node.expression, column(key.key), key.known)
+        else:
+            check_size(node)
+            found = translator.translate(node.expression)
+        if found.constant is not None or _is_constant(node):
+            continue
+        if is_nested(found.row_dtype) or isinstance(found.dtype, pl.Struct):
+            hint = "order by one of its elements, or by what sum(…), amax(…) or l2_norm(…) make of it"
+            raise Fault(TQLTypeError, f"ORDER BY needs single values, not {found.words}", node.span, hint)
+        for expr in _sort_exprs(found):
+            exprs.append(expr)
+            descending.append(node.descending)
+    if not exprs:
+        return relation
+    if any(_counts_rows(node) for node in nodes):
+        # Polars makes one of two sorts in a row, and would count the rows before the first.
+        computed = {names.new("key"): expr for expr in exprs}
+        relation = added(relation, computed)
+        exprs = [column(name) for name in computed]
+    plan = relation.plan.sort(exprs, descending=descending, nulls_last=descending, maintain_order=True)
+    return relation.with_plan(plan)
+
+
+def _is_constant(node: Node) -> bool:
+    """Whether a value is the same for every row, which Polars refuses to sort by."""
+    varied = (tree.Column, tree.Call, tree.WeightChoice)
+    return not any(isinstance(each, varied) and not _is_pure(each) for each in node.walk())
+
+
+def _is_pure(node: Node) -> bool:
+    return isinstance(node, tree.WeightChoice) or (isinstance(node, tree.Call) and node.name in ("abs", "sqrt"))
+
+
+def _counts_rows(node: Node) -> bool:
+    """Whether a value may depend on the places of rows, not on the row alone."""
+    names = ("row_number", "random", *registry.names())
+    return any(isinstance(each, tree.Call) and each.name in names for each in node.walk())
+
+
+def _sort_exprs(value: Value) -> list[pl.Expr]:
+    """What to sort by: text by its letters, not by the order of its categories; a JSON value by its kind first."""
+    if is_text(value.dtype) and not isinstance(value.dtype, pl.String):
+        return [value.expr.cast(pl.String)]
+    return json_text.sort_value(value)

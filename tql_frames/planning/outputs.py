@@ -1,0 +1,179 @@
+"""The columns that a SELECT gives: its list, `*`, DISTINCT, and the projection at the end of a statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from tql_frames.compiler import CompiledSampler
+from tql_frames.compiler.sampler import check_size
+from tql_frames.compiler.scope import Field, FieldScope, column
+from tql_frames.compiler.translate import Translator
+from tql_frames.compiler.types import DataType, Value
+from tql_frames.errors import Fault, TQLError, TQLNameError
+from tql_frames.language import tree, unparse
+from tql_frames.language.tree import Node
+from tql_frames.planning.relation import Names, Relation, added, check_values, is_read
+
+
+@dataclass(frozen=True)
+class Output:
+    """A column that a SELECT gives.
+
+    Attributes:
+        label: its name.
+        field: the column that it is, else None.
+        value: the expression that it is, else None.
+        key: column of the plan that holds the value, once it was computed.
+    """
+
+    label: object
+    field: Field | None
+    value: Value | None = None
+    key: str | None = None
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the plan holds it."""
+        return self.field is None or is_read(self.field)
+
+    @property
+    def expr(self) -> pl.Expr:
+        """One value a row."""
+        if self.key is not None:
+            return column(self.key)
+        if self.value is not None:
+            return self.value.row_expr
+        assert self.field is not None
+        return column(self.field.key)
+
+    @property
+    def dtype(self) -> DataType | TQLError | None:
+        """Type of `expr`, as that of a field."""
+        if self.value is not None:
+            return self.value.row_dtype
+        assert self.field is not None
+        return self.field.dtype
+
+
+def outputs_of(items: Sequence[Node], relation: Relation, translator: Translator) -> list[Output]:
+    """The columns that a SELECT list gives.
+
+    Raises:
+        Fault: two have one name, or an expression does not fit the relation.
+    """
+    scope = FieldScope(relation.fields)
+    outputs: list[Output] = []
+    taken: set[object] = set()
+    for item in items:
+        if isinstance(item, tree.Star):
+            new = _star(item, relation, taken)
+        else:
+            assert isinstance(item, tree.Item)
+            expression = item.expression
+            label = item.alias if item.alias is not None else _label(expression)
+            if isinstance(expression, tree.Column):
+                new = [Output(label, scope.field(expression))]
+            else:
+                new = [Output(label, None, _value(expression, translator))]
+        for output in new:
+            if output.label in taken and not isinstance(item, tree.Star):
+                message = f"two columns of the result are named {output.label!r}"
+                raise Fault(TQLNameError, message, item.span, "give one another name: expression AS name")
+            taken.add(output.label)
+        outputs += new
+    return outputs
+
+
+def _star(node: tree.Star, relation: Relation, taken: set[object]) -> list[Output]:
+    fields = [each for each in relation.fields if node.frame is None or node.frame in each.frames]
+    if not fields and node.frame is not None:
+        raise Fault(TQLNameError, f"no frame is named {node.frame!r} here", node.span)
+    outputs = []
+    labels = set(taken)
+    several = len({each.frames for each in relation.fields}) > 1
+    for each in fields:
+        label = each.label
+        if label in labels and several:
+            label = f"{label}:{each.frames[0]}"  # as in Polars' SQL
+        if label in taken or (several and label in labels):
+            hint = "leave the column out, or give it another name with AS"
+            raise Fault(TQLNameError, f"two columns of the result are named {label!r}", node.span, hint)
+        labels.add(label)
+        outputs.append(Output(label, each))
+    return outputs
+
+
+def distinct(relation: Relation, outputs: Sequence[Output], names: Names) -> tuple[Relation, list[Output]]:
+    """The first of the rows that are equal in all outputs.
+
+    Raises:
+        TQLError: values of a column cannot be compared.
+    """
+    relation, found = computed(relation, outputs, range(len(outputs)), names)
+    check_values([output.field for output in found if output.field is not None], "DISTINCT")
+    keys = [output.key if output.field is None else output.field.key for output in found]
+    plan = relation.plan.unique(list(dict.fromkeys(keys)), keep="first", maintain_order=True)
+    return relation.with_plan(plan), found
+
+
+def computed(
+    relation: Relation, outputs: Sequence[Output], places: Iterable[int], names: Names
+) -> tuple[Relation, list[Output]]:
+    """The outputs at some places as columns of the plan."""
+    found = list(outputs)
+    exprs = {}
+    for place in places:
+        output = found[place]
+        if output.value is not None and output.key is None:
+            name = names.new("value")
+            exprs[name] = output.value
+            found[place] = replace(output, key=name)
+    return added(relation, exprs), found
+
+
+def needed(relation: Relation, outputs: Sequence[Output], sampler: CompiledSampler) -> Relation:
+    """The relation with no more columns than the draw and what follows it need; all that a draw sees is held."""
+    wanted = set(relation.hidden)
+    for expr in [sampler.weight, *(arm.weight for arm in sampler.arms), *(arm.condition for arm in sampler.arms)]:
+        wanted.update(expr.meta.root_names())
+    for output in outputs:
+        if output.is_read:
+            wanted.update(output.expr.meta.root_names())
+    schema = relation.plan.collect_schema()
+    names = [name for name in schema if name in wanted]
+    return relation.with_plan(relation.plan.select([column(name) for name in names or list(schema)[:1]]))
+
+
+def projected(relation: Relation, outputs: Sequence[Output], names: Names) -> Relation:
+    """The relation of just the outputs."""
+    relation, outputs = computed(relation, outputs, range(len(outputs)), names)
+    fields = []
+    exprs = [column(name) for name in relation.hidden]
+    for output in outputs:
+        key = names.key(output.label)
+        if output.field is not None:
+            fields.append(replace(output.field, label=output.label, key=key, frames=()))
+        else:
+            fields.append(Field(output.label, key, output.dtype))
+        if output.is_read:
+            exprs.append(output.expr.alias(key))
+    return replace(relation, plan=relation.plan.select(exprs), fields=tuple(fields))
+
+
+def aliases_of(items: Sequence[Node]) -> set[str]:
+    """Names that a SELECT list gives by AS."""
+    return {item.alias for item in items if isinstance(item, tree.Item) and item.alias is not None}
+
+
+def _label(node: Node) -> str:
+    """Name of an expression without one: that of its first column, as in Deep Lake, or its text."""
+    first = next((each.name for each in node.walk() if isinstance(each, tree.Column)), None)
+    return unparse(node) if first is None else first
+
+
+def _value(node: Node, translator: Translator) -> Value:
+    check_size(node)
+    return translator.translate(node)

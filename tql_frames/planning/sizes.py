@@ -1,0 +1,87 @@
+"""How many rows: LIMIT, TOP, OFFSET and other counts, and the cut they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import polars as pl
+
+from tql_frames.errors import Fault, TQLTypeError
+from tql_frames.language import tree
+from tql_frames.language.tree import Node
+from tql_frames.planning.relation import Relation
+
+_MOST_ROWS = 2**48  # beyond any memory
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many rows a LIMIT lets through.
+
+    Attributes:
+        rows: that many, or None.
+        share: of the rows there are, or None; with neither, all of them.
+    """
+
+    rows: int | None = None
+    share: Fraction | None = None
+
+    def of(self, rows: int) -> int:
+        """The number, of so many rows."""
+        if self.rows is not None:
+            return self.rows
+        return rows if self.share is None else int(rows * self.share)
+
+
+def size_of(node: tree.Limit | None, clause: str) -> Size:
+    """What a LIMIT says.
+
+    Raises:
+        Fault: it is no number that makes sense.
+    """
+    if node is None:
+        return Size()
+    if not node.percent:
+        return Size(count_of(node.count, clause))
+    number = _number(node.count)
+    if number is None or not 0 <= number < float("inf"):
+        raise Fault(TQLTypeError, f"{clause} takes a number of percent, at least 0", node.count.span)
+    return Size(share=Fraction(str(number)).limit_denominator(10**7) / 100)
+
+
+def count_of(node: Node, clause: str, least: int = 0) -> int:
+    """A whole number of a clause.
+
+    Raises:
+        Fault: it is none, or less than `least`.
+    """
+    number = _number(node)
+    if number is None or not least <= number < float("inf") or number != int(number):
+        raise Fault(TQLTypeError, f"{clause} takes a whole number of at least {least}", node.span)
+    return min(int(number), _MOST_ROWS)
+
+
+def cut(relation: Relation, size: Size, offset: int) -> Relation:
+    """The rows behind the first `offset`, so many; a share is of all rows."""
+    plan = relation.plan
+    if size.share is not None:
+        share = min(size.share, Fraction(1))
+        rows_let_through = pl.len().cast(pl.Int64) * share.numerator // share.denominator
+        number = pl.int_range(pl.len())
+        plan = plan.filter((number >= offset) & (number < offset + rows_let_through))
+    elif offset or size.rows is not None:
+        rows = size.rows if size.rows is None or size.rows < _most_rows() else None
+        plan = plan.slice(offset, rows)
+    return relation.with_plan(plan)
+
+
+def _most_rows() -> int:
+    """Rows that a Polars frame can have; a slice of more is an error."""
+    return 2**32 if pl.get_index_type() == pl.UInt32 else 2**64
+
+
+def _number(node: Node) -> float | int | None:
+    if isinstance(node, tree.Literal) and type(node.value) in (int, float):
+        return node.value  # type: ignore[return-value]
+    return None
