@@ -26,7 +26,7 @@ RULE: dict[str, tuple[set[str], set[str]]] = {
     "frames": ({"errors", "compiler", "planning", "sampling"}, {"numpy", "pandas", "polars", "pyarrow"}),
     "weighing": ({"errors", "compiler", "sampling", "frames"}, {"numpy", "polars"}),
     "explanation": ({"errors", "language", "compiler", "frames", "weighing", "querying"}, {"numpy", "polars"}),
-    "drawing": ({"errors", "compiler", "sampling", "frames", "weighing"}, {"numpy", "polars"}),
+    "drawing": ({"errors", "compiler", "planning", "sampling", "frames", "weighing"}, {"numpy", "polars"}),
     "querying": ({"errors", "language", "compiler", "planning", "frames", "weighing", "drawing"}, {"polars"}),
     "api": (
         {"errors", "language", "compiler", "sampling", "frames", "weighing", "drawing", "querying", "explanation"},

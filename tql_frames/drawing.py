@@ -5,12 +5,10 @@ How positions are drawn is in `sampling`, what the weights are in `weighing`.
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import polars as pl
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 from tql_frames.compiler import RandomNumbers
 from tql_frames.errors import TQLError, TQLWarning, WeightError
 from tql_frames.frames import Adapter
+from tql_frames.planning import most_rows
 from tql_frames.sampling import Streams, derived_seed, draw
 from tql_frames.weighing import Weigher
 
@@ -59,7 +58,7 @@ class Draw:
                 raise WeightError(message, hint="an empty frame takes no limit")
             return np.empty(0, np.int64)
         self.weigher.check_drawable(weights)
-        if size > _most_draws():
+        if size > most_rows():
             raise TQLError(f"a sample of {size:,} rows does not fit into memory")
         found = draw(weights, size, replace=self.replace, seed=self.seed)
         if len(found) < size:
@@ -87,15 +86,6 @@ def random_numbers(seed: int) -> RandomNumbers:
         return pl.int_range(pl.len()).map_batches(fill, return_dtype=pl.Float64())
 
     return numbers
-
-
-@cache
-def _most_draws() -> int:
-    """Draws whose numbers and positions alone would fill the memory, so that a slip of a digit kills no process."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 16
-    except (AttributeError, ValueError, OSError):  # not known on this system
-        return 2**40
 
 
 def _caller_level() -> int:

@@ -10,8 +10,7 @@ import polars as pl
 from tql_frames.compiler.scope import Field, column
 from tql_frames.errors import Fault, Span, TQLError, TQLTypeError
 from tql_frames.planning.relation import Names, Relation, Rows, check_values, whole
-
-_MOST_ROWS = 2**40  # beyond any memory
+from tql_frames.planning.sizes import most_rows
 
 
 def group(
@@ -93,7 +92,6 @@ def expand(relation: Relation, match: str, before: int, after: int, *, overlap: 
         after: the same, from those after it.
         overlap: whether a row near several matches comes once for each.
     """
-    before, after = min(before, _MOST_ROWS), min(after, _MOST_ROWS)
     if not overlap:
         matches = pl.col(match).cast(pl.Int64).cum_sum()  # up to and including a row
         until = matches.shift(-before, fill_value=pl.col(match).sum().cast(pl.Int64))
@@ -104,8 +102,8 @@ def expand(relation: Relation, match: str, before: int, after: int, *, overlap: 
         at = frame[match].arg_true().cast(pl.Int64)
         first, stop = (at - before).clip(0), (at + after + 1).clip(upper_bound=frame.height)
         total = (stop - first).cast(pl.Float64).sum()
-        if total > _MOST_ROWS:
-            raise TQLError(f"EXPAND BY gives {total:,.0f} rows, more than any memory holds")
+        if total > most_rows():
+            raise TQLError(f"EXPAND BY gives {total:,.0f} rows, which do not fit into memory")
         return frame[pl.int_ranges(first, stop, eager=True).explode()] if len(at) else frame.clear()
 
     return relation.with_plan(whole(relation.plan, windows))

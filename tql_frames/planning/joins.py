@@ -17,7 +17,9 @@ from tql_frames.language.tree import Node
 from tql_frames.planning.relation import Names, Relation, Rows, check_values, common_type
 
 
-def join(node: tree.Join, left: Relation, right: Relation, names: Names, random: RandomNumbers | None) -> Relation:
+def join(
+    node: tree.Join, left: Relation, right: Relation, names: Names, random: RandomNumbers, *, numbered: bool
+) -> Relation:
     """`left KIND JOIN right`, in the order of the left rows, and for equal ones of the right.
 
     Rows of a RIGHT JOIN are in the order of the right. Null equals nothing.
@@ -50,8 +52,8 @@ def join(node: tree.Join, left: Relation, right: Relation, names: Names, random:
         plan, fields = _using(node, left, right, names)
     else:
         plan, fields = _on(node, left, right, names, random)
-    row = names.new("row")
-    return Relation(plan.with_row_index(row), tuple(fields), Rows(), row)
+    row = names.new("row") if numbered else None  # numbers would keep later filters from reaching the sides
+    return Relation(plan if row is None else plan.with_row_index(row), tuple(fields), Rows(), row)
 
 
 def _using(node: tree.Join, left: Relation, right: Relation, names: Names) -> tuple[pl.LazyFrame, list[Field]]:
@@ -71,7 +73,7 @@ def _using(node: tree.Join, left: Relation, right: Relation, names: Names) -> tu
 
 
 def _on(
-    node: tree.Join, left: Relation, right: Relation, names: Names, random: RandomNumbers | None
+    node: tree.Join, left: Relation, right: Relation, names: Names, random: RandomNumbers
 ) -> tuple[pl.LazyFrame, list[Field]]:
     fields = [*left.fields, *right.fields]
     if node.condition is None:
@@ -106,7 +108,7 @@ def _on(
 
 
 def _equalities(
-    node: tree.Join, left: Relation, right: Relation, random: RandomNumbers | None
+    node: tree.Join, left: Relation, right: Relation, random: RandomNumbers
 ) -> tuple[list[tuple[pl.Expr, pl.Expr]], list[Node]]:
     """Pairs of expressions that must be equal, one of each side, and what else the condition asks."""
     assert node.condition is not None

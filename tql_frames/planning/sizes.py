@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 
 import polars as pl
 
@@ -71,12 +73,21 @@ def cut(relation: Relation, size: Size, offset: int) -> Relation:
         number = pl.int_range(pl.len())
         plan = plan.filter((number >= offset) & (number < offset + rows_let_through))
     elif offset or size.rows is not None:
-        rows = size.rows if size.rows is None or size.rows < _most_rows() else None
+        rows = size.rows if size.rows is None or size.rows < _longest() else None
         plan = plan.slice(offset, rows)
     return relation.with_plan(plan)
 
 
-def _most_rows() -> int:
+@cache
+def most_rows() -> int:
+    """Rows whose numbers alone would fill half the memory; more are refused, lest a mistyped digit kill the process."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 16
+    except (AttributeError, ValueError, OSError):  # not known on this system
+        return 2**40
+
+
+def _longest() -> int:
     """Rows that a Polars frame can have; a slice of more is an error."""
     return 2**32 if pl.get_index_type() == pl.UInt32 else 2**64
 

@@ -165,7 +165,7 @@ class _Compiler:
                 return replace(relation, fields=tuple(replace(each, frames=frames) for each in relation.fields))
             case tree.Join(left, _, right):
                 sides = (self._source_of(left, select), self._source_of(right, select))
-                return join(node, *sides, self._names, self._random)
+                return join(node, *sides, self._names, self._random, numbered=self._numbered)
         raise AssertionError(node)
 
     def _named(self, node: tree.Frame) -> Scan:
