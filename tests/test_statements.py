@@ -246,6 +246,30 @@ def test_set_operations(text: str, expected: str, kind: str) -> None:
     whole_rows(ask(kind, FRAME, text, seed=1), places(expected))
 
 
+# `data(column, row)` is of the rows of FROM, whatever WHERE, ORDER BY and GROUP BY make of them before it is asked for.
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("select n, data(n, 0) as d where n > data(n, 1)", {"index": [2, 3], "n": [30, 40], "d": [10, 10]}),
+        ("select data(n, -1) as d, n where n < 25 order by n desc", {"index": [1, 0], "d": [40, 40], "n": [20, 10]}),
+        ("select n where n > 10 order by abs(n - data(n, 2)), n", {"index": [2, 1, 3], "n": [30, 20, 40]}),
+        (
+            "select data(n, 3) as d, sum(n) as s where n > 10 group by k",
+            {"index": [0, 1], "d": [40, 40], "s": [60, 30]},
+        ),
+        ("select n where n > 10 sample by n == data(n, 2) limit 2", {"index": [2, 2], "n": [30, 30]}),
+        ("select data(n, 4) as d limit 1", {"index": [0], "d": [None]}),
+        ("select * from (select n where n > 10) where n == data(n, 0)", {"index": [1], "n": [20]}),
+        ("select data(n, 0) as d where n > 10 union select data(n, 1) as d", {"index": [0, 1, 1, 2, 2, 3, 3]}),
+    ],
+)
+def test_data_is_of_the_rows_of_from(text: str, expected: dict[str, list[Any]], kind: str) -> None:
+    frame = pl.DataFrame({"n": [10, 20, 30, 40], "k": ["a", "b", "a", "b"]})
+    found = columns(ask(kind, frame, text))
+    assert {name: found[name] for name in expected} == expected
+
+
 def test_rows_of_equal_values_are_two_rows() -> None:
     frame = pl.DataFrame({"a": [1, 1, 2, 1]})
     for kind in KINDS:
