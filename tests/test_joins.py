@@ -398,3 +398,11 @@ def test_joins_of_random_frames(left: Any, right: Any, kind: str, both: bool) ->
     for how in (f"on {on}", f"using ({', '.join(names)})"):
         found = tql_frames.query(f"select i, j from a {kind} join b {how}", index=None, a=a, b=b)
         assert found.rows() == pairs
+
+
+def test_one_lazy_frame_makes_the_result_lazy() -> None:
+    eager, lazy = pl.DataFrame({"n": [1, 2]}), pl.LazyFrame({"n": [3]})
+    for text in ("select n from a where n > 1", "select n from b", "select a.n from a join b on a.n = b.n"):
+        found = tql_frames.query(text, a=eager, b=lazy)  # type: ignore[type-var]
+        assert isinstance(found, pl.LazyFrame), text
+    assert isinstance(tql_frames.query("select n from a", a=eager), pl.DataFrame)

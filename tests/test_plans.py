@@ -141,6 +141,15 @@ def test_no_more_is_read_than_must_be(
     assert columns(plan.collect(engine="streaming")) == expected
 
 
+def test_a_filter_reaches_the_scan_beside_row_numbers(tmp_path: Path) -> None:
+    """Polars puts row numbers, and the filter behind them, into a scan only while nobody asked it for its schema."""
+    TABLE.write_parquet(tmp_path / "table.parquet")
+    fresh = pl.scan_parquet(tmp_path / "table.parquet")
+    for _ in range(2):
+        text = fresh.tql.query("select a where b > 5").explain()
+        assert "SELECTION" in text and "ROW_INDEX" in text, text
+
+
 def test_a_limit_reaches_the_scan(scan: pl.LazyFrame) -> None:
     text = scan.tql.query("select * limit 5 offset 2", index=None).explain()
     assert re.search(r"SLICE: .*offset: 2.*5", text), text
