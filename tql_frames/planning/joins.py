@@ -52,7 +52,9 @@ def join(
         plan, fields = _using(node, left, right, names)
     else:
         plan, fields = _on(node, left, right, names, random)
-    row = names.new("row") if numbered else None  # numbers would keep later filters from reaching the sides
+    # Numbers keep later filters from reaching the sides; in Polars 1 they also keep a later LIMIT from being put into
+    # the join, where it takes other rows.
+    row = names.new("row") if numbered or pl.__version__.startswith("1.") else None
     return Relation(plan if row is None else plan.with_row_index(row), tuple(fields), Rows(), row)
 
 
