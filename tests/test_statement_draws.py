@@ -18,7 +18,7 @@ from scipy.stats import chi2_contingency, kstest
 import tql_frames
 from tests.answers import KINDS, ask, columns
 from tests.statistics import ordered_outcomes, p_of_counts, p_of_outcomes
-from tql_frames import TQLWarning, WeightError
+from tql_frames import TQLError, TQLWarning, WeightError
 
 # Of each statistical test below; with fixed seeds each passes for good or fails for good.
 ALPHA = 1e-3
@@ -444,3 +444,11 @@ def test_eager_and_lazy_are_one(digits: Any) -> None:
     ):
         found = digits(text)
         assert_frame_equal(found, DIGITS.tql.query(text, seed=1), check_dtypes=False)
+
+
+def test_a_size_beyond_the_memory_is_refused_where_it_would_be_drawn() -> None:
+    frame = pl.DataFrame({"n": [1, 2, 3]})
+    with pytest.raises(TQLError, match="99,999,999,999 rows does not fit into memory"):
+        frame.tql.query("select * sample by n limit 99999999999")
+    with pytest.warns(TQLWarning, match="only 3 have a positive weight"):
+        assert frame.tql.query("select * sample by n replace false limit 99999999999").height == 3

@@ -58,7 +58,7 @@ class Draw:
                 raise WeightError(message, hint="an empty frame takes no limit")
             return np.empty(0, np.int64)
         self.weigher.check_drawable(weights)
-        if size > most_rows():
+        if (size if self.replace else min(size, rows.rows)) > most_rows():
             raise TQLError(f"a sample of {size:,} rows does not fit into memory")
         found = draw(weights, size, replace=self.replace, seed=self.seed)
         if len(found) < size:
