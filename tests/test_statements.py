@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+import tql_frames
 from tests import statement_model
 from tests.answers import KINDS, OLD_STREAMING, ask, columns
 from tests.statement_model import canonical
@@ -268,6 +269,12 @@ def test_data_is_of_the_rows_of_from(text: str, expected: dict[str, list[Any]], 
     frame = pl.DataFrame({"n": [10, 20, 30, 40], "k": ["a", "b", "a", "b"]})
     found = columns(ask(kind, frame, text))
     assert {name: found[name] for name in expected} == expected
+
+
+def test_rows_without_columns_are_all_equal() -> None:
+    for kind in KINDS:
+        assert len(ask(kind, pl.DataFrame(), "select distinct *")) == 0
+    assert tql_frames.query("(select * from a) union (select * from b)", a=pl.DataFrame(), b=pl.DataFrame()).is_empty()
 
 
 def test_rows_of_equal_values_are_two_rows() -> None:

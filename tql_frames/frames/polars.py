@@ -80,13 +80,13 @@ def dtypes_of(schema: pl.Schema) -> dict[object, pl.DataType | TQLError]:
 
 def plan_of(relation: Relation, index: str | None) -> pl.LazyFrame:
     """The plan of a relation behind the column of its row numbers."""
-    with_index({str(each.label): pl.Null() for each in relation.fields}, index)
+    with_index({str(each.label): pl.Null() for each in relation.fields}, index, of="result")
     rows = [] if index is None or relation.row is None else [column(relation.row).alias(index)]
     return relation.plan.select(*rows, *[column(each.key).alias(str(each.label)) for each in relation.fields])
 
 
-def with_index(schema: Mapping[str, pl.DataType], index: str | None) -> pl.Schema:
-    """The schema behind a column of row numbers.
+def with_index(schema: Mapping[str, pl.DataType], index: str | None, of: str = "frame") -> pl.Schema:
+    """The schema of a frame or result behind a column of row numbers.
 
     Raises:
         TQLError: the frame has a column of that name already.
@@ -95,7 +95,7 @@ def with_index(schema: Mapping[str, pl.DataType], index: str | None) -> pl.Schem
         return pl.Schema(schema)
     if index in schema:
         raise TQLError(
-            f"the frame has a column {index!r} already, where the original row numbers would go",
+            f"the {of} has a column {index!r} already, where the original row numbers would go",
             hint="pass index='another name', or index=None to leave them out",
         )
     return pl.Schema({index: pl.get_index_type(), **schema})

@@ -11,7 +11,7 @@ from tql_frames.compiler.scope import Field, column
 from tql_frames.compiler.types import describe
 from tql_frames.errors import Fault, TQLNameError, TQLTypeError
 from tql_frames.language import tree
-from tql_frames.planning.relation import Names, Relation, Rows, check_values, common_type, is_read
+from tql_frames.planning.relation import Names, Relation, Rows, check_values, common_type, first_of_equal, is_read
 
 
 def combine(node: tree.Combination, left: Relation, right: Relation, names: Names) -> Relation:
@@ -67,7 +67,7 @@ def _distinct(plan: pl.LazyFrame, keys: list[str], row: str | None) -> pl.LazyFr
     if row is not None and keys == [row]:
         plan = plan.sort(row, maintain_order=True)  # half the time of `unique`, and the order is wanted anyway
         return plan.filter((pl.col(row) != pl.col(row).shift()).fill_null(True))
-    plan = plan.unique(keys, keep="first", maintain_order=True)
+    plan = first_of_equal(plan, keys)
     return plan if row is None else plan.sort(row, maintain_order=True)
 
 

@@ -15,7 +15,7 @@ from tql_frames.compiler.types import DataType, Value
 from tql_frames.errors import Fault, TQLError, TQLNameError
 from tql_frames.language import tree, unparse
 from tql_frames.language.tree import Node
-from tql_frames.planning.relation import Names, Relation, added, check_values, is_read
+from tql_frames.planning.relation import Names, Relation, added, check_values, first_of_equal, is_read
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,7 @@ def distinct(relation: Relation, outputs: Sequence[Output], names: Names) -> tup
     relation, found = computed(relation, outputs, range(len(outputs)), names)
     check_values([output.field for output in found if output.field is not None], "DISTINCT")
     keys = [output.key if output.field is None else output.field.key for output in found]
-    plan = relation.plan.unique(list(dict.fromkeys(keys)), keep="first", maintain_order=True)
-    return relation.with_plan(plan), found
+    return relation.with_plan(first_of_equal(relation.plan, keys)), found
 
 
 def computed(

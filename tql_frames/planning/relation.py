@@ -129,6 +129,12 @@ def kept(relation: Relation, names: Sequence[str] = ()) -> Relation:
     return relation.with_plan(relation.plan.select([column(name) for name in wanted]))
 
 
+def first_of_equal(plan: pl.LazyFrame, keys: Iterable[str | None]) -> pl.LazyFrame:
+    """The first of the rows that are equal in some columns, in their order; of rows without columns the first."""
+    names = list(dict.fromkeys(keys))
+    return plan.unique(names, keep="first", maintain_order=True) if names else plan.head(1)
+
+
 def common_type(a: DataType, b: DataType) -> DataType | None:
     """The type that holds values of both: numbers with numbers, text with text, else equal types only."""
     if a == b:
