@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import tql_frames
 from tests import evaluator
 from tql_frames import TQLTypeError, TQLUnsupportedError, WeightError, weight_expr
+from tql_frames.compiler import compile_sampler
 from tql_frames.compiler.functions import FUNCTIONS
 from tql_frames.compiler.translate import _RULES
 from tql_frames.language import parse, tree, unparse
@@ -433,6 +434,24 @@ def test_weights_are_what_the_language_says(frame: pl.DataFrame, sampler: Node) 
             tql_frames.weights(frame, text)
     else:
         assert tql_frames.weights(frame, text).to_list() == expected, text
+
+
+@thorough
+@given(frames(), samplers(), st.booleans())
+def test_numbered_weights_are_the_weights(frame: pl.DataFrame, sampler: Node, constant: bool) -> None:
+    if constant and isinstance(sampler, tree.WeightChoice):
+        weights = [0.1, 0.7, 3.3, 20, 0.7, 0]
+        arms = [tree.Arm(arm.condition, Literal(weight)) for arm, weight in zip(sampler.arms, weights, strict=False)]
+        sampler = tree.WeightChoice(sampler.name, tuple(arms))
+    assume(expected_weights(sampler, frame) is not None)
+    text = unparse(sampler)
+    levels = compile_sampler(text, frame.schema).levels
+    if levels is not None:
+        numbers = frame.with_columns(_number=levels.number)["_number"]
+        assert numbers.dtype == pl.UInt8
+        assert levels.weights[numbers.to_numpy()].tolist() == tql_frames.weights(frame, text).to_list(), text
+    else:
+        assert not (constant and isinstance(sampler, tree.WeightChoice))
 
 
 @settings(thorough, max_examples=100)

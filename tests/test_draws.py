@@ -7,7 +7,8 @@ import pytest
 
 from tests.statistics import ordered_outcomes, p_of_counts, p_of_lag, p_of_outcomes
 from tql_frames.sampling import StrataTable, Streams, draw
-from tql_frames.sampling.draw import draw_rows, draw_strata, race_rows, race_strata
+from tql_frames.sampling.line import draw_rows, draw_strata
+from tql_frames.sampling.race import race_rows, race_strata
 from tql_frames.sampling.strata import stratify
 
 # Of each test below. With fixed seeds each passes for good or fails for good; a tilt of one percent over 10^6 draws of
@@ -178,8 +179,8 @@ class _Fixed:
     def __init__(self, number: float) -> None:
         self._number = number
 
-    def uniforms(self, stream: int, size: int, start: int = 0) -> np.ndarray:
-        return np.full(size, self._number)
+    def fill(self, stream: int, start: int, out: np.ndarray) -> None:
+        out[:] = self._number
 
 
 @pytest.mark.parametrize(("number", "row"), [(0.0, 1), (1 / 3, 2), (1 - 2**-53, 3)], ids=["first", "a bound", "last"])

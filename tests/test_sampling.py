@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tql_frames.sampling import StrataTable, Streams, draw, stratify, streams
-from tql_frames.sampling.draw import distinct_ranks, integer_weights, race_rows
+from tests.statistics import p_of_counts
+from tql_frames.sampling import StrataTable, Streams, blocks, draw, line, race, strata_of_codes, stratify, streams
+from tql_frames.sampling.line import integer_weights
+from tql_frames.sampling.race import distinct_ranks, race_rows
 from tql_frames.sampling.strata import most_strata
 
 GOLDEN = json.loads((Path(__file__).parent / "cases" / "golden.json").read_text())
@@ -38,10 +40,9 @@ REPLACE = pytest.mark.parametrize("replace", [True, False], ids=["with", "withou
 @REPLACE
 def test_threads_and_blocks_change_nothing(weights, replace, monkeypatch):
     expected = draw(weights, 50_000, replace=replace, seed=3)
-    monkeypatch.setattr(streams, "BLOCK", 1000)
-    monkeypatch.setattr(streams.os, "cpu_count", lambda: 16)
+    monkeypatch.setattr(blocks.os, "cpu_count", lambda: 16)
     assert (draw(weights, 50_000, replace=replace, seed=3) == expected).all()
-    monkeypatch.setattr(streams.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(blocks.os, "cpu_count", lambda: 1)
     assert (draw(weights, 50_000, replace=replace, seed=3) == expected).all()
 
 
@@ -163,3 +164,142 @@ def test_distinct_ranks(count, size):
 
 def test_race_rows_with_nothing_to_draw():
     assert race_rows(np.zeros(5), 3, Streams(1)).tolist() == []
+
+
+# --- the fast ways find what the plain ones find ---------------------------------------------------------------------
+
+SKEWED = {
+    "even": np.linspace(1, 2, 20_011),
+    "a long tail": np.exp(np.linspace(0, 60, 20_011)),  # most rows share one part of the guide
+    "zeros between": np.where(np.arange(20_011) % 7 == 0, 0.0, 1.0 + np.arange(20_011)),
+    "one giant": np.append(np.full(20_010, 1e-12) * np.arange(1, 20_011), 1e9),
+    "beyond the range of quotients": np.exp2(np.linspace(-1000, 1000, 20_011)),
+}
+
+
+@pytest.mark.parametrize("weights", SKEWED.values(), ids=SKEWED)
+def test_a_guide_finds_the_rows_of_binary_search(weights, monkeypatch):
+    guided = line.draw_rows(weights, 30_000, Streams(6))
+    assert line.line_of_rows(weights, 30_000).guide is not None
+    monkeypatch.setattr(line, "_FEW_DRAWS", 10**9)
+    assert line.line_of_rows(weights, 30_000).guide is None
+    assert (line.draw_rows(weights, 30_000, Streams(6)) == guided).all()
+
+
+@pytest.mark.parametrize("strata", [1, 2, 5, 300, 1024])
+def test_a_guide_finds_the_strata_of_binary_search(strata, monkeypatch):
+    numbers = np.arange(strata)
+    table = StrataTable(np.exp2(-(numbers[::-1] % 50)) + numbers * 1e-9, 1 + numbers * 7919 % 1000)
+    guided = line.draw_strata(table, 100_000, Streams(6))
+    assert line.line_of_strata(table, 100_000).guide is not None
+    monkeypatch.setattr(line, "_FEW_DRAWS", 10**9)
+    assert (line.draw_strata(table, 100_000, Streams(6)) == guided).all()
+
+
+def test_a_guide_points_at_the_owner_of_a_part_or_before_it():
+    """On a line of several blocks of rows, whose ends meet in one part."""
+    weights = np.random.default_rng(1).exponential(size=3 * blocks.BLOCK + 17)
+    weights[blocks.BLOCK - 500 : blocks.BLOCK + 500] = 1e-9
+    found = line.line_of_rows(weights, len(weights))
+    first_points = np.arange(len(found.guide)) / len(found.guide) * found.bounds[-1]
+    owners = np.searchsorted(found.bounds, first_points, side="right")
+    assert (found.guide <= owners).all()
+    assert np.mean(found.guide == owners) > 0.99
+
+
+@pytest.mark.parametrize("weights", SKEWED.values(), ids=SKEWED)
+@pytest.mark.parametrize("size", [1, 200, 10_000, 20_011])
+def test_a_race_cut_short_has_the_winners_of_the_whole(weights, size, monkeypatch):
+    short = race_rows(weights, size, Streams(4))
+    monkeypatch.setattr(race, "_FEW_TIMES", 10**9)
+    assert (race_rows(weights, size, Streams(4)) == short).all()
+
+
+@pytest.mark.parametrize("size", [1, 3000, 60_000, 110_001])
+@pytest.mark.parametrize("margin", [1.0, 0.01], ids=["as guessed", "guessed too short"])
+def test_a_race_of_strata_cut_short_has_the_winners_of_the_whole(size, margin, monkeypatch):
+    table = StrataTable(np.array([0.0, 1e-3, 1.0, 7.0, 1e6]), np.array([5, 30_000, 70_000, 10_000, 1]))
+    guess = race._expected_finishers
+    monkeypatch.setattr(race, "_expected_finishers", lambda *arguments: guess(*arguments) * margin)
+    short = race.race_strata(table, size, Streams(4))
+    monkeypatch.setattr(race, "_FEW_TIMES", 10**9)
+    assert (race.race_strata(table, size, Streams(4)) == short).all()
+
+
+@pytest.mark.parametrize("strata", [1, 5, 300])
+def test_few_slots_resolve_as_many_do(strata):
+    weights = (np.arange(200_000) * 7919 % strata + 1).astype(float)
+    found = stratify(weights)
+    by_slot = np.argsort(weights, kind="stable")
+    slots = np.random.default_rng(1).integers(0, len(weights), 60_000)
+    assert (found.resolve(slots) == by_slot[slots]).all()
+    assert (found.resolve(slots[:5000]) == by_slot[slots[:5000]]).all()
+    assert (found.resolve(slots[:1].astype(np.uint32)) == by_slot[slots[:1]]).all()
+    assert found.resolve(slots[:0]).tolist() == []
+
+
+@given(arrays(np.uint8, st.integers(0, 300), elements=st.integers(0, 5)), st.permutations([0.0, 1.0, 2.0, 1.0, 0.5, 8.0]))
+def test_numbered_weights_make_the_strata_of_the_weights(numbers, levels):
+    levels = np.array(levels)
+    expected = stratify(levels[numbers]) if len(numbers) else None
+    found = strata_of_codes(numbers, levels)
+    if expected is None:
+        assert found.rows == 0
+        return
+    assert (found.table.weights == expected.table.weights).all()
+    assert (found.table.counts == expected.table.counts).all()
+    assert (found.codes == expected.codes).all()
+    assert (found.cells == expected.cells).all()
+
+
+def test_too_many_numbered_weights_make_no_strata():
+    numbers = np.arange(17, dtype=np.uint8)
+    assert strata_of_codes(numbers, np.arange(17.0)) is None
+    assert strata_of_codes(numbers, np.arange(17.0) // 2) is not None
+
+
+@pytest.mark.parametrize("values", [np.repeat(np.arange(1, 11.0), 20_000), np.arange(200_000) // 300 * 1.0])
+def test_weights_that_first_come_in_later_blocks(values):
+    for weights in (values, values[::-1]):
+        found = stratify(weights)
+        assert (found.table.weights[found.codes] == weights).all()
+
+
+# --- beyond 2**24 rows, and 2**32 rows and draws ---------------------------------------------------------------------
+
+
+def test_more_than_2_to_the_32_rows():
+    table = StrataTable(np.array([1.0, 3.0]), np.array([3 * 2**33, 2**33]))  # as likely as each other
+    slots = line.draw_strata(table, 1_000_000, Streams(2))
+    assert slots.dtype == np.int64
+    assert (slots >= 0).all() and (slots < 2**35).all()
+    bounds = [0, 2**32, 2**33, 3 * 2**33, 3 * 2**33 + 2**32, 2**35]
+    expected = [1 / 12, 1 / 12, 1 / 3, 1 / 4, 1 / 4]
+    assert p_of_counts(np.histogram(slots, bounds)[0], expected) > 1e-3
+    assert p_of_counts(np.bincount(slots % 64, minlength=64), [1 / 64] * 64) > 1e-3  # the low bits, too
+
+    distinct = race.race_strata(table, 1_000_000, Streams(2))
+    assert len(np.unique(distinct)) == 1_000_000
+    assert distinct.max() < 2**35
+    assert p_of_counts(np.histogram(distinct, bounds)[0], expected) > 1e-3
+    assert p_of_counts(np.bincount(distinct % 64, minlength=64), [1 / 64] * 64) > 1e-3
+
+
+def test_draws_beyond_number_2_to_the_32():
+    table = StrataTable(np.array([1.0, 20.0]), np.array([1000, 10]))
+    far = line.draw_strata(table, 200_000, Streams(3), start=2**33)
+    assert (line.draw_strata(table, 1000, Streams(3), start=2**33 + 150_000) == far[150_000:151_000]).all()
+    assert not (far[:1000] == line.draw_strata(table, 1000, Streams(3))).all()
+    expected = [1 / 1200] * 1000 + [20 / 1200] * 10
+    assert p_of_counts(np.bincount(far, minlength=1010), expected) > 1e-3
+
+
+def test_more_than_2_to_the_24_rows():
+    rows = 2**24 + 2**20
+    weights = np.ones(rows)
+    weights[-(2**20) :] = 16.0  # as likely as all before
+    drawn = draw(weights, 1_000_000, replace=True, seed=1)
+    assert drawn.dtype == np.uint32
+    behind = drawn >= 2**24
+    assert p_of_counts([np.count_nonzero(~behind), np.count_nonzero(behind)], [0.5, 0.5]) > 1e-3
+    assert p_of_counts(np.bincount((drawn[behind] - 2**24) >> 14, minlength=64), [1 / 64] * 64) > 1e-3

@@ -15,7 +15,6 @@ from typing import Literal, TypeVar, overload
 import numpy as np
 import pandas as pd
 import polars as pl
-from numpy.typing import NDArray
 
 from tql_frames.compiler import compile_sampler
 from tql_frames.drawing import Draw, random_numbers
@@ -24,7 +23,7 @@ from tql_frames.explanation import Explanation, explain_sampler, explain_stateme
 from tql_frames.frames import Adapter, LazyAdapter, PandasAdapter, adapt
 from tql_frames.language import is_statement
 from tql_frames.querying import Query, prepare
-from tql_frames.sampling import fresh_seed
+from tql_frames.sampling import Positions, fresh_seed
 from tql_frames.weighing import Weigher
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame, pd.DataFrame)
@@ -95,9 +94,11 @@ def sample(
     weigher = Weigher.of(sampler, adapter, random_numbers(fixed_seed))
     how = Draw(weigher, size_of, bool(replace), fixed_seed)
 
-    def positions(rows: Adapter) -> NDArray[np.int64]:
+    def positions(rows: Adapter) -> Positions:
         found = how.positions(rows)
-        return np.sort(found) if order == "source" else found
+        if order == "source":
+            found.sort()
+        return found
 
     if isinstance(adapter, LazyAdapter):
         return adapter.then_take(positions)  # type: ignore[return-value]

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from tql_frames.compiler import RandomNumbers
 from tql_frames.errors import TQLError, TQLWarning, WeightError
 from tql_frames.frames import Adapter
 from tql_frames.planning import most_rows
-from tql_frames.sampling import Streams, derived_seed, draw
+from tql_frames.sampling import Positions, Streams, derived_seed, draw
 from tql_frames.weighing import Weigher
 
 _LIBRARIES = ("tql_frames", "polars", "pandas")  # a call may come by way of `collect` or `pipe`
@@ -41,7 +40,7 @@ class Draw:
     replace: bool
     seed: int
 
-    def positions(self, rows: Adapter) -> NDArray[np.int64]:
+    def positions(self, rows: Adapter) -> Positions:
         """Positions of the drawn rows, in the order drawn, shape (k,).
 
         Raises:
@@ -50,17 +49,17 @@ class Draw:
         Warns:
             TQLWarning: without replacement, fewer rows have a positive weight than were asked for.
         """
-        weights = self.weigher.weigh(rows)
+        population = self.weigher.population(rows)
         size = self.size(rows.rows)
         if not rows.rows:
             if size:
                 message = f"cannot draw {size:,} rows from an empty frame"
                 raise WeightError(message, hint="an empty frame takes no limit")
-            return np.empty(0, np.int64)
-        self.weigher.check_drawable(weights)
+            return np.empty(0, np.uint32)
+        self.weigher.check_drawable(population)
         if (size if self.replace else min(size, rows.rows)) > most_rows():
             raise TQLError(f"a sample of {size:,} rows does not fit into memory")
-        found = draw(weights, size, replace=self.replace, seed=self.seed)
+        found = draw(population, size, replace=self.replace, seed=self.seed)
         if len(found) < size:
             message = (
                 f"{size:,} rows were asked for without replacement, but only {len(found):,} have a positive weight"

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tql_frames.compiler import CompiledArm, CompiledSampler, RandomNumbers, compile_sampler
 from tql_frames.errors import Span, TQLError, TQLNameError, TQLTypeError, WeightError, did_you_mean
 from tql_frames.frames import Adapter, Deferred
+from tql_frames.sampling import Strata, strata_of_codes
 
 Weights = NDArray[np.float64]
 
@@ -67,19 +68,30 @@ class Weigher:
         _check(weights, sampler.source, sampler.tree.span)
         return weights
 
-    def check_drawable(self, weights: Weights) -> None:
-        """Make sure that some row can be drawn.
+    def population(self, frame: Adapter) -> Strata | Weights:
+        """What a draw needs to know of the rows: their strata, or their weights as `weigh` gives them.
 
-        Args:
-            weights: shape (n,), n >= 1, as `weigh` gives them.
+        Raises:
+            WeightError: as `weigh`.
+        """
+        levels = self.sampler.levels if isinstance(self.sampler, CompiledSampler) else None
+        if levels is None:
+            return self.weigh(frame)
+        numbers = self._evaluate(frame, {"number": levels.number})["number"].to_numpy()
+        strata = strata_of_codes(numbers, levels.weights)
+        return levels.weights[numbers] if strata is None else strata
+
+    def check_drawable(self, population: Strata | Weights) -> None:
+        """Make sure that some row can be drawn, of at least one.
 
         Raises:
             WeightError: all weights are 0.
         """
-        if weights.any():
+        if population.table.drawable if isinstance(population, Strata) else population.any():
             return
         source, span, hint = None, None, None
-        rows = f"all {len(weights):,} rows, the first row 0" if len(weights) > 1 else "the one row"
+        count = population.rows if isinstance(population, Strata) else len(population)
+        rows = f"all {count:,} rows, the first row 0" if count > 1 else "the one row"
         message = f"no row can be drawn: the weight is 0 in {rows}"
         if isinstance(self.sampler, CompiledSampler):
             source, span = self.sampler.source, self.sampler.tree.span

@@ -1,15 +1,18 @@
 """A whole sampler made ready for a schema: its weight, its arms, and the limits that keep it evaluable.
 
-How nodes become expressions is in `translate`.
+How nodes become expressions is in `translate`, how weights become numbers of a byte in `levels`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import polars as pl
 
+from tql_frames.compiler.functions import FUNCTIONS
+from tql_frames.compiler.levels import Levels, levels_of
 from tql_frames.compiler.scope import SchemaScope
 from tql_frames.compiler.translate import CompiledArm, RandomNumbers, Translator, as_weight, in_order
 from tql_frames.compiler.types import DataType
@@ -17,6 +20,7 @@ from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError
 from tql_frames.language import parse, tree
 from tql_frames.language.tree import Node
 
+_SCHEMAS_KEPT = 3  # of a text, besides the newest
 _MOST_TERMS = 2_000_000  # seven chained `%`, which take 2 seconds to optimize, are within it; eight are not
 
 
@@ -30,6 +34,7 @@ class CompiledSampler:
         weight: Polars expression of the weight, Float64, null as 0, one value a row.
         arms: arms of its weight choices in the order of the text; none for a plain expression.
         choice: 'max_weight' or 'sum_weight' when the whole sampler is one, else None.
+        levels: the weights by number, where there are few and all are known; else None.
     """
 
     source: str
@@ -37,6 +42,7 @@ class CompiledSampler:
     weight: pl.Expr
     arms: tuple[CompiledArm, ...]
     choice: str | None
+    levels: Levels | None
 
 
 def compile_sampler(text: str, schema: Mapping[str, DataType], random: RandomNumbers | None = None) -> CompiledSampler:
@@ -50,6 +56,56 @@ def compile_sampler(text: str, schema: Mapping[str, DataType], random: RandomNum
     Raises:
         TQLError: the text is wrong, or does not fit the schema; with the span of the fault.
     """
+    known = _compiled(text)
+    for types, sampler in known:
+        if types.fit(schema):
+            return sampler
+    types = _NamedTypes(schema)
+    sampler = _compile_text(text, types, random)
+    types.forget()
+    if all(node.name in FUNCTIONS for node in sampler.tree.walk() if isinstance(node, tree.Call)):
+        # Not where `random()` has a seed of its own or a user's function may be another one tomorrow.
+        known[:] = [*known[-_SCHEMAS_KEPT:], (types, sampler)]
+    return sampler
+
+
+@lru_cache(maxsize=512)
+def _compiled(text: str) -> list[tuple[_NamedTypes, CompiledSampler]]:
+    """What a text was compiled to, with the types of the columns it names: translating costs more than small draws."""
+    return []
+
+
+class _NamedTypes(Mapping[str, DataType]):
+    """A schema that notes which types were looked up."""
+
+    def __init__(self, schema: Mapping[str, DataType]) -> None:
+        self._schema = schema
+        self._seen: dict[str, DataType] = {}
+
+    def fit(self, schema: Mapping[str, DataType]) -> bool:
+        """Whether all that was looked up is the same in another schema, whose other types are not asked for."""
+        try:
+            return all(schema[name] == dtype for name, dtype in self._seen.items())
+        except (KeyError, TQLError):
+            return False
+
+    def forget(self) -> None:
+        """Let the schema go, with the frame that may hang on it."""
+        self._schema = self._seen
+
+    def __getitem__(self, name: str) -> DataType:
+        dtype = self._schema[name]
+        self._seen[name] = dtype
+        return dtype
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._schema)
+
+    def __len__(self) -> int:
+        return len(self._schema)
+
+
+def _compile_text(text: str, schema: Mapping[str, DataType], random: RandomNumbers | None) -> CompiledSampler:
     scope = SchemaScope(schema)
     try:
         root = parse(text)
@@ -78,7 +134,9 @@ def compile_tree(text: str, root: Node, translator: Translator) -> CompiledSampl
     value = translator.translate(root)
     weight = as_weight(value)
     choice = root.name if isinstance(root, tree.WeightChoice) else None
-    return CompiledSampler(text, root, weight, tuple(translator.arms), choice)
+    arms = tuple(translator.arms)
+    levels = levels_of(root, arms) if isinstance(root, tree.WeightChoice) else None
+    return CompiledSampler(text, root, weight, arms, choice, levels)
 
 
 def check_size(node: Node) -> int:

@@ -13,8 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.planning import Relation, Scan
-
-Positions = NDArray[np.int64]
+from tql_frames.sampling import Positions
 
 
 class Adapter(Protocol):

@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tql_frames.frames.base import Adapter, Positions
+from tql_frames.frames.base import Adapter
 from tql_frames.frames.polars import PolarsAdapter, dtypes_of, plan_of, with_index
 from tql_frames.planning import Relation, Scan, whole
+from tql_frames.sampling import Positions
 
 
 class LazyAdapter:

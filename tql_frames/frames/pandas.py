@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from tql_frames.compiler.scope import column
 from tql_frames.errors import TQLError, TQLTypeError
-from tql_frames.frames.base import Positions
 from tql_frames.frames.polars import evaluate
 from tql_frames.planning import Relation, Scan
+from tql_frames.sampling import Positions
 
 
 class PandasAdapter:

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from tql_frames.compiler.scope import column
 from tql_frames.errors import TQLError
-from tql_frames.frames.base import Positions
 from tql_frames.planning import Relation, Scan
+from tql_frames.sampling import Positions
+
+_SMALL = 10_000  # rows below which the optimizer takes longer than what it saves
 
 
 class PolarsAdapter:
@@ -70,6 +72,8 @@ def evaluate(frame: pl.DataFrame, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
     """
     if not frame.width:
         frame = pl.DataFrame({"": pl.repeat(None, frame.height, dtype=pl.Null, eager=True)})
+    if frame.height < _SMALL:
+        return frame.with_columns(**exprs).select(*exprs)
     return frame.lazy().with_columns(**exprs).select(*exprs).collect()
 
 

@@ -7,13 +7,23 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
-from typing import Self
+from dataclasses import FrozenInstanceError, dataclass, field, fields
+from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
 from tql_frames.errors import Span
 
+_Class = TypeVar("_Class")
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def _node(cls: type[_Class]) -> type[_Class]:
+    """A frozen dataclass whose methods are written in `Node` once: made for each class they slow the import."""
+    made: Any = dataclass(slots=True, eq=False, repr=False)(cls)
+    made._own = tuple(each.name for each in fields(made) if each.compare)
+    return made  # type: ignore[no-any-return]
+
+
+@_node
 class Node:
     """A piece of a text; where it stands in the text is not part of what it is.
 
@@ -22,11 +32,33 @@ class Node:
         depth: levels of nodes below and including this one.
     """
 
-    span: Span = field(default=Span(0, 0), compare=False, repr=False)
-    depth: int = field(init=False, compare=False, repr=False)
+    _own: ClassVar[tuple[str, ...]]  # names of the fields that say what a node is
+
+    span: Span = field(default=Span(0, 0), compare=False, kw_only=True)
+    depth: int = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "depth", 1 + max((child.depth for child in self.children()), default=0))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if hasattr(self, name):
+            raise FrozenInstanceError(f"cannot assign to field {name!r}")
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        raise FrozenInstanceError(f"cannot delete field {name!r}")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Node) or type(self) is not type(other):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in self._own)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *(getattr(self, name) for name in self._own)))
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._own)
+        return f"{type(self).__name__}({values})"
 
     def at(self, span: Span) -> Self:
         """The same node, read from other characters.
@@ -39,10 +71,8 @@ class Node:
 
     def children(self) -> Iterator[Node]:
         """Yield the nodes directly below, in the order of the fields."""
-        for each in fields(self):
-            if each.name in ("span", "depth"):
-                continue
-            value = getattr(self, each.name)
+        for name in self._own:
+            value = getattr(self, name)
             for item in value if isinstance(value, tuple) else (value,):
                 if isinstance(item, Node):
                     yield item
@@ -54,14 +84,14 @@ class Node:
             yield from child.walk()
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class Literal(Node):
     """A number, text, `true`, `false` or `null`."""
 
     value: int | float | str | bool | None
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class Column(Node):
     """A column by its exact name, of the frame called `frame` where that is given: `frame.name`."""
 
@@ -69,26 +99,26 @@ class Column(Node):
     frame: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class Parameter(Node):
     """`?`: a value that is given beside the text."""
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class Array(Node):
     """`ARRAY[items]`, or a list given for a parameter."""
 
     items: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class Negative(Node):
     """`-operand`."""
 
     operand: Node
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class Arithmetic(Node):
     """`left operator right` with one of `+ - * / %`."""
 
@@ -97,7 +127,7 @@ class Arithmetic(Node):
     right: Node
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class Comparison(Node):
     """`left operator right` with one of `== != < <= > >=`."""
 
@@ -106,28 +136,28 @@ class Comparison(Node):
     right: Node
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class Not(Node):
     """`not operand`."""
 
     operand: Node
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class And(Node):
     """`operand and operand and …`, flat however long the chain."""
 
     operands: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class Or(Node):
     """`operand or operand or …`, flat however long the chain."""
 
     operands: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class In(Node):
     """`operand [not] in (items)`."""
 
@@ -136,7 +166,7 @@ class In(Node):
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class Between(Node):
     """`operand [not] between low and high`, both bounds included."""
 
@@ -146,7 +176,7 @@ class Between(Node):
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class Like(Node):
     """`operand [not] like pattern`, or `ilike` when `ignore_case`."""
 
@@ -156,7 +186,7 @@ class Like(Node):
     ignore_case: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class IsNull(Node):
     """`operand is [not] null`."""
 
@@ -164,16 +194,16 @@ class IsNull(Node):
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class Call(Node):
     """`name(arguments)`; the name in lower case, `name_span` where it stands."""
 
     name: str
     arguments: tuple[Node, ...]
-    name_span: Span = field(default=Span(0, 0), compare=False, repr=False)
+    name_span: Span = field(default=Span(0, 0), compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class Arm(Node):
     """`condition: weight`."""
 
@@ -181,16 +211,16 @@ class Arm(Node):
     weight: Node
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class WeightChoice(Node):
     """`max_weight(arms)` or `sum_weight(arms)`; the name in lower case, `name_span` where it stands."""
 
     name: str
     arms: tuple[Arm, ...]
-    name_span: Span = field(default=Span(0, 0), compare=False, repr=False)
+    name_span: Span = field(default=Span(0, 0), compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class Slice(Node):
     """`start:stop:step` inside a subscript, each part optional."""
 
@@ -199,7 +229,7 @@ class Slice(Node):
     step: Node | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class Subscript(Node):
     """`operand[indices]`, one index a dimension."""
 
@@ -207,14 +237,14 @@ class Subscript(Node):
     indices: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class Star(Node):
     """`*` in a SELECT list, or `frame.*`."""
 
     frame: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class Item(Node):
     """`expression [AS alias]` in a SELECT list."""
 
@@ -222,7 +252,7 @@ class Item(Node):
     alias: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class Frame(Node):
     """`name [AS alias]` after FROM or JOIN."""
 
@@ -230,7 +260,7 @@ class Frame(Node):
     alias: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class Subquery(Node):
     """`(statement) [AS alias]` after FROM or JOIN."""
 
@@ -238,7 +268,7 @@ class Subquery(Node):
     alias: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class Join(Node):
     """`left KIND JOIN right ON condition` or `… USING (columns)`; kind is inner, left, right, full or cross."""
 
@@ -249,7 +279,7 @@ class Join(Node):
     using: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class Expand(Node):
     """`EXPAND BY before after [OVERLAP true]`."""
 
@@ -258,14 +288,14 @@ class Expand(Node):
     overlap: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class Ungroup(Node):
     """`UNGROUP BY split`, or `UNGROUP BY parts`."""
 
     parts: Node | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class SortKey(Node):
     """`expression [DESC]` after ORDER BY."""
 
@@ -273,7 +303,7 @@ class SortKey(Node):
     descending: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class Limit(Node):
     """`LIMIT count [PERCENT]`."""
 
@@ -281,7 +311,7 @@ class Limit(Node):
     percent: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class Sample(Node):
     """`SAMPLE BY sampler [REPLACE replace] [limit]`."""
 
@@ -290,7 +320,7 @@ class Sample(Node):
     limit: Limit | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class Select(Node):
     """`SELECT [DISTINCT] [TOP top] items [FROM source] [WHERE where] [expand] [GROUP BY groups] [ungroup]`."""
 
@@ -304,7 +334,7 @@ class Select(Node):
     ungroup: Ungroup | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class Combination(Node):
     """`left operator right`; the operator is union, union all, intersect or except."""
 
@@ -313,7 +343,7 @@ class Combination(Node):
     right: Node
 
 
-@dataclass(frozen=True, slots=True)
+@_node
 class Statement(Node):
     """`body [ORDER BY keys] [limit] [OFFSET offset] [sample]`; the body is a Select, a Combination or a Statement."""
 

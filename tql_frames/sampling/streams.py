@@ -6,16 +6,13 @@ Only `Generator.random` is used: NumPy may change its other distributions betwee
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 from numpy.random import PCG64DXSM, Generator, SeedSequence
 from numpy.random.bit_generator import ISeedSequence
 from numpy.typing import NDArray
 
-BLOCK = 65_536  # numbers made at once: half a megabyte, which stays in the cache
+from tql_frames.sampling.blocks import BLOCK, Blocks, over_blocks
+
 _PERIOD = 2**128
 # Streams lie the golden ratio of the period apart, as in `PCG64DXSM.jumped`: of S streams any two are at least about
 # 2**128 / (2.24 S) numbers from each other.
@@ -41,14 +38,22 @@ class Streams:
     def uniforms(self, stream: int, size: int, start: int = 0) -> NDArray[np.float64]:
         """Numbers `start` to `start + size` of a stream, uniform in [0, 1), multiples of 2**-53; shape (size,)."""
         numbers = np.empty(size)
+        if size <= BLOCK:
+            self.fill(stream, start, numbers)
+            return numbers
 
-        def fill(first: int, stop: int) -> None:
-            bits = PCG64DXSM(self._words)  # type: ignore[arg-type]  # NumPy's stubs leave out ISeedSequence
-            bits.advance((stream * _STRIDE + start + first) % _PERIOD)
-            Generator(bits).random(out=numbers[first:stop])
+        def run(blocks: Blocks) -> None:
+            for first, stop in blocks:
+                self.fill(stream, start + first, numbers[first:stop])
 
-        in_blocks(size, fill)
+        over_blocks(size, run)
         return numbers
+
+    def fill(self, stream: int, start: int, out: NDArray[np.float64]) -> None:
+        """Write the numbers of a stream from `start` on into `out`, which is contiguous."""
+        bits = PCG64DXSM(self._words)  # type: ignore[arg-type]  # NumPy's stubs leave out ISeedSequence
+        bits.advance((stream * _STRIDE + start) % _PERIOD)
+        Generator(bits).random(out=out)
 
 
 class _Words(ISeedSequence):
@@ -78,15 +83,3 @@ def fresh_seed() -> int:
     entropy = SeedSequence().entropy
     assert isinstance(entropy, int)
     return entropy
-
-
-def in_blocks(size: int, work: Callable[[int, int], None]) -> None:
-    """Call `work(first, stop)` for each block of `range(size)`, on all cores when there is more than a block."""
-    blocks = [(first, min(first + BLOCK, size)) for first in range(0, size, BLOCK)]
-    if len(blocks) < 2:
-        for block in blocks:
-            work(*block)
-        return
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        # The list makes an error in a block reach the caller.
-        list(pool.map(lambda block: work(*block), blocks))

@@ -1,0 +1,45 @@
+"""Work over long arrays in blocks that stay in the cache, on all cores; NumPy lets other threads run meanwhile.
+
+What is done to a block is the caller's; no result may depend on the size of a block or the number of threads.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Positions = NDArray[np.uint32 | np.int64]  # 32 bits wherever the rows of the population fit
+
+Blocks = Iterator[tuple[int, int]]
+
+BLOCK = 65_536  # items of a block: half a megabyte of numbers
+
+
+def over_blocks(size: int, run: Callable[[Blocks], None]) -> None:
+    """Cut `range(size)` into blocks and share them out.
+
+    Args:
+        size: items.
+        run: takes blocks `(first, stop)` from an iterator until there are none left. It is called once a thread, so
+            that it can make the arrays it works in once: fresh ones for every block would cost more than the work.
+    """
+    if size <= BLOCK:
+        run(iter([(0, size)] if size else []))
+        return
+    bounds = [(first, min(first + BLOCK, size)) for first in range(0, size, BLOCK)]
+    blocks = iter(bounds)  # that threads may share: `next` of a list's iterator is one step of the interpreter
+    threads = min(len(bounds), os.cpu_count() or 1)
+    with ThreadPoolExecutor(threads) as pool:
+        # The list makes an error in a block reach the caller.
+        list(pool.map(run, [blocks] * threads))
+
+
+def position_type(rows: int) -> np.dtype[np.uint32] | np.dtype[np.int64]:
+    """The type of positions among so many rows."""
+    return np.dtype(np.uint32) if rows < 2**32 else np.dtype(np.int64)
