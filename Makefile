@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test check notebooks clean
+.PHONY: demo test check notebooks bench bench-plot clean
 
 demo: $(VENV)/installed
 	$(BIN)/python -m tql_frames.demo
@@ -21,6 +21,13 @@ check: $(VENV)/installed-dev
 
 notebooks: $(VENV)/installed-dev
 	$(BIN)/python -m pytest --nbmake notebooks
+
+# Options go by ARGS: make bench ARGS="--rows 1000000 --out report.md". benchmarks/README.md tells the rest.
+bench: $(VENV)/installed-bench
+	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-plot: $(VENV)/installed-bench
+	$(BIN)/python -m benchmarks.scaling $(ARGS)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

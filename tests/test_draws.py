@@ -8,7 +8,7 @@ import pytest
 from tests.statistics import ordered_outcomes, p_of_counts, p_of_lag, p_of_outcomes
 from tql_frames.sampling import StrataTable, Streams, draw
 from tql_frames.sampling.line import draw_rows, draw_strata
-from tql_frames.sampling.race import race_rows, race_strata
+from tql_frames.sampling.distinct import distinct_strata, race_rows
 from tql_frames.sampling.strata import stratify
 
 # Of each test below. With fixed seeds each passes for good or fails for good; a tilt of one percent over 10^6 draws of
@@ -19,7 +19,7 @@ STRATA = [1.0, 1.0, 3.0, 3.0, 0.0]
 SIX = [1.0, 2.0, 2.0, 3.0, 5.0, 0.5]
 
 
-def by_strata(weights: list[float], size: int, kernel=race_strata):
+def by_strata(weights: list[float], size: int, kernel=distinct_strata):
     """Seed -> rows drawn by way of strata."""
     strata = stratify(np.array(weights))
     return lambda seed: tuple(strata.resolve(kernel(strata.table, size, Streams(seed))).tolist())
@@ -170,7 +170,7 @@ def test_sizes(replace, size):
 def test_the_table_alone_decides_the_slots():
     table = StrataTable(np.array([1.0, 2.0]), np.array([3, 4]))
     assert (draw_strata(table, 50, Streams(1)) < 7).all()
-    assert sorted(race_strata(table, 50, Streams(1)).tolist()) == list(range(7))
+    assert sorted(distinct_strata(table, 50, Streams(1)).tolist()) == list(range(7))
 
 
 class _Fixed:

@@ -14,6 +14,7 @@ import pytest
 
 import tql_frames
 from tql_frames import TQLError, TQLNameError, TQLTypeError
+from tql_frames.frames import pandas as pandas_frames
 
 NAN, NONE, NA = float("nan"), None, pd.NA
 
@@ -379,6 +380,25 @@ def test_no_rows(kind: str) -> None:
     pd.testing.assert_frame_equal(frame.tql.sample("1"), frame)
     if kind not in UNREADABLE | UNREADABLE_SOMETIMES:
         assert frame.tql.weights("x is null").tolist() == []
+
+
+def test_columns_in_threads_are_taken_as_pandas_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many rows each column is taken in a thread; here every frame counts as one of many rows."""
+    values = {kind: pd.Series(column) for kind, column in COLUMNS.items()}
+    frames = [pd.DataFrame({"x": column, "w": np.ones(len(column))}) for column in values.values()]
+    numbers = pd.DataFrame(np.arange(12.0).reshape(4, 3), columns=["a", "a", "b"])
+    labelled = pd.DataFrame({("p", "q"): [1, 2, 3], ("p", "r"): [0.5, None, 2.5]}, index=[["x", "x", "y"], [1, 1, 2]])
+    labelled.columns.names = ["over", "under"]
+    labelled.attrs["unit"] = "mm"
+    dated = pd.DataFrame({"a": [1, 2], "b": [True, False]}, index=pd.date_range("2024", periods=2, freq="D", tz="UTC"))
+    for frame in [*frames, numbers, labelled, dated, numbers.T]:
+        expected = frame.tql.sample("1", 50, seed=3)
+        with monkeypatch.context() as changed:
+            changed.setattr(pandas_frames, "_LARGE", 0)
+            found = frame.tql.sample("1", 50, seed=3)
+        pd.testing.assert_frame_equal(found, expected)
+        assert found.attrs == expected.attrs
+        assert found.columns.equals(expected.columns) and found.columns.names == expected.columns.names
 
 
 def test_pickled_after_use() -> None:

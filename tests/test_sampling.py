@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tests.statistics import p_of_counts
-from tql_frames.sampling import StrataTable, Streams, blocks, draw, line, race, strata_of_codes, stratify, streams
+from tql_frames.sampling import StrataTable, Streams, blocks, distinct, draw, line, strata, strata_of_codes, stratify, streams
 from tql_frames.sampling.line import integer_weights
-from tql_frames.sampling.race import distinct_ranks, race_rows
+from tql_frames.sampling.distinct import race_rows
 from tql_frames.sampling.strata import most_strata
 
 GOLDEN = json.loads((Path(__file__).parent / "cases" / "golden.json").read_text())
@@ -40,6 +40,8 @@ REPLACE = pytest.mark.parametrize("replace", [True, False], ids=["with", "withou
 @REPLACE
 def test_threads_and_blocks_change_nothing(weights, replace, monkeypatch):
     expected = draw(weights, 50_000, replace=replace, seed=3)
+    for module in (blocks, distinct, line, strata, streams):
+        monkeypatch.setattr(module, "BLOCK", 1000)
     monkeypatch.setattr(blocks.os, "cpu_count", lambda: 16)
     assert (draw(weights, 50_000, replace=replace, seed=3) == expected).all()
     monkeypatch.setattr(blocks.os, "cpu_count", lambda: 1)
@@ -106,9 +108,9 @@ def test_tables_add_up(weights, cut):
 
 @given(arrays(np.float64, st.integers(1, 300), elements=st.sampled_from([0.0, 0.1, 0.2, 0.1 + 0.2, 0.3, 7.0])))
 def test_strata_hold_every_row_once(weights):
-    strata = stratify(weights)
-    assert (strata.table.weights[strata.codes] == weights).all()
-    positions = strata.resolve(np.arange(len(weights)))
+    found = stratify(weights)
+    assert (found.table.weights[found.codes] == weights).all()
+    positions = found.resolve(np.arange(len(weights)))
     assert sorted(positions.tolist()) == list(range(len(weights)))
     assert (np.diff(weights[positions]) >= 0).all()
     ties = np.diff(weights[positions]) == 0
@@ -151,17 +153,6 @@ def test_integer_weights_at_the_edge_of_a_scale():
         assert (integer_weights(weights[order]) == integer_weights(weights)[order]).all()
 
 
-RANKS = [(1, 1), (2, 1), (2, 2), (5, 0), (7, 4), (1000, 499), (1000, 501), (10**9, 50)]
-
-
-@pytest.mark.parametrize(("count", "size"), RANKS)
-def test_distinct_ranks(count, size):
-    source = Streams(3)
-    ranks = distinct_ranks(count, size, lambda number, start: source.uniforms(9, number, start))
-    assert len(ranks) == len(set(ranks.tolist())) == size
-    assert size == 0 or (ranks.min() >= 0 and ranks.max() < count)
-
-
 def test_race_rows_with_nothing_to_draw():
     assert race_rows(np.zeros(5), 3, Streams(1)).tolist() == []
 
@@ -186,14 +177,17 @@ def test_a_guide_finds_the_rows_of_binary_search(weights, monkeypatch):
     assert (line.draw_rows(weights, 30_000, Streams(6)) == guided).all()
 
 
-@pytest.mark.parametrize("strata", [1, 2, 5, 300, 1024])
-def test_a_guide_finds_the_strata_of_binary_search(strata, monkeypatch):
-    numbers = np.arange(strata)
+@pytest.mark.parametrize("levels", [1, 2, 5, 300, 1024])
+def test_a_guide_finds_the_strata_of_binary_search(levels, monkeypatch):
+    numbers = np.arange(levels)
     table = StrataTable(np.exp2(-(numbers[::-1] % 50)) + numbers * 1e-9, 1 + numbers * 7919 % 1000)
-    guided = line.draw_strata(table, 100_000, Streams(6))
+    drawn = line.draw_strata(table, 100_000, Streams(6))
+    monkeypatch.setattr(line, "_BY_COMPARISON", 0)
     assert line.line_of_strata(table, 100_000).guide is not None
+    assert (line.draw_strata(table, 100_000, Streams(6)) == drawn).all()
     monkeypatch.setattr(line, "_FEW_DRAWS", 10**9)
-    assert (line.draw_strata(table, 100_000, Streams(6)) == guided).all()
+    assert line.line_of_strata(table, 100_000).guide is None
+    assert (line.draw_strata(table, 100_000, Streams(6)) == drawn).all()
 
 
 def test_a_guide_points_at_the_owner_of_a_part_or_before_it():
@@ -211,29 +205,48 @@ def test_a_guide_points_at_the_owner_of_a_part_or_before_it():
 @pytest.mark.parametrize("size", [1, 200, 10_000, 20_011])
 def test_a_race_cut_short_has_the_winners_of_the_whole(weights, size, monkeypatch):
     short = race_rows(weights, size, Streams(4))
-    monkeypatch.setattr(race, "_FEW_TIMES", 10**9)
+    with monkeypatch.context() as changed:
+        guess = distinct._time_of
+        changed.setattr(distinct, "_time_of", lambda *arguments: guess(*arguments) / 50)  # too short, then longer
+        assert (race_rows(weights, size, Streams(4)) == short).all()
+    monkeypatch.setattr(distinct, "_FEW_TIMES", 10**9)
     assert (race_rows(weights, size, Streams(4)) == short).all()
 
 
+TABLES = {
+    "weights apart": StrataTable(np.array([0.0, 1e-3, 1.0, 7.0, 1e6]), np.array([5, 30_000, 70_000, 10_000, 1])),
+    "one stratum": StrataTable(np.array([2.0]), np.array([110_001])),
+    "many strata": StrataTable(np.exp2(np.arange(300) / 10), 1 + np.arange(300) * 7919 % 733),
+    "beyond the integers": StrataTable(np.array([1e-300, 1.0, 1e308]), np.array([60_000, 50_000, 1])),
+}
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 @pytest.mark.parametrize("size", [1, 3000, 60_000, 110_001])
-@pytest.mark.parametrize("margin", [1.0, 0.01], ids=["as guessed", "guessed too short"])
-def test_a_race_of_strata_cut_short_has_the_winners_of_the_whole(size, margin, monkeypatch):
-    table = StrataTable(np.array([0.0, 1e-3, 1.0, 7.0, 1e6]), np.array([5, 30_000, 70_000, 10_000, 1]))
-    guess = race._expected_finishers
-    monkeypatch.setattr(race, "_expected_finishers", lambda *arguments: guess(*arguments) * margin)
-    short = race.race_strata(table, size, Streams(4))
-    monkeypatch.setattr(race, "_FEW_TIMES", 10**9)
-    assert (race.race_strata(table, size, Streams(4)) == short).all()
+def test_how_repeats_are_found_changes_nothing(table, size, monkeypatch):
+    expected = distinct.distinct_strata(table, size, Streams(4))
+    assert len(np.unique(expected)) == len(expected) == min(size, table.drawable)
+    for name, value in [("_DENSE", 0), ("_DENSE", 10**9), ("_FIRST_BATCH", 1000), ("_PLACES", 500), ("BLOCK", 700)]:
+        with monkeypatch.context() as changed:
+            changed.setattr(distinct, name, value)
+            changed.setattr(distinct, "cores", lambda: 3)
+            assert (distinct.distinct_strata(table, size, Streams(4)) == expected).all(), name
 
 
-@pytest.mark.parametrize("strata", [1, 5, 300])
-def test_few_slots_resolve_as_many_do(strata):
-    weights = (np.arange(200_000) * 7919 % strata + 1).astype(float)
+def test_every_row_is_drawn_in_the_end_and_only_once():
+    for table in TABLES.values():
+        slots = distinct.distinct_strata(table, 10**9, Streams(1))
+        assert np.sort(slots).tolist() == list(range(table.rows - table.drawable, table.rows))  # weight 0 comes first
+
+
+@pytest.mark.parametrize("levels", [1, 5, 300])
+def test_few_slots_resolve_as_many_do(levels):
+    weights = (np.arange(200_000) * 7919 % levels + 1).astype(float)
     found = stratify(weights)
     by_slot = np.argsort(weights, kind="stable")
     slots = np.random.default_rng(1).integers(0, len(weights), 60_000)
     assert (found.resolve(slots) == by_slot[slots]).all()
-    assert (found.resolve(slots[:5000]) == by_slot[slots[:5000]]).all()
+    assert (found.resolve(slots[:2000]) == by_slot[slots[:2000]]).all()
     assert (found.resolve(slots[:1].astype(np.uint32)) == by_slot[slots[:1]]).all()
     assert found.resolve(slots[:0]).tolist() == []
 
@@ -278,11 +291,11 @@ def test_more_than_2_to_the_32_rows():
     assert p_of_counts(np.histogram(slots, bounds)[0], expected) > 1e-3
     assert p_of_counts(np.bincount(slots % 64, minlength=64), [1 / 64] * 64) > 1e-3  # the low bits, too
 
-    distinct = race.race_strata(table, 1_000_000, Streams(2))
-    assert len(np.unique(distinct)) == 1_000_000
-    assert distinct.max() < 2**35
-    assert p_of_counts(np.histogram(distinct, bounds)[0], expected) > 1e-3
-    assert p_of_counts(np.bincount(distinct % 64, minlength=64), [1 / 64] * 64) > 1e-3
+    once = distinct.distinct_strata(table, 1_000_000, Streams(2))
+    assert len(np.unique(once)) == 1_000_000
+    assert once.max() < 2**35
+    assert p_of_counts(np.histogram(once, bounds)[0], expected) > 1e-3
+    assert p_of_counts(np.bincount(once % 64, minlength=64), [1 / 64] * 64) > 1e-3
 
 
 def test_draws_beyond_number_2_to_the_32():

@@ -24,6 +24,10 @@ _LIBRARIES = ("tql_frames", "polars", "pandas")  # a call may come by way of `co
 _RANDOM = 1  # branch of the seed; that of further SAMPLE BY clauses is 0
 
 
+def _of_empty_frame(size: int) -> WeightError:
+    return WeightError(f"cannot draw {size:,} rows from an empty frame", hint="an empty frame takes no limit")
+
+
 @dataclass(frozen=True)
 class Draw:
     """How rows are drawn.
@@ -33,12 +37,14 @@ class Draw:
         size: rows to draw, as a function of the rows there are.
         replace: with or without replacement.
         seed: fixes the sample.
+        refusal: the error for so many rows asked for where there are none.
     """
 
     weigher: Weigher
     size: Callable[[int], int]
     replace: bool
     seed: int
+    refusal: Callable[[int], WeightError] = _of_empty_frame
 
     def positions(self, rows: Adapter) -> Positions:
         """Positions of the drawn rows, in the order drawn, shape (k,).
@@ -53,8 +59,7 @@ class Draw:
         size = self.size(rows.rows)
         if not rows.rows:
             if size:
-                message = f"cannot draw {size:,} rows from an empty frame"
-                raise WeightError(message, hint="an empty frame takes no limit")
+                raise self.refusal(size)
             return np.empty(0, np.uint32)
         self.weigher.check_drawable(population)
         if (size if self.replace else min(size, rows.rows)) > most_rows():

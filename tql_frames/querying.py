@@ -10,10 +10,10 @@ import polars as pl
 from tql_frames.compiler import CompiledSampler
 from tql_frames.drawing import Draw, random_numbers, seed_of_sample
 from tql_frames.errors import Fault, TQLError, WeightError
-from tql_frames.frames import Adapter, Deferred, LazyAdapter, PolarsAdapter
+from tql_frames.frames import Adapter, Deferred, LazyAdapter
 from tql_frames.language import parse_statement, tree
 from tql_frames.language.parameters import bind
-from tql_frames.planning import Frames, Relation, Scan, Size, compile_statement, named_columns, whole
+from tql_frames.planning import Frames, Relation, Scan, Size, compile_statement, named_columns
 from tql_frames.weighing import Weigher
 
 
@@ -84,17 +84,13 @@ def prepare(
     base = None if default is None else default.scan(names)
 
     def drawn(plan: pl.LazyFrame, sampler: CompiledSampler, size: Size, replace: bool, number: int) -> pl.LazyFrame:
-        how = Draw(Weigher(sampler), size.of, replace, seed_of_sample(seed, number))
+        def refusal(size: int) -> WeightError:
+            message = f"cannot draw {size:,} rows: none is left to draw from"
+            hint = "without LIMIT no rows give an empty frame"
+            return WeightError(message, source=text, span=sampler.tree.span, hint=hint)
 
-        def take(frame: pl.DataFrame) -> pl.DataFrame:
-            rows = PolarsAdapter(frame)
-            if frame.is_empty() and size.of(0):
-                message = f"cannot draw {size.of(0):,} rows: none is left to draw from"
-                hint = "without LIMIT no rows give an empty frame"
-                raise WeightError(message, source=text, span=sampler.tree.span, hint=hint)
-            return rows.take(how.positions(rows))
-
-        return whole(plan, take)
+        how = Draw(Weigher(sampler), size.of, replace, seed_of_sample(seed, number), refusal)
+        return LazyAdapter(plan).then_take(how.positions)
 
     relation = compile_statement(
         text, statement, Frames(base, scans), draw=drawn, random=random_numbers(seed), numbered=numbered

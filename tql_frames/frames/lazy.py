@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.frames.base import Adapter
+from tql_frames.frames.passes import is_repeatable, sample_in_two_passes
 from tql_frames.frames.polars import PolarsAdapter, dtypes_of, plan_of, with_index
 from tql_frames.planning import Relation, Scan, whole
 from tql_frames.sampling import Positions
@@ -47,6 +48,8 @@ class LazyAdapter:
     def then_take(self, positions_of: Callable[[Adapter], Positions]) -> pl.LazyFrame:
         """A plan for the rows at the positions that are found once the rows are there."""
         index = self._index
+        if is_repeatable(self._frame):
+            return sample_in_two_passes(self._frame, index, positions_of)
 
         def take(frame: pl.DataFrame) -> pl.DataFrame:
             adapter = PolarsAdapter(frame, index)

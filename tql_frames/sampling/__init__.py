@@ -1,6 +1,6 @@
 """Weights to row positions; NumPy only, knows no frame."""
 
-from tql_frames.sampling.blocks import Floats, Positions
+from tql_frames.sampling.blocks import Floats, Positions, cores, in_threads
 from tql_frames.sampling.draw import draw
 from tql_frames.sampling.strata import Strata, StrataTable, strata_of_codes, stratify
 from tql_frames.sampling.streams import Streams, derived_seed, fresh_seed
@@ -11,9 +11,11 @@ __all__ = [
     "Strata",
     "StrataTable",
     "Streams",
+    "cores",
     "derived_seed",
     "draw",
     "fresh_seed",
+    "in_threads",
     "strata_of_codes",
     "stratify",
 ]

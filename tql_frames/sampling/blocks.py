@@ -6,8 +6,9 @@ What is done to a block is the caller's; no result may depend on the size of a b
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,9 @@ Integers = NDArray[np.int64]
 Positions = NDArray[np.uint32 | np.int64]  # 32 bits wherever the rows of the population fit
 
 Blocks = Iterator[tuple[int, int]]
+Item = TypeVar("Item")
 
-BLOCK = 65_536  # items of a block: half a megabyte of numbers
+BLOCK = 262_144  # items of a block: two megabytes of numbers, which take long enough for threads not to wait for Python
 
 
 def over_blocks(size: int, run: Callable[[Blocks], None]) -> None:
@@ -34,10 +36,18 @@ def over_blocks(size: int, run: Callable[[Blocks], None]) -> None:
         return
     bounds = [(first, min(first + BLOCK, size)) for first in range(0, size, BLOCK)]
     blocks = iter(bounds)  # that threads may share: `next` of a list's iterator is one step of the interpreter
-    threads = min(len(bounds), os.cpu_count() or 1)
-    with ThreadPoolExecutor(threads) as pool:
-        # The list makes an error in a block reach the caller.
-        list(pool.map(run, [blocks] * threads))
+    in_threads(run, [blocks] * min(len(bounds), cores()))
+
+
+def in_threads(run: Callable[[Item], None], items: Sequence[Item]) -> None:
+    """Call `run` with each item, at the same time."""
+    with ThreadPoolExecutor(len(items)) as pool:
+        list(pool.map(run, items))  # the list makes an error of a thread reach the caller
+
+
+def cores() -> int:
+    """Threads that can run at the same time."""
+    return os.cpu_count() or 1
 
 
 def position_type(rows: int) -> np.dtype[np.uint32] | np.dtype[np.int64]:

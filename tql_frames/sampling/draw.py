@@ -6,8 +6,8 @@ Which rows of which frame they are is not known here. The first k of a draw of m
 from __future__ import annotations
 
 from tql_frames.sampling.blocks import Floats, Positions
+from tql_frames.sampling.distinct import distinct_strata, race_rows
 from tql_frames.sampling.line import draw_rows, draw_strata
-from tql_frames.sampling.race import race_rows, race_strata
 from tql_frames.sampling.strata import Strata, stratify
 from tql_frames.sampling.streams import Streams
 
@@ -35,4 +35,6 @@ def draw(population: Floats | Strata, size: int, *, replace: bool, seed: int) ->
     if strata is None:
         assert not isinstance(population, Strata)
         return (draw_rows if replace else race_rows)(population, size, streams)
-    return strata.resolve((draw_strata if replace else race_strata)(strata.table, size, streams))
+    if replace and not strata.few(size):
+        return draw_strata(strata.table, size, streams, by_slot=strata.by_slot())
+    return strata.resolve((draw_strata if replace else distinct_strata)(strata.table, size, streams))

@@ -22,6 +22,7 @@ _TOTAL_BITS = 62  # of the sum of integer weights: exact in int64, and any order
 # 1 would lie on the edge, where the rounding of a sum decides.
 _EDGE = 0.7071067811
 
+_BY_COMPARISON = 12  # owners up to which all bounds are compared with all points
 _FEW_DRAWS = 4096  # up to which a guide costs more than it saves
 _MOST_STEPS = 4  # from where the guide points, before the rest is left to binary search
 
@@ -34,7 +35,7 @@ class Line:
         bounds: shape (m,), ascending; the last is the length of the line. Whole numbers up to 2**62 in 53 bits.
         guide: shape (a power of two,): for each of that many equal parts of the line, the owner of its first point, or
             one before (Chen & Asau, "On generating random variates from an empirical distribution", 1974); None
-            where owners are found by binary search, which finds the same.
+            where owners are found by comparison with the bounds, which finds the same.
     """
 
     bounds: Floats
@@ -44,7 +45,14 @@ class Line:
         """Turn numbers of [0, 1) into points of the line, in place, and write their owners; shapes (k,)."""
         if self.guide is None:
             np.multiply(uniforms, self.bounds[-1], out=uniforms)
-            out[:] = self.bounds.searchsorted(uniforms, side="right")
+            if len(self.bounds) > _BY_COMPARISON:
+                out[:] = self.bounds.searchsorted(uniforms, side="right")
+                return
+            passed, flags = space.bytes[: len(out)], space.flags[: len(out)]
+            passed[:] = 0
+            for bound in self.bounds[:-1]:
+                np.add(passed, np.less_equal(bound, uniforms, out=flags).view(np.uint8), out=passed)
+            out[:] = passed
             return
         near, part = space.floats[: len(out)], space.integers[: len(out)]
         np.multiply(uniforms, len(self.guide), out=near)
@@ -69,23 +77,41 @@ class Workspace:
         size = min(size, BLOCK)
         self.floats = np.empty(size)
         self.integers = np.empty(size, np.int64)
+        self.bytes, self.flags = np.empty(size, np.uint8), np.empty(size, np.bool_)
         self.guided = np.empty(size, None if line.guide is None else line.guide.dtype)
 
 
-def draw_strata(table: StrataTable, size: int, streams: Streams, start: int = 0) -> Positions:
-    """Slots drawn with replacement, shape (size,): the draws of a seed from number `start` on.
+def draw_strata(
+    table: StrataTable,
+    size: int,
+    streams: Streams,
+    *,
+    start: int = 0,
+    stream: int = _STREAM,
+    by_slot: Positions | None = None,
+) -> Positions:
+    """Slots drawn with replacement, shape (size,), or what `by_slot` has for them.
 
     The rows of a stratum share its part of the line evenly; a point says the stratum, and the place of the row in it.
+
+    Args:
+        table: the strata.
+        size: number of draws.
+        streams: of the seed.
+        start: number of the first draw among those of the seed.
+        stream: whose numbers they are.
+        by_slot: shape (rows of the table,), such as the position of every slot.
     """
     line = line_of_strata(table, size)
     starts = np.concatenate([[0.0], line.bounds[:-1]])
     widths = line.bounds - starts
     ranks_per_width = np.divide(table.counts, widths, out=np.zeros_like(widths), where=widths > 0)
     last_points = np.nextafter(line.bounds, 0) - starts
-    while (beyond := last_points * ranks_per_width >= table.counts).any():  # rounding must not find a rank too many
+    # Rounding must not find a rank too many.
+    while (beyond := (last_points * ranks_per_width >= table.counts) & (widths > 0)).any():
         ranks_per_width[beyond] = np.nextafter(ranks_per_width[beyond], 0)
     first_slots = table.first
-    slots = np.empty(size, position_type(table.rows))
+    found = np.empty(size, position_type(table.rows) if by_slot is None else by_slot.dtype)
 
     def run(blocks: Blocks) -> None:
         space = Workspace(line, size)
@@ -93,16 +119,19 @@ def draw_strata(table: StrataTable, size: int, streams: Streams, start: int = 0)
         for first, stop in blocks:
             point, stratum = points[: stop - first], strata[: stop - first]
             factor, rank = space.floats[: stop - first], space.integers[: stop - first]
-            streams.fill(_STREAM, start + first, point)
+            streams.fill(stream, start + first, point)
             line.owners(point, stratum, space)
             np.subtract(point, starts.take(stratum, out=factor, mode="clip"), out=point)
             np.multiply(point, ranks_per_width.take(stratum, out=factor, mode="clip"), out=point)
             np.copyto(rank, point, casting="unsafe")  # rounds down
-            np.add(rank, first_slots.take(stratum), out=rank)
-            slots[first:stop] = rank
+            slot = np.add(rank, first_slots.take(stratum), out=rank)
+            if by_slot is None:
+                found[first:stop] = slot
+            else:
+                by_slot.take(slot, out=found[first:stop], mode="clip")
 
     over_blocks(size, run)
-    return slots
+    return found
 
 
 def draw_rows(weights: Floats, size: int, streams: Streams) -> Positions:
@@ -126,7 +155,7 @@ def draw_rows(weights: Floats, size: int, streams: Streams) -> Positions:
 def line_of_strata(table: StrataTable, draws: int) -> Line:
     """The line of strata, for so many draws."""
     bounds = np.cumsum(integer_weights(table.weights, table.counts) * table.counts).astype(np.float64)
-    if draws <= _FEW_DRAWS:
+    if draws <= _FEW_DRAWS or len(bounds) <= _BY_COMPARISON:
         return Line(bounds, None)
     parts = max(4096, 16 << len(bounds).bit_length())
     # The first point of each part, by the very product that gives a point.

@@ -59,6 +59,15 @@ class StrataTable:
         """Shape (m,): the slot of rank 0 of each stratum (see `Strata.resolve`)."""
         return np.cumsum(self.counts) - self.counts
 
+    def stratum_of(self, slots: Positions) -> Integers:
+        """The strata that slots belong to; both of shape (k,)."""
+        if len(self.weights) > _BY_COMPARISON:
+            return self.first.searchsorted(slots, side="right") - 1
+        strata = np.zeros(len(slots), np.int64)
+        for first in self.first[1:].astype(slots.dtype):
+            strata += slots >= first
+        return strata
+
     @property
     def rows(self) -> int:
         """Rows of all strata."""
@@ -95,10 +104,9 @@ class Strata:
         The slot of the rank-th row, in table order, of stratum s is `table.first[s] + rank`: its place when the rows
         are sorted by stratum, stably.
         """
-        starts = (np.cumsum(self.cells) - self.cells.ravel()).reshape(self.cells.shape)
-        if len(slots) < self.rows // 8:
-            return self._looked_up(slots, starts)
-        by_slot = self._sorted(starts)
+        if self.few(len(slots)):
+            return self._looked_up(slots)
+        by_slot = self.by_slot()
         positions = np.empty(len(slots), by_slot.dtype)
 
         def run(blocks: Blocks) -> None:
@@ -108,26 +116,42 @@ class Strata:
         over_blocks(len(slots), run)
         return positions
 
-    def _sorted(self, starts: Integers) -> Positions:
-        """The position of every slot, shape (n,), from the first slot of each cell: a counting sort."""
-        by_slot = np.empty(self.rows, position_type(self.rows))
+    def few(self, slots: int) -> bool:
+        """Whether so many slots are looked up faster than all rows are sorted."""
+        return slots < self.rows // 64
+
+    def by_slot(self) -> Positions:
+        """The position of every slot, shape (n,): a counting sort of the rows."""
+        starts = self._starts()
+        positions = np.empty(self.rows, position_type(self.rows))
+        largest = int(np.argmax(self.table.counts)) if self.rows else 0
+
+        def put(rows: Integers, first: int, start: int) -> None:
+            rows += first
+            positions[start : start + len(rows)] = rows
 
         def run(blocks: Blocks) -> None:
             for first, stop in blocks:
-                block = first // BLOCK
-                order = np.argsort(self.codes[first:stop], kind="stable")  # a radix sort, for codes so small
-                order += first
+                codes, block = self.codes[first:stop], first // BLOCK
+                put(np.flatnonzero(codes == largest), first, starts[largest, block])
+                others = np.flatnonzero(codes != largest)
+                others = others[np.argsort(codes[others], kind="stable")]  # a radix sort, for codes so small
                 done = 0
-                for start, count in zip(starts[:, block].tolist(), self.cells[:, block].tolist(), strict=True):
-                    by_slot[start : start + count] = order[done : done + count]
-                    done += count
+                for stratum, (start, count) in enumerate(zip(starts[:, block], self.cells[:, block], strict=True)):
+                    if count and stratum != largest:
+                        put(others[done : done + count], first, start)
+                        done += count
 
         over_blocks(self.rows, run)
-        return by_slot
+        return positions
 
-    def _looked_up(self, slots: Positions, starts: Integers) -> Positions:
+    def _starts(self) -> Integers:
+        """The first slot of each cell, shape (m, blocks)."""
+        return (np.cumsum(self.cells) - self.cells.ravel()).reshape(self.cells.shape)
+
+    def _looked_up(self, slots: Positions) -> Positions:
         """The positions of a few slots: only blocks in which one lies are looked into."""
-        blocks = self.cells.shape[1]
+        starts, blocks = self._starts(), self.cells.shape[1]
         cell = np.searchsorted(starts.ravel(), slots, side="right") - 1  # the last of those that start there has rows
         stratum, block = np.divmod(cell, blocks)
         rank = slots - starts[stratum, block]
@@ -162,13 +186,12 @@ def stratify(weights: Floats) -> Strata | None:
     Args:
         weights: shape (n,), finite, >= 0.
     """
-    rows, most = len(weights), most_strata(len(weights))
+    most = most_strata(len(weights))
     values = np.unique(weights[:BLOCK])
     while len(values) <= most:
-        codes = np.empty(rows, _code_type(len(values)))
-        others = _assign(weights, values, codes, most)
+        codes, cells, others = _numbered(weights, values, most)
         if not others.size:
-            return _strata(codes, values)
+            return Strata(StrataTable(values, cells.sum(axis=1)), codes, cells)
         values = np.union1d(values, others)
     return None
 
@@ -196,44 +219,49 @@ def strata_of_codes(codes: Codes, levels: Floats) -> Strata | None:
     return Strata(StrataTable(values, cells.sum(axis=1)), codes, cells)
 
 
-def _strata(codes: Codes, values: Floats) -> Strata:
-    cells = _count(codes, len(values))
-    return Strata(StrataTable(values, cells.sum(axis=1)), codes, cells)
-
-
 def _code_type(strata: int) -> type[np.uint8] | type[np.uint16]:
     return np.uint8 if strata <= 256 else np.uint16
 
 
-def _assign(weights: Floats, values: Floats, codes: Codes, most: int) -> Floats:
-    """Write the place of each weight among `values`; give the weights that are not there, or more than `most`."""
+def _numbered(weights: Floats, values: Floats, most: int) -> tuple[Codes, Integers, Floats]:
+    """The place of each weight among `values`, rows of each in each block, and the weights that are not there.
+
+    Once more than `most` of those are found the rest is left out.
+    """
+    codes = np.empty(len(weights), _code_type(len(values)))
+    cells = np.zeros((len(values), -(-len(weights) // BLOCK)), np.int64)
     others = np.empty(0)
     lock = Lock()
 
+    def compare(weight: Floats, code: Codes) -> list[int]:
+        code[:] = 0
+        counts = []
+        for number, value in enumerate(values.tolist()):
+            equal = weight == value
+            counts.append(int(np.count_nonzero(equal)))
+            code += equal.view(np.uint8) * np.uint8(number)
+        return counts
+
+    def search(weight: Floats, code: Codes) -> Integers:
+        place = np.minimum(values.searchsorted(weight), len(values) - 1)
+        code[:] = place
+        return np.bincount(place[values.take(place) == weight], minlength=len(values))
+
     def run(blocks: Blocks) -> None:
         nonlocal others
-        size = min(len(weights), BLOCK)
-        places, found, flags = np.empty(size, np.int64), np.empty(size), np.empty(size, np.bool_)
         for first, stop in blocks:
             if len(others) > most:
                 continue
-            weight, code = weights[first:stop], codes[first:stop]
-            place, value, flag = places[: stop - first], found[: stop - first], flags[: stop - first]
-            if len(values) <= _BY_COMPARISON:
-                code[:] = 0
-                for bound in values[1:]:
-                    np.add(code, np.greater_equal(weight, bound, out=flag).view(np.uint8), out=code)
-                place[:] = code
-            else:
-                code[:] = np.minimum(values.searchsorted(weight), len(values) - 1, out=place)
-            np.not_equal(values.take(place, out=value, mode="clip"), weight, out=flag)
-            if flag.any():
-                new = np.unique(weight[flag])
+            weight = weights[first:stop]
+            counts = (compare if len(values) <= _BY_COMPARISON else search)(weight, codes[first:stop])
+            cells[:, first // BLOCK] = counts
+            if sum(counts) < len(weight):
+                new = np.setdiff1d(weight, values)
                 with lock:
                     others = np.union1d(others, new)
 
     over_blocks(len(weights), run)
-    return others
+    return codes, cells, others
 
 
 def _count(codes: Codes, strata: int) -> Integers:
@@ -242,7 +270,11 @@ def _count(codes: Codes, strata: int) -> Integers:
 
     def run(blocks: Blocks) -> None:
         for first, stop in blocks:
-            cells[:, first // BLOCK] = np.bincount(codes[first:stop], minlength=strata)
+            block = codes[first:stop]
+            if strata <= _BY_COMPARISON:
+                cells[:, first // BLOCK] = [np.count_nonzero(block == stratum) for stratum in range(strata)]
+            else:
+                cells[:, first // BLOCK] = np.bincount(block, minlength=strata)
 
     over_blocks(len(codes), run)
     return cells

@@ -1,0 +1,90 @@
+"""The command `python -m benchmarks`: run the cases, print the report, write it to files.
+
+What is run is in `cases` and `memory`, how in `rounds`, what is printed in `report`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks import imports, machine, memory, report, rounds
+from benchmarks.cases import Case, cases
+from benchmarks.jobs import Measured
+
+_MEMORY = "memory"
+
+
+def main() -> None:
+    """Run the cases that the command line names; print and write each table as soon as it is there."""
+    keys = [case.key for case in cases(1)] + [_MEMORY]
+    options = _parser(keys).parse_args()
+    wanted = keys if options.cases is None else options.cases
+    found = machine.describe()
+    text = f"## Benchmarks\n\n{machine.as_text(found)}\n\n{_HOW_TO_READ}\n"
+    print(text)
+    values: dict[str, Any] = {"machine": found, "rows": options.rows, "cases": {}}
+    for key, section, measured in _sections(wanted, options.rows, options.rounds):
+        print(section)
+        text += f"\n{section}"
+        values["cases"][key] = measured
+        if options.out:
+            options.out.write_text(text, encoding="utf-8")
+        if options.json:
+            options.json.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _sections(wanted: list[str], rows: int, number: int) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
+    """Key, Markdown and plain values of each case that is wanted."""
+    for case in cases(rows):
+        if case.key in wanted:
+            _say(f"{case.key}: {case.title}")
+            measured = _measure(case, number)
+            yield case.key, report.section(case, measured), [_plain(each) for each in measured]
+    if _MEMORY in wanted:
+        peaks = memory.measure(rows, _say)
+        plain = [{"name": call.name, "allowed": call.allowed, **peak} for call, peak in peaks]
+        yield _MEMORY, memory.section(peaks), plain
+
+
+_HOW_TO_READ = (
+    "Every contestant has a process of its own; they run in turns, round by round, after a first call whose counts "
+    "were checked. The ratio is that of the medians."
+)
+
+
+def _measure(case: Case, number: int) -> list[Measured]:
+    if case.job is None:
+        return imports.measure(case.entries, number, _say)
+    return rounds.measure(case.entries, case.job, number, _say)
+
+
+def _plain(measured: Measured) -> dict[str, Any]:
+    return {
+        "name": measured.entry.name,
+        "seconds": measured.seconds,
+        "first_call": measured.warm_up,
+        "fault": measured.fault,
+    }
+
+
+def _parser(keys: list[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="tql-frames and its peers, in turns.")
+    parser.add_argument("--rows", type=int, default=10_000_000, help="rows of the standard frame (default: 10,000,000)")
+    parser.add_argument("--rounds", type=int, default=5, help="timed calls of each contestant (default: 5)")
+    parser.add_argument("--cases", nargs="+", choices=keys, metavar="CASE", help=f"some of: {', '.join(keys)}")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the Markdown there too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every single time there")
+    return parser
+
+
+def _say(text: str) -> None:
+    print(f"  {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""The table of benchmarks: what is asked, who meets, and what our time has to be.
+
+What a contestant does is in `contestants/`; how long it takes is found in `rounds`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks.jobs import Entry, Job, Target
+
+
+@dataclass(frozen=True)
+class Case:
+    """A table of the report.
+
+    Attributes:
+        key: its name on the command line.
+        title: its heading.
+        job: what is asked; None for the imports, which are measured in their own way.
+        entries: ours first; all others are compared with it.
+        note: what a reader has to know.
+    """
+
+    key: str
+    title: str
+    job: Job | None
+    entries: tuple[Entry, ...]
+    note: str = ""
+
+
+_STANDARD = "Columns: UInt8 label (15, the commonest 54 %, the rarest 0.2 %), Float64, Int64. Five arms."
+_DEEPLAKE_ROWS = 1_000_000  # to load ten million into Deep Lake takes a minute, and a sample of them half of one
+_SMALL_ROWS, _SMALL_CALLS = 1_000, 200
+
+
+def cases(rows: int) -> tuple[Case, ...]:
+    """All cases, for a standard frame of `rows` rows."""
+    tenth, half = max(1, rows // 10), max(1, rows // 2)
+    lake = min(rows, _DEEPLAKE_ROWS)
+    over_sampler = (
+        "takes no weights and keeps every row: it gets half the frame and adds rows of the lesser labels, in equal "
+        "numbers, until as many have come out"
+    )
+    return (
+        Case(
+            "polars",
+            "Whole call on a Polars frame, with replacement",
+            Job("labels", rows, rows),
+            (
+                Entry("tql-frames: `df.tql.sample(sampler, limit=n)`", "ours:polars_frame"),
+                Entry(
+                    "Polars, uniform: `df.sample(n, with_replacement=True)`", "polars:uniform", target=Target(at_most=3)
+                ),
+            ),
+            f"{_STANDARD} Polars has no weighted sample; the uniform one is what a sample costs at the least.",
+        ),
+        Case(
+            "pandas",
+            "Whole call on a pandas frame, with replacement",
+            Job("labels", rows, rows),
+            (
+                Entry("tql-frames: `pdf.tql.sample(sampler, limit=n)`", "ours:pandas_frame"),
+                Entry(
+                    "pandas: `pdf.sample(n, weights=w, replace=True)`",
+                    "pandas:weighted",
+                    target=Target(faster=25),
+                    note="is given the weights, which ours has to find",
+                ),
+                Entry(
+                    "imbalanced-learn: `RandomOverSampler`",
+                    "imblearn:random_over_sampler",
+                    "imblearn",
+                    note=over_sampler,
+                ),
+            ),
+            _STANDARD,
+        ),
+        Case(
+            "draw",
+            "The draw alone, with replacement",
+            Job("labels", rows, rows),
+            (
+                Entry("tql-frames: `sampling.draw(w, n, replace=True)`", "ours:positions"),
+                Entry("NumPy: `Generator.choice(p=p)`", "numpy:choice", target=Target(faster=50)),
+                Entry("PyTorch: `multinomial`", "torch:multinomial", "torch", target=Target(faster=15)),
+                Entry("PyTorch: `list(WeightedRandomSampler)`", "torch:weighted_random_sampler", "torch"),
+            ),
+            "Float64 weights of the labels in, row positions out.",
+        ),
+        Case(
+            "draw-without",
+            "The draw alone, without replacement",
+            Job("labels", rows, tenth, replace=False),
+            (
+                Entry("tql-frames: `sampling.draw(w, n, replace=False)`", "ours:positions"),
+                Entry("NumPy: `Generator.choice(p=p, replace=False)`", "numpy:choice", target=Target(faster=20)),
+                Entry("PyTorch: `multinomial(replacement=False)`", "torch:multinomial", "torch"),
+            ),
+            "Float64 weights of the labels in, row positions out.",
+        ),
+        Case(
+            "whole-without",
+            "Whole call, without replacement",
+            Job("labels", rows, tenth, replace=False),
+            (
+                Entry("tql-frames: `df.tql.sample(sampler, limit=n, replace=False)`", "ours:polars_frame"),
+                Entry("DuckDB: `order by -ln(1 - random()) / w limit n`", "duckdb:order_by_key", "duckdb"),
+                Entry("Polars: `df.bottom_k(n, by=exponential / w)`", "polars:exponential_keys"),
+                Entry("tql-frames on pandas: `pdf.tql.sample(…)`", "ours:pandas_frame"),
+                Entry("pandas: `pdf.sample(n, weights=w, replace=False)`", "pandas:weighted"),
+            ),
+            f"{_STANDARD} The keys of DuckDB and Polars are written by hand; they give the same distribution.",
+        ),
+        Case(
+            "column",
+            "Continuous weights, the draw alone, with replacement",
+            Job("weights", rows, rows),
+            (
+                Entry("tql-frames: `sampling.draw(w, n, replace=True)`", "ours:positions"),
+                Entry("NumPy: `Generator.choice(p=p)`", "numpy:choice", target=Target(faster=10)),
+            ),
+            "Log-normal Float64 weights, all distinct: every row is a stratum of its own.",
+        ),
+        Case(
+            "column-without",
+            "Continuous weights, the draw alone, without replacement",
+            Job("weights", rows, tenth, replace=False),
+            (
+                Entry("tql-frames: `sampling.draw(w, n, replace=False)`", "ours:positions"),
+                Entry("NumPy: `Generator.choice(p=p, replace=False)`", "numpy:choice"),
+            ),
+            "Log-normal Float64 weights, all distinct.",
+        ),
+        Case(
+            "lists",
+            "Conditions on lists, whole call on a Polars frame, with replacement",
+            Job("findings", half, half),
+            (
+                Entry("tql-frames: `df.tql.sample(sampler, limit=n)`", "ours:polars_frame"),
+                Entry(
+                    "Polars, five `list.contains` alone",
+                    "polars_lists:contains",
+                    target=Target(at_most=4),
+                    note="draws nothing",
+                ),
+            ),
+            "List(String) findings of the X-ray table, repeated. Five arms of `contains(findings, …)` and `True: 1`.",
+        ),
+        Case(
+            "small",
+            "A small frame, whole call",
+            Job("labels", _SMALL_ROWS, _SMALL_ROWS, calls=_SMALL_CALLS),
+            (
+                Entry("tql-frames: `df.tql.sample(sampler, limit=n)`", "ours:polars_frame"),
+                Entry(
+                    "Polars by hand: weights in a `select`, a take of random rows",
+                    "polars:weight_and_take",
+                    target=Target(at_most=3),
+                ),
+            ),
+            f"The standard columns; times of one call, in batches of {_SMALL_CALLS}.",
+        ),
+        Case(
+            "import",
+            "The import",
+            None,
+            (
+                Entry("`import tql_frames`", "tql_frames"),
+                Entry("`import polars, pandas`", "polars, pandas", target=Target(at_most=1.15)),
+            ),
+            "In fresh processes, compiled before.",
+        ),
+        Case(
+            "deeplake",
+            "Deep Lake, with replacement",
+            Job("labels", lake, lake),
+            (
+                Entry("tql-frames: `df.tql.sample(sampler, limit=n)`", "ours:polars_frame"),
+                Entry(
+                    "Deep Lake: `select * sample by … limit n`",
+                    "deeplake:sample_by",
+                    "deeplake",
+                    note="the query on a data set in memory, and the labels of the rows read; ours gives all columns",
+                ),
+            ),
+            "At most a million rows, since Deep Lake takes a minute to load ten.",
+        ),
+    )

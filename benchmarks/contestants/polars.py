@@ -1,0 +1,64 @@
+"""Polars: its uniform sample, a weighted one by exponential keys, and the least that a weighted one costs.
+
+Ours on Polars frames is in `ours`, Polars on lists in `polars_lists`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from benchmarks import checks, tables
+from benchmarks.jobs import Contestant, Job
+
+
+def label_weight() -> pl.Expr:
+    """What `tables.LABEL_SAMPLER` means, as one would write it by hand."""
+    label = pl.col("label")
+    return (
+        pl.when(label == 14)
+        .then(20.0)
+        .when(label == 13)
+        .then(8.0)
+        .when(label == 12)
+        .then(5.0)
+        .when(label == 11)
+        .then(3.0)
+        .when(label != 10)
+        .then(1.0)
+        .otherwise(0.0)
+    )
+
+
+def uniform(job: Job) -> Contestant:
+    """`df.sample(n=…)`: every row as likely as any other."""
+    frame = pl.DataFrame(tables.columns(job))
+    return Contestant(
+        lambda seed: frame.sample(n=job.draws, with_replacement=job.replace, seed=seed),
+        lambda result: checks.fault(tables.population(job).uniform(), job, result["row"].to_numpy()),
+        (frame,),
+    )
+
+
+def exponential_keys(job: Job) -> Contestant:
+    """`df.bottom_k` by an Exp(1) number over the weight, which draws without replacement (Efraimidis & Spirakis)."""
+    frame = pl.DataFrame(tables.columns(job))
+
+    def run(seed: int) -> pl.DataFrame:
+        exponential = pl.Series(np.random.default_rng(seed).standard_exponential(job.rows))
+        return frame.bottom_k(job.draws, by=pl.lit(exponential) / label_weight())
+
+    return Contestant(run, lambda result: checks.fault(tables.population(job), job, result["row"].to_numpy()), (frame,))
+
+
+def weight_and_take(job: Job) -> Contestant:
+    """The least that a weighted sample has to do: the weights in one `select`, and a take of as many random rows."""
+    frame = pl.DataFrame(tables.columns(job))
+
+    def run(seed: int) -> pl.DataFrame:
+        frame.select(label_weight())
+        return frame[np.random.default_rng(seed).integers(0, job.rows, job.draws)]
+
+    return Contestant(
+        run, lambda result: checks.fault(tables.population(job).uniform(), job, result["row"].to_numpy()), (frame,)
+    )

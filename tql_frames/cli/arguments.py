@@ -1,0 +1,179 @@
+"""The command line: options, what their values may be, and the help.
+
+What a sub-command does with them is told in `commands`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import json
+import os
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Iterable
+from typing import Protocol
+
+from tql_frames.cli.formats import FORMATS, Format, format_named, format_of
+
+_GUESS_ROWS = 10_000
+
+_FILES = """\
+files:
+  FILE is a name, a 'glob*', a folder, or - for standard input. Several are read as one table, in the order given.
+  Folders in a folder such as year=2024 become columns. Formats go by the ending of the name:
+  {formats}
+  Text may be compressed (.csv.gz). The output appears under its name once it is complete, or not at all.
+"""
+
+
+class Command(Protocol):
+    """What the parser needs to know of a sub-command."""
+
+    name: str
+    summary: str
+    examples: str
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add what the command line may hold."""
+        ...
+
+
+def parser_for(commands: Iterable[Command], version: str) -> ArgumentParser:
+    """The parser of the command line; the chosen sub-command is `command` of what it finds."""
+    parser = ArgumentParser(
+        prog="tql-frames",
+        description="Draw rows of files by weight, and run TQL on files.",
+        epilog="tql-frames COMMAND --help tells all of a command, with examples.",
+    )
+    parser.add_argument("--version", action="version", version=version)
+    choices = parser.add_subparsers(metavar="COMMAND", required=True)
+    formats = "; ".join(f"{each.name}: {' '.join(each.suffixes)}" for each in FORMATS)
+    for command in commands:
+        each = choices.add_parser(
+            command.name,
+            help=command.summary,
+            description=command.summary,
+            epilog=f"examples:\n{command.examples}\n{_FILES.format(formats=formats)}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,  # an abbreviation may mean something else in the next release
+        )
+        command.add_arguments(each)
+        each.set_defaults(command=command, parser=each)
+    return parser
+
+
+def add_inputs(parser: ArgumentParser, metavar: str = "FILE", help: str = "files to read, as one table") -> None:
+    """What is read, and how."""
+    parser.add_argument("inputs", nargs="+", metavar=metavar, help=help)
+    parser.add_argument("--input-format", type=_format, metavar="FORMAT", help=f"{_names()}; by default by the ending")
+    parser.add_argument(
+        "--infer-rows",
+        type=_rows_or_all,
+        default=_GUESS_ROWS,
+        metavar="N",
+        help=f"rows by which the types of CSV and NDJSON are guessed, or `all` (default {_GUESS_ROWS})",
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
+
+
+def add_output(parser: ArgumentParser) -> None:
+    """What is written, and where."""
+    parser.add_argument("-o", "--output", metavar="FILE", help="file to write, - for standard output (the default)")
+    parser.add_argument("--output-format", type=_format, metavar="FORMAT", help="by default by the ending, or csv")
+    parser.add_argument("-f", "--force", action="store_true", help="replace an existing file")
+    parser.add_argument(
+        "--index",
+        nargs="?",
+        const="index",
+        type=_index,
+        metavar="NAME",
+        help="add a first column of original row numbers, called NAME or else `index`",
+    )
+
+
+def add_seed(parser: ArgumentParser) -> None:
+    """What fixes the sample."""
+    parser.add_argument("--seed", type=_rows, metavar="N", help="fixes the sample; by default every run draws another")
+
+
+def add_size(parser: ArgumentParser) -> None:
+    """How many rows are drawn, and how."""
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--limit", type=_rows, metavar="N", help="rows to draw; by default as many as there are")
+    size.add_argument("--fraction", type=_share, metavar="X", help="rows to draw as a share of those there are")
+    parser.add_argument("--no-replace", dest="replace", action="store_false", help="draw each row at most once")
+    parser.add_argument(
+        "--order",
+        choices=("source", "draw"),
+        default="source",
+        help="the order of the table (the default), or the order drawn, which is random and takes longer",
+    )
+
+
+def add_parameters(parser: ArgumentParser) -> None:
+    """Values for the `?` of a statement."""
+    parser.add_argument(
+        "--parameter",
+        dest="parameters",
+        action="append",
+        type=_value,
+        metavar="VALUE",
+        help="value for the next `?` of the text: JSON, such as 60, true, [1,2], '\"60\"', or else text as it stands",
+    )
+
+
+def _names() -> str:
+    return ", ".join(each.name for each in FORMATS)
+
+
+def _format(text: str) -> Format:
+    found = format_named(text)
+    if found is None:
+        raise ArgumentTypeError(f"{text!r} is no format: {_names()}")
+    return found
+
+
+def _rows(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise ArgumentTypeError(f"{text!r} is no whole number of at least 0")
+    return number
+
+
+def _rows_or_all(text: str) -> int | None:
+    if text == "all":
+        return None
+    number = _rows(text)
+    if number == 0:
+        raise ArgumentTypeError("types cannot be guessed from no row; `all` looks at every one")
+    return number
+
+
+def _share(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise ArgumentTypeError(f"{text!r} is no number of at least 0")
+    return number
+
+
+def _index(text: str) -> str:
+    if format_of(text) or os.sep in text or glob.has_magic(text) or text == "-":  # what follows a mere `--index`
+        raise ArgumentTypeError(f"{text!r} looks like a file; put the files before --index")
+    return text
+
+
+def _value(text: str) -> object:
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except ValueError:
+        return text
+
+
+def _refuse(word: str) -> object:
+    raise ValueError(f"{word} is not JSON")

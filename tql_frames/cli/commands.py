@@ -1,0 +1,181 @@
+"""The sub-commands: what each takes, and what it does with its files.
+
+To add one, write a class like these and name it in `COMMANDS`. How a command begins and ends is told in `running`.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from typing import Protocol
+
+import polars as pl
+
+import tql_frames
+from tql_frames import api
+from tql_frames.cli import arguments
+from tql_frames.cli.faults import CommandError
+from tql_frames.cli.inputs import Inputs
+from tql_frames.cli.output import Output, output_for
+from tql_frames.cli.progress import Progress
+from tql_frames.cli.temporaries import Temporaries
+
+_NAMED = re.compile(r"([A-Za-z_]\w*)=(.+)", re.DOTALL)
+_NOT_NAMES = {"text", "parameters", "seed", "index"}  # `tql_frames.query` takes frames by keyword, beside these
+
+
+class Job:
+    """What a sub-command works with: files by what the options say, and how far it is.
+
+    Attributes:
+        progress: to be called with phase, rows done and rows there are.
+        inputs: what was opened so far, for finding out which file is broken.
+    """
+
+    def __init__(self, options: Namespace, progress: Progress, temporaries: Temporaries) -> None:
+        """Begin with nothing open."""
+        self.progress = progress
+        self.inputs: list[Inputs] = []
+        self._options = options
+        self._temporaries = temporaries
+
+    def find(self, names: Sequence[str]) -> Inputs:
+        """The files of one table; none is opened."""
+        found = Inputs(names, self._options.input_format, self._options.infer_rows, self._temporaries)
+        self.inputs.append(found)
+        return found
+
+    def output(self) -> Output:
+        """The place for the result, after all that is read was found."""
+        options = self._options
+        files = [file for each in self.inputs for file in each.files]
+        output = output_for(options.output, options.output_format, self._temporaries, files, replace=options.force)
+        if output.on_terminal:
+            self.progress.hide()
+        return output
+
+
+class Sample:
+    """Draw rows by weight."""
+
+    name = "sample"
+    summary = "Draw rows of a table by weight."
+    examples = """\
+  tql-frames sample "max_weight(contains(findings, 'Hernia'): 20, True: 1)" xrays.parquet -o balanced.parquet
+  tql-frames sample "max_weight(age > 60: 5, True: 1)" 'scans/*.csv.gz' --limit 100000 --seed 7 -o sample.csv
+  tql-frames sample weight table/ --fraction 0.1 --no-replace --index=row -o tenth.parquet
+  zcat log.ndjson.gz | tql-frames sample "max_weight(status >= 500: 50, True: 1)" - --input-format ndjson | head
+"""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Sampler, files, and what `tql_frames.sample` takes."""
+        parser.add_argument("sampler", metavar="SAMPLER", help="TQL of the weight of a row, or the name of a column")
+        arguments.add_inputs(parser)
+        arguments.add_output(parser)
+        arguments.add_size(parser)
+        arguments.add_seed(parser)
+
+    def run(self, options: Namespace, job: Job) -> str:
+        """Draw, and write what was drawn."""
+        inputs = job.find(options.inputs)
+        with job.output() as output:
+            plan = tql_frames.sample(
+                inputs.frame(),
+                options.sampler,
+                options.limit,
+                fraction=options.fraction,
+                replace=options.replace,
+                seed=options.seed,
+                order=options.order,
+                index=options.index,
+            )
+            return output.write(plan)  # a sampler that counts rows may tell `job.progress` how far it is
+
+
+class Query:
+    """Run a statement."""
+
+    name = "query"
+    summary = "Run a TQL statement on one table, or on several by name."
+    examples = """\
+  tql-frames query "select image, age where age > ? sample by max_weight(age > 80: 5, True: 1) limit 1000" \\
+      xrays.parquet --parameter 60 --seed 7 -o old.parquet
+  tql-frames query "select ward, image from xrays join wards using (view)" xrays=xrays.parquet wards=wards.csv
+"""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Statement, files, and what `tql_frames.query` takes."""
+        parser.add_argument("text", metavar="STATEMENT", help="TQL that begins with SELECT")
+        arguments.add_inputs(
+            parser,
+            "[NAME=]FILE",
+            "files to read: as one table, or with names as several, for FROM and JOIN",
+        )
+        arguments.add_output(parser)
+        arguments.add_parameters(parser)
+        arguments.add_seed(parser)
+
+    def run(self, options: Namespace, job: Job) -> str:
+        """Run the statement, and write what it gives."""
+        tables = {name: job.find(files) for name, files in _by_name(options.inputs).items()}
+        with job.output() as output:
+            frames = {name: inputs.frame() for name, inputs in tables.items()}
+            if None in frames:
+                plan = api.query_frame(
+                    frames[None], options.text, options.parameters, seed=options.seed, index=options.index
+                )
+            else:
+                named: dict[str, pl.LazyFrame] = {str(name): frame for name, frame in frames.items()}
+                plan = tql_frames.query(
+                    options.text, options.parameters, seed=options.seed, index=options.index, **named
+                )
+            return output.write(plan)
+
+
+class Explain:
+    """Explain a sampler or a statement."""
+
+    name = "explain"
+    summary = "Say what a sampler or a statement does to a table, before anything is drawn."
+    examples = """\
+  tql-frames explain "max_weight(contains(findings, 'Hernia'): 20, True: 1)" xrays.parquet
+"""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Text and files."""
+        parser.add_argument("text", metavar="TEXT", help="a sampler, or a statement on one table")
+        arguments.add_inputs(parser)
+        arguments.add_parameters(parser)
+
+    def run(self, options: Namespace, job: Job) -> str:
+        """The explanation."""
+        return f"{tql_frames.explain(job.find(options.inputs).frame(), options.text, options.parameters)}\n"
+
+
+class Command(arguments.Command, Protocol):
+    """A sub-command."""
+
+    def run(self, options: Namespace, job: Job) -> str:
+        """Do it; returns what is to be printed."""
+        ...
+
+
+COMMANDS: tuple[Command, ...] = (Sample(), Query(), Explain())
+
+
+def _by_name(inputs: Sequence[str]) -> dict[str | None, list[str]]:
+    """Files by the name of their table, None without one."""
+    tables: dict[str | None, list[str]] = {}
+    for each in inputs:
+        named = None if os.path.exists(each) or glob.glob(each) else _NAMED.fullmatch(each)  # a file may be called a=b
+        name, file = (named[1], named[2]) if named else (None, each)
+        tables.setdefault(name, []).append(file)
+    if None in tables and len(tables) > 1:
+        raise CommandError(f"give all files a name, or none: {tables[None][0]} has none", status=2)
+    for name in tables:
+        if name in _NOT_NAMES:
+            raise CommandError(f"a table cannot be called {name!r} here; choose another name", status=2)
+    return tables

@@ -1,0 +1,180 @@
+"""File formats, one row a format: how it is recognised, scanned and written, and what it cannot hold.
+
+Which files are read and where the result goes is told elsewhere.
+"""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import PurePath
+from typing import IO, Any
+
+import polars as pl
+
+from tql_frames.cli.faults import CommandError
+
+_COMPRESSED = (".gz", ".zst")  # Polars recognises the content
+
+
+@dataclass(frozen=True)
+class Format:
+    """A file format.
+
+    Attributes:
+        name: as the options call it.
+        suffixes: of its files; the first is the usual one.
+        scan: files to a plan.
+        sink: a plan to a file that is open for writing.
+        refused: whether a column of a type cannot be written.
+        typed: whether files tell the types of their columns; others are looked at to guess them.
+        alike: whether the files of a table have the same columns.
+        partitions: whether the folders of a file can be columns.
+        binary: whether files are no text.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    scan: Callable[..., pl.LazyFrame]
+    sink: Callable[..., Any]
+    refused: Callable[[pl.DataType], bool]
+    typed: bool = False
+    alike: bool = True
+    partitions: bool = False
+    binary: bool = False
+
+    def open(
+        self,
+        files: Sequence[str],
+        guess_rows: int | None,
+        *,
+        hive: bool = False,
+        types: Mapping[str, pl.DataType] | None = None,
+    ) -> pl.LazyFrame:
+        """The plan that reads files as one table; only the types of columns may be looked at now.
+
+        Args:
+            files: names.
+            guess_rows: rows by which the types of text are guessed; None for all.
+            hive: whether folders such as `year=2024` are columns.
+            types: of columns, instead of a guess.
+        """
+        options: dict[str, Any] = {}
+        if not self.typed:
+            options = {"infer_schema_length": guess_rows, "schema_overrides": types}
+        if self.partitions:
+            options["hive_partitioning"] = hive
+        return self.scan([glob.escape(file) for file in files], **options)  # Polars takes names for globs
+
+    def write(self, plan: pl.LazyFrame, file: IO[bytes]) -> None:
+        """Run a plan in the streaming engine, into an open file.
+
+        The file is open already since Polars 1.30, given a name, loses the error of its last write on a full disk.
+
+        Raises:
+            CommandError: the format cannot hold a column; nothing has run yet.
+        """
+        self._check(plan.clone().collect_schema())  # of a clone, which leaves all of the plan to the optimizer
+        self.sink(plan, file, engine="streaming")
+
+    def _check(self, schema: Mapping[str, pl.DataType]) -> None:
+        refused = [f"{name!r} ({_type_name(dtype)})" for name, dtype in schema.items() if self.refused(dtype)]
+        if not refused:
+            return
+        others = [each.suffixes[0] for each in FORMATS if not any(map(each.refused, schema.values()))]
+        instead = f"write {' or '.join(others)}, or name" if others else "name"
+        columns = f"column{'s' * (len(refused) > 1)} {', '.join(refused)}"
+        raise CommandError(
+            f"{self.name} cannot hold {columns}: {instead} the other columns in a query, select … sample by …"
+        )
+
+
+def format_named(name: str) -> Format | None:
+    """The format of a name or suffix, such as `csv` or `.pq`."""
+    word = name.lower().lstrip(".")
+    return next((each for each in FORMATS if word == each.name or f".{word}" in each.suffixes), None)
+
+
+def format_of(path: str) -> Format | None:
+    """The format that the name of a file tells, compressed or not."""
+    suffixes = [suffix.lower() for suffix in PurePath(path).suffixes]
+    compressed = bool(suffixes) and suffixes[-1] in _COMPRESSED
+    if compressed:
+        suffixes.pop()
+    found = next((each for each in FORMATS if suffixes and suffixes[-1] in each.suffixes), None)
+    return None if found is None or (compressed and found.binary) else found
+
+
+def is_compressed(path: str) -> bool:
+    """Whether the name of a file tells that it is compressed as a whole."""
+    return path.lower().endswith(_COMPRESSED)
+
+
+def suffixes() -> str:
+    """All suffixes, for messages."""
+    return " ".join(suffix for each in FORMATS for suffix in each.suffixes)
+
+
+def _scan_ndjson(files: list[str], **options: Any) -> pl.LazyFrame:
+    """Scan lines of JSON by the types of all files: Polars takes those of the first, by which 1.30 cuts a 1.5 to 1."""
+    if len(files) == 1:
+        return pl.scan_ndjson(files, **options)
+    schemas = [pl.scan_ndjson([file], **options).collect_schema() for file in files]
+    common = pl.concat([pl.DataFrame(schema=schema) for schema in schemas], how="diagonal_relaxed").schema
+    return pl.scan_ndjson(files, schema=common)
+
+
+def _never(dtype: pl.DataType) -> bool:
+    return isinstance(dtype, pl.Object)
+
+
+def _no_cell(dtype: pl.DataType) -> bool:
+    return dtype.is_nested() or isinstance(dtype, (pl.Binary, pl.Duration, pl.Object))
+
+
+def _no_json(dtype: pl.DataType) -> bool:
+    if isinstance(dtype, (pl.List, pl.Array)):
+        return _no_json(_instance(dtype.inner))
+    if isinstance(dtype, pl.Struct):
+        return any(_no_json(_instance(field.dtype)) for field in dtype.fields)
+    return isinstance(dtype, (pl.Binary, pl.Object))
+
+
+def _instance(dtype: Any) -> pl.DataType:
+    return dtype() if isinstance(dtype, type) else dtype  # type: ignore[no-any-return]
+
+
+def _type_name(dtype: pl.DataType) -> str:
+    if isinstance(dtype, (pl.List, pl.Array)):
+        return "a list"
+    return "a struct" if isinstance(dtype, pl.Struct) else dtype.__class__.__name__.lower()
+
+
+PARQUET = Format(
+    "parquet",
+    (".parquet", ".pq"),
+    pl.scan_parquet,
+    pl.LazyFrame.sink_parquet,
+    _never,
+    typed=True,
+    partitions=True,
+    binary=True,
+)
+CSV = Format("csv", (".csv",), pl.scan_csv, pl.LazyFrame.sink_csv, _no_cell)
+TSV = Format(
+    "tsv", (".tsv",), partial(pl.scan_csv, separator="\t"), partial(pl.LazyFrame.sink_csv, separator="\t"), _no_cell
+)
+ARROW = Format(
+    "arrow",
+    (".arrow", ".ipc", ".feather"),
+    pl.scan_ipc,
+    pl.LazyFrame.sink_ipc,
+    _never,
+    typed=True,
+    partitions=True,
+    binary=True,
+)
+NDJSON = Format("ndjson", (".ndjson", ".jsonl"), _scan_ndjson, pl.LazyFrame.sink_ndjson, _no_json, alike=False)
+FORMATS = (PARQUET, CSV, TSV, ARROW, NDJSON)

@@ -1,0 +1,199 @@
+"""Which files are read: names, globs, folders with partitions, standard input and pipes, as one lazy table.
+
+How a format is scanned is told in `formats`; nothing here looks at a row, but to find out which file is broken.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+
+import polars as pl
+
+from tql_frames.cli.faults import CommandError, reason_of
+from tql_frames.cli.formats import ARROW, CSV, Format, format_of, suffixes
+from tql_frames.cli.temporaries import Temporaries
+
+_STDIN = "-"
+_NOT_ROWS = ("_", ".")  # how names of files begin that are not part of a folder's table
+_PIECE = 1 << 20  # bytes
+
+
+class Inputs:
+    """The files of one table.
+
+    Attributes:
+        files: their names, in the order of their rows; pipes among them, standard input as `-`.
+        form: their format.
+    """
+
+    def __init__(
+        self, names: Sequence[str], form: Format | None, guess_rows: int | None, temporaries: Temporaries
+    ) -> None:
+        """Find the files; none is opened.
+
+        Args:
+            names: of files, folders, globs, or `-`.
+            form: their format, None for that of their names.
+            guess_rows: rows by which the types of text are guessed; None for all.
+            temporaries: where pipes are kept, which can be read only once.
+
+        Raises:
+            CommandError: a name leads nowhere, or they are not of one known format.
+        """
+        self._guess_rows = guess_rows
+        self._temporaries = temporaries
+        self._spooled: dict[str, str] = {}  # where the content of a pipe is
+        self._keys: set[str] = set()  # columns that folders are
+        self._above: set[str] = set()  # what looks like such a column in the path to the folder that was named
+        found = [file for name in names for file in self._found(name, form)]
+        for file in found:
+            if not _is_utf8(file):
+                raise CommandError(f"cannot read {file}: Polars knows only names in UTF-8")
+        if found.count(_STDIN) > 1:
+            raise CommandError("standard input can be read once; it is named twice", status=2)
+        self.files = tuple(found)
+        forms: dict[Format | None, str] = {}
+        for file in found:
+            forms.setdefault(form or format_of(file) or (CSV if _is_pipe(file) else None), file)
+        if None in forms:
+            message = f"the name {forms[None]} tells no format: give --input-format, or one of the endings {suffixes()}"
+            raise CommandError(message, status=2)
+        if len(forms) > 1:
+            (one, first), (other, second), *_ = ((each.name, file) for each, file in forms.items() if each)
+            raise CommandError(f"files of one table are of one format: {first} is {one}, {second} {other}")
+        (self.form,) = (each for each in forms if each)
+        if self._keys and not self.form.partitions:
+            key = min(self._keys)
+            message = f"folders such as {key}=… become columns of Parquet and Arrow files only, not of {self.form.name}"
+            raise CommandError(f"{message}; name the files, or a glob, to read them without")
+
+    def frame(self) -> pl.LazyFrame:
+        """The plan that reads the files; pipes are read now.
+
+        Raises:
+            CommandError: a pipe cannot be read or kept.
+        """
+        for file in self.files:
+            if _is_pipe(file) and file not in self._spooled:
+                self._spooled[file] = self._spool(file)
+        return self._scan(self.files)
+
+    def fault(self) -> str | None:
+        """What is wrong with the first file that cannot be read, or is not like the first one; None where all can.
+
+        Polars does not say which file it could not read. All are read again, in the streaming engine.
+        """
+        try:
+            schemas = {}
+            for file in self.files:
+                schemas[file] = self._scan([file]).collect_schema()
+                difference = _difference(schemas[file], schemas[self.files[0]], self.form)
+                if difference:
+                    return f"cannot read {file} together with {self.files[0]}: {difference}"
+            types = None if self.form.typed else self._scan(self.files).collect_schema()
+            for file in self.files:
+                with open(os.devnull, "wb") as nowhere:
+                    ARROW.write(self._scan([file], types), nowhere)
+        except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as fault:
+            name = "standard input" if file == _STDIN else file
+            return f"cannot read {name}: {reason_of(fault)}{self._advice(fault)}"
+        return None
+
+    def _scan(self, files: Sequence[str], types: Mapping[str, pl.DataType] | None = None) -> pl.LazyFrame:
+        names = [self._spooled.get(file, file) for file in files]
+        plan = self.form.open(names, self._guess_rows, hive=bool(self._keys), types=types)
+        above = self._above - self._keys
+        return plan.drop(sorted(above)) if self._keys and above else plan
+
+    def _found(self, name: str, form: Format | None) -> list[str]:
+        if name == _STDIN:
+            return [name]
+        if os.path.isdir(name):
+            return self._in_folder(name, form)
+        if os.path.exists(name):
+            return [name]
+        if not glob.has_magic(name):
+            raise CommandError(f"cannot read {name}: no such file or folder")
+        matches = sorted(glob.glob(name, recursive=True))
+        files = [match for match in matches if not os.path.isdir(match)]
+        if not files:
+            raise CommandError(f"{name} matches {'folders only, no file' if matches else 'no file'}")
+        return files
+
+    def _in_folder(self, folder: str, form: Format | None) -> list[str]:
+        if os.path.isdir(os.path.join(folder, "_delta_log")):
+            raise CommandError(f"{folder} is a Delta table, whose files hold more than its rows; export it first")
+        found = sorted(_files_under(folder))
+        known = [file for file in found if (format_of(file) == form if form else format_of(file))]
+        if not known:
+            endings = " ".join(form.suffixes) if form else suffixes()
+            raise CommandError(f"{folder} holds no file with one of the endings {endings}")
+        for file in known:
+            self._keys |= _keys(os.path.dirname(os.path.relpath(file, folder)))
+        self._above |= _keys(folder)
+        return known
+
+    def _spool(self, name: str) -> str:
+        path, kept = self._temporaries.spool()
+        try:
+            if name == _STDIN and sys.stdin is None:
+                raise CommandError("standard input is closed")
+            source = sys.stdin.buffer if name == _STDIN else open(name, "rb")  # noqa: SIM115 - stdin stays open
+            with kept:
+                shutil.copyfileobj(source, kept, _PIECE)
+        except OSError as fault:
+            raise CommandError(f"cannot keep {name} in {path}: {reason_of(fault)}") from None
+        return path
+
+    def _advice(self, fault: Exception) -> str:
+        if self.form.typed or "could not parse" not in str(fault) or self._guess_rows is None:
+            return ""
+        rows = f"{self._guess_rows:,}"
+        return f"\n  types are guessed from the first {rows} rows; --infer-rows all looks at every one"
+
+
+def _files_under(folder: str) -> Iterator[str]:
+    for path, folders, files in os.walk(folder):
+        folders[:] = [each for each in folders if not each.startswith(_NOT_ROWS)]
+        yield from (os.path.join(path, each) for each in files if not each.startswith(_NOT_ROWS))
+
+
+def _keys(path: str) -> set[str]:
+    """Names of the columns that folders of a path are."""
+    return {part.split("=")[0] for part in path.split(os.sep) if part.count("=") == 1}
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # how Python holds a name that is not
+        return False
+    return True
+
+
+def _is_pipe(name: str) -> bool:
+    if name == _STDIN:
+        return True
+    try:
+        return not stat.S_ISREG(os.stat(name).st_mode)
+    except OSError:
+        return False
+
+
+def _difference(schema: Mapping[str, pl.DataType], first: Mapping[str, pl.DataType], form: Format) -> str | None:
+    if not form.alike:
+        return None
+    for name in first:
+        if name not in schema:
+            return f"it has no column {name!r}"
+    for name, dtype in schema.items():
+        if name not in first:
+            return f"it has a column {name!r} more"
+        if form.typed and dtype != first[name]:
+            return f"column {name!r} is {dtype} instead of {first[name]}"
+    return None

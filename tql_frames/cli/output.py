@@ -1,0 +1,237 @@
+"""Where a result goes: a file that appears whole or not at all, a pipe, or a table on the screen.
+
+What is written is told elsewhere, and what remains of it when the command gives up is for `temporaries` to remove.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Collection
+from contextlib import suppress
+from typing import IO, Self
+
+import polars as pl
+
+from tql_frames.cli.faults import CommandError, is_of_python, is_of_writing, number_of, reason_of
+from tql_frames.cli.formats import ARROW, CSV, Format, format_of, is_compressed, suffixes
+from tql_frames.cli.temporaries import Temporaries
+
+_SHOWN = 10  # rows on a screen
+_STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd/")  # also where the shell sent them to a file
+_LONGEST_NAME = 200  # bytes of a name that a partial file's repeats; file systems allow 255
+
+
+class Output(ABC):
+    """A place for one result: entered before the work, so that what is wrong with it is found first.
+
+    Attributes:
+        on_terminal: whether rows come out where a progress bar would be.
+    """
+
+    on_terminal = False
+
+    def __enter__(self) -> Self:
+        """Make sure that it can be written to."""
+        return self
+
+    def __exit__(self, *_: object) -> None:  # noqa: B027 - not all have something to leave
+        """Leave nothing half done behind."""
+
+    @abstractmethod
+    def write(self, plan: pl.LazyFrame) -> str:
+        """Run a plan into it; returns what is to be printed."""
+
+
+class WholeFile(Output):
+    """A file that appears under its name once it is complete and on the disk."""
+
+    def __init__(
+        self, name: str, form: Format, temporaries: Temporaries, inputs: Collection[str], *, replace: bool
+    ) -> None:
+        """Prepare for the name that the user gave; `inputs` are the files that are read."""
+        self._name = name
+        self._path = os.path.realpath(name)  # a link stays a link
+        self._form = form
+        self._temporaries = temporaries
+        self._inputs = inputs
+        self._replace = replace
+        self._partial = ""
+
+    def __enter__(self) -> Self:
+        folder, base = os.path.split(self._path)
+        try:
+            os.lstat(self._path)
+        except FileNotFoundError:
+            pass
+        except OSError as fault:
+            raise self._unwritable(fault) from None
+        else:
+            if not self._replace:
+                raise self._taken()
+        begin = os.fsencode(base)[:_LONGEST_NAME].decode(errors="ignore")
+        self._partial = os.path.join(folder, f".{begin}.{secrets.token_hex(4)}.partial")
+        try:
+            self._file = self._temporaries.create(self._partial, 0o666)  # less what the umask takes away
+        except FileNotFoundError:
+            raise CommandError(f"cannot write {self._name}: there is no folder {folder}") from None
+        except OSError as fault:
+            raise self._unwritable(fault) from None
+        return self
+
+    def write(self, plan: pl.LazyFrame) -> str:
+        """Run a plan, and let the file appear."""
+        try:
+            self._form.write(plan, self._file)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._temporaries.publish(self._partial, self._path, replace=self._replace)
+        except FileExistsError:
+            raise self._taken() from None
+        except (OSError, pl.exceptions.PolarsError) as fault:
+            if is_of_writing(fault) or is_of_python(fault):
+                raise self._unwritable(fault) from None
+            raise
+        _sync_folder(os.path.dirname(self._path))
+        return ""
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):  # what a full disk did not take is told already
+            self._file.close()
+        self._temporaries.remove(self._partial)
+
+    def _taken(self) -> CommandError:
+        if any(_same_file(self._path, each) for each in self._inputs):
+            return CommandError(f"{self._name} is one of the inputs; --force replaces it once the result is complete")
+        return CommandError(f"{self._name} exists already; --force replaces it")
+
+    def _unwritable(self, fault: BaseException) -> CommandError:
+        return CommandError(f"cannot write {self._name}: {reason_of(fault)}")
+
+
+class Pipe(Output):
+    """Standard output, or a device or pipe that has a name: written to as the result comes."""
+
+    def __init__(self, name: str | None, form: Format) -> None:
+        """Prepare for a name, None for standard output."""
+        self._name = name
+        self._form = form
+        self.on_terminal = name is None and sys.stdout is not None and sys.stdout.isatty()
+
+    def __enter__(self) -> Self:
+        if self._name is None:
+            if sys.stdout is None:
+                raise CommandError("standard output is closed")
+            if self._form.binary and self.on_terminal:
+                raise CommandError(f"{self._form.name} is not for a terminal: write to a file, -o FILE, or to a pipe")
+            sys.stdout.flush()
+            self._file: IO[bytes] = sys.stdout.buffer
+        else:
+            try:
+                self._file = open(self._name, "wb")
+            except OSError as fault:
+                raise CommandError(f"cannot write {self._name}: {reason_of(fault)}") from None
+        return self
+
+    def write(self, plan: pl.LazyFrame) -> str:
+        """Run a plan; rows leave as they come."""
+        try:
+            self._form.write(plan, self._file)
+            self._file.flush()
+        except (OSError, pl.exceptions.PolarsError) as fault:
+            if number_of(fault) == errno.EPIPE:
+                raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from None
+            if is_of_writing(fault) or is_of_python(fault):
+                name = self._name or "to standard output"
+                raise CommandError(f"cannot write {name}: {reason_of(fault)}") from None
+            raise
+        return ""
+
+    def __exit__(self, *_: object) -> None:
+        if self._name is not None:
+            with suppress(OSError):
+                self._file.close()
+
+
+class Screen(Output):
+    """A table of the first rows, and the number of rows, for a terminal."""
+
+    def __init__(self, temporaries: Temporaries) -> None:
+        """Prepare; the result is kept in a temporary file, lest a large one fills the memory."""
+        self._temporaries = temporaries
+
+    def write(self, plan: pl.LazyFrame) -> str:
+        """Run a plan, and look at what came of it."""
+        path, file = self._temporaries.spool()
+        try:
+            with file:
+                ARROW.write(plan, file)
+            kept = ARROW.open([path], None)
+            rows = kept.select(pl.len()).collect().item()
+            head = kept.head(_SHOWN).collect()
+        except (OSError, pl.exceptions.PolarsError) as fault:
+            if is_of_writing(fault):
+                raise CommandError(f"cannot keep the result in {path}: {reason_of(fault)}") from None
+            raise
+        finally:
+            self._temporaries.remove(path)
+        first = f"; the first {_SHOWN}" if rows > _SHOWN else ""
+        said = f"{rows:,} row{'s' * (rows != 1)}, {head.width:,} column{'s' * (head.width != 1)}{first}"
+        width = os.get_terminal_size(sys.stdout.fileno()).columns or 80
+        with pl.Config(tbl_rows=_SHOWN, tbl_hide_dataframe_shape=True, tbl_width_chars=width):
+            return f"{head}\n{said}\n"
+
+
+def output_for(
+    name: str | None, form: Format | None, temporaries: Temporaries, inputs: Collection[str], *, replace: bool
+) -> Output:
+    """The place that the options tell.
+
+    Args:
+        name: a file, `-` for standard output, or None for a table on a terminal and standard output elsewhere.
+        form: the format asked for, None for that of the name.
+        temporaries: what it may leave behind.
+        inputs: files that are read.
+        replace: whether an existing file is replaced.
+
+    Raises:
+        CommandError: the name tells no format, or is that of a folder.
+    """
+    if name is None and form is None and sys.stdout is not None and sys.stdout.isatty():
+        return Screen(temporaries)
+    if name is None or name == "-":
+        return Pipe(None, form or CSV)
+    found = form or format_of(name)
+    if os.path.isdir(name):
+        raise CommandError(f"cannot write {name}: it is a folder")
+    if name.startswith(_STREAMS) or (os.path.exists(name) and not stat.S_ISREG(os.stat(name).st_mode)):
+        return Pipe(name, found or CSV)
+    if found is None:
+        message = f"the name {name} tells no format: give --output-format, or one of the endings {suffixes()}"
+        raise CommandError(message, status=2)
+    if is_compressed(name):
+        message = f"{name} would not be compressed: write to a compressor, -o - --output-format {found.name} | gzip"
+        raise CommandError(message, status=2)
+    return WholeFile(name, found, temporaries, inputs, replace=replace)
+
+
+def _same_file(one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False
+
+
+def _sync_folder(folder: str) -> None:
+    """Put the new name on the disk too, where the system can."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

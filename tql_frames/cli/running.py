@@ -1,0 +1,161 @@
+"""A run of the command from start to end: the work in a thread, signals, warnings, messages and exit status.
+
+Polars leaves no room for signals while it runs; so the main thread waits for them, and draws the progress meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import warnings
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import TextIO
+
+import polars as pl
+
+import tql_frames
+from tql_frames.cli.arguments import parser_for
+from tql_frames.cli.commands import COMMANDS, Job
+from tql_frames.cli.faults import CommandError, is_of_reading, message_of
+from tql_frames.cli.progress import Progress
+from tql_frames.cli.temporaries import Temporaries
+
+_POLL = 0.1  # seconds between looks at signals
+_BROKEN_PIPE = 128 + 13  # as the shell reports a program that SIGPIPE ended
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        argv: its arguments; by default those of the process.
+
+    Returns:
+        The exit status: 0; 1 for an error, told on standard error; 2 for a wrong command line; 141 when nobody reads
+        the output any more. A signal ends the process with 128 and its number.
+
+    Raises:
+        SystemExit: `--help`, `--version`, or a wrong command line.
+    """
+    version = f"tql-frames {tql_frames.__version__} (Polars {pl.__version__})"
+    options = parser_for(COMMANDS, version).parse_args(argv)
+    terminal = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    progress = Progress(shown=terminal and not options.quiet)
+    work = _Work(options, progress, Temporaries())
+    with _warnings_as_lines(progress), _Signals() as signals:
+        work.start()
+        while work.is_alive() and not signals.received:
+            work.join(_POLL)
+            progress.draw()
+        if signals.received and work.is_alive():
+            work.give_up(signals.received)
+    progress.erase()
+    return _end(work)
+
+
+class _Work(threading.Thread):
+    """The work of a sub-command, and what came of it."""
+
+    def __init__(self, options: Namespace, progress: Progress, temporaries: Temporaries) -> None:
+        super().__init__(name="tql-frames", daemon=True)
+        self.said = ""
+        self.failed = ""
+        self.status = 0
+        self._options, self._progress, self._temporaries = options, progress, temporaries
+
+    def run(self) -> None:
+        job = Job(self._options, self._progress, self._temporaries)
+        try:
+            self.said = self._options.command.run(self._options, job)
+        except BrokenPipeError:
+            self.status = _BROKEN_PIPE
+        except BaseException as fault:  # a panic of Polars is no Exception
+            self.status = fault.status if isinstance(fault, CommandError) else 1
+            self.failed = message_of(fault)
+            with suppress(Exception):  # a search that fails must not hide what it was for
+                self.failed = _broken_input(fault, job) or self.failed
+        finally:
+            self._temporaries.remove_all()
+
+    def give_up(self, number: int) -> None:
+        """End the process at once: Polars cannot be stopped, and Python would wait for it."""
+        self._temporaries.remove_all()
+        self._progress.erase()
+        _print(sys.stderr, f"tql-frames: {'interrupted' if number == signal.SIGINT else 'terminated'}\n")
+        os._exit(128 + number)
+
+
+class _Signals:
+    """Notes a signal that ends the process, for the main thread to see; those that are ignored stay so."""
+
+    def __init__(self) -> None:
+        self.received = 0
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> _Signals:
+        if threading.current_thread() is threading.main_thread():
+            for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+                number = getattr(signal, name, None)
+                if number is not None and signal.getsignal(number) not in (signal.SIG_IGN, None):
+                    self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.received = self.received or number
+
+
+@contextmanager
+def _warnings_as_lines(progress: Progress) -> Iterator[None]:
+    """Print each warning on one line, without the place in our code that it comes from."""
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        progress.erase()
+        _print(sys.stderr, f"tql-frames: warning: {' '.join(str(message).split())}\n")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", tql_frames.TQLWarning)
+        warnings.showwarning = show
+        yield
+
+
+def _broken_input(fault: BaseException, job: Job) -> str | None:
+    """What is wrong with the file that made Polars fail, where a file did."""
+    if not is_of_reading(fault):
+        return None
+    return next((found for found in (each.fault() for each in job.inputs) if found), None)
+
+
+def _end(work: _Work) -> int:
+    """Print what is to be printed; returns the exit status."""
+    if work.failed:
+        _print(sys.stderr, f"tql-frames: {work.failed}\n")
+    try:
+        if sys.stdout is not None:
+            sys.stdout.write(work.said)
+            sys.stdout.flush()
+    except BrokenPipeError:
+        work.status = _BROKEN_PIPE
+    except OSError as fault:
+        _print(sys.stderr, f"tql-frames: cannot write to standard output: {message_of(fault)}\n")
+        work.status = work.status or 1
+    else:
+        return work.status
+    with suppress(OSError, ValueError):  # what Python still holds for the pipe would be an error as it exits
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return work.status
+
+
+def _print(stream: TextIO | None, text: str) -> None:
+    if stream is not None:
+        with suppress(OSError, ValueError):
+            stream.write(text)
+            stream.flush()

@@ -1,0 +1,233 @@
+"""A sample of a LazyFrame by reading its files twice: once for the weights, once for the rows that were drawn.
+
+Memory holds a number or weight a row, the positions, and one batch of rows. Plans that may give other rows, or rows in
+another order, the second time are held in memory by `lazy` instead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TypeAlias
+
+import numpy as np
+import polars as pl
+from polars.io.plugins import register_io_source
+
+from tql_frames.compiler.scope import column
+from tql_frames.compiler.types import instance
+from tql_frames.errors import TQLError
+from tql_frames.frames.base import Adapter
+from tql_frames.frames.polars import PolarsAdapter, with_index
+from tql_frames.planning import Names
+from tql_frames.sampling import Positions
+
+Listener: TypeAlias = Callable[[str, int, int | None], None]
+"""Told how far the work is: what is being done, rows so far, rows there are where that is known."""
+
+_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+
+# Lines of a plan that gives the same rows in the same order each time it runs. All others are refused: an order that
+# nothing keeps (AGGREGATE, JOIN, UNIQUE, SORT BY of ties), Python that may do anything, frames that are in memory.
+_REPEATABLE = re.compile(
+    r"""(Parquet|Csv|Ipc|NDJson)\ SCAN\ \[.*
+    | PROJECT\ .* | ESTIMATED\ ROWS:.* | ROW_INDEX:.* | SELECTION:.*
+    | FILTER\ .* | FROM | SELECT\ \[.*\] | WITH_COLUMNS: | \[.*\] | SLICE\[.*\] | simple\ π\ .*
+    | UNION(\[maintain_order:\ true\])? | END\ UNION(\[maintain_order:\ true\])? | PLAN\ \d+:""",
+    re.VERBOSE,
+)
+_CHANGING = re.compile(r"\.(shuffle|sample\w*)\(|python|\.map|opaque", re.IGNORECASE)
+
+
+@contextmanager
+def reporting(listener: Listener) -> Iterator[None]:
+    """Have the samples whose plans are made in this context tell how far they are, from whatever thread they run in."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+def is_repeatable(plan: pl.LazyFrame) -> bool:
+    """Whether a plan reads files, and gives the same rows in the same order each time."""
+    if not hasattr(pl.LazyFrame, "collect_batches"):  # before Polars 1.34
+        return False
+    try:
+        # Of a clone: once a scan has resolved its own schema, Polars no longer puts row numbers and filters into it.
+        lines = [line.strip() for line in plan.clone().explain(optimized=False).splitlines()]
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+        return False  # whoever runs it says why
+    return all(_REPEATABLE.fullmatch(line) and not _CHANGING.search(line) for line in lines if line)
+
+
+def sample_in_two_passes(
+    plan: pl.LazyFrame, index: str | None, positions_of: Callable[[Adapter], Positions]
+) -> pl.LazyFrame:
+    """A plan for the rows at the positions that are found by their weights; nothing runs before it is collected.
+
+    Args:
+        plan: as `is_repeatable` finds it.
+        index: name of a first column of row numbers; None for none.
+        positions_of: gives the positions; of the adapter it uses `rows`, `schema` and `evaluate`.
+    """
+    schema = with_index(plan.clone().collect_schema(), index)
+    listener = _listener.get() or _no_listener
+
+    def read(
+        columns: list[str] | None, predicate: pl.Expr | None, limit: int | None, batch_size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        wanted = columns or list(schema)  # with no column a frame would have no height
+        scanned = Scanned(plan, listener)
+        positions = positions_of(scanned)
+        if limit is not None:
+            positions = positions[:limit]
+        for frame in _taken(scanned, positions, [name for name in wanted if name != index], index):
+            found = frame.select(wanted)
+            yield found if predicate is None else found.filter(predicate)
+
+    return register_io_source(read, schema=schema)
+
+
+class Scanned(PolarsAdapter):
+    """The rows of a plan that are read anew whenever they are looked at, in batches and in order."""
+
+    def __init__(self, plan: pl.LazyFrame, listener: Listener) -> None:
+        """Hold the plan; nothing runs."""
+        super().__init__(pl.DataFrame(schema=plan.clone().collect_schema()))
+        self._plan = plan
+        self._listener = listener
+        self._weights: dict[str, pl.Expr] = {}  # what the first pass evaluated
+        self._found: pl.DataFrame | None = None
+
+    @property
+    def rows(self) -> int:
+        """Number of rows, known once something was evaluated."""
+        assert self._found is not None
+        return self._found.height
+
+    def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+        """Values of expressions by name, one a row."""
+        self._listener("counting", 0, None)
+        # Not in batches: an iterator of batches just ends where a thread of Polars panics.
+        found = self._plan.with_columns(**exprs).select(*exprs).collect(engine="streaming")
+        if self._found is None:
+            found = found.rechunk()
+            self._weights, self._found = dict(exprs), found
+        return found
+
+    def fetch(self, positions: Positions, columns: Sequence[str]) -> Iterator[tuple[Positions, pl.DataFrame]]:
+        """The rows at ascending positions, and these, in batches: the second pass.
+
+        Raises:
+            TQLError: the rows are not those of the first pass.
+        """
+        assert self._found is not None
+        mask = np.zeros(self.rows, np.bool_)
+        mask[positions] = True
+        distinct = np.flatnonzero(mask).astype(positions.dtype)
+        names = Names.apart_from(self._frame.schema)
+        row, hidden = names.new("row"), {name: names.new("weight") for name in self._weights}
+        plan = (
+            self._plan.with_row_index(row)
+            .with_columns(**{hidden[name]: expr for name, expr in self._weights.items()})
+            .filter(pl.lit(pl.Series(mask)).gather(column(row)))
+            .select(
+                column(row),
+                *[_copied(column(name), self._frame.schema[name]).alias(name) for name in columns],
+                *[column(name) for name in hidden.values()],
+            )
+        )
+        done = 0
+        try:
+            for batch in plan.collect_batches(maintain_order=True, engine="streaming"):
+                here = distinct[done : done + batch.height]
+                if not self._is_as_found(batch, row, hidden, here):
+                    raise _changed()
+                done += batch.height
+                if batch.height:
+                    drawn = positions[positions.searchsorted(here[0]) : positions.searchsorted(here[-1], "right")]
+                    yield drawn, batch.select(columns or row)[here.searchsorted(drawn)]
+                self._listener("fetching", done, len(distinct))
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as fault:
+            reason = (str(fault) or type(fault).__name__).splitlines()[0][:300]
+            raise TQLError(f"the rows that were drawn cannot be read: {reason}", hint=_HINT) from None
+        if done < len(distinct):
+            raise _changed()
+
+    def _is_as_found(self, batch: pl.DataFrame, row: str, hidden: Mapping[str, str], rows: Positions) -> bool:
+        """Whether a batch holds these rows, with the weights that the first pass found."""
+        assert self._found is not None
+        if not np.array_equal(batch[row].to_numpy(), rows):
+            return False
+        return all(_alike(self._found[name][rows], batch[key]) for name, key in hidden.items())
+
+
+def _taken(scanned: Scanned, positions: Positions, columns: Sequence[str], index: str | None) -> Iterator[pl.DataFrame]:
+    """The rows at positions, in their order, with their numbers as a column `index`."""
+    if (positions[1:] >= positions[:-1]).all():
+        batches = scanned.fetch(positions, columns)
+        order = None
+    else:
+        distinct, order = np.unique(positions, return_inverse=True)
+        batches = scanned.fetch(distinct, columns)
+    frames = (_numbered(frame, rows, columns, index) for rows, frame in batches)
+    if order is None:
+        yield from frames
+        return
+    held = list(frames)
+    if held:
+        yield pl.concat(held)[order]
+
+
+def _copied(expr: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """The same values, whose text is their own: text that is filtered holds on to all that it was read with."""
+    match dtype:
+        case pl.String():
+            return expr + ""
+        case pl.Binary():
+            return expr + pl.lit(b"")
+        case pl.List(inner=pl.DataType() as inner) if _has_text(inner):
+            return expr.list.eval(_copied(pl.element(), inner))
+        case pl.Struct(fields=fields):
+            named = [(each.name, instance(each.dtype)) for each in fields if _has_text(each.dtype)]
+            return expr.struct.with_fields(*[_copied(pl.field(n), t).alias(n) for n, t in named]) if named else expr
+    return expr
+
+
+def _has_text(dtype: object) -> bool:
+    match dtype:
+        case pl.String() | pl.Binary():
+            return True
+        case pl.List(inner=inner):
+            return _has_text(inner)
+        case pl.Struct(fields=fields):
+            return any(_has_text(each.dtype) for each in fields)
+    return False
+
+
+def _numbered(frame: pl.DataFrame, rows: Positions, columns: Sequence[str], index: str | None) -> pl.DataFrame:
+    numbers = [] if index is None else [pl.Series(index, rows, dtype=pl.get_index_type())]
+    return pl.DataFrame([*numbers, *(frame[name] for name in columns)])
+
+
+def _alike(first: pl.Series, second: pl.Series) -> bool:
+    """Whether the second pass found the values of the first; sums may differ in the last bits."""
+    if len(first) != len(second):
+        return False
+    if first.dtype.is_float():
+        return bool(np.allclose(first.to_numpy(), second.to_numpy(), rtol=1e-9, atol=0.0, equal_nan=True))
+    return first.equals(second)
+
+
+_HINT = "sample from files that nobody writes to, or collect the plan first"
+
+
+def _changed() -> TQLError:
+    return TQLError("the rows changed while they were sampled: those that were drawn were not found again", hint=_HINT)
+
+
+def _no_listener(phase: str, done: int, total: int | None) -> None:
+    pass

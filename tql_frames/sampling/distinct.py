@@ -1,0 +1,249 @@
+"""Draws without replacement: successive sampling, each row in turn by weight among those left.
+
+By strata: draws with replacement, of which repeats are passed over. By rows: the exponential race. How strata come
+about is in `strata`; draws with replacement are in `line`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tql_frames.sampling.blocks import (
+    BLOCK,
+    Blocks,
+    Floats,
+    Integers,
+    Positions,
+    cores,
+    in_threads,
+    over_blocks,
+    position_type,
+)
+from tql_frames.sampling.line import draw_strata, integer_weights, times_power_of_two
+from tql_frames.sampling.strata import StrataTable
+from tql_frames.sampling.streams import Streams
+
+# Of a seed's random numbers: one stream for the race of rows, one for each phase of a draw by strata.
+_ROW_RACE, _FIRST_PHASE = 1, 2
+
+_FIRST_BATCH = 65_536  # draws; each batch of a phase is four times as long as the one before
+_PLACES = 65_536  # draws among which repeats are found at once, by 16 bits
+_DENSE = 64  # rows a draw up to which what was drawn is marked among all rows, and beyond is looked up among the drawn
+_WIDE = 2.0**500  # ratio of weights up to which quotients of times and weights stay within the range of floats
+_FEW_TIMES = 4096  # of a race, up to which it is run whole
+_TRIAL_ROWS = 4096  # by which the length of a longer one is guessed
+
+
+def distinct_strata(table: StrataTable, size: int, streams: Streams) -> Positions:
+    """Slots drawn without replacement, shape (min(size, rows of positive weight),).
+
+    A draw with replacement whose repeats are passed over takes each row by weight among those left. Once half of the
+    weight is drawn it begins anew with the rows that are left, lest most draws be repeats: in phases, whose ends depend
+    on the rows drawn alone, so that a short draw is the start of a long one.
+    """
+    size = min(size, table.drawable)
+    slots = np.empty(size, position_type(table.rows))
+    drawn = (_Marked if table.rows <= _DENSE * size else _Listed)(table.rows)
+    counts = table.counts
+    done = phase = 0
+    while done < size:
+        there = counts > 0
+        left = StrataTable(table.weights[there], counts[there])
+        shares = np.zeros(len(counts), np.int64)
+        shares[there] = integer_weights(left.weights, left.counts)
+        until = (int((shares * counts).sum()) + 1) // 2  # the share that ends the phase
+        start, batch = 0, _FIRST_BATCH
+        while until > 0 and done < size:
+            number = min(batch, size - done + (size - done) // 8 + 16)
+            found = drawn.add(draw_strata(left, number, streams, start=start, stream=_FIRST_PHASE + phase))
+            stratum = table.stratum_of(found)
+            passed = np.cumsum(shares[stratum])
+            kept = min(int(passed.searchsorted(until)) + 1, size - done, len(found))
+            drawn.take_back(found[kept:])
+            slots[done : done + kept] = found[:kept]
+            counts = counts - np.bincount(stratum[:kept], minlength=len(counts))
+            until -= int(passed[kept - 1]) if kept else 0
+            start, batch, done = start + number, batch * 4, done + kept
+        if done < size:
+            drawn.begin_phase()
+        phase += 1
+    return slots
+
+
+class _Marked:
+    """The slots that were drawn, as marks on all."""
+
+    def __init__(self, rows: int) -> None:
+        self._marks = np.zeros(rows, np.bool_)
+        self._places = np.empty(rows, np.uint16)  # of slots in a block of draws
+        self._left: Positions | None = None  # slots undrawn before this phase; None for all
+
+    def add(self, numbers: Positions) -> Positions:
+        """Add the slots of these numbers of undrawn slots; gives those not drawn before, each once, in their order."""
+        slots = numbers if self._left is None else self._left.take(numbers)
+        fresh = np.zeros(len(slots), np.bool_)
+        if len(slots) <= BLOCK or cores() == 1:
+            self._mark(slots, np.arange(len(slots)), fresh)
+            return slots.compress(fresh)
+        # Each thread has slots of its own, so that none waits for what another marks.
+        parts = cores()
+        bounds = np.quantile(slots[:: len(slots) // _PLACES + 1], np.arange(parts + 1) / parts).astype(slots.dtype)
+        bounds[[0, -1]] = 0, len(self._marks)
+
+        def run(part: int) -> None:
+            self._mark(slots, np.flatnonzero((slots >= bounds[part]) & (slots < bounds[part + 1])), fresh)
+
+        in_threads(run, range(parts))
+        return slots.compress(fresh)
+
+    def _mark(self, slots: Positions, draws: Integers, fresh: NDArray[np.bool_]) -> None:
+        """Mark the slots of some draws, given in their order, and note which of these were the first of theirs."""
+        for first in range(0, len(draws), _PLACES):
+            draw = draws[first : first + _PLACES]
+            slot = slots.take(draw)
+            new = ~self._marks.take(slot)
+            draw, slot = draw.compress(new), slot.compress(new).astype(np.int64)
+            places = np.arange(len(slot), dtype=np.uint16)
+            self._places[slot[::-1]] = places[::-1]  # of equal ones the last is kept, which is the first drawn
+            new = self._places.take(slot) == places
+            self._marks[slot.compress(new)] = True
+            fresh[draw.compress(new)] = True
+
+    def take_back(self, slots: Positions) -> None:
+        """Count slots as undrawn again."""
+        self._marks[slots] = False
+
+    def begin_phase(self) -> None:
+        """From now on undrawn slots are numbered anew."""
+        self._left = np.flatnonzero(~self._marks).astype(position_type(len(self._marks)))
+
+
+class _Listed:
+    """The slots that were drawn, as a sorted list: memory by the draws, not by the rows. Does what `_Marked` does."""
+
+    def __init__(self, rows: int) -> None:
+        self._drawn = np.empty(0, position_type(rows))
+        self._gaps = np.empty(0, np.int64)  # undrawn slots below each of those drawn before this phase
+
+    def add(self, numbers: Positions) -> Positions:
+        slots = numbers
+        if self._gaps.size:
+            slots = (numbers + self._gaps.searchsorted(numbers, side="right")).astype(self._drawn.dtype)
+        first = np.zeros(len(slots), np.bool_)
+        first[np.unique(slots, return_index=True)[1]] = True
+        if self._drawn.size:
+            places = np.minimum(self._drawn.searchsorted(slots), len(self._drawn) - 1)
+            first &= self._drawn[places] != slots
+        added = slots[first]
+        self._drawn = np.sort(np.concatenate([self._drawn, added]))
+        return added
+
+    def take_back(self, slots: Positions) -> None:
+        self._drawn = self._drawn[~np.isin(self._drawn, slots)]
+
+    def begin_phase(self) -> None:
+        self._gaps = self._drawn - np.arange(len(self._drawn))
+
+
+def race_rows(weights: Floats, size: int, streams: Streams) -> Positions:
+    """Row positions drawn without replacement: the exponential race, each row with a time of its own."""
+    positive = weights > 0
+    size = min(size, int(np.count_nonzero(positive)))
+    if not size:
+        return np.empty(0, position_type(len(weights)))
+    least, most = float(weights[positive].min()), float(weights.max())
+    del positive
+    exponent = -math.frexp(most)[1]
+    narrow = most / least < _WIDE
+    limit = _time_of(weights, size, exponent) if narrow and len(weights) > _FEW_TIMES else math.inf
+    while True:
+        rows, times = _finishers(weights, exponent, limit, narrow, streams)
+        if len(rows) >= size:
+            break
+        limit *= 2
+    if size < len(rows):
+        first = np.argpartition(times, size - 1)[:size]
+        first.sort()  # so that equal times, should they ever come, stand in table order
+        rows, times = rows[first], times[first]
+    return rows[_order(times)]
+
+
+def _finishers(
+    weights: Floats, exponent: int, limit: float, narrow: bool, streams: Streams
+) -> tuple[Positions, Floats]:
+    """The rows that finish up to a time, in table order, and their times; 2**exponent scales the weights below 1.
+
+    Times are quotients, or their logarithms where weights differ so `narrow` is false.
+    """
+    found: dict[int, tuple[Integers, Floats]] = {}
+
+    def run(blocks: Blocks) -> None:
+        size = min(len(weights), BLOCK)
+        uniforms = np.empty(size)
+        for first, stop in blocks:
+            number, weight = uniforms[: stop - first], weights[first:stop]
+            streams.fill(_ROW_RACE, first, number)
+            if narrow:
+                weight = times_power_of_two(weight, exponent)
+                # A time -log(1 - u) / w is at least u / w: most rows are out before a logarithm is taken.
+                here = np.flatnonzero(number < weight * limit) if limit < math.inf else np.flatnonzero(weight)
+                time = _exponentials(number[here]) / weight[here]
+                early = time <= limit
+                found[first] = here[early] + first, time[early]
+            else:
+                here = np.flatnonzero(weight)
+                found[first] = here + first, _log(_exponentials(number[here])) - _log(weight[here])
+
+    over_blocks(len(weights), run)
+    blocks = [found[first] for first in sorted(found)]
+    rows: Positions = np.concatenate([rows for rows, _ in blocks]).astype(position_type(len(weights)))
+    return rows, np.concatenate([times for _, times in blocks])
+
+
+def _time_of(weights: Floats, size: int, exponent: int) -> float:
+    """A time by which a few more than `size` rows are likely to have finished, as some of the rows tell."""
+    some = times_power_of_two(weights[:: max(1, len(weights) // _TRIAL_ROWS)], exponent)
+    some = some[some > 0]
+    share = 1.02 * size / len(weights) + 4 * math.sqrt(size) / len(weights) + 2 / _TRIAL_ROWS
+    wanted = share * len(weights[:: max(1, len(weights) // _TRIAL_ROWS)])
+    if wanted >= len(some):
+        return math.inf
+    return math.exp(_log_time(some, np.ones(len(some)), wanted))
+
+
+def _log_time(weights: Floats, counts: Floats | Integers, wanted: float) -> float:
+    """The logarithm of the time at which `wanted` of the rows have finished, on average; fewer than all of them."""
+    logs = _log(weights)
+    low, high = -float(logs.max()) - 64 * math.log(2), -float(logs.min()) + 8 * math.log(2)
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if (counts * _finished(middle + logs)).sum() < wanted else (low, middle)
+    return high
+
+
+def _finished(log_times: Floats) -> Floats:
+    """Probability that Exp(1) is at most exp(log_times)."""
+    finished: Floats = -np.expm1(-np.exp(np.minimum(log_times, 8.0)))
+    return finished
+
+
+def _order(times: Floats) -> Integers:
+    """What a stable argsort gives; the fast one gives the same unless two are equal."""
+    order = np.argsort(times)
+    ordered = times[order]
+    if (ordered[1:] == ordered[:-1]).any():
+        return np.argsort(times, kind="stable")
+    return order
+
+
+def _exponentials(uniforms: Floats) -> Floats:
+    """Exp(1) by inversion; 1 - u is exact and never 0."""
+    return -np.log(1.0 - uniforms)
+
+
+def _log(values: Floats) -> Floats:
+    with np.errstate(divide="ignore"):
+        return np.log(values)
