@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test check notebooks bench bench-plot clean
+.PHONY: demo test check notebooks bench bench-plot bench-large clean
 
 demo: $(VENV)/installed
 	$(BIN)/python -m tql_frames.demo
@@ -28,6 +28,10 @@ bench: $(VENV)/installed-bench
 
 bench-plot: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks.scaling $(ARGS)
+
+# Of 20 million rows, made once in benchmarks/data/: about 650 MB, and as much again while it runs.
+bench-large: $(VENV)/installed-bench
+	$(BIN)/python -m benchmarks.large $(ARGS)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

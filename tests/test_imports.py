@@ -35,11 +35,11 @@ RULE: dict[str, tuple[set[str], set[str]]] = {
     "accessors": ({"api", "explanation"}, {"pandas", "polars"}),
     "datasets": (set(), {"numpy", "polars"}),
     "__init__": ({"errors", "compiler", "api", "accessors", "datasets"}, set()),
-    "cli": ({"__init__", "api", "errors"}, {"polars"}),
+    "cli": ({"__init__", "api", "errors", "frames"}, {"polars"}),
     "__main__": ({"cli"}, set()),
     "demo": ({"__init__", "datasets"}, {"pandas", "polars"}),  # a program that uses the package as anyone would
 }
-HEAVY = {"torch", "dask", "distributed", "pyspark", "altair", "IPython", "scipy", "matplotlib"}
+HEAVY = {"lark", "torch", "dask", "distributed", "pyspark", "altair", "IPython", "scipy", "matplotlib"}
 
 
 def name_of(path: Path) -> str:

@@ -13,9 +13,20 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tests.statistics import p_of_counts
-from tql_frames.sampling import StrataTable, Streams, blocks, distinct, draw, line, strata, strata_of_codes, stratify, streams
-from tql_frames.sampling.line import integer_weights
+from tql_frames.sampling import (
+    StrataTable,
+    Streams,
+    blocks,
+    distinct,
+    draw,
+    line,
+    strata,
+    strata_of_codes,
+    stratify,
+    streams,
+)
 from tql_frames.sampling.distinct import race_rows
+from tql_frames.sampling.line import integer_weights
 from tql_frames.sampling.strata import most_strata
 
 GOLDEN = json.loads((Path(__file__).parent / "cases" / "golden.json").read_text())
@@ -251,7 +262,9 @@ def test_few_slots_resolve_as_many_do(levels):
     assert found.resolve(slots[:0]).tolist() == []
 
 
-@given(arrays(np.uint8, st.integers(0, 300), elements=st.integers(0, 5)), st.permutations([0.0, 1.0, 2.0, 1.0, 0.5, 8.0]))
+@given(
+    arrays(np.uint8, st.integers(0, 300), elements=st.integers(0, 5)), st.permutations([0.0, 1.0, 2.0, 1.0, 0.5, 8.0])
+)
 def test_numbered_weights_make_the_strata_of_the_weights(numbers, levels):
     levels = np.array(levels)
     expected = stratify(levels[numbers]) if len(numbers) else None

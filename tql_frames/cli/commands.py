@@ -22,6 +22,7 @@ from tql_frames.cli.inputs import Inputs
 from tql_frames.cli.output import Output, output_for
 from tql_frames.cli.progress import Progress
 from tql_frames.cli.temporaries import Temporaries
+from tql_frames.frames import reporting
 
 _NAMED = re.compile(r"([A-Za-z_]\w*)=(.+)", re.DOTALL)
 _NOT_NAMES = {"text", "parameters", "seed", "index"}  # `tql_frames.query` takes frames by keyword, beside these
@@ -82,17 +83,18 @@ class Sample:
         """Draw, and write what was drawn."""
         inputs = job.find(options.inputs)
         with job.output() as output:
-            plan = tql_frames.sample(
-                inputs.frame(),
-                options.sampler,
-                options.limit,
-                fraction=options.fraction,
-                replace=options.replace,
-                seed=options.seed,
-                order=options.order,
-                index=options.index,
-            )
-            return output.write(plan)  # a sampler that counts rows may tell `job.progress` how far it is
+            with reporting(job.progress):
+                plan = tql_frames.sample(
+                    inputs.frame(),
+                    options.sampler,
+                    options.limit,
+                    fraction=options.fraction,
+                    replace=options.replace,
+                    seed=options.seed,
+                    order=options.order,
+                    index=options.index,
+                )
+            return output.write(plan)
 
 
 class Query:
@@ -121,7 +123,7 @@ class Query:
     def run(self, options: Namespace, job: Job) -> str:
         """Run the statement, and write what it gives."""
         tables = {name: job.find(files) for name, files in _by_name(options.inputs).items()}
-        with job.output() as output:
+        with job.output() as output, reporting(job.progress):
             frames = {name: inputs.frame() for name, inputs in tables.items()}
             if None in frames:
                 plan = api.query_frame(

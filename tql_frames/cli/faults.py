@@ -73,8 +73,8 @@ def number_of(fault: BaseException) -> int | None:
         return fault.errno
     if not isinstance(fault, (OSError, *_POLARS)):
         return None
-    written = re.search(r"\(os error (\d+)\)", str(fault))
-    return int(written[1]) if written else None
+    written = re.search(r"\(os error (\d+)\)|\[Errno (\d+)\]", str(fault))  # its own, and Python's
+    return int(written[1] or written[2]) if written else None
 
 
 def is_of_writing(fault: BaseException) -> bool:
@@ -90,5 +90,6 @@ def is_of_python(fault: BaseException) -> bool:
 def is_of_reading(fault: BaseException) -> bool:
     """Whether an error may come from an input, so that it is worth finding out from which."""
     if isinstance(fault, TQLError):
-        return "cannot be evaluated on these rows" in fault.message  # Polars failed, for whatever reason
+        # Polars failed, for whatever reason.
+        return "cannot be evaluated on these rows" in fault.message or "that were drawn cannot be read" in fault.message
     return isinstance(fault, (OSError, *_POLARS)) and not is_of_writing(fault)

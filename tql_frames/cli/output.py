@@ -13,7 +13,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Collection
 from contextlib import suppress
-from typing import IO, Self
+from typing import IO, Self, cast
 
 import polars as pl
 
@@ -22,6 +22,7 @@ from tql_frames.cli.formats import ARROW, CSV, Format, format_of, is_compressed,
 from tql_frames.cli.temporaries import Temporaries
 
 _SHOWN = 10  # rows on a screen
+_HELD = 65_536  # bytes that a pipe gets late
 _STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd/")  # also where the shell sent them to a file
 _LONGEST_NAME = 200  # bytes of a name that a partial file's repeats; file systems allow 255
 
@@ -141,7 +142,9 @@ class Pipe(Output):
     def write(self, plan: pl.LazyFrame) -> str:
         """Run a plan; rows leave as they come."""
         try:
-            self._form.write(plan, self._file)
+            held = _Held(self._file)
+            self._form.write(plan, cast(IO[bytes], held))
+            held.release()
             self._file.flush()
         except (OSError, pl.exceptions.PolarsError) as fault:
             if number_of(fault) == errno.EPIPE:
@@ -156,6 +159,32 @@ class Pipe(Output):
         if self._name is not None:
             with suppress(OSError):
                 self._file.close()
+
+
+class _Held:
+    """A file that holds back its first bytes, so that work that fails as it begins leaves no header in a pipe."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._first: bytearray | None = bytearray()
+
+    def write(self, data: bytes) -> int:
+        if self._first is None:
+            return self._file.write(data)
+        self._first += data
+        if len(self._first) > _HELD:
+            self.release()
+        return len(data)
+
+    def flush(self) -> None:
+        if self._first is None:
+            self._file.flush()
+
+    def release(self) -> None:
+        """Let go of what was held back."""
+        first, self._first = self._first, None
+        if first:
+            self._file.write(first)
 
 
 class Screen(Output):

@@ -75,6 +75,8 @@ class Progress:
         if self._state is None:
             return f"working  {seconds:.1f} s"
         phase, done, total = self._state
+        if not total and not done:
+            return f"{phase} rows  {seconds:.1f} s"
         if not total:
             return f"{phase} rows  {_short(done)} rows  {seconds:.1f} s"
         share = min(done / total, 1.0)

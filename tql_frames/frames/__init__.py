@@ -9,9 +9,10 @@ from tql_frames.errors import TQLError
 from tql_frames.frames.base import Adapter, Deferred
 from tql_frames.frames.lazy import LazyAdapter
 from tql_frames.frames.pandas import PandasAdapter
+from tql_frames.frames.passes import reporting
 from tql_frames.frames.polars import PolarsAdapter, with_index
 
-__all__ = ["Adapter", "Deferred", "LazyAdapter", "PandasAdapter", "PolarsAdapter", "adapt"]
+__all__ = ["Adapter", "Deferred", "LazyAdapter", "PandasAdapter", "PolarsAdapter", "adapt", "reporting"]
 
 
 def adapt(frame: object, index: str | None = None, ignore_index: bool = False) -> Adapter | LazyAdapter:

@@ -7,9 +7,8 @@ can exhaust the stack while a text is read; trees deeper than `MAX_DEPTH` are re
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -19,7 +18,8 @@ from lark.exceptions import UnexpectedInput, VisitError
 from tql_frames.errors import Fault, Span, TQLSyntaxError, TQLUnsupportedError
 from tql_frames.language import keywords, tree
 from tql_frames.language.mistakes import syntax_error
-from tql_frames.language.tree import Node, Statement
+from tql_frames.language.soft_keywords import SoftKeywords
+from tql_frames.language.tree import Node
 
 MAX_DEPTH = 100  # levels; Polars walks expressions recursively, and its optimizer is quadratic in depth
 MAX_LENGTH = 1_000_000  # characters; 8 to 20 seconds of parsing, by what they say
@@ -27,56 +27,16 @@ MAX_LENGTH = 1_000_000  # characters; 8 to 20 seconds of parsing, by what they s
 _COMPARISONS = {"=": "==", "<>": "!="}
 
 
-@lru_cache(maxsize=512)
-def parse(text: str) -> Node:
-    """Read a sampler into its tree.
+def parsed(text: str, start: str) -> Node:
+    """Read a text into its tree.
 
     Args:
-        text: a weight choice, `max_weight(condition: weight, …)` or `sum_weight(…)`, or any expression.
+        text: TQL.
+        start: what it is: `"sampler"` or `"query"`.
 
     Raises:
-        TQLSyntaxError: the text is not TQL, longer than 1,000,000 characters, or nested deeper than 100 levels.
-        TQLUnsupportedError: the text holds a clause of whole statements, such as SELECT or LIMIT, or one that TQL has
-            not, such as HAVING.
-
-    Example:
-        >>> parse("max_weight(age > 60: 2, True: 1)").arms[0].condition
-        Comparison(operator='>', left=Column(name='age', frame=None), right=Literal(value=60))
+        TQLError: it is something else.
     """
-    return _parsed(text, "sampler")
-
-
-@lru_cache(maxsize=512)
-def parse_statement(text: str) -> Statement:
-    """Read a whole statement into its tree.
-
-    Args:
-        text: TQL that begins with SELECT, or with the parenthesis of a set operation.
-
-    Raises:
-        TQLSyntaxError: as `parse`.
-        TQLUnsupportedError: a statement that writes, such as UPDATE, or a clause that TQL has not, such as HAVING.
-
-    Example:
-        >>> parse_statement("select age where age > 60 limit 3").limit
-        Limit(count=Literal(value=3), percent=False)
-    """
-    found = _parsed(text, "query")
-    assert isinstance(found, Statement)
-    return found
-
-
-def is_statement(text: str) -> bool:
-    """Whether a text is meant as a whole statement, not as a sampler.
-
-    Example:
-        >>> is_statement("(select *) union (select *)"), is_statement("max_weight(a: 2)")
-        (True, False)
-    """
-    return bool(re.match(r"(?ai)(\s|\(|--[^\n]*\n)*select\b", text))
-
-
-def _parsed(text: str, start: str) -> Node:
     if len(text) > MAX_LENGTH:
         raise TQLSyntaxError(
             f"the text is {len(text):,} characters long; at most {MAX_LENGTH:,} are read",
@@ -277,7 +237,7 @@ class _Builder(Transformer[Token, Node]):
 
     def group(self, parts: Parts) -> Node:
         inner = parts[1]
-        if isinstance(inner, Statement) and inner == tree.Statement(inner.body):
+        if isinstance(inner, tree.Statement) and inner == tree.Statement(inner.body):
             inner = inner.body
         return inner.at(_span(parts))  # type: ignore[no-any-return]
 
@@ -369,7 +329,7 @@ def _lark(start: str) -> Lark:
         start=start,
         parser="lalr",
         lexer="basic",  # a keyword is a keyword everywhere, so that no typing slip turns it into a column
-        postlex=keywords.SoftKeywords(),
+        postlex=SoftKeywords(),
         transformer=_Builder(),
         lexer_callbacks=callbacks,
         keep_all_tokens=True,
