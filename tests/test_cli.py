@@ -333,6 +333,37 @@ def test_explain(command: Command) -> None:
     assert done.out.startswith("select id where age > 60\n\n")
 
 
+def test_report(command: Command) -> None:
+    xrays = tql_frames.datasets.chest_xray().select("findings", "view", "age")
+    xrays.write_parquet("in.parquet", row_group_size=9_999)
+    sampler = "max_weight(contains(findings, 'Hernia'): 20, age > 60: 3, True: 1)"
+    done = command("report", sampler, "in.parquet", "--by", "findings")
+    assert (done.status, done.err) == (0, "")
+    weights = xrays.tql.weights(sampler)
+    hernia = pl.Series([("Hernia" in each) for each in xrays["findings"].to_list()])
+    line = next(line.split() for line in done.out.splitlines() if line.startswith("Hernia"))
+    share, expected = hernia.mean(), weights.filter(hernia).sum() / weights.sum()
+    assert line == ["Hernia", f"{hernia.sum():,}", f"{share:.2%}", f"{expected:.2%}", f"{expected / share:.3g}"]
+    assert len(done.out.splitlines()) == 1 + 15
+    views = command("report", sampler, "in.parquet", "--by", "view").out.splitlines()
+    assert [line.split()[0] for line in views] == ["view", "PA", "AP"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["age", "--by", "finding"], "unknown column 'finding'"),
+        (["age - 50", "--by", "view"], "the sampler gives a negative weight in"),
+        (["agee", "--by", "view"], "unknown column 'agee'"),
+    ],
+)
+def test_report_refuses(command: Command, arguments: list[str], message: str) -> None:
+    tql_frames.datasets.chest_xray().select("findings", "view", "age").write_parquet("in.parquet")
+    done = command("report", arguments[0], "in.parquet", *arguments[1:])
+    assert (done.status, done.out) == (1, "")
+    assert message in done.err
+
+
 # --- which files are read --------------------------------------------------------------------------------------------
 
 
@@ -1028,7 +1059,7 @@ def test_help_has_examples_that_are_right(command: Command, name: str) -> None:
         arguments = shlex.split(re.sub(r"^.*?(?=tql-frames)", "", line).removesuffix("| head"))[1:]
         options = parser_for(COMMANDS, "").parse_args(arguments)
         assert options.command.name == name
-        text = options.sampler if name == "sample" else options.text
+        text = options.sampler if name in ("sample", "report") else options.text
         with contextlib.suppress(tql_frames.TQLNameError):  # its columns and frames are not there
             api.explain(pl.DataFrame({"x": [1]}), text, getattr(options, "parameters", None))
 

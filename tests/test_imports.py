@@ -35,7 +35,8 @@ RULE: dict[str, tuple[set[str], set[str]]] = {
     "accessors": ({"api", "explanation"}, {"pandas", "polars"}),
     "datasets": (set(), {"numpy", "polars"}),
     "__init__": ({"errors", "compiler", "api", "accessors", "datasets"}, set()),
-    "cli": ({"__init__", "api", "errors", "frames"}, {"polars"}),
+    "analysis": ({"errors", "compiler", "api"}, {"polars"}),
+    "cli": ({"__init__", "analysis", "api", "errors", "frames"}, {"polars"}),
     "__main__": ({"cli"}, set()),
     "demo": ({"__init__", "datasets"}, {"pandas", "polars"}),  # a program that uses the package as anyone would
 }

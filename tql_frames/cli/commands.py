@@ -16,6 +16,7 @@ import polars as pl
 
 import tql_frames
 from tql_frames import api
+from tql_frames.analysis import label_shares
 from tql_frames.cli import arguments
 from tql_frames.cli.faults import CommandError
 from tql_frames.cli.inputs import Inputs
@@ -157,6 +158,34 @@ class Explain:
         return f"{tql_frames.explain(job.find(options.inputs).frame(), options.text, options.parameters)}\n"
 
 
+class Report:
+    """Tell how often labels are drawn."""
+
+    name = "report"
+    summary = "Say how often each label of a column is in a table, and how often it is expected in a sample."
+    examples = """\
+  tql-frames report "max_weight(contains(findings, 'Hernia'): 20, True: 1)" xrays.parquet --by findings
+"""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Sampler, files, and the column of labels."""
+        parser.add_argument("sampler", metavar="SAMPLER", help="TQL of the weight of a row, or the name of a column")
+        arguments.add_inputs(parser)
+        parser.add_argument("--by", required=True, metavar="COLUMN", help="the column of labels, or of lists of them")
+
+    def run(self, options: Namespace, job: Job) -> str:
+        """A table of the labels."""
+        shares = label_shares(job.find(options.inputs).frame(), options.by, options.sampler)
+        lines = [(options.by, "rows", "share of rows", "expected share of draws", "factor")]
+        for label, rows, share, expected, factor in shares.iter_rows():
+            name = "null" if label is None else str(label)
+            lines.append((name, f"{rows:,}", f"{share:.2%}", f"{expected:.2%}", f"{factor:.3g}"))
+        widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+        return "".join(
+            "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) + "\n" for line in lines
+        )
+
+
 class Command(arguments.Command, Protocol):
     """A sub-command."""
 
@@ -165,7 +194,7 @@ class Command(arguments.Command, Protocol):
         ...
 
 
-COMMANDS: tuple[Command, ...] = (Sample(), Query(), Explain())
+COMMANDS: tuple[Command, ...] = (Sample(), Query(), Explain(), Report())
 
 
 def _by_name(inputs: Sequence[str]) -> dict[str | None, list[str]]:
