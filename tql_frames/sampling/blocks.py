@@ -22,6 +22,8 @@ Item = TypeVar("Item")
 
 BLOCK = 262_144  # items of a block: two megabytes of numbers, which take long enough for threads not to wait for Python
 
+_MOST_THREADS = 16
+
 
 def over_blocks(size: int, run: Callable[[Blocks], None]) -> None:
     """Cut `range(size)` into blocks and share them out.
@@ -46,8 +48,8 @@ def in_threads(run: Callable[[Item], None], items: Sequence[Item]) -> None:
 
 
 def cores() -> int:
-    """Threads that can run at the same time."""
-    return os.cpu_count() or 1
+    """Threads to share work among: each takes some ten megabytes to work in, so not any number of them."""
+    return min(os.cpu_count() or 1, _MOST_THREADS)
 
 
 def position_type(rows: int) -> np.dtype[np.uint32] | np.dtype[np.int64]:
