@@ -89,12 +89,30 @@ def scan(tmp_path_factory: pytest.TempPathFactory) -> pl.LazyFrame:
 def read(plan: pl.LazyFrame) -> tuple[int, str | None]:
     """How many columns a plan reads of its only scan, and by which columns it filters while it reads."""
     text = plan.explain()
+    if "PYTHON SCAN" in text:  # a sample of files: what it reads for the rows that were drawn
+        text = second_pass_of(plan)
     projects = re.findall(r"PROJECT (\d+|\*)/(\d+) COLUMNS", text)
     assert len(projects) == 1, text
     read, there = projects[0]
     selections = re.findall(r"SELECTION: (.*)", text)
     by = "".join(sorted(set(re.findall(r'col\("(\w+)"\)', selections[0])))) if selections else None
     return int(there if read == "*" else read), by
+
+
+def second_pass_of(plan: pl.LazyFrame) -> str:
+    """The plan by which a sample of files takes the rows that were drawn."""
+    plans = []
+    batches = pl.LazyFrame.collect_batches
+
+    def noted(self: pl.LazyFrame, **options: Any) -> Any:
+        plans.append(self.explain())
+        return batches(self, **options)
+
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setattr(pl.LazyFrame, "collect_batches", noted)
+        plan.collect()
+    (text,) = plans
+    return text
 
 
 # A statement, the columns that must be read of 8, and those that the scan itself filters by.

@@ -6,6 +6,7 @@ Lazy frames are in `lazy`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 import numpy as np
 import polars as pl
@@ -73,7 +74,8 @@ def evaluate(frame: pl.DataFrame, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
     if not frame.width:
         frame = pl.DataFrame({"": pl.repeat(None, frame.height, dtype=pl.Null, eager=True)})
     if frame.height < _SMALL:
-        return frame.with_columns(**exprs).select(*exprs)
+        with suppress(TQLError):  # which users' functions raise: a lazy plan gives it as it is, with its cause
+            return frame.with_columns(**exprs).select(*exprs)
     return frame.lazy().with_columns(**exprs).select(*exprs).collect()
 
 
