@@ -22,7 +22,7 @@ from tql_frames import TQLError, TQLWarning, WeightError
 from tql_frames.frames.passes import is_repeatable, reporting
 
 if not hasattr(pl.LazyFrame, "collect_batches"):
-    pytest.skip("Polars before 1.34 gives no batches; LazyFrames are held in memory", allow_module_level=True)
+    pytest.skip("this Polars gives no batches; LazyFrames are held in memory", allow_module_level=True)
 
 ROWS = 30_000
 random = np.random.default_rng(3).random

@@ -49,8 +49,9 @@ def label_shares(frame: pl.LazyFrame, by: str, sampler: str) -> pl.DataFrame:
             f"column {by!r} of type {dtype} holds no labels", hint="name a column of values, or of lists"
         )
     label = column(by).alias("label")
-    plan = frame.with_columns(api.weight_expr(sampler, schema).alias("·weight"))
-    plan = plan.select(label.list.unique() if isinstance(dtype, pl.List) else label, pl.col("·weight").alias("weight"))
+    # Both are computed from the columns as they are, whatever these are called.
+    labels = label.list.unique() if isinstance(dtype, pl.List) else label
+    plan = frame.with_columns(labels, api.weight_expr(sampler, schema).alias("weight")).select("label", "weight")
     weight = pl.col("weight")
     bad = (weight < 0) | ~weight.is_finite()
     rows, total, wrong = (

@@ -53,7 +53,7 @@ def reporting(listener: Listener) -> Iterator[None]:
 
 def is_repeatable(plan: pl.LazyFrame) -> bool:
     """Whether a plan reads files, and gives the same rows in the same order each time."""
-    if not hasattr(pl.LazyFrame, "collect_batches"):  # before Polars 1.34
+    if not hasattr(pl.LazyFrame, "collect_batches"):  # as in Polars 1.30
         return False
     try:
         # Of a clone: once a scan has resolved its own schema, Polars no longer puts row numbers and filters into it.
