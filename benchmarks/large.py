@@ -25,7 +25,7 @@ from polars.io.plugins import register_io_source
 import tql_frames
 from benchmarks import machine, report
 from benchmarks.rounds import ROOT
-from tql_frames.api import Order
+from tql_frames.arguments import Order
 from tql_frames.datasets import chest_xray
 
 SAMPLER = (

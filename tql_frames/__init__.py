@@ -4,9 +4,11 @@ Importing the package puts `.tql` on Polars DataFrame and LazyFrame and on panda
 functions below. Samplers are written in TQL, the query language of Deep Lake.
 """
 
-from tql_frames import datasets
+from typing import TYPE_CHECKING, Any
+
+from tql_frames import datasets, views
 from tql_frames.accessors import register
-from tql_frames.api import explain, query, sample, weight_expr, weights
+from tql_frames.api import balance, explain, query, report, sample, weight_expr, weights
 from tql_frames.compiler import register_function
 from tql_frames.errors import (
     Span,
@@ -18,6 +20,10 @@ from tql_frames.errors import (
     TQLWarning,
     WeightError,
 )
+from tql_frames.views import load_view, view
+
+if TYPE_CHECKING:
+    from tql_frames.views import View
 
 __version__ = "0.1.0"
 
@@ -29,14 +35,26 @@ __all__ = [
     "TQLTypeError",
     "TQLUnsupportedError",
     "TQLWarning",
+    "View",
     "WeightError",
+    "balance",
     "datasets",
     "explain",
+    "load_view",
     "query",
     "register_function",
+    "report",
     "sample",
+    "view",
     "weight_expr",
     "weights",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "View":  # loaded when it is asked for
+        return views.View
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 register()

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pandas as pd
 import polars as pl
 
 from tql_frames import api
-from tql_frames.api import Order
+from tql_frames.arguments import Order
 from tql_frames.explanation import Explanation
+from tql_frames.views import view
+
+if TYPE_CHECKING:
+    from tql_frames.analysis import Balance, Report
+    from tql_frames.views import View
 
 PolarsFrame = TypeVar("PolarsFrame", pl.DataFrame, pl.LazyFrame)
 
@@ -52,9 +57,59 @@ class _PolarsNamespace(Generic[PolarsFrame]):
         """Run a TQL statement on this frame; see `tql_frames.query`."""
         return api.query_frame(self._frame, text, parameters, seed=seed, index=index)
 
+    def view(
+        self,
+        sampler: str | pl.Expr,
+        limit: int | None = None,
+        *,
+        fraction: float | None = None,
+        replace: bool = True,
+        seed: int | None = None,
+        order: Order = "draw",
+        index: str | None = "index",
+        parameters: Sequence[object] | None = None,
+    ) -> View[PolarsFrame]:
+        """Draw rows and keep which they are, instead of the rows; see `tql_frames.view`."""
+        return view(
+            self._frame,
+            sampler,
+            limit,
+            fraction=fraction,
+            replace=replace,
+            seed=seed,
+            order=order,
+            index=index,
+            parameters=parameters,
+        )
+
     def explain(self, sampler: str | pl.Expr, parameters: Sequence[object] | None = None) -> Explanation:
         """Say what a sampler or a statement does to this frame; see `tql_frames.explain`."""
         return api.explain(self._frame, sampler, parameters)
+
+    def report(
+        self,
+        by: str | None = None,
+        sampler: str | pl.Expr | None = None,
+        limit: int | None = None,
+        *,
+        fraction: float | None = None,
+        replace: bool = True,
+        parameters: Sequence[object] | None = None,
+    ) -> Report:
+        """Say how often each label comes before and after sampling; see `tql_frames.report`."""
+        return api.report(self._frame, by, sampler, limit, fraction=fraction, replace=replace, parameters=parameters)
+
+    def balance(
+        self,
+        by: str,
+        target: str | Mapping[Any, float] = "uniform",
+        *,
+        keep: Sequence[Any] = (),
+        max_weight: float | None = None,
+        method: str = "raking",
+    ) -> Balance:
+        """Find weights whose expected shares of labels are what is wanted; see `tql_frames.balance`."""
+        return api.balance(self._frame, by, target, keep=keep, max_weight=max_weight, method=method)
 
 
 class DataFrameNamespace(_PolarsNamespace[pl.DataFrame]):
@@ -144,9 +199,61 @@ class PandasNamespace:
         """Series `weight` of the rows, with the index of the frame; see `tql_frames.weights`."""
         return api.weights(self._frame, sampler)
 
+    def view(
+        self,
+        sampler: str | pl.Expr,
+        limit: int | None = None,
+        *,
+        fraction: float | None = None,
+        replace: bool = True,
+        seed: int | None = None,
+        order: Order = "draw",
+        index: str | None = "index",
+        ignore_index: bool = False,
+        parameters: Sequence[object] | None = None,
+    ) -> View[pd.DataFrame]:
+        """Draw rows and keep which they are, instead of the rows; see `tql_frames.view`."""
+        return view(
+            self._frame,
+            sampler,
+            limit,
+            fraction=fraction,
+            replace=replace,
+            seed=seed,
+            order=order,
+            index=index,
+            ignore_index=ignore_index,
+            parameters=parameters,
+        )
+
     def explain(self, sampler: str | pl.Expr, parameters: Sequence[object] | None = None) -> Explanation:
         """Say what a sampler or a statement does to this frame; see `tql_frames.explain`."""
         return api.explain(self._frame, sampler, parameters)
+
+    def report(
+        self,
+        by: str | None = None,
+        sampler: str | pl.Expr | None = None,
+        limit: int | None = None,
+        *,
+        fraction: float | None = None,
+        replace: bool = True,
+        parameters: Sequence[object] | None = None,
+    ) -> Report:
+        """Say how often each label comes before and after sampling; see `tql_frames.report`."""
+        return api.report(self._frame, by, sampler, limit, fraction=fraction, replace=replace, parameters=parameters)
+
+    def balance(
+        self,
+        by: str,
+        target: str | Mapping[Any, float] = "uniform",
+        *,
+        keep: Sequence[Any] = (),
+        max_weight: float | None = None,
+        method: str = "raking",
+    ) -> Balance:
+        """Find weights whose expected shares of labels are what is wanted; see `tql_frames.balance`."""
+        return api.balance(self._frame, by, target, keep=keep, max_weight=max_weight, method=method)
 
 
 class _Accessor:

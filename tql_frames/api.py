@@ -5,20 +5,18 @@ Frames are known to their adapters only, expressions to the compiler, draws to `
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
-from fractions import Fraction
-from numbers import Real
-from typing import Literal, TypeVar, overload
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-import numpy as np
 import pandas as pd
 import polars as pl
 
+from tql_frames.arguments import Order, check_flag, check_index, check_order, check_parameters, seed_from, size_from
 from tql_frames.compiler import compile_sampler
 from tql_frames.drawing import Draw, random_numbers
-from tql_frames.errors import TQLError
+from tql_frames.errors import Span, TQLError
 from tql_frames.explanation import Explanation, explain_sampler, explain_statement
 from tql_frames.frames import Adapter, LazyAdapter, PandasAdapter, adapt
 from tql_frames.language import is_statement
@@ -26,10 +24,10 @@ from tql_frames.querying import Query, prepare
 from tql_frames.sampling import Positions, fresh_seed
 from tql_frames.weighing import Weigher
 
-Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame, pd.DataFrame)
-Order = Literal["draw", "source"]
+if TYPE_CHECKING:
+    from tql_frames.analysis import Balance, Report
 
-_MOST_ROWS = 2**48  # a limit beyond any memory, caught before NumPy overflows
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame, pd.DataFrame)
 
 
 def sample(
@@ -83,13 +81,12 @@ def sample(
         │ 2     ┆ 65  ┆ c   │
         └───────┴─────┴─────┘
     """
-    size_of = _size(limit, fraction)
-    fixed_seed = _seed(seed)
-    _check_flag("replace", replace)
-    _check_flag("ignore_index", ignore_index)
-    if order not in ("draw", "source"):
-        raise TQLError(f"order must be 'draw' or 'source', not {order!r}")
-    _check_index(index)
+    size_of = size_from(limit, fraction)
+    fixed_seed = seed_from(seed)
+    check_flag("replace", replace)
+    check_flag("ignore_index", ignore_index)
+    check_order(order)
+    check_index(index)
     adapter = adapt(frame, index, ignore_index)
     weigher = Weigher.of(sampler, adapter, random_numbers(fixed_seed))
     how = Draw(weigher, size_of, bool(replace), fixed_seed)
@@ -182,6 +179,140 @@ def explain(
     return explain_sampler(weigher, adapter.now() if isinstance(adapter, LazyAdapter) else adapter)
 
 
+def report(
+    frame: pl.DataFrame | pl.LazyFrame | pd.DataFrame,
+    by: str | None = None,
+    sampler: str | pl.Expr | None = None,
+    limit: int | None = None,
+    *,
+    fraction: float | None = None,
+    replace: bool = True,
+    parameters: Sequence[object] | None = None,
+) -> Report:
+    """Say how often each label comes before and after sampling, exactly, and what the sampler costs; nothing is drawn.
+
+    Args:
+        frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame. The plan of a LazyFrame is run, and not held.
+        by: the column of labels, or of lists of them: a row of several counts for each. None for the arms alone.
+        sampler: as `sample` takes it; or a whole statement that ends with SAMPLE BY, of which the rows that it draws
+            from are counted; None to count the labels as they are.
+        limit: number of draws; by default as many as there are rows.
+        fraction: number of draws as a share of the rows, instead of `limit`.
+        replace: with or without replacement. With, expectations are exact. Without, they are inclusion probabilities
+            of successive sampling, exact for small samples and to five digits for large ones.
+        parameters: values for the `?` of a statement.
+
+    Returns:
+        A report of frames (`labels`, `arms`, `co_movement`: of the kind of the frame, Polars for a LazyFrame) and
+        numbers (`effective_rows`, `expected_distinct`, `repeats`), which prints as text, is a table in notebooks, and
+        draws itself: `report.plot()`.
+
+    Raises:
+        TQLError: as `sample`; or there is no such column, or its values are no labels.
+
+    Example:
+        >>> df = pl.DataFrame({"age": [71, 34, 65, 20], "view": ["PA", "AP", "PA", "PA"]})
+        >>> print(report(df, "view", "max_weight(age < 50: 3, True: 1)"))
+        view  rows   share  expected share  expected draws  asked  factor
+        PA       3  75.00%          62.50%             2.5      -   0.833
+        AP       1  25.00%          37.50%             1.5      -     1.5
+        <BLANKLINE>
+        arm            rows    share  expected share  expected draws  asked  factor
+        1 age < 50: 3     2   50.00%          75.00%             3.0      3     1.5
+        2 true: 1         4  100.00%         100.00%             4.0      1       1
+        <BLANKLINE>
+        view  arm 1
+        PA    0.833
+        AP      1.5
+        <BLANKLINE>
+        4 draws with replacement from 4 rows
+        effective sample size (Kish): 3 rows of equal weight, 80.0% of all
+        expected different rows: 3, 63.1% of all
+        the most probable row is expected 1.5 times
+    """
+    check_flag("replace", replace)
+    if not (by is None or isinstance(by, str)):
+        raise TQLError(f"by must be the name of a column, not {by!r}")
+    size_of = size_from(limit, fraction)
+    adapter = adapt(frame)
+    analysis = _analysis()
+    pandas = isinstance(frame, pd.DataFrame)
+    if isinstance(sampler, str) and is_statement(sampler):
+        if limit is not None or fraction is not None or not replace:
+            raise TQLError("limit, fraction and replace are said by the statement itself")
+        sampled = analysis.sampled_by(adapter, sampler, parameters, by, fresh_seed())
+        if sampled is None:
+            hint = "add SAMPLE BY, or report on a view of it: view(statement).report(by)"
+            raise TQLError("the statement draws no sample", source=sampler, span=Span(0, len(sampler)), hint=hint)
+        made: Report = analysis.report_on(
+            sampled.population, by, sampled.size.of, replace=sampled.replace, pandas=pandas
+        )
+        return made
+    if parameters is not None:
+        raise TQLError("a sampler takes no parameters; a statement does")
+    population = analysis.population_of(adapter, by, sampler, fresh_seed())
+    made = analysis.report_on(population, by, size_of, replace=bool(replace), pandas=pandas)
+    return made
+
+
+def balance(
+    frame: pl.DataFrame | pl.LazyFrame | pd.DataFrame,
+    by: str,
+    target: str | Mapping[Any, float] = "uniform",
+    *,
+    keep: Sequence[Any] = (),
+    max_weight: float | None = None,
+    method: str = "raking",
+) -> Balance:
+    """Find weights whose expected shares of labels are what is wanted: a sampler as text, what it brings, its price.
+
+    Labels that come together are allowed for. The different sets of labels are counted once; the rest does not depend
+    on the number of rows.
+
+    Args:
+        frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame. The plan of a LazyFrame is run, and not held.
+        by: the column of labels, or of lists of them.
+        target: `"uniform"` for the same share of draws for all labels, at the level that costs least; or the share of
+            draws, from 0 to 1, that is to show a label or meet a condition, by label or by TQL text. What is not named
+            moves as little as it can. Null is a label only where it is named.
+        keep: labels and conditions whose share is to stay that of the table.
+        max_weight: how often, at most, a row may be expected in a sample as long as the table: the greatest weight,
+            where the mean is 1.
+        method: `"raking"`, a multiplier for each label (iterative proportional fitting; exponential tilting): reaches
+            whatever weights can reach. `"nnls"`, a weight for each label, added (non-negative least squares): a plain
+            `sum_weight`, often with shares that are off; it takes no `max_weight`, and needs SciPy.
+
+    Returns:
+        A `Balance`: its `sampler` goes into `sample` and `view`; `labels` is a frame of targets and expected shares,
+        with the reason where one is off; `price` the effective sample size and the greatest weight; `report` what the
+        sampler does to every label. It prints as text and is a table in notebooks.
+
+    Raises:
+        TQLError: a name that is neither a label nor a condition, shares that are none, or no row is left to draw.
+
+    Example:
+        >>> df = pl.DataFrame({"tags": [["a"], ["a"], ["a"], ["a", "b"], ["b"], ["c"]]})
+        >>> found = balance(df, "tags", {"b": 0.5})
+        >>> print(found.sampler)
+        0.75
+        * max_weight(contains(tags, 'b'): 2, true: 1)
+        >>> found.labels.select("label", "share", "target", "expected_share").rows()[1]
+        ('b', 0.3333333333333333, 0.5, 0.5)
+    """
+    if not isinstance(by, str):
+        raise TQLError(f"by must be the name of a column, not {by!r}")
+    found: Balance = _analysis().balance_on(
+        adapt(frame),
+        by,
+        target,
+        keep=keep,
+        max_weight=max_weight,
+        method=method,
+        pandas=isinstance(frame, pd.DataFrame),
+    )
+    return found
+
+
 def query(
     text: str,
     parameters: Sequence[object] | None = None,
@@ -258,7 +389,7 @@ def query_frame(
 
 def _adapter(frame: object, index: str | None) -> Adapter | LazyAdapter:
     """The adapter of a frame to query; whether `index` is free is a question to the columns of the result."""
-    _check_index(index)
+    check_index(index)
     return adapt(frame, index if isinstance(frame, pd.DataFrame) else None)
 
 
@@ -273,11 +404,10 @@ def _prepared(
 ) -> Query:
     if not isinstance(text, str):
         raise TQLError(f"a statement is TQL text, not {type(text).__name__}")
-    if parameters is not None and (isinstance(parameters, (str, bytes, Mapping)) or not hasattr(parameters, "__len__")):
-        raise TQLError("parameters is a list of values, one for each `?` in order")
+    check_parameters(parameters)
     adapters = [*named.values(), *([default] if default is not None else [])]
     numbered = index is not None or any(isinstance(each, PandasAdapter) for each in adapters)
-    return prepare(text, parameters, default, named, seed=_seed(seed), numbered=numbered)
+    return prepare(text, parameters, default, named, seed=seed_from(seed), numbered=numbered)
 
 
 def weight_expr(text: str, schema: Mapping[str, pl.DataType] | pl.Schema) -> pl.Expr:
@@ -308,74 +438,7 @@ def weight_expr(text: str, schema: Mapping[str, pl.DataType] | pl.Schema) -> pl.
     return compile_sampler(text, types, random_numbers(fresh_seed())).weight
 
 
-class _Size:
-    """Rows to draw, as a function of the rows there are."""
-
-    def __init__(self, limit: int | None, fraction: Fraction | None) -> None:
-        self._limit, self._fraction = limit, fraction
-
-    def __call__(self, rows: int) -> int:
-        if self._limit is not None:
-            return self._limit
-        if self._fraction is None:
-            return rows
-        size = int(rows * self._fraction)
-        if size > _MOST_ROWS:
-            raise TQLError(f"fraction asks for {size:,} rows, more than any memory holds")
-        return size
-
-
-def _size(limit: object, fraction: object) -> _Size:
-    if limit is not None and fraction is not None:
-        raise TQLError("limit and fraction were both given; give one of them")
-    if fraction is not None:
-        share = _share(fraction)
-        if share is None or share < 0:
-            raise TQLError(f"fraction must be a number of at least 0, not {fraction!r}")
-        return _Size(None, share)
-    if limit is None:
-        return _Size(None, None)
-    number = _whole_number(limit)
-    if number is None or number < 0:
-        raise TQLError(f"limit must be a whole number of at least 0, not {limit!r}")
-    if number > _MOST_ROWS:
-        raise TQLError(f"limit is {number:,}, more rows than any memory holds")
-    return _Size(number, None)
-
-
-def _seed(seed: object) -> int:
-    if seed is None:
-        return fresh_seed()
-    number = _whole_number(seed)
-    if number is None or number < 0:
-        raise TQLError(f"seed must be a whole number of at least 0, or None, not {seed!r}")
-    return number
-
-
-def _whole_number(value: object) -> int | None:
-    if isinstance(value, (bool, np.bool_)):
-        return None
-    try:
-        return operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        return None
-
-
-def _share(value: object) -> Fraction | None:
-    """The number that was meant: 0.29 of 100 rows are 29 and 1/3 of 3 is 1, though their floats are a little less."""
-    if isinstance(value, bool) or not isinstance(value, (Real, Decimal)):
-        return None
-    try:
-        return Fraction(str(value)).limit_denominator(10**12)
-    except ValueError:  # NaN, infinity
-        return None
-
-
-def _check_index(index: object) -> None:
-    if not (index is None or isinstance(index, str)):
-        raise TQLError(f"index must be a column name or None, not {index!r}")
-
-
-def _check_flag(name: str, value: object) -> None:
-    if not isinstance(value, (bool, np.bool_)):
-        raise TQLError(f"{name} must be True or False, not {value!r}")
+@cache
+def _analysis() -> Any:
+    """Loaded for the first report: most programs draw and never ask for one."""
+    return import_module("tql_frames.analysis")

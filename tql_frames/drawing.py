@@ -15,16 +15,17 @@ import polars as pl
 
 from tql_frames.compiler import RandomNumbers
 from tql_frames.errors import TQLError, TQLWarning, WeightError
-from tql_frames.frames import Adapter
+from tql_frames.frames import Readable
 from tql_frames.planning import most_rows
-from tql_frames.sampling import Positions, Streams, derived_seed, draw
-from tql_frames.weighing import Weigher
+from tql_frames.sampling import Positions, Strata, Streams, derived_seed, draw
+from tql_frames.weighing import Weigher, Weights
 
-_LIBRARIES = ("tql_frames", "polars", "pandas")  # a call may come by way of `collect` or `pipe`
-_RANDOM = 1  # branch of the seed; that of further SAMPLE BY clauses is 0
+_LIBRARIES = ("tql_frames", "polars", "pandas", "functools")  # a call may come by way of `collect` or `pipe`
+_RANDOM, _EPOCH, _ORDER = 1, 2, 3  # branches of the seed; that of further SAMPLE BY clauses is 0
 
 
-def _of_empty_frame(size: int) -> WeightError:
+def of_empty_frame(size: int) -> WeightError:
+    """What to raise for so many rows asked for where there are none."""
     return WeightError(f"cannot draw {size:,} rows from an empty frame", hint="an empty frame takes no limit")
 
 
@@ -44,9 +45,9 @@ class Draw:
     size: Callable[[int], int]
     replace: bool
     seed: int
-    refusal: Callable[[int], WeightError] = _of_empty_frame
+    refusal: Callable[[int], WeightError] = of_empty_frame
 
-    def positions(self, rows: Adapter) -> Positions:
+    def positions(self, rows: Readable) -> Positions:
         """Positions of the drawn rows, in the order drawn, shape (k,).
 
         Raises:
@@ -56,21 +57,36 @@ class Draw:
             TQLWarning: without replacement, fewer rows have a positive weight than were asked for.
         """
         population = self.weigher.population(rows)
-        size = self.size(rows.rows)
+        size = self.checked_size(population, rows.rows)
         if not rows.rows:
-            if size:
-                raise self.refusal(size)
             return np.empty(0, np.uint32)
-        self.weigher.check_drawable(population)
-        if (size if self.replace else min(size, rows.rows)) > most_rows():
-            raise TQLError(f"a sample of {size:,} rows does not fit into memory")
         found = draw(population, size, replace=self.replace, seed=self.seed)
         if len(found) < size:
-            message = (
-                f"{size:,} rows were asked for without replacement, but only {len(found):,} have a positive weight"
-            )
-            warnings.warn(TQLWarning(message), stacklevel=_caller_level())
+            warn_of_fewer(size, len(found))
         return found
+
+    def checked_size(self, population: Strata | Weights, rows: int) -> int:
+        """Rows to draw of so many that were weighed, once it is known that they can be drawn; raises as `positions`."""
+        size = self.size(rows)
+        if not rows:
+            if size:
+                raise self.refusal(size)
+            return 0
+        self.weigher.check_drawable(population)
+        if (size if self.replace else min(size, rows)) > most_rows():
+            raise TQLError(f"a sample of {size:,} rows does not fit into memory")
+        return size
+
+
+def warn_of_fewer(size: int, found: int) -> None:
+    """Warn the caller that fewer rows come without replacement than were asked for."""
+    warnings.warn(fewer_rows(size, found), stacklevel=_caller_level())
+
+
+def fewer_rows(size: int, found: int) -> TQLWarning:
+    """What to warn of where fewer rows come without replacement than were asked for."""
+    message = f"{size:,} rows were asked for without replacement, but only {found:,} have a positive weight"
+    return TQLWarning(message)
 
 
 def seed_of_sample(seed: int, number: int) -> int:
@@ -78,14 +94,26 @@ def seed_of_sample(seed: int, number: int) -> int:
     return seed if number == 0 else derived_seed(seed, 0, number)
 
 
-def random_numbers(seed: int) -> RandomNumbers:
-    """The numbers of `random()`: for each call in a text others, for each row one."""
+def seed_of_epoch(seed: int, epoch: int) -> int:
+    """Seed of the sample that is drawn for an epoch; the first draws as `sample` does with the same seed."""
+    return seed if epoch == 0 else derived_seed(seed, _EPOCH, epoch)
+
+
+def shuffled(positions: Positions, seed: int) -> Positions:
+    """Positions drawn with a seed, in a random order that the same seed fixes."""
+    keys = Streams(derived_seed(seed, _ORDER)).uniforms(0, len(positions))
+    found: Positions = positions[np.argsort(keys, kind="stable")]
+    return found
+
+
+def random_numbers(seed: int, start: int = 0) -> RandomNumbers:
+    """The numbers of `random()`: for each call in a text others, for each row one; for the rows from `start` on."""
 
     def numbers(call: int) -> pl.Expr:
         streams = Streams(derived_seed(seed, _RANDOM, call))
 
         def fill(rows: pl.Series) -> pl.Series:
-            return pl.Series(streams.uniforms(0, len(rows)))
+            return pl.Series(streams.uniforms(0, len(rows), start))
 
         return pl.int_range(pl.len()).map_batches(fill, return_dtype=pl.Float64())
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import polars as pl
 
 from tql_frames.compiler import CompiledSampler
+from tql_frames.compiler.scope import column
 from tql_frames.drawing import Draw, random_numbers, seed_of_sample
-from tql_frames.errors import Fault, TQLError, WeightError
-from tql_frames.frames import Adapter, Deferred, LazyAdapter
+from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, WeightError
+from tql_frames.frames import Adapter, Column, Deferred, LazyAdapter, Readable
 from tql_frames.language import parse_statement, tree
 from tql_frames.language.parameters import bind
+from tql_frames.planning import Draw as DrawsRows
 from tql_frames.planning import Frames, Relation, Scan, Size, compile_statement, named_columns
+from tql_frames.sampling import Positions
 from tql_frames.weighing import Weigher
 
 
@@ -45,12 +49,42 @@ class Query:
         Raises:
             TQLError: the weights cannot be drawn by, or Polars cannot evaluate the plan.
         """
-        try:
+        with evaluating(self.source, self.statement):
             return self.adapter.finish(self.relation, self.scan, index)
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as fault:
-            reason = (str(fault) or type(fault).__name__).splitlines()[0][:300]
-            message = f"the statement cannot be evaluated on these rows: {reason}"
-            raise TQLError(message, source=self.source, span=self.statement.span) from None
+
+
+@dataclass(frozen=True)
+class RowQuery:
+    """A statement that chooses rows and columns of one frame, and makes none of its own.
+
+    Attributes:
+        source: its text.
+        statement: its tree, parameters bound.
+        relation: its plan.
+        columns: those that it gives; None for all of the frame, as they are.
+        labels: their names.
+    """
+
+    source: str
+    statement: tree.Statement
+    relation: Relation
+    columns: tuple[Column, ...] | None
+    labels: tuple[object, ...]
+
+    def positions(self, *, streaming: bool) -> Positions:
+        """Positions of its rows in the frame, in its order, shape (k,).
+
+        Args:
+            streaming: read what the plan scans in batches.
+
+        Raises:
+            TQLError: as `Query.result`.
+        """
+        assert self.relation.row is not None
+        plan = self.relation.plan.select(column(self.relation.row))
+        with evaluating(self.source, self.statement):
+            found = plan.collect(engine="streaming" if streaming else "auto")
+        return found.to_series().to_numpy()
 
 
 def prepare(
@@ -75,25 +109,13 @@ def prepare(
     Raises:
         TQLError: it is wrong, or does not fit the frames.
     """
-    try:
-        statement = bind(parse_statement(text), parameters)
-    except Fault as fault:
-        raise fault.error(text) from None
+    statement = _bound(text, parameters)
     names = named_columns(statement)
     scans = {name: adapter.scan(names) for name, adapter in named.items()}
     base = None if default is None else default.scan(names)
 
-    def drawn(plan: pl.LazyFrame, sampler: CompiledSampler, size: Size, replace: bool, number: int) -> pl.LazyFrame:
-        def refusal(size: int) -> WeightError:
-            message = f"cannot draw {size:,} rows: none is left to draw from"
-            hint = "without LIMIT no rows give an empty frame"
-            return WeightError(message, source=text, span=sampler.tree.span, hint=hint)
-
-        how = Draw(Weigher(sampler), size.of, replace, seed_of_sample(seed, number), refusal)
-        return LazyAdapter(plan).then_take(how.positions)
-
     relation = compile_statement(
-        text, statement, Frames(base, scans), draw=drawn, random=random_numbers(seed), numbered=numbered
+        text, statement, Frames(base, scans), draw=draws(text, seed), random=random_numbers(seed), numbered=numbered
     )
     pairs = [(adapter, scans[name]) for name, adapter in named.items()]
     if default is not None and base is not None:
@@ -102,3 +124,95 @@ def prepare(
     own = next((pair for pair in pairs if pair[1].rows is relation.rows), None)
     adapter, scan = lazy or own or pairs[0]
     return Query(text, statement, relation, adapter, scan)
+
+
+def prepare_rows(text: str, parameters: Sequence[object] | None, frame: Readable, *, seed: int) -> RowQuery:
+    """Read and compile a statement that chooses rows and columns of one frame; nothing runs.
+
+    Args:
+        text: the statement.
+        parameters: values for its `?`.
+        frame: what a SELECT without FROM reads.
+        seed: fixes its samples and random numbers.
+
+    Raises:
+        TQLUnsupportedError: it makes rows or columns of its own.
+        TQLError: it is wrong, or does not fit the frame.
+    """
+    statement = _bound(text, parameters)
+    scan = frame.scan(named_columns(statement))
+    relation = compile_statement(
+        text, statement, Frames(scan, {}), draw=draws(text, seed), random=random_numbers(seed), numbered=True
+    )
+    if relation.rows is not scan.rows:
+        clause, span = _clause_of_new_rows(statement)
+        raise _not_of_the_frame(f"{clause} makes new rows; a view is of rows of the frame", text, span)
+    columns = [Column(each.origin, each.label) for each in relation.fields if each.origin is not None]
+    if len(columns) < len(relation.fields):
+        label = next(each.label for each in relation.fields if each.origin is None)
+        message = f"column {label!r} is computed; a view is of columns of the frame"
+        raise _not_of_the_frame(message, text, _span_of_computed(statement, label))
+    labels = tuple(each.label for each in columns)
+    every = columns == [Column(*each) for each in enumerate(scan.labels)]
+    return RowQuery(text, statement, relation, None if every else tuple(columns), labels)
+
+
+def _bound(text: str, parameters: Sequence[object] | None) -> tree.Statement:
+    try:
+        return bind(parse_statement(text), parameters)
+    except Fault as fault:
+        raise fault.error(text) from None
+
+
+@contextmanager
+def evaluating(source: str, statement: tree.Statement) -> Iterator[None]:
+    """Say of what Polars cannot evaluate that it was the statement."""
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as fault:
+        reason = (str(fault) or type(fault).__name__).splitlines()[0][:300]
+        message = f"the statement cannot be evaluated on these rows: {reason}"
+        raise TQLError(message, source=source, span=statement.span) from None
+
+
+def _clause_of_new_rows(statement: tree.Statement) -> tuple[str, Span]:
+    for node in statement.walk():
+        match node:
+            case tree.Join():
+                return "JOIN", node.span
+            case tree.Select(groups=(first, *_)):
+                return "GROUP BY", first.span
+    return "the statement", statement.span
+
+
+def _span_of_computed(statement: tree.Statement, label: object) -> Span:
+    for node in statement.walk():
+        if isinstance(node, tree.Item) and not isinstance(node.expression, tree.Column):
+            first = next((each.name for each in node.walk() if isinstance(each, tree.Column)), None)
+            if label in (node.alias, first):
+                return node.span
+    return statement.span
+
+
+def _not_of_the_frame(message: str, text: str, span: Span) -> TQLUnsupportedError:
+    hint = "for a frame of its own use query, with the same text"
+    return TQLUnsupportedError(message, source=text, span=span, hint=hint)
+
+
+def of_no_rows(size: int, text: str, span: Span) -> WeightError:
+    """What to raise for so many rows asked of a SAMPLE BY, whose sampler stands at a span, where none are left."""
+    hint = "without LIMIT no rows give an empty frame"
+    return WeightError(f"cannot draw {size:,} rows: none is left to draw from", source=text, span=span, hint=hint)
+
+
+def draws(text: str, seed: int) -> DrawsRows:
+    """What the SAMPLE BY clauses of a statement do, each with a seed of its own."""
+
+    def drawn(plan: pl.LazyFrame, sampler: CompiledSampler, size: Size, replace: bool, number: int) -> pl.LazyFrame:
+        def refusal(size: int) -> WeightError:
+            return of_no_rows(size, text, sampler.tree.span)
+
+        how = Draw(Weigher(sampler), size.of, replace, seed_of_sample(seed, number), refusal)
+        return LazyAdapter(plan).then_take(how.positions)
+
+    return drawn

@@ -6,6 +6,7 @@ Whether a sampler fits a frame is the compiler's to say; whether its weights can
 from __future__ import annotations
 
 import math
+import operator
 import re
 from dataclasses import dataclass
 
@@ -14,11 +15,48 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.compiler import CompiledArm, CompiledSampler, RandomNumbers, compile_sampler
-from tql_frames.errors import Span, TQLError, TQLNameError, TQLTypeError, WeightError, did_you_mean
-from tql_frames.frames import Adapter, Deferred
+from tql_frames.compiler.levels import Levels
+from tql_frames.errors import TQLError, TQLNameError, TQLTypeError, WeightError, did_you_mean
+from tql_frames.frames import Deferred, Readable
 from tql_frames.sampling import Strata, strata_of_codes
 
 Weights = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class BadWeights:
+    """Weights that cannot be drawn by.
+
+    Attributes:
+        rows: how many rows have one.
+        first: number of the first of these.
+        weight: its weight.
+        kinds: whether a NaN is among them, a negative, an infinite one.
+    """
+
+    rows: int
+    first: int
+    weight: float
+    kinds: tuple[bool, bool, bool]
+
+    @classmethod
+    def among(cls, weights: Weights, bad: NDArray[np.bool_]) -> BadWeights:
+        """Those of the weights that are bad, of which there is one."""
+        found, first = weights[bad], int(bad.argmax())
+        kinds = bool(np.isnan(found).any()), bool((found < 0).any()), bool((found == math.inf).any())
+        return cls(len(found), first, float(weights[first]), kinds)
+
+    def and_later(self, others: BadWeights) -> BadWeights:
+        """These, and others of later rows."""
+        kinds = tuple(map(operator.or_, self.kinds, others.kinds))
+        return BadWeights(self.rows + others.rows, self.first, self.weight, kinds)  # type: ignore[arg-type]
+
+    def words(self, who: str) -> str:
+        """What is wrong."""
+        where = f"row {self.first}" if self.rows == 1 else f"{self.rows:,} rows, the first row {self.first}"
+        kinds = zip(("a NaN", "a negative", "an infinite"), self.kinds, strict=True)
+        kind = " or ".join(kind for kind, here in kinds if here)
+        return f"{who} {kind} weight in {where} ({self.weight:g})"
 
 
 @dataclass(frozen=True)
@@ -32,7 +70,7 @@ class Weigher:
     sampler: CompiledSampler | pl.Expr
 
     @classmethod
-    def of(cls, sampler: object, frame: Adapter | Deferred, random: RandomNumbers) -> Weigher:
+    def of(cls, sampler: object, frame: Deferred | Readable, random: RandomNumbers) -> Weigher:
         """Compile a sampler for a frame, with the numbers of `random()`.
 
         Raises:
@@ -44,7 +82,7 @@ class Weigher:
             return cls(sampler)
         raise TQLError(f"a sampler is TQL text or a Polars expression, not {type(sampler).__name__}")
 
-    def weigh(self, frame: Adapter) -> Weights:
+    def weigh(self, frame: Readable) -> Weights:
         """Weights of the rows, shape (n,): finite, >= 0, null as 0.
 
         Raises:
@@ -53,32 +91,85 @@ class Weigher:
         if isinstance(self.sampler, pl.Expr):
             return self._weigh_expression(self.sampler, frame)
         sampler = self.sampler
-        suspects = [arm for arm in sampler.arms if arm.constant is None or not _is_weight(arm.constant)]
+        suspects = _suspects(sampler)
         exprs = {"weight": sampler.weight}
         if suspects:  # a bad weight may hide behind a greater one, or cancel in a sum
             exprs["bad"] = pl.any_horizontal([_bad(arm) for arm in suspects])
         found = self._evaluate(frame, exprs)
         weights = found["weight"].to_numpy()
         if suspects and found["bad"].any():
-            raise self._bad_arm(frame, suspects)
-        for arm in suspects:
-            if arm.constant is not None:  # wrong even while no row matches its condition
-                message = f"arm {self._number(arm)} has {_kind(arm.constant)} weight, in 0 rows here"
-                raise WeightError(message, source=sampler.source, span=arm.span, hint=_HINT)
-        _check(weights, sampler.source, sampler.tree.span)
+            raise self.refusal(*self._bad_arm(frame, suspects))
+        self.check_constants(", in 0 rows here")
+        self._check(weights)
         return weights
 
-    def population(self, frame: Adapter) -> Strata | Weights:
+    def check_constants(self, where: str = "") -> None:
+        """Make sure that no arm has a weight that is wrong whatever the rows, even while none matches its condition.
+
+        Raises:
+            WeightError: one has; what is said of it ends with `where`.
+        """
+        for arm in [] if isinstance(self.sampler, pl.Expr) else _suspects(self.sampler):
+            if arm.constant is not None:
+                assert isinstance(self.sampler, CompiledSampler)
+                message = f"arm {self._number(arm)} has {_kind(arm.constant)} weight{where}"
+                raise WeightError(message, source=self.sampler.source, span=arm.span, hint=_HINT)
+
+    def first_bad(self, frame: Readable) -> tuple[int | None, BadWeights]:
+        """What `weigh` refuses of rows that it refuses: the place of the first arm whose weights are bad, and these.
+
+        The place is None where it is the weight of the whole sampler.
+        """
+        suspects = [] if isinstance(self.sampler, pl.Expr) else _suspects(self.sampler)
+        if suspects and self._evaluate(frame, {"bad": pl.any_horizontal(map(_bad, suspects))})["bad"].any():
+            return self._bad_arm(frame, suspects)
+        weight = self.sampler if isinstance(self.sampler, pl.Expr) else self.sampler.weight
+        weights = self._evaluate(frame, {"weight": weight.cast(pl.Float64).fill_null(0.0)})["weight"].to_numpy()
+        return None, BadWeights.among(weights, ~((weights >= 0) & (weights < math.inf)))
+
+    def refusal(self, place: int | None, bad: BadWeights) -> WeightError:
+        """What to raise for bad weights, as `first_bad` finds them."""
+        if isinstance(self.sampler, pl.Expr):
+            return WeightError(bad.words("the sampler gives"), hint=_HINT)
+        span = self.sampler.tree.span if place is None else self.sampler.arms[place].span
+        who = "the sampler gives" if place is None else f"arm {place + 1} has"
+        return WeightError(bad.words(who), source=self.sampler.source, span=span, hint=_HINT)
+
+    @property
+    def bad(self) -> pl.Expr:
+        """Whether a row cannot be drawn by its weight, or by that of an arm it matches: what `weigh` refuses."""
+        weight = self.sampler if isinstance(self.sampler, pl.Expr) else self.sampler.weight
+        found = ~((weight >= 0) & weight.is_finite())
+        suspects = [] if isinstance(self.sampler, pl.Expr) else _suspects(self.sampler)
+        return pl.any_horizontal([found, *map(_bad, suspects)])
+
+    @property
+    def has_bad_constant(self) -> bool:
+        """Whether the weight of an arm is wrong whatever the rows."""
+        return not isinstance(self.sampler, pl.Expr) and any(
+            each.constant is not None for each in _suspects(self.sampler)
+        )
+
+    @property
+    def levels(self) -> Levels | None:
+        """All weights that there can be, by number, where they are known from the text; none of them is bad then."""
+        return self.sampler.levels if isinstance(self.sampler, CompiledSampler) else None
+
+    def population(self, frame: Readable, most: int | None = None) -> Strata | Weights:
         """What a draw needs to know of the rows: their strata, or their weights as `weigh` gives them.
+
+        Args:
+            frame: the rows.
+            most: distinct weights that make strata at the most; by default as their number says.
 
         Raises:
             WeightError: as `weigh`.
         """
-        levels = self.sampler.levels if isinstance(self.sampler, CompiledSampler) else None
+        levels = self.levels
         if levels is None:
             return self.weigh(frame)
         numbers = self._evaluate(frame, {"number": levels.number})["number"].to_numpy()
-        strata = strata_of_codes(numbers, levels.weights)
+        strata = strata_of_codes(numbers, levels.weights, most)
         return levels.weights[numbers] if strata is None else strata
 
     def check_drawable(self, population: Strata | Weights) -> None:
@@ -89,8 +180,11 @@ class Weigher:
         """
         if population.table.drawable if isinstance(population, Strata) else population.any():
             return
+        raise self.no_row(population.rows if isinstance(population, Strata) else len(population))
+
+    def no_row(self, count: int) -> WeightError:
+        """What to raise for so many rows of which none can be drawn."""
         source, span, hint = None, None, None
-        count = population.rows if isinstance(population, Strata) else len(population)
         rows = f"all {count:,} rows, the first row 0" if count > 1 else "the one row"
         message = f"no row can be drawn: the weight is 0 in {rows}"
         if isinstance(self.sampler, CompiledSampler):
@@ -100,23 +194,28 @@ class Weigher:
                 named = "its one arm gives" if arms == 1 else f"arms 1 to {arms} give"
                 message = f"no row can be drawn: {named} weight 0 to {rows}"
                 hint = "add a default arm, such as True: 1"
-        raise WeightError(message, source=source, span=span, hint=hint)
+        return WeightError(message, source=source, span=span, hint=hint)
 
-    def arm_conditions(self, frame: Adapter) -> pl.DataFrame:
+    def arm_conditions(self, frame: Readable) -> pl.DataFrame:
         """Which rows each arm matches: a Boolean column an arm, named by its number from 1."""
         assert isinstance(self.sampler, CompiledSampler)
         return self._evaluate(frame, {str(n): arm.condition for n, arm in enumerate(self.sampler.arms, 1)})
 
-    def _weigh_expression(self, expr: pl.Expr, frame: Adapter) -> Weights:
+    def _weigh_expression(self, expr: pl.Expr, frame: Readable) -> Weights:
         found = self._evaluate(frame, {"weight": expr})["weight"]
         dtype = found.dtype
         if not (dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)):
             raise TQLTypeError(f"the sampler gives values of type {dtype}, which are no weights")
         weights = found.cast(pl.Float64).fill_null(0.0).to_numpy()
-        _check(weights, None, None)
+        self._check(weights)
         return weights
 
-    def _evaluate(self, frame: Adapter, exprs: dict[str, pl.Expr]) -> pl.DataFrame:
+    def _check(self, weights: Weights) -> None:
+        # One pass for all three: NaN is neither >= 0 nor below infinity, and comes out of min.
+        if weights.size and not (weights.min() >= 0 and weights.max() < math.inf):
+            raise self.refusal(None, BadWeights.among(weights, ~((weights >= 0) & (weights < math.inf))))
+
+    def _evaluate(self, frame: Readable, exprs: dict[str, pl.Expr]) -> pl.DataFrame:
         try:
             return frame.evaluate(exprs)
         except pl.exceptions.ColumnNotFoundError as fault:
@@ -133,15 +232,16 @@ class Weigher:
                 raise TQLError(message, source=self.sampler.source, span=self.sampler.tree.span) from None
             raise TQLError(message) from None
 
-    def _bad_arm(self, frame: Adapter, suspects: list[CompiledArm]) -> WeightError:
+    def _bad_arm(self, frame: Readable, suspects: list[CompiledArm]) -> tuple[int, BadWeights]:
+        """The place of the first arm that has bad weights, and these."""
         assert isinstance(self.sampler, CompiledSampler)
         exprs = {f"bad {i}": _bad(arm) for i, arm in enumerate(suspects)}
         found = frame.evaluate(exprs | {f"weight {i}": arm.weight for i, arm in enumerate(suspects)})
         for i, arm in enumerate(suspects):
             bad = found[f"bad {i}"]
             if bad.any():
-                message = _describe(bad.to_numpy(), found[f"weight {i}"].to_numpy(), f"arm {self._number(arm)} has")
-                return WeightError(message, source=self.sampler.source, span=arm.span, hint=_HINT)
+                found_bad = BadWeights.among(found[f"weight {i}"].to_numpy(), bad.to_numpy())
+                return self.sampler.arms.index(arm), found_bad
         raise AssertionError("no arm is bad")
 
     def _number(self, arm: CompiledArm) -> int:
@@ -156,26 +256,13 @@ def _is_weight(number: float) -> bool:
     return 0 <= number < math.inf
 
 
+def _suspects(sampler: CompiledSampler) -> list[CompiledArm]:
+    """The arms whose weight may be bad."""
+    return [arm for arm in sampler.arms if arm.constant is None or not _is_weight(arm.constant)]
+
+
 def _bad(arm: CompiledArm) -> pl.Expr:
     return arm.condition & ~((arm.weight >= 0) & arm.weight.is_finite())
-
-
-def _check(weights: Weights, source: str | None, span: Span | None) -> None:
-    # One pass for all three: NaN is neither >= 0 nor below infinity, and comes out of min.
-    if not weights.size or (weights.min() >= 0 and weights.max() < math.inf):
-        return
-    bad = ~((weights >= 0) & (weights < math.inf))
-    raise WeightError(_describe(bad, weights, "the sampler gives"), source=source, span=span, hint=_HINT)
-
-
-def _describe(bad: NDArray[np.bool_], weights: Weights, who: str) -> str:
-    first = int(bad.argmax())
-    count = int(np.count_nonzero(bad))
-    where = f"row {first}" if count == 1 else f"{count:,} rows, the first row {first}"
-    found = weights[bad]
-    kinds = {"a NaN": np.isnan(found), "a negative": found < 0, "an infinite": found == math.inf}
-    kind = " or ".join(kind for kind, here in kinds.items() if here.any())
-    return f"{who} {kind} weight in {where} ({float(weights[first]):g})"
 
 
 def _kind(weight: float) -> str:

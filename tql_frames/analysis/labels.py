@@ -1,72 +1,51 @@
-"""How often each label of a column is expected in a sample: exact expectations, from sums over the table.
-
-Nothing is drawn. How the numbers are shown is the caller's.
-"""
+"""Which cells of a population show which labels, each label once however often a list repeats it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
 import polars as pl
 
-from tql_frames import api
-from tql_frames.compiler.scope import column
-from tql_frames.errors import TQLError, TQLNameError, TQLTypeError, did_you_mean
+from tql_frames.balancing import LabelSets
+from tql_frames.sampling import Integers
 
 
-def label_shares(frame: pl.LazyFrame, by: str, sampler: str) -> pl.DataFrame:
-    """Shares of labels before and after sampling with replacement.
+@dataclass(frozen=True)
+class Labels:
+    """The labels of cells.
 
-    Args:
-        frame: the rows; read in the streaming engine, twice.
-        by: the column of labels, or of lists of them: a row of several counts for each.
-        sampler: TQL text of the weight.
-
-    Returns:
-        A row a label, the commonest first: `label`, `rows` that have it, `share` of all rows, `expected` share of the
-        draws, and the `factor` between the two; NaN where there are no rows, or no weight.
-
-    Raises:
-        TQLError: as `sample`; or there is no such column, or its values are no labels.
-
-    Example:
-        >>> table = pl.LazyFrame({"age": [71, 34, 65, 20], "view": ["PA", "AP", "PA", "PA"]})
-        >>> label_shares(table, "view", "max_weight(age < 50: 3, True: 1)")
-        shape: (2, 5)
-        ┌───────┬──────┬───────┬──────────┬──────────┐
-        │ label ┆ rows ┆ share ┆ expected ┆ factor   │
-        │ ---   ┆ ---  ┆ ---   ┆ ---      ┆ ---      │
-        │ str   ┆ u32  ┆ f64   ┆ f64      ┆ f64      │
-        ╞═══════╪══════╪═══════╪══════════╪══════════╡
-        │ PA    ┆ 3    ┆ 0.75  ┆ 0.625    ┆ 0.833333 │
-        │ AP    ┆ 1    ┆ 0.25  ┆ 0.375    ┆ 1.5      │
-        └───────┴──────┴───────┴──────────┴──────────┘
+    Attributes:
+        values: the L labels, the commonest first, of equally common ones the lesser; null is one too.
+        sets: the cells as sets of these, by number.
     """
-    schema = frame.clone().collect_schema()  # of a clone, which leaves all of the plan to the optimizer
-    if by not in schema:
-        raise TQLNameError(f"unknown column {by!r}", hint=did_you_mean(by, schema))
-    dtype = schema[by]
-    if dtype.is_nested() and not (isinstance(dtype, pl.List) and not dtype.inner.is_nested()):
-        raise TQLTypeError(
-            f"column {by!r} of type {dtype} holds no labels", hint="name a column of values, or of lists"
-        )
-    label = column(by).alias("label")
-    # Both are computed from the columns as they are, whatever these are called.
-    labels = label.list.unique() if isinstance(dtype, pl.List) else label
-    plan = frame.with_columns(labels, api.weight_expr(sampler, schema).alias("weight")).select("label", "weight")
-    weight = pl.col("weight")
-    bad = (weight < 0) | ~weight.is_finite()
-    rows, total, wrong = (
-        plan.select(pl.len(), weight.sum().alias("total"), bad.any().alias("bad")).collect(engine="streaming").row(0)
-    )
-    if wrong:
-        api.weights(frame, sampler).collect()  # which says what is wrong with them
-    if total == float("inf"):
-        raise TQLError("the sum of the weights is beyond the range of numbers", hint="divide them by a constant")
-    each = plan.explode("label") if isinstance(dtype, pl.List) else plan
-    found = each.group_by("label").agg(pl.len().alias("rows"), weight.sum()).collect(engine="streaming")
-    return found.sort("rows", "label", descending=[True, False], nulls_last=True).select(
-        "label",
-        "rows",
-        share=pl.col("rows") / rows,
-        expected=weight / total,
-        factor=(weight / total) / (pl.col("rows") / rows),
-    )
+
+    values: pl.Series
+    sets: LabelSets
+
+    @classmethod
+    def of(cls, column: pl.Series, rows: Integers, *, none: bool = True) -> Labels:
+        """The labels of cells, a value or a list of them a cell, of so many rows each.
+
+        Args:
+            column: shape (c,).
+            rows: shape (c,).
+            none: whether an empty list, or null instead of a list, shows null, or nothing.
+
+        Example:
+            >>> found = Labels.of(pl.Series([["a", "b"], ["b"], []]), np.array([1, 2, 1]))
+            >>> found.values.to_list(), found.sets.totals(np.array([1.0, 2.0, 1.0])).tolist()
+            (['b', 'a', None], [3.0, 1.0, 1.0])
+        """
+        pairs = pl.DataFrame({"cell": np.arange(len(column)), "label": column, "rows": rows})
+        if isinstance(column.dtype, pl.List):
+            # Versions of Polars differ in what exploding makes of empty lists.
+            some = pl.col("label").list.len().fill_null(0) > 0
+            empty = pairs.filter(~some & none).with_columns(label=pl.lit(None, column.dtype.inner))
+            pairs = pl.concat([pairs.filter(some).explode("label"), empty]).unique(["cell", "label"])
+        found = pairs.group_by("label").agg(pl.col("rows").sum())
+        found = found.sort("rows", "label", descending=[True, False], nulls_last=True).with_row_index("number")
+        numbers = pairs.join(found.select("label", "number"), on="label", how="left", nulls_equal=True)
+        numbers = numbers.sort("cell", "number")
+        starts = np.searchsorted(numbers["cell"].to_numpy(), np.arange(len(column) + 1))
+        return cls(found["label"], LabelSets(rows, starts, numbers["number"].to_numpy().astype(np.int64), found.height))

@@ -16,7 +16,6 @@ import polars as pl
 
 import tql_frames
 from tql_frames import api
-from tql_frames.analysis import label_shares
 from tql_frames.cli import arguments
 from tql_frames.cli.faults import CommandError
 from tql_frames.cli.inputs import Inputs
@@ -175,15 +174,8 @@ class Report:
 
     def run(self, options: Namespace, job: Job) -> str:
         """A table of the labels."""
-        shares = label_shares(job.find(options.inputs).frame(), options.by, options.sampler)
-        lines = [(options.by, "rows", "share of rows", "expected share of draws", "factor")]
-        for label, rows, share, expected, factor in shares.iter_rows():
-            name = "null" if label is None else str(label)
-            lines.append((name, f"{rows:,}", f"{share:.2%}", f"{expected:.2%}", f"{factor:.3g}"))
-        widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
-        return "".join(
-            "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) + "\n" for line in lines
-        )
+        frame = job.find(options.inputs).frame()
+        return f"{tql_frames.report(frame, options.by, options.sampler)}\n"
 
 
 class Command(arguments.Command, Protocol):

@@ -6,13 +6,38 @@ import pandas as pd
 import polars as pl
 
 from tql_frames.errors import TQLError
-from tql_frames.frames.base import Adapter, Deferred
+from tql_frames.frames.base import Adapter, Column, Contents, Deferred, Part, Readable, Source
+from tql_frames.frames.chosen import Chosen
+from tql_frames.frames.exchange import check_columns, shared, to_pandas, to_polars
+from tql_frames.frames.held import Held
 from tql_frames.frames.lazy import LazyAdapter
 from tql_frames.frames.pandas import PandasAdapter
-from tql_frames.frames.passes import reporting
+from tql_frames.frames.pandas_source import PandasSource
+from tql_frames.frames.passes import is_repeatable, reporting
 from tql_frames.frames.polars import PolarsAdapter, with_index
+from tql_frames.frames.scanned import ScannedSource
 
-__all__ = ["Adapter", "Deferred", "LazyAdapter", "PandasAdapter", "PolarsAdapter", "adapt", "reporting"]
+__all__ = [
+    "Adapter",
+    "Chosen",
+    "Column",
+    "Contents",
+    "Deferred",
+    "LazyAdapter",
+    "PandasAdapter",
+    "Part",
+    "PolarsAdapter",
+    "Readable",
+    "ScannedSource",
+    "Source",
+    "adapt",
+    "check_columns",
+    "reporting",
+    "shared",
+    "source_of",
+    "to_pandas",
+    "to_polars",
+]
 
 
 def adapt(frame: object, index: str | None = None, ignore_index: bool = False) -> Adapter | LazyAdapter:
@@ -39,3 +64,24 @@ def adapt(frame: object, index: str | None = None, ignore_index: bool = False) -
         return LazyAdapter(frame, index)
     with_index(frame.schema, index)
     return PolarsAdapter(frame, index)
+
+
+def source_of(frame: object, index: str | None = None, ignore_index: bool = False) -> Source:
+    """The adapter of a frame that is kept, as it is now, so that its rows can be looked at again.
+
+    Args:
+        frame: as `adapt` takes it.
+        index: as there; whether the name is free is a question to the columns that are taken.
+        ignore_index: as there.
+
+    Raises:
+        TQLError: as `adapt`.
+    """
+    if not isinstance(frame, (pl.DataFrame, pl.LazyFrame)):
+        adapt(frame, index, ignore_index)
+        assert isinstance(frame, pd.DataFrame)
+        return PandasSource(frame, ignore_index)
+    adapt(frame, None, ignore_index)
+    if isinstance(frame, pl.LazyFrame):
+        return ScannedSource(frame, index=index) if is_repeatable(frame) else Held(frame, index)
+    return PolarsAdapter(frame.clone(), index)

@@ -5,7 +5,7 @@ Missing values of every pandas kind, NaN of NumPy floats included, are read as n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from tql_frames.compiler.scope import column
 from tql_frames.errors import TQLError, TQLTypeError
-from tql_frames.frames.polars import evaluate
+from tql_frames.frames.base import Column
+from tql_frames.frames.polars import evaluate, picks_columns
 from tql_frames.planning import Relation, Scan
 from tql_frames.sampling import Positions, cores, in_threads
 
@@ -44,11 +45,16 @@ class PandasAdapter:
 
     def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         """Values of expressions by name, one a row of the frame."""
-        if any(_picks_columns(expr) for expr in exprs.values()):
+        if any(picks_columns(expr) for expr in exprs.values()):
             return evaluate(self._columns.everything(), exprs)
         for expr in exprs.values():
             self._columns.convert(expr.meta.root_names())
         return evaluate(self._columns.converted(), exprs)
+
+    def column(self, name: str) -> pl.Series:
+        """A column of the frame; whole and floating-point numbers of NumPy are not copied."""
+        self._columns.convert([name])
+        return self._columns.converted()[name]
 
     def scan(self, names: frozenset[str] | None) -> Scan:
         """The frame for a statement; only the columns that it names are converted."""
@@ -90,20 +96,27 @@ class PandasAdapter:
 
     def _own(self, relation: Relation, positions: Positions) -> pd.DataFrame:
         """Those columns of a relation that are the frame's own."""
-        fields = [each for each in relation.fields if each.origin is not None]
-        places = [each.origin for each in fields]
+        columns = [Column(each.origin, each.label) for each in relation.fields if each.origin is not None]
+        return self._pick(columns, positions)
+
+    def _pick(self, columns: Sequence[Column], positions: Positions) -> pd.DataFrame:
+        """Columns by their places, under their labels, of the rows at positions."""
+        places = [each.origin for each in columns]
         every = places == list(range(self._frame.shape[1]))
-        chosen = self._frame if every else self._frame.take(places, axis=1)  # type: ignore[arg-type]
+        chosen = self._frame if every else self._frame.take(places, axis=1)
         taken = chosen.take(positions)
-        labels = [each.label for each in fields]
+        labels = [each.label for each in columns]
         if labels != list(taken.columns):
             taken.columns = pd.Index(labels, name=taken.columns.name if taken.columns.nlevels == 1 else None)
         return taken
 
-    def take(self, positions: Positions) -> pd.DataFrame:
+    def take(self, positions: Positions, columns: Sequence[Column] | None = None) -> pd.DataFrame:
         """Rows at positions, in their order, with their index labels."""
-        large = _is_large(self._frame, positions)
-        taken = _take_in_threads(self._frame, positions) if large else self._frame.take(positions)
+        if columns is not None:
+            taken = self._pick(columns, positions)
+        else:
+            large = _is_large(self._frame, positions)
+            taken = _take_in_threads(self._frame, positions) if large else self._frame.take(positions)
         return taken.reset_index(drop=True) if self._ignore_index else taken
 
     def series(self, values: NDArray[np.float64], name: str) -> pd.Series:
@@ -162,23 +175,35 @@ class _Columns(Mapping[str, pl.DataType]):
             self._converted[name] = self._convert(name)
         return self._converted[name]
 
+    def once(self, name: str) -> pl.Series:
+        """A column, which is not kept if it was not converted before."""
+        return self._converted[name] if name in self._converted else self._convert(name)
+
     def _convert(self, name: str) -> pl.Series:
         places = self._places[name]
         if len(places) > 1:
             raise TQLTypeError(f"{len(places)} columns are named {name!r}; an expression can name only one of a name")
-        column = self._frame.iloc[:, places[0]]
-        if isinstance(column.dtype, pd.SparseDtype):
-            column = pd.Series(np.asarray(column))  # dense
-        try:
-            # As a table: from an array alone Polars 1.30 reads large lists of text wrongly, or kills the process.
-            table = pa.table({name: pa.array(column, from_pandas=True)})
-            return cast(pl.DataFrame, pl.from_arrow(table, rechunk=False)).to_series()
-        except (Exception, pl.exceptions.PanicException) as fault:  # whatever an extension type of any library raises
-            reason = (
-                f"its values have no common Polars type: {str(fault).splitlines()[0][:200]}" if str(fault) else None
-            )
-            message = f"column {name!r} of dtype {column.dtype} cannot be read by a sampler"
-            raise TQLTypeError(message, hint=reason) from None
+        return polars_series(self._frame.iloc[:, places[0]], name)
+
+
+def polars_series(column: pd.Series, label: object) -> pl.Series:
+    """A column as a Polars series.
+
+    Raises:
+        TQLTypeError: its values have no common Polars type; with the column's label.
+    """
+    dtype = column.dtype
+    name = label if isinstance(label, str) else ""
+    if isinstance(dtype, pd.SparseDtype):
+        column = pd.Series(np.asarray(column))  # dense
+    try:
+        # As a table: from an array alone Polars 1.30 reads large lists of text wrongly, or kills the process.
+        table = pa.table({name: pa.array(column, from_pandas=True)})
+        return cast(pl.DataFrame, pl.from_arrow(table, rechunk=False)).to_series()
+    except (Exception, pl.exceptions.PanicException) as fault:  # whatever an extension type of any library raises
+        reason = f"its values have no common Polars type: {str(fault).splitlines()[0][:200]}" if str(fault) else None
+        message = f"column {label!r} of dtype {dtype} cannot be read by a sampler"
+        raise TQLTypeError(message, hint=reason) from None
 
 
 def _is_large(frame: pd.DataFrame, positions: Positions) -> bool:
@@ -220,8 +245,3 @@ def _to_pandas(values: pl.Series, index: pd.Index) -> pd.Series:
     if dtype.is_nested():  # as arrays, whole numbers beside nulls would become floats
         return pd.Series(values.to_list(), dtype=object, index=index)
     return values.to_pandas().copy().set_axis(index)  # what Polars hands over may be read-only
-
-
-def _picks_columns(expr: pl.Expr) -> bool:
-    """Whether an expression picks columns by type, pattern or place; the last only new Polars counts among these."""
-    return expr.meta.has_multiple_outputs() or "nth(" in str(expr)

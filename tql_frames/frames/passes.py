@@ -20,6 +20,7 @@ from tql_frames.compiler.scope import column
 from tql_frames.compiler.types import instance
 from tql_frames.errors import TQLError
 from tql_frames.frames.base import Adapter
+from tql_frames.frames.once import once
 from tql_frames.frames.polars import PolarsAdapter, with_index
 from tql_frames.planning import Names
 from tql_frames.sampling import Positions
@@ -73,19 +74,27 @@ def sample_in_two_passes(
         index: name of a first column of row numbers; None for none.
         positions_of: gives the positions; of the adapter it uses `rows`, `schema` and `evaluate`.
     """
-    schema = with_index(plan.clone().collect_schema(), index)
     listener = _listener.get() or _no_listener
+    schema = with_index(plan.clone().collect_schema(), index)
+
+    def rows_of(wanted: Sequence[str], limit: int | None) -> Iterator[pl.DataFrame]:
+        scanned = Scanned(plan, listener, index)
+        return taken(scanned, positions_of(scanned)[:limit], [name for name in wanted if name != index], index)
+
+    return plan_of_batches(schema, rows_of)
+
+
+def plan_of_batches(
+    schema: pl.Schema, rows_of: Callable[[Sequence[str], int | None], Iterator[pl.DataFrame]]
+) -> pl.LazyFrame:
+    """A plan for rows that come in batches, of at least the columns that are wanted."""
 
     def read(
         columns: list[str] | None, predicate: pl.Expr | None, limit: int | None, batch_size: int | None
     ) -> Iterator[pl.DataFrame]:
         wanted = columns or list(schema)  # with no column a frame would have no height
-        scanned = Scanned(plan, listener)
-        positions = positions_of(scanned)
-        if limit is not None:
-            positions = positions[:limit]
-        for frame in _taken(scanned, positions, [name for name in wanted if name != index], index):
-            found = frame.select(wanted)
+        for frame in rows_of(wanted, limit):
+            found = frame.select([column(name) for name in wanted])
             yield found if predicate is None else found.filter(predicate)
 
     return register_io_source(read, schema=schema)
@@ -94,19 +103,20 @@ def sample_in_two_passes(
 class Scanned(PolarsAdapter):
     """The rows of a plan that are read anew whenever they are looked at, in batches and in order."""
 
-    def __init__(self, plan: pl.LazyFrame, listener: Listener) -> None:
+    def __init__(self, plan: pl.LazyFrame, listener: Listener | None = None, index: str | None = None) -> None:
         """Hold the plan; nothing runs."""
-        super().__init__(pl.DataFrame(schema=plan.clone().collect_schema()))
+        super().__init__(pl.DataFrame(schema=plan.clone().collect_schema()), index)
         self._plan = plan
-        self._listener = listener
+        self._listener = listener or _listener.get() or _no_listener
         self._weights: dict[str, pl.Expr] = {}  # what the first pass evaluated
         self._found: pl.DataFrame | None = None
 
-    @property
+    @once
     def rows(self) -> int:
-        """Number of rows, known once something was evaluated."""
-        assert self._found is not None
-        return self._found.height
+        """Number of rows; they are counted if nothing was evaluated yet."""
+        if self._found is not None:
+            return self._found.height
+        return int(self._plan.select(pl.len()).collect(engine="streaming").item())
 
     def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         """Values of expressions by name, one a row."""
@@ -124,7 +134,6 @@ class Scanned(PolarsAdapter):
         Raises:
             TQLError: the rows are not those of the first pass.
         """
-        assert self._found is not None
         mask = np.zeros(self.rows, np.bool_)
         mask[positions] = True
         distinct = np.flatnonzero(mask).astype(positions.dtype)
@@ -145,27 +154,26 @@ class Scanned(PolarsAdapter):
             for batch in plan.collect_batches(maintain_order=True, engine="streaming"):
                 here = distinct[done : done + batch.height]
                 if not self._is_as_found(batch, row, hidden, here):
-                    raise _changed()
+                    raise changed()
                 done += batch.height
                 if batch.height:
                     drawn = positions[positions.searchsorted(here[0]) : positions.searchsorted(here[-1], "right")]
                     yield drawn, batch.select(columns or row)[here.searchsorted(drawn)]
                 self._listener("fetching", done, len(distinct))
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as fault:
-            reason = (str(fault) or type(fault).__name__).splitlines()[0][:300]
-            raise TQLError(f"the rows that were drawn cannot be read: {reason}", hint=_HINT) from None
+            raise unreadable(fault) from None
         if done < len(distinct):
-            raise _changed()
+            raise changed()
 
     def _is_as_found(self, batch: pl.DataFrame, row: str, hidden: Mapping[str, str], rows: Positions) -> bool:
         """Whether a batch holds these rows, with the weights that the first pass found."""
-        assert self._found is not None
         if not np.array_equal(batch[row].to_numpy(), rows):
             return False
-        return all(_alike(self._found[name][rows], batch[key]) for name, key in hidden.items())
+        found = self._found
+        return found is None or all(_alike(found[name][rows], batch[key]) for name, key in hidden.items())
 
 
-def _taken(scanned: Scanned, positions: Positions, columns: Sequence[str], index: str | None) -> Iterator[pl.DataFrame]:
+def taken(scanned: Scanned, positions: Positions, columns: Sequence[str], index: str | None) -> Iterator[pl.DataFrame]:
     """The rows at positions, in their order, with their numbers as a column `index`."""
     if (positions[1:] >= positions[:-1]).all():
         batches = scanned.fetch(positions, columns)
@@ -225,7 +233,14 @@ def _alike(first: pl.Series, second: pl.Series) -> bool:
 _HINT = "sample from files that nobody writes to, or collect the plan first"
 
 
-def _changed() -> TQLError:
+def unreadable(fault: BaseException) -> TQLError:
+    """The error of a pass that cannot be ended."""
+    reason = (str(fault) or type(fault).__name__).splitlines()[0][:300]
+    return TQLError(f"the rows that were drawn cannot be read: {reason}", hint=_HINT)
+
+
+def changed() -> TQLError:
+    """The error of a pass that finds other rows than the one before."""
     return TQLError("the rows changed while they were sampled: those that were drawn were not found again", hint=_HINT)
 
 

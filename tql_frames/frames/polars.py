@@ -5,8 +5,10 @@ Lazy frames are in `lazy`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -14,14 +16,18 @@ from numpy.typing import NDArray
 
 from tql_frames.compiler.scope import column
 from tql_frames.errors import TQLError
+from tql_frames.frames.base import Column, Contents, Part
 from tql_frames.planning import Relation, Scan
 from tql_frames.sampling import Positions
 
 _SMALL = 10_000  # rows below which the optimizer takes longer than what it saves
+_PART = 1_048_576  # rows of a part of the contents
 
 
 class PolarsAdapter:
     """A Polars DataFrame; `index` names the column of original row numbers, None for none."""
+
+    kind: ClassVar[str] = "Polars DataFrame"
 
     def __init__(self, frame: pl.DataFrame, index: str | None = None) -> None:
         """Hold the frame; it is never modified."""
@@ -42,6 +48,10 @@ class PolarsAdapter:
         """Values of expressions by name, one a row of the frame."""
         return evaluate(self._frame, exprs)
 
+    def column(self, name: str) -> pl.Series:
+        """A column of the frame."""
+        return self._frame[name]
+
     def scan(self, names: frozenset[str] | None) -> Scan:
         """The frame for a statement; its plan leaves out what is not named."""
         return Scan(self._frame.lazy(), tuple(self._frame.columns), dtypes_of(self._frame.schema))
@@ -54,9 +64,9 @@ class PolarsAdapter:
         """Run the plan of a relation."""
         return self.plan(relation, scan, index).collect()
 
-    def take(self, positions: Positions) -> pl.DataFrame:
+    def take(self, positions: Positions, columns: Sequence[Column] | None = None) -> pl.DataFrame:
         """Rows at positions, in their order, behind the column of original row numbers."""
-        taken = self._frame[positions]
+        taken = self._frame[positions] if columns is None else chosen(self._frame, columns)[positions]
         if self._index is None:
             return taken
         return taken.insert_column(0, pl.Series(self._index, positions, dtype=pl.get_index_type()))
@@ -64,6 +74,38 @@ class PolarsAdapter:
     def series(self, values: NDArray[np.float64], name: str) -> pl.Series:
         """One value a row."""
         return pl.Series(name, values.copy())  # they may be the frame's own
+
+    @property
+    def native(self) -> pl.DataFrame:
+        """The frame."""
+        return self._frame.clone()
+
+    def read(self, names: Sequence[str], positions: Positions) -> pl.DataFrame:
+        """Columns by name of the rows at positions, in their order."""
+        return self._frame.select([column(name) for name in names])[positions]
+
+    def batches(self, positions: Positions, columns: Sequence[Column] | None, size: int) -> Iterator[pl.DataFrame]:
+        """Rows at positions, at most `size` at a time."""
+        for start in range(0, len(positions), size):
+            yield self.take(positions[start : start + size], columns)
+
+    def later(self, positions_of: Callable[[], Positions], columns: Sequence[Column] | None) -> pl.DataFrame:
+        """Rows at positions."""
+        return self.take(positions_of(), columns)
+
+    def labels(self, positions: Positions) -> pl.Series:
+        """Row numbers."""
+        return pl.Series("index" if self._index is None else self._index, positions, dtype=pl.get_index_type())
+
+    def tally(self, positions: Positions, counts: NDArray[np.int64]) -> pl.DataFrame:
+        """How often rows were drawn."""
+        return tallied(self.labels(positions), counts)
+
+    def contents(self) -> Iterator[Contents]:
+        """All rows, a million at a time."""
+        for start in range(0, max(self._frame.height, 1), _PART):
+            part = self._frame.slice(start, _PART)
+            yield Contents([Part(name, partial(part.get_column, name)) for name in part.columns], [])
 
 
 def evaluate(frame: pl.DataFrame, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
@@ -77,6 +119,29 @@ def evaluate(frame: pl.DataFrame, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         with suppress(TQLError):  # which users' functions raise: a lazy plan gives it as it is, with its cause
             return frame.with_columns(**exprs).select(*exprs)
     return frame.lazy().with_columns(**exprs).select(*exprs).collect()
+
+
+def tallied(labels: pl.Series, counts: NDArray[np.int64]) -> pl.DataFrame:
+    """Row numbers and how often the rows were drawn, as `value_counts` calls it."""
+    labels = labels.alias("index") if labels.name == "count" else labels
+    return pl.DataFrame([labels, pl.Series("count", counts, dtype=pl.get_index_type())])
+
+
+def chosen(frame: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
+    """Columns by their places, under their labels."""
+    return pl.DataFrame([frame.to_series(each.origin).alias(str(each.label)) for each in columns])
+
+
+def schema_of(frame: Mapping[str, pl.DataType], columns: Sequence[Column] | None, index: str | None) -> pl.Schema:
+    """The schema of what `take` gives."""
+    dtypes = list(frame.values())
+    own = frame if columns is None else {str(each.label): dtypes[each.origin] for each in columns}
+    return with_index(own, index)
+
+
+def picks_columns(expr: pl.Expr) -> bool:
+    """Whether an expression picks columns by type, pattern or place; the last only new Polars counts among these."""
+    return expr.meta.has_multiple_outputs() or "nth(" in str(expr)
 
 
 def dtypes_of(schema: pl.Schema) -> dict[object, pl.DataType | TQLError]:

@@ -1,7 +1,7 @@
 """Statements to lazy plans, clause by clause; runs nothing."""
 
 from tql_frames.planning.relation import Names, Relation, Scan, whole
-from tql_frames.planning.sizes import Size, most_rows
-from tql_frames.planning.statement import Frames, compile_statement, named_columns
+from tql_frames.planning.sizes import Size, most_rows, size_of
+from tql_frames.planning.statement import Draw, Frames, compile_statement, named_columns
 
-__all__ = ["Frames", "Names", "Relation", "Scan", "Size", "compile_statement", "most_rows", "named_columns", "whole"]
+__all__ = ["Draw", "Frames", "Names", "Relation", "Scan", "Size", "compile_statement", "most_rows", "named_columns", "size_of", "whole"]

@@ -1,12 +1,13 @@
 """Weights to row positions; NumPy only, knows no frame."""
 
-from tql_frames.sampling.blocks import Floats, Positions, cores, in_threads
+from tql_frames.sampling.blocks import Floats, Integers, Positions, cores, in_threads
 from tql_frames.sampling.draw import draw
 from tql_frames.sampling.strata import Strata, StrataTable, strata_of_codes, stratify
 from tql_frames.sampling.streams import Streams, derived_seed, fresh_seed
 
 __all__ = [
     "Floats",
+    "Integers",
     "Positions",
     "Strata",
     "StrataTable",

@@ -7,6 +7,7 @@ about is in `strata`; draws with replacement are in `line`.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +38,10 @@ _FEW_TIMES = 4096  # of a race, up to which it is run whole
 _TRIAL_ROWS = 4096  # by which the length of a longer one is guessed
 
 
-def distinct_strata(table: StrataTable, size: int, streams: Streams) -> Positions:
+def distinct_strata(table: StrataTable, size: int, streams: Streams, *, dense: int | None = None) -> Positions:
     """Slots drawn without replacement, shape (min(size, rows of positive weight),).
+
+    `dense` is the number of rows a draw up to which a mark a row is kept, by default 64; it changes memory and time.
 
     A draw with replacement whose repeats are passed over takes each row by weight among those left. Once half of the
     weight is drawn it begins anew with the rows that are left, lest most draws be repeats: in phases, whose ends depend
@@ -46,7 +49,7 @@ def distinct_strata(table: StrataTable, size: int, streams: Streams) -> Position
     """
     size = min(size, table.drawable)
     slots = np.empty(size, position_type(table.rows))
-    drawn = (_Marked if table.rows <= _DENSE * size else _Listed)(table.rows)
+    drawn = (_Marked if table.rows <= (_DENSE if dense is None else dense) * size else _Listed)(table.rows)
     counts = table.counts
     done = phase = 0
     while done < size:
@@ -132,20 +135,37 @@ class _Listed:
         slots = numbers
         if self._gaps.size:
             slots = (numbers + self._gaps.searchsorted(numbers, side="right")).astype(self._drawn.dtype)
-        first = np.zeros(len(slots), np.bool_)
-        first[np.unique(slots, return_index=True)[1]] = True
+        distinct, draws = _first_places(slots)
         if self._drawn.size:
-            places = np.minimum(self._drawn.searchsorted(slots), len(self._drawn) - 1)
-            first &= self._drawn[places] != slots
-        added = slots[first]
-        self._drawn = np.sort(np.concatenate([self._drawn, added]))
-        return added
+            places = np.minimum(self._drawn.searchsorted(distinct), len(self._drawn) - 1)
+            new = self._drawn[places] != distinct
+            distinct, draws = distinct[new], draws[new]
+        first = np.zeros(len(slots), np.bool_)
+        first[draws] = True
+        self._drawn = np.concatenate([self._drawn, distinct])
+        self._drawn.sort()
+        return slots[first]
 
     def take_back(self, slots: Positions) -> None:
-        self._drawn = self._drawn[~np.isin(self._drawn, slots)]
+        self._drawn = np.delete(self._drawn, self._drawn.searchsorted(slots))
 
     def begin_phase(self) -> None:
         self._gaps = self._drawn - np.arange(len(self._drawn))
+
+
+def _first_places(numbers: Positions) -> tuple[Positions, Integers]:
+    """Different numbers, ascending, and the place of each one's first occurrence."""
+    bits = max(len(numbers) - 1, 1).bit_length()
+    if not len(numbers) or int(numbers.max()).bit_length() + bits > 64:
+        return np.unique(numbers, return_index=True)
+    keys = numbers.astype(np.uint64)  # number and place in one, since pairs sort slowly
+    keys <<= np.uint64(bits)
+    keys |= np.arange(len(numbers), dtype=np.uint64)
+    keys.sort()
+    sorted_numbers = (keys >> np.uint64(bits)).astype(numbers.dtype)
+    new = np.ones(len(numbers), np.bool_)
+    np.not_equal(sorted_numbers[1:], sorted_numbers[:-1], out=new[1:])
+    return sorted_numbers[new], (keys[new] & np.uint64((1 << bits) - 1)).astype(np.int64)
 
 
 def race_rows(weights: Floats, size: int, streams: Streams) -> Positions:
@@ -154,13 +174,11 @@ def race_rows(weights: Floats, size: int, streams: Streams) -> Positions:
     size = min(size, int(np.count_nonzero(positive)))
     if not size:
         return np.empty(0, position_type(len(weights)))
-    least, most = float(weights[positive].min()), float(weights.max())
+    race = Race.of(float(weights[positive].min()), float(weights.max()))
     del positive
-    exponent = -math.frexp(most)[1]
-    narrow = most / least < _WIDE
-    limit = _time_of(weights, size, exponent) if narrow and len(weights) > _FEW_TIMES else math.inf
+    limit = _time_of(weights, size, race.exponent) if race.narrow and len(weights) > _FEW_TIMES else math.inf
     while True:
-        rows, times = _finishers(weights, exponent, limit, narrow, streams)
+        rows, times = finishers(weights, race, limit, streams)
         if len(rows) >= size:
             break
         limit *= 2
@@ -171,13 +189,37 @@ def race_rows(weights: Floats, size: int, streams: Streams) -> Positions:
     return rows[_order(times)]
 
 
-def _finishers(
-    weights: Floats, exponent: int, limit: float, narrow: bool, streams: Streams
-) -> tuple[Positions, Floats]:
-    """The rows that finish up to a time, in table order, and their times; 2**exponent scales the weights below 1.
+class Race(NamedTuple):
+    """How the times of a race of rows are counted.
 
-    Times are quotients, or their logarithms where weights differ so `narrow` is false.
+    Attributes:
+        exponent: 2**exponent scales the weights below 1.
+        narrow: whether times are quotients; where weights differ so that these could be beyond the range of floats,
+            times are their logarithms.
     """
+
+    exponent: int
+    narrow: bool
+
+    @classmethod
+    def of(cls, least: float, most: float) -> Race:
+        """The race of rows whose positive weights lie between these."""
+        return cls(-math.frexp(most)[1], most / least < _WIDE)
+
+
+def finishers(
+    weights: Floats, race: Race, limit: float, streams: Streams, *, start: int = 0
+) -> tuple[Positions, Floats]:
+    """The rows that finish up to a time, in table order, and their times.
+
+    Args:
+        weights: shape (n,).
+        race: of the whole population.
+        limit: the time, or its logarithm.
+        streams: of the seed.
+        start: number of the first row in the population.
+    """
+    exponent, narrow = race
     found: dict[int, tuple[Integers, Floats]] = {}
 
     def run(blocks: Blocks) -> None:
@@ -185,7 +227,7 @@ def _finishers(
         uniforms = np.empty(size)
         for first, stop in blocks:
             number, weight = uniforms[: stop - first], weights[first:stop]
-            streams.fill(_ROW_RACE, first, number)
+            streams.fill(_ROW_RACE, start + first, number)
             if narrow:
                 weight = times_power_of_two(weight, exponent)
                 # A time -log(1 - u) / w is at least u / w: most rows are out before a logarithm is taken.
@@ -195,7 +237,9 @@ def _finishers(
                 found[first] = here[early] + first, time[early]
             else:
                 here = np.flatnonzero(weight)
-                found[first] = here + first, _log(_exponentials(number[here])) - _log(weight[here])
+                time = _log(_exponentials(number[here])) - _log(weight[here])
+                early = time <= limit
+                found[first] = here[early] + first, time[early]
 
     over_blocks(len(weights), run)
     blocks = [found[first] for first in sorted(found)]
@@ -211,10 +255,10 @@ def _time_of(weights: Floats, size: int, exponent: int) -> float:
     wanted = share * len(weights[:: max(1, len(weights) // _TRIAL_ROWS)])
     if wanted >= len(some):
         return math.inf
-    return math.exp(_log_time(some, np.ones(len(some)), wanted))
+    return math.exp(log_time(some, np.ones(len(some)), wanted))
 
 
-def _log_time(weights: Floats, counts: Floats | Integers, wanted: float) -> float:
+def log_time(weights: Floats, counts: Floats | Integers, wanted: float) -> float:
     """The logarithm of the time at which `wanted` of the rows have finished, on average; fewer than all of them."""
     logs = _log(weights)
     low, high = -float(logs.max()) - 64 * math.log(2), -float(logs.min()) + 8 * math.log(2)

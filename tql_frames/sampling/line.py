@@ -15,7 +15,7 @@ from tql_frames.sampling.blocks import BLOCK, Blocks, Floats, Integers, Position
 from tql_frames.sampling.strata import StrataTable
 from tql_frames.sampling.streams import Streams
 
-_STREAM = 0  # of a seed's random numbers
+STREAM = 0  # of a seed's random numbers
 
 _TOTAL_BITS = 62  # of the sum of integer weights: exact in int64, and any order of adding gives the same
 # The scale changes where the total weight crosses this times a power of two. Were that a round number, totals such as
@@ -87,7 +87,7 @@ def draw_strata(
     streams: Streams,
     *,
     start: int = 0,
-    stream: int = _STREAM,
+    stream: int = STREAM,
     by_slot: Positions | None = None,
 ) -> Positions:
     """Slots drawn with replacement, shape (size,), or what `by_slot` has for them.
@@ -144,7 +144,7 @@ def draw_rows(weights: Floats, size: int, streams: Streams) -> Positions:
         points, owners = np.empty(len(space.floats)), np.empty(len(space.floats), np.int64)
         for first, stop in blocks:
             point, owner = points[: stop - first], owners[: stop - first]
-            streams.fill(_STREAM, first, point)
+            streams.fill(STREAM, first, point)
             line.owners(point, owner, space)
             rows[first:stop] = owner
 
@@ -170,7 +170,7 @@ def line_of_rows(weights: Floats, draws: int) -> Line:
 
     def add_up(blocks: Blocks) -> None:
         for first, stop in blocks:
-            sums[first // BLOCK] = _whole(weights[first:stop], exponent).sum()
+            sums[first // BLOCK] = whole(weights[first:stop], exponent).sum()
 
     over_blocks(rows, add_up)
     before = np.cumsum(sums) - sums
@@ -183,7 +183,7 @@ def line_of_rows(weights: Floats, draws: int) -> Line:
 
     def lay(blocks: Blocks) -> None:
         for first, stop in blocks:
-            shares = _whole(weights[first:stop], exponent)
+            shares = whole(weights[first:stop], exponent)
             np.cumsum(shares, out=shares)
             np.add(shares, before[first // BLOCK], out=bounds[first:stop])
             if parts:
@@ -211,7 +211,7 @@ def integer_weights(weights: Floats, counts: Integers | None = None) -> Integers
         weights: shape (m,), finite, >= 0, one positive.
         counts: shape (m,), rows of each weight; None for one row each.
     """
-    return _whole(weights, _scale(weights, counts))
+    return whole(weights, _scale(weights, counts))
 
 
 def _scale(weights: Floats, counts: Integers | None = None) -> int:
@@ -226,13 +226,24 @@ def _scale(weights: Floats, counts: Integers | None = None) -> int:
         scaled = times_power_of_two(weights, -largest).tolist()
         pairs = zip(scaled, counts.tolist(), strict=True) if counts is not None else None
         total = float(sum(Fraction(weight) * count for weight, count in pairs)) if pairs else math.fsum(scaled)
+    return scale_of_total(total, largest)
+
+
+def scale_of_total(total: float, largest: int) -> int:
+    """The exponent of two that scales weights to integers.
+
+    Args:
+        total: the sum of the weights times 2**-largest, correctly rounded where it is near an edge.
+        largest: exponent of the greatest weight, as `frexp` gives it.
+    """
     return _TOTAL_BITS - math.frexp(total / _EDGE)[1] - largest
 
 
-def _whole(weights: Floats, exponent: int) -> Integers:
+def whole(weights: Floats, exponent: int) -> Integers:
+    """Weights times a power of two, rounded to integers."""
     scaled = times_power_of_two(weights, exponent)
-    whole: Integers = np.rint(scaled, out=scaled).astype(np.int64)
-    return whole
+    rounded: Integers = np.rint(scaled, out=scaled).astype(np.int64)
+    return rounded
 
 
 def times_power_of_two(values: Floats, exponent: int) -> Floats:

@@ -16,8 +16,8 @@ from tql_frames.sampling.blocks import BLOCK, Blocks, Floats, Integers, Position
 
 Codes = NDArray[np.uint8 | np.uint16]
 
-_FEW = 16  # distinct weights that always make strata
-_MOST = 1024  # distinct weights that ever do
+FEW_STRATA = 16  # distinct weights that always make strata
+MOST_STRATA = 1024  # distinct weights that ever do
 _ROWS_EACH = 64  # rows a stratum, on average, between the two
 
 _BY_COMPARISON = 16  # strata up to which comparing with each is faster than searching
@@ -177,16 +177,18 @@ def most_strata(rows: int) -> int:
 
     It depends on the population alone, so that a sample does not depend on how its rows are partitioned.
     """
-    return max(_FEW, min(_MOST, rows // _ROWS_EACH))
+    return max(FEW_STRATA, min(MOST_STRATA, rows // _ROWS_EACH))
 
 
-def stratify(weights: Floats) -> Strata | None:
-    """Group rows by weight; None where there are more distinct weights than `most_strata` allows.
+def stratify(weights: Floats, most: int | None = None) -> Strata | None:
+    """Group rows by weight; None where there are too many distinct weights.
 
     Args:
         weights: shape (n,), finite, >= 0.
+        most: distinct weights that are not too many; by default `most_strata` of these rows. A part of a population
+            says another number.
     """
-    most = most_strata(len(weights))
+    most = most_strata(len(weights)) if most is None else most
     values = np.unique(weights[:BLOCK])
     while len(values) <= most:
         codes, cells, others = _numbered(weights, values, most)
@@ -196,17 +198,18 @@ def stratify(weights: Floats) -> Strata | None:
     return None
 
 
-def strata_of_codes(codes: Codes, levels: Floats) -> Strata | None:
+def strata_of_codes(codes: Codes, levels: Floats, most: int | None = None) -> Strata | None:
     """Group rows whose weights are known by number; None where there are too many distinct weights.
 
     Args:
         codes: shape (n,), the number of each row's weight.
         levels: shape (number of codes,): the weights, finite, >= 0, in any order, repeated or not.
+        most: as in `stratify`.
     """
     cells = _count(codes, len(levels))
     seen = cells.any(axis=1)
     values, numbers = np.unique(levels[seen], return_inverse=True)
-    if len(values) > most_strata(len(codes)):
+    if len(values) > (most_strata(len(codes)) if most is None else most):
         return None
     new_codes = np.zeros(len(levels), _code_type(len(values)))
     new_codes[seen] = numbers

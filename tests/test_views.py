@@ -1,0 +1,752 @@
+"""Views: the rows of `sample` and `query` kept as positions, taken once, drawn from again, never before asked for."""
+
+from __future__ import annotations
+
+import gc
+import warnings
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+import tql_frames
+from tql_frames import TQLError, TQLNameError, TQLTypeError, TQLUnsupportedError, TQLWarning, View, WeightError
+
+ROWS = 500
+random = np.random.default_rng(7).random
+FRAME = pl.DataFrame(
+    {
+        "k": random(ROWS).argsort(),
+        "w": random(ROWS) * (random(ROWS) > 0.3),
+        "s": [f"t{i % 13}" for i in range(ROWS)],
+        "l": [[i % 3, None] if i % 5 else None for i in range(ROWS)],
+    }
+)
+SAMPLER = "max_weight(s = 't3': 9, w > 0.2: 2, true: 1)"
+KINDS = ["polars", "pandas", "lazy", "scan"]
+
+
+@pytest.fixture
+def frame_of(tmp_path: Path) -> Callable[..., Any]:
+    """A table as a frame of a kind."""
+
+    def made(kind: str, table: pl.DataFrame = FRAME) -> Any:
+        match kind:
+            case "polars":
+                return table.clone()
+            case "pandas":
+                return table.to_pandas().set_index(pd.Index([f"i{n % 400}" for n in range(table.height)], name="id"))
+            case "lazy":
+                return table.lazy()
+        path = tmp_path / f"{table.height}.parquet"
+        table.write_parquet(path, row_group_size=90)
+        return pl.scan_parquet(path)
+
+    return made
+
+
+def assert_same(found: Any, expected: Any) -> None:
+    assert type(found) is type(expected)
+    if isinstance(expected, pl.LazyFrame):
+        assert found.collect_schema() == expected.collect_schema()
+        found, expected = found.collect(), expected.collect()
+    if isinstance(expected, pd.DataFrame):
+        pd.testing.assert_frame_equal(found, expected)
+    else:
+        assert_frame_equal(found, expected)
+
+
+class Tripwire:
+    """A plan that counts how often it runs."""
+
+    def __init__(self, frame: pl.DataFrame = FRAME) -> None:
+        self.runs = 0
+        self.plan = frame.lazy().map_batches(self._run, schema=frame.schema)
+
+    def _run(self, frame: pl.DataFrame) -> pl.DataFrame:
+        self.runs += 1
+        return frame
+
+
+class TestRowsOfSample:
+    OPTIONS: list[dict[str, Any]] = [  # noqa: RUF012
+        {},
+        {"limit": 70},
+        {"limit": 0},
+        {"limit": 2_000},
+        {"fraction": 0.25},
+        {"limit": 70, "replace": False},
+        {"limit": 70, "order": "source"},
+        {"limit": 70, "replace": False, "order": "source"},
+        {"limit": 70, "index": None},
+    ]
+
+    @pytest.mark.parametrize("options", OPTIONS, ids=str)
+    @pytest.mark.parametrize("sampler", [SAMPLER, "w", pl.col("w") ** 2], ids=str)
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_same(self, frame_of: Any, kind: str, sampler: Any, options: dict[str, Any]) -> None:
+        frame = frame_of(kind)
+        expected = frame.tql.sample(sampler, seed=3, **options)
+        view = frame.tql.view(sampler, seed=3, **options)
+        assert_same(view.to_native(), expected)
+        assert_same(view.to_native(), expected)
+        assert_same(tql_frames.view(frame, sampler, seed=3, **options).to_native(), expected)
+        assert len(view) == len(view.positions) == len(view.index)
+        rows = FRAME.tql.sample(sampler, seed=3, **{**options, "index": "index"})["index"]
+        assert view.positions.tolist() == rows.to_list()
+        assert view.positions.dtype == np.int64
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_a_name_for_the_row_numbers(self, frame_of: Any, kind: str) -> None:
+        frame = frame_of(kind)
+        if kind == "pandas":
+            expected = frame.tql.sample("w", 9, seed=1, ignore_index=True)
+            view = frame.tql.view("w", 9, seed=1, ignore_index=True)
+            assert view.index.equals(pd.RangeIndex(9))
+            with pytest.raises(TQLError, match="a pandas frame keeps its own index"):
+                frame.tql.view("w", index="row")
+        else:
+            expected = frame.tql.sample("w", 9, seed=1, index="row")
+            view = frame.tql.view("w", 9, seed=1, index="row")
+            assert view.index.name == "row"
+            with pytest.raises(TQLError, match="the frame has a column 'k' already"):
+                frame.tql.view("w", index="k")
+            with pytest.raises(TQLError, match="ignore_index= is for pandas frames"):
+                tql_frames.view(frame, "w", ignore_index=True)
+        assert_same(view.to_native(), expected)
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_without_a_seed_there_is_one(self, frame_of: Any, kind: str) -> None:
+        frame = frame_of(kind)
+        first, second = frame.tql.view("w", 50), frame.tql.view("w", 50)
+        assert first.seed != second.seed
+        assert_same(frame.tql.sample("w", 50, seed=first.seed), first.to_native())
+
+    @given(rows=st.integers(0, 40), size=st.integers(0, 60), replace=st.booleans(), seed=st.integers(0, 2**64))
+    @settings(deadline=None, max_examples=40)
+    def test_any_size(self, rows: int, size: int, replace: bool, seed: int) -> None:
+        table = pl.DataFrame({"w": np.arange(1.0, rows + 1)})
+        size = min(size, rows) if not replace else size * (rows > 0)
+        options: dict[str, Any] = {"limit": size, "replace": replace, "seed": seed}
+        for frame in (table, table.lazy(), table.to_pandas()):
+            assert_same(frame.tql.view("w", **options).to_native(), frame.tql.sample("w", **options))
+
+    def test_wide_and_long_frames(self) -> None:
+        table = tql_frames.datasets.chest_xray()
+        for frame in (table, table.to_pandas(), pl.concat([table[:5], table[5:]], rechunk=False)):
+            expected = frame.tql.sample("age", 150_000, seed=2)
+            assert_same(frame.tql.view("age", 150_000, seed=2).to_native(), expected)
+
+    def test_random_numbers_are_those_of_sample(self, frame_of: Any) -> None:
+        for kind in KINDS:
+            frame = frame_of(kind)
+            expected = frame.tql.sample("max_weight(random() < 0.5: 5, true: 1)", 60, seed=8)
+            assert_same(frame.tql.view("max_weight(random() < 0.5: 5, true: 1)", 60, seed=8).to_native(), expected)
+
+
+STATEMENTS: dict[str, tuple[str, list[Any] | None]] = {
+    "all": ("select *", None),
+    "columns": ("select s, k", None),
+    "renamed": ("select s as text, k, k as again where w > 0.5", None),
+    "where": ("select * where w > ? and s in (?)", [0.5, ["t1", "t2"]]),
+    "order": ("select * order by w desc, k limit 20 offset 3", None),
+    "order by what is not selected": ("select s order by k", None),
+    "sample": ("select * where w > 0.1 sample by max_weight(s = 't3': 9, true: 1) limit 40", None),
+    "sample without replacement": ("select k, s sample by w replace false limit 40", None),
+    "random": ("select * where random() < 0.3", None),
+    "random in the sampler": ("select * sample by max_weight(random() < 0.5: 7, true: 1) limit 30", None),
+    "distinct": ("select distinct s", None),
+    "union": ("(select * where w > 0.8) union (select * where s = 't3')", None),
+    "union all": ("(select k where w > 0.8) union all (select k where s = 't3')", None),
+    "intersect": ("(select * where w > 0.2) intersect (select * where s = 't3')", None),
+    "except": ("(select * where w > 0.2) except (select * where s = 't3') limit 5", None),
+    "within": ("select * from (select s, k from (select * where w > 0.1) order by k) where s != 't1'", None),
+    "nothing": ("select * where w > 5", None),
+}
+
+
+class TestRowsOfQuery:
+    @pytest.mark.parametrize("name", STATEMENTS)
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_same(self, frame_of: Any, kind: str, name: str) -> None:
+        text, parameters = STATEMENTS[name]
+        frame = frame_of(kind)
+        expected = frame.tql.query(text, parameters, seed=5)
+        view = frame.tql.view(text, parameters=parameters, seed=5)
+        assert_same(view.to_native(), expected)
+        assert view.sampler == text
+        assert view.parameters == (None if parameters is None else tuple(parameters))
+        assert view.replace is None
+        rows = FRAME.tql.query(text, parameters, seed=5)["index"].to_list()
+        assert view.positions.tolist() == rows
+        if kind != "pandas":
+            assert_same(
+                frame.tql.view(text, parameters=parameters, seed=5, index=None).to_native(),
+                frame.tql.query(text, parameters, seed=5, index=None),
+            )
+            assert_same(
+                frame.tql.view(text, parameters=parameters, seed=5, index="row").to_native(),
+                frame.tql.query(text, parameters, seed=5, index="row"),
+            )
+
+    REFUSED = {  # noqa: RUF012
+        "select s, amax(w) as m group by s": ("GROUP BY makes new rows", "s"),
+        "select k + 1 as more, s": ("column 'more' is computed", "k + 1 as more"),
+        "select s, sqrt(w)": ("column 'w' is computed", "sqrt(w)"),
+        "select a.k from (select *) as a join (select *) as b on a.k = b.k": ("JOIN makes new rows", None),
+        "(select k) union (select w as k)": ("column 'k' is computed", None),
+    }
+
+    @pytest.mark.parametrize("text", REFUSED)
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_rows_and_columns_of_its_own_are_refused(self, frame_of: Any, kind: str, text: str) -> None:
+        message, guilty = self.REFUSED[text]
+        with pytest.raises(TQLUnsupportedError, match=message) as caught:
+            frame_of(kind).tql.view(text)
+        assert caught.value.hint == "for a frame of its own use query, with the same text"
+        assert caught.value.source == text
+        assert caught.value.span is not None
+        if guilty is not None:
+            assert text[slice(*caught.value.span)] == guilty
+
+    @pytest.mark.parametrize(
+        "options", [{"limit": 5}, {"fraction": 0.5}, {"replace": False}, {"order": "source"}], ids=str
+    )
+    def test_options_that_a_statement_says_itself_are_refused(self, options: dict[str, Any]) -> None:
+        with pytest.raises(TQLError, match=f"^{next(iter(options))}= cannot be given with a statement"):
+            FRAME.tql.view("select *", **options)
+
+    def test_what_does_not_go_together(self) -> None:
+        with pytest.raises(TQLError, match="limit=, replace= cannot be given"):
+            FRAME.tql.view("select *", 5, replace=False)
+        with pytest.raises(TQLError, match="ignore_index= cannot be given with a statement"):
+            FRAME.to_pandas().tql.view("select *", ignore_index=True)
+        with pytest.raises(TQLError, match="a sampler takes no parameters"):
+            FRAME.tql.view("w", parameters=[1])
+        with pytest.raises(TQLError, match="has 1 parameter, 0 given"):
+            FRAME.tql.view("select * where w > ?")
+        with pytest.raises(TQLError, match="the result has a column 'row' already"):
+            FRAME.tql.view("select k as row", index="row")
+        assert FRAME.tql.view("select k as row").to_native().columns == ["index", "row"]
+        assert FRAME.rename({"k": "index"}).tql.view("select s").to_native().columns == ["index", "s"]
+
+    def test_a_pandas_frame_of_odd_labels(self) -> None:
+        frame = pd.DataFrame([[1, 2, 3.0, 4], [5, 6, 7.0, 8]], columns=["a", "a", 5, "b"], index=["x", "x"])
+        for text in ("select *", "select * where b > 4", "select b as c", "select *, b as c"):
+            view = frame.tql.view(text)
+            assert_same(view.to_native(), frame.tql.query(text))
+        with pytest.raises(TQLTypeError, match="columns are named 'a'"):
+            frame.iloc[:, [0, 1, 3]].tql.view("select *").to_polars()
+        with pytest.raises(TQLTypeError, match="column 5 has a label that is no text"):
+            frame.iloc[:, 2:].tql.view("b").to_polars()
+
+    def test_errors_point_into_the_text(self) -> None:
+        with pytest.raises(TQLNameError) as caught:
+            FRAME.tql.view("select kk")
+        assert caught.value.span == (7, 9)
+
+
+class TestProvenance:
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_what_is_known(self, frame_of: Any, kind: str) -> None:
+        frame = frame_of(kind)
+        view = frame.tql.view(SAMPLER, fraction=0.29, replace=False, seed=11, order="source")
+        assert isinstance(view, View)
+        assert (view.sampler, view.seed, view.replace, view.parameters) == (SAMPLER, 11, False, None)
+        step = view.steps[0]
+        assert (step.kind, step.limit, step.fraction, step.order) == ("sampler", None, 0.29, "source")
+        assert (view.message, view.saved) == ("", None)
+        assert_same(view.source, frame)
+        assert view.tql is view
+
+    def test_of_an_expression(self) -> None:
+        view = FRAME.tql.view(pl.col("w") * 2, np.int64(5), seed=np.uint8(3))
+        assert view.sampler == str(pl.col("w") * 2)
+        step = view.steps[0]
+        assert (step.kind, step.limit, step.seed) == ("expression", 5, 3)
+        assert type(step.limit) is type(step.seed) is int
+
+    def test_positions_cannot_be_written_to(self) -> None:
+        with pytest.raises(ValueError, match="read-only"):
+            FRAME.tql.view("w", 5).positions[0] = 1
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_index(self, frame_of: Any, kind: str) -> None:
+        view = frame_of(kind).tql.view("w", 30, seed=1)
+        if kind == "pandas":
+            assert view.index.equals(view.to_native().index)
+            assert view.index.name == "id"
+        else:
+            assert view.index.equals(view.to_native().lazy().collect()["index"])
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_counts(self, frame_of: Any, kind: str) -> None:
+        frame = frame_of(kind)
+        view = frame.tql.view("w", 2_000, seed=1)
+        rows, counts = np.unique(view.positions, return_counts=True)
+        found = view.counts()
+        if kind == "pandas":
+            assert found.name == "count"
+            assert found.index.equals(frame.index[rows])
+            assert found.tolist() == counts.tolist()
+        else:
+            expected = pl.DataFrame({"index": rows, "count": counts}).cast(pl.get_index_type())
+            assert_frame_equal(found, expected)
+            named = frame.tql.view("w", 5, index="count").counts()
+            assert named.columns == ["index", "count"]
+
+    def test_counts_are_by_label_whatever_the_index_of_the_rows(self) -> None:
+        frame = pd.DataFrame({"w": [0, 1]}, index=["a", "b"])
+        assert frame.tql.view("w", 3, ignore_index=True).counts().to_dict() == {"b": 3}
+
+
+class TestOtherLibraries:
+    """A view of a frame of one library gives what the view of the same frame of the other does."""
+
+    PLAIN = FRAME.select("k", "w", "s")
+
+    @pytest.mark.parametrize("sampler", [SAMPLER, "select s as text, k where w > 0.4 order by k"])
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_rows(self, frame_of: Any, kind: str, sampler: str) -> None:
+        frame = self.PLAIN.to_pandas() if kind == "pandas" else frame_of(kind, self.PLAIN)
+        view = frame.tql.view(sampler, seed=4)
+        assert_same(view.to_polars(), self.PLAIN.tql.view(sampler, seed=4).to_native())
+        pandas = self.PLAIN.to_pandas()
+        found, expected = view.to_pandas(), pandas.tql.view(sampler, seed=4).to_native()
+        pd.testing.assert_frame_equal(found, expected, check_index_type=False)
+
+    def test_without_row_numbers(self) -> None:
+        assert FRAME.tql.view("w", 5, index=None).to_polars().columns == FRAME.columns
+        assert FRAME.tql.view("w", 5, index=None).to_pandas().index.equals(pd.RangeIndex(5))
+        pandas = self.PLAIN.to_pandas()
+        assert pandas.tql.view("w", 5, index=None).to_polars().columns == self.PLAIN.columns
+        assert pandas.tql.view("w", 5, ignore_index=True).to_polars().columns == self.PLAIN.columns
+        clash = pandas.rename(columns={"k": "index"}).tql.view("w", 5)
+        with pytest.raises(TQLError, match="has a column 'index' already"):
+            clash.to_polars()
+
+    def test_no_form_in_the_other_library(self) -> None:
+        wide = pl.DataFrame({"x": pl.Series([1, 2], dtype=pl.Int128)}).tql.view("x")
+        with pytest.raises(TQLTypeError, match="the rows have no pandas form"):
+            wide.to_pandas()
+        mixed = pd.DataFrame({"x": [1, "a"], "w": [1, 1]}).tql.view("w")
+        with pytest.raises(TQLTypeError, match="column 'x' of dtype object"):
+            mixed.to_polars()
+
+    def test_types_are_those_of_the_whole_frame(self) -> None:
+        frame = pd.DataFrame({"x": pd.Series([None, "a", None], dtype=object), "w": [1, 0, 1]})
+        assert frame.tql.view("w", 5).to_polars()["x"].dtype == pl.String
+
+
+class TestOnce:
+    @pytest.mark.parametrize("kind", ["polars", "pandas"])
+    def test_rows_are_taken_once(self, frame_of: Any, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        view = frame_of(kind).tql.view("w", 50, seed=1)
+        source = view._source
+        calls = []
+        take = source.take
+        monkeypatch.setattr(source, "take", lambda *args: (calls.append(args), take(*args))[1])
+        for _ in range(3):
+            view.to_native(), view.to_polars(), view.to_pandas(), pl.DataFrame(view)
+        assert len(calls) == 1
+
+    def test_a_plan_runs_once(self) -> None:
+        wire = Tripwire()
+        view = wire.plan.tql.view("w", 50, seed=1)
+        plan = view.to_native()
+        for _ in range(2):
+            assert_frame_equal(plan.collect(), FRAME.tql.sample("w", 50, seed=1))
+            view.positions, view.to_polars(), view.to_pandas(), len(view), view.index, view.counts(), repr(view)
+            list(view.batches(7)), view.sample("w", 5).collect(), view.view("select k").to_polars()
+        assert wire.runs == 1
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_what_callers_do_to_frames_stays_with_them(self, frame_of: Any, kind: str) -> None:
+        frame = frame_of(kind, FRAME.select("k", "w", "s"))
+        view = frame.tql.view("w", 20, seed=1)
+        expected = view.to_polars().clone(), view.to_pandas().copy(deep=True)
+        for _ in range(2):
+            mine = view.to_pandas()
+            mine.iloc[0, 0] = -5
+            mine["new"] = 1
+            mine.index = range(100, 120)
+            theirs = view.to_polars()
+            theirs[0, "k"] = -5
+            theirs.insert_column(0, pl.Series("new", [1] * 20))
+            if kind != "pandas" and not isinstance(frame, pl.LazyFrame):
+                native = view.to_native()
+                native[0, "k"] = -7
+        assert_frame_equal(view.to_polars(), expected[0])
+        pd.testing.assert_frame_equal(view.to_pandas(), expected[1])
+
+    @pytest.mark.parametrize("kind", ["polars", "pandas"])
+    def test_the_source_is_not_modified(self, frame_of: Any, kind: str) -> None:
+        frame = frame_of(kind)
+        before = frame.clone() if kind == "polars" else frame.copy(deep=True)
+        view = frame.tql.view("w", 20, seed=1)
+        (
+            view.to_polars(),
+            view.to_pandas(),
+            view.sample("w", 3),
+            view.view("select s as t"),
+            view.counts(),
+            view._repr_html_(),
+        )
+        native = view.to_native()
+        if kind == "polars":
+            native[0, "w"] = -1.0
+            view.source[0, "w"] = -1.0
+        else:
+            native.iloc[:, 1] = -1.0
+            source = view.source
+            source["new"] = 1
+        assert_same(frame, before)
+
+    @pytest.mark.parametrize("kind", ["polars", "pandas"])
+    def test_a_view_stays_what_it_was(self, frame_of: Any, kind: str) -> None:
+        frame = frame_of(kind)
+        view = frame.tql.view("w", 20, seed=1)
+        expected = frame.tql.sample("w", 20, seed=1)
+        source = frame.clone() if kind == "polars" else frame.copy(deep=True)
+        if kind == "polars":
+            frame.insert_column(0, pl.Series("new", range(ROWS)))
+            frame[0, "w"] = 7.0
+        else:
+            frame["new"] = 1
+            del frame["k"]
+            frame.index = range(ROWS)
+        assert_same(view.to_native(), expected)
+        assert_same(view.source, source)
+        assert view.view("select k").to_polars()["k"].to_list() == list(expected["k"])
+
+
+class TestLaziness:
+    @pytest.mark.parametrize(
+        "text", ["w", SAMPLER, pl.col("w"), "select s, k where w > 0.5 sample by w limit 9"], ids=str
+    )
+    def test_nothing_runs_before_rows_are_asked_for(self, text: Any) -> None:
+        wire = Tripwire()
+        view = wire.plan.tql.view(text, seed=1)
+        plan = view.to_native()
+        plan.collect_schema(), plan.select("k").explain(), repr(view), view._repr_html_()
+        assert view.source is wire.plan
+        further = view.sample("k", 5)
+        view.view("select k where k > 10").view("k")
+        further.collect_schema()
+        assert wire.runs == 0
+        assert len(view) > 0
+        assert wire.runs == 1
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [("nosuch",), ("w >",), ("select nosuch",), ("w", -1), ("select s, amax(w) as m group by s",), ("s",)],
+        ids=str,
+    )
+    def test_faults_are_found_before_anything_runs(self, wrong: tuple[Any, ...]) -> None:
+        wire = Tripwire()
+        view = wire.plan.tql.view("w")
+        for frame in (wire.plan.tql, view):
+            with pytest.raises(TQLError):
+                frame.view(*wrong)
+        with pytest.raises(TQLError):
+            wire.plan.tql.view("w", index="s")
+        assert wire.runs == 0
+
+    @pytest.mark.parametrize("engine", ["in-memory", "streaming"])
+    @pytest.mark.parametrize("kind", ["lazy", "scan"])
+    def test_plans_go_on(self, frame_of: Any, kind: str, engine: Any) -> None:
+        frame = frame_of(kind)
+        for options in ({}, {"order": "source"}, {"index": None}, {"index": "row"}):
+            expected = FRAME.tql.sample("w", 90, seed=1, **options)
+            plan = frame.tql.view("w", 90, seed=1, **options).to_native()
+            for step in (
+                lambda f: f.select("k"),
+                lambda f: f.filter(pl.col("k") % 2 == 0).select("s"),
+                lambda f: f.head(7),
+                lambda f: f.select(pl.len()),
+                lambda f: f.group_by("s", maintain_order=True).agg(pl.len()),
+            ):
+                assert_frame_equal(step(plan).collect(engine=engine), step(expected))
+
+    @pytest.mark.parametrize("kind", ["lazy", "scan"])
+    @pytest.mark.parametrize("sampler", ["k - 500", "max_weight(w > 5: 1)"])
+    def test_errors_are_those_of_sample(self, frame_of: Any, kind: str, sampler: str) -> None:
+        view = frame_of(kind).tql.view(sampler, 5)
+        with pytest.raises(WeightError) as eager:
+            FRAME.tql.view(sampler, 5)
+        for ask in (
+            len,
+            View.to_polars,
+            lambda view: view.to_native().collect(),
+            lambda view: view.sample("w").collect(),
+        ):
+            with pytest.raises(WeightError) as caught:
+                ask(view)
+            assert str(caught.value) == str(eager.value)
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_warnings_point_at_the_line_that_draws(self, frame_of: Any, kind: str) -> None:
+        frame = frame_of(kind, FRAME.head(10))
+        with pytest.warns(TQLWarning, match="only 10 have a positive weight") as caught:
+            view = frame.tql.view("max_weight(k >= 0: 1)", 11, replace=False)
+            len(view)
+        assert [warning.filename for warning in caught] == [__file__]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            view.to_native()
+
+    @pytest.mark.parametrize("engine", ["in-memory", "streaming"])
+    @pytest.mark.parametrize("kind", ["lazy", "scan"])
+    def test_plans_do_not_wait_for_each_other(self, frame_of: Any, kind: str, engine: Any) -> None:
+        expected = pl.concat([FRAME.tql.sample("w", 90, seed=seed) for seed in range(4)] * 2)
+        for _ in range(5):
+            plans = [frame_of(kind).tql.view("w", 90, seed=seed).to_native() for seed in range(4)] * 2
+            assert_frame_equal(pl.concat(plans).collect(engine=engine), expected)
+            assert_frame_equal(pl.concat(pl.collect_all(plans, engine=engine)), expected)
+
+    def test_files_are_not_held(self, frame_of: Any) -> None:
+        view = frame_of("scan").tql.view("w", 20, seed=1)
+        if hasattr(pl.LazyFrame, "collect_batches"):
+            assert type(view._source).__name__ == "ScannedSource"
+        len(view)
+        assert view._source.rows == ROWS
+
+    @pytest.mark.skipif(not hasattr(pl.LazyFrame, "collect_batches"), reason="old Polars holds the plan")
+    @pytest.mark.parametrize("sampler", ["w", "select * where w > 0.5"])
+    def test_files_that_change_meanwhile_are_noticed(self, tmp_path: Path, sampler: str) -> None:
+        path = tmp_path / "frame.parquet"
+        FRAME.write_parquet(path)
+        view = pl.scan_parquet(path).tql.view(sampler, seed=1)
+        len(view)
+        FRAME.reverse().head(100).write_parquet(path)
+        with pytest.raises(TQLError, match="the rows changed while they were sampled"):
+            view.to_polars()
+
+
+class TestBatches:
+    @pytest.mark.parametrize("options", [{}, {"order": "source"}], ids=str)
+    @pytest.mark.parametrize("size", [1, 7, 50, 1_000])
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_together_they_are_the_rows(self, frame_of: Any, kind: str, size: int, options: Any) -> None:
+        view = frame_of(kind).tql.view("w", 50, seed=1, **options)
+        batches = list(view.batches(size))
+        assert [len(batch) for batch in batches] == [size] * (50 // size) + [50 % size] * (50 % size > 0)
+        if kind == "pandas":
+            assert_same(pd.concat(batches), view.to_native())
+        else:
+            assert_same(pl.concat(batches), view.to_polars())
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_of_a_query(self, frame_of: Any, kind: str) -> None:
+        view = frame_of(kind).tql.view("select s as t, k where w > 0.5 order by k")
+        batches = list(view.batches(30))
+        assert_same(pd.concat(batches) if kind == "pandas" else pl.concat(batches), view._rows)
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_of_nothing(self, frame_of: Any, kind: str) -> None:
+        assert list(frame_of(kind).tql.view("w", 0).batches(5)) == []
+
+    def test_numbers_go_on(self) -> None:
+        view = FRAME.to_pandas().tql.view("w", 10, ignore_index=True)
+        assert [batch.index.tolist() for batch in view.batches(4)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+
+    @pytest.mark.parametrize("size", [0, -1, 1.5, None, "5", True])
+    def test_wrong_sizes(self, size: Any) -> None:
+        with pytest.raises(TQLError, match="size must be a whole number of at least 1"):
+            FRAME.tql.view("w").batches(size)
+
+    def test_nothing_is_made_before_it_is_asked_for(self) -> None:
+        view = FRAME.tql.view("w", 50)
+        next(view.batches(5))
+        assert "_rows" not in vars(view)
+
+
+class TestArrow:
+    @pytest.mark.parametrize("sampler", [SAMPLER, "select s as text, l where w > 0.4"])
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_consumers(self, frame_of: Any, kind: str, sampler: str) -> None:
+        view = frame_of(kind).tql.view(sampler, seed=2)
+        expected = view.to_polars()
+        assert_frame_equal(pl.DataFrame(view), expected)
+        assert_frame_equal(pl.DataFrame(pa.table(view)), expected)
+        rows = duckdb.sql("select * from view").fetchall()
+        assert [row[0] for row in rows] == view.positions.tolist()
+        assert duckdb.sql("select count(*), max(index) from view").fetchall() == [(len(view), max(view.positions))]
+
+    def test_types_of_polars_stay(self) -> None:
+        frame = pl.DataFrame(
+            {"c": pl.Series(["a", "b"], dtype=pl.Categorical), "e": pl.Series(["x", "x"], dtype=pl.Enum(["x"]))}
+        )
+        view = frame.tql.view("max_weight(true: 1)", 5)
+        assert pl.DataFrame(view).schema == view.to_native().schema
+
+
+class TestFurtherViews:
+    @pytest.mark.parametrize("order", ["draw", "source"])
+    @pytest.mark.parametrize("replace", [True, False])
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_rows_point_to_the_frame(self, frame_of: Any, kind: str, replace: bool, order: Any) -> None:
+        frame = frame_of(kind)
+        view = frame.tql.view(SAMPLER, 200, seed=1)
+        rows = view.to_polars().drop("index")
+        sampler = "max_weight(k > 250: 5, s = 't1': 3, w > 0: 1)"
+        options: dict[str, Any] = {"limit": 60, "replace": replace, "order": order, "seed": 9}
+        places = rows.tql.sample(sampler, **options)["index"].to_numpy()
+        positions = view.positions[places]
+        expected = FRAME[positions].insert_column(0, pl.Series("index", positions, dtype=pl.get_index_type()))
+        further = view.view(sampler, **options)
+        assert further.positions.tolist() == positions.tolist()
+        assert_same(view.sample(sampler, **options), further.to_native())
+        assert_same(view.tql.sample(sampler, **options), further.to_native())
+        assert_same(further.to_polars().drop("l"), expected.drop("l"))
+        if kind == "pandas":
+            assert_same(further.to_native(), frame.iloc[positions])
+        assert further.drawn.tolist() == places.tolist()
+        assert [step.text for step in further.steps] == [SAMPLER, sampler]
+        assert further.seed == 9
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_of_queries(self, frame_of: Any, kind: str) -> None:
+        frame = frame_of(kind)
+        first = frame.tql.view("select s as text, k as number, w where w > 0.2 order by k")
+        second = first.view("max_weight(text = 't3': 5, number > 100: 1)", 100, seed=1)
+        third = second.view("select number as n, text where w < 0.9 and row_number() < 50 limit 20")
+        assert len(third) == 20
+        rows = FRAME[third.positions]
+        found = third.to_polars()
+        assert found.columns == ["index", "n", "text"]
+        assert found["index"].to_list() == third.positions.tolist()
+        assert found["n"].to_list() == rows["k"].to_list()
+        assert found["text"].to_list() == rows["s"].to_list()
+        assert [step.kind for step in third.steps] == ["statement", "sampler", "statement"]
+        with pytest.raises(TQLNameError, match="unknown column 's'"):
+            first.view("s")
+        with pytest.raises(TQLNameError, match="unknown column 'w'"):
+            third.view("select w")
+        if kind != "pandas":
+            with pytest.raises(TQLError, match="the result has a column 'index' already"):
+                first.view("select number as index")
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_expressions(self, frame_of: Any, kind: str) -> None:
+        view = frame_of(kind, FRAME.select("k", "w")).tql.view("select k as number, w as weight", seed=1)
+        for expr in (pl.col("weight"), pl.lit(1.0), pl.sum_horizontal(pl.all()), pl.col("^weight$") * 2, pl.nth(1)):
+            assert len(view.view(expr, 5)) == 5
+        with pytest.raises(TQLNameError, match="unknown column 'w'"):
+            len(view.view(pl.col("w")))
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_constant_samplers(self, frame_of: Any, kind: str) -> None:
+        view = frame_of(kind).tql.view("w", 40, seed=1)
+        places = pl.DataFrame({"x": [0] * 40}).tql.sample("max_weight(true: 1)", seed=2)["index"].to_numpy()
+        assert view.view("max_weight(true: 1)", seed=2).positions.tolist() == view.positions[places].tolist()
+
+    def test_unreadable_columns_do_not_matter_until_they_are_named(self) -> None:
+        frame = pd.DataFrame({"x": [1, "a", None], "w": [1, 2, 3]})
+        view = frame.tql.view("w", 10)
+        assert len(view.view(pl.nth(1), 3)) == 3
+        assert len(view.view("select * where w > 1")) > 0
+        with pytest.raises(TQLTypeError, match="column 'x' of dtype object"):
+            view.view("x")
+
+    def test_nothing_left(self) -> None:
+        empty = FRAME.tql.view("select * where w > 5")
+        assert len(empty.view("select k")) == 0
+        with pytest.raises(WeightError, match="cannot draw 5 rows from an empty frame"):
+            empty.view("w", 5)
+
+
+class TestShowing:
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_text(self, frame_of: Any, kind: str) -> None:
+        view = frame_of(kind).tql.view("max_weight(\n  w > 0.5: 2,\n  true: 1)", 70, replace=False, seed=3)
+        name = {"polars": "Polars DataFrame", "pandas": "pandas DataFrame"}.get(kind, "Polars LazyFrame")
+        if kind in ("lazy", "scan"):
+            assert repr(view).splitlines()[0] == f"View of 4 columns, {name}, rows not drawn yet"
+        len(view)
+        assert repr(view).split("\n\n", maxsplit=1)[0] == (
+            f"View of 70 of 500 rows × 4 columns, {name}\n"
+            "  sampler  max_weight( w > 0.5: 2, true: 1)\n"
+            "  drawn    70 rows, without replacement, in the order drawn\n"
+            "  seed     3"
+        )
+
+    def test_statements_and_further_views(self) -> None:
+        view = FRAME.tql.view("select s, k where w > ?", parameters=[0.25], seed=1).view("k", fraction=0.5, seed=2)
+        assert repr(view).splitlines()[1:] == [
+            "  statement   select s, k where w > ?",
+            "  parameters  0.25",
+            "  seed        1",
+            "  sampler     k",
+            "  drawn       0.5 of the rows, with replacement, in the order drawn",
+            "  seed        2",
+        ]
+        assert " × 2 of 4 columns, " in repr(view)
+
+    def test_long_samplers_are_cut(self) -> None:
+        line = repr(FRAME.tql.view(f"max_weight(s = '{'x' * 200}': 5, true: 1)")).splitlines()[1]
+        assert len(line) == 11 + 80
+        assert line.endswith("…")
+
+    def test_html(self) -> None:
+        view = FRAME.tql.view("max_weight(s = '<b>&': 5, true: 1)", 70, seed=3)
+        html = view._repr_html_()
+        assert "&lt;b&gt;&amp;" in html
+        assert "<b>&'" not in html
+        assert "70 of 500 rows" in html
+        assert "dataframe" in html
+        assert "dataframe" in FRAME.to_pandas().tql.view("w", 70)._repr_html_()
+
+    def test_html_runs_nothing(self) -> None:
+        wire = Tripwire()
+        view = wire.plan.tql.view("w", 5)
+        assert "dataframe" not in view._repr_html_()
+        view.to_polars()
+        assert "dataframe" in view._repr_html_()
+        assert wire.runs == 1
+
+
+class TestMemory:
+    @pytest.fixture(autouse=True)
+    def _no_collector(self) -> Iterator[None]:
+        gc.collect()
+        gc.disable()
+        yield
+        gc.enable()
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_a_view_is_freed_with_its_last_reference(self, frame_of: Any, kind: str) -> None:
+        frame = frame_of(kind)
+        view = frame.tql.view("w", 20)
+        further = view.view("select k").view("k", 3)
+        view.to_native(), view.to_polars(), view.to_pandas(), view.sample("w", 3), repr(view), view._repr_html_()
+        further.to_polars()
+        alive = [weakref.ref(each) for each in (view, further)]
+        del further
+        assert alive[1]() is None
+        del view
+        assert alive[0]() is None
+
+
+def test_threads_and_parts_do_not_matter(tmp_path: Path) -> None:
+    parts = [FRAME[:100], FRAME[100:101], FRAME[101:]]
+    for number, part in enumerate(parts):
+        part.write_parquet(tmp_path / f"{number}.parquet")
+    expected = FRAME.tql.view(SAMPLER, 300, seed=1)
+    frames = [
+        pl.concat(parts, rechunk=False),
+        pl.scan_parquet(tmp_path / "*.parquet"),
+        pl.concat([p.lazy() for p in parts]),
+    ]
+    for frame in frames:
+        assert frame.tql.view(SAMPLER, 300, seed=1).positions.tolist() == expected.positions.tolist()

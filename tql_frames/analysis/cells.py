@@ -1,0 +1,243 @@
+"""A population counted once: how many rows show which labels, match which arms, and carry which weight.
+
+All that a report says is computed from these few cells. What is counted is told in `population`, what weights follow
+from arms in `arms`, how often rows are expected in `expectation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tql_frames.analysis.arms import Arms
+from tql_frames.analysis.expectation import expected_draws
+from tql_frames.analysis.population import Population
+from tql_frames.compiler import CompiledSampler
+from tql_frames.compiler.scope import column
+from tql_frames.errors import TQLError
+from tql_frames.frames import PolarsAdapter
+from tql_frames.planning import Names
+from tql_frames.sampling import Floats, Integers, Positions, StrataTable
+from tql_frames.weighing import Weigher
+
+_WORD = 32  # arms in a number
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A population in cells: rows that show the same labels and match the same arms.
+
+    Attributes:
+        labels: of each cell, a value or a list of them; None where nobody asked.
+        matched: shape (c, arms), which arms the rows of a cell match.
+        rows: shape (c,), how many rows.
+        share: shape (c,), their weight as a share of the weight of all.
+        without: shape (arms, c), the same by the sampler without an arm; NaN where that draws nothing.
+        expected: shape (c,), how often they are expected among the draws.
+        drawn: shape (c,), how often they were drawn, or None.
+        table: the strata of the population.
+        size: number of draws.
+    """
+
+    labels: pl.Series | None
+    matched: NDArray[np.bool_]
+    rows: Integers
+    share: Floats
+    without: Floats
+    expected: Floats
+    drawn: Integers | None
+    table: StrataTable
+    size: int
+
+
+def count_cells(
+    population: Population,
+    arms: Arms,
+    size_of: Callable[[int], int],
+    *,
+    replace: bool,
+    positions: Positions | None = None,
+    parts: Sequence[pl.DataFrame] | None = None,
+) -> Cells:
+    """Count a population, in one pass over its rows where weights follow from the arms, else in two.
+
+    Args:
+        population: the rows.
+        arms: of its sampler.
+        size_of: number of draws, of so many rows.
+        replace: with or without replacement.
+        positions: the rows that were drawn, by their numbers in the source of the population.
+        parts: what `count_part` gave of each part of it; the plan is not run then.
+
+    Raises:
+        WeightError: the weights cannot be drawn by.
+        TQLError: Polars cannot evaluate the plan, or the sum of the weights is beyond all numbers.
+    """
+    counting = _Counting(population, arms, by_weight=not replace or parts is not None, positions=positions)
+    try:
+        counted = counting.read(counting.collect() if parts is None else counting.together(parts))
+        table = counting.table(counted)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as fault:
+        reason = (str(fault) or type(fault).__name__).splitlines()[0][:300]
+        raise TQLError(f"the rows cannot be counted: {reason}") from None
+    size = size_of(table.rows)
+    with np.errstate(over="ignore"):
+        weight = counting.weight(counted)
+        overflow = not np.isfinite(weight.sum())
+    if overflow:
+        raise TQLError("the sum of the weights is beyond the range of numbers", hint="divide them by a constant")
+    share, without = _shares(weight), _shares(counting.weight_without(counted))
+    each = counting.weight_of_row(counted)
+    expected = size * share
+    if not replace and each is not None and table.drawable:
+        of_row = expected_draws(table, size, replace=False)
+        expected = counted.rows * of_row[np.searchsorted(table.weights, each)]
+    return Cells(counted.labels, counted.matched, counted.rows, share, without, expected, counted.drawn, table, size)
+
+
+def count_part(population: Population, arms: Arms) -> pl.DataFrame:
+    """What `count_cells` needs to know of a part of a population.
+
+    Raises:
+        PolarsError: the plan cannot be evaluated.
+    """
+    return _Counting(population, arms, by_weight=True, positions=None).collect()
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """What the query gave, by cell."""
+
+    labels: pl.Series | None
+    matched: NDArray[np.bool_]
+    rows: Integers
+    drawn: Integers | None
+    sums: pl.DataFrame
+
+
+class _Counting:
+    """The query that counts: a key a column that tells cells apart, and sums over their rows."""
+
+    def __init__(self, population: Population, arms: Arms, *, by_weight: bool, positions: Positions | None) -> None:
+        self._plan, self._sampler, self._arms = population.plan, population.sampler, arms
+        # Whether rows must be asked for their weights; without replacement, expected draws are no multiple of these.
+        self._by_row = self._sampler is not None and not arms.decide
+        self._by_weight = self._by_row and by_weight
+        names = Names.apart_from(self._plan.clone().collect_schema())
+        self._label, self._rows, self._drawn = names.new("label"), names.new("rows"), names.new("drawn")
+        self._weight, self._bad, self._any = names.new("weight"), names.new("bad"), names.new("any")
+        self._words = {names.new("arms"): first for first in range(0, len(arms), _WORD)}
+        self._keys = {name: arms.number(first, _WORD) for name, first in self._words.items()}
+        self._sums: dict[str, pl.Expr] = {}
+        self._without: list[str] = []
+        if population.label is not None:
+            self._keys[self._label] = population.label
+        if self._by_row:
+            assert self._sampler is not None
+            weight = self._sampler.weight if isinstance(self._sampler, CompiledSampler) else self._sampler
+            (self._keys if self._by_weight else self._sums)[self._weight] = weight
+            self._sums[self._bad] = Weigher(self._sampler).bad.cast(pl.UInt32)
+            self._without = [names.new("without") for _ in range(len(arms))]
+            self._sums |= dict(zip(self._without, arms.without(), strict=True))
+        if positions is not None:
+            assert population.row is not None
+            self._sums[self._drawn] = _times(positions, population.row)
+        self._keys = self._keys or {self._any: pl.lit(True)}
+
+    def collect(self) -> pl.DataFrame:
+        """Run the query."""
+        exprs = {**self._keys, **self._sums}
+        plan = self._plan.with_columns(**exprs).select([column(name) for name in exprs])
+        sums = [column(name).sum() for name in self._sums]
+        found = plan.group_by([column(name) for name in self._keys]).agg(pl.len().alias(self._rows), *sums)
+        return found.collect(engine="streaming")
+
+    def together(self, parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+        """What the query would give of all parts of a population, from what it gave of each."""
+        text = [column(name).cast(pl.String) for name in self._keys if any(_is_coded(part[name]) for part in parts)]
+        wide = [column(name).cast(pl.Int64) for name in (self._rows, self._bad) if name == self._rows or self._by_row]
+        cells = pl.concat([part.with_columns(*text, *wide) for part in parts], how="vertical_relaxed")
+        return cells.group_by([column(name) for name in self._keys]).agg(
+            [column(name).sum() for name in (self._rows, *self._sums)]
+        )
+
+    def read(self, counts: pl.DataFrame) -> _Counted:
+        """What the query gave, once it is known that the weights can be drawn by.
+
+        Raises:
+            WeightError: they cannot.
+        """
+        rows = counts[self._rows].to_numpy().astype(np.int64)
+        bits = [counts[name].to_numpy()[:, None] >> np.arange(_WORD, dtype=np.uint32) & 1 for name in self._words]
+        matched = np.hstack([np.zeros((len(rows), 0), np.uint32), *bits])[:, : len(self._arms)].astype(np.bool_)
+        labels = counts[self._label] if self._label in self._keys else None
+        drawn = counts[self._drawn].to_numpy().astype(np.int64) if self._drawn in self._sums else None
+        counted = _Counted(labels, matched, rows, drawn, counts)
+        self._check(counted)
+        return counted
+
+    def _check(self, counted: _Counted) -> None:
+        if self._sampler is None:
+            return
+        weigher = Weigher(self._sampler)
+        each = self.weight_of_row(counted)
+        bad = self._by_row and counted.sums[self._bad].to_numpy().any()
+        if bad or weigher.has_bad_constant or not (each is None or np.isfinite(each).all()):
+            weigher.weigh(PolarsAdapter(self._plan.collect()))  # which says what is wrong with them
+        if counted.rows.size and not self.weight(counted).any():
+            weigher.check_drawable(np.zeros(int(counted.rows.sum())))
+
+    def weight_of_row(self, counted: _Counted) -> Floats | None:
+        """The weight of each row of a cell, shape (c,); None where it differs among them."""
+        if self._sampler is None:
+            return np.ones(len(counted.rows))
+        if not self._by_row:
+            return self._arms.weights(counted.matched)
+        return counted.sums[self._weight].to_numpy() if self._by_weight else None
+
+    def weight(self, counted: _Counted) -> Floats:
+        """The weight of all rows of a cell, shape (c,)."""
+        each = self.weight_of_row(counted)
+        return counted.sums[self._weight].to_numpy() if each is None else counted.rows * each
+
+    def weight_without(self, counted: _Counted) -> Floats:
+        """The same by the sampler without each of its arms, shape (arms, c)."""
+        if not self._by_row:
+            return counted.rows * self._arms.weights_without(counted.matched)
+        found = [counted.sums[name].to_numpy() for name in self._without]
+        return np.array(found).reshape(len(self._without), len(counted.rows))
+
+    def table(self, counted: _Counted) -> StrataTable:
+        """The strata of the population."""
+        each, rows = self.weight_of_row(counted), counted.rows
+        if each is None:
+            plan = self._plan.with_columns(self._sums[self._weight].alias(self._weight)).select(column(self._weight))
+            found = plan.group_by(column(self._weight)).agg(pl.len().alias(self._rows)).collect(engine="streaming")
+            each, rows = found[self._weight].to_numpy(), found[self._rows].to_numpy().astype(np.int64)
+        weights, places = np.unique(each, return_inverse=True)
+        counts = np.zeros(len(weights), np.int64)
+        np.add.at(counts, places, rows)
+        return StrataTable(weights, counts)
+
+
+def _is_coded(labels: pl.Series) -> bool:
+    """Whether texts are kept as numbers, whose meaning each part has for itself."""
+    return isinstance(labels.dtype, (pl.Categorical, pl.Enum))
+
+
+def _times(positions: Positions, row: pl.Expr) -> pl.Expr:
+    """How often each row is among the positions, UInt32."""
+    counts = np.bincount(positions, minlength=1).astype(np.uint32)
+    last = len(counts) - 1
+    times = pl.lit(pl.Series(counts)).gather(pl.min_horizontal(row, pl.lit(last)))
+    return pl.when(row <= last).then(times).otherwise(pl.lit(0, pl.UInt32))
+
+
+def _shares(weights: Floats) -> Floats:
+    """Weights along the last axis as shares of their sum; NaN where that is 0."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return weights / weights.sum(axis=-1, keepdims=True)  # type: ignore[no-any-return]

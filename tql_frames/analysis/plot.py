@@ -1,0 +1,201 @@
+"""Bars of labels, raw, expected and drawn, as an Altair chart that shows itself without a network.
+
+What is counted is the caller's. Altair is optional and slow to import, so it is loaded for the first chart, and how a
+chart shows itself is written without naming it: `_Shown` is put before whichever class of Altair needs it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import polars as pl
+
+from tql_frames.errors import TQLError
+
+# At least 3.4:1 against white, JupyterLab's dark #111111 and VS Code's #1f1f1f, and apart for red-, green- and
+# blue-blind eyes: no two nearer than 30 in CIELAB, as Machado et al. (2009) simulate them.
+COLOURS = {"raw": "#8a8a8a", "expected": "#d1720a", "drawn": "#3b6fd6"}
+LABELS = 300  # that a chart shows; of more, half of this from both ends
+
+# Of text. A chart does not know its page, nor when that turns dark: this has 3.9:1 against each of the three grounds;
+# no colour has 4.5:1 against all of them.
+_INK = "#7c7c7c"
+_TEXT = {"labelColor": _INK, "titleColor": _INK}
+_AXIS = {"domain": False, "ticks": False, "labelPadding": 6, **_TEXT}
+_WIDTH = 480  # pixels, of the longest bar
+_LABEL_WIDTH = 240
+
+# JupyterLab 4 and Notebook 7 have Vega-Lite 5 built in, and draw this with tooltips; others show the picture. Altair 6
+# writes version 6, which is the same in all that these charts use.
+_VEGA_LITE = "application/vnd.vegalite.v5+json"
+_SVG = "image/svg+xml"
+
+
+def bar_chart(table: pl.DataFrame, *, title: str, label_title: str, log: bool = False) -> Any:
+    """Horizontal bars: how often each label is in a table, is expected in a sample, and was drawn.
+
+    As the last line of a notebook's cell it is shown without a network, also after `properties()` and other changes,
+    and as a part of `chart + other`, `chart | other` and `chart & other`. Where `altair.renderers.enable` chose how
+    charts are shown, it is shown so.
+
+    Args:
+        table: a row a label, in the order to show, the commonest first: `label` and `rows`, and `expected`, `drawn`, or
+            both. A null label is called null, or (null) beside a label of that text. Of more than 300 labels the first
+            150 and the last 150 are shown, and the subtitle says so.
+        title: of the chart.
+        label_title: what the labels are.
+        log: tenfold steps of the axis are equally long. It is log(1 + rows), so that bars begin at 0, and no rows are
+            no bar.
+
+    Returns:
+        An `altair.Chart`, to change, layer and save as any other.
+
+    Raises:
+        TQLError: Altair is not installed.
+
+    Example:
+        >>> table = pl.DataFrame({"label": ["PA", "AP"], "rows": [3, 1], "expected": [2.5, 1.5], "drawn": [2, 2]})
+        >>> chart = bar_chart(table, title="Rows by view", label_title="view")
+        >>> chart.to_dict()["encoding"]["color"]["scale"]["domain"]
+        ['raw', 'expected', 'drawn']
+    """
+    alt = _altair()
+    half = LABELS // 2
+    omits = table.height > LABELS
+    subtitle = f"the {half} commonest and the {half} rarest of {table.height:,} labels" if omits else ""
+    shown = pl.concat([table.head(half), table.tail(half)]) if omits else table
+    null = "null"
+    while null in shown["label"]:  # for Vega they would be one label
+        null = f"({null})"
+    counts = shown.rename({"rows": "raw"}).with_columns(
+        pl.col("label").fill_null(pl.lit(null)), pl.selectors.float().fill_nan(None)
+    )
+    series = [name for name in COLOURS if name in counts.columns]
+    greatest = max((float(value) for name in series for value in counts[name].drop_nulls()), default=0.0)
+    return (
+        # Values, not a frame: whatever `altair.data_transformers` does to frames, these stay inside the chart.
+        _shown("Chart")(alt.Data(values=counts.to_dicts()), description=title)
+        .transform_fold(series, as_=["series", "count"])
+        .mark_bar()
+        .encode(
+            x=_count_axis(alt, greatest, log),
+            y=alt.Y("label:N", sort=None, axis=_label_axis(alt, label_title)),  # unsorted: in the order of the table
+            yOffset=alt.YOffset("series:N", sort=series),
+            color=alt.Color(
+                "series:N",
+                scale=alt.Scale(domain=series, range=[COLOURS[name] for name in series]),
+                legend=alt.Legend(title=None, orient="top", offset=8, labelFontSize=12, **_TEXT),
+            ),
+            tooltip=[
+                alt.Tooltip("label:N", title=label_title),
+                *(alt.Tooltip(f"{name}:Q", format=",.1f" if name == "expected" else ",d") for name in series),
+            ],
+        )
+        .properties(
+            title=alt.TitleParams(
+                title, subtitle=subtitle, anchor="start", frame="group", color=_INK, subtitleColor=_INK
+            ),
+            view=alt.ViewBackground(stroke=None),
+            width=_WIDTH,
+            height=alt.Step(_bar_height(counts.height, len(series))),
+        )
+    )
+
+
+def _label_axis(alt: Any, title: str) -> Any:
+    # The title stands above the labels: in the middle of a long chart it would be out of sight.
+    above = {"titleAngle": 0, "titleAlign": "right", "titleBaseline": "bottom", "titleX": -6, "titleY": -5}
+    limits = {"labelLimit": _LABEL_WIDTH, "titleLimit": _LABEL_WIDTH, "labelOverlap": False}
+    return alt.Axis(title=title, labelFontSize=11, **limits, **above, **_AXIS)
+
+
+def _count_axis(alt: Any, greatest: float, log: bool) -> Any:
+    above = {"orient": "top", "titleAnchor": "start", "gridColor": _INK, "gridOpacity": 0.3, "format": ",~f", **_AXIS}
+    if log:
+        ticks = _ticks(greatest)
+        axis = alt.Axis(title="rows (log scale)", values=ticks, **above)
+        # Not the scale "log", which has no place for 0, and none for bars to begin.
+        scale = alt.Scale(type="symlog", constant=1, domain=[0, ticks[-1]], nice=False)
+    else:
+        axis = alt.Axis(title="rows", tickCount=6, tickMinStep=1, **above)
+        scale = alt.Scale(domainMax=alt.Undefined if greatest else 1)  # from 0 to 0 all bars would begin in the middle
+    return alt.X("count:Q", stack=None, axis=axis, scale=scale)
+
+
+def _ticks(greatest: float) -> list[int]:
+    """Marks of a logarithmic axis that begins at 0; Vega would set them evenly.
+
+    Example:
+        >>> _ticks(8.5), _ticks(60_412)
+        ([0, 1, 2, 5, 10], [0, 1, 10, 100, 1000, 10000, 100000])
+    """
+    ticks = [0, 1]
+    while ticks[-1] < greatest:
+        ticks.append(10 * ticks[-1])
+    return ticks if len(ticks) > 3 else [tick for tick in (0, 1, 2, 5, 10) if tick <= ticks[-1]]
+
+
+def _bar_height(labels: int, series: int) -> float:
+    """Pixels of a bar. The more labels, the closer; still so far apart that each can be read."""
+    return min(18.0, (28 if labels <= 20 else 21 if labels <= 60 else 16) / series)
+
+
+@cache
+def _altair() -> Any:
+    try:
+        return import_module("altair")
+    except ModuleNotFoundError as fault:
+        raise TQLError("charts need Altair, which is not installed", hint="pip install 'tql-frames[plot]'") from fault
+
+
+@cache
+def _shown(kind: str) -> Any:
+    """Altair's class of this name with `_Shown` before it."""
+    return type(kind, (_Shown, getattr(_altair(), kind)), {})
+
+
+def _built(kind: str, parts: dict[str, Any]) -> Any:
+    return _shown(kind)(**parts)
+
+
+def _as_shown(chart: Any) -> Any:
+    return chart if isinstance(chart, _Shown) else _built(type(chart).__name__, chart._kwds)
+
+
+class _Shown:
+    """How a chart shows itself in a notebook; all else is Altair's, whose class comes after this one."""
+
+    _kwds: dict[str, Any]
+
+    def to_dict(self, *args: Any, context: dict[str, Any] | None = None, **options: Any) -> dict[str, Any]:
+        """As Altair's, on a transparent ground unless chart or theme has another."""
+        spec: dict[str, Any] = super().to_dict(*args, context=context, **options)  # type: ignore[misc]
+        if (context or {}).get("top_level", True):  # a chart with a ground of its own could not become a layer
+            spec.setdefault("config", {}).setdefault("background", "transparent")
+        return spec
+
+    def _repr_mimebundle_(self, *args: Any, **options: Any) -> Any:
+        renderers = _altair().renderers
+        if renderers.active != "default" or find_spec("vl_convert") is None:
+            return super()._repr_mimebundle_(*args, **options)  # type: ignore[misc]
+        with renderers.enable("svg"):
+            bundle = super()._repr_mimebundle_(*args, **options)  # type: ignore[misc]
+        if _SVG not in bundle:  # the chart has a fault, and Altair has shown it
+            return bundle
+        return {_VEGA_LITE: self.to_dict(), **bundle}
+
+    def __add__(self, other: Any) -> Any:
+        return _as_shown(super().__add__(other))  # type: ignore[misc]
+
+    def __or__(self, other: Any) -> Any:
+        return _as_shown(super().__or__(other))  # type: ignore[misc]
+
+    def __and__(self, other: Any) -> Any:
+        return _as_shown(super().__and__(other))  # type: ignore[misc]
+
+    # Pickle finds a class by its name, and would not find one that was made here.
+    def __reduce__(self) -> tuple[object, ...]:
+        return _built, (type(self).__name__, self._kwds)

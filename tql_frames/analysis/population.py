@@ -1,0 +1,191 @@
+"""What a sampler draws from: the rows as a lazy plan, with the sampler compiled for their columns.
+
+What is in it is counted in `cells`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from tql_frames.compiler import CompiledSampler, RandomNumbers
+from tql_frames.compiler.sampler import compile_tree
+from tql_frames.compiler.scope import FieldScope, SchemaScope, column
+from tql_frames.compiler.translate import Translator, in_order
+from tql_frames.compiler.types import DataType, instance
+from tql_frames.drawing import random_numbers
+from tql_frames.errors import Fault, TQLNameError, TQLTypeError, did_you_mean
+from tql_frames.frames import Deferred, LazyAdapter, Readable
+from tql_frames.language import parse_statement, tree
+from tql_frames.language.parameters import bind
+from tql_frames.language.replacing import replaced
+from tql_frames.language.tree import Node
+from tql_frames.planning import Frames, Names, Size, compile_statement, named_columns, size_of
+from tql_frames.querying import draws
+from tql_frames.weighing import Weigher
+
+
+@dataclass(frozen=True)
+class Population:
+    """The rows that a sampler draws from.
+
+    Attributes:
+        plan: the rows; what is not used is left out of it when it runs.
+        text: the sampler, or the statement; None for equal weights.
+        label: the labels of a row, one value or a list of them; None where nobody asked for them.
+        sampler: compiled for the plan, a Float64 expression of a checked column, or None for equal weights.
+        compile: compiles another tree for the plan.
+        row: position of a row in the frame that it comes from; None where rows are made anew.
+    """
+
+    plan: pl.LazyFrame
+    text: str | None
+    label: pl.Expr | None
+    sampler: CompiledSampler | pl.Expr | None
+    compile: Callable[[Node], CompiledSampler]
+    row: pl.Expr | None
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """The population of a statement, and how the statement draws from it."""
+
+    population: Population
+    size: Size
+    replace: bool
+
+
+def population_of(frame: Readable | Deferred, by: str | None, sampler: str | pl.Expr | None, seed: int) -> Population:
+    """The rows of a frame.
+
+    Args:
+        frame: its adapter.
+        by: the column of labels.
+        sampler: TQL text or a Polars expression; None for equal weights.
+        seed: of the numbers of `random()`.
+
+    Raises:
+        TQLError: the sampler does not fit the frame, or there is no such column, or it holds no labels.
+    """
+    random = random_numbers(seed)
+    weigher = None if sampler is None else Weigher.of(sampler, frame, random)
+    schema = frame.schema
+    label = None if by is None else labels_of(by, schema, column(by))
+    compiled = None if weigher is None else weigher.sampler
+    weights = None
+    if weigher is not None and isinstance(compiled, pl.Expr):  # its values are checked, which takes all of them
+        frame = frame.now() if isinstance(frame, LazyAdapter) else frame
+        weights = weigher.weigh(frame)  # type: ignore[arg-type]
+    named = {by} if by is not None else set()
+    if isinstance(compiled, CompiledSampler):
+        named |= {node.name for node in compiled.tree.walk() if isinstance(node, tree.Column)}
+    scan = frame.scan(frozenset(named))
+    names = Names.apart_from(scan.labels)
+    plan, row = scan.plan, names.new("row")
+    if weights is not None:
+        name = names.new("weight")
+        plan, compiled = plan.with_columns(pl.Series(name, weights)), column(name)
+
+    def compile(node: Node) -> CompiledSampler:
+        assert isinstance(compiled, CompiledSampler)
+        return compile_tree(compiled.source, node, Translator(SchemaScope(schema), in_order(random, compiled.tree)))
+
+    text = None if sampler is None else str(sampler)
+    return Population(plan.with_row_index(row), text, label, compiled, compile, column(row))
+
+
+def sampled_by(
+    frame: Readable | Deferred, text: str, parameters: Sequence[object] | None, by: str | None, seed: int
+) -> Sampled | None:
+    """The rows that the last SAMPLE BY of a statement draws from: what the rest of the statement gives, all columns.
+
+    None where the statement does not end with SAMPLE BY.
+
+    Raises:
+        TQLError: the text is wrong or does not fit the frame; or as `population_of`.
+    """
+    try:
+        statement = bind(parse_statement(text), parameters)
+        sample = statement.sample
+        if sample is None:
+            return None
+        size = size_of(sample.limit, "LIMIT")
+    except Fault as fault:
+        raise fault.error(text) from None
+    rest, aliases = _before_sampling(statement)
+    used = named_columns(rest)
+    asked = {each.name for each in sample.walk() if isinstance(each, tree.Column)} | ({by} if by is not None else set())
+    scan = frame.scan(None if used is None else used | asked)
+    random = random_numbers(seed)
+    relation = compile_statement(
+        text,
+        rest,
+        Frames(scan, {}),
+        draw=draws(text, seed),
+        random=_as_in(statement, random, rest),
+        numbered=True,
+    )
+    root = _without_aliases(sample.sampler, aliases)
+
+    def compile(node: Node) -> CompiledSampler:
+        try:
+            return compile_tree(text, node, Translator(FieldScope(relation.fields), in_order(random, statement)))
+        except Fault as fault:
+            raise fault.error(text) from None
+
+    schema = {each.label: each for each in relation.fields if isinstance(each.label, str)}
+    label = None
+    if by is not None:
+        dtypes = {name: each.known for name, each in schema.items() if name == by}
+        label = labels_of(by, dtypes or dict.fromkeys(schema, pl.Null()), column(schema[by].key) if dtypes else None)
+    own = relation.rows is scan.rows and relation.row is not None
+    row = column(str(relation.row)) if own else None
+    return Sampled(Population(relation.plan, text, label, compile(root), compile, row), size, sample.replace)
+
+
+def labels_of(by: str, schema: Mapping[str, DataType], values: pl.Expr | None) -> pl.Expr:
+    """The labels of a row, one value or a list of them.
+
+    Raises:
+        TQLError: there is no such column, or its values are no labels.
+    """
+    if by not in schema or values is None:
+        raise TQLNameError(f"unknown column {by!r}", hint=did_you_mean(by, schema))
+    dtype = instance(schema[by])
+    if isinstance(dtype, pl.Array) and not instance(dtype.inner).is_nested() and len(dtype.shape) == 1:
+        return values.arr.to_list()
+    plain = isinstance(dtype, pl.List) and not instance(dtype.inner).is_nested()
+    if (dtype.is_nested() and not plain) or dtype == pl.Object():
+        hint = "name a column of values, or of lists of values"
+        raise TQLTypeError(f"column {by!r} of type {dtype} holds no labels", hint=hint)
+    return values
+
+
+def _before_sampling(statement: tree.Statement) -> tuple[tree.Statement, dict[str, Node]]:
+    """A statement without its SAMPLE BY and with all columns, and what its aliases stand for."""
+    body = statement.body
+    aliases: dict[str, Node] = {}
+    if isinstance(body, tree.Select) and not (body.groups or body.ungroup or body.distinct):
+        items = [item for item in body.items if isinstance(item, tree.Item) and item.alias is not None]
+        aliases = {str(item.alias): item.expression for item in items}
+        body = dataclasses.replace(body, items=(tree.Star(),))
+    keys = tuple(
+        dataclasses.replace(key, expression=_without_aliases(key.expression, aliases)) for key in statement.keys
+    )
+    return dataclasses.replace(statement, body=body, keys=keys, sample=None), aliases
+
+
+def _without_aliases(node: Node, aliases: Mapping[str, Node]) -> Node:
+    return replaced(node, lambda each: aliases.get(each.name) if isinstance(each, tree.Column) else None)
+
+
+def _as_in(whole: Node, random: RandomNumbers, part: Node) -> RandomNumbers:
+    """The numbers that the calls of `random()` in a part of a statement have in all of it."""
+    places, others = (
+        sorted(each.span.start for each in node.walk() if isinstance(each, tree.Call) and each.name == "random")
+        for node in (whole, part)
+    )
+    return lambda call: random(places.index(others[call]))

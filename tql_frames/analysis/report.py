@@ -1,0 +1,241 @@
+"""What a sampler does: for each label and each arm, how often it comes before and after; and what that costs.
+
+The numbers come from `cells`; how they are shown is in `showing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+
+from tql_frames.analysis.arms import Arms
+from tql_frames.analysis.cells import Cells, count_cells
+from tql_frames.analysis.expectation import effective_rows, expected_distinct, expected_draws
+from tql_frames.analysis.labels import Labels
+from tql_frames.analysis.plot import bar_chart
+from tql_frames.analysis.population import Population
+from tql_frames.analysis.showing import Shown, as_html, as_text, co_movement, effects, in_words
+from tql_frames.errors import TQLError
+from tql_frames.sampling import Floats, Integers, Positions
+
+Table = pl.DataFrame | pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Report:
+    """What a sampler does to a frame: as frames, as text (`print`), as HTML in notebooks, and as a chart (`plot`).
+
+    Attributes:
+        by: the column of labels, or None.
+        sampler: its text, or None for equal weights.
+        rows: rows that are drawn from.
+        size: number of draws.
+        replace: whether with replacement.
+        effective_rows: Kish's effective sample size of the weights: as many rows of equal weight would tell as much.
+        expected_distinct: how many different rows are expected among the draws.
+        repeats: how often the most probable row is expected among the draws.
+        labels: a row a label, the commonest first: `label`, `rows` that show it, their `share` of all rows, the exact
+            `expected_share` of the draws and `expected_count` of them, the `factor` between the shares, the weight
+            `asked` for by an arm that matches just the rows that show the label, or null; with a view `drawn` and
+            `drawn_share`. None without `by`.
+        arms: the same a row an arm, `asked` being the arm's weight where it is a constant; None without arms.
+        co_movement: a row a label, a column an arm: the label's expected share by the sampler over that by the sampler
+            without the arm; above 1 the arm upsamples the label. Null where the sampler without it draws nothing.
+    """
+
+    by: str | None
+    sampler: str | None
+    rows: int
+    size: int
+    replace: bool
+    effective_rows: float
+    expected_distinct: float
+    repeats: float
+    labels: Table | None
+    arms: Table | None
+    co_movement: Table | None
+    _tables: tuple[pl.DataFrame | None, pl.DataFrame | None, pl.DataFrame | None]
+    _moving: tuple[int, ...]  # numbers of the arms in `co_movement`, from 1
+
+    def __str__(self) -> str:
+        return as_text(self._shown(), self._sentences())
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self._shown(), self._sentences())
+
+    def plot(self, *, log: bool = False) -> Any:
+        """Bars of raw, expected and drawn counts of each label, or of each arm where no labels were asked for.
+
+        Args:
+            log: a logarithmic axis, on which rare labels are seen.
+
+        Returns:
+            An `altair.Chart`, which shows itself in notebooks without a network; `chart.save("labels.svg")` writes it.
+
+        Raises:
+            TQLError: Altair is not installed, or there is nothing to show.
+        """
+        labels, arms, _ = self._tables
+        table, name = (labels, "label") if labels is not None else (arms, "arm")
+        if table is None:
+            raise TQLError("there are neither labels nor arms to plot", hint="name a column of labels: by='findings'")
+        columns = {"expected_count": "expected", "drawn": "drawn"}
+        chosen = [pl.col(column).alias(as_) for column, as_ in columns.items() if column in table.columns]
+        raw, title = pl.col("rows"), f"Rows by {self.by or 'arm'}"
+        if chosen and self.size != self.rows:  # beside the table's own counts those of a small sample are not seen
+            raw, title = pl.col("share") * self.size, f"{title}, raw as in {self.size:,} rows"
+        shown = table.select(pl.col(name).cast(pl.String).alias("label"), raw.alias("rows"), *chosen)
+        return bar_chart(shown, title=title, label_title=self.by or "arm", log=log)
+
+    def arms_as_text(self) -> str:
+        """The table of arms alone."""
+        return as_text([self._shown_arms()], [])
+
+    def arms_as_html(self) -> str:
+        """The same for notebooks."""
+        return as_html([self._shown_arms()], [])
+
+    def _shown_arms(self) -> Shown:
+        _, arms, _ = self._tables
+        assert arms is not None
+        return effects(arms.with_columns(pl.format("{} {}", pl.int_range(1, pl.len() + 1), "arm").alias("arm")), "arm")
+
+    def _shown(self) -> list[Shown]:
+        labels, arms, moves = self._tables
+        shown = [] if labels is None else [effects(labels, str(self.by))]
+        if arms is None:
+            return shown
+        shown.append(self._shown_arms())
+        if moves is not None:
+            shown.append(co_movement(moves, str(self.by), self._moving))
+        return shown
+
+    def _sentences(self) -> list[str]:
+        if self.sampler is None:
+            return [f"{self.rows:,} rows"]
+        return in_words(
+            self.rows,
+            self.size,
+            replace=self.replace,
+            effective=self.effective_rows,
+            distinct=self.expected_distinct,
+            repeats=self.repeats,
+        )
+
+
+def report_on(
+    population: Population,
+    by: str | None,
+    size_of: Callable[[int], int],
+    *,
+    replace: bool,
+    positions: Positions | None = None,
+    pandas: bool = False,
+    parts: Sequence[pl.DataFrame] | None = None,
+) -> Report:
+    """Count a population and say what its sampler does.
+
+    Args:
+        population: the rows, with the labels where these are asked for.
+        by: name of the labels.
+        size_of: number of draws, of so many rows.
+        replace: with or without replacement.
+        positions: the rows that were drawn.
+        pandas: give the tables as pandas frames.
+        parts: what `count_part` gave of each part of the population, which is then not looked at.
+
+    Raises:
+        TQLError: the weights cannot be drawn by, or the plan cannot be evaluated.
+    """
+    arms = Arms(population.sampler, population.compile)
+    cells = count_cells(population, arms, size_of, replace=replace, positions=positions, parts=parts)
+    drawable = cells.table.drawable
+    labels = None if cells.labels is None else Labels.of(cells.labels, cells.rows)
+    tables = (
+        None if labels is None else _label_table(labels, cells, arms, weighted=population.sampler is not None),
+        _arm_table(cells, arms) if len(arms) else None,
+        _co_movement(labels, cells, arms) if labels is not None and not arms.defaults.all() else None,
+    )
+    native = tuple(table.to_pandas() if pandas and table is not None else table for table in tables)
+    size = cells.size if replace else min(cells.size, drawable)
+    return Report(
+        by=by,
+        sampler=population.text,
+        rows=cells.table.rows,
+        size=size,
+        replace=replace,
+        effective_rows=effective_rows(cells.table) if drawable else 0.0,
+        expected_distinct=expected_distinct(cells.table, size, replace=replace) if drawable else 0.0,
+        repeats=float(expected_draws(cells.table, size, replace=replace).max()) if drawable else 0.0,
+        labels=native[0],
+        arms=native[1],
+        co_movement=native[2],
+        _tables=tables,
+        _moving=tuple((np.flatnonzero(~arms.defaults) + 1).tolist()),
+    )
+
+
+def _label_table(labels: Labels, cells: Cells, arms: Arms, *, weighted: bool) -> pl.DataFrame:
+    asked = _asked(labels, cells, arms) if weighted else None
+    return _effects(labels.values.alias("label"), labels.sets.totals, cells, asked)
+
+
+def _arm_table(cells: Cells, arms: Arms) -> pl.DataFrame:
+    names = pl.Series("arm", [" ".join(arm.text.split()) for arm in arms.compiled], pl.String)
+    asked = np.array([np.nan if arm.constant is None else arm.constant for arm in arms.compiled])
+    return _effects(names, lambda values: (values @ cells.matched).astype(np.float64), cells, asked)
+
+
+def _effects(
+    names: pl.Series, sum_of: Callable[[Floats | Integers], Floats], cells: Cells, asked: Floats | None
+) -> pl.DataFrame:
+    """A row a name, before, expected and drawn; no expectation where nothing is asked."""
+    rows, expected = sum_of(cells.rows), sum_of(cells.expected)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = rows / cells.table.rows
+        columns: dict[str, Any] = {names.name: names, "rows": rows.astype(np.int64), "share": share}
+        if asked is not None:
+            total = cells.expected.sum()
+            after = np.minimum(expected / total if total > 0 else sum_of(cells.share), 1.0)  # not a rounding above
+            columns |= {"expected_share": after, "expected_count": expected, "asked": asked, "factor": after / share}
+        if cells.drawn is not None:
+            drawn = sum_of(cells.drawn)
+            columns |= {"drawn": drawn.astype(np.int64), "drawn_share": drawn / cells.drawn.sum()}
+    return pl.DataFrame(columns).with_columns(pl.selectors.float().exclude(names.name).fill_nan(None))
+
+
+def _asked(labels: Labels, cells: Cells, arms: Arms) -> Floats:
+    """The weight of an arm that matches just the rows that show a label, for each label; NaN without."""
+    asked = np.full(len(labels.values), np.nan)
+    there = cells.rows > 0
+    for place, arm in enumerate(arms.compiled):
+        matched = cells.matched[:, place] & there
+        if arm.constant is None or not matched.any():
+            continue
+        first = int(matched.argmax())
+        for label in labels.sets.labels[labels.sets.owner == first].tolist():
+            if np.isnan(asked[label]) and np.array_equal(labels.sets.having(label) & there, matched):
+                asked[label] = arm.constant
+    return asked
+
+
+def _co_movement(labels: Labels, cells: Cells, arms: Arms) -> pl.DataFrame:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        after = labels.sets.totals(cells.share)
+        factors = {
+            place: after / labels.sets.totals(cells.without[place]) for place in np.flatnonzero(~arms.defaults).tolist()
+        }
+    names: dict[str, int] = {}
+    for place in factors:
+        text = " ".join(arms.compiled[place].text.split())
+        names[text if text not in names else f"{text} (arm {place + 1})"] = place
+    columns = {"label": labels.values, **{name: factors[place] for name, place in names.items()}}
+    return pl.DataFrame(columns).with_columns(pl.selectors.float().exclude("label").fill_nan(None))

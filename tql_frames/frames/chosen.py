@@ -1,0 +1,145 @@
+"""Rows and columns of a frame as a frame of their own, which can be weighed, drawn from and queried in its turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+import polars as pl
+
+from tql_frames.errors import TQLError, TQLTypeError
+from tql_frames.frames.base import Column, Source
+from tql_frames.frames.polars import evaluate, picks_columns
+from tql_frames.planning import Scan, whole
+from tql_frames.sampling import Positions
+
+
+class Chosen:
+    """The rows of a frame at some positions, in their order, and some of its columns; None for all.
+
+    Attributes:
+        frame: the frame.
+
+    Example:
+        >>> import numpy as np
+        >>> from tql_frames.frames import source_of
+        >>> frame = source_of(pl.DataFrame({"age": [71, 34, 65]}))
+        >>> chosen = Chosen(frame, lambda: np.array([2, 2, 0]), [Column(0, "years")])
+        >>> chosen.evaluate({"half": pl.col("years") / 2})["half"].to_list()
+        [32.5, 32.5, 35.5]
+    """
+
+    def __init__(
+        self, frame: Source, positions_of: Callable[[], Positions], columns: Sequence[Column] | None = None
+    ) -> None:
+        """Note them; nothing is read."""
+        self.frame = frame
+        self._positions_of = positions_of
+        self._columns = columns
+        labels = frame.scan(frozenset()).labels
+        self._labels = labels if columns is None else tuple(each.label for each in columns)
+        sources = labels if columns is None else tuple(labels[each.origin] for each in columns)
+        # Of columns of one name the frame itself says that they cannot be told apart.
+        self._source = {label: source for label, source in zip(self._labels, sources, strict=True)}
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self._positions_of())
+
+    @property
+    def schema(self) -> Mapping[str, pl.DataType]:
+        """Polars type by column name."""
+        return _Renamed(self.frame.schema, self.names)
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """What the columns are called in the frame, by their names."""
+        return {name: str(source) for name, source in self._named()}
+
+    def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+        """Values of expressions by name, one a row."""
+        if any(picks_columns(expr) for expr in exprs.values()):
+            return evaluate(self._readable(), exprs)
+        names = list({name: None for expr in exprs.values() for name in expr.meta.root_names()})
+        return evaluate(self._read(names), exprs)
+
+    def column(self, name: str) -> pl.Series:
+        """A column of the rows."""
+        return self._read([name])[name]
+
+    def everything(self) -> pl.DataFrame:
+        """All columns.
+
+        Raises:
+            TQLTypeError: one has no Polars type, or no text of its own for a name.
+        """
+        for label in self._labels:
+            if not isinstance(label, str):
+                hint = "rename it, or select the columns that are wanted"
+                raise TQLTypeError(f"column {label!r} has a label that is no text, which Polars asks for", hint=hint)
+        return self._read([str(label) for label in self._labels])
+
+    def scan(self, names: frozenset[str] | None) -> Scan:
+        """The rows for a statement, read when its plan runs."""
+        wanted = None if names is None else frozenset(str(self._source[name]) for name in names & self._source.keys())
+        found = self.frame.scan(wanted)
+        dtypes = {label: found.dtypes[source] for label, source in self._source.items() if source in found.dtypes}
+        if names is not None:
+            dtypes = {label: dtype for label, dtype in dtypes.items() if label in names}
+        schema = {str(label): dtype for label, dtype in dtypes.items() if not isinstance(dtype, TQLError)}
+        if not schema:
+            schema = {"": pl.Null()}
+        plan = whole(pl.LazyFrame(schema=schema), lambda _: self._read(schema), schema)
+        return Scan(plan, self._labels, dtypes)
+
+    def of_frame(self, columns: Sequence[Column]) -> tuple[Column, ...]:
+        """Columns of these columns, by their places in the frame."""
+        own = self._columns
+        return tuple(each if own is None else Column(own[each.origin].origin, each.label) for each in columns)
+
+    def _named(self) -> Iterator[tuple[str, object]]:
+        """Names by which expressions know the columns, and the labels in the frame."""
+        return ((label, source) for label, source in self._source.items() if isinstance(label, str))
+
+    def _readable(self) -> pl.DataFrame:
+        """All columns with a text for a name, those of no Polars type as nulls: places count, too."""
+        names = [name for name, _ in self._named()]
+        found = self._read([name for name in names if self._is_readable(name)])
+        nulls = pl.repeat(None, found.height, dtype=pl.Null, eager=True)
+        return pl.DataFrame([found[name] if name in found.columns else nulls.alias(name) for name in names])
+
+    def _is_readable(self, name: str) -> bool:
+        try:
+            return self.schema[name] is not None
+        except TQLError:
+            return False
+
+    def _read(self, names: Iterable[str]) -> pl.DataFrame:
+        """Columns by name; one of nulls, as long, where there are none."""
+        positions = self._positions_of()
+        chosen = [name for name in names if name in self._source]
+        if not chosen:
+            return pl.DataFrame({"": pl.repeat(None, len(positions), dtype=pl.Null, eager=True)})
+        # A column under two names is read once.
+        sources = list(dict.fromkeys(str(self._source[name]) for name in chosen))
+        found = self.frame.read(sources, positions)
+        return pl.DataFrame([found[str(self._source[name])].alias(name) for name in chosen])
+
+
+class _Renamed(Mapping[str, pl.DataType]):
+    """A schema under other names; a type is looked up when it is asked for."""
+
+    def __init__(self, schema: Mapping[str, pl.DataType], sources: Mapping[str, str]) -> None:
+        self._schema, self._sources = schema, sources
+
+    def __getitem__(self, name: str) -> pl.DataType:
+        return self._schema[self._sources[name]]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._sources
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sources)
+
+    def __len__(self) -> int:
+        return len(self._sources)

@@ -1,0 +1,132 @@
+"""Samples that are kept as row positions, with how they were drawn; on disk, too.
+
+What makes them is loaded for the first view: most programs draw and keep none.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pandas as pd
+import polars as pl
+
+from tql_frames.arguments import Order
+
+if TYPE_CHECKING:
+    from tql_frames.views.view import View
+
+__all__ = ["View", "load_view", "view"]
+
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame, pd.DataFrame)
+
+
+def view(
+    frame: Frame,
+    sampler: str | pl.Expr,
+    limit: int | None = None,
+    *,
+    fraction: float | None = None,
+    replace: bool = True,
+    seed: int | None = None,
+    order: Order = "draw",
+    index: str | None = "index",
+    ignore_index: bool = False,
+    parameters: Sequence[object] | None = None,
+) -> View[Frame]:
+    """Draw rows of a frame and keep which they are, instead of the rows.
+
+    Args:
+        frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame. It is kept as it is now; of a pandas frame before
+            pandas 3 values that are written into it in place show in the view.
+        sampler: as `sample` takes it; or a whole statement, which begins with SELECT and gives rows and columns of the
+            frame: `*` or columns, WHERE, ORDER BY, LIMIT, SAMPLE BY, DISTINCT, set operations.
+        limit: as in `sample`, and so the following; of these a statement takes only `seed` and `index`.
+        fraction: rows to draw as a share of the frame's, instead of `limit`.
+        replace: with or without replacement.
+        seed: whole number >= 0 that fixes the rows: those of `sample` and `query` with the same seed.
+        order: `"draw"` or `"source"`.
+        index: Polars: name of the column of original row numbers in frames of the view; None for none.
+        ignore_index: pandas: number the rows of the view anew instead of keeping their labels.
+        parameters: values for the `?` of a statement.
+
+    Returns:
+        A view. Of a LazyFrame nothing runs before its rows are asked for. Then a plan of files is read in passes, as
+        `sample` does; any other is collected once, and held.
+
+    Raises:
+        TQLError: as `sample` and `query`; or the statement makes rows or columns that are not the frame's: GROUP BY,
+            JOIN, computed columns.
+
+    Example:
+        >>> df = pl.DataFrame({"age": [71, 34, 65]})
+        >>> young = view(df, "max_weight(age < 70: 1)", limit=3, seed=1)
+        >>> young.positions, young.counts().rows()
+        (array([1, 1, 2]), [(1, 2), (2, 1)])
+        >>> young.to_native().equals(df.tql.sample("max_weight(age < 70: 1)", limit=3, seed=1))
+        True
+        >>> young.sample("max_weight(age > 60: 1)", limit=1)["index"].to_list()
+        [2]
+    """
+    made: View[Frame] = _making().view_of(
+        frame,
+        sampler,
+        limit,
+        fraction=fraction,
+        replace=replace,
+        seed=seed,
+        order=order,
+        index=index,
+        ignore_index=ignore_index,
+        parameters=parameters,
+    )
+    return made
+
+
+def load_view(path: str | os.PathLike[str], frame: Frame) -> View[Frame]:
+    """The view that `View.save` saved, of the frame that it was saved of.
+
+    Args:
+        path: of the file.
+        frame: a frame that holds the same, of any kind; it is read once, to make sure. Columns may be in another order,
+            chunks of other sizes. Texts are the same as Categorical only if they were saved so: types count. NaN is NaN
+            and -0.0 is 0.0. Index labels of pandas frames count, their names do not.
+
+    Returns:
+        The view, with the same positions, steps, `message` and the time it was `saved`. Of a sampler that was a Polars
+        expression only the text is left.
+
+    Raises:
+        TQLError: the frame differs, and how: other values and in which columns, more or fewer rows, another order of
+            the rows, columns renamed, missing or new, other types, other index labels. Or the file is no view, or is
+            damaged in any byte.
+        OSError: the file cannot be read.
+
+    Example:
+        >>> from tempfile import mkdtemp
+        >>> df, path = pl.DataFrame({"age": [71, 34, 65]}), mkdtemp() + "/old.parquet"
+        >>> view(df, "max_weight(age > 60: 1)", limit=4, seed=1).save(path, "for the first test")
+        >>> load_view(path, df).positions
+        array([0, 0, 2, 2])
+        >>> load_view(path, df.sort("age"))
+        Traceback (most recent call last):
+            ...
+        tql_frames.TQLError: the frame is not the one that the view was saved of: it has the same rows in another order
+          bring them back into their order, or draw the view again: its file tells how
+    """
+    loaded: View[Frame] = _making().load(path, frame)
+    return loaded
+
+
+def __getattr__(name: str) -> Any:
+    if name == "View":
+        return _making().View
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+@cache
+def _making() -> Any:
+    return import_module("tql_frames.views.making")

@@ -1,0 +1,171 @@
+"""Rows of a frame that are kept as positions, and given as frames of any kind: what a view is below its provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Generic, TypeVar, cast, overload
+
+import numpy as np
+import pandas as pd
+import polars as pl
+from numpy.typing import NDArray
+
+from tql_frames.arguments import whole_number
+from tql_frames.errors import TQLError, TQLTypeError
+from tql_frames.frames import Chosen, Column, Source, check_columns, shared, to_pandas, to_polars
+from tql_frames.frames.once import once
+from tql_frames.sampling import Positions
+
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame, pd.DataFrame)
+
+
+class KeptRows(Generic[Frame]):
+    """Rows of a frame by their positions, and some of its columns.
+
+    Frames of them are made when they are asked for, each kind once, and are the caller's own. Of a LazyFrame nothing
+    runs before something is asked for that depends on its rows.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        columns: tuple[Column, ...] | None,
+        index: str | None,
+        ignore_index: bool,
+    ) -> None:
+        """Hold the frame; the rows of an eager one are found now.
+
+        Args:
+            source: the frame.
+            columns: those that are given; None for all, as they are.
+            index: as `sample` takes it.
+            ignore_index: as there.
+
+        Raises:
+            TQLError: a column has the name of the column of row numbers, or whatever `_find` raises.
+        """
+        check_columns(source, columns, index)
+        self._source, self._columns = source, columns
+        self._index, self._ignore_index = index, ignore_index
+        if not self._is_lazy:
+            len(self)
+
+    def _find(self) -> Positions:
+        """Positions of the rows in the frame, in their order; asked for once."""
+        raise NotImplementedError
+
+    @property
+    def source(self) -> Frame:
+        """The frame, as it was when the rows were chosen."""
+        return self._source.native  # type: ignore[return-value]
+
+    @once
+    def positions(self) -> NDArray[np.int64]:
+        """Positions of the rows in the frame, in their order, shape (k,); read-only.
+
+        Raises:
+            TQLError: of a LazyFrame, whatever `sample` and `query` raise when they are collected.
+        """
+        found = self._find().astype(np.int64)
+        found.setflags(write=False)
+        return found
+
+    @property
+    def index(self) -> Any:
+        """Index of the rows: a pandas Index of their labels, a Polars Series of row numbers."""
+        return self._source.labels(self.positions)
+
+    def counts(self) -> Any:
+        """How often each row was drawn that was drawn at all, in the order of the frame.
+
+        Returns:
+            Polars: a DataFrame of row numbers, named as in `sample`, and `count`. pandas: a Series `count` by label.
+
+        Example:
+            >>> import tql_frames
+            >>> pd.DataFrame({"w": [0, 1, 3]}, index=["a", "b", "c"]).tql.view("w", 8, seed=1).counts().to_dict()
+            {'b': 1, 'c': 7}
+        """
+        distinct, counts = np.unique(self.positions, return_counts=True)
+        return self._source.tally(distinct, counts.astype(np.int64))
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def to_native(self) -> Frame:
+        """The rows as a frame of the source's kind, just as `sample` or `query` gives them; a LazyFrame is a plan."""
+        if self._is_lazy:
+            return self._source.later(lambda: self.positions, self._columns)  # type: ignore[return-value]
+        return shared(self._rows)  # type: ignore[return-value, type-var]
+
+    def to_polars(self) -> pl.DataFrame:
+        """The rows as a Polars DataFrame, behind a column of row numbers unless `index=None` or `ignore_index=True`.
+
+        Raises:
+            TQLError: a column of a pandas frame has no Polars type, or no text for a name.
+        """
+        return shared(self._polars)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The rows as a pandas DataFrame; of a Polars frame with row numbers as labels unless `index=None`.
+
+        Raises:
+            TQLError: a column has no pandas type.
+        """
+        return shared(self._pandas)
+
+    @overload
+    def batches(self: KeptRows[pd.DataFrame], size: int) -> Iterator[pd.DataFrame]: ...
+    @overload
+    def batches(self: KeptRows[pl.DataFrame], size: int) -> Iterator[pl.DataFrame]: ...
+    @overload
+    def batches(self: KeptRows[pl.LazyFrame], size: int) -> Iterator[pl.DataFrame]: ...
+    def batches(self, size: int) -> Iterator[Any]:
+        """The rows as frames of at most `size` rows, made one after another; of a LazyFrame DataFrames.
+
+        Files that a LazyFrame scans are read once more, in batches; if the rows are in another order than theirs, all
+        are held meanwhile.
+
+        Raises:
+            TQLError: `size` is no whole number of at least 1.
+        """
+        number = whole_number(size)
+        if number is None or number < 1:
+            raise TQLError(f"size must be a whole number of at least 1, not {size!r}")
+        return self._source.batches(self.positions, self._columns, number)
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """What `to_polars` gives, for consumers of Arrow: `pl.DataFrame(view)`, `pyarrow.table(view)`, DuckDB.
+
+        Raises:
+            TQLError: as `to_polars`; or a column holds Python objects.
+        """
+        objects = next((name for name, dtype in self._polars.schema.items() if dtype == pl.Object), None)
+        if objects is not None:
+            raise TQLTypeError(f"column {objects!r} holds Python objects, for which Arrow has no type")
+        return self._polars.__arrow_c_stream__(requested_schema)
+
+    @property
+    def adapter(self) -> Chosen:
+        """The rows as the package reads them, to weigh, draw from and query them."""
+        return Chosen(self._source, lambda: self.positions, self._columns)
+
+    @property
+    def _is_lazy(self) -> bool:
+        return self._source.kind.endswith("LazyFrame")
+
+    @once
+    def _rows(self) -> pl.DataFrame | pd.DataFrame:
+        return cast(pl.DataFrame | pd.DataFrame, self._source.take(self.positions, self._columns))
+
+    @once
+    def _polars(self) -> pl.DataFrame:
+        if isinstance(self._rows, pl.DataFrame):
+            return self._rows
+        return to_polars(self.adapter, self.positions, None if self._ignore_index else self._index)
+
+    @once
+    def _pandas(self) -> pd.DataFrame:
+        if isinstance(self._rows, pd.DataFrame):
+            return self._rows
+        return to_pandas(self._rows, self.positions, self._index)

@@ -1,0 +1,94 @@
+"""How views come to be: of a frame and a sampler or statement, or from a file and the frame that it was saved of."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TypeVar
+
+import pandas as pd
+import polars as pl
+
+from tql_frames.arguments import Order, check_flag, check_index
+from tql_frames.errors import TQLError
+from tql_frames.frames import source_of
+from tql_frames.language import is_statement
+from tql_frames.views.choosing import choose
+from tql_frames.views.saved import Description, Fingerprint, differences, fingerprint, read_file
+from tql_frames.views.view import View
+
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame, pd.DataFrame)
+
+
+def view_of(
+    frame: Frame,
+    sampler: str | pl.Expr,
+    limit: int | None,
+    *,
+    fraction: float | None,
+    replace: bool,
+    seed: int | None,
+    order: Order,
+    index: str | None,
+    ignore_index: bool,
+    parameters: Sequence[object] | None,
+) -> View[Frame]:
+    """A view of a frame; arguments and errors as of `tql_frames.view`."""
+    check_index(index)
+    check_flag("ignore_index", ignore_index)
+    source = source_of(frame, index, ignore_index)
+    if ignore_index and isinstance(sampler, str) and is_statement(sampler):
+        raise TQLError("ignore_index= cannot be given with a statement", hint="call reset_index on the rows")
+    choice = choose(
+        source,
+        sampler,
+        limit,
+        fraction=fraction,
+        replace=replace,
+        seed=seed,
+        order=order,
+        parameters=parameters,
+    )
+    return View(
+        source,
+        (choice.step,),
+        choice.find,
+        choice.columns,
+        index=index,
+        ignore_index=bool(ignore_index),
+        choice=choice,
+        origin=source,
+    )
+
+
+def load(path: str | os.PathLike[str], frame: Frame) -> View[Frame]:
+    """The view of a file; arguments and errors as of `tql_frames.load_view`."""
+    positions, values = read_file(path)
+    saved = Description.from_json(values)
+    pandas = isinstance(frame, pd.DataFrame)
+    ignore_index = saved.ignore_index and pandas
+    index = None if saved.ignore_index else saved.index
+    if pandas and index is not None:
+        index = "index"
+    source = source_of(frame, index, ignore_index)
+    # Looked at first, since the rest takes a pass over the whole frame.
+    found = Fingerprint(source.rows, (), (), "")
+    if found.rows == saved.frame.rows:
+        found = fingerprint(source)
+    wrong = differences(saved.frame, found)
+    if wrong is not None:
+        if saved.kind.split()[0] != source.kind.split()[0] and " of type " in wrong.message:
+            wrong.hint = f"it was saved of a {saved.kind}; load it with one, or convert the columns"
+        raise wrong
+    labels = source.scan(frozenset()).labels
+    origin = source if len(saved.steps) == 1 else None
+    return View(
+        source,
+        saved.steps,
+        lambda: positions,
+        saved.columns_in(found, labels),
+        index=index,
+        ignore_index=ignore_index,
+        origin=origin,
+        description=saved,
+    )

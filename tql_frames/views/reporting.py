@@ -1,0 +1,49 @@
+"""What came of a view: its draws beside the rows that they were made from, as a report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from tql_frames.analysis import Report, population_of, report_on, sampled_by
+from tql_frames.errors import TQLError
+from tql_frames.frames import Readable, Source
+
+if TYPE_CHECKING:
+    from tql_frames.views.view import View
+
+
+def report_on_view(view: View[Any], source: Source, by: str | None) -> Report:
+    """A report on a view; arguments and errors as of `View.report`."""
+    if not (by is None or isinstance(by, str)):
+        raise TQLError(f"by must be the name of a column, not {by!r}")
+    pandas = source.kind.startswith("pandas")
+    step, drawn = view.steps[-1], view.drawn
+    origin: Readable = source
+    sampler: str | pl.Expr | None = None
+    if view.origin is None or (step.kind == "expression" and view.choice is None):
+        drawn = view.positions  # what they were drawn from, or by, was not saved
+    else:
+        origin = view.origin
+        if step.kind == "statement":
+            sampled = sampled_by(origin, step.text, step.parameters, by, step.seed)
+            if sampled is not None and sampled.population.row is not None:
+                return report_on(
+                    sampled.population,
+                    by,
+                    lambda rows: len(view),
+                    replace=sampled.replace,
+                    positions=drawn,
+                    pandas=pandas,
+                )
+        elif step.kind == "sampler":
+            sampler = step.text
+        else:
+            assert view.choice is not None and view.choice.weigher is not None
+            expression = view.choice.weigher.sampler
+            assert isinstance(expression, pl.Expr)
+            sampler = expression
+    population = population_of(origin, by, sampler, step.seed)
+    replace = step.replace is not False
+    return report_on(population, by, lambda rows: len(view), replace=replace, positions=drawn, pandas=pandas)

@@ -1,0 +1,263 @@
+"""Digests of the values of a column, and a number a row that tells rows apart whatever their order.
+
+Both depend on the values alone: not on chunks, slices, what lies under nulls, or the versions of the libraries. Which
+columns there are, and of what types, is in `fingerprint`.
+
+Values are read in their Arrow layout. Each kind of buffer has a SHA-256 of its own, which goes on from one piece of a
+column to the next: positions of nulls, lengths of texts and lists, and values that are not null. Values that Polars
+takes for equal are equal here: NaN is NaN whatever its bits, and -0.0 is 0.0.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.uint64]
+"""A number a row; sums and products of them are modulo 2**64."""
+
+_BASE = 0x9E3779B97F4A7C15  # of polynomials over bytes and items; odd, so that it has an inverse modulo 2**64
+_NULL = 0xC2B2AE3D27D4EB4F
+_LENGTH = 0x165667B19E3779F9
+_LONG = 1024  # bytes from which on a text has a SHA-256 of its own
+
+
+class Digest:
+    """The digest of an Arrow type's values, piece by piece.
+
+    Example:
+        >>> whole, pieces = digest_of(pa.int64()), digest_of(pa.int64())
+        >>> numbers = whole.add(pa.array([1, None, 3]))
+        >>> for piece in (pa.array([1, None]), pa.array([3])):
+        ...     numbers = pieces.add(piece)
+        >>> whole.value() == pieces.value()
+        True
+    """
+
+    def __init__(self, parts: Sequence[Digest] = ()) -> None:
+        """Begin with no values; `parts` digest what the values consist of."""
+        self._parts = parts
+        self._rows = 0
+        self._nulls = hashlib.sha256()
+        self._lengths = hashlib.sha256()
+        self._values = hashlib.sha256()
+
+    def add(self, array: pa.Array) -> Numbers:
+        """Go on with the next values; returns their numbers, shape (n,)."""
+        if array.null_count:
+            valid = array.is_valid().to_numpy(zero_copy_only=False)
+            self._nulls.update((np.flatnonzero(~valid) + self._rows).astype("<u8").data)
+            numbers = np.full(len(array), _NULL, np.uint64)
+            numbers[valid] = self._add(array.drop_null())
+        else:
+            numbers = self._add(array)
+        self._rows += len(array)
+        return numbers
+
+    def value(self) -> bytes:
+        """The digest of all values so far, 32 bytes."""
+        own = [self._nulls.digest(), self._lengths.digest(), self._values.digest()]
+        parts = [part.value() for part in self._parts]
+        return hashlib.sha256(b"".join([self._rows.to_bytes(8, "little"), *own, *parts])).digest()
+
+    def _add(self, array: pa.Array) -> Numbers:
+        """Go on with values of which none is null."""
+        return np.zeros(len(array), np.uint64)  # as of the null type, which has none
+
+
+class _Fixed(Digest):
+    """Numbers, dates and times, decimals: as many bytes each."""
+
+    def __init__(self, width: int, floating: bool) -> None:
+        super().__init__()
+        self._width, self._floating = width, floating
+
+    def _add(self, array: pa.Array) -> Numbers:
+        if not len(array):
+            return np.zeros(0, np.uint64)
+        width = self._width
+        first = array.offset * width
+        raw = np.frombuffer(array.buffers()[1], np.uint8)[first : first + len(array) * width]
+        if self._floating:
+            values = raw.view(f"<f{width}")
+            with np.errstate(invalid="ignore"):  # of a signalling NaN
+                values = values + values.dtype.type(0)
+            values[np.isnan(values)] = np.nan
+            raw = values.view(np.uint8)
+        self._values.update(raw.data)
+        if width <= 8:
+            numbers: Numbers = raw.view(f"<u{width}").astype(np.uint64)
+            return numbers
+        return _polynomial(raw.view("<u8").reshape(len(array), -1))
+
+
+class _Truth(Digest):
+    """Truth values, a byte each."""
+
+    def _add(self, array: pa.Array) -> Numbers:
+        values: NDArray[np.uint8] = array.to_numpy(zero_copy_only=False).astype(np.uint8)
+        self._values.update(values.data)
+        return values.astype(np.uint64)
+
+
+class _Text(Digest):
+    """Text and bytes, with 64-bit offsets."""
+
+    def _add(self, array: pa.Array) -> Numbers:
+        if not len(array):
+            return np.zeros(0, np.uint64)
+        _, offsets, values = array.buffers()
+        bounds = np.frombuffer(offsets, "<i8")[array.offset : array.offset + len(array) + 1]
+        raw = np.frombuffer(values or b"", np.uint8)[bounds[0] : bounds[-1]]
+        bounds = bounds - bounds[0]
+        lengths = np.diff(bounds)
+        self._lengths.update(lengths.astype("<u8").data)
+        self._values.update(raw.data)
+        # Not a number of each row by a loop, but for long texts, of which there are few: as many bytes of short ones
+        # take longer.
+        long = np.flatnonzero(lengths >= _LONG)
+        if not len(long):
+            return _polynomials(raw, bounds)
+        short = np.where(lengths < _LONG, lengths, 0)
+        kept = np.repeat(lengths < _LONG, lengths)
+        numbers = _polynomials(raw[kept], np.concatenate([[0], np.cumsum(short)]))
+        for row in long.tolist():
+            value = hashlib.sha256(raw[bounds[row] : bounds[row + 1]].data).digest()
+            numbers[row] = int.from_bytes(value[:8], "little")
+        return numbers
+
+
+class _Decoded(Digest):
+    """Values by number, as of Categorical and Enum: the values themselves."""
+
+    def __init__(self, plain: Digest, target: pa.DataType) -> None:
+        super().__init__()
+        self._plain, self._target = plain, target
+
+    def add(self, array: pa.Array) -> Numbers:
+        return self._plain.add(pc.cast(array.dictionary_decode(), self._target))
+
+    def value(self) -> bytes:
+        return self._plain.value()
+
+
+class _Stored(Digest):
+    """An extension type: what it is stored as."""
+
+    def __init__(self, storage: Digest) -> None:
+        super().__init__()
+        self._storage = storage
+
+    def add(self, array: pa.Array) -> Numbers:
+        return self._storage.add(array.storage)
+
+    def value(self) -> bytes:
+        return self._storage.value()
+
+
+class _List(Digest):
+    """Lists, with 64-bit offsets."""
+
+    def _add(self, array: pa.Array) -> Numbers:
+        if not len(array):
+            return np.zeros(0, np.uint64)
+        bounds = array.offsets.to_numpy()
+        items = array.values.slice(int(bounds[0]), int(bounds[-1] - bounds[0]))
+        bounds = bounds - bounds[0]
+        self._lengths.update(np.diff(bounds).astype("<u8").data)
+        return _polynomials(self._parts[0].add(items), bounds)
+
+
+class _FixedList(Digest):
+    """Lists of one length."""
+
+    def _add(self, array: pa.Array) -> Numbers:
+        size = array.type.list_size
+        items = array.values.slice(array.offset * size, len(array) * size)
+        return _polynomial(self._parts[0].add(items).reshape(len(array), size))
+
+
+class _Struct(Digest):
+    """Structs: their fields in order."""
+
+    def _add(self, array: pa.Array) -> Numbers:
+        fields = [part.add(values) for part, values in zip(self._parts, array.flatten(), strict=True)]
+        return _polynomial(np.stack(fields, axis=1)) if fields else np.zeros(len(array), np.uint64)
+
+
+def digest_of(dtype: pa.DataType) -> Digest:
+    """The digest for values of an Arrow type, as Polars writes it with `CompatLevel.oldest()`.
+
+    Raises:
+        TypeError: it is none of these.
+    """
+    types = pa.types
+    if types.is_null(dtype):
+        return Digest()
+    if types.is_boolean(dtype):
+        return _Truth()
+    if types.is_large_string(dtype) or types.is_large_binary(dtype):
+        return _Text()
+    if types.is_dictionary(dtype):
+        target = pa.large_string() if types.is_string(dtype.value_type) else dtype.value_type
+        return _Decoded(digest_of(target), target)
+    if types.is_large_list(dtype):
+        return _List([digest_of(dtype.value_type)])
+    if types.is_fixed_size_list(dtype):
+        return _FixedList([digest_of(dtype.value_type)])
+    if types.is_struct(dtype):
+        return _Struct([digest_of(dtype.field(place).type) for place in range(dtype.num_fields)])
+    if isinstance(dtype, pa.BaseExtensionType):
+        return _Stored(digest_of(dtype.storage_type))
+    if types.is_primitive(dtype) or types.is_decimal(dtype):
+        return _Fixed(dtype.bit_width // 8, types.is_floating(dtype))
+    raise TypeError(f"values of Arrow type {dtype}")
+
+
+def mixed(numbers: Numbers) -> Numbers:
+    """Each number scrambled, so that the sum of several is their own; splitmix64 (Steele et al. 2014)."""
+    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return numbers ^ (numbers >> np.uint64(31))
+
+
+def _polynomial(rows: Numbers) -> Numbers:
+    """The polynomial of each row of a matrix, shape (n, k) to (n,), plus what tells its length."""
+    found: Numbers = rows @ _powers(_BASE, rows.shape[1]) + _lengths(np.full(len(rows), rows.shape[1]))
+    return found
+
+
+def _polynomials(items: NDArray[np.uint8] | Numbers, bounds: NDArray[np.int64]) -> Numbers:
+    """The polynomials of runs of items, which `bounds` divide, plus what tells their lengths.
+
+    Sums from the first item on are taken once, with powers that go on; the difference of two of them is divided by the
+    power that its run began with.
+    """
+    sums = np.zeros(len(items) + 1, np.uint64)
+    np.multiply(items, _powers(_BASE, len(items)), out=sums[1:])
+    np.cumsum(sums[1:], out=sums[1:])
+    inverse = _powers(pow(_BASE, -1, 2**64), len(items) + 1)
+    starts, stops = bounds[:-1], bounds[1:]
+    return (sums[stops] - sums[starts]) * inverse[starts] + _lengths(stops - starts)
+
+
+def _lengths(lengths: NDArray[np.int64]) -> Numbers:
+    return (lengths.astype(np.uint64) + np.uint64(1)) * np.uint64(_LENGTH)
+
+
+def _powers(base: int, count: int) -> Numbers:
+    """The first powers of a base, from 1 on, shape (count,)."""
+    return _table(base, max(count - 1, 1).bit_length())[:count]
+
+
+@lru_cache(maxsize=40)
+def _table(base: int, bits: int) -> Numbers:
+    powers = np.full(2**bits, base, np.uint64)
+    powers[0] = 1
+    return np.multiply.accumulate(powers)

@@ -1,0 +1,234 @@
+"""What a frame holds, in a few hundred bytes: its columns, a digest of each, and one of the rows in any order.
+
+How two of them differ, in words, is in `differences`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from tql_frames.compiler.types import instance
+from tql_frames.errors import TQLTypeError
+from tql_frames.frames import Contents, Part, Source
+from tql_frames.sampling import cores, in_threads
+from tql_frames.views.saved.digests import Digest, Numbers, digest_of, mixed
+
+_BYTES = 1_048_576  # of a piece of a column: it and what is made of it stay near the processor
+_ROWS = 131_072  # of a piece, at the most
+
+
+@dataclass(frozen=True)
+class ColumnPrint:
+    """A column, or a level of an index.
+
+    Attributes:
+        name: its label as Python writes it, which tells 5 from '5'.
+        type: Polars type, in words that are the same in all versions.
+        digest: of its values in their order, 64 hexadecimal digits.
+    """
+
+    name: str
+    type: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a frame holds.
+
+    Attributes:
+        rows: number of rows.
+        columns: its columns in order.
+        levels: levels of the index of a pandas frame.
+        bag: of the rows in any order, without the index, 16 hexadecimal digits; equal bags are very likely, not surely,
+            of equal rows.
+    """
+
+    rows: int
+    columns: tuple[ColumnPrint, ...]
+    levels: tuple[ColumnPrint, ...]
+    bag: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Its attributes."""
+        columns, index = (
+            [[each.name, each.type, each.digest] for each in part] for part in (self.columns, self.levels)
+        )
+        return {"rows": self.rows, "columns": columns, "index": index, "bag": self.bag}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Fingerprint:
+        """The fingerprint of such attributes."""
+        columns, levels = (tuple(ColumnPrint(*each) for each in values[part]) for part in ("columns", "index"))
+        return cls(values["rows"], columns, levels, values["bag"])
+
+
+def fingerprint(frame: Source) -> Fingerprint:
+    """The fingerprint of a frame; all of it is read, once, and no more is held than it holds itself.
+
+    Raises:
+        TQLTypeError: a column holds Python objects, or values of no Polars type.
+        TQLError: its rows cannot be read.
+
+    Example:
+        >>> from tql_frames.frames import source_of
+        >>> frame, chunks = pl.DataFrame({"age": [71, 34]}), pl.DataFrame({"age": [[71], [34]]}).explode("age")
+        >>> fingerprint(source_of(frame)) == fingerprint(source_of(chunks))
+        True
+    """
+    columns: list[_Column] = []
+    levels: list[_Column] = []
+    bag = 0
+    for contents in frame.contents():
+        if not columns and not levels:
+            columns = [_Column(name) for name in _names(contents.columns)]
+            levels = [_Column(f"index level {place}") for place in range(len(contents.levels))]
+        bag = (bag + _add(columns, levels, contents)) % 2**64
+    return Fingerprint(frame.rows, _prints(columns), _prints(levels), f"{bag:016x}")
+
+
+class _Column:
+    """A column on the way to its fingerprint."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._type: str | None = None
+        self._digest = Digest()
+        # Of the name, so that the order of columns does not count; odd, so that nothing gets lost.
+        self._factor = np.uint64(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little") | 1)
+        self._piece = 1024
+
+    def add(self, part: Part) -> Iterator[tuple[int, Numbers]]:
+        """Go on with the next rows; yields places and numbers to add up with those of other columns."""
+        try:
+            series = part.values()
+        except TQLTypeError as fault:
+            raise self._refusal(fault.message, fault.hint) from None
+        if self._type is None:
+            self._type = type_words(instance(series.dtype))
+            self._digest = self._digest_of(series)
+        series = _without_wide_integers(series)
+        start = 0
+        while start < len(series):
+            array = _arrow(series.slice(start, self._piece))
+            yield start, self._digest.add(array) * self._factor
+            start += len(array)
+            wanted = int(len(array) * _BYTES / max(array.nbytes, 1))
+            self._piece = max(min(wanted, 4 * self._piece, _ROWS), self._piece // 4, 1)
+
+    def print(self) -> ColumnPrint:
+        """What was found."""
+        assert self._type is not None
+        return ColumnPrint(self._name, self._type, self._digest.value().hex())
+
+    def _digest_of(self, series: pl.Series) -> Digest:
+        if series.dtype == pl.Object:
+            raise self._refusal(f"column {self._name} holds Python objects")
+        try:
+            return digest_of(_arrow(_without_wide_integers(series.clear())).type)
+        except (TypeError, pa.ArrowException, pl.exceptions.PolarsError) as fault:
+            raise self._refusal(f"column {self._name} holds {fault}") from None
+
+    def _refusal(self, reason: str, hint: str | None = None) -> TQLTypeError:
+        advice = "save a view of a frame without it, or turn it into values of a Polars type"
+        return TQLTypeError(f"{reason}: its values cannot be compared with later ones", hint=hint or advice)
+
+
+def _add(columns: Sequence[_Column], levels: Sequence[_Column], contents: Contents) -> int:
+    """Go on with some rows, all columns at the same time; returns their bag."""
+    lock = threading.Lock()
+    total = np.zeros(0, np.uint64)
+
+    def run(pairs: Iterator[tuple[_Column, Part]]) -> None:
+        nonlocal total
+        for column, part in pairs:
+            for start, numbers in column.add(part):
+                if column in levels:
+                    continue
+                stop = start + len(numbers)
+                with lock:
+                    if len(total) < stop:
+                        total = np.concatenate([total, np.zeros(max(stop, 2 * start) - len(total), np.uint64)])
+                    total[start:stop] += numbers
+
+    pairs = [*zip(columns, contents.columns, strict=True), *zip(levels, contents.levels, strict=True)]
+    if pairs:
+        in_threads(run, [iter(pairs)] * min(len(pairs), cores()))
+    blocks = (total[start : start + _ROWS] for start in range(0, len(total), _ROWS))
+    return sum(int(mixed(block).sum(dtype=np.uint64)) for block in blocks)
+
+
+def _prints(columns: Sequence[_Column]) -> tuple[ColumnPrint, ...]:
+    return tuple(each.print() for each in columns)
+
+
+def _names(parts: Sequence[Part]) -> list[str]:
+    """Labels as Python writes them; further columns of one label by number."""
+    seen: Counter[str] = Counter()
+    names = []
+    for part in parts:
+        name = repr(part.label)
+        seen[name] += 1
+        names.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return names
+
+
+def type_words(dtype: pl.DataType) -> str:
+    """A Polars type in words that are the same in all versions.
+
+    Example:
+        >>> type_words(pl.List(pl.Categorical())), type_words(pl.Datetime("us", "UTC"))
+        ('List(Categorical)', 'Datetime(us, UTC)')
+    """
+    match dtype:
+        case pl.Struct(fields=fields):
+            inner = [f"{each.name!r}: {type_words(instance(each.dtype))}" for each in fields]
+        case pl.Array():
+            inner = [type_words(instance(dtype.inner)), str(dtype.size)]
+        case pl.List():
+            inner = [type_words(instance(dtype.inner))]
+        case pl.Datetime(time_unit=unit, time_zone=zone):
+            inner = [unit] if zone is None else [unit, zone]
+        case pl.Duration(time_unit=unit):
+            inner = [unit]
+        case pl.Decimal(precision=precision, scale=scale):
+            inner = [str(precision or 38), str(scale)]
+        case pl.Enum(categories=categories):
+            inner = [repr(each) for each in categories.to_list()]
+        case _:
+            # Types of other libraries, which only new Polars knows, tell more by their text than by their class.
+            return str(dtype) if hasattr(dtype, "ext_name") else type(dtype).__name__
+    return f"{type(dtype).__name__}({', '.join(inner)})"
+
+
+def _arrow(series: pl.Series) -> pa.Array:
+    return series.to_arrow(compat_level=pl.CompatLevel.oldest())
+
+
+_WIDE = tuple(getattr(pl, name) for name in ("Int128", "UInt128") if hasattr(pl, name))
+
+
+def _without_wide_integers(series: pl.Series) -> pl.Series:
+    """The same values, integers of 128 bits as text: Arrow has no type for them."""
+    target = _narrow(instance(series.dtype))
+    return series if target == series.dtype else series.cast(target)
+
+
+def _narrow(dtype: pl.DataType) -> pl.DataType:
+    match dtype:
+        case pl.List(inner=inner):
+            return pl.List(_narrow(instance(inner)))
+        case pl.Array():
+            return pl.Array(_narrow(instance(dtype.inner)), dtype.size)
+        case pl.Struct(fields=fields):
+            return pl.Struct({each.name: _narrow(instance(each.dtype)) for each in fields})
+    return pl.String() if isinstance(dtype, _WIDE) else dtype
