@@ -38,6 +38,20 @@ def test_examples_show_what_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
     assert runner.summarize(verbose=False).failed == 0
 
 
+@pytest.mark.parametrize("name", ["choosing-weights.md"])
+def test_examples_of_other_pages_show_what_they_say(name: str) -> None:
+    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    runner = doctest.DocTestRunner()
+    names: dict[str, object] = {}
+    blocks = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    assert len(blocks) > 3
+    for block in blocks:
+        test = doctest.DocTestParser().get_doctest(block, names, name, name, 0)
+        runner.run(test, clear_globs=False)
+        names.update(test.globs)
+    assert runner.summarize(verbose=False).failed == 0
+
+
 # --- what the examples show ------------------------------------------------------------------------------------------
 
 
