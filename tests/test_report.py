@@ -15,11 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tql_frames
+from tql_frames.analysis import Expectations
 from tql_frames.errors import TQLError, WeightError
+from tql_frames.frames import adapt
 
 XRAYS = tql_frames.datasets.chest_xray()
 ARMS = {"Hernia": 20, "Pneumonia": 8, "Fibrosis": 5, "Edema": 5, "Emphysema": 2}
 TEXT = ", ".join(f"contains(findings, '{name}'): {weight}" for name, weight in ARMS.items()) + ", True: 1"
+SAMPLERS = [f"max_weight({TEXT})", f"sum_weight({TEXT})", "max_weight(age > 60: age, True: 9)"]
 
 
 def by_hand(frame: pl.DataFrame, by: str, weights: np.ndarray) -> dict[Any, tuple[int, float]]:
@@ -72,9 +75,7 @@ def test_shares_are_those_of_the_rows_and_of_a_million_draws(choice: str, where:
     assert abs(counts["Hernia"] - raw) > 50 * np.sqrt(raw)  # which a sampler without weights would not give
 
 
-@pytest.mark.parametrize(
-    "sampler", [f"max_weight({TEXT})", f"sum_weight({TEXT})", "max_weight(age > 60: age, True: 9)"]
-)
+@pytest.mark.parametrize("sampler", SAMPLERS)
 def test_numbers_of_the_whole(sampler: str) -> None:
     weights = XRAYS.tql.weights(sampler).to_numpy()
     chance = weights / weights.sum()
@@ -87,9 +88,7 @@ def test_numbers_of_the_whole(sampler: str) -> None:
     assert drawn.n_unique() == pytest.approx(report.expected_distinct, rel=0.01)
 
 
-@pytest.mark.parametrize(
-    "sampler", [f"max_weight({TEXT})", f"sum_weight({TEXT})", "max_weight(age > 60: age, True: 9)"]
-)
+@pytest.mark.parametrize("sampler", SAMPLERS)
 def test_arms_and_how_they_move_labels(sampler: str) -> None:
     report = XRAYS.tql.report("findings", sampler)
     weights = XRAYS.tql.weights(sampler)
@@ -375,3 +374,36 @@ def test_plot_of_a_view() -> None:
     assert chart["data"]["values"][0].keys() == {"label", "raw", "expected", "drawn"}
     assert "raw as in 1,000 rows" in str(chart["title"])
     assert chart["data"]["values"][0]["raw"] == pytest.approx(1000 * 60412 / 112120)
+
+
+@pytest.mark.parametrize(("kind", "replace"), [("eager", True), ("eager", False), ("lazy", True), ("pandas", False)])
+def test_expectations_from_combinations_are_those_of_the_rows(kind: str, replace: bool) -> None:
+    few = XRAYS.head(20_000)
+    frame: Any = {"eager": few, "lazy": few.lazy(), "pandas": few.to_pandas()}[kind]
+    expectations = Expectations(adapt(frame), "findings")
+    for sampler in [*SAMPLERS, "age", "max_weight(age > 60: sqrt(age), sex = 'F': 2)", "row_number()"]:
+        report = expectations.report(sampler, 5000, replace=replace)
+        direct = few.tql.report("findings", sampler, 5000, replace=replace)
+        pl.testing.assert_frame_equal(report.labels, direct.labels, rel_tol=1e-9, check_dtypes=False)
+        assert report.effective_rows == pytest.approx(direct.effective_rows)
+        assert report.expected_distinct == pytest.approx(direct.expected_distinct)
+    assert expectations.is_counted("max_weight(age > 80: 100)") and expectations.is_counted("True")
+    assert not expectations.is_counted("view") and not expectations.is_counted("row_number()")
+
+
+def test_expectations_tell_of_rows_what_is_wrong() -> None:
+    expectations = Expectations(adapt(XRAYS), "findings")
+    with pytest.raises(WeightError, match="negative weight in 36,616 rows, the first row 39"):
+        expectations.report("age - 40")
+    with pytest.raises(TQLError, match="unknown column 'agee'"):
+        expectations.report("agee")
+    with pytest.raises(WeightError, match="no row can be drawn: the weight is 0 in all 112,120 rows"):
+        expectations.report("age * 0")
+
+
+def test_expectations_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    expectations = Expectations(adapt(XRAYS), "findings")
+    expectations.report("max_weight(age > 60: 2, view = 'PA': 3)")
+    monkeypatch.setattr(expectations, "_frame", None)  # which is not looked at again
+    monkeypatch.setattr(expectations, "_named", lambda sampler: frozenset({"age", "findings"}))
+    assert expectations.report("max_weight(age > 70: 5)").rows == 112_120

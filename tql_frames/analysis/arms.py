@@ -22,7 +22,7 @@ from tql_frames.language.replacing import replaced
 from tql_frames.language.tree import Node
 from tql_frames.sampling import Floats
 
-_OF_ROWS = {"random", "row_number", "data"}  # functions that give rows of equal arguments different values
+OF_ROWS = {"random", "row_number", "data"}  # functions that give rows of equal arguments different values
 
 
 class Arms:
@@ -122,4 +122,4 @@ class Arms:
     def _is_known(self, node: Node) -> bool:
         if isinstance(node, tree.Column):
             return node.frame is None and node.name in {str(place) for place in range(len(self))}
-        return not isinstance(node, tree.Call) or (node.name in FUNCTIONS and node.name not in _OF_ROWS)
+        return not isinstance(node, tree.Call) or (node.name in FUNCTIONS and node.name not in OF_ROWS)

@@ -6,12 +6,13 @@ from arms in `arms`, how often rows are expected in `expectation`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from polars.lazyframe.group_by import LazyGroupBy
 
 from tql_frames.analysis.arms import Arms
 from tql_frames.analysis.expectation import expected_draws
@@ -130,6 +131,8 @@ class _Counting:
         names = Names.apart_from(self._plan.clone().collect_schema())
         self._label, self._rows, self._drawn = names.new("label"), names.new("rows"), names.new("drawn")
         self._weight, self._bad, self._any = names.new("weight"), names.new("bad"), names.new("any")
+        self._times = population.times
+        self._each: pl.Expr | None = None  # the weight of a row
         self._words = {names.new("arms"): first for first in range(0, len(arms), _WORD)}
         self._keys = {name: arms.number(first, _WORD) for name, first in self._words.items()}
         self._sums: dict[str, pl.Expr] = {}
@@ -139,22 +142,36 @@ class _Counting:
         if self._by_row:
             assert self._sampler is not None
             weight = self._sampler.weight if isinstance(self._sampler, CompiledSampler) else self._sampler
-            (self._keys if self._by_weight else self._sums)[self._weight] = weight
+            self._each = weight
+            (self._keys if self._by_weight else self._sums)[self._weight] = (
+                weight if self._by_weight else self._of_all(weight)
+            )
             self._sums[self._bad] = Weigher(self._sampler).bad.cast(pl.UInt32)
             self._without = [names.new("without") for _ in range(len(arms))]
-            self._sums |= dict(zip(self._without, arms.without(), strict=True))
+            self._sums |= dict(zip(self._without, map(self._of_all, arms.without()), strict=True))
         if positions is not None:
             assert population.row is not None
             self._sums[self._drawn] = _times(positions, population.row)
         self._keys = self._keys or {self._any: pl.lit(True)}
 
+    def _of_all(self, weight: pl.Expr) -> pl.Expr:
+        """The weight of all rows that a row stands for."""
+        return weight if self._times is None else weight * self._times
+
     def collect(self) -> pl.DataFrame:
         """Run the query."""
-        exprs = {**self._keys, **self._sums}
-        plan = self._plan.with_columns(**exprs).select([column(name) for name in exprs])
         sums = [column(name).sum() for name in self._sums]
-        found = plan.group_by([column(name) for name in self._keys]).agg(pl.len().alias(self._rows), *sums)
-        return found.collect(engine="streaming")
+        return self._grouped(self._keys, self._sums).agg(self._number, *sums).collect(engine="streaming")
+
+    def _grouped(self, keys: Mapping[str, pl.Expr], sums: Mapping[str, pl.Expr]) -> LazyGroupBy:
+        exprs = {**keys, **sums, **({} if self._times is None else {self._rows: self._times})}
+        plan = self._plan.with_columns(**exprs).select([column(name) for name in exprs])
+        return plan.group_by([column(name) for name in keys])
+
+    @property
+    def _number(self) -> pl.Expr:
+        """How many rows there are in a group."""
+        return pl.len().alias(self._rows) if self._times is None else column(self._rows).sum()
 
     def together(self, parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
         """What the query would give of all parts of a population, from what it gave of each."""
@@ -215,8 +232,8 @@ class _Counting:
         """The strata of the population."""
         each, rows = self.weight_of_row(counted), counted.rows
         if each is None:
-            plan = self._plan.with_columns(self._sums[self._weight].alias(self._weight)).select(column(self._weight))
-            found = plan.group_by(column(self._weight)).agg(pl.len().alias(self._rows)).collect(engine="streaming")
+            assert self._each is not None
+            found = self._grouped({self._weight: self._each}, {}).agg(self._number).collect(engine="streaming")
             each, rows = found[self._weight].to_numpy(), found[self._rows].to_numpy().astype(np.int64)
         weights, places = np.unique(each, return_inverse=True)
         counts = np.zeros(len(weights), np.int64)

@@ -39,6 +39,7 @@ class Population:
         sampler: compiled for the plan, a Float64 expression of a checked column, or None for equal weights.
         compile: compiles another tree for the plan.
         row: position of a row in the frame that it comes from; None where rows are made anew.
+        times: how many rows each row stands for; None for one.
     """
 
     plan: pl.LazyFrame
@@ -47,6 +48,7 @@ class Population:
     sampler: CompiledSampler | pl.Expr | None
     compile: Callable[[Node], CompiledSampler]
     row: pl.Expr | None
+    times: pl.Expr | None = None
 
 
 @dataclass(frozen=True)
