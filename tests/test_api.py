@@ -471,6 +471,10 @@ assert_type(df.pipe(tql_frames.sample, "w"), pl.DataFrame)
 assert_type(lf.pipe(tql_frames.sample, "w", 5, seed=1), pl.LazyFrame)
 assert_type(table.pipe(tql_frames.sample, "w"), pd.DataFrame)
 assert_type(tql_frames.weight_expr("w", df.schema), pl.Expr)
+assert_type(tql_frames.view(df, "w", limit=3), tql_frames.View[pl.DataFrame])
+assert_type(tql_frames.view(lf, "select w").to_native(), pl.LazyFrame)
+assert_type(tql_frames.load_view("w.view", table).view("w").sample("w"), pd.DataFrame)
+assert_type(list(tql_frames.view(lf, "w").batches(5)), list[pl.DataFrame])
 text: str = tql_frames.explain(df, "w")
 tql_frames.sample(df, "w", order="sorted")  # wrong
 tql_frames.sample([1], "w")  # wrong

@@ -63,9 +63,9 @@ RULE: dict[str, tuple[set[str], set[str]]] = {
         },
         {"numpy", "pandas", "polars"},
     ),
-    "accessors": ({"analysis", "api", "arguments", "explanation", "views"}, {"pandas", "polars"}),
+    "accessors": ({"analysis", "api", "arguments", "explanation", "notebook", "views"}, {"pandas", "polars"}),
     "datasets": (set(), {"numpy", "polars"}),
-    "__init__": ({"errors", "compiler", "api", "accessors", "datasets", "views"}, set()),
+    "__init__": ({"errors", "compiler", "api", "accessors", "datasets", "notebook", "views"}, set()),
     "balancing": ({"errors", "language", "compiler"}, {"numpy", "polars"}),
     "analysis": (
         {
@@ -97,10 +97,24 @@ RULE: dict[str, tuple[set[str], set[str]]] = {
         },
         {"numpy", "polars", "pyarrow", "torch"},
     ),
+    "notebook": (
+        {
+            "analysis",
+            "api",
+            "arguments",
+            "compiler",
+            "errors",
+            "frames",
+            "language",
+            "views",
+        },
+        {"anywidget", "IPython", "numpy", "pandas", "polars", "traitlets"},
+    ),
     "__main__": ({"cli"}, set()),
     "demo": ({"__init__", "datasets"}, {"pandas", "polars"}),  # a program that uses the package as anyone would
 }
-HEAVY = {"lark", "torch", "dask", "distributed", "pyspark", "altair", "IPython", "scipy", "matplotlib"}
+HEAVY = {"lark", "torch", "dask", "distributed", "pyspark", "altair", "scipy", "matplotlib"}
+HEAVY |= {"anywidget", "ipywidgets", "traitlets", "IPython"}
 
 
 def name_of(path: Path) -> str:

@@ -360,15 +360,36 @@ class TestOnce:
             view.to_native(), view.to_polars(), view.to_pandas(), pl.DataFrame(view)
         assert len(calls) == 1
 
-    def test_a_plan_runs_once(self) -> None:
+    @pytest.mark.parametrize("first", ["plan", "positions", "rows"])
+    def test_a_plan_runs_once(self, first: str) -> None:
         wire = Tripwire()
         view = wire.plan.tql.view("w", 50, seed=1)
+        expected = FRAME.tql.sample("w", 50, seed=1)
         plan = view.to_native()
+        assert_frame_equal(
+            {"plan": plan.collect, "rows": view.to_polars}.get(first, view.to_native().collect)(), expected
+        )
         for _ in range(2):
-            assert_frame_equal(plan.collect(), FRAME.tql.sample("w", 50, seed=1))
             view.positions, view.to_polars(), view.to_pandas(), len(view), view.index, view.counts(), repr(view)
             list(view.batches(7)), view.sample("w", 5).collect(), view.view("select k").to_polars()
+            assert_frame_equal(view.to_native().collect(), expected)
         assert wire.runs == 1
+        assert_frame_equal(plan.collect(), expected)
+
+    def test_a_plan_of_other_rows_each_time_is_held(self) -> None:
+        runs: list[int] = []
+
+        def changing(frame: pl.DataFrame) -> pl.DataFrame:
+            runs.append(1)
+            return frame.with_columns(k=pl.col("k") + 1000 * len(runs))
+
+        view = FRAME.lazy().map_batches(changing, schema=FRAME.schema).tql.view("w", 50, seed=1)
+        plans = [view.to_native(), view.view("k", 20, seed=1).to_native(), view.to_native()]
+        first, further, again = pl.collect_all(plans)
+        assert_frame_equal(first, again)
+        assert_frame_equal(plans[0].collect(), first)
+        assert_frame_equal(view.to_polars(), first)
+        assert further["k"].is_in(first["k"].implode()).all()
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_what_callers_do_to_frames_stays_with_them(self, frame_of: Any, kind: str) -> None:
@@ -750,3 +771,9 @@ def test_threads_and_parts_do_not_matter(tmp_path: Path) -> None:
     ]
     for frame in frames:
         assert frame.tql.view(SAMPLER, 300, seed=1).positions.tolist() == expected.positions.tolist()
+
+
+def test_the_call_is_not_hidden_by_a_module() -> None:
+    FRAME.tql.view("w", 3)
+    assert tql_frames.views.view is tql_frames.view
+    assert tql_frames.views.View is View

@@ -48,8 +48,8 @@ class BadWeights:
 
     def and_later(self, others: BadWeights) -> BadWeights:
         """These, and others of later rows."""
-        kinds = tuple(map(operator.or_, self.kinds, others.kinds))
-        return BadWeights(self.rows + others.rows, self.first, self.weight, kinds)  # type: ignore[arg-type]
+        nan, negative, infinite = map(operator.or_, self.kinds, others.kinds)
+        return BadWeights(self.rows + others.rows, self.first, self.weight, (nan, negative, infinite))
 
     def words(self, who: str) -> str:
         """What is wrong."""

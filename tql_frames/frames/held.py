@@ -76,9 +76,18 @@ class Held:
         return self._now.batches(positions, columns, size)
 
     def later(self, positions_of: Callable[[], Positions], columns: Sequence[Column] | None) -> pl.LazyFrame:
-        """A plan for the rows at positions."""
+        """A plan for the rows at positions, which holds the rows if it is the first that runs.
+
+        The plan that is kept is its input, not run within it: several such runs at the same time would wait for each
+        other's threads in older Polars.
+        """
         schema = schema_of(self._schema, columns, self._index)
-        return whole(pl.LazyFrame(schema=schema), lambda _: self.take(positions_of(), columns), schema)
+
+        def take(frame: pl.DataFrame) -> pl.DataFrame:
+            vars(self).setdefault("_now", PolarsAdapter(frame, self._index))
+            return self.take(positions_of(), columns)
+
+        return whole(pl.LazyFrame(schema=schema) if "_now" in vars(self) else self._plan, take, schema)
 
     def labels(self, positions: Positions) -> pl.Series:
         """Row numbers."""

@@ -17,7 +17,7 @@ import polars as pl
 from tql_frames.arguments import Order
 
 if TYPE_CHECKING:
-    from tql_frames.views.view import View
+    from tql_frames.views.kept_sample import View
 
 __all__ = ["View", "load_view", "view"]
 

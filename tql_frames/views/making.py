@@ -14,8 +14,8 @@ from tql_frames.errors import TQLError
 from tql_frames.frames import source_of
 from tql_frames.language import is_statement
 from tql_frames.views.choosing import choose
+from tql_frames.views.kept_sample import View
 from tql_frames.views.saved import Description, Fingerprint, differences, fingerprint, read_file
-from tql_frames.views.view import View
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame, pd.DataFrame)
 

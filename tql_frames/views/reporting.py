@@ -11,7 +11,7 @@ from tql_frames.errors import TQLError
 from tql_frames.frames import Readable, Source
 
 if TYPE_CHECKING:
-    from tql_frames.views.view import View
+    from tql_frames.views.kept_sample import View
 
 
 def report_on_view(view: View[Any], source: Source, by: str | None) -> Report:

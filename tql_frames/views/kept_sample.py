@@ -59,6 +59,9 @@ class View(KeptRows[Frame]):
           sampler  max_weight(age > 60: 1)
           drawn    4 rows, with replacement, in the order drawn
           seed     1
+        <BLANKLINE>
+        arm            rows   share  expected share  expected draws  asked  factor  drawn  drawn share
+        1 age > 60: 1     2  66.67%         100.00%             4.0      1     1.5      4      100.00%
         >>> old.positions
         array([0, 0, 2, 2])
         >>> pl.DataFrame(old)["age"].to_list()
@@ -222,7 +225,7 @@ class View(KeptRows[Frame]):
             >>> df.tql.view("max_weight(view = 'AP': 4, True: 1)", 30, seed=1).report("view").labels.select(
             ...     "label", "rows", "expected_count", "drawn"
             ... ).rows()
-            [('PA', 2, 10.0, 9), ('AP', 1, 20.0, 21)]
+            [('PA', 2, 10.0, 10), ('AP', 1, 20.0, 20)]
         """
         found: Report = _reporting().report_on_view(self, self._source, by)
         return found
