@@ -5,7 +5,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test check notebooks bench bench-plot bench-large clean
+# What pip is asked for. Where that is a build of some gigabytes, for GPUs, pytorch.org tells how to name one without.
+TORCH ?= torch==2.13.0
+
+.PHONY: demo test check notebooks torch browser bench bench-plot bench-torch bench-large clean
 
 demo: $(VENV)/installed
 	$(BIN)/python -m tql_frames.demo
@@ -19,7 +22,7 @@ check: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-notebooks: $(VENV)/installed-dev
+notebooks: $(VENV)/installed-dev $(VENV)/pytorch
 	$(BIN)/python -m pytest --nbmake notebooks
 
 # Options go by ARGS: make bench ARGS="--rows 1000000 --out report.md". benchmarks/README.md tells the rest.
@@ -28,6 +31,9 @@ bench: $(VENV)/installed-bench
 
 bench-plot: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks.scaling $(ARGS)
+
+bench-torch: $(VENV)/installed-bench $(VENV)/pytorch
+	$(BIN)/python -m benchmarks --cases epoch loader loader-workers $(ARGS)
 
 # Of 20 million rows, made once in benchmarks/data/: about 650 MB, and as much again while it runs.
 bench-large: $(VENV)/installed-bench
@@ -42,6 +48,20 @@ $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/installed-%: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable ".[$*]"
+	touch $@
+
+# Where it is installed, the tests that train run too.
+torch: $(VENV)/pytorch
+
+$(VENV)/pytorch: | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet "$(TORCH)" torchdata
+	touch $@
+
+# Where these and the system's Chromium are installed, the tests that drive the widget run too.
+browser: $(VENV)/browser
+
+$(VENV)/browser: | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable ".[notebook]" playwright
 	touch $@
 
 clean:

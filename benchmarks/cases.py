@@ -32,6 +32,7 @@ class Case:
 _STANDARD = "Columns: UInt8 label (15, the commonest 54 %, the rarest 0.2 %), Float64, Int64. Five arms."
 _DEEPLAKE_ROWS = 1_000_000  # to load ten million into Deep Lake takes a minute, and a sample of them half of one
 _SMALL_ROWS, _SMALL_CALLS = 1_000, 200
+_LOADED, _BATCHED = 1_000_000, 100_096  # rows of the table that is trained on, and of an epoch: 391 batches of 256
 
 
 def cases(rows: int) -> tuple[Case, ...]:
@@ -160,6 +161,58 @@ def cases(rows: int) -> tuple[Case, ...]:
                 ),
             ),
             f"The standard columns; times of one call, in batches of {_SMALL_CALLS}.",
+        ),
+        Case(
+            "epoch",
+            "PyTorch: the draw of an epoch",
+            Job("labels", 2 * rows, 2 * rows),
+            (
+                Entry("tql-frames: `TQLSampler.draw(epoch)`", "ours_torch:epoch", "torch"),
+                Entry(
+                    "PyTorch: `multinomial`, four fifths of the rows and draws",
+                    "torch:multinomial_of_fewer",
+                    "torch",
+                    target=Target(faster=10),
+                    note="takes no more than 2^24 rows",
+                ),
+            ),
+            f"{_STANDARD} The rows were weighed before, when the sampler was made.",
+        ),
+        *(
+            Case(
+                "loader-workers" if workers else "loader",
+                f"PyTorch: an epoch of batches, {'two workers' if workers else 'no workers'}",
+                Job("labels", _LOADED, _BATCHED),
+                (
+                    Entry(
+                        "tql-frames: `DataLoader(TQLDataset(df), 256, sampler=TQLSampler(df, …))`",
+                        f"ours_torch:loader{workers}",
+                        "torch",
+                    ),
+                    Entry(
+                        "tql-frames: `DataLoader(view.to_torch(), 256, shuffle=True)`",
+                        f"ours_torch:view{workers}",
+                        "torch",
+                        note="the same rows in each epoch",
+                    ),
+                    Entry(
+                        "PyTorch: `TensorDataset` of the columns, `WeightedRandomSampler`",
+                        f"torch:loader{workers}",
+                        "torch",
+                        target=Target(at_most=1),
+                    ),
+                    Entry(
+                        "PyTorch: `TensorDataset` of a matrix and the row numbers, `WeightedRandomSampler`",
+                        f"torch:loader_of_matrix{workers}",
+                        "torch",
+                        target=Target(at_most=1),
+                        note="two tensors instead of three",
+                    ),
+                ),
+                f"{_STANDARD} 391 batches of 256 rows; the draw of the epoch is in it."
+                + (" The workers were started before." if workers else ""),
+            )
+            for workers in ("", "_with_workers")
         ),
         Case(
             "import",

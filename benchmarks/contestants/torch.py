@@ -1,16 +1,21 @@
-"""PyTorch on the CPU: `torch.multinomial`, and the sampler that a DataLoader takes.
+"""PyTorch on the CPU: `torch.multinomial`, the sampler that a DataLoader takes, and an epoch of batches from one.
 
-Ours, the draw alone, is in `ours`.
+Ours, the draw alone, is in `ours`; with a DataLoader, in `ours_torch`.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import torch
-from torch.utils.data import WeightedRandomSampler
+from torch.utils.data import DataLoader, TensorDataset, WeightedRandomSampler
 
 from benchmarks import checks, tables
 from benchmarks.jobs import Contestant, Job
+
+BATCH = 256
 
 
 def multinomial(job: Job) -> Contestant:
@@ -34,3 +39,58 @@ def weighted_random_sampler(job: Job) -> Contestant:
         return list(sampler)
 
     return Contestant(run, lambda found: checks.fault(tables.population(job), job, np.array(found)), (weights,))
+
+
+def multinomial_of_fewer(job: Job) -> Contestant:
+    """`torch.multinomial` on four fifths of the rows, and as many draws: it takes no more than 2**24 rows."""
+    return multinomial(replace(job, rows=job.rows * 4 // 5, draws=job.draws * 4 // 5))
+
+
+def loader(job: Job) -> Contestant:
+    """A DataLoader over a `TensorDataset` of the columns with a `WeightedRandomSampler`, without workers."""
+    return _loader(job, _columns(job), 0)
+
+
+def loader_with_workers(job: Job) -> Contestant:
+    """The same with two workers, which live through all rounds."""
+    return _loader(job, _columns(job), 2)
+
+
+def loader_of_matrix(job: Job) -> Contestant:
+    """The same over a `TensorDataset` of two tensors: label and value as a matrix of Float64, and the row number."""
+    return _loader(job, _matrix(job), 0)
+
+
+def loader_of_matrix_with_workers(job: Job) -> Contestant:
+    """The same with two workers."""
+    return _loader(job, _matrix(job), 2)
+
+
+def loader_options(workers: int) -> dict[str, Any]:
+    """Options of a DataLoader with so many workers, ours and PyTorch's."""
+    return {"num_workers": workers, "persistent_workers": workers > 0}
+
+
+def _columns(job: Job) -> TensorDataset:
+    return TensorDataset(*(torch.from_numpy(column) for column in tables.columns(job).values()))
+
+
+def _matrix(job: Job) -> TensorDataset:
+    *features, row = (torch.from_numpy(column) for column in tables.columns(job).values())
+    return TensorDataset(torch.stack([each.double() for each in features], 1), row)
+
+
+def _loader(job: Job, rows: TensorDataset, workers: int) -> Contestant:
+    weights = torch.from_numpy(tables.row_weights(job))
+    generator = torch.Generator()
+    sampler = WeightedRandomSampler(weights, job.draws, job.replace, generator)  # type: ignore[arg-type]
+    batches = DataLoader(rows, BATCH, sampler=sampler, **loader_options(workers))
+
+    def run(seed: int) -> list[torch.Tensor]:
+        generator.manual_seed(seed)
+        return [batch[-1] for batch in batches]
+
+    def fault(found: list[torch.Tensor]) -> str | None:
+        return checks.fault(tables.population(job), job, torch.cat(found).numpy())
+
+    return Contestant(run, fault, (rows, weights))

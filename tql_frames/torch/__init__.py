@@ -1,0 +1,18 @@
+"""Training with PyTorch: a sampler that draws anew for every epoch, and sampled rows as a data set.
+
+That PyTorch is missing is said here; nothing else of the package loads it.
+"""
+
+from tql_frames.errors import TQLError
+
+try:
+    import torch  # noqa: F401
+except ModuleNotFoundError as missing:
+    _hint = "python -m pip install torch; pytorch.org tells how to leave out what only GPUs need"
+    raise TQLError("PyTorch is not installed", hint=_hint) from missing
+
+from tql_frames.torch.dataset import TQLDataset
+from tql_frames.torch.sampler import TQLSampler
+from tql_frames.torch.stream import TQLIterableDataset, data_set_of
+
+__all__ = ["TQLDataset", "TQLIterableDataset", "TQLSampler", "data_set_of"]

@@ -1,0 +1,92 @@
+"""Rows of a frame as a map-style data set: what columns hold, item by item or in batches.
+
+How columns become tensors is in `columns` and `encodings`; which rows an epoch asks for is in `sampler`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from torch.utils.data import DataLoader, Dataset  # noqa: F401 - the loader is for the example
+
+from tql_frames.torch.arguments import check_whole
+from tql_frames.torch.sources import origin_of
+from tql_frames.torch.table import table_of
+from tql_frames.torch.wanted import Wanted
+
+
+class TQLDataset(Dataset[Any]):
+    """Rows of a frame for a DataLoader.
+
+    An item is a dict of what the row holds of each column or, with a target, a tuple of that dict and the target.
+    Numbers, truth values and times are tensors; so are arrays of them, and what `encode` names. Texts, lists and
+    structs are Python values, with None for null. In a batch, `default_collate` gives tensors one dimension more, and
+    puts the Python values of a column into a list.
+
+    Args:
+        frame: a Polars DataFrame or LazyFrame, a pandas DataFrame, or a `View` of one. Columns of numbers are read
+            where they are, without a copy. Of a LazyFrame the columns that are wanted are written to the temporary
+            folder of the system (`TMPDIR`), each row in use once, and read there.
+        columns: names of the columns that are features; by default all but the target.
+        transform: called with each item; what it returns is the item instead.
+        target: name of the column that is the target.
+        encode: how columns of texts or lists become numbers, by name: `"label"` for a code, from 0, `"multi_hot"` for a
+            Float32 of 1 or 0 for each label that a list may hold. `classes` tells the labels.
+
+    Attributes:
+        classes: labels in the order of their codes, by the names of the columns that are encoded: those of the whole
+            frame, whatever rows a view has; sorted, or in the order of an Enum.
+
+    Raises:
+        TQLError: a row has a null where a tensor has none; or a wrong argument.
+
+    Example:
+        >>> import polars as pl
+        >>> findings = [["Hernia"], ["Mass", "Hernia"]]
+        >>> df = pl.DataFrame({"age": [71, 34], "image": ["a.png", "b.png"], "findings": findings})
+        >>> dataset = TQLDataset(df, target="findings", encode={"findings": "multi_hot"})
+        >>> dataset[1]
+        ({'age': tensor(34), 'image': 'b.png'}, tensor([1., 1.]))
+        >>> dataset.classes["findings"]
+        ['Hernia', 'Mass']
+        >>> features, target = next(iter(DataLoader(dataset, batch_size=2)))
+        >>> features
+        {'age': tensor([71, 34]), 'image': ['a.png', 'b.png']}
+        >>> target
+        tensor([[1., 0.],
+                [1., 1.]])
+    """
+
+    classes: dict[str, list[Any]]
+
+    def __init__(
+        self,
+        frame: object,
+        columns: Sequence[str] | None = None,
+        transform: Callable[[Any], Any] | None = None,
+        target: str | None = None,
+        encode: Mapping[str, str] | None = None,
+    ) -> None:
+        """Read the columns; Polars is not asked again."""
+        origin = origin_of(frame)
+        self._table = table_of(origin, Wanted.of(origin.labels, columns, target, encode))
+        self._transform = transform
+        self.classes = self._table.classes
+
+    def __len__(self) -> int:
+        return self._table.size
+
+    def __getitem__(self, place: int) -> Any:
+        """The item at a place, from 0; or from the end, from -1."""
+        size = self._table.size
+        number = check_whole("the place of an item", place, -size)
+        if number >= size:
+            raise IndexError(f"item {number} of {size}")
+        item = self._table.rows([number % size])[0]
+        return item if self._transform is None else self._transform(item)
+
+    def __getitems__(self, places: Sequence[int]) -> Sequence[Any]:
+        """The items at places, which may be many; with a transform a list of what it made of each."""
+        rows = self._table.rows(places)
+        return rows if self._transform is None else [self._transform(item) for item in rows]

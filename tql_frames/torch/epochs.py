@@ -1,0 +1,130 @@
+"""A sample for every epoch: rows are weighed once, and drawn anew each time.
+
+Which share of it a process takes is decided in `sampler`. All that is kept of a frame are NumPy arrays, so that a
+forked process, where Polars would hang, can draw; except for samplers with `random()`, whose weights differ by epoch.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from tql_frames.arguments import Size
+from tql_frames.compiler.scope import column
+from tql_frames.drawing import Draw, random_numbers, seed_of_epoch, shuffled, warn_of_fewer
+from tql_frames.errors import TQLError
+from tql_frames.frames import PolarsAdapter, Readable
+from tql_frames.language import tree
+from tql_frames.sampling import Positions, Strata, draw, stratify
+from tql_frames.weighing import Weigher, Weights
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """Rows with their weights.
+
+    Attributes:
+        rows: number of rows.
+        population: their strata, or their weights.
+        size: rows that are drawn of them.
+    """
+
+    rows: int
+    population: Strata | Weights
+    size: int
+
+
+class Epochs:
+    """The samples of all epochs."""
+
+    def __init__(self, frame: Readable, sampler: str | pl.Expr, size: Size, replace: bool, seed: int) -> None:
+        """Weigh the rows; nothing is drawn yet.
+
+        Args:
+            frame: the rows.
+            sampler: their weights: TQL text or a Polars expression.
+            size: rows to draw for an epoch.
+            replace: with or without replacement.
+            seed: of epoch 0; `seed_of_epoch` gives the others.
+
+        Raises:
+            TQLError: the sampler does not fit the frame, or its weights cannot be drawn by.
+
+        Warns:
+            TQLWarning: without replacement, fewer rows have a positive weight than were asked for.
+        """
+        self.size, self.replace, self.seed = size, replace, seed
+        calls: list[int] = []
+        numbers = random_numbers(seed)
+
+        def noted(call: int) -> pl.Expr:
+            calls.append(call)
+            return numbers(call)
+
+        weigher = Weigher.of(sampler, frame, noted)
+        self._weighed = 0, _weigh(frame, weigher, size, replace)
+        self._anew = _Anew(frame, weigher, size, replace) if calls else None
+
+    @property
+    def rows(self) -> int:
+        """Rows that are drawn from."""
+        return self._weighed[1].rows
+
+    def weighed(self, epoch: int) -> Weighed:
+        """The rows with their weights in an epoch."""
+        if self._anew is not None and self._weighed[0] != epoch:
+            self._weighed = epoch, self._anew.weigh(seed_of_epoch(self.seed, epoch))
+        return self._weighed[1]
+
+    def positions(self, epoch: int) -> Positions:
+        """Row positions of an epoch's sample, shape (size,), in the order in which they are trained on.
+
+        With replacement that is the order drawn. Without, rows of great weight are drawn first, so they are shuffled.
+        """
+        weighed = self.weighed(epoch)
+        if not weighed.size:
+            return np.empty(0, np.uint32)
+        seed = seed_of_epoch(self.seed, epoch)
+        found = draw(weighed.population, weighed.size, replace=self.replace, seed=seed)
+        return found if self.replace else shuffled(found, seed)
+
+
+def _weigh(frame: Readable, weigher: Weigher, size: Size, replace: bool) -> Weighed:
+    population = weigher.population(frame)
+    if not isinstance(population, Strata):
+        population = stratify(population) or population  # now, lest every epoch does
+    number = Draw(weigher, size, replace, seed=0).checked_size(population, frame.rows)
+    if not replace:
+        drawable = population.table.drawable if isinstance(population, Strata) else int(np.count_nonzero(population))
+        if drawable < number:
+            warn_of_fewer(number, drawable)
+            number = drawable
+    return Weighed(frame.rows, population, number)
+
+
+class _Anew:
+    """The columns that a sampler with `random()` names, to weigh their rows for another epoch."""
+
+    def __init__(self, frame: Readable, weigher: Weigher, size: Size, replace: bool) -> None:
+        assert not isinstance(weigher.sampler, pl.Expr)
+        self._text, self._size, self._replace = weigher.sampler.source, size, replace
+        names = {node.name for node in weigher.sampler.tree.walk() if isinstance(node, tree.Column)}
+        self._frame = frame.evaluate({name: column(name) for name in names} or {"": pl.lit(None)})
+        self._process = os.getpid()
+
+    def weigh(self, seed: int) -> Weighed:
+        if os.getpid() != self._process:
+            message = "a sampler with random() weighs the rows for each epoch, which a forked process cannot do"
+            hint = "start the processes by spawn or forkserver, or make the sampler in each of them"
+            raise TQLError(message, hint=hint)
+        frame = PolarsAdapter(self._frame)
+        return _weigh(frame, Weigher.of(self._text, frame, random_numbers(seed)), self._size, self._replace)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in self.__dict__.items() if name != "_process"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state, _process=os.getpid())

@@ -1,0 +1,216 @@
+"""Row positions for a DataLoader: a fresh draw each epoch, shared out among processes, resumable.
+
+What is drawn is in `epochs`; rows become tensors in `dataset`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Any
+
+import polars as pl
+from torch.utils.data import Sampler
+
+from tql_frames.arguments import check_flag, size_from
+from tql_frames.drawing import seed_of_epoch
+from tql_frames.errors import TQLError
+from tql_frames.sampling import Positions
+from tql_frames.torch.arguments import check_whole
+from tql_frames.torch.epochs import Epochs
+from tql_frames.torch.processes import processes
+from tql_frames.torch.sources import readable
+
+_LIST = 65_536  # positions that are Python integers at a time: 20 million of them would take 800 megabytes
+
+
+class TQLSampler(Sampler[int]):
+    """Row positions drawn by weight, for `DataLoader(dataset, sampler=…)`.
+
+    Each iteration is an epoch of its own, from 0 on, whose rows are drawn anew; `set_epoch` says which one is next.
+    Epoch 0 has the rows of `frame.tql.sample(sampler, limit, replace=replace, seed=seed)`, epoch e those of the same
+    call with `seed=self.seed_of(e)`. They come in the order drawn; without replacement, where rows of great weight are
+    drawn first, in a random one.
+
+    Of several processes each draws the whole sample and takes every n-th row of it: no draw goes to two of them, and
+    together they have exactly the sample of one process. Where it does not divide evenly, the first processes have a
+    row more than the others.
+
+    Args:
+        frame: a Polars DataFrame or LazyFrame, a pandas DataFrame, or a `View`, whose rows are weighed here and now.
+            All that is kept are NumPy arrays, and for a sampler with `random()` the columns that it names.
+        sampler: the weight of a row: TQL text or a Polars expression.
+        limit: rows to draw for an epoch, by all processes together; by default as many as the frame has.
+        replace: with or without replacement.
+        seed: whole number >= 0, the same in all processes.
+        num_replicas: number of processes; by default that of `torch.distributed` where it is initialised, otherwise 1.
+        rank: number of this process, from 0; by default as `num_replicas`.
+        drop_last: leave out the last rows, fewer than there are processes, so that all have equally many.
+
+    Raises:
+        TQLError: wrong arguments, or weights that cannot be drawn by.
+
+    Warns:
+        TQLWarning: fewer rows have a positive weight than were asked for without replacement.
+
+    Example:
+        >>> df = pl.DataFrame({"age": [71, 34, 65]})
+        >>> sampler = TQLSampler(df, "max_weight(age > 60: 1)", limit=6, seed=1)
+        >>> list(sampler), list(sampler)
+        ([0, 0, 2, 2, 0, 0], [2, 2, 2, 2, 2, 0])
+        >>> sampler.set_epoch(0)
+        >>> list(sampler)
+        [0, 0, 2, 2, 0, 0]
+    """
+
+    def __init__(
+        self,
+        frame: object,
+        sampler: str | pl.Expr,
+        *,
+        limit: int | None = None,
+        replace: bool = True,
+        seed: int = 0,
+        num_replicas: int | None = None,
+        rank: int | None = None,
+        drop_last: bool = False,
+    ) -> None:
+        """Weigh the rows; nothing is drawn yet."""
+        check_flag("replace", replace)
+        check_flag("drop_last", drop_last)
+        size = size_from(limit, None)
+        self._epochs = Epochs(readable(frame), sampler, size, bool(replace), check_whole("seed", seed))
+        self._drop_last = bool(drop_last)
+        self._given = num_replicas, rank
+        processes(num_replicas, rank)  # to say now what is wrong with them
+        self._next = 0, 0  # epoch and rows done of the next iteration
+        self._pass: _Pass | None = None
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that the next iteration draws."""
+        return self._next[0]
+
+    @property
+    def num_replicas(self) -> int:
+        """Number of processes that share an epoch's sample."""
+        return processes(*self._given)[0]
+
+    @property
+    def rank(self) -> int:
+        """Number of this process, from 0."""
+        return processes(*self._given)[1]
+
+    def seed_of(self, epoch: int) -> int:
+        """The seed with which `frame.tql.sample` draws the rows of an epoch."""
+        return seed_of_epoch(self._epochs.seed, epoch)
+
+    def draw(self, epoch: int) -> Positions:
+        """Row positions of an epoch's sample, those of all processes, shape (n,)."""
+        return self._epochs.positions(check_whole("epoch", epoch))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch the next iteration draws; the one that `load_state_dict` was in goes on where it stopped."""
+        number = check_whole("epoch", epoch)
+        if number != self._next[0]:
+            self._next = number, 0
+        self._pass = None
+
+    def state_dict(self, seen: int | None = None) -> dict[str, Any]:
+        """Where the iteration is: a dict of numbers, for `load_state_dict`.
+
+        It is the same in all processes that have come equally far, whatever their number.
+
+        Args:
+            seen: items that this process took from its DataLoader since the iteration began. A loader with workers asks
+                for more than it has given out, which the sampler cannot know; `StatefulDataLoader` of torchdata can.
+        """
+        epoch, done = self._next
+        if self._pass is not None:
+            epoch, done = self._pass.epoch, self._pass.done(None if seen is None else check_whole("seen", seen))
+        return {"epoch": epoch, "done": done} | self._identity()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Have the next iteration go on where another one stopped: the rest of its epoch, which may be empty.
+
+        Raises:
+            TQLError: it is the state of another sampler.
+        """
+        missing = {"epoch", "done", *self._identity()} - set(state)
+        if missing:
+            raise TQLError(f"this is no state of a TQLSampler: it has no {min(missing)!r}")
+        for name, own in self._identity().items():
+            if state[name] != own:
+                raise TQLError(f"the state is that of another sampler: its {name} is {state[name]}, here it is {own}")
+        self._next = check_whole("epoch", state["epoch"]), check_whole("done", state["done"])
+        self._pass = None
+
+    def __len__(self) -> int:
+        """Rows of this process in an epoch."""
+        epoch = self._next[0] if self._pass is None or self._pass.ended else self._pass.epoch
+        return len(self._share(epoch, 0))
+
+    def __iter__(self) -> Iterator[int]:
+        """The row positions of this process, from the first that `load_state_dict` left."""
+        epoch, first = self._next
+        self._pass = None
+        if first and not self._share(epoch, first):
+            # Now, not with the first position that is asked for: torchdata makes an iterator for an epoch that ended,
+            # sees that it did, and makes another for the next one.
+            self._next = epoch + 1, 0
+            self._pass = _Pass(epoch, first, range(0), ended=True)
+            return iter(())
+        return chain.from_iterable(self._lists())
+
+    def _lists(self) -> Iterator[Iterator[int]]:
+        # Begins with the first position that is asked for: an iterator that is only made takes no epoch.
+        epoch, first = self._next
+        self._next = epoch + 1, 0
+        share = self._share(epoch, first)
+        self._pass = now = _Pass(epoch, first, share)
+        yield from now.lists(self._epochs.positions(epoch)[share.start : share.stop : share.step])
+
+    def _share(self, epoch: int, first: int) -> range:
+        """Places in an epoch's sample that fall to this process, of those from `first` on."""
+        number, rank = processes(*self._given)
+        size = self._epochs.weighed(epoch).size
+        if self._drop_last:
+            size -= max(size - first, 0) % number
+        return range(min(first + rank, size), size, number)
+
+    def _identity(self) -> dict[str, Any]:
+        """What two samplers must have in common for one to go on where the other stopped."""
+        epochs = self._epochs
+        return {"seed": epochs.seed, "limit": epochs.size.limit, "replace": epochs.replace, "rows": epochs.rows}
+
+    def __getstate__(self) -> dict[str, object]:
+        # A copy goes on where this one is: with the next iteration, or in the one that is running.
+        running = self._pass is not None and not self._pass.ended
+        place = operator.itemgetter("epoch", "done")(self.state_dict()) if running else self._next
+        return self.__dict__ | {"_next": place, "_pass": None}
+
+
+class _Pass:
+    """An iteration over the share of this process, and how far it is."""
+
+    def __init__(self, epoch: int, first: int, share: range, ended: bool = False) -> None:
+        self.epoch = epoch
+        self.ended = ended
+        self._first, self._share = first, share
+        self._stop = 0  # of the list that is being read
+        self._list: Iterator[int] = iter([])
+
+    def lists(self, own: Positions) -> Iterator[Iterator[int]]:
+        """The positions of this process, as iterators over lists of them."""
+        for start in range(0, len(own), _LIST):
+            taken = own[start : start + _LIST].tolist()
+            self._stop, self._list = start + len(taken), iter(taken)
+            yield self._list
+        self.ended = True
+
+    def done(self, seen: int | None) -> int:
+        """Rows of the epoch's sample that all processes are done with, when this one has seen so many."""
+        if seen is None:  # a list's iterator knows how many are left, so that nothing has to count
+            seen = self._stop - operator.length_hint(self._list)
+        return self._first + min(seen, len(self._share)) * self._share.step

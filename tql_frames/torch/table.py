@@ -1,0 +1,140 @@
+"""The rows of a frame or view, to be asked for by number: in memory where the frame is, in files where it is a plan.
+
+How columns are held is in `columns` and `encodings`; who asks for rows in which order, in `dataset` and `stream`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Any, Protocol, cast
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+
+from tql_frames.frames import Column as Place
+from tql_frames.sampling import Positions
+from tql_frames.torch.columns import Column, InUse, plain_column
+from tql_frames.torch.encodings import Encoding
+from tql_frames.torch.rows import Rows
+from tql_frames.torch.sources import Origin
+from tql_frames.torch.spool import Spool, texts
+from tql_frames.torch.wanted import Wanted
+
+_BATCH = 65_536  # rows that are written at a time
+
+
+class Table(Protocol):
+    """Rows, numbered from 0.
+
+    Attributes:
+        size: number of rows.
+        classes: the labels of each column that is encoded.
+    """
+
+    size: int
+    classes: dict[str, list[Any]]
+
+    def rows(self, numbers: Sequence[int]) -> Rows:
+        """What the rows of these numbers hold; may be any, in any order."""
+
+
+def table_of(origin: Origin, wanted: Wanted) -> Table:
+    """The table of a frame or view.
+
+    Raises:
+        TQLError: a row has a null where a tensor has none, or a column cannot be trained on.
+    """
+    return _Spooled(origin, wanted) if origin.is_plan else _Held(origin, wanted)
+
+
+class _Held:
+    """Columns in memory, where the frame has them."""
+
+    def __init__(self, origin: Origin, wanted: Wanted) -> None:
+        frame, positions = origin.source, origin.positions
+        self.classes: dict[str, list[Any]] = {}
+        self.size = frame.rows if positions is None else len(positions)
+        self._wanted = wanted
+        self._chosen = None if positions is None else _tensor(positions)
+        used = InUse(None if positions is None else _marked(positions, frame.rows))
+        self._columns: dict[str, Column] = {}
+        for name in wanted.names:
+            series = frame.column(origin.names[name]).alias(name)
+            encoding = None
+            if name in wanted.encode:
+                encoding = Encoding.of(wanted.encode[name], series.to_frame().lazy(), name, series.dtype)
+                self.classes[name] = encoding.labels
+            self._columns[name] = plain_column(series, used) if encoding is None else encoding.column_of(series, used)
+
+    def rows(self, numbers: Sequence[int]) -> Rows:
+        """What the rows of these numbers hold."""
+        rows = torch.from_numpy(np.array(numbers, np.int64))
+        return self._wanted.rows(self._columns, rows if self._chosen is None else self._chosen[rows])
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A process that is not forked gets a copy, of the rows in use alone. This one goes on with the same columns,
+        # which PyTorch puts into memory that processes share: one copy is enough for all of them.
+        if self._chosen is not None:
+            positions = self._chosen.numpy()
+            used = _marked(positions, int(positions.max(initial=-1)) + 1)
+            if not used.all():
+                rows = torch.from_numpy(np.flatnonzero(used))
+                self._columns = {name: column.cut(rows) for name, column in self._columns.items()}
+                self._chosen = _tensor(_ranks(used)[positions])
+        return self.__dict__
+
+
+class _Spooled:
+    """Columns in files: of each row in use once, in the order in which they were read."""
+
+    def __init__(self, origin: Origin, wanted: Wanted) -> None:
+        frame = origin.source
+        positions = np.arange(frame.rows) if origin.positions is None else origin.positions
+        self.size = len(positions)
+        self._wanted = wanted
+        self._spool = Spool()
+        encodings = {
+            name: Encoding.of(kind, origin.plan, origin.names[name], frame.schema[origin.names[name]])
+            for name, kind in wanted.encode.items()
+        }
+        self.classes = {name: encoding.labels for name, encoding in encodings.items()}
+        used = _marked(positions, frame.rows)
+        self._chosen = _tensor(_ranks(used)[positions])
+        distinct = np.flatnonzero(used).astype(positions.dtype)
+        places = {name: place for place, name in enumerate(frame.schema)}
+        columns = [Place(places[origin.names[name]], name) for name in wanted.names]
+        done = 0
+        none, some = frame.take(distinct[:0], columns), frame.batches(distinct, columns, _BATCH)
+        for part in cast("Iterator[pl.DataFrame]", chain([none], some)):
+            numbers = InUse(numbers=distinct[done : done + part.height])
+            done += part.height
+            for name in wanted.names:
+                encoding = encodings.get(name)
+                series = part[name] if encoding else texts(part[name])
+                column = plain_column(series, numbers) if encoding is None else encoding.column_of(series, numbers)
+                self._spool.write(name, column)
+        self._spool.close()
+
+    def rows(self, numbers: Sequence[int]) -> Rows:
+        """What the rows of these numbers hold."""
+        return self._wanted.rows(self._spool.columns, self._chosen[torch.from_numpy(np.array(numbers, np.int64))])
+
+
+def _marked(positions: Positions, rows: int) -> NDArray[np.bool_]:
+    """Which of so many rows are at positions."""
+    marks = np.zeros(rows, np.bool_)
+    marks[positions] = True
+    return marks
+
+
+def _ranks(marks: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The place of each row that is marked among those that are."""
+    return np.cumsum(marks) - 1
+
+
+def _tensor(positions: Positions) -> torch.Tensor:
+    """Row numbers by which a tensor can be indexed, in 32 bits where they fit."""
+    return torch.from_numpy(positions.astype(np.int32 if positions.max(initial=0) < 2**31 else np.int64))
