@@ -4,6 +4,7 @@ Importing the package puts `.tql` on Polars DataFrame and LazyFrame and on panda
 functions below. Samplers are written in TQL, the query language of Deep Lake.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tql_frames import datasets, views
@@ -20,6 +21,7 @@ from tql_frames.errors import (
     TQLWarning,
     WeightError,
 )
+from tql_frames.notebook import explore
 from tql_frames.views import load_view, view
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ __all__ = [
     "balance",
     "datasets",
     "explain",
+    "explore",
     "load_view",
     "query",
     "register_function",
@@ -55,6 +58,11 @@ def __getattr__(name: str) -> Any:
     if name == "View":  # loaded when it is asked for
         return views.View
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """`%load_ext tql_frames`: the magics `%tql` and `%%tql`."""
+    import_module("tql_frames.notebook.magics").load(shell)
 
 
 register()

@@ -12,6 +12,7 @@ import polars as pl
 from tql_frames import api
 from tql_frames.arguments import Order
 from tql_frames.explanation import Explanation
+from tql_frames.notebook import explore
 from tql_frames.views import view
 
 if TYPE_CHECKING:
@@ -126,6 +127,10 @@ class DataFrameNamespace(_PolarsNamespace[pl.DataFrame]):
     def weights(self, sampler: str | pl.Expr) -> pl.Series:
         """Series `weight` of the rows; see `tql_frames.weights`."""
         return api.weights(self._frame, sampler)
+
+    def explore(self, sampler: str = "") -> Any:
+        """A widget to find a sampler by; see `tql_frames.explore`."""
+        return explore(self._frame, sampler)
 
 
 class LazyFrameNamespace(_PolarsNamespace[pl.LazyFrame]):
@@ -254,6 +259,10 @@ class PandasNamespace:
     ) -> Balance:
         """Find weights whose expected shares of labels are what is wanted; see `tql_frames.balance`."""
         return api.balance(self._frame, by, target, keep=keep, max_weight=max_weight, method=method)
+
+    def explore(self, sampler: str = "") -> Any:
+        """A widget to find a sampler by; see `tql_frames.explore`."""
+        return explore(self._frame, sampler)
 
 
 class _Accessor:

@@ -1,0 +1,40 @@
+"""In the notebook: a widget to explore samplers by, and magics. Loaded when they are asked for.
+
+Neither anywidget nor IPython is imported before: the package works without them.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from tql_frames.errors import TQLError
+
+
+def explore(frame: object, sampler: str = "") -> Any:
+    """A widget to find a sampler by: as one types, what is wrong with the text, and what it does to the labels.
+
+    Args:
+        frame: a Polars or pandas DataFrame. It is kept as it is now, as by `tql_frames.view`.
+        sampler: the text to begin with: a sampler, or a statement that chooses rows and columns.
+
+    Returns:
+        A widget for JupyterLab, Notebook, VS Code and marimo; in marimo wrap it: `mo.ui.anywidget(widget)`. Its `query`
+        is the text in the box, its `view` the rows of the last run (a `tql_frames.View`), or None before the first.
+
+    Raises:
+        TQLError: anywidget is not installed, or the frame is none of these.
+    """
+    return _widgets().Explore(frame, sampler)
+
+
+@cache
+def _widgets() -> Any:
+    try:
+        return import_module("tql_frames.notebook.widget")
+    except ModuleNotFoundError as fault:
+        if (fault.name or "").split(".")[0] not in ("anywidget", "traitlets"):
+            raise
+        message = "the widget needs anywidget, which is not installed"
+        raise TQLError(message, hint="pip install 'tql-frames[notebook]'") from fault

@@ -1,0 +1,119 @@
+"""Columns of labels of a frame, and the counts of labels as they are sent to the chart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+
+from tql_frames.analysis import Report, population_of, report_on, sampled_by
+from tql_frames.analysis.condensed import Expectations
+from tql_frames.analysis.labels import Labels
+from tql_frames.analysis.population import labels_of
+from tql_frames.analysis.showing import name_of
+from tql_frames.compiler.scope import column
+from tql_frames.errors import TQLError
+from tql_frames.frames import Source, source_of
+from tql_frames.language import is_statement
+from tql_frames.views.kept_sample import View
+
+SHOWN = 300  # labels; of more, half of this from both ends, as in other charts
+
+_HEAD = 10_000  # rows by which columns are judged
+_FEW = 60  # different values that make a column of text or numbers one of labels
+
+
+def head_of(frame: pl.DataFrame | pd.DataFrame) -> pl.DataFrame:
+    """The first rows, those columns that have a Polars type: what is known of a frame without reading all of it."""
+    source = source_of(frame.head(_HEAD), None)
+    rows = np.arange(source.rows)
+    columns = []
+    for name in source.scan(frozenset()).labels:
+        try:
+            if isinstance(name, str):
+                columns.append(source.read([name], rows)[name])
+        except TQLError:
+            continue
+    return pl.DataFrame(columns)
+
+
+def columns_of_labels(head: pl.DataFrame) -> list[str]:
+    """Columns to chart by, the likeliest first: lists, then categories, then what has few values.
+
+    Example:
+        >>> head = pl.DataFrame({"id": range(9), "sex": list("MFM" * 3), "tags": [["a"], ["b"], []] * 3})
+        >>> columns_of_labels(head)
+        ['tags', 'sex']
+    """
+    ranks = {name: rank for name in head.columns if (rank := _rank(head[name])) is not None}
+    return sorted(ranks, key=lambda name: ranks[name])
+
+
+def _rank(values: pl.Series) -> int | None:
+    dtype = values.dtype
+    if isinstance(dtype, (pl.List, pl.Array)):
+        inner = dtype.inner
+        plain = inner in (pl.String, pl.Boolean, pl.Categorical, pl.Enum) or inner.is_integer()
+        return 0 if plain and (isinstance(dtype, pl.List) or len(dtype.shape) == 1) else None
+    if dtype in (pl.Enum, pl.Categorical):
+        return 1
+    if dtype == pl.Boolean:
+        return 3
+    if dtype == pl.String or dtype.is_integer():
+        different = values.n_unique()
+        if different <= min(_FEW, max(len(values) // 2, 2)):
+            return 2 if dtype == pl.String else 4
+    return None
+
+
+def expected(
+    source: Source, expectations: Expectations, by: str, text: str, size: int | None, *, replace: bool
+) -> Report:
+    """What a sampler or statement does to the labels of a column, exactly.
+
+    Raises:
+        TQLError: as `tql_frames.report`.
+    """
+    if not is_statement(text):
+        return expectations.report(text if text.strip() else "1", size, replace=replace)
+    sampled = sampled_by(source, text, None, by, seed=0)
+    if sampled is None:  # it draws nothing: the labels as they are
+        return report_on(population_of(source, by, None, seed=0), by, lambda rows: rows, replace=True)
+    return report_on(sampled.population, by, sampled.size.of, replace=sampled.replace)
+
+
+def as_sent(report: Report) -> tuple[list[Any], dict[str, Any]]:
+    """The values of the labels that are shown, and what is said of them."""
+    labels = report.labels
+    assert isinstance(labels, pl.DataFrame)
+    half = SHOWN // 2
+    between = max(labels.height - SHOWN, 0)
+    shown = pl.concat([labels.head(half), labels.tail(half)]) if between else labels
+    wanted = ("rows", "share", "expected_share", "expected_count", "factor", "asked")
+    rows = [
+        {"label": name_of(row["label"]), **{key: row.get(key) for key in wanted}} for row in shown.iter_rows(named=True)
+    ]
+    told = {"labels": rows, "between": between, "size": report.size, "rows": report.rows}
+    told |= {"effective": report.effective_rows, "distinct": report.expected_distinct}
+    return shown["label"].to_list(), told
+
+
+def drawn(view: View[Any], by: str) -> list[list[Any]]:
+    """Labels among the rows of a view: their names, how many rows show them, and the share of these.
+
+    Example:
+        >>> import tql_frames
+        >>> drawn(pl.DataFrame({"sex": ["F", "M"]}).tql.view("max_weight(sex = 'F': 1)", 3, seed=1), "sex")
+        [['F', 3, 1.0]]
+    """
+    rows = view.adapter.frame.read([by], view.positions)
+    counted = rows.lazy().select(labels_of(by, rows.schema, column(by)).alias("label"))
+    counts = counted.group_by("label").agg(pl.len().cast(pl.Int64).alias("rows")).collect()
+    found = Labels.of(counts["label"], counts["rows"].to_numpy())
+    totals = found.sets.totals(counts["rows"].to_numpy())
+    return [
+        [name_of(label), int(total), float(total) / len(view)]
+        for label, total in zip(found.values.to_list(), totals.tolist(), strict=True)
+    ]

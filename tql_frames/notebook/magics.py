@@ -1,0 +1,105 @@
+"""`%tql` and `%%tql`: a statement or a sampler on a frame, in the manner of JupySQL's `%%sql`.
+
+Loaded by `%load_ext tql_frames`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pandas as pd
+import polars as pl
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+
+from tql_frames import api
+from tql_frames.errors import TQLError
+from tql_frames.language import is_statement
+
+_USAGE = "%%tql frame [--out name] [--seed n], and below it a statement or a sampler"
+_OPTION = re.compile(r"\s*--(?P<name>\w+)(?:\s+|=)(?P<value>\S+)")
+_FRAME = re.compile(r"\s*(?P<frame>[^\W\d][\w.]*)")
+
+
+@magics_class
+class TQLMagics(Magics):
+    """The magics of a shell."""
+
+    @no_var_expand  # braces and dollar signs are the text's
+    @line_cell_magic
+    def tql(self, line: str, cell: str | None = None) -> Any:
+        """Run a statement, or draw by a sampler, on a frame.
+
+        `%%tql frame [--out name] [--seed n]` with the text below, or `%tql frame [--out name] [--seed n] text`. The
+        result is shown, and is the variable `name` where one is given.
+        """
+        try:
+            return self._run(line, cell)
+        except TQLError as fault:
+            message = f"{type(fault).__name__}: {fault}"
+            # IPython asks an error how it wants to be shown: this one without the code that raised it.
+            fault._render_traceback_ = lambda *_: [message]  # type: ignore[attr-defined]
+            raise
+
+    def _run(self, line: str, cell: str | None) -> Any:
+        name, options, rest = _read(line)
+        text = rest if cell is None else cell
+        if cell is not None and rest:
+            raise TQLError(f"unexpected {rest!r} behind %%tql", hint=_USAGE)
+        if not text.strip():
+            raise TQLError("there is no text to run", hint=_USAGE)
+        frame = self._frame(name)
+        seed = options.get("seed")
+        if seed is not None and not seed.isdecimal():
+            raise TQLError(f"--seed must be a whole number of at least 0, not {seed!r}")
+        out = options.get("out")
+        if out is not None and not out.isidentifier():
+            raise TQLError(f"--out must be a name, not {out!r}")
+        run = api.query_frame if is_statement(text) else api.sample
+        found = run(frame, text, seed=None if seed is None else int(seed))
+        if out is not None:
+            self._variables[out] = found
+        return found
+
+    @property
+    def _variables(self) -> Any:
+        assert self.shell is not None
+        return self.shell.user_ns
+
+    def _frame(self, name: str) -> Any:
+        first, *attributes = name.split(".")
+        if first not in self._variables:
+            raise TQLError(f"there is no variable {first!r}", hint=_USAGE)
+        found = self._variables[first]
+        for attribute in attributes:
+            if not hasattr(found, attribute):
+                raise TQLError(f"{name!r} is no variable", hint=_USAGE)
+            found = getattr(found, attribute)
+        if not isinstance(found, (pl.DataFrame, pl.LazyFrame, pd.DataFrame)):
+            raise TQLError(f"{name!r} is no frame but {type(found).__name__}", hint=_USAGE)
+        return found
+
+
+def _read(line: str) -> tuple[str, dict[str, str], str]:
+    """The frame, the options, and the rest of a line, which is not touched.
+
+    Example:
+        >>> _read("df --seed 7 --out few select * where name = 'a  b'")
+        ('df', {'seed': '7', 'out': 'few'}, "select * where name = 'a  b'")
+    """
+    frame = _FRAME.match(line)
+    if frame is None:
+        raise TQLError("the frame is not named", hint=_USAGE)
+    options: dict[str, str] = {}
+    at = frame.end()
+    while option := _OPTION.match(line, at):
+        if option["name"] not in ("out", "seed"):
+            raise TQLError(f"unknown option --{option['name']}", hint=_USAGE)
+        options[option["name"]] = option["value"]
+        at = option.end()
+    return frame["frame"], options, line[at:].strip()
+
+
+def load(shell: Any) -> None:
+    """Give a shell the magics."""
+    shell.register_magics(TQLMagics)

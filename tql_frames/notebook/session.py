@@ -1,0 +1,262 @@
+"""What the widget knows and does, without a browser: messages come in, answers go out.
+
+A message is a dictionary with its `kind` and an `id`; each answer tells the kind it is `to` and the id, so that the
+page can drop those that come late. What the messages of a kind hold is told at the methods below. Nothing that is done
+for a key stroke looks at all rows, but for the first count of columns that were not named before.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import polars as pl
+
+from tql_frames import api
+from tql_frames.analysis import Balance
+from tql_frames.analysis.condensed import Expectations
+from tql_frames.arguments import seed_from, size_from
+from tql_frames.errors import TQLError, TQLWarning
+from tql_frames.frames import source_of
+from tql_frames.language import is_statement
+from tql_frames.notebook.checking import arms_of, fault_of, told
+from tql_frames.notebook.completion import words_of
+from tql_frames.notebook.labels import as_sent, columns_of_labels, drawn, expected, head_of
+from tql_frames.notebook.newest import Newest
+from tql_frames.notebook.window import MOST_COLUMNS, columns_of, window
+from tql_frames.views.kept_sample import View
+from tql_frames.views.making import view_of
+
+Message = dict[str, Any]
+
+_HISTORY = 50  # runs that are kept
+
+
+class Session:
+    """One frame, the text that is being written for it, and the runs so far.
+
+    Attributes:
+        query: the text.
+        view: the rows of the last run, or None.
+        history: the runs, the newest first: text, limit, seed, replace, and how many rows came.
+        words: what the box colours and completes to.
+        choices: columns of labels, the likeliest first.
+
+    Example:
+        >>> answers = []
+        >>> session = Session(pl.DataFrame({"sex": ["F", "M", "M"]}), "", answers.append)
+        >>> session.receive({"kind": "check", "id": "1", "text": "max_weight(sex = 'F': 2, true: 1)", "by": "sex"})
+        >>> [answer["kind"] for answer in answers], [row["expected_share"] for row in answers[1]["labels"]]
+        (['checked', 'expected'], [0.5, 0.5])
+    """
+
+    def __init__(self, frame: object, sampler: str, send: Callable[[Message], None]) -> None:
+        """Look at the first rows of a frame.
+
+        Args:
+            frame: a Polars or pandas DataFrame.
+            sampler: the text to begin with.
+            send: gets the answers.
+
+        Raises:
+            TQLError: another kind of frame, or no text.
+        """
+        if isinstance(frame, pl.LazyFrame):
+            raise TQLError("the widget shows rows, which a LazyFrame has not yet", hint="collect it first")
+        if not isinstance(sampler, str):
+            raise TQLError(f"a sampler is TQL text, not {type(sampler).__name__}")
+        self._source = source_of(frame)
+        assert isinstance(frame, (pl.DataFrame, pd.DataFrame))
+        self._frame = frame.clone() if isinstance(frame, pl.DataFrame) else frame.copy(deep=False)
+        labels = self._source.scan(frozenset()).labels
+        head = head_of(frame)
+        self._index = next((name for name in ("index", "row") if name not in labels), None)
+        self._send = send
+        self._expectations: dict[str, Expectations] = {}
+        self._values: list[Any] = []  # the labels that the page shows, in its order
+        self._checks, self._counts, self._runs, self._balances = Newest(), Newest(), Newest(), Newest()
+        self._drawn = Newest()
+        self.query = sampler
+        self.view: View[Any] | None = None
+        self.history: list[Message] = []
+        self.words = words_of(labels, head.schema)
+        self.choices = columns_of_labels(head)
+        self.asked: Message = {
+            "by": self.choices[0] if self.choices else None,
+            "limit": "",
+            "seed": "",
+            "replace": True,
+        }
+
+    @property
+    def state(self) -> Message:
+        """What a page that is opened now has to show."""
+        ran = None if self.view is None else {"rows": len(self.view), "columns": columns_of(self.view)}
+        return {"text": self.query, **self.asked, "history": self.history, "ran": ran, "of": self._source.rows}
+
+    def receive(self, message: Message) -> None:
+        """Take a message; what is of an unknown kind is none of ours."""
+        kinds = {"check": self._check, "run": self._run, "rows": self._rows, "drawn": self._count_drawn}
+        kinds["balance"] = self._balance
+        if message.get("kind") in kinds:
+            kinds[message["kind"]](message)
+
+    def _check(self, message: Message) -> None:
+        """`text`, and `by`, `limit`, `seed`, `replace` as they stand on the page -> `checked`, and later `expected`.
+
+        A text with a fault expects nothing; a `blank` page, which has no chart yet, gets the labels as they are.
+        """
+        self.query = str(message.get("text", ""))
+        self.asked = {name: message.get(name, value) for name, value in self.asked.items()}
+        text, asked = self.query, self.asked
+
+        def check() -> Message:
+            fault = fault_of(self._source, text) or _fault_of_options(asked)
+            said = None if fault is None else told(fault, text)
+            return {"kind": "checked", "fault": said, "arms": arms_of(text), "statement": is_statement(text)}
+
+        def then(answer: Message) -> None:
+            self._answer(message, answer)
+            if answer["kind"] == "checked" and asked["by"] is not None:
+                if answer["fault"] is None:
+                    self._expect(message, text, asked)
+                elif message.get("blank"):
+                    self._expect(message, "", {**asked, "limit": ""})
+
+        self._checks.start(lambda: _safely(check, text), then)
+
+    def _expect(self, message: Message, text: str, asked: Message) -> None:
+        by = asked["by"]
+        expectations = self._expectations.setdefault(by, Expectations(self._source, by))
+
+        def expect() -> Message:
+            size = size_from(_number(asked["limit"], "limit"), None).limit
+            report = expected(self._source, expectations, by, text, size, replace=bool(asked["replace"]))
+            values, answer = as_sent(report)
+            return {"kind": "expected", "by": by, "values": values, **answer}
+
+        def then(answer: Message) -> None:
+            self._values = answer.pop("values", self._values)
+            self._answer(message, answer)
+
+        self._counts.start(lambda: _safely(expect, text), then)
+
+    def _run(self, message: Message) -> None:
+        """As `check` -> `ran`: number of rows, titles of their columns, the seed, the history; or `failed`."""
+        text = self.query = str(message.get("text", ""))
+        asked = self.asked = {name: message.get(name, value) for name, value in self.asked.items()}
+        found: list[View[Any]] = []
+
+        def run() -> Message:
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always", TQLWarning)
+                found.append(self._draw(text, asked))
+            notes = [str(each.message) for each in said if issubclass(each.category, TQLWarning)]
+            return {"kind": "ran", "notes": notes}
+
+        def then(answer: Message) -> None:
+            if answer["kind"] == "ran":
+                self.view = found[0]
+                seed = str(self.view.seed)  # as text: JavaScript would round it
+                entry = {"text": text, **asked, "seed": seed, "rows": len(self.view)}
+                self.history = [entry, *self.history][:_HISTORY]
+                columns = columns_of(self.view)
+                answer |= {"rows": len(self.view), "columns": columns, "seed": seed, "history": self.history}
+                every = len(self._source.scan(frozenset()).labels)
+                answer["notes"] += [f"{MOST_COLUMNS} of {every} columns are shown"] if every > MOST_COLUMNS else []
+            self._answer(message, answer)
+
+        self._runs.start(lambda: _safely(run, text), then)
+
+    def _draw(self, text: str, asked: Message) -> View[Any]:
+        statement = is_statement(text)  # which says itself how many rows it draws, and how
+        return view_of(
+            self._frame,
+            text,
+            None if statement else _number(asked["limit"], "limit"),
+            fraction=None,
+            replace=statement or bool(asked["replace"]),
+            seed=_number(asked["seed"], "seed"),
+            order="draw",
+            index=self._index if isinstance(self._frame, pl.DataFrame) else "index",
+            ignore_index=False,
+            parameters=None,
+        )
+
+    def _rows(self, message: Message) -> None:
+        """`start`, `count` -> `rows`: the texts of the cells of so many rows of the last run."""
+        if self.view is not None:
+            start, count = int(message["start"]), int(message["count"])
+            self._answer(message, {"kind": "rows", "start": start, "rows": window(self.view, start, count)})
+
+    def _count_drawn(self, message: Message) -> None:
+        """`by` -> `drawn`: how often each label is among the rows of the last run."""
+        found, by = self.view, message.get("by")
+        if found is None or by is None:
+            return
+
+        def count() -> Message:
+            return {"kind": "drawn", "by": by, "labels": drawn(found, by)}
+
+        self._drawn.start(lambda: _safely(count, None), lambda answer: self._answer(message, answer))
+
+    def _balance(self, message: Message) -> None:
+        """`by`, `targets` (numbers of labels and shares), `keep` (numbers), `most` -> `balanced`: a sampler, a note."""
+        by, most, text = message.get("by"), message.get("most"), self.query
+        values = self._values
+        target = {values[place]: share for place, share in message.get("targets", [])}
+        keep = [values[place] for place in message.get("keep", [])]
+
+        def balance() -> Message:
+            if by is None:
+                raise TQLError("there is no column of labels to balance")
+            if is_statement(text):
+                hint = "keep the statement elsewhere, and put the sampler behind its SAMPLE BY"
+                raise TQLError("Balance would write a sampler in place of the statement", hint=hint)
+            found = api.balance(self._frame, by, target or "uniform", keep=keep, max_weight=most)
+            return {"kind": "balanced", "text": found.sampler, "note": _price(found, self._source.rows)}
+
+        self._balances.start(lambda: _safely(balance, None), lambda answer: self._answer(message, answer))
+
+    def _answer(self, message: Message, answer: Message) -> None:
+        self._send({"to": message["kind"], "id": message.get("id"), **answer})
+
+
+def _safely(work: Callable[[], Message], text: str | None) -> Message:
+    """What came of some work; of an error, too, the page is told, for nobody looks into a thread."""
+    try:
+        return work()
+    except TQLError as fault:
+        return {"kind": "failed", "fault": told(fault, text)}
+    except Exception as fault:
+        return {"kind": "failed", "fault": told(TQLError(f"{type(fault).__name__}: {str(fault)[:300]}"), text)}
+
+
+def _fault_of_options(asked: Message) -> TQLError | None:
+    try:
+        size_from(_number(asked["limit"], "limit"), None)
+        seed_from(_number(asked["seed"], "seed"))
+    except TQLError as fault:
+        return fault
+    return None
+
+
+def _number(text: object, name: str) -> int | None:
+    """A whole number as it was typed, None for none."""
+    plain = str(text if text is not None else "").replace(",", "").replace("_", "").replace(" ", "")
+    if not plain:
+        return None
+    if not plain.isdecimal():
+        raise TQLError(f"{name} must be a whole number of at least 0, not {str(text)!r}")
+    return int(plain)
+
+
+def _price(balance: Balance, rows: int) -> str:
+    """What the weights cost, and which shares they do not reach."""
+    price = balance.price
+    note = f"effective sample size {price.effective_rows / rows:.1%} of the rows, "
+    note += f"greatest weight {price.greatest:.3g} times the mean"
+    reasons = pl.DataFrame(balance.labels).select("label", "reason").drop_nulls("reason").head(3)
+    return "; ".join([note, *(f"{label}: {reason}" for label, reason in reasons.iter_rows())])

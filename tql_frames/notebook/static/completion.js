@@ -1,0 +1,82 @@
+// The list of words below the caret: columns, functions and keywords that begin with, or hold, what was typed.
+
+const MOST_OFFERED = 50;
+
+// The word before the caret, with where it starts; null inside a text, a comment or a name in quotes.
+function wordBefore(text, caret, known) {
+  const inside = tokensOf(text.slice(0, caret), known).at(-1);
+  if (inside && ["text", "comment"].includes(inside.kind)) return null;
+  if (inside && (inside.kind === "number" || text[inside.start] === '"')) return null;
+  const word = text.slice(0, caret).match(/[\p{L}_][\p{L}\p{N}_]*$/u)?.[0] ?? "";
+  return { word, start: caret - word.length };
+}
+
+// Words that fit, the best first: those that begin so before those that hold it, columns before functions before keywords.
+function offered(words, word) {
+  const lower = word.toLowerCase();
+  const fitting = words.filter((each) => each.name.toLowerCase().includes(lower));
+  const begins = (each) => (each.name.toLowerCase().startsWith(lower) ? 0 : 1);
+  const found = fitting.sort((a, b) => begins(a) - begins(b)).slice(0, MOST_OFFERED);
+  const done = found.length > 0 && found.every((each) => each.name === word);
+  return done ? [] : found;
+}
+
+// A list that the box opens, moves through and closes. `take(word, start)` writes the chosen one.
+function completionList(id, take) {
+  const list = element("ul", { class: "tql-completion", role: "listbox", id, "aria-label": "Completions" });
+  list.hidden = true;
+  let options = [];
+  let chosen = 0;
+  let from = 0;
+
+  function choose(place) {
+    chosen = (place + options.length) % options.length;
+    [...list.children].forEach((item, at) => item.setAttribute("aria-selected", at === chosen));
+    const item = list.children[chosen];
+    list.scrollTop = Math.min(item.offsetTop, Math.max(list.scrollTop, item.offsetTop + item.offsetHeight - list.clientHeight));
+  }
+
+  function open(words, start, mark) {
+    options = words;
+    from = start;
+    list.replaceChildren(...words.map((word, at) => option(word, at)));
+    list.style.left = `${mark.offsetLeft}px`;
+    list.style.top = `${mark.offsetTop + mark.offsetHeight + 4}px`;
+    list.hidden = false;
+    choose(0);
+  }
+
+  function option(word, at) {
+    const name = element("span", { class: `tql-${word.kind}` }, word.name);
+    const told = element("small", {}, word.told || word.kind);
+    const press = (event) => {
+      event.preventDefault(); // the box keeps the focus
+      accept(at);
+    };
+    return element("li", { role: "option", id: `${id}-${at}`, onmousedown: press }, name, told);
+  }
+
+  function accept(at = chosen) {
+    const word = options[at];
+    close();
+    take(word, from);
+  }
+
+  function close() {
+    list.hidden = true;
+  }
+
+  return {
+    list,
+    open,
+    close,
+    accept,
+    move: (steps) => choose(chosen + steps),
+    get isOpen() {
+      return !list.hidden;
+    },
+    get chosenId() {
+      return list.hidden ? null : `${id}-${chosen}`;
+    },
+  };
+}
