@@ -6,3 +6,5 @@ collect_ignore_glob = [] if find_spec("torch") else ["tql_frames/torch/*.py", "t
 collect_ignore_glob += [] if find_spec("anywidget") else ["tql_frames/notebook/widget.py"]
 collect_ignore_glob += [] if find_spec("playwright") else ["tests/browser/lab.py"]
 collect_ignore_glob += [] if find_spec("IPython") else ["tql_frames/notebook/magics.py"]
+collect_ignore_glob += [] if find_spec("dask") and find_spec("distributed") else ["tql_frames/dask/*.py"]
+collect_ignore_glob += [] if find_spec("pyspark") else ["tql_frames/spark/*.py"]

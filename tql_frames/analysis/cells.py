@@ -175,9 +175,8 @@ class _Counting:
 
     def together(self, parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
         """What the query would give of all parts of a population, from what it gave of each."""
-        text = [column(name).cast(pl.String) for name in self._keys if any(_is_coded(part[name]) for part in parts)]
         wide = [column(name).cast(pl.Int64) for name in (self._rows, self._bad) if name == self._rows or self._by_row]
-        cells = pl.concat([part.with_columns(*text, *wide) for part in parts], how="vertical_relaxed")
+        cells = pl.concat([part.with_columns(wide) for part in parts], how="vertical_relaxed")
         return cells.group_by([column(name) for name in self._keys]).agg(
             [column(name).sum() for name in (self._rows, *self._sums)]
         )
@@ -239,11 +238,6 @@ class _Counting:
         counts = np.zeros(len(weights), np.int64)
         np.add.at(counts, places, rows)
         return StrataTable(weights, counts)
-
-
-def _is_coded(labels: pl.Series) -> bool:
-    """Whether texts are kept as numbers, whose meaning each part has for itself."""
-    return isinstance(labels.dtype, (pl.Categorical, pl.Enum))
 
 
 def _times(positions: Positions, row: pl.Expr) -> pl.Expr:

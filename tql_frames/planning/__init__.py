@@ -4,4 +4,16 @@ from tql_frames.planning.relation import Names, Relation, Scan, whole
 from tql_frames.planning.sizes import Size, most_rows, size_of
 from tql_frames.planning.statement import Draw, Frames, compile_statement, named_columns
 
-__all__ = ["Draw", "Frames", "Names", "Relation", "Scan", "Size", "compile_statement", "most_rows", "named_columns", "size_of", "whole"]
+__all__ = [
+    "Draw",
+    "Frames",
+    "Names",
+    "Relation",
+    "Scan",
+    "Size",
+    "compile_statement",
+    "most_rows",
+    "named_columns",
+    "size_of",
+    "whole",
+]

@@ -1,0 +1,383 @@
+"""Dask: the rows of pandas for the same seed, on clusters of processes, whatever the partitions and the workers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import warnings
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+dask = pytest.importorskip("dask", reason="Dask is not installed")
+distributed = pytest.importorskip("distributed", reason="Dask's distributed is not installed")
+dd = pytest.importorskip("dask.dataframe", reason="Dask's DataFrame is not installed")
+
+import tql_frames  # noqa: E402 - after what may not be there
+import tql_frames.dask  # noqa: E402
+from tql_frames import TQLError, TQLNameError, TQLTypeError, TQLUnsupportedError, TQLWarning, WeightError  # noqa: E402
+
+pytestmark = [pytest.mark.usefixtures("in_time"), pytest.mark.filterwarnings("ignore")]
+
+STRATA = "max_weight(view = 'PA' and age > 60: 20, contains(note, 'AP'): 7, True: 1)"
+REPLACE = pytest.mark.parametrize("replace", [True, False], ids=["with", "without"])
+SECONDS = 120
+
+
+@pytest.fixture
+def in_time():
+    """End a test that hangs."""
+
+    def stop(*_: object) -> None:
+        raise TimeoutError(f"not done after {SECONDS} seconds")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(SECONDS)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def people() -> pd.DataFrame:
+    """Rows with labels that repeat, missing values, and text."""
+    rng = np.random.default_rng(1)
+    frame = tql_frames.datasets.chest_xray().head(6_000).drop("findings").to_pandas()
+    frame["dose"] = rng.random(len(frame))
+    frame["part"] = np.where(rng.random(len(frame)) < 0.1, np.nan, rng.integers(0, 3, len(frame)))
+    frame["note"] = frame["view"].astype(str) + frame["sex"].astype(str)
+    frame.index = pd.Index(rng.integers(0, 3_000, len(frame)), name="patient")
+    return frame
+
+
+PEOPLE = people()
+
+
+def cut(number: int, frame: pd.DataFrame = PEOPLE) -> dd.DataFrame:
+    """A frame in so many partitions, of which one is empty if they are more than two."""
+    bounds = np.sort(np.random.default_rng(number).integers(0, len(frame), number - 1)).tolist()
+    if number > 2:
+        bounds[1] = bounds[0]
+    edges = [0, *bounds, len(frame)]
+    parts = [dask.delayed(frame.iloc[first:stop]) for first, stop in pairwise(edges)]
+    return dd.from_delayed(parts, meta=frame.iloc[:0])
+
+
+@contextmanager
+def cluster_of(workers: int):
+    options = {"threads_per_worker": 1, "processes": True, "dashboard_address": None, "memory_limit": 0}
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "60s", "distributed.scheduler.allowed-failures": 5}),
+        distributed.LocalCluster(n_workers=workers, **options) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with cluster_of(2) as client:
+        yield client
+
+
+@pytest.fixture
+def threads():
+    """No cluster: tasks run here."""
+    with dask.config.set(scheduler="sync"):
+        yield
+
+
+# -- the rows ---------------------------------------------------------------------------------------------------------
+
+
+def check_samples(partitions: int) -> None:
+    """With and without replacement, of few and of many distinct weights."""
+    frame = cut(partitions)
+    whole = frame.compute()
+    for replace in (True, False):
+        for sampler in (STRATA, "dose"):
+            found = frame.tql.sample(sampler, 2_000, replace=replace, seed=7).compute()
+            expected = whole.tql.sample(sampler, 2_000, replace=replace, seed=7, order="source")
+            pd.testing.assert_frame_equal(found, expected)
+
+
+@pytest.mark.parametrize("partitions", [1, 3, 17])
+def test_one_seed_one_sample_on_two_workers(cluster, partitions):
+    check_samples(partitions)
+
+
+def test_one_seed_one_sample_on_one_worker():
+    with cluster_of(1):
+        for partitions in (1, 3, 17):
+            check_samples(partitions)
+
+
+@REPLACE
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        "part",
+        "random()",
+        "max_weight(random() > 0.9: 30, True: 1)",
+        "row_number() % 5",
+        "max_weight(age > 60: dose, True: 1)",
+        "max_weight(" + ", ".join(f"age > {n}: {n}.5" for n in range(5, 95, 3)) + ")",
+        pl.col("dose") ** 2,
+    ],
+)
+def test_any_sampler(sampler, replace):
+    whole = cut(3).compute()
+    for partitions, limit in ((1, 50), (3, 3_000), (5, 0), (17, 300)):
+        found = cut(partitions).tql.sample(sampler, limit, replace=replace, seed=limit).compute()
+        expected = whole.tql.sample(sampler, limit, replace=replace, seed=limit, order="source")
+        pd.testing.assert_frame_equal(found, expected)
+
+
+@REPLACE
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("columns", [None, ["dose", "age"]], ids=["all columns", "two columns"])
+@pytest.mark.parametrize("filesystem", ["fsspec", "arrow"])
+def test_from_parquet(tmp_path, filesystem, columns, replace):
+    for number, start in enumerate(range(0, 6_000, 500)):
+        PEOPLE.iloc[start : start + 500].to_parquet(tmp_path / f"{number:02}.parquet")
+    # Of few columns Dask reads several files as one partition, where nobody stops it.
+    frame = dd.read_parquet(str(tmp_path), filesystem=filesystem, columns=columns)
+    frame = frame[frame["age"] > 10]
+    found = frame.tql.sample("dose", 1_000, replace=replace, seed=7).compute()
+    expected = frame.compute().tql.sample("dose", 1_000, replace=replace, seed=7, order="source")
+    pd.testing.assert_frame_equal(found, expected)
+    assert len(found) == 1_000
+
+
+@pytest.mark.usefixtures("threads")
+def test_size_by_fraction_and_by_default():
+    frame = cut(4)
+    assert len(frame.tql.sample(STRATA, fraction=0.25, seed=1)) == 1_500
+    assert len(frame.tql.sample(STRATA, seed=1)) == 6_000
+    assert (
+        frame.tql.sample(STRATA, 500, seed=1)["age"].sum().compute()
+        == frame.tql.sample(STRATA, 500, seed=1).age.sum().compute()
+    )
+
+
+@pytest.mark.usefixtures("threads")
+def test_no_seed_is_a_seed_of_the_plan():
+    plan = cut(3).tql.sample(STRATA, 100)
+    pd.testing.assert_frame_equal(plan.compute(), plan.compute())
+    assert not plan.compute().equals(cut(3).tql.sample(STRATA, 100).compute())
+
+
+@pytest.mark.usefixtures("threads")
+def test_divisions_stay_where_they_are_known():
+    frame = dd.from_pandas(PEOPLE.sort_index(), npartitions=3)
+    found = frame.tql.sample(STRATA, 500, seed=1)
+    assert found.divisions == frame.divisions
+    assert found.loc[10:1_000].compute().index.max() <= 1_000
+    assert cut(3).tql.sample(STRATA).divisions == (None,) * 4
+
+
+@pytest.mark.usefixtures("threads")
+def test_lists_that_dask_leaves_alone():
+    with dask.config.set({"dataframe.convert-string": False}):
+        whole = tql_frames.datasets.chest_xray().head(3_000).to_pandas()
+        frame = dd.from_pandas(whole, npartitions=4)
+        text = (
+            "max_weight(contains(findings, 'Mass'): 9, any(findings == 'Hernia') or shape(findings)[0] > 2: 3, True: 1)"
+        )
+        found = frame.tql.sample(text, 500, seed=3).compute()
+        expected = whole.tql.sample(text, 500, seed=3, order="source")
+        assert found["image"].tolist() == expected["image"].tolist()
+        counted = frame.tql.query("select image, shape(findings)[0] as n where contains(findings, 'Mass')")
+        assert counted.dtypes["n"] == np.int64
+        assert counted.compute()["n"].min() >= 1
+
+
+def test_a_partition_of_nothing_but_missing_text(threads):
+    frame = pd.DataFrame({"text": ["a", "b", None, None, "c"], "x": [1.0, 2.0, 3.0, 4.0, 5.0]})
+    with dask.config.set({"dataframe.convert-string": False}):
+        frame["text"] = frame["text"].astype(object)
+        parts = dd.from_pandas(frame, npartitions=5, sort=False)
+        for text in (
+            "max_weight(contains(text, 'a'): 9, text like 'b*': 2, True: 1)",
+            "max_weight(text is null: 3, True: x)",
+        ):
+            found = parts.tql.sample(text, 50, seed=3).compute()
+            assert found.index.tolist() == frame.tql.sample(text, 50, seed=3, order="source").index.tolist()
+
+
+# -- laziness, faults, other workers ----------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("threads")
+def test_nothing_runs_before_compute():
+    def refuse(part: pd.DataFrame) -> pd.DataFrame:
+        raise AssertionError("a partition was asked for")
+
+    frame = cut(3).map_partitions(refuse, meta=PEOPLE.iloc[:0])
+    plans = [
+        frame.tql.sample(STRATA, 10),
+        frame.tql.sample("dose", 10, replace=False),
+        frame.tql.weights("dose"),
+        frame.tql.query("select age + 1 as older where age > 60 sample by dose limit 5"),
+    ]
+    for plan in plans:
+        with pytest.raises(AssertionError, match="a partition was asked for"):
+            plan.compute()
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_rows_that_change_between_the_passes_are_an_error(cluster, replace):
+    shuffled = cut(3).map_partitions(lambda part: part.sample(frac=1), meta=PEOPLE.iloc[:0])
+    for sampler in (STRATA, "dose"):
+        with pytest.raises(TQLError, match="rows changed between the passes") as fault:
+            shuffled.tql.sample(sampler, 100, replace=replace).compute()
+        assert "persist" in str(fault.value)
+
+
+def test_keys_make_rows_of_any_order_a_sample(cluster):
+    frame = cut(3)
+    shuffled = frame.map_partitions(lambda part: part.sample(frac=1), meta=PEOPLE.iloc[:0])
+    ordered = frame.map_partitions(lambda part: part.sort_values("image"), meta=PEOPLE.iloc[:0])
+    found = shuffled.tql.sample(STRATA, 500, seed=3, keys=["image"]).compute()
+    pd.testing.assert_frame_equal(found, ordered.compute().tql.sample(STRATA, 500, seed=3, order="source"))
+
+
+def test_persisted_rows_stay_as_they_are(cluster):
+    shuffled = cut(3).map_partitions(lambda part: part.sample(frac=1), meta=PEOPLE.iloc[:0]).persist()
+    found = shuffled.tql.sample(STRATA, 500, seed=3).compute()
+    pd.testing.assert_frame_equal(found, shuffled.compute().tql.sample(STRATA, 500, seed=3, order="source"))
+
+
+def _dies_once(part: pd.DataFrame, marker: str) -> pd.DataFrame:
+    """Kills its worker, the first time that it meets rows."""
+    if len(part) and not os.path.exists(marker):
+        Path(marker).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return part
+
+
+@pytest.mark.parametrize(("sampler", "replace"), [(STRATA, True), ("dose", False)], ids=["strata", "rows"])
+def test_a_worker_that_is_killed_in_the_last_pass_changes_nothing(cluster, tmp_path, sampler, replace):
+    plan = cut(17).tql.sample(sampler, 2_000, replace=replace, seed=7)
+    expected = plan.compute()
+    dying = plan.map_partitions(_dies_once, str(tmp_path / "died"), meta=plan._meta)
+    pd.testing.assert_frame_equal(dying.compute(), expected)
+    assert (tmp_path / "died").exists()
+    cluster.wait_for_workers(1, timeout=60)
+
+
+def test_fewer_rows_than_asked_for_are_a_warning_to_the_client(cluster):
+    plan = cut(3).tql.sample("max_weight(age > 80: 1)", 4_000, replace=False, seed=1)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        rows = len(plan.compute())
+        for _ in range(100):  # it comes by a connection of its own
+            if any(issubclass(each.category, TQLWarning) for each in told):
+                break
+            time.sleep(0.05)
+    assert rows == (PEOPLE["age"] > 80).sum()
+    assert any("4,000 rows were asked for" in str(each.message) for each in told)
+
+
+def test_faults_come_from_the_workers_as_they_are(cluster):
+    with pytest.raises(WeightError) as expected:
+        PEOPLE.tql.sample("dose - 0.5", 10)
+    with pytest.raises(WeightError) as found:
+        cut(3).tql.sample("dose - 0.5", 10).compute()
+    assert str(found.value) == str(expected.value)
+    with pytest.raises(WeightError, match="the first row"):
+        cut(3).tql.weights("dose - 0.5").compute()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda tql: tql.sample("max_weight(agee > 60: 2)"), TQLNameError, "did you mean 'age'"),
+        (lambda tql: tql.sample("max_weight(age > 60: 0 - 2, image > 5: 1)"), TQLTypeError, "number"),
+        (lambda tql: tql.sample("max_weight(age > 60: -2, True: 1)"), WeightError, "arm 1 has a negative weight"),
+        (lambda tql: tql.sample("dose", order="draw"), TQLUnsupportedError, "order='draw'"),
+        (lambda tql: tql.sample("dose", order="random"), TQLError, "order must be"),
+        (lambda tql: tql.sample("dose", -1), TQLError, "limit must be"),
+        (lambda tql: tql.sample("dose", keys=["imag"]), TQLNameError, "did you mean 'image'"),
+        (lambda tql: tql.sample("dose", keys="image"), TQLError, "keys must be"),
+        (lambda tql: tql.sample(pl.col("dose").rank()), TQLUnsupportedError, "several rows at once"),
+        (lambda tql: tql.sample(3), TQLError, "a sampler is TQL text"),
+        (lambda tql: tql.query("select * order by age"), TQLUnsupportedError, "ORDER BY"),
+        (lambda tql: tql.query("select agee"), TQLNameError, "did you mean 'age'"),
+        (lambda tql: tql.query("select * from people"), TQLNameError, "unknown frame"),
+        (lambda tql: tql.query("select * where age > ?", "5"), TQLError, "parameters"),
+        (lambda tql: tql.query(5), TQLError, "a statement is TQL text"),
+        (lambda tql: tql.report("agee"), TQLNameError, "did you mean 'age'"),
+        (lambda tql: tql.report("age", "random()"), TQLUnsupportedError, "random"),
+    ],
+)
+def test_faults_that_texts_and_columns_tell_are_found_at_once(call, error, message):
+    with pytest.raises(error) as fault:
+        call(cut(3).tql)
+    assert message in str(fault.value)
+
+
+# -- the other calls --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("sampler", [STRATA, "dose", "random() + row_number()", "part"])
+def test_weights(sampler):
+    found = cut(17).tql.weights(sampler).compute()
+    expected = cut(17).compute().tql.weights(sampler)
+    if "random" in sampler:
+        assert np.floor(found).tolist() == list(range(6_000))
+        return
+    pd.testing.assert_series_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "select * where age > 60 limit 7",
+        "select image, age + 1 as older where view = 'PA'",
+        "select image, part limit 10 percent",
+        "select image, age * 2 as twice where sex = 'F' sample by max_weight(twice > 100: 5, True: 1) limit 300",
+        "select * sample by dose replace false limit 10 percent",
+        "select image where age > 200 sample by dose",
+    ],
+)
+def test_statements(cluster, text):
+    frame = cut(17)
+    plan = frame.tql.query(text, seed=3)
+    found, expected = plan.compute(), frame.compute().tql.query(text, seed=3)
+    if "sample" in text:  # there in the order drawn
+        columns = list(found.columns)
+        found, expected = found.sort_values(columns), expected.sort_values(columns)
+    pd.testing.assert_frame_equal(found, expected, check_dtype=len(found) > 0)
+    assert list(plan.columns) == list(found.columns)
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize(
+    ("by", "sampler", "options"),
+    [
+        ("view", None, {}),
+        ("sex", STRATA, {"limit": 300}),
+        ("part", STRATA, {"limit": 300, "replace": False}),
+        (None, "max_weight(age > 60: dose, True: 1)", {}),
+        ("sex", "select * where age > 50 sample by max_weight(view = ?: 3, True: 1) limit 50", {"parameters": ["PA"]}),
+    ],
+)
+def test_reports(by, sampler, options):
+    frame = cut(17)
+    found, expected = frame.tql.report(by, sampler, **options), frame.compute().tql.report(by, sampler, **options)
+    assert str(found) == str(expected)
+    assert found.labels is None or isinstance(found.labels, pd.DataFrame)
+
+
+@pytest.mark.usefixtures("threads")
+def test_a_report_that_tells_bad_weights():
+    with pytest.raises(WeightError, match="the first row"):
+        cut(3).tql.report("view", "dose - 0.5")

@@ -1,0 +1,376 @@
+"""Spark: the rows of Polars for the same seed, on one core and on two, from memory and from files."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+
+pyspark = pytest.importorskip("pyspark", reason="PySpark is not installed")
+
+
+def java() -> int:
+    """The version of Java, 0 for none."""
+    home = os.environ.get("JAVA_HOME")
+    command = shutil.which("java", path=f"{home}/bin" if home else None)
+    if command is None:
+        return 0
+    told = subprocess.run([command, "-version"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r'version "(\d+)', told)
+    return int(found[1]) if found else 0
+
+
+if java() < 17:
+    pytest.skip(f"Spark needs Java 17 or later, here is {java() or 'none'}", allow_module_level=True)
+
+from pyspark.sql import DataFrame, SparkSession  # noqa: E402 - after what may not be there
+from pyspark.sql import functions as F  # noqa: E402, N812
+
+import tql_frames  # noqa: E402
+import tql_frames.spark as tql  # noqa: E402
+from tql_frames import TQLError, TQLNameError, TQLTypeError, TQLUnsupportedError, TQLWarning, WeightError  # noqa: E402
+
+# PySpark warns of pandas 3, which it looks for wherever Arrow is used.
+pytestmark = [pytest.mark.usefixtures("in_time"), pytest.mark.filterwarnings("ignore")]
+
+STRATA = "max_weight(contains(findings, 'Hernia'): 20, contains(findings, 'Mass') or age > 70: 7, True: 1)"
+REPLACE = pytest.mark.parametrize("replace", [True, False], ids=["with", "without"])
+BOTH = pytest.mark.parametrize("spark", ["local[1]", "local[2]"], indirect=True)
+TWO = pytest.mark.parametrize("spark", ["local[2]"], indirect=True)
+SECONDS = 180
+XRAYS = tql_frames.datasets.chest_xray().head(5_000)
+XRAYS = XRAYS.with_columns(
+    pl.col("view", "sex").cast(pl.String), dose=pl.Series(np.random.default_rng(5).random(XRAYS.height))
+)
+
+
+@pytest.fixture
+def in_time():
+    """End a test that hangs."""
+
+    def stop(*_: object) -> None:
+        raise TimeoutError(f"not done after {SECONDS} seconds")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(SECONDS)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture(scope="module")
+def spark(request):
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    options = {
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.shuffle.partitions": "3",
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "700",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.memory": "1g",
+    }
+    builder = SparkSession.builder.master(request.param)
+    for name, value in options.items():
+        builder = builder.config(name, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("OFF")
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="module")
+def xrays(spark):
+    return spark.createDataFrame(XRAYS.to_arrow())
+
+
+@pytest.fixture
+def numbers(spark):
+    """A thousand rows in four partitions."""
+    return spark.range(0, 1_000, 1, 4).withColumn("v", F.col("id") % 7)
+
+
+def rows_of(frame: DataFrame) -> pl.DataFrame:
+    return pl.from_arrow(frame.toArrow())
+
+
+def in_random_order(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        yield batch.take(pa.array(np.random.permutation(batch.num_rows)))
+
+
+# -- the rows ---------------------------------------------------------------------------------------------------------
+
+
+@BOTH
+@REPLACE
+@pytest.mark.parametrize("sampler", [STRATA, "dose"], ids=["strata", "rows"])
+def test_one_seed_one_sample_from_memory(xrays, sampler, replace):
+    found = rows_of(tql.sample(xrays, sampler, 1_500, replace=replace, seed=7))
+    expected = XRAYS.tql.sample(sampler, 1_500, replace=replace, seed=7, order="source")
+    assert found["index"].to_list() == expected["index"].to_list()
+    assert found.drop("index").rows() == expected.drop("index").rows()
+    if sampler == "dose":  # pandas, too
+        labels = XRAYS.to_pandas().tql.sample(sampler, 1_500, replace=replace, seed=7, order="source").index
+        assert found["index"].to_list() == labels.to_list()
+
+
+@BOTH
+@REPLACE
+@pytest.mark.parametrize("sampler", [STRATA, "dose"], ids=["strata", "rows"])
+def test_one_seed_one_sample_from_parquet(spark, tmp_path, sampler, replace):
+    for number, start in enumerate(range(0, 5_000, 600)):
+        XRAYS[start : start + 600].write_parquet(tmp_path / f"{number}.parquet")
+    XRAYS.head(0).write_parquet(tmp_path / "none.parquet")
+    frame = spark.read.parquet(str(tmp_path))
+    whole = rows_of(frame)  # in the order in which Spark reads files: the longest first
+    found = rows_of(tql.sample(frame, sampler, 1_500, replace=replace, seed=7))
+    expected = whole.tql.sample(sampler, 1_500, replace=replace, seed=7, order="source")
+    assert found["index"].to_list() == expected["index"].to_list()
+    assert found.drop("index").rows() == expected.drop("index").rows()
+
+
+@TWO
+@REPLACE
+def test_partitions_of_any_number(spark, replace):
+    whole = pl.DataFrame({"id": np.arange(2_000), "v": np.sqrt(np.arange(2_000.0))})
+    cases = [(1, "v"), (3, "row_number() % 5 + random()"), (3, pl.col("v") * 2)]
+    cases += [(17, "max_weight(id % 10 = 0: 9, True: 1)"), (17, "v")]
+    for partitions, sampler in cases:
+        frame = spark.range(0, 2_000, 1, partitions).withColumn("v", F.sqrt(F.col("id")))
+        found = rows_of(tql.sample(frame, sampler, 700, replace=replace, seed=3, index=None))
+        expected = whole.tql.sample(sampler, 700, replace=replace, seed=3, order="source")
+        assert found["id"].to_list() == expected["id"].to_list()
+
+
+@TWO
+def test_empty_partitions_coalesced_and_put_together(spark, numbers):
+    some = numbers.filter("id < 250 or id > 850")
+    for frame in (numbers, some):
+        sample = tql.sample(frame, "v", 100, seed=1)
+        rows = sample.collect()
+        assert len(rows) == 100
+        assert sample.coalesce(3).collect() == rows
+        assert numbers.select("id", "id", "v").union(sample).coalesce(3).count() == 1_100
+        assert [row.id for row in sample.take(5)] == [row.id for row in rows[:5]]
+    none = numbers.filter("id < 0")
+    assert tql.sample(none, "v").collect() == []
+    with pytest.raises(WeightError, match="empty frame"):
+        tql.sample(none, "v", 3)
+
+
+@TWO
+def test_size_order_and_names(numbers):
+    assert tql.sample(numbers, "v", fraction=0.25, seed=1).count() == 250
+    assert tql.sample(numbers, "v").count() == 1_000
+    assert tql.sample(numbers, "v", 10, index="row").columns == ["row", "id", "v"]
+    assert tql.sample(numbers, "v", 10, index=None).schema == numbers.schema
+    plan = tql.sample(numbers, "v", 100)
+    assert plan.collect() == plan.collect()
+    dotted = numbers.withColumnRenamed("v", "a.b`c")
+    assert tql.sample(dotted, '"a.b`c" + 1', 10, seed=1).count() == 10
+
+
+@TWO
+def test_all_kinds_of_columns_come_back_as_they_were(spark):
+    frame = spark.range(0, 20, 1, 3).select(
+        "id",
+        F.lit(1.5).cast("decimal(10, 2)").alias("decimal"),
+        F.lit("2024-01-02 03:04:05.123456").cast("timestamp").alias("time"),
+        F.lit("2024-01-02 03:04:05.123456").cast("timestamp_ntz").alias("time_ntz"),
+        F.lit("2024-01-02").cast("date").alias("date"),
+        F.create_map(F.lit("a"), F.col("id")).alias("map"),
+        F.struct(F.col("id"), F.array(F.lit("x"))).alias("struct"),
+        F.expr("interval '3' day").alias("interval"),
+        F.lit(b"xy").alias("binary"),
+        F.when(F.col("id") > 5, F.lit("s")).alias("text"),
+    )
+    found = tql.sample(frame, "id", 30, seed=1, index=None)
+    assert found.schema == frame.schema
+    whole = frame.collect()
+    assert all(row.text == ("s" if row.id > 5 else None) and row.map == {"a": row.id} for row in found.collect())
+    assert {str(row) for row in found.collect()} <= {str(row) for row in whole}
+
+
+# -- faults -----------------------------------------------------------------------------------------------------------
+
+
+@TWO
+@pytest.mark.parametrize(("sampler", "replace"), [("v", True), ("sqrt(v * 1000 + id)", False)], ids=["strata", "rows"])
+def test_rows_that_change_between_the_passes_are_an_error(numbers, sampler, replace):
+    shuffled = numbers.mapInArrow(in_random_order, numbers.schema)
+    sample = tql.sample(shuffled, sampler, 100, replace=replace, seed=1)
+    with pytest.raises(Exception, match="rows changed between the passes") as fault:
+        sample.collect()
+    assert "persist" in str(fault.value)
+
+
+@TWO
+def test_keys_make_rows_of_any_order_a_sample(numbers):
+    shuffled = numbers.mapInArrow(in_random_order, numbers.schema)
+    expected = tql.sample(numbers, "v", 100, seed=1).collect()
+    assert tql.sample(shuffled, "v", 100, seed=1, keys=["id"]).collect() == expected
+
+
+@TWO
+def test_a_partition_that_loses_its_rows_is_an_error(numbers, tmp_path):
+    marker = str(tmp_path / "lost")
+
+    def losing(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        lost = os.path.exists(marker)
+        for batch in batches:
+            if not (lost and batch.column(0)[0].as_py() > 740):
+                yield batch
+
+    for frame in (numbers, numbers.filter("id < 250 or id > 700")):
+        Path(marker).unlink(missing_ok=True)
+        last = frame.mapInArrow(losing, frame.schema)
+        sample = tql.sample(last, "v", 100, seed=1)
+        assert sample.count() == 100
+        Path(marker).touch()
+        with pytest.raises(Exception, match="rows changed between the passes"):
+            sample.count()
+
+
+@TWO
+def test_fewer_rows_than_asked_for_are_a_warning(numbers):
+    with pytest.warns(TQLWarning, match="2,000 rows were asked for") as told:
+        sample = tql.sample(numbers, "v", 2_000, replace=False, seed=1)
+    assert [each.filename for each in told if each.category is TQLWarning] == [__file__]
+    assert sample.count() == 1_000 - 143
+
+
+@TWO
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda xrays: tql.sample(xrays, "max_weight(agee > 60: 2)"), TQLNameError, "did you mean 'age'"),
+        (lambda xrays: tql.sample(xrays, "max_weight(image > 5: 2)"), TQLTypeError, "number"),
+        (lambda xrays: tql.sample(xrays, "max_weight(age > 60: -2, True: 1)"), WeightError, "arm 1 has a negative"),
+        (lambda xrays: tql.sample(xrays, "dose", order="draw"), TQLUnsupportedError, "order='draw'"),
+        (lambda xrays: tql.sample(xrays, "dose", keys=["imag"]), TQLNameError, "did you mean 'image'"),
+        (lambda xrays: tql.sample(xrays, pl.col("dose").rank()), TQLUnsupportedError, "several rows at once"),
+        (lambda xrays: tql.sample(xrays, "dose", index="age"), TQLError, "has a column 'age' already"),
+        (lambda xrays: tql.sample(XRAYS, "dose"), TQLError, "must be a Spark DataFrame"),
+        (lambda xrays: tql.query(xrays, "select * order by age"), TQLUnsupportedError, "ORDER BY"),
+        (lambda xrays: tql.query(xrays, "select agee"), TQLNameError, "did you mean 'age'"),
+        (lambda xrays: tql.query(xrays, "select age as index"), TQLError, "has a column 'index' already"),
+        (lambda xrays: tql.weights(xrays.withColumnRenamed("dose", "weight"), "age"), TQLError, "'weight' already"),
+        (lambda xrays: tql.report(xrays, "agee"), TQLNameError, "did you mean 'age'"),
+    ],
+)
+def test_faults_that_texts_and_columns_tell_are_found_at_once(xrays, call, error, message):
+    with pytest.raises(error) as fault:
+        call(xrays)
+    assert message in str(fault.value)
+
+
+@TWO
+def test_bad_weights_are_told_by_the_numbers_of_their_rows(xrays):
+    with pytest.raises(WeightError) as expected:
+        XRAYS.tql.sample("max_weight(age > 90: 0 - dose, True: 1)", 10)
+    for call in (tql.sample, tql.weights):
+        with pytest.raises(WeightError) as found:
+            call(xrays, "max_weight(age > 90: 0 - dose, True: 1)")
+        assert str(found.value) == str(expected.value)
+
+
+@TWO
+def test_two_columns_of_one_name(numbers):
+    twice = numbers.select("id", "v", F.col("v").alias("w"), F.col("id").alias("w"))
+    assert tql.sample(twice, "v", 10, seed=1).columns == ["index", "id", "v", "w", "w"]
+    with pytest.raises(Exception, match="w"):
+        tql.sample(twice, "w", 10)
+
+
+# -- the other calls --------------------------------------------------------------------------------------------------
+
+
+@TWO
+@pytest.mark.parametrize(
+    "text",
+    [
+        "select * where age > 60 limit 7",
+        "select image, age * 2 as twice where sex = 'F' sample by max_weight(twice > 100: 5, True: 1) limit 300",
+        "select * sample by dose replace false limit 10 percent",
+        "select findings[0] as a, shape(findings) as b, age / 3 as c, age > 3 as d, null as e where age < 9",
+        "select image where age > 200 sample by dose",
+        "select image, dose limit 10 percent",
+    ],
+)
+def test_statements(xrays, text):
+    expected = XRAYS.tql.query(text, seed=3)
+    if "sample" in text:
+        expected = expected.sort("index")
+    assert rows_of(tql.query(xrays, text, seed=3)).rows() == expected.rows()
+    assert rows_of(tql.query(xrays, text, seed=3, index=None)).rows() == expected.drop("index").rows()
+
+
+@TWO
+def test_weights(xrays):
+    for sampler in (STRATA, "dose", "row_number() * 2"):
+        found = rows_of(tql.weights(xrays, sampler))
+        assert found["weight"].to_list() == XRAYS.tql.weights(sampler).to_list()
+        assert found.columns == [*XRAYS.columns, "weight"]
+
+
+@TWO
+@pytest.mark.parametrize(
+    ("by", "sampler", "options"),
+    [
+        ("findings", STRATA, {"limit": 300}),
+        ("sex", None, {}),
+        (None, "max_weight(age > 60: dose, True: 1)", {"replace": False, "fraction": 0.1}),
+        ("view", "select * where age > 50 sample by max_weight(view = ?: 3, True: 1) limit 50", {"parameters": ["PA"]}),
+    ],
+)
+def test_reports(xrays, by, sampler, options):
+    assert str(tql.report(xrays, by, sampler, **options)) == str(XRAYS.tql.report(by, sampler, **options))
+
+
+CONNECT = """
+import numpy as np, polars as pl, tql_frames, tql_frames.spark as tql
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.remote("local[2]").getOrCreate()
+assert "connect" in type(spark).__module__
+whole = tql_frames.datasets.chest_xray().head(2_000)
+whole = whole.with_columns(pl.col("view", "sex").cast(pl.String), dose=np.arange(2_000) ** 0.5)
+frame = spark.createDataFrame(whole.to_arrow())
+for sampler in ("max_weight(contains(findings, 'Mass'): 20, True: 1)", "dose"):
+    for replace in (True, False):
+        found = pl.from_arrow(tql.sample(frame, sampler, 500, replace=replace, seed=5).toArrow())
+        expected = whole.tql.sample(sampler, 500, replace=replace, seed=5, order="source")
+        assert found["index"].to_list() == expected["index"].to_list()
+try:
+    tql.sample(frame, "dose - 3", 5)
+except tql_frames.WeightError as fault:
+    assert "the first row 0" in str(fault)
+print(tql.query(frame, "select age + 1 as older where age > 60 limit 3").count())
+spark.stop()
+"""
+
+
+def test_connect():
+    pytest.importorskip("grpc", reason="the client of Spark Connect is not installed")
+    pytest.importorskip("grpc_status", reason="the client of Spark Connect is not installed")
+    environment = {**os.environ, "PYSPARK_PYTHON": sys.executable}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", CONNECT],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr[-3_000:]
+    assert done.stdout.split()[-1] == "3"

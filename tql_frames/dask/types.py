@@ -1,0 +1,74 @@
+"""What is known of a Dask frame before anything runs: whether a sampler fits it, and the types of a result.
+
+A column of dtype object may hold text, lists or anything: its type is known when a partition is there.
+"""
+
+from __future__ import annotations
+
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+
+from tql_frames.distributed import Sampler, Statement
+from tql_frames.errors import TQLTypeError
+from tql_frames.frames import PandasAdapter
+from tql_frames.sampling.strata import FEW_STRATA
+from tql_frames.weighing import Weigher
+
+_PEEK = 100  # rows that are looked at for types
+
+
+def weigher_of(frame: dd.DataFrame, job: Sampler | Statement) -> Weigher | None:
+    """The sampler made ready for the columns as far as they are known; None where they are not known well enough.
+
+    Raises:
+        TQLError: the sampler does not fit the columns, or an arm has a bad weight.
+    """
+    try:
+        weigher = job.weigher(PandasAdapter(frame._meta))
+    except TQLTypeError:
+        if _is_known(frame, job.names(list(frame.columns))):
+            raise
+        return None
+    weigher.check_constants()
+    return weigher
+
+
+def never_bad(weigher: Weigher | None) -> bool:
+    """Whether it is known that no weight is negative, NaN or infinite, whatever the rows."""
+    return weigher is not None and weigher.levels is not None
+
+
+def makes_strata(weigher: Weigher | None) -> bool:
+    """Whether it is known that rows are drawn by strata, whatever the rows."""
+    levels = None if weigher is None else weigher.levels
+    return levels is not None and len(np.unique(levels.weights)) <= FEW_STRATA
+
+
+def meta_of(frame: dd.DataFrame, job: Statement) -> pd.DataFrame:
+    """The result of a statement without its rows.
+
+    Where its types depend on columns of dtype object, some rows of the first partition that has any are looked at.
+
+    Raises:
+        TQLError: the statement does not fit the columns.
+    """
+    known = _is_known(frame, job.all_names(list(frame.columns)))
+    try:
+        if known or not job.computes(PandasAdapter(frame._meta)):
+            return _result(frame._meta, job)
+    except TQLTypeError:
+        if known:
+            raise
+    rows = (part.head(_PEEK, npartitions=1) for part in frame.partitions)
+    return _result(next((some for some in rows if len(some)), frame._meta), job)
+
+
+def _result(rows: pd.DataFrame, job: Statement) -> pd.DataFrame:
+    result = job.rows(PandasAdapter(rows), None)
+    assert isinstance(result, pd.DataFrame)
+    return result.head(0)
+
+
+def _is_known(frame: dd.DataFrame, names: list[str]) -> bool:
+    return all(frame._meta[name].dtype != np.object_ for name in names)

@@ -1,0 +1,33 @@
+"""A sample of a frame in partitions, in passes: partitions count, one place draws, partitions find their rows.
+
+What runs where is the engines' to say, in `tql_frames.dask` and `tql_frames.spark`; here is what each does.
+"""
+
+from tql_frames.distributed.asking import check_source_order, keys_from
+from tql_frames.distributed.counting import Answer, Counts, Question
+from tql_frames.distributed.driver import Drawing, Drawn, check_weights, draw_shares, first_shares, questions, starts_of
+from tql_frames.distributed.reporting import Counted, Reporting, job_of
+from tql_frames.distributed.sampler import Sampler
+from tql_frames.distributed.shares import Share
+from tql_frames.distributed.statement import Statement
+
+__all__ = [
+    "Answer",
+    "Counted",
+    "Counts",
+    "Drawing",
+    "Drawn",
+    "Question",
+    "Reporting",
+    "Sampler",
+    "Share",
+    "Statement",
+    "check_source_order",
+    "check_weights",
+    "draw_shares",
+    "first_shares",
+    "job_of",
+    "keys_from",
+    "questions",
+    "starts_of",
+]

@@ -1,0 +1,227 @@
+"""The draw, where all counts meet: from what the partitions told to what each of them gives.
+
+It holds a strata table a partition, and at most two numbers a drawn row; never a number a row of the frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from tql_frames.distributed.counting import Answer, Counts, Question, RunRace, Schema, SumUp, schemas_together
+from tql_frames.distributed.shares import Ascending, Every, First, Points, Rows, Share, Slots
+from tql_frames.errors import TQLError, WeightError
+from tql_frames.planning import most_rows
+from tql_frames.sampling import Integers, StrataTable, Streams
+from tql_frames.sampling.distinct import distinct_strata
+from tql_frames.sampling.line import draw_strata
+from tql_frames.sampling.parts import Spread, points_of_parts, slots_of_parts, together, winners_of_parts
+from tql_frames.sampling.strata import most_strata
+from tql_frames.weighing import BadWeights, Weigher
+
+_DENSE = 8  # rows a draw up to which a mark a row is kept on the driver: three bytes, beside those of the draws
+
+
+class Sampling(Protocol):
+    """What a sampler, or the SAMPLE BY of a statement, says of faults."""
+
+    def weigher_of(self, schema: Schema) -> Weigher:
+        """The sampler made ready for frames of a schema."""
+
+    def of_nothing(self, size: int) -> WeightError:
+        """What to raise for so many rows asked for where there are none."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How rows are drawn from all partitions.
+
+    Attributes:
+        sampling: what gives them their weights.
+        size: rows to draw, as a function of the rows there are.
+        replace: with or without replacement.
+        seed: fixes the sample.
+    """
+
+    sampling: Sampling
+    size: Callable[[int], int]
+    replace: bool
+    seed: int
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A sample, and where it lies.
+
+    Attributes:
+        shares: what each partition gives.
+        asked: rows that were asked for.
+        found: rows that come; fewer without replacement where fewer have a positive weight.
+    """
+
+    shares: Sequence[Share]
+    asked: int
+    found: int
+
+
+def questions(counts: Sequence[Counts], how: Drawing) -> list[Question | None]:
+    """What to ask the partitions before rows can be drawn; nothing where their strata are enough.
+
+    Raises:
+        WeightError: the weights cannot be drawn by.
+    """
+    whole = _Whole(counts, how)
+    spread = whole.spread
+    if spread is None or whole.takes_all or not whole.size:
+        return [None] * len(counts)
+    if how.replace:
+        return [SumUp(spread.scale) if part.rows else None for part in counts]
+    limit = spread.limit_of(whole.size)
+    starts = zip(counts, whole.starts.tolist(), strict=True)
+    return [RunRace(spread.race, limit, how.seed, start) if part.rows else None for part, start in starts]
+
+
+def draw_shares(counts: Sequence[Counts], answers: Sequence[Answer | None], how: Drawing) -> Drawn:
+    """Draw rows from all partitions: those that `sampling.draw` takes from all their rows as one frame.
+
+    Args:
+        counts: what each partition told.
+        answers: what each answered to its question.
+        how: how to draw.
+
+    Raises:
+        WeightError: the weights cannot be drawn by.
+    """
+    whole = _Whole(counts, how)
+    drawn = whole.drawn(answers)
+    parts = zip(counts, whole.starts.tolist(), _firsts_of(counts), drawn, strict=True)
+    shares = [Share(start, first, part.rows, part.digest, each) for part, start, first, each in parts]
+    return Drawn(shares, whole.size, whole.size if how.replace else min(whole.size, whole.drawable))
+
+
+def first_shares(counts: Sequence[Counts], size: Callable[[int], int]) -> list[Share]:
+    """The first rows of all partitions; how many, of so many rows."""
+    rows = [part.rows for part in counts]
+    left = size(sum(rows))
+    return [
+        Share(start, first, number, b"", First(max(0, min(number, left - start))))
+        for number, start, first in zip(rows, starts_of(rows), _firsts_of(counts), strict=True)
+    ]
+
+
+def _firsts_of(counts: Sequence[Counts]) -> list[int]:
+    return starts_of([part.seen for part in counts])
+
+
+def starts_of(rows: Sequence[int]) -> list[int]:
+    """The number of the first row of each partition, of so many rows."""
+    found: list[int] = (np.cumsum(rows, dtype=np.int64) - rows).tolist()
+    return found
+
+
+def check_weights(counts: Sequence[Counts], sampling: Sampling) -> None:
+    """Make sure that no partition told of bad weights.
+
+    Raises:
+        WeightError: one did; it names the first arm that has any, and rows by their numbers among those of all.
+    """
+    found: dict[int, BadWeights] = {}
+    for part, start in zip(counts, starts_of([part.rows for part in counts]), strict=True):
+        if part.bad is not None:
+            place, bad = -1 if part.bad[0] is None else part.bad[0], part.bad[1]
+            moved = BadWeights(bad.rows, bad.first + start, bad.weight, bad.kinds)
+            found[place] = found[place].and_later(moved) if place in found else moved
+    if found:
+        place = min((each for each in found if each >= 0), default=-1)
+        weigher = sampling.weigher_of(schemas_together(counts))
+        raise weigher.refusal(None if place < 0 else place, found[place])
+
+
+class _Whole:
+    """All partitions as one population."""
+
+    def __init__(self, counts: Sequence[Counts], how: Drawing) -> None:
+        """Put the counts together.
+
+        Raises:
+            WeightError: the weights cannot be drawn by.
+        """
+        self._counts, self._how = counts, how
+        each = np.array([part.rows for part in counts], np.int64)
+        self.starts: Integers = np.cumsum(each) - each
+        self.rows = int(each.sum())
+        check_weights(counts, how.sampling)
+        tables = [part.table for part in counts if part.table is not None]
+        self._strata: tuple[StrataTable, Integers] | None = None
+        if len(tables) == len(counts):
+            table, cells = together(tables)
+            if len(table.weights) <= most_strata(self.rows):
+                self._strata = table, cells
+        self.size = self._checked_size()
+
+    def _weigher(self) -> Weigher:
+        return self._how.sampling.weigher_of(schemas_together(self._counts))
+
+    def _checked_size(self) -> int:
+        size = self._how.size(self.rows)
+        if not self.rows:
+            if size:
+                raise self._how.sampling.of_nothing(size)
+            return 0
+        if not self.drawable:
+            raise self._weigher().no_row(self.rows)
+        if (size if self._how.replace else min(size, self.rows)) > most_rows():
+            raise TQLError(f"a sample of {size:,} rows does not fit into memory")
+        return size
+
+    @property
+    def drawable(self) -> int:
+        """Rows of positive weight."""
+        if self._strata is not None:
+            return self._strata[0].drawable
+        return 0 if self.spread is None else self.spread.rows
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether the sample is every row of positive weight."""
+        return not self._how.replace and self.size >= self.drawable
+
+    @cached_property
+    def spread(self) -> Spread | None:
+        """The spread of all weights; None where they make strata."""
+        if self._strata is not None:
+            return None
+        parts = [Spread.of_table(part.table) if part.table is not None else part.spread for part in self._counts]
+        return Spread.sum([part for part in parts if part is not None])
+
+    def drawn(self, answers: Sequence[Answer | None]) -> Sequence[Slots | Points | Rows | Every]:
+        """What is drawn from each partition."""
+        streams = Streams(self._how.seed)
+        nothing = Rows(Ascending.of(np.empty(0, np.uint32)))
+        if not self.size:
+            return [nothing] * len(self._counts)
+        if self.takes_all:
+            return [Every()] * len(self._counts)
+        if self._strata is not None:
+            table, cells = self._strata
+            if self._how.replace:
+                slots = draw_strata(table, self.size, streams)
+            else:
+                slots = distinct_strata(table, self.size, streams, dense=_DENSE)
+            return [Slots(Ascending.of(each)) for each in slots_of_parts(slots, cells)]
+        assert self.spread is not None
+        if self._how.replace:
+            totals = [each if isinstance(each, int) else 0 for each in answers]
+            points = points_of_parts(totals, self.size, streams)
+            befores = (np.cumsum(totals, dtype=np.int64) - totals).tolist()
+            scale = self.spread.scale
+            return [Points(each, scale, before) for each, before in zip(points, befores, strict=True)]
+        none = np.empty(0, np.uint32), np.empty(0)
+        winners = winners_of_parts([each if isinstance(each, tuple) else none for each in answers], self.size)
+        if winners is None:
+            raise TQLError("the race of rows was too short, which comes once in 10**15 draws", hint="take another seed")
+        return [Rows(Ascending.of(each)) for each in winners]

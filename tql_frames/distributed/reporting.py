@@ -1,0 +1,162 @@
+"""A report of a frame in partitions: each counts its cells, and the few cells of all add up.
+
+What a report says is told in `tql_frames.analysis`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from tql_frames.analysis import Report, population_of, report_on, sampled_by
+from tql_frames.analysis.arms import Arms
+from tql_frames.analysis.cells import count_part
+from tql_frames.analysis.population import Population
+from tql_frames.arguments import seed_from
+from tql_frames.distributed.counting import Counts, schemas_together
+from tql_frames.distributed.driver import check_weights
+from tql_frames.distributed.sampler import Sampler, asks_for_numbers, check_column
+from tql_frames.distributed.statement import Statement
+from tql_frames.errors import Fault, TQLError, TQLUnsupportedError
+from tql_frames.frames import PolarsAdapter, Readable
+from tql_frames.language import is_statement, tree
+
+_MOST_CELLS = 1_000_000  # of a partition
+_MOST_TOGETHER = 5_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """What a partition tells: the counts of its weights, and its cells; None of a partition without rows."""
+
+    counts: Counts
+    cells: pl.DataFrame | None
+
+
+@dataclass(frozen=True)
+class Reporting:
+    """A report as the partitions get it.
+
+    Attributes:
+        by: the column of labels, or None.
+        job: the sampler, or the statement that ends with SAMPLE BY; None for equal weights.
+    """
+
+    by: str | None
+    job: Sampler | Statement | None
+
+    @classmethod
+    def of(cls, by: object, job: Sampler | Statement | None, columns: Sequence[str]) -> Reporting:
+        """Make sure that partitions can be counted one by one.
+
+        Raises:
+            TQLError: `by` names no column, or the statement draws no sample.
+            TQLUnsupportedError: weights depend on the numbers of rows.
+        """
+        if not (by is None or isinstance(by, str)):
+            raise TQLError(f"by must be the name of a column, not {by!r}")
+        if by is not None:
+            check_column(by, columns)
+        if isinstance(job, Statement) and not job.samples:
+            raise TQLError("the statement draws no sample", source=job.text, span=job.root.span, hint="add SAMPLE BY")
+        if isinstance(job, Sampler) and job.numbers_rows:
+            assert isinstance(job.source, str)
+            root = job.root(columns)
+            node = next(each for each in root.walk() if isinstance(each, tree.Call) and asks_for_numbers(each))
+            fault = Fault(TQLUnsupportedError, f"{node.name}() is not supported in reports here", node.span)
+            raise fault.error(job.source)
+        return cls(by, job)
+
+    def names(self, columns: Sequence[str]) -> list[str]:
+        """Those of the columns that partitions look at."""
+        used = {self.by, *(self.job.names(columns) if self.job is not None else ())}
+        return [name for name in columns if name in used]
+
+    def count(self, frame: Readable) -> Counted:
+        """What a partition that has rows tells.
+
+        Raises:
+            TQLError: labels or weights do not fit it, or it has too many cells.
+        """
+        schema = {name: frame.schema[name] for name in self.names(list(frame.schema))}
+        counts = Counts(frame.rows, schema=schema) if self.job is None else self.job.count(frame, 0)
+        counts = Counts(counts.rows, bad=counts.bad, schema=schema)
+        if counts.bad is not None:
+            return Counted(counts, None)
+        population, _, _ = self._population(frame)
+        try:
+            cells = count_part(population, Arms(population.sampler, population.compile))
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as fault:
+            reason = (str(fault) or type(fault).__name__).splitlines()[0][:300]
+            raise TQLError(f"the rows cannot be counted: {reason}") from None
+        _check_cells(cells.height, _MOST_CELLS)
+        return Counted(counts, cells)
+
+    def report(self, parts: Sequence[Counted], size_of: Callable[[int], int], *, replace: bool) -> Report:
+        """The report of all partitions, with pandas tables.
+
+        Args:
+            parts: what each told.
+            size_of: number of draws, of so many rows; a statement says it itself.
+            replace: with or without replacement; a statement says it itself.
+
+        Raises:
+            TQLError: the weights cannot be drawn by.
+        """
+        counts = [part.counts for part in parts]
+        if self.job is not None:
+            check_weights(counts, self.job)
+        frame = PolarsAdapter(pl.DataFrame(schema=schemas_together(counts)))
+        population, said_size, said_replace = self._population(frame)
+        size_of, replace = said_size or size_of, replace if said_replace is None else said_replace
+        cells = [part.cells for part in parts if part.cells is not None and part.cells.height]
+        _check_cells(sum(each.height for each in cells), _MOST_TOGETHER)
+        report = report_on(population, self.by, size_of, replace=replace, pandas=True, parts=cells or None)
+        return report
+
+    def _population(self, frame: Readable) -> tuple[Population, Callable[[int], int] | None, bool | None]:
+        """The rows, and how many are drawn and whether with replacement, where a statement says it."""
+        if isinstance(self.job, Statement):
+            sampled = sampled_by(frame, self.job.text, self.job.parameters, self.by, self.job.seed)
+            assert sampled is not None
+            return self._with_text(sampled.population, frame), sampled.size.of, sampled.replace
+        source, seed = (None, 0) if self.job is None else (self.job.source, self.job.seed)
+        return self._with_text(population_of(frame, self.by, source, seed), frame), None, None
+
+    def _with_text(self, population: Population, frame: Readable) -> Population:
+        """The same with labels as text where they are kept as numbers, whose meaning each partition has for itself."""
+        if population.label is None or self.by is None or frame.schema[self.by] not in (pl.Categorical, pl.Enum):
+            return population
+        return dataclasses.replace(population, label=population.label.cast(pl.String))
+
+
+def job_of(
+    sampler: object, parameters: Sequence[object] | None, columns: Sequence[str], *, sized: bool
+) -> Sampler | Statement | None:
+    """What a report is of: a sampler, a whole statement, or nothing.
+
+    Args:
+        sampler: text, expression or None.
+        parameters: of a statement.
+        columns: of the frame.
+        sized: whether the number of draws, or replacement, was said beside it.
+
+    Raises:
+        TQLError: they do not go together, or as `Sampler.of` and `Statement.of`.
+    """
+    if isinstance(sampler, str) and is_statement(sampler):
+        if sized:
+            raise TQLError("limit, fraction and replace are said by the statement itself")
+        return Statement.of(sampler, parameters, seed_from(None))
+    if parameters is not None:
+        raise TQLError("a sampler takes no parameters; a statement does")
+    return None if sampler is None else Sampler.of(sampler, columns, seed_from(None))
+
+
+def _check_cells(cells: int, most: int) -> None:
+    if cells > most:
+        message = f"partitions have {cells:,} different combinations of labels, arms and weights, too many to add up"
+        raise TQLUnsupportedError(message, hint="round the weights, or report a sample of the frame")

@@ -1,0 +1,220 @@
+"""A sampler on its way to the partitions: what it names, and what each partition does by it in each pass.
+
+What is counted of the weights is in `counting`, whole statements are in `statement`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from tql_frames.compiler import RandomNumbers, registry
+from tql_frames.compiler.sampler import compile_tree
+from tql_frames.compiler.scope import SchemaScope, column
+from tql_frames.compiler.translate import Translator, in_order
+from tql_frames.distributed.counting import Answer, Counts, Question, answer, count
+from tql_frames.distributed.shares import Share
+from tql_frames.drawing import of_empty_frame, random_numbers
+from tql_frames.errors import (
+    Fault,
+    Span,
+    TQLError,
+    TQLNameError,
+    TQLSyntaxError,
+    TQLTypeError,
+    TQLUnsupportedError,
+    WeightError,
+    did_you_mean,
+)
+from tql_frames.frames import PolarsAdapter, Readable
+from tql_frames.frames.polars import picks_columns
+from tql_frames.language import parse, tree
+from tql_frames.language.replacing import replaced
+from tql_frames.language.tree import Node
+from tql_frames.planning import Names
+from tql_frames.sampling import Positions
+from tql_frames.weighing import Weigher
+
+_BY_NUMBER = ("random", "row_number")  # functions that ask for a row's number
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A sampler as the partitions get it.
+
+    Attributes:
+        source: its text, or a Polars expression.
+        seed: of the numbers of `random()`.
+        keys: columns by which the rows of a partition are ordered and known again.
+    """
+
+    source: str | pl.Expr
+    seed: int
+    keys: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, source: object, columns: Iterable[str], seed: int, keys: tuple[str, ...] = ()) -> Sampler:
+        """Make sure that a sampler can be evaluated on partitions of a frame with these columns.
+
+        Raises:
+            TQLError: it is neither text nor expression, its text is wrong, or it names no column of the frame.
+            TQLUnsupportedError: it needs to see rows of other partitions.
+        """
+        names = list(columns)
+        if isinstance(source, pl.Expr):
+            if picks_columns(source):
+                message = "an expression that picks columns by a pattern is not supported here"
+                raise TQLUnsupportedError(message, hint="name its columns one by one")
+            for name in source.meta.root_names():
+                check_column(name, names)
+            return cls(source, seed, keys)
+        if not isinstance(source, str):
+            raise TQLError(f"a sampler is TQL text or a Polars expression, not {type(source).__name__}")
+        sampler = cls(source, seed, keys)
+        try:
+            check_functions(sampler.root(names))
+        except Fault as fault:
+            raise fault.error(source) from None
+        return sampler
+
+    def root(self, columns: Iterable[str]) -> Node:
+        """The tree of the text, which may be the name of a column that is no expression."""
+        assert isinstance(self.source, str)
+        try:
+            return parse(self.source)
+        except TQLSyntaxError:
+            if self.source not in columns:
+                raise
+            return tree.Column(self.source, span=Span(0, len(self.source)))
+
+    def names(self, columns: Iterable[str]) -> list[str]:
+        """Those of the columns that the first pass looks at."""
+        used = named_by(self.root(columns)) if isinstance(self.source, str) else set(self.source.meta.root_names())
+        return [name for name in columns if name in used or name in self.keys]
+
+    @property
+    def numbers_rows(self) -> bool:
+        """Whether a weight depends on the number of its row, so that rows must be counted first."""
+        return isinstance(self.source, str) and asks_for_numbers(self.root([self.source]))
+
+    def weigher(self, frame: Readable, start: int = 0) -> Weigher:
+        """The sampler made ready for a partition whose first row has a number.
+
+        Raises:
+            TQLError: it does not fit the partition, or an expression looks at several rows at once.
+        """
+        if isinstance(self.source, pl.Expr):
+            check_row_by_row(self.source, frame.schema)
+            return Weigher(self.source)
+        random = random_numbers(self.seed, start)
+        if not (start and self.numbers_rows):
+            return Weigher.of(self.source, frame, random)
+        return _weigher_from(self.source, self.root(frame.schema), frame.schema, start, random)
+
+    def count(self, frame: Readable, start: int) -> Counts:
+        """What a partition that has rows tells in the first pass.
+
+        Raises:
+            TQLError: the sampler does not fit the rows.
+        """
+        weigher = self.weigher(frame, start)
+        return count(weigher, frame, {name: frame.schema[name] for name in self.names(list(frame.schema))}, self.keys)
+
+    def answer(self, question: Question, frame: Readable, start: int) -> Answer:
+        """What a partition answers to a question about its weights."""
+        return answer(question, self.weigher(frame, start), frame)
+
+    def positions(self, frame: Readable, share: Share) -> Positions:
+        """Positions of the rows that a partition gives, ascending.
+
+        Raises:
+            TQLError: it holds other rows than when it was counted.
+        """
+        share.check_rows(frame.rows)
+        if not frame.rows:
+            return np.empty(0, np.uint32)
+        return share.positions(self.weigher(frame, share.start), frame, self.keys)
+
+    def weigher_of(self, schema: Mapping[str, pl.DataType]) -> Weigher:
+        """The sampler made ready for frames of a schema, to say what is wrong with their weights."""
+        return self.weigher(PolarsAdapter(pl.DataFrame(schema=schema)))
+
+    def of_nothing(self, size: int) -> WeightError:
+        """What to raise for so many rows asked for where there are none."""
+        return of_empty_frame(size)
+
+
+def _weigher_from(
+    text: str, root: Node, schema: Mapping[str, pl.DataType], start: int, random: RandomNumbers
+) -> Weigher:
+    """The weigher whose `row_number()` counts from `start`."""
+
+    def counted_on(node: Node) -> Node | None:
+        if not (isinstance(node, tree.Call) and node.name == "row_number"):
+            return None
+        return tree.Arithmetic("+", node, tree.Literal(start, span=node.span), span=node.span)
+
+    try:
+        translator = Translator(SchemaScope(schema), in_order(random, root))
+        return Weigher(compile_tree(text, replaced(root, counted_on), translator))
+    except Fault as fault:
+        raise fault.error(text) from None
+
+
+def named_by(*nodes: Node) -> set[str]:
+    """Names of the columns in trees."""
+    return {each.name for node in nodes for each in node.walk() if isinstance(each, tree.Column)}
+
+
+def asks_for_numbers(node: Node) -> bool:
+    """Whether a tree asks for the numbers of rows."""
+    return any(isinstance(each, tree.Call) and each.name in _BY_NUMBER for each in node.walk())
+
+
+def check_functions(node: Node) -> None:
+    """Make sure that a tree calls only functions that look at one row.
+
+    Raises:
+        Fault: it calls another.
+    """
+    for each in node.walk():
+        if isinstance(each, tree.Call) and each.name == "data":
+            message = "data(column, row) is not supported here: that row may be on another machine"
+            raise Fault(TQLUnsupportedError, message, each.span, "write the value into the text")
+        if isinstance(each, tree.Call) and each.name in registry.names():
+            message = f"{each.name} is not supported here: it was registered in this process, and sees whole columns"
+            raise Fault(TQLUnsupportedError, message, each.span, "compute a column by it, and name that column")
+
+
+def check_column(name: str, columns: Iterable[str]) -> None:
+    """Make sure that a column is there.
+
+    Raises:
+        TQLNameError: it is not.
+    """
+    if name not in columns:
+        raise TQLNameError(f"unknown column {name!r}", hint=did_you_mean(name, columns))
+
+
+def check_row_by_row(expr: pl.Expr, schema: Mapping[str, pl.DataType]) -> None:
+    """Make sure that the value of an expression depends on its row alone.
+
+    Raises:
+        TQLUnsupportedError: it may depend on others, so that it would have other values on partitions.
+    """
+    names = Names.apart_from(schema)
+    flag, value = names.new("flag"), names.new("value")
+    types = {name: schema[name] for name in expr.meta.root_names()}
+    plan = pl.LazyFrame(schema={**types, flag: pl.Boolean()}).with_columns(expr.alias(value)).filter(column(flag))
+    try:
+        # Polars knows it: it filters first, below the expression, only where that cannot change values.
+        filtered_last = plan.explain().lstrip().startswith("FILTER")
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as fault:
+        reason = (str(fault) or type(fault).__name__).splitlines()[0][:300]
+        raise TQLTypeError(f"the sampler does not fit the frame: {reason}") from None
+    if filtered_last:
+        message = "an expression that looks at several rows at once is not supported here: it would see one partition"
+        raise TQLUnsupportedError(message, hint="compute it as a column of the frame, and name that column")

@@ -1,0 +1,251 @@
+"""A statement on partitions: WHERE, SELECT, SAMPLE BY and LIMIT, each clause as on a frame in one piece.
+
+A partition compiles it for itself; what is drawn from which partition comes from the driver. All other clauses would
+need rows of several partitions in one place, and are refused by name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from tql_frames.arguments import check_parameters
+from tql_frames.compiler import CompiledSampler
+from tql_frames.distributed.counting import Answer, Counts, Question, Schema, answer, count
+from tql_frames.distributed.sampler import asks_for_numbers, check_functions, named_by
+from tql_frames.distributed.shares import First, Share
+from tql_frames.drawing import random_numbers
+from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, WeightError
+from tql_frames.frames import Adapter, PolarsAdapter, Readable
+from tql_frames.language import parse_statement, tree
+from tql_frames.language.parameters import bind
+from tql_frames.language.replacing import replaced
+from tql_frames.language.tree import Node
+from tql_frames.planning import Draw, Frames, Relation, Scan, Size, compile_statement, named_columns, size_of
+from tql_frames.querying import evaluating, of_no_rows
+from tql_frames.weighing import Weigher
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement as the partitions get it.
+
+    Attributes:
+        text: as it was written.
+        parameters: values for its `?`, or None.
+        root: its tree, parameters bound.
+        seed: of what it draws.
+    """
+
+    text: str
+    parameters: Sequence[object] | None
+    root: tree.Statement
+    seed: int
+
+    @classmethod
+    def of(cls, text: object, parameters: Sequence[object] | None, seed: int) -> Statement:
+        """Read a statement.
+
+        Raises:
+            TQLError: it is wrong.
+            TQLUnsupportedError: it needs rows of several partitions in one place.
+        """
+        if not isinstance(text, str):
+            raise TQLError(f"a statement is TQL text, not {type(text).__name__}")
+        check_parameters(parameters)
+        try:
+            statement = bind(parse_statement(text), parameters)
+            _check_clauses(statement)
+            _sizes(statement)
+        except Fault as fault:
+            raise fault.error(text) from None
+        return cls(text, parameters, statement, seed)
+
+    @property
+    def samples(self) -> bool:
+        """Whether it ends with SAMPLE BY."""
+        return self.root.sample is not None
+
+    @property
+    def cuts(self) -> bool:
+        """Whether it has a LIMIT of its own."""
+        return self.root.limit is not None
+
+    @property
+    def replace(self) -> bool:
+        """Whether it draws with replacement."""
+        return self.root.sample is not None and self.root.sample.replace
+
+    @property
+    def size(self) -> Size:
+        """How many rows it draws, or lets through."""
+        return _sizes(self.root)
+
+    @property
+    def select(self) -> tree.Select:
+        """Its SELECT."""
+        assert isinstance(self.root.body, tree.Select)
+        return self.root.body
+
+    @property
+    def counted(self) -> tree.Statement:
+        """The rows that it draws from, all columns, and what draws from them: what the first pass looks at."""
+        body = dataclasses.replace(self.select, items=(tree.Star(),))
+        sample = self.root.sample
+        if sample is not None:
+            items = [item for item in self.select.items if isinstance(item, tree.Item) and item.alias is not None]
+            aliases = {item.alias: item.expression for item in items}
+
+            def meant(node: Node) -> Node | None:
+                return aliases.get(node.name) if isinstance(node, tree.Column) and node.frame is None else None
+
+            sample = dataclasses.replace(sample, sampler=replaced(sample.sampler, meant))
+        return dataclasses.replace(self.root, body=body, sample=sample, limit=None)
+
+    def names(self, columns: Sequence[str]) -> list[str]:
+        """Those of the columns that the first pass looks at."""
+        used = named_by(self.counted)
+        return [name for name in columns if name in used]
+
+    def count(self, frame: Readable, start: int = 0) -> Counts:
+        """What a partition that has rows tells in the first pass: of the rows that WHERE leaves.
+
+        Raises:
+            TQLError: the statement does not fit the rows.
+        """
+        schema = {name: frame.schema[name] for name in self.names(list(frame.schema))}
+        if self.samples:
+            rows, sampler = self._drawn_from(frame)
+            if not rows.rows:
+                return Counts(0, schema=schema, seen=frame.rows)
+            return dataclasses.replace(count(Weigher(sampler), rows, schema), seen=frame.rows)
+        relation, _ = self._compiled(self.counted, frame, _draws_nothing)
+        with evaluating(self.text, self.root):
+            rows_left = int(relation.plan.select(pl.len()).collect().item())
+        return Counts(rows_left, schema=schema, seen=frame.rows)
+
+    def answer(self, question: Question, frame: Readable, start: int = 0) -> Answer:
+        """What a partition answers to a question about the weights of the rows that WHERE leaves."""
+        rows, sampler = self._drawn_from(frame)
+        return answer(question, Weigher(sampler), rows)
+
+    def rows(self, frame: Adapter, share: Share | None) -> object:
+        """The rows and columns that a partition gives; without a share all that WHERE leaves, or none that are drawn.
+
+        Raises:
+            TQLError: the partition holds other rows than when it was counted.
+        """
+
+        def drawn(plan: pl.LazyFrame, sampler: CompiledSampler, size: Size, replace: bool, number: int) -> pl.LazyFrame:
+            if share is None:
+                return plan.head(0)
+            rows = PolarsAdapter(plan.collect())
+            return rows.take(share.positions(Weigher(sampler), rows)).lazy()
+
+        with evaluating(self.text, self.root):
+            relation, scan = self._compiled(dataclasses.replace(self.root, limit=None), frame, drawn)
+            if share is not None and isinstance(share.drawn, First):
+                left = relation.plan.collect()
+                share.check_rows(left.height)
+                relation = relation.with_plan(left.lazy().head(share.drawn.count))
+            return frame.finish(relation, scan, None)
+
+    def relation(self, frame: Readable) -> tuple[Relation, Scan]:
+        """What it gives, of a frame without rows."""
+        return self._compiled(self.root, frame, _draws_nothing)
+
+    def computes(self, frame: Readable) -> bool:
+        """Whether it gives columns that are none of the frame's."""
+        return any(field.origin is None for field in self.relation(frame)[0].fields)
+
+    def all_names(self, columns: Sequence[str]) -> list[str]:
+        """Those of the columns that it names anywhere."""
+        used = named_by(self.root)
+        return [name for name in columns if name in used]
+
+    def weigher(self, frame: Readable) -> Weigher:
+        """Its sampler made ready for a frame."""
+        return Weigher(self._drawn_from(frame)[1])
+
+    def weigher_of(self, schema: Schema) -> Weigher:
+        """Its sampler made ready for frames of a schema, to say what is wrong with their weights."""
+        return self.weigher(PolarsAdapter(pl.DataFrame(schema=schema)))
+
+    def of_nothing(self, size: int) -> WeightError:
+        """What to raise for so many rows asked for where there are none."""
+        assert self.root.sample is not None
+        return of_no_rows(size, self.text, self.root.sample.sampler.span)
+
+    def _drawn_from(self, frame: Readable) -> tuple[PolarsAdapter, CompiledSampler]:
+        """The rows that SAMPLE BY draws from, and its sampler."""
+        found: list[tuple[pl.LazyFrame, CompiledSampler]] = []
+
+        def draw(plan: pl.LazyFrame, sampler: CompiledSampler, size: Size, replace: bool, number: int) -> pl.LazyFrame:
+            found.append((plan, sampler))
+            return plan.head(0)
+
+        self._compiled(self.counted, frame, draw)
+        ((plan, sampler),) = found
+        with evaluating(self.text, self.root):
+            return PolarsAdapter(plan.collect()), sampler
+
+    def _compiled(self, statement: tree.Statement, frame: Readable, draw: Draw) -> tuple[Relation, Scan]:
+        scan = frame.scan(named_columns(statement))
+        random = random_numbers(self.seed)
+        frames = Frames(scan, {})
+        return compile_statement(self.text, statement, frames, draw=draw, random=random, numbered=True), scan
+
+
+def _draws_nothing(
+    plan: pl.LazyFrame, sampler: CompiledSampler, size: Size, replace: bool, number: int
+) -> pl.LazyFrame:
+    return plan.head(0)
+
+
+def _sizes(statement: tree.Statement) -> Size:
+    return size_of(statement.limit if statement.sample is None else statement.sample.limit, "LIMIT")
+
+
+def _check_clauses(statement: tree.Statement) -> None:
+    """Make sure that partitions can do their part of a statement each on its own.
+
+    Raises:
+        Fault: they cannot.
+    """
+    body = statement.body
+    if isinstance(body, tree.Combination):
+        raise _unsupported(body.operator.upper(), body.span)
+    if not isinstance(body, tree.Select):
+        raise _unsupported("a statement in parentheses", body.span)
+    clauses: dict[str, Span | None] = {
+        "JOIN": body.source.span if isinstance(body.source, tree.Join) else None,
+        "a subquery": body.source.span if isinstance(body.source, tree.Subquery) else None,
+        "DISTINCT": body.span if body.distinct else None,
+        "TOP": _span(body.top),
+        "EXPAND BY": _span(body.expand),
+        "GROUP BY": body.groups[0].span if body.groups else None,
+        "UNGROUP BY": _span(body.ungroup),
+        "ORDER BY": statement.keys[0].span if statement.keys else None,
+        "OFFSET": _span(statement.offset),
+        "LIMIT before SAMPLE BY": _span(statement.limit) if statement.sample is not None else None,
+    }
+    for clause, span in clauses.items():
+        if span is not None:
+            raise _unsupported(clause, span)
+    check_functions(statement)
+    for node in statement.walk():
+        if isinstance(node, tree.Call) and asks_for_numbers(node) and not node.arguments:
+            hint = "draw by it with sample, or compute it as a column of the frame"
+            raise Fault(TQLUnsupportedError, f"{node.name}() is not supported in statements here", node.span, hint)
+
+
+def _span(node: Node | None) -> Span | None:
+    return None if node is None else node.span
+
+
+def _unsupported(clause: str, span: Span) -> Fault:
+    hint = "WHERE, SELECT, SAMPLE BY and LIMIT are; do the rest with the engine, before or after"
+    return Fault(TQLUnsupportedError, f"{clause} is not supported on frames of partitions", span, hint)

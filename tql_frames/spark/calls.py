@@ -1,0 +1,278 @@
+"""The calls on Spark frames: passes that count run at once, the sample is a plan.
+
+What partitions and the draw do is in `tql_frames.distributed`, how passes run in `jobs`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
+
+import polars as pl
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F  # noqa: N812 - as everyone does
+from pyspark.sql.types import DoubleType, StructField, StructType
+
+from tql_frames.analysis import Report
+from tql_frames.arguments import check_flag, check_index, seed_from, size_from
+from tql_frames.distributed import (
+    Answer,
+    Counted,
+    Counts,
+    Drawing,
+    Reporting,
+    Sampler,
+    Share,
+    Statement,
+    check_source_order,
+    check_weights,
+    draw_shares,
+    first_shares,
+    job_of,
+    keys_from,
+    questions,
+    starts_of,
+)
+from tql_frames.drawing import warn_of_fewer
+from tql_frames.errors import TQLError
+from tql_frames.spark.jobs import Told, arrow_schema, ask, give, quoted
+from tql_frames.spark.partition import ArrowPartition, Rows
+from tql_frames.spark.types import arrow_schema_of, schema_of, with_first
+
+Job = Sampler | Statement
+
+
+def sample(
+    frame: DataFrame,
+    sampler: str | pl.Expr,
+    limit: int | None = None,
+    *,
+    fraction: float | None = None,
+    replace: bool = True,
+    seed: int | None = None,
+    order: Literal["source"] = "source",
+    index: str | None = "index",
+    keys: Sequence[str] = (),
+) -> DataFrame:
+    """Draw rows of a Spark frame by weight: those that `tql_frames.sample` draws from its rows as one frame.
+
+    Args:
+        frame: a Spark DataFrame. Its rows are counted now, in a job that reads the columns that the sampler names; two
+            such jobs for many distinct weights. The sample reads it once more, whenever it is asked for.
+        sampler: TQL text, the name of a weight column, or a Polars expression whose value depends on its row alone.
+        limit: rows to draw; by default as many as there are.
+        fraction: rows to draw as a share of those that there are, rounded down; instead of `limit`.
+        replace: with or without replacement.
+        seed: whole number >= 0 that fixes the sample; by default a fresh one.
+        order: rows come in the order of the frame.
+        index: name of a first column of row numbers, in the order in which `collect` gives the rows; None for none.
+        keys: columns by which the rows of each partition are sorted first, for a frame whose partitions hold the same
+            rows each time, but not in the same order.
+
+    Returns:
+        A Spark DataFrame.
+
+    Raises:
+        TQLError: as `tql_frames.sample`. A partition that holds other rows than were counted ends the job that reads
+            the sample; the error of Spark tells why.
+
+    Warns:
+        TQLWarning: fewer rows have a positive weight than were asked for without replacement.
+    """
+    size, fixed = size_from(limit, fraction), seed_from(seed)
+    check_flag("replace", replace)
+    check_source_order(order)
+    check_index(index)
+    _check_frame(frame)
+    job = Sampler.of(sampler, frame.columns, fixed, keys_from(keys, frame.columns))
+    job.weigher(_nothing_of(frame)).check_constants()
+    schema = with_first(index, frame.schema)
+    frame = _sorted(frame, job)
+    told = ask(frame, job.names(frame.columns), _counting(job, _starts(frame, job)))
+    shares = _drawn(frame, told, Drawing(job, size, bool(replace), fixed), job)
+    return give(frame, schema, _taking(job, index), shares, numbered=told.numbered)
+
+
+def weights(frame: DataFrame, sampler: str | pl.Expr) -> DataFrame:
+    """A Spark frame with a further column `weight`, Float64: finite and >= 0, null as 0.
+
+    Args:
+        frame: a Spark DataFrame. Unless all weights are constants of the text its rows are counted now, so that bad
+            weights are told by the numbers of their rows.
+        sampler: as `sample` takes it.
+
+    Raises:
+        TQLError: as `sample`; weights that are all 0 are no error here.
+    """
+    _check_frame(frame)
+    job = Sampler.of(sampler, frame.columns, seed_from(None))
+    weigher = job.weigher(_nothing_of(frame))
+    weigher.check_constants()
+    if "weight" in frame.columns:
+        raise TQLError("the frame has a column 'weight' already", hint="rename it")
+    schema = StructType([*frame.schema.fields, StructField("weight", DoubleType(), False)])
+    shares, numbered = None, True
+    if job.numbers_rows or weigher.levels is None:
+        told = ask(frame, job.names(frame.columns), _counting(job, _starts(frame, job)))
+        counts = told.in_order(Counts(0))
+        check_weights(counts, job)
+        shares, numbered = first_shares(counts, lambda rows: 0), told.numbered
+
+    def weigh(part: ArrowPartition, share: Share | None) -> Iterator[pa.RecordBatch]:
+        if share is not None:
+            share.check_rows(part.rows)
+        found = job.weigher(part, 0 if share is None else share.start).weigh(part)
+        return part.with_last("weight", found)
+
+    return give(frame, schema, weigh, shares, numbered=numbered)
+
+
+def query(
+    frame: DataFrame,
+    text: str,
+    parameters: Sequence[object] | None = None,
+    *,
+    seed: int | None = None,
+    index: str | None = "index",
+) -> DataFrame:
+    """Run a TQL statement of WHERE, SELECT, SAMPLE BY and LIMIT on a Spark frame.
+
+    Args:
+        frame: a Spark DataFrame. With SAMPLE BY, LIMIT or row numbers its rows are counted now.
+        text: the statement, without FROM.
+        parameters: a value for each `?` of the text, in order.
+        seed: fixes what SAMPLE BY draws.
+        index: name of a first column of row numbers in the frame; None for none.
+
+    Returns:
+        A Spark DataFrame, whose rows are in the order of the frame.
+
+    Raises:
+        TQLUnsupportedError: it has another clause, or asks for row numbers or random numbers.
+        TQLError: as `sample`.
+    """
+    fixed = seed_from(seed)
+    check_index(index)
+    _check_frame(frame)
+    job = Statement.of(text, parameters, fixed)
+    arrow = arrow_schema(frame)
+    fields = job.relation(ArrowPartition(arrow, []))[0].fields
+    schema = with_first(index, schema_of(fields, frame.schema), of="result")
+    result = arrow_schema_of(fields, arrow, index)
+    shares, numbered = None, True
+    drawn = job.samples or job.cuts
+    if drawn or index is not None:
+        told = ask(frame, job.names(frame.columns), _counting(job)) if drawn else ask(frame, [], _count_rows)
+        counts, numbered = told.in_order(Counts(0)), told.numbered
+        if job.samples:
+            job.weigher(ArrowPartition(arrow, [])).check_constants()
+            shares = _drawn(frame, told, Drawing(job, job.size.of, job.replace, fixed), job)
+        else:
+            shares = first_shares(counts, job.size.of)
+
+    def select(part: ArrowPartition, share: Share | None) -> Iterator[pa.RecordBatch]:
+        if share is not None and not drawn:
+            share.check_rows(part.rows)
+        rows = job.rows(part, share if drawn else None)
+        assert isinstance(rows, Rows)
+        return rows.batches(result, None if share is None or index is None else share.first)
+
+    return give(frame, schema, select, shares, numbered=numbered)
+
+
+def report(
+    frame: DataFrame,
+    by: str | None = None,
+    sampler: str | pl.Expr | None = None,
+    limit: int | None = None,
+    *,
+    fraction: float | None = None,
+    replace: bool = True,
+    parameters: Sequence[object] | None = None,
+) -> Report:
+    """Say how often each label of a Spark frame comes before and after sampling, as `tql_frames.report`, in one job.
+
+    The tables of the report are pandas frames.
+
+    Raises:
+        TQLError: as `tql_frames.report`; or there are too many combinations of labels, arms and weights.
+    """
+    size = size_from(limit, fraction)
+    check_flag("replace", replace)
+    _check_frame(frame)
+    sized = limit is not None or fraction is not None or not replace
+    job = job_of(sampler, parameters, frame.columns, sized=sized)
+    reporting = Reporting.of(by, job, frame.columns)
+    if job is not None:
+        job.weigher(_nothing_of(frame)).check_constants()
+    told = ask(frame, reporting.names(frame.columns), lambda part, number: reporting.count(part))
+    return reporting.report(told.in_order(Counted(Counts(0), None)), size, replace=bool(replace))
+
+
+def _drawn(frame: DataFrame, told: Told, how: Drawing, job: Job) -> Sequence[Share]:
+    """The shares of the partitions, once each has answered what it is asked."""
+    counts = told.in_order(Counts(0))
+    asked = questions(counts, how)
+    answers: list[Answer | None] = [None] * len(counts)
+    if any(each is not None for each in asked):
+        starts = starts_of([each.rows for each in counts])
+
+        def answer(part: ArrowPartition, number: int) -> Answer | None:
+            question = asked[number] if number < len(asked) else None
+            return None if question is None else job.answer(question, part, starts[number])
+
+        found = ask(frame, job.names(frame.columns), answer)
+        answers = [found.found.get(number) for number in range(len(counts))]
+    drawn = draw_shares(counts, answers, how)
+    if drawn.found < drawn.asked:
+        warn_of_fewer(drawn.asked, drawn.found)
+    return drawn.shares
+
+
+def _counting(job: Job, starts: Sequence[int] = ()) -> Callable[[ArrowPartition, int], Counts]:
+    """The first pass: what a partition, whose first row has a number, tells."""
+
+    def step(part: ArrowPartition, number: int) -> Counts:
+        return job.count(part, starts[number] if number < len(starts) else 0)
+
+    return step
+
+
+def _count_rows(part: ArrowPartition, number: int) -> Counts:
+    return Counts(part.rows, seen=part.rows)
+
+
+def _starts(frame: DataFrame, job: Sampler) -> list[int]:
+    """The number of the first row of each partition, where weights depend on it."""
+    if not job.numbers_rows:
+        return []
+    return starts_of([each.rows for each in ask(frame, [], _count_rows).in_order(Counts(0))])
+
+
+def _taking(job: Sampler, index: str | None) -> Callable[[ArrowPartition, Share | None], Iterator[pa.RecordBatch]]:
+    """The last pass: the rows that a partition gives."""
+
+    def take(part: ArrowPartition, share: Share | None) -> Iterator[pa.RecordBatch]:
+        assert share is not None
+        rows = part.take(job.positions(part, share))
+        numbers = [] if index is None else [pa.field(index, pa.int64())]
+        return rows.batches(pa.schema([*numbers, *part.arrow]), None if index is None else share.first)
+
+    return take
+
+
+def _sorted(frame: DataFrame, job: Sampler) -> DataFrame:
+    return frame.sortWithinPartitions(*[F.col(quoted(key)) for key in job.keys]) if job.keys else frame
+
+
+def _nothing_of(frame: DataFrame) -> ArrowPartition:
+    """The frame without rows, by which types are known."""
+    return ArrowPartition(arrow_schema(frame), [])
+
+
+def _check_frame(frame: object) -> None:
+    if not isinstance(frame, DataFrame):
+        raise TQLError(f"the frame must be a Spark DataFrame, not {type(frame).__name__}")
+    if frame.isStreaming:
+        raise TQLError("a stream has no last row, so that no sample of it is exact", hint="sample its batches")

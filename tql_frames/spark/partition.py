@@ -1,0 +1,196 @@
+"""A partition of a Spark frame in a Python worker: Arrow batches, of which only columns that are named are converted.
+
+Rows are taken from the batches as they came, so that every type that Spark hands over goes back as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tql_frames.compiler.scope import column
+from tql_frames.errors import TQLError, TQLTypeError
+from tql_frames.frames.base import Column
+from tql_frames.frames.polars import evaluate
+from tql_frames.planning import Relation, Scan
+from tql_frames.sampling import Positions
+
+_ROWS = 65_536  # of a batch that is handed over, at the most
+
+
+class ArrowPartition:
+    """A frame of Arrow batches.
+
+    Example:
+        >>> part = ArrowPartition(pa.schema({"age": pa.int64()}), [pa.record_batch({"age": [71, 34, 65]})])
+        >>> part.evaluate({"half": pl.col("age") / 2})["half"].to_list()
+        [35.5, 17.0, 32.5]
+        >>> [batch.to_pydict() for batch in part.batches_at(np.array([0, 2, 2]))]
+        [{'age': [71, 65, 65]}]
+    """
+
+    def __init__(self, schema: pa.Schema, batches: Sequence[pa.RecordBatch], rows: int | None = None) -> None:
+        """Hold the batches; `rows` says how many rows they have where they have no columns."""
+        self._batches = batches
+        self.arrow = schema
+        self.rows = sum(batch.num_rows for batch in batches) if rows is None else rows
+        self._columns = _Columns(schema, batches)
+
+    @property
+    def schema(self) -> Mapping[str, pl.DataType]:
+        """Polars type by column name; looking a type up converts its column."""
+        return self._columns
+
+    def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+        """Values of expressions by name, one a row of the partition."""
+        return evaluate(self._held(name for expr in exprs.values() for name in expr.meta.root_names()), exprs)
+
+    def column(self, name: str) -> pl.Series:
+        """A column of the partition."""
+        return self._columns.series(name)
+
+    def scan(self, names: frozenset[str] | None) -> Scan:
+        """The partition for a statement; only the columns that it names are converted."""
+        dtypes: dict[object, pl.DataType | TQLError] = {}
+        for name in self._columns:
+            if names is None or name in names:
+                try:
+                    dtypes[name] = self._columns[name]
+                except TQLError as fault:
+                    dtypes[name] = fault
+        readable = [str(name) for name, dtype in dtypes.items() if not isinstance(dtype, TQLError)]
+        return Scan(self._held(readable).lazy(), tuple(self.arrow.names), dtypes)
+
+    def plan(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:
+        """What runs for a relation: its row numbers and what is computed; the rest is taken from the batches."""
+        assert relation.row is not None
+        computed = [each for each in relation.fields if each.origin is None]
+        for each in computed:
+            if isinstance(each.dtype, TQLError):
+                raise each.dtype
+        return relation.plan.select([column(name) for name in (relation.row, *(each.key for each in computed))])
+
+    def finish(self, relation: Relation, scan: Scan, index: str | None) -> Rows:
+        """The rows and columns of a relation, which are rows of the partition in their order."""
+        found = self.plan(relation, scan, index).collect()
+        positions = found.to_series(0).to_numpy()
+        computed = {place: found[each.key] for place, each in enumerate(relation.fields) if each.origin is None}
+        columns = [-1 if each.origin is None else each.origin for each in relation.fields]
+        return Rows(self, positions, columns, computed)
+
+    def take(self, positions: Positions, columns: Sequence[Column] | None = None) -> Rows:
+        """Rows at ascending positions."""
+        places = range(len(self.arrow)) if columns is None else [each.origin for each in columns]
+        return Rows(self, positions, list(places), {})
+
+    def series(self, values: NDArray[np.float64], name: str) -> pa.Array:
+        """One value a row."""
+        return pa.array(values)
+
+    def with_last(self, name: str, values: NDArray[np.float64]) -> Iterator[pa.RecordBatch]:
+        """The batches with a further column of one value a row."""
+        first = 0
+        for batch in self._batches:
+            arrays = [*batch.columns, pa.array(values[first : first + batch.num_rows])]
+            yield pa.RecordBatch.from_arrays(arrays, names=[*batch.schema.names, name])
+            first += batch.num_rows
+
+    def batches_at(self, positions: Positions, places: Sequence[int] | None = None) -> Iterator[pa.RecordBatch]:
+        """Columns of the rows at ascending positions, a batch or a part of one at a time."""
+        first = 0
+        for batch in self._batches:
+            begin, end = positions.searchsorted([first, first + batch.num_rows])
+            chosen = batch if places is None else batch.select(list(places))
+            for start in range(begin, end, _ROWS):
+                rows = positions[start : min(start + _ROWS, end)].astype(np.int64) - first
+                yield chosen.take(pa.array(rows))
+            first += batch.num_rows
+
+    def _held(self, names: Iterable[str]) -> pl.DataFrame:
+        columns = {name: self._columns.series(name) for name in names if name in self._columns}
+        return pl.DataFrame(columns or {"": pl.repeat(None, self.rows, dtype=pl.Null, eager=True)})
+
+
+class Rows:
+    """Rows of a partition, some columns of its own and some that were computed, by their places; -1 for the latter."""
+
+    def __init__(
+        self, part: ArrowPartition, positions: Positions, places: Sequence[int], computed: Mapping[int, pl.Series]
+    ) -> None:
+        """Note them."""
+        self._part, self.positions, self._places, self._computed = part, positions, places, computed
+
+    def batches(self, schema: pa.Schema, start: int | None) -> Iterator[pa.RecordBatch]:
+        """The rows in batches.
+
+        Args:
+            schema: of what is handed over; computed columns are cast to it.
+            start: number of the first row of the partition, for a first column of row numbers; None for none.
+        """
+        first = 0 if start is None else 1
+        computed = {place: _arrow(each, schema.field(first + place).type) for place, each in self._computed.items()}
+        own = [place for place in self._places if place >= 0]
+        done = 0
+        # With no column of its own a batch has rows all the same.
+        for batch in self._part.batches_at(self.positions, own or None):
+            rows = slice(done, done + batch.num_rows)
+            columns = iter(batch.columns)
+            arrays = [] if start is None else [pa.array(self.positions[rows].astype(np.int64) + start)]
+            for place, origin in enumerate(self._places):
+                arrays.append(next(columns) if origin >= 0 else computed[place][rows])
+            yield pa.RecordBatch.from_arrays(arrays, names=schema.names)
+            done += batch.num_rows
+
+
+class _Columns(Mapping[str, pl.DataType]):
+    """Columns as Polars series, each converted when first asked for."""
+
+    def __init__(self, schema: pa.Schema, batches: Sequence[pa.RecordBatch]) -> None:
+        self._arrow, self._batches = schema, batches
+        self._converted: dict[str, pl.Series] = {}
+        self._places: dict[str, list[int]] = {}
+        for place, name in enumerate(schema.names):
+            self._places.setdefault(name, []).append(place)
+
+    def series(self, name: str) -> pl.Series:
+        if name not in self._converted:
+            self._converted[name] = self._convert(name)
+        return self._converted[name]
+
+    def _convert(self, name: str) -> pl.Series:
+        places = self._places[name]
+        if len(places) > 1:
+            raise TQLTypeError(f"{len(places)} columns are named {name!r}; an expression can name only one of a name")
+        dtype = self._arrow.field(places[0]).type
+        values = pa.chunked_array([batch.column(places[0]) for batch in self._batches], dtype)
+        try:
+            return cast(pl.DataFrame, pl.from_arrow(pa.table({name: values}))).to_series()
+        except (
+            Exception,
+            pl.exceptions.PanicException,
+        ) as fault:  # whatever Polars raises for a type
+            reason = str(fault).splitlines()[0][:200] if str(fault) else None
+            raise TQLTypeError(f"column {name!r} of type {dtype} cannot be read by a sampler", hint=reason) from None
+
+    def __getitem__(self, name: str) -> pl.DataType:
+        return self.series(name).dtype
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+def _arrow(values: pl.Series, dtype: Any) -> pa.Array:
+    """Computed values as one Arrow array of a type that Spark reads."""
+    found = values.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    return found.cast(dtype) if found.type != dtype else found
