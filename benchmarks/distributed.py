@@ -32,7 +32,7 @@ from benchmarks.rounds import ROOT
 from tql_frames.distributed import Counts, Drawing, Sampler, draw_shares, questions
 from tql_frames.sampling import StrataTable
 
-# Not `findings`, lists of which Dask makes text unless it is told not to, and `view`, a category that it does not write.
+# Not `findings`, lists of which Dask makes text unless told not to, and `view`, a category that it does not write.
 COLUMNS = ["row", "patient_id", "label", "dose", "exposure", "protocol", "image", "taken"]
 STRATA = "max_weight(label >= 8: 20, label >= 5: 8, contains(protocol, 'portable') and dose > 0.5: 3, True: 1)"
 SLOWER = 2.0  # times the engine's own sample that ours may take
