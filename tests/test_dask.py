@@ -21,6 +21,7 @@ dd = pytest.importorskip("dask.dataframe", reason="Dask's DataFrame is not insta
 
 import tql_frames  # noqa: E402 - after what may not be there
 import tql_frames.dask  # noqa: E402
+from tests.pages import blocks_of, check_examples  # noqa: E402
 from tql_frames import TQLError, TQLNameError, TQLTypeError, TQLUnsupportedError, TQLWarning, WeightError  # noqa: E402
 
 pytestmark = [pytest.mark.usefixtures("in_time"), pytest.mark.filterwarnings("ignore")]
@@ -381,3 +382,8 @@ def test_reports(by, sampler, options):
 def test_a_report_that_tells_bad_weights():
     with pytest.raises(WeightError, match="the first row"):
         cut(3).tql.report("view", "dose - 0.5")
+
+
+@pytest.mark.usefixtures("threads")
+def test_examples_of_the_page_show_what_they_say():
+    check_examples("docs/distributed.md", blocks_of("docs/distributed.md", "Dask"))

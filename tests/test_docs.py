@@ -7,10 +7,10 @@ import doctest
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from tests.pages import ROOT, blocks_of, check_examples
 from tql_frames import TQLError
 from tql_frames.compiler import registry
 from tql_frames.compiler.functions import FUNCTIONS
@@ -18,38 +18,24 @@ from tql_frames.compiler.translate import _IN_CONTEXT, WEIGHT_CHOICES
 from tql_frames.language import is_statement, keywords, parse, parse_statement, tree
 from tql_frames.language.tree import Node
 
-ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")
 CASES = json.loads((ROOT / "tests" / "cases" / "conformance.json").read_text(encoding="utf-8"))
-BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+BLOCKS = blocks_of("docs/language.md")
 EXAMPLES = [example for block in BLOCKS for example in doctest.DocTestParser().get_examples(block)]
 UNRECORDED = "### What no recorded query shows"
 
 
 def test_examples_show_what_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_registered", {})  # what the page registers is gone afterwards
-    names: dict[str, object] = {}
-    runner = doctest.DocTestRunner()  # to the letter: carets stand where they stand
-    for block in BLOCKS:
-        assert ">>>" in block, block
-        test = doctest.DocTestParser().get_doctest(block, names, "language.md", "language.md", 0)
-        runner.run(test, clear_globs=False)
-        names.update(test.globs)
-    assert runner.summarize(verbose=False).failed == 0
+    assert all(">>>" in block for block in BLOCKS)
+    check_examples("docs/language.md", BLOCKS)
 
 
-@pytest.mark.parametrize("name", ["choosing-weights.md"])
+@pytest.mark.parametrize("name", ["choosing-weights.md"])  # those of engines are run where the engines are
 def test_examples_of_other_pages_show_what_they_say(name: str) -> None:
-    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
-    runner = doctest.DocTestRunner()
-    names: dict[str, object] = {}
-    blocks = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    blocks = blocks_of(f"docs/{name}")
     assert len(blocks) > 3
-    for block in blocks:
-        test = doctest.DocTestParser().get_doctest(block, names, name, name, 0)
-        runner.run(test, clear_globs=False)
-        names.update(test.globs)
-    assert runner.summarize(verbose=False).failed == 0
+    check_examples(f"docs/{name}", blocks)
 
 
 # --- what the examples show ------------------------------------------------------------------------------------------

@@ -328,6 +328,8 @@ def test_labels_of_any_type(dtype: Any, values: list[Any], kind: str) -> None:
     elif kind == "array":
         if series.dtype.is_float():
             pytest.skip("lists of floats are tested, arrays are turned into such")
+        if dtype == pl.Categorical and not hasattr(pl, "Categories"):
+            pytest.skip("up to Polars 1.31 there are no arrays of categories")
         pairs = [series.gather(pair) for pair in ([0, 1], [2, 2], [3, 0], [4, 5])]
         series = pl.Series("of which?", pairs, dtype=pl.List(series.dtype)).cast(pl.Array(series.dtype, 2))
     frame = pl.concat([series.to_frame()] * 3)

@@ -38,6 +38,7 @@ from pyspark.sql import functions as F  # noqa: E402, N812
 
 import tql_frames  # noqa: E402
 import tql_frames.spark as tql  # noqa: E402
+from tests.pages import blocks_of, check_examples  # noqa: E402
 from tql_frames import TQLError, TQLNameError, TQLTypeError, TQLUnsupportedError, TQLWarning, WeightError  # noqa: E402
 
 # PySpark warns of pandas 3, which it looks for wherever Arrow is used.
@@ -336,6 +337,11 @@ def test_weights(xrays):
 )
 def test_reports(xrays, by, sampler, options):
     assert str(tql.report(xrays, by, sampler, **options)) == str(XRAYS.tql.report(by, sampler, **options))
+
+
+@TWO
+def test_examples_of_the_page_show_what_they_say(spark):
+    check_examples("docs/distributed.md", blocks_of("docs/distributed.md", "Spark"), spark=spark)
 
 
 CONNECT = """

@@ -109,6 +109,17 @@ def count_part(population: Population, arms: Arms) -> pl.DataFrame:
     return _Counting(population, arms, by_weight=True, positions=None).collect()
 
 
+def collect_groups(plan: pl.LazyFrame) -> pl.DataFrame:
+    """Run a plan that groups rows, holding no more of them than it must.
+
+    Raises:
+        PolarsError: it cannot be run.
+    """
+    # Up to Polars 1.31, streams of categories cannot be grouped: their batches seem to come from different sources.
+    in_memory = not hasattr(pl, "Categories") and pl.Categorical in plan.clone().collect_schema().dtypes()
+    return plan.collect(engine="in-memory" if in_memory else "streaming")
+
+
 @dataclass(frozen=True)
 class _Counted:
     """What the query gave, by cell."""
@@ -161,7 +172,7 @@ class _Counting:
     def collect(self) -> pl.DataFrame:
         """Run the query."""
         sums = [column(name).sum() for name in self._sums]
-        return self._grouped(self._keys, self._sums).agg(self._number, *sums).collect(engine="streaming")
+        return collect_groups(self._grouped(self._keys, self._sums).agg(self._number, *sums))
 
     def _grouped(self, keys: Mapping[str, pl.Expr], sums: Mapping[str, pl.Expr]) -> LazyGroupBy:
         exprs = {**keys, **sums, **({} if self._times is None else {self._rows: self._times})}
@@ -232,7 +243,7 @@ class _Counting:
         each, rows = self.weight_of_row(counted), counted.rows
         if each is None:
             assert self._each is not None
-            found = self._grouped({self._weight: self._each}, {}).agg(self._number).collect(engine="streaming")
+            found = collect_groups(self._grouped({self._weight: self._each}, {}).agg(self._number))
             each, rows = found[self._weight].to_numpy(), found[self._rows].to_numpy().astype(np.int64)
         weights, places = np.unique(each, return_inverse=True)
         counts = np.zeros(len(weights), np.int64)

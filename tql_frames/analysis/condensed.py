@@ -12,6 +12,7 @@ from collections.abc import Callable
 import polars as pl
 
 from tql_frames.analysis.arms import OF_ROWS
+from tql_frames.analysis.cells import collect_groups
 from tql_frames.analysis.population import population_of
 from tql_frames.analysis.report import Report, report_on
 from tql_frames.compiler.functions import FUNCTIONS
@@ -119,7 +120,7 @@ class Expectations:
             if not keys:
                 return None
             found = scan.plan.select(keys).group_by(keys).agg(pl.len().alias(times)).head(_MOST + 1)
-            rows = found.collect(engine="streaming")
+            rows = collect_groups(found)
             few = rows.height <= _MOST
             self._counted[names] = _Combinations(PolarsAdapter(rows), column(times)) if few else None
         return self._counted[names]
