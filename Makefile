@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 # What pip is asked for. Where that is a build of some gigabytes, for GPUs, pytorch.org tells how to name one without.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test check notebooks torch browser bench bench-plot bench-torch bench-large clean
+.PHONY: demo test check notebooks torch engines browser bench bench-plot bench-torch bench-large bench-distributed clean
 
 demo: $(VENV)/installed
 	$(BIN)/python -m tql_frames.demo
@@ -39,6 +39,10 @@ bench-torch: $(VENV)/installed-bench $(VENV)/pytorch
 bench-large: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks.large $(ARGS)
 
+# Of the same file; starts Dask and Spark on this machine.
+bench-distributed: $(VENV)/installed-bench $(VENV)/engines
+	$(BIN)/python -m benchmarks.distributed $(ARGS)
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
@@ -55,6 +59,13 @@ torch: $(VENV)/pytorch
 
 $(VENV)/pytorch: | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet "$(TORCH)" torchdata
+	touch $@
+
+# Where they are installed, the tests on Dask and Spark run too; Spark needs Java 17 or newer.
+engines: $(VENV)/engines
+
+$(VENV)/engines: | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable ".[dask,spark]" "pyspark[connect]"
 	touch $@
 
 # Where these and the system's Chromium are installed, the tests that drive the widget run too.

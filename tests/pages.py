@@ -19,9 +19,9 @@ def blocks_of(name: str, heading: str | None = None) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
 
 
-def check_examples(name: str, blocks: list[str], **names: object) -> None:
+def check_examples(name: str, blocks: list[str], flags: int = 0, **names: object) -> None:
     """Make sure that examples show what they say, to the letter; each block may use the names of those before it."""
-    runner = doctest.DocTestRunner()
+    runner = doctest.DocTestRunner(optionflags=flags)
     for block in blocks:
         test = doctest.DocTestParser().get_doctest(block, names, name, name, 0)
         runner.run(test, clear_globs=False)

@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import doctest
 import re
-from pathlib import Path
 
 import pytest
 
 import tql_frames
+from tests.pages import ROOT, blocks_of, check_examples
 from tql_frames import demo
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+BLOCKS = blocks_of("README.md")
 
 
 def test_examples_show_what_they_say():
-    names: dict[str, object] = {}
-    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
     examples = [block for block in BLOCKS if ">>>" in block]
     assert len(examples) >= 6
-    for block in examples:
-        test = doctest.DocTestParser().get_doctest(block, names, "README.md", "README.md", 0)
-        runner.run(test, clear_globs=False)
-        names.update(test.globs)
-    assert runner.summarize(verbose=False).failed == 0
+    check_examples("README.md", examples, flags=doctest.NORMALIZE_WHITESPACE)
 
 
 def test_the_first_example_runs():

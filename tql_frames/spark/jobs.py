@@ -65,6 +65,7 @@ def ask(frame: DataFrame, names: Sequence[str], step: Callable[[ArrowPartition, 
     """
 
     names = list(names)
+    places = [frame.columns.index(name) for name in names]
 
     def run(batches: Batches) -> Iterator[pa.RecordBatch]:
         context = TaskContext.get()
@@ -80,8 +81,8 @@ def ask(frame: DataFrame, names: Sequence[str], step: Callable[[ArrowPartition, 
         arrays = [pa.array([task], pa.int32()), pa.array([number], pa.int32()), pa.array([pickle.dumps(told)])]
         yield pa.RecordBatch.from_arrays(arrays, names=["task", "number", "told"])
 
-    columns = [F.col(quoted(name)).alias(_plain(place)) for place, name in enumerate(names)]
-    seen = frame.select(F.spark_partition_id().alias(_PART), *columns)
+    columns = [F.col(_plain(place)) for place in places]
+    seen = _plainly_named(frame).select(F.spark_partition_id().alias(_PART), *columns)
     rows = seen.mapInArrow(run, "task int, number int, told binary").collect()
     found = {row.task: pickle.loads(row.told) for row in rows if row.number != _NO_ROWS}
     for number in sorted(found):
