@@ -16,7 +16,8 @@ import psutil  # type: ignore[import-untyped]
 from benchmarks.rounds import ROOT
 
 LIBRARIES = (
-    "tql-frames", "polars", "pandas", "numpy", "pyarrow", "duckdb", "imbalanced-learn", "torch", "deeplake"
+    "tql-frames", "polars", "pandas", "numpy", "pyarrow", "duckdb", "imbalanced-learn", "torch", "deeplake",
+    "dask", "pyspark"
 )  # fmt: skip
 
 

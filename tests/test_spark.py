@@ -171,6 +171,61 @@ def test_empty_partitions_coalesced_and_put_together(spark, numbers):
 
 
 @TWO
+def test_what_comes_after_a_sample_does_not_reach_into_it(spark, tmp_path):
+    """Filters, of the folders of a table too, column choices, limits and joins: of the rows that were drawn."""
+    path = str(tmp_path / "table")
+    spark.range(0, 1_000, 1, 3).withColumn("v", F.col("id") % 5).write.partitionBy("v").parquet(path)
+    table = spark.read.parquet(path)
+    some = spark.createDataFrame([(3, "x")], "v int, name string").filter("name = 'x'")
+    for sampler in ("id", "max_weight(id > 500: 3, True: 1)"):
+        sample = tql.sample(table, sampler, 300, seed=1)
+        rows = sample.collect()
+        assert len(rows) == 300
+        assert sample.filter("id > 500").collect() == [row for row in rows if row.id > 500]
+        assert sample.filter("v = 3").collect() == [row for row in rows if row.v == 3]
+        assert sample.filter("index > 500").collect() == [row for row in rows if row["index"] > 500]
+        assert [row.id for row in sample.select("id").collect()] == [row.id for row in rows]
+        assert [row["index"] for row in sample.select("index").limit(7).collect()] == [row["index"] for row in rows[:7]]
+        assert sorted(sample.join(some, "v").select("id").collect()) == sorted((row.id,) for row in rows if row.v == 3)
+        assert sample.groupBy().sum("id").collect()[0][0] == sum(row.id for row in rows)
+        weights = tql.weights(table, sampler).filter("v = 3 and weight > 1").collect()
+        assert len(weights) == (200 if sampler == "id" else 100)
+        assert all(row.weight == (row.id if sampler == "id" else 3) for row in weights)
+
+
+@TWO
+def test_samplers_of_all_kinds_of_columns(spark):
+    """Passes hand columns over in two ways, which must mean the same weights: else it is an error."""
+    spark.conf.set("spark.sql.session.timeZone", "Asia/Tokyo")
+    frame = spark.range(0, 200, 1, 3).select(
+        F.timestamp_seconds(F.col("id") * 1_000).alias("time"),
+        F.timestamp_seconds(F.col("id") * 1_000).cast("timestamp_ntz").alias("time_ntz"),
+        F.date_add(F.lit("2024-01-01").cast("date"), F.col("id").cast("int")).alias("date"),
+        (F.col("id") / 7).cast("decimal(10, 2)").alias("decimal"),
+        F.array(F.col("id") % 3, F.lit(None)).alias("list"),
+        F.struct((F.col("id") % 3).alias("x")).alias("struct"),
+        F.when(F.col("id") % 4 > 0, F.concat(F.lit("a"), F.col("id"))).alias("text"),
+        (F.col("id") % 2 == 0).alias("flag"),
+        F.col("id").cast("float").alias("float"),
+        "id",
+    )
+    samplers = ["decimal", "flag", "float", "max_weight(text like 'a1*': 3, text is null: 2)", "max_weight(True: 1)"]
+    samplers += ["max_weight(any(list == 2): 5, True: 1)", "max_weight(struct['x'] = 1: 5, True: 1)"]
+    samplers += ["max_weight(time_ntz > '1970-01-02 03:00:00': 5, date < '2024-02-01': 3, True: 1)"]
+    samplers += ["max_weight(time > '1970-01-02 03:00:00': 5, True: 1)", pl.col("time").dt.hour()]
+    try:
+        whole = rows_of(frame).with_columns(pl.col("time").dt.convert_time_zone("Asia/Tokyo"))
+        for sampler in samplers:
+            sample = tql.sample(frame, sampler, 100, seed=2)
+            expected = whole.tql.sample(sampler, 100, seed=2, order="source")
+            assert [row.id for row in sample.collect()] == expected["id"].to_list(), sampler
+            weights = [row.weight for row in tql.weights(frame, sampler).collect()]
+            assert weights == whole.tql.weights(sampler).to_list(), sampler
+    finally:
+        spark.conf.unset("spark.sql.session.timeZone")
+
+
+@TWO
 def test_size_order_and_names(numbers):
     assert tql.sample(numbers, "v", fraction=0.25, seed=1).count() == 250
     assert tql.sample(numbers, "v").count() == 1_000

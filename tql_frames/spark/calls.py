@@ -36,7 +36,7 @@ from tql_frames.distributed import (
 )
 from tql_frames.drawing import warn_of_fewer
 from tql_frames.errors import TQLError
-from tql_frames.spark.jobs import Told, arrow_schema, ask, give, quoted
+from tql_frames.spark.jobs import Told, append, arrow_schema, ask, give, pick, quoted
 from tql_frames.spark.partition import ArrowPartition, Rows
 from tql_frames.spark.types import arrow_schema_of, schema_of, with_first
 
@@ -89,9 +89,12 @@ def sample(
     job.weigher(_nothing_of(frame)).check_constants()
     schema = with_first(index, frame.schema)
     frame = _sorted(frame, job)
-    told = ask(frame, job.names(frame.columns), _counting(job, _starts(frame, job)))
+    names = job.names(frame.columns)
+    told = ask(frame, names, _counting(job, _starts(frame, job)))
     shares = _drawn(frame, told, Drawing(job, size, bool(replace), fixed), job)
-    return give(frame, schema, _taking(job, index), shares, numbered=told.numbered)
+    if told.numbered:
+        return pick(frame, schema, names, job.positions, shares, index=index is not None)
+    return give(frame, schema, _taking(job, index), shares, numbered=False)
 
 
 def weights(frame: DataFrame, sampler: str | pl.Expr) -> DataFrame:
@@ -111,21 +114,23 @@ def weights(frame: DataFrame, sampler: str | pl.Expr) -> DataFrame:
     weigher.check_constants()
     if "weight" in frame.columns:
         raise TQLError("the frame has a column 'weight' already", hint="rename it")
-    schema = StructType([*frame.schema.fields, StructField("weight", DoubleType(), False)])
+    schema = StructType([*frame.schema.fields, StructField("weight", DoubleType())])
+    names = job.names(frame.columns)
     shares, numbered = None, True
     if job.numbers_rows or weigher.levels is None:
-        told = ask(frame, job.names(frame.columns), _counting(job, _starts(frame, job)))
+        told = ask(frame, names, _counting(job, _starts(frame, job)))
         counts = told.in_order(Counts(0))
         check_weights(counts, job)
         shares, numbered = first_shares(counts, lambda rows: 0), told.numbered
 
-    def weigh(part: ArrowPartition, share: Share | None) -> Iterator[pa.RecordBatch]:
+    def weigh(part: ArrowPartition, share: Share | None) -> pa.Array:
         if share is not None:
             share.check_rows(part.rows)
-        found = job.weigher(part, 0 if share is None else share.start).weigh(part)
-        return part.with_last("weight", found)
+        return pa.array(job.weigher(part, 0 if share is None else share.start).weigh(part))
 
-    return give(frame, schema, weigh, shares, numbered=numbered)
+    if numbered:
+        return append(frame, schema, names, weigh, shares)
+    return give(frame, schema, lambda part, share: part.with_last("weight", weigh(part, share)), shares, numbered=False)
 
 
 def query(

@@ -5,6 +5,9 @@ right when a sample is coalesced or put together with other frames. It comes as 
 has no value: where there are empty ones, a row that says so is put into each before, so that a partition that has lost
 its rows is not taken for one that had none. The same is done for rows that are part of the plan itself, for which Spark
 computes the column before there are partitions.
+
+Where no partition is empty, the last pass hands over the columns that weights depend on alone; all others stay in the
+JVM, however many they are. A row that says that it is none needs a place in every column, so that all are handed over.
 """
 
 from __future__ import annotations
@@ -19,17 +22,19 @@ import pyarrow as pa
 from pyspark import TaskContext
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - as everyone does
-from pyspark.sql.types import BooleanType, StructField, StructType
+from pyspark.sql.pandas.functions import ArrowUDFType
+from pyspark.sql.types import ArrayType, BooleanType, DataType, LongType, StructField, StructType
 
 from tql_frames.distributed import Share
 from tql_frames.distributed.shares import changed
 from tql_frames.errors import TQLError
-from tql_frames.sampling import Integers
+from tql_frames.sampling import Integers, Positions
 from tql_frames.spark.partition import ArrowPartition
 
 Batches = Iterable[pa.RecordBatch]
 
-_PART, _EMPTY = "tql_partition", "tql_empty"  # names of columns that are known by their places, whatever else there is
+# Names of columns that are known by their places, whatever else there is.
+_PART, _EMPTY, _TOLD = "tql_partition", "tql_empty", "tql_told"
 _NO_ROWS = -1
 
 
@@ -81,8 +86,7 @@ def ask(frame: DataFrame, names: Sequence[str], step: Callable[[ArrowPartition, 
         arrays = [pa.array([task], pa.int32()), pa.array([number], pa.int32()), pa.array([pickle.dumps(told)])]
         yield pa.RecordBatch.from_arrays(arrays, names=["task", "number", "told"])
 
-    columns = [F.col(_plain(place)) for place in places]
-    seen = _plainly_named(frame).select(F.spark_partition_id().alias(_PART), *columns)
+    seen = _numbered(frame).select(_PART, *map(_plain, places))
     rows = seen.mapInArrow(run, "task int, number int, told binary").collect()
     found = {row.task: pickle.loads(row.told) for row in rows if row.number != _NO_ROWS}
     for number in sorted(found):
@@ -124,8 +128,98 @@ def give(
             return iter(())
         return step(part, share)
 
-    seen = _marked(frame) if marked else _plainly_named(frame)
-    return seen.select(F.spark_partition_id().alias(_PART), "*").mapInArrow(run, schema)
+    return (_numbered(frame) if not marked else _with_number(_marked(frame))).mapInArrow(run, schema)
+
+
+def pick(
+    frame: DataFrame,
+    schema: StructType,
+    names: Sequence[str],
+    step: Callable[[ArrowPartition, Share], Positions],
+    shares: Sequence[Share],
+    *,
+    index: bool,
+) -> DataFrame:
+    """A plan for rows that a step picks from each partition; all partitions have numbers.
+
+    Args:
+        frame: the frame.
+        schema: of the result.
+        names: columns that the step looks at.
+        step: partition and its share -> positions in it, ascending, with repetition.
+        shares: of the partitions.
+        index: whether the numbers of the rows in the frame are the first column.
+    """
+
+    def numbers(part: ArrowPartition, share: Share | None) -> pa.Array:
+        assert share is not None
+        positions = step(part, share).astype(np.int64)
+        ends = np.cumsum(np.bincount(positions, minlength=part.rows))
+        return pa.ListArray.from_arrays(pa.array(np.append(0, ends), pa.int32()), pa.array(positions + share.first))
+
+    rows = _beside(frame, names, ArrayType(LongType(), containsNull=False), numbers, shares)
+    own = [F.col(_plain(place)) for place in range(len(frame.columns))]
+    # A row comes once for each of its numbers.
+    rows = rows.select(F.explode(_TOLD).alias(_TOLD), *own)
+    return (rows if index else rows.select(*own)).toDF(*schema.names)
+
+
+def append(
+    frame: DataFrame,
+    schema: StructType,
+    names: Sequence[str],
+    step: Callable[[ArrowPartition, Share | None], pa.Array],
+    shares: Sequence[Share] | None,
+) -> DataFrame:
+    """A plan for the frame with one more column, last in the schema; all partitions have numbers if there are shares.
+
+    Args:
+        frame: the frame.
+        schema: of the result.
+        names: columns that the step looks at.
+        step: partition and its share -> the values of the column.
+        shares: of the partitions; None where a step needs none.
+    """
+    rows = _beside(frame, names, schema.fields[-1].dataType, step, shares)
+    return rows.drop(_PART).toDF(*schema.names)
+
+
+def _beside(
+    frame: DataFrame,
+    names: Sequence[str],
+    dtype: DataType,
+    step: Callable[[ArrowPartition, Share | None], pa.Array],
+    shares: Sequence[Share] | None,
+) -> DataFrame:
+    """The frame with a last column of one value a row, told by partitions that see some columns; all plainly named."""
+    names, packed = list(names), None if shares is None else _Packed.of(shares)
+
+    def run(batches: Iterable[Any]) -> Iterator[pa.Array]:
+        heights: list[int] = []
+        number, part = _partition(_as_batches(batches, heights), names, marked=False)
+        share = None if packed is None else packed[number]
+        if packed is not None and share is None:
+            raise changed()
+        if part is None:
+            return
+        told, first = step(part, share), 0
+        for height in heights:
+            yield told.slice(first, height)
+            first += height
+
+    tell = F.arrow_udf(run, dtype, ArrowUDFType.SCALAR_ITER)
+    # Else Spark would think that later filters may come before it, and that it may run more than once.
+    tell = tell.asNondeterministic()
+    places = [frame.columns.index(name) for name in names]
+    return _numbered(frame).select("*", tell(_PART, *map(_plain, places)).alias(_TOLD))
+
+
+def _as_batches(batches: Iterable[Any], heights: list[int]) -> Iterator[pa.RecordBatch]:
+    """Batches of what a function of columns gets, which of a single column is the column; their heights are noted."""
+    for given in batches:
+        columns = [given] if isinstance(given, pa.Array) else list(given)
+        heights.append(len(columns[0]))
+        yield pa.RecordBatch.from_arrays(columns, names=[str(place) for place in range(len(columns))])
 
 
 def arrow_schema(frame: DataFrame) -> pa.Schema:
@@ -142,6 +236,15 @@ def quoted(name: str) -> str:
 def _plainly_named(frame: DataFrame) -> DataFrame:
     """The frame with other names: Spark cannot hand over columns whose names it would have to read."""
     return frame.toDF(*[_plain(place) for place in range(len(frame.columns))])
+
+
+def _numbered(frame: DataFrame) -> DataFrame:
+    """The frame behind a column of the numbers of its partitions, plainly named."""
+    return _with_number(_plainly_named(frame))
+
+
+def _with_number(frame: DataFrame) -> DataFrame:
+    return frame.select(F.spark_partition_id().alias(_PART), "*")
 
 
 def _plain(place: int) -> str:

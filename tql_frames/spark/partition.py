@@ -92,11 +92,11 @@ class ArrowPartition:
         """One value a row."""
         return pa.array(values)
 
-    def with_last(self, name: str, values: NDArray[np.float64]) -> Iterator[pa.RecordBatch]:
+    def with_last(self, name: str, values: pa.Array) -> Iterator[pa.RecordBatch]:
         """The batches with a further column of one value a row."""
         first = 0
         for batch in self._batches:
-            arrays = [*batch.columns, pa.array(values[first : first + batch.num_rows])]
+            arrays = [*batch.columns, values.slice(first, batch.num_rows)]
             yield pa.RecordBatch.from_arrays(arrays, names=[*batch.schema.names, name])
             first += batch.num_rows
 
