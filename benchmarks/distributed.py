@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +29,10 @@ import polars as pl
 from benchmarks import machine, report
 from benchmarks.large import make
 from benchmarks.rounds import ROOT
-from tql_frames.distributed import Counts, Drawing, Sampler, draw_shares, questions
-from tql_frames.sampling import StrataTable
+from tql_frames.analysis.expectation import expected_draws
+from tql_frames.distributed import Counts, Drawing, Sampler, Share, draw_shares, questions
+from tql_frames.distributed.shares import Slots
+from tql_frames.sampling import Floats, Integers, StrataTable
 
 # Not `findings`, lists of which Dask makes text unless told not to, and `view`, a category that it does not write.
 COLUMNS = ["row", "patient_id", "label", "dose", "exposure", "protocol", "image", "taken"]
@@ -200,11 +202,35 @@ def draw(replace: bool, rows: int, partitions: int, draws: int) -> str:
     found = draw_shares(counts, [None] * partitions, how)
     seconds = time.perf_counter() - start
     shares = [len(pickle.dumps(share, pickle.HIGHEST_PROTOCOL)) for share in found.shares]
-    assert sum(len(share.drawn.numbers.gaps) for share in found.shares) == draws  # type: ignore[union-attr]
+    check_strata(weights, each, found.shares, draws, replace=replace)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     title = "with replacement" if replace else "without replacement"
     told = [title, _bytes(sent), report.seconds(seconds), _bytes(peak), _bytes(sum(shares)), _bytes(max(shares))]
     return "|".join(told)
+
+
+def check_strata(weights: Floats, counts: Integers, shares: Sequence[Share], draws: int, *, replace: bool) -> None:
+    """Make sure that so many rows were drawn, and of each stratum, and from each partition, as many as it should be.
+
+    Args:
+        weights: of the strata, shape (m,).
+        counts: rows of each partition in each stratum, shape (parts, m).
+        shares: what each partition gives.
+        draws: how many rows were to be drawn.
+        replace: with or without replacement.
+    """
+    found = np.zeros(counts.shape, np.int64)
+    for part, share in enumerate(shares):
+        assert isinstance(share.drawn, Slots)
+        slots = share.drawn.numbers.numbers()
+        assert replace or (np.diff(slots) > 0).all(), "a row came twice"
+        found[part] = np.diff(slots.searchsorted(np.append(0, np.cumsum(counts[part]))))
+    assert found.sum() == draws
+    table = StrataTable(weights, counts.sum(axis=0))
+    expected = counts * expected_draws(table, draws, replace=replace)
+    for axis, what in ((0, "a stratum"), (1, "a partition")):
+        off = abs(found.sum(axis=axis) - expected.sum(axis=axis)) / np.sqrt(expected.sum(axis=axis))
+        assert off.max() < 6, f"{what} is {off.max():.1f} standard errors from what is expected"
 
 
 def _bytes(size: float) -> str:

@@ -325,6 +325,11 @@ def test_faults_that_texts_and_columns_tell_are_found_at_once(call, error, messa
     assert message in str(fault.value)
 
 
+def test_calls_for_frames_in_one_piece_say_where_those_for_dask_are():
+    with pytest.raises(TQLError, match=r"import tql_frames\.dask; then the frame has"):
+        tql_frames.sample(cut(3), "dose")
+
+
 # -- the other calls --------------------------------------------------------------------------------------------------
 
 

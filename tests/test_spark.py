@@ -349,6 +349,12 @@ def test_two_columns_of_one_name(numbers):
         tql.sample(twice, "w", 10)
 
 
+@TWO
+def test_calls_for_frames_in_one_piece_say_where_those_for_spark_are(numbers):
+    with pytest.raises(TQLError, match=r"import tql_frames\.spark; its functions take the frame"):
+        tql_frames.sample(numbers, "v")
+
+
 # -- the other calls --------------------------------------------------------------------------------------------------
 
 

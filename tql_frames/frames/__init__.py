@@ -39,6 +39,12 @@ __all__ = [
     "to_polars",
 ]
 
+# Libraries whose frames have calls of their own, and what to say of these.
+_ENGINES = {
+    "dask": "import tql_frames.dask; then the frame has .tql",
+    "pyspark": "import tql_frames.spark; its functions take the frame",
+}
+
 
 def adapt(frame: object, index: str | None = None, ignore_index: bool = False) -> Adapter | LazyAdapter:
     """The adapter of a frame.
@@ -57,7 +63,8 @@ def adapt(frame: object, index: str | None = None, ignore_index: bool = False) -
         return PandasAdapter(frame, ignore_index)
     if not isinstance(frame, (pl.DataFrame, pl.LazyFrame)):
         kinds = "a Polars DataFrame or LazyFrame, or a pandas DataFrame"
-        raise TQLError(f"the frame must be {kinds}, not {type(frame).__name__}")
+        hint = _ENGINES.get(type(frame).__module__.partition(".")[0])
+        raise TQLError(f"the frame must be {kinds}, not {type(frame).__name__}", hint=hint)
     if ignore_index:
         raise TQLError("ignore_index= is for pandas frames; pass index=None to leave out the row numbers")
     if isinstance(frame, pl.LazyFrame):
