@@ -24,7 +24,7 @@ class DaskNamespace:
         >>> import tql_frames.dask
         >>> ddf = dd.from_pandas(pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"]), npartitions=2)
         >>> ddf.tql.sample("max_weight(age > 60: 1)", limit=4, seed=1).compute().index.to_list()
-        ['x', 'x', 'x', 'z']
+        ['x', 'x', 'z', 'z']
     """
 
     __slots__ = ("_frame",)
