@@ -367,6 +367,21 @@ def test_statements(cluster, text):
 
 
 @pytest.mark.usefixtures("threads")
+def test_a_statement_reads_the_columns_that_it_names():
+    read = []
+
+    def part(start: int, columns: list[str] | None = None) -> pd.DataFrame:
+        read.append(set(PEOPLE.columns if columns is None else columns))
+        return PEOPLE.iloc[start : start + 3_000][list(PEOPLE.columns if columns is None else columns)]
+
+    frame = dd.from_map(part, [0, 3_000], meta=PEOPLE.iloc[:0])
+    found = frame.tql.query("select age where view = 'PA' sample by dose limit 5", seed=1).compute()
+    assert found.columns.to_list() == ["age"] and len(found) == 5
+    assert set().union(*read) == {"age", "view", "dose"}
+    assert len(frame.tql.query("select 1 as one").compute()) == 6_000
+
+
+@pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize(
     ("by", "sampler", "options"),
     [

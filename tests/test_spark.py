@@ -379,6 +379,14 @@ def test_statements(xrays, text):
 
 
 @TWO
+def test_a_statement_reads_the_columns_that_it_names(numbers):
+    twice = numbers.select("id", "v", F.raise_error("read").alias("w"), F.col("id").alias("Id"), F.lit(1).alias("id"))
+    found = tql.query(twice, "select v, Id + 1 as next where v > 3 limit 3").collect()
+    assert [tuple(row) for row in found] == [(4, 4, 5), (5, 5, 6), (6, 6, 7)]
+    assert tql.query(twice, "select 1 as one", index=None).count() == 1_000
+
+
+@TWO
 def test_weights(xrays):
     for sampler in (STRATA, "dose", "row_number() * 2"):
         found = rows_of(tql.weights(xrays, sampler))

@@ -55,7 +55,8 @@ def selected(
         shares = [_shares(told, how, job, [], by_strata=by_strata)[0]]
     elif job.cuts:
         shares = [_dealt(_once(tasks.cut, _each(told, tasks.count, job=job), job), frame.npartitions)]
-    return _frame(_each(frame, tasks.select, shares, job=job, empty=meta), meta, frame.divisions)
+    read = _columns(frame, job.needs(list(frame.columns)))
+    return _frame(_each(read, tasks.select, shares, job=job, empty=meta), meta, frame.divisions)
 
 
 def weighed(frame: dd.DataFrame, job: Sampler, *, never_bad: bool) -> dd.Series:

@@ -166,6 +166,12 @@ class Statement:
         used = named_by(self.root)
         return [name for name in columns if name in used]
 
+    def needs(self, columns: Sequence[str]) -> list[str]:
+        """Those of the columns that the last pass looks at or gives; one of them where it needs none, to count rows."""
+        if any(isinstance(item, tree.Star) for item in self.select.items):
+            return list(columns)
+        return self.all_names(columns) or list(columns[:1])
+
     def weigher(self, frame: Readable) -> Weigher:
         """Its sampler made ready for a frame."""
         return Weigher(self._drawn_from(frame)[1])

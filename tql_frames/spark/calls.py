@@ -36,7 +36,7 @@ from tql_frames.distributed import (
 )
 from tql_frames.drawing import warn_of_fewer
 from tql_frames.errors import TQLError
-from tql_frames.spark.jobs import Told, append, arrow_schema, ask, give, pick, quoted
+from tql_frames.spark.jobs import Told, append, arrow_schema, ask, give, narrowed, pick, quoted
 from tql_frames.spark.partition import ArrowPartition, Rows
 from tql_frames.spark.types import arrow_schema_of, schema_of, with_first
 
@@ -165,6 +165,7 @@ def query(
     fields = job.relation(ArrowPartition(arrow, []))[0].fields
     schema = with_first(index, schema_of(fields, frame.schema), of="result")
     result = arrow_schema_of(fields, arrow, index)
+    frame = narrowed(frame, job.needs(frame.columns))
     shares, numbered = None, True
     drawn = job.samples or job.cuts
     if drawn or index is not None:

@@ -222,6 +222,12 @@ def _as_batches(batches: Iterable[Any], heights: list[int]) -> Iterator[pa.Recor
         yield pa.RecordBatch.from_arrays(columns, names=[str(place) for place in range(len(columns))])
 
 
+def narrowed(frame: DataFrame, names: Sequence[str]) -> DataFrame:
+    """Some columns of a frame, in its order."""
+    places = [place for place, name in enumerate(frame.columns) if name in names]
+    return _plainly_named(frame).select(*map(_plain, places)).toDF(*[frame.columns[place] for place in places])
+
+
 def arrow_schema(frame: DataFrame) -> pa.Schema:
     """The columns of a frame as Spark hands them to Python; no rows are asked for."""
     found = _plainly_named(frame).limit(0).toArrow().schema
