@@ -1,7 +1,9 @@
-"""What a test run shows at its end."""
+"""What a test run shows at its end, and what ends a test that hangs."""
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,3 +18,18 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.section("recorded answers of Deep Lake")
         for line in test_conformance.summary():
             terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def in_time(request: pytest.FixtureRequest) -> Iterator[None]:
+    """End a test that takes longer than the `SECONDS` of its module."""
+    seconds = request.module.SECONDS
+
+    def stop(*_: object) -> None:
+        raise TimeoutError(f"not done after {seconds} seconds")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)

@@ -29,21 +29,7 @@ pytestmark = [pytest.mark.usefixtures("in_time"), pytest.mark.filterwarnings("ig
 
 STRATA = "max_weight(view = 'PA' and age > 60: 20, contains(note, 'AP'): 7, True: 1)"
 REPLACE = pytest.mark.parametrize("replace", [True, False], ids=["with", "without"])
-SECONDS = 120
-
-
-@pytest.fixture
-def in_time():
-    """End a test that hangs."""
-
-    def stop(*_: object) -> None:
-        raise TimeoutError(f"not done after {SECONDS} seconds")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(SECONDS)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
+SECONDS = 120  # for a test
 
 
 def people() -> pd.DataFrame:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -48,25 +47,11 @@ STRATA = "max_weight(contains(findings, 'Hernia'): 20, contains(findings, 'Mass'
 REPLACE = pytest.mark.parametrize("replace", [True, False], ids=["with", "without"])
 BOTH = pytest.mark.parametrize("spark", ["local[1]", "local[2]"], indirect=True)
 TWO = pytest.mark.parametrize("spark", ["local[2]"], indirect=True)
-SECONDS = 180
+SECONDS = 180  # for a test
 XRAYS = tql_frames.datasets.chest_xray().head(5_000)
 XRAYS = XRAYS.with_columns(
     pl.col("view", "sex").cast(pl.String), dose=pl.Series(np.random.default_rng(5).random(XRAYS.height))
 )
-
-
-@pytest.fixture
-def in_time():
-    """End a test that hangs."""
-
-    def stop(*_: object) -> None:
-        raise TimeoutError(f"not done after {SECONDS} seconds")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(SECONDS)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="module")

@@ -146,6 +146,11 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str | None:
     return f"did you mean '{near[0]}'?" if near else None
 
 
+def reason_of(fault: BaseException) -> str:
+    """What a library says of a fault, as the end of a sentence: its first line, or its kind where it says nothing."""
+    return (str(fault) or type(fault).__name__).splitlines()[0][:300]
+
+
 def _rebuild(kind: type[TQLError], message: str, source: str | None, span: Span | None, hint: str | None) -> TQLError:
     return kind(message, source=source, span=span, hint=hint)
 

@@ -11,7 +11,7 @@ import polars as pl
 from tql_frames.compiler import CompiledSampler
 from tql_frames.compiler.scope import column
 from tql_frames.drawing import Draw, random_numbers, seed_of_sample
-from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, WeightError
+from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, WeightError, reason_of
 from tql_frames.frames import Adapter, Column, Deferred, LazyAdapter, Readable
 from tql_frames.language import parse_statement, tree
 from tql_frames.language.parameters import bind
@@ -170,8 +170,7 @@ def evaluating(source: str, statement: tree.Statement) -> Iterator[None]:
     try:
         yield
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as fault:
-        reason = (str(fault) or type(fault).__name__).splitlines()[0][:300]
-        message = f"the statement cannot be evaluated on these rows: {reason}"
+        message = f"the statement cannot be evaluated on these rows: {reason_of(fault)}"
         raise TQLError(message, source=source, span=statement.span) from None
 
 

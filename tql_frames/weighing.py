@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tql_frames.compiler import CompiledArm, CompiledSampler, RandomNumbers, compile_sampler
 from tql_frames.compiler.levels import Levels
-from tql_frames.errors import TQLError, TQLNameError, TQLTypeError, WeightError, did_you_mean
+from tql_frames.errors import TQLError, TQLNameError, TQLTypeError, WeightError, did_you_mean, reason_of
 from tql_frames.frames import Deferred, Readable
 from tql_frames.sampling import Strata, strata_of_codes
 
@@ -224,7 +224,7 @@ class Weigher:
             name = quoted[1] if quoted else line
             raise TQLNameError(f"unknown column {name!r}", hint=did_you_mean(name, frame.schema)) from None
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as fault:
-            reason = (str(fault) or type(fault).__name__).splitlines()[0][:300]
+            reason = reason_of(fault)
             if "is duplicate" in reason:
                 raise TQLTypeError("the sampler gives several columns; a weight is one") from None
             message = f"the sampler cannot be evaluated on these rows: {reason}"

@@ -6,7 +6,8 @@ from arms in `arms`, how often rows are expected in `expectation`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ from tql_frames.analysis.expectation import expected_draws
 from tql_frames.analysis.population import Population
 from tql_frames.compiler import CompiledSampler
 from tql_frames.compiler.scope import column
-from tql_frames.errors import TQLError
+from tql_frames.errors import TQLError, reason_of
 from tql_frames.frames import PolarsAdapter
 from tql_frames.planning import Names
 from tql_frames.sampling import Floats, Integers, Positions, StrataTable
@@ -79,12 +80,9 @@ def count_cells(
         TQLError: Polars cannot evaluate the plan, or the sum of the weights is beyond all numbers.
     """
     counting = _Counting(population, arms, by_weight=not replace or parts is not None, positions=positions)
-    try:
+    with _faults_told():
         counted = counting.read(counting.collect() if parts is None else counting.together(parts))
         table = counting.table(counted)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as fault:
-        reason = (str(fault) or type(fault).__name__).splitlines()[0][:300]
-        raise TQLError(f"the rows cannot be counted: {reason}") from None
     size = size_of(table.rows)
     with np.errstate(over="ignore"):
         weight = counting.weight(counted)
@@ -104,9 +102,20 @@ def count_part(population: Population, arms: Arms) -> pl.DataFrame:
     """What `count_cells` needs to know of a part of a population.
 
     Raises:
-        PolarsError: the plan cannot be evaluated.
+        TQLError: Polars cannot evaluate the plan.
     """
-    return _Counting(population, arms, by_weight=True, positions=None).collect()
+    counting = _Counting(population, arms, by_weight=True, positions=None)
+    with _faults_told():
+        return counting.collect()
+
+
+@contextmanager
+def _faults_told() -> Iterator[None]:
+    """Say of what Polars cannot evaluate that rows were to be counted."""
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as fault:
+        raise TQLError(f"the rows cannot be counted: {reason_of(fault)}") from None
 
 
 def collect_groups(plan: pl.LazyFrame) -> pl.DataFrame:

@@ -87,11 +87,7 @@ class Reporting:
         if counts.bad is not None:
             return Counted(counts, None)
         population, _, _ = self._population(frame)
-        try:
-            cells = count_part(population, Arms(population.sampler, population.compile))
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as fault:
-            reason = (str(fault) or type(fault).__name__).splitlines()[0][:300]
-            raise TQLError(f"the rows cannot be counted: {reason}") from None
+        cells = count_part(population, Arms(population.sampler, population.compile))
         _check_cells(cells.height, _MOST_CELLS)
         return Counted(counts, cells)
 

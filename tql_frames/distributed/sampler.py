@@ -28,6 +28,7 @@ from tql_frames.errors import (
     TQLUnsupportedError,
     WeightError,
     did_you_mean,
+    reason_of,
 )
 from tql_frames.frames import PolarsAdapter, Readable
 from tql_frames.frames.polars import picks_columns
@@ -213,8 +214,7 @@ def check_row_by_row(expr: pl.Expr, schema: Mapping[str, pl.DataType]) -> None:
         # Polars knows it: it filters first, below the expression, only where that cannot change values.
         filtered_last = plan.explain().lstrip().startswith("FILTER")
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as fault:
-        reason = (str(fault) or type(fault).__name__).splitlines()[0][:300]
-        raise TQLTypeError(f"the sampler does not fit the frame: {reason}") from None
+        raise TQLTypeError(f"the sampler does not fit the frame: {reason_of(fault)}") from None
     if filtered_last:
         message = "an expression that looks at several rows at once is not supported here: it would see one partition"
         raise TQLUnsupportedError(message, hint="compute it as a column of the frame, and name that column")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tql_frames.compiler.scope import column
 from tql_frames.errors import TQLError, TQLTypeError
 from tql_frames.frames.base import Column
+from tql_frames.frames.columns import ConvertedColumns
 from tql_frames.frames.polars import evaluate, picks_columns
 from tql_frames.planning import Relation, Scan
 from tql_frames.sampling import Positions, cores, in_threads
@@ -124,23 +125,19 @@ class PandasAdapter:
         return pd.Series(values, index=self._frame.index, name=name, copy=True)  # they may be the frame's own
 
 
-class _Columns(Mapping[str, pl.DataType]):
-    """Columns of a pandas frame as Polars series, each converted when first asked for."""
+class _Columns(ConvertedColumns):
+    """Columns of a pandas frame as Polars series."""
 
     def __init__(self, frame: pd.DataFrame) -> None:
+        # By their places: `frame[name]` also finds a date by a part of it, and all columns below a first level.
+        super().__init__(frame.columns)
         self._frame = frame
-        self._converted: dict[str, pl.Series] = {}
-        # Not `frame[name]`: that also finds a date by a part of it, and all columns below a first level.
-        self._places: dict[str, list[int]] = {}
-        for place, label in enumerate(frame.columns):
-            if isinstance(label, str):
-                self._places.setdefault(label, []).append(place)
 
     def convert(self, names: Iterable[str]) -> None:
         """Convert those of the names that are columns."""
         for name in names:
             if name in self:
-                self._column(name)
+                self.series(name)
 
     def converted(self) -> pl.DataFrame:
         """The columns converted so far; one of nulls, as long, where there are none."""
@@ -153,37 +150,13 @@ class _Columns(Mapping[str, pl.DataType]):
             if len(places) > 1:
                 continue
             try:
-                columns[name] = self._column(name)
+                columns[name] = self.series(name)
             except TQLTypeError:
                 columns[name] = pl.Series(list(self._frame.iloc[:, places[0]]), dtype=pl.Object)
         return pl.DataFrame(columns) if columns else self.converted()
 
-    def __getitem__(self, name: str) -> pl.DataType:
-        return self._column(name).dtype
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._places
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def _column(self, name: str) -> pl.Series:
-        if name not in self._converted:
-            self._converted[name] = self._convert(name)
-        return self._converted[name]
-
-    def once(self, name: str) -> pl.Series:
-        """A column, which is not kept if it was not converted before."""
-        return self._converted[name] if name in self._converted else self._convert(name)
-
-    def _convert(self, name: str) -> pl.Series:
-        places = self._places[name]
-        if len(places) > 1:
-            raise TQLTypeError(f"{len(places)} columns are named {name!r}; an expression can name only one of a name")
-        return polars_series(self._frame.iloc[:, places[0]], name)
+    def _convert(self, place: int, name: str) -> pl.Series:
+        return polars_series(self._frame.iloc[:, place], name)
 
 
 def polars_series(column: pd.Series, label: object) -> pl.Series:

@@ -18,7 +18,7 @@ from polars.io.plugins import register_io_source
 
 from tql_frames.compiler.scope import column
 from tql_frames.compiler.types import instance
-from tql_frames.errors import TQLError
+from tql_frames.errors import TQLError, reason_of
 from tql_frames.frames.base import Adapter
 from tql_frames.frames.once import once
 from tql_frames.frames.polars import PolarsAdapter, with_index
@@ -235,8 +235,7 @@ _HINT = "sample from files that nobody writes to, or collect the plan first"
 
 def unreadable(fault: BaseException) -> TQLError:
     """The error of a pass that cannot be ended."""
-    reason = (str(fault) or type(fault).__name__).splitlines()[0][:300]
-    return TQLError(f"the rows that were drawn cannot be read: {reason}", hint=_HINT)
+    return TQLError(f"the rows that were drawn cannot be read: {reason_of(fault)}", hint=_HINT)
 
 
 def changed() -> TQLError:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tql_frames.compiler.scope import column
 from tql_frames.errors import TQLError, TQLTypeError
 from tql_frames.frames.base import Column
+from tql_frames.frames.columns import ConvertedColumns
 from tql_frames.frames.polars import evaluate
 from tql_frames.planning import Relation, Scan
 from tql_frames.sampling import Positions
@@ -147,27 +148,16 @@ class Rows:
             done += batch.num_rows
 
 
-class _Columns(Mapping[str, pl.DataType]):
-    """Columns as Polars series, each converted when first asked for."""
+class _Columns(ConvertedColumns):
+    """Columns of Arrow batches as Polars series."""
 
     def __init__(self, schema: pa.Schema, batches: Sequence[pa.RecordBatch]) -> None:
+        super().__init__(schema.names)
         self._arrow, self._batches = schema, batches
-        self._converted: dict[str, pl.Series] = {}
-        self._places: dict[str, list[int]] = {}
-        for place, name in enumerate(schema.names):
-            self._places.setdefault(name, []).append(place)
 
-    def series(self, name: str) -> pl.Series:
-        if name not in self._converted:
-            self._converted[name] = self._convert(name)
-        return self._converted[name]
-
-    def _convert(self, name: str) -> pl.Series:
-        places = self._places[name]
-        if len(places) > 1:
-            raise TQLTypeError(f"{len(places)} columns are named {name!r}; an expression can name only one of a name")
-        dtype = self._arrow.field(places[0]).type
-        values = pa.chunked_array([batch.column(places[0]) for batch in self._batches], dtype)
+    def _convert(self, place: int, name: str) -> pl.Series:
+        dtype = self._arrow.field(place).type
+        values = pa.chunked_array([batch.column(place) for batch in self._batches], dtype)
         try:
             return cast(pl.DataFrame, pl.from_arrow(pa.table({name: values}))).to_series()
         except (
@@ -176,18 +166,6 @@ class _Columns(Mapping[str, pl.DataType]):
         ) as fault:  # whatever Polars raises for a type
             reason = str(fault).splitlines()[0][:200] if str(fault) else None
             raise TQLTypeError(f"column {name!r} of type {dtype} cannot be read by a sampler", hint=reason) from None
-
-    def __getitem__(self, name: str) -> pl.DataType:
-        return self.series(name).dtype
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._places
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
-
-    def __len__(self) -> int:
-        return len(self._places)
 
 
 def _arrow(values: pl.Series, dtype: Any) -> pa.Array:
