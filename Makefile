@@ -1,4 +1,5 @@
 # Two commands do everything on a fresh machine: `make demo` runs the main job, `make test` passes the tests.
+# `make test-all` runs the same tests with more draws, seeds and examples.
 # Another interpreter (3.11 or newer): make test PYTHON=python3.13
 
 PYTHON ?= python3
@@ -8,13 +9,22 @@ BIN = $(VENV)/bin
 # What pip is asked for. Where that is a build of some gigabytes, for GPUs, pytorch.org tells how to name one without.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test check notebooks torch engines browser bench bench-plot bench-torch bench-large bench-distributed clean
+.PHONY: demo test test-all check notebooks torch engines browser bench bench-plot bench-torch bench-large bench-distributed clean
 
 demo: $(VENV)/installed
 	$(BIN)/python -m tql_frames.demo
 
+# nbmake, where it is installed, takes seconds to load in every worker, and runs notebooks alone.
+PYTEST = $(BIN)/python -m pytest -n auto -p no:nbmake
+
+# The tests start many processes, each of which would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
+
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest -n auto
+	$(PYTEST)
+
+test-all: $(VENV)/installed-test
+	TQL_TESTS=full $(PYTEST)
 
 # What CI asks for beyond the tests.
 check: $(VENV)/installed-dev

@@ -39,13 +39,22 @@ def ordered_outcomes(weights: Sequence[float], size: int) -> dict[tuple[int, ...
 
 
 def p_of_outcomes(outcomes: Iterable[tuple[int, ...]], probabilities: dict[tuple[int, ...], float]) -> float:
-    """P-value of counted outcomes; one that has no probability gives p = 0."""
+    """P-value of counted outcomes; one that has no probability gives p = 0.
+
+    Outcomes expected less than 5 times are counted as one, as far as they are expected 5 times together.
+    """
     counts = dict.fromkeys(probabilities, 0)
     for outcome in outcomes:
         if outcome not in counts:
             return 0.0
         counts[outcome] += 1
-    return p_of_counts(list(counts.values()), list(probabilities.values()))
+    order = sorted(probabilities, key=probabilities.__getitem__)
+    seen, chances = np.array([counts[key] for key in order]), np.array([probabilities[key] for key in order])
+    rare = int(np.searchsorted(chances * seen.sum(), 5))  # the least probable stand first
+    while 0 < rare < len(chances) and chances[:rare].sum() * seen.sum() < 5:
+        rare += 1
+    starts = [0, *range(max(rare, 1), len(order))]
+    return p_of_counts(np.add.reduceat(seen, starts), np.add.reduceat(chances, starts))
 
 
 def p_of_lag(draws: NDArray[np.uint16], lag: int, rows: int) -> float:

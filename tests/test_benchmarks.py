@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks import checks, report, rounds, tables
+from benchmarks import checks, report, rounds, tables, worker
 from benchmarks.cases import Case, cases
-from benchmarks.jobs import Entry, Job, Target
+from benchmarks.jobs import Contestant, Entry, Job, Target
 from benchmarks.worker import contestant, timed
 
 ROWS = 20_000
@@ -28,9 +28,17 @@ REFUSED = "whole-without, pandas:weighted"  # pandas 3 refuses weights so skewed
 def test_a_contestant_runs_and_is_right(meeting):
     entry, job = MEETINGS[meeting]
     ready = contestant(entry.maker, job)
-    seconds, result = timed(ready, Job(job.table, job.rows, job.draws, job.replace), seed=1)
+    _, result = timed(ready, Job(job.table, job.rows, job.draws, job.replace), seed=1)
     assert ready.fault(result) is None
-    assert seconds > 0
+
+
+@pytest.mark.fault("I")
+def test_a_time_is_that_of_one_call_of_several_and_each_call_has_its_seed(monkeypatch):
+    clock, seeds = iter([100.0, 106.0]), []
+    monkeypatch.setattr(worker.time, "perf_counter", lambda: next(clock))
+    ready = Contestant(run=lambda seed: seeds.append(seed) or seed, fault=lambda result: None, holds=())
+    assert timed(ready, Job("labels", ROWS, ROWS, calls=3), seed=5) == (2.0, 17)
+    assert seeds == [15, 16, 17]
 
 
 def test_all_cases_have_ours_first_and_a_key_of_their_own():

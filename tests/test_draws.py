@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.sizes import FULL, size
 from tests.statistics import ordered_outcomes, p_of_counts, p_of_lag, p_of_outcomes
 from tql_frames.sampling import StrataTable, Streams, draw
 from tql_frames.sampling.distinct import distinct_strata, race_rows
@@ -15,20 +16,23 @@ from tql_frames.sampling.strata import stratify
 # two rows is 5 standard errors, found with probability 0.96.
 ALPHA = 1e-3
 
+# Samples whose outcomes are counted, and a tilt of two of three weights that so many samples reject.
+SAMPLES, TILT = size(20_000, 200_000), 1.05 if FULL else 1.10
+
 STRATA = [1.0, 1.0, 3.0, 3.0, 0.0]
 SIX = [1.0, 2.0, 2.0, 3.0, 5.0, 0.5]
 
 
-def by_strata(weights: list[float], size: int, kernel=distinct_strata):
+def by_strata(weights: list[float], limit: int, kernel=distinct_strata):
     """Seed -> rows drawn by way of strata."""
     strata = stratify(np.array(weights))
-    return lambda seed: tuple(strata.resolve(kernel(strata.table, size, Streams(seed))).tolist())
+    return lambda seed: tuple(strata.resolve(kernel(strata.table, limit, Streams(seed))).tolist())
 
 
-def by_rows(weights: list[float], size: int, kernel=race_rows):
+def by_rows(weights: list[float], limit: int, kernel=race_rows):
     """Seed -> rows drawn with every row a stratum of its own."""
     weights = np.array(weights)
-    return lambda seed: tuple(kernel(weights, size, Streams(seed)).tolist())
+    return lambda seed: tuple(kernel(weights, limit, Streams(seed)).tolist())
 
 
 WITHOUT = [
@@ -41,20 +45,20 @@ WITHOUT = [
 ]
 
 
-@pytest.mark.parametrize(("sampler", "weights", "size"), WITHOUT)
-def test_without_replacement_every_ordered_outcome(sampler, weights, size):
-    outcomes = map(sampler(weights, size), range(200_000))
-    assert p_of_outcomes(outcomes, ordered_outcomes(weights, size)) > ALPHA
+@pytest.mark.parametrize(("sampler", "weights", "limit"), WITHOUT)
+def test_without_replacement_every_ordered_outcome(sampler, weights, limit):
+    outcomes = map(sampler(weights, limit), range(SAMPLES))
+    assert p_of_outcomes(outcomes, ordered_outcomes(weights, limit)) > ALPHA
 
 
 @pytest.mark.parametrize(
-    ("sampler", "weights", "size"),
+    ("sampler", "weights", "limit"),
     [pytest.param(by_rows, [1.0, 2.0, 3.0], 3, id="rows"), pytest.param(by_strata, STRATA, 4, id="strata")],
 )
-def test_without_replacement_rejects_weights_tilted_by_five_percent(sampler, weights, size):
-    tilted = [weights[0] * 1.05, weights[1] * 1.05, *weights[2:]]
-    outcomes = map(sampler(tilted, size), range(200_000))
-    assert p_of_outcomes(outcomes, ordered_outcomes(weights, size)) < ALPHA
+def test_without_replacement_rejects_tilted_weights(sampler, weights, limit):
+    tilted = [weights[0] * TILT, weights[1] * TILT, *weights[2:]]
+    outcomes = map(sampler(tilted, limit), range(SAMPLES))
+    assert p_of_outcomes(outcomes, ordered_outcomes(weights, limit)) < ALPHA
 
 
 WITH = [
@@ -85,29 +89,33 @@ def test_ranks_inside_a_stratum_are_uniform():
     counts = np.bincount(draw(weights, 1_000_000, replace=True, seed=11), minlength=100)
     assert p_of_counts(counts, weights / weights.sum()) > ALPHA
     # Without replacement all rows of a stratum have one inclusion probability; which half comes first is even too.
-    first = np.concatenate([draw(weights, 20, replace=False, seed=seed) for seed in range(20_000)])
+    seeds = range(size(4_000, 20_000))
+    first = np.concatenate([draw(weights, 20, replace=False, seed=seed) for seed in seeds])
     for stratum in (slice(0, 50), slice(50, 100)):
         assert p_of_counts(np.bincount(first, minlength=100)[stratum], [1 / 50] * 50) > ALPHA
 
 
 @pytest.fixture(scope="module")
-def ten_million_of_sixty():
+def draws_of_sixty():
     weights = np.array([1.0, 2.0, 5.0] * 20)
-    return draw(weights, 10_000_000, replace=True, seed=5).astype(np.uint16)
+    return draw(weights, size(1_000_000, 10_000_000), replace=True, seed=5).astype(np.uint16)
 
 
 @pytest.mark.parametrize("lags", [range(first, first + 250) for first in range(1, 1001, 250)], ids=str)
-def test_draws_at_every_lag_are_independent(ten_million_of_sixty, lags):
-    lowest = min(p_of_lag(ten_million_of_sixty, lag, 60) for lag in lags)
+def test_draws_at_every_lag_are_independent(draws_of_sixty, lags):
+    lowest = min(p_of_lag(draws_of_sixty, lag, 60) for lag in lags)
     assert lowest > ALPHA / 1000  # the least of 1000 p-values
 
 
-def test_a_cycle_is_rejected(ten_million_of_sixty):
-    cycle = np.resize(ten_million_of_sixty[:600_000], 10_000_000)
-    mixed = ten_million_of_sixty.copy()
-    mixed[745:] = np.where(np.arange(len(mixed) - 745) % 50 == 0, mixed[:-745], mixed[745:])  # 2 percent repeat at 745
+def test_repeats_at_a_lag_are_rejected(draws_of_sixty):
+    """In `mixed` two percent of the draws repeat the one 745 draws before, in `cycle` all the one 60,000 before."""
+    mixed = draws_of_sixty.copy()
+    mixed[745:] = np.where(np.arange(len(mixed) - 745) % 50 == 0, mixed[:-745], mixed[745:])
+    cycle = np.resize(draws_of_sixty[:60_000], len(draws_of_sixty))
     assert p_of_lag(mixed, 745, 60) < ALPHA / 1000
-    assert (cycle[:-600_000] == cycle[600_000:]).all()  # what a cycle is: equal to itself a period later
+    for lag in (60_000, 120_000):
+        assert p_of_lag(cycle, lag, 60) < ALPHA / 1000
+        assert p_of_lag(draws_of_sixty, lag, 60) > ALPHA / 1000
 
 
 def test_no_long_period():
@@ -122,16 +130,16 @@ def test_no_long_period():
 @pytest.mark.parametrize("continuous", [False, True])
 def test_a_long_draw_without_replacement_stays_weighted(continuous):
     """Of many rows, a row of weight w is drawn by time t with probability 1 - exp(-w t), t such that k are drawn."""
-    counts, levels, size = np.array([10_000, 40_000, 100_000, 850_000]), np.array([20.0, 8.0, 5.0, 1.0]), 100_000
+    counts, levels, limit = np.array([10_000, 40_000, 100_000, 850_000]), np.array([20.0, 8.0, 5.0, 1.0]), 100_000
     weights = np.repeat(levels, counts)
     if continuous:  # every row a stratum of its own, at almost the same weight
         weights = weights * (1 + np.arange(len(weights)) * 1e-12)
-    drawn = draw(weights, size, replace=False, seed=2)
-    assert len(np.unique(drawn)) == size
+    drawn = draw(weights, limit, replace=False, seed=2)
+    assert len(np.unique(drawn)) == limit
     low, high = 0.0, 1.0
     for _ in range(100):
         middle = (low + high) / 2
-        low, high = (middle, high) if (counts * -np.expm1(-levels * middle)).sum() < size else (low, middle)
+        low, high = (middle, high) if (counts * -np.expm1(-levels * middle)).sum() < limit else (low, middle)
     probability = -np.expm1(-levels * low)
     found = np.bincount(np.searchsorted(np.cumsum(counts), drawn, side="right"), minlength=4)
     error = np.sqrt(counts * probability * (1 - probability))  # an upper bound: the fixed size narrows it
@@ -159,12 +167,12 @@ def test_rows_of_weight_zero_are_never_drawn():
 
 
 @pytest.mark.parametrize("replace", [True, False])
-@pytest.mark.parametrize("size", [0, 1, 7])
-def test_sizes(replace, size):
+@pytest.mark.parametrize("limit", [0, 1, 7])
+def test_sizes(replace, limit):
     for weights in (np.ones(7), np.arange(1.0, 8.0), np.linspace(1, 2, 1000)):
-        drawn = draw(weights, size, replace=replace, seed=4)
-        assert len(drawn) == size
-        assert replace or len(set(drawn.tolist())) == size
+        drawn = draw(weights, limit, replace=replace, seed=4)
+        assert len(drawn) == limit
+        assert replace or len(set(drawn.tolist())) == limit
 
 
 def test_the_table_alone_decides_the_slots():
