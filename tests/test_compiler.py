@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import tql_frames
 from tests import evaluator
+from tests.sizes import size
 from tql_frames import TQLTypeError, TQLUnsupportedError, WeightError, weight_expr
 from tql_frames.compiler import compile_sampler
 from tql_frames.compiler.functions import FUNCTIONS
@@ -407,7 +408,7 @@ def _positive(node: Node) -> Node:
 
 thorough = settings(
     deadline=None,
-    max_examples=400,
+    max_examples=size(66, 400),
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
@@ -454,7 +455,7 @@ def test_numbered_weights_are_the_weights(frame: pl.DataFrame, sampler: Node, co
         assert not (constant and isinstance(sampler, tree.WeightChoice))
 
 
-@settings(thorough, max_examples=100)
+@settings(thorough, max_examples=size(16, 100))
 @given(frames(), samplers())
 def test_a_lazy_frame_has_the_weights_of_the_eager_one(frame: pl.DataFrame, sampler: Node) -> None:
     assume(expected_weights(sampler, frame) is not None)
@@ -465,7 +466,7 @@ def test_a_lazy_frame_has_the_weights_of_the_eager_one(frame: pl.DataFrame, samp
     assert frame.lazy().with_columns(_w=weight_expr(text, frame.schema)).collect()["_w"].to_list() == eager.to_list()
 
 
-@settings(thorough, max_examples=100)
+@settings(thorough, max_examples=size(16, 100))
 @given(frames(), samplers())
 def test_pandas_has_the_weights_of_polars(frame: pl.DataFrame, sampler: Node) -> None:
     names = {node.name for node in evaluator._all_nodes(sampler) if isinstance(node, tree.Column)}

@@ -14,6 +14,7 @@ from hypothesis.extra.numpy import arrays
 
 import tql_frames
 from tests.partitions import counted, cut, drawn, positions, sent
+from tests.sizes import size
 from tql_frames import TQLError, TQLUnsupportedError, WeightError
 from tql_frames.arguments import size_from
 from tql_frames.distributed import Counts, Drawing, Sampler, Statement, draw_shares, first_shares, questions
@@ -48,7 +49,7 @@ def populations(draw_: st.DrawFn) -> tuple[np.ndarray, list[int]]:
     return weights, draw_(st.lists(st.integers(0, len(weights)), max_size=6))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=size(50, 300), deadline=None)
 @given(populations(), st.integers(0, 200), st.booleans(), st.integers(0, 2**70))
 def test_any_partitions_give_the_rows_of_the_whole(population, limit, replace, seed):
     weights, bounds = population
@@ -125,9 +126,9 @@ def test_the_scale_of_parts_is_that_of_the_whole_also_at_its_edge(total):
 def test_few_more_rows_than_needed_finish_a_race():
     weights = np.random.default_rng(1).lognormal(size=200_000)
     spread = Spread.of(weights)
-    for size in (1, 1_000, 20_000, 199_000):
-        rows, _ = finishers(weights, spread.race, spread.limit_of(size), Streams(4))
-        assert size <= len(rows) <= size * 1.15 + 12 * size**0.5 + 100
+    for limit in (1, 1_000, 20_000, 199_000):
+        rows, _ = finishers(weights, spread.race, spread.limit_of(limit), Streams(4))
+        assert limit <= len(rows) <= limit * 1.15 + 12 * limit**0.5 + 100
     assert winners_of_parts([(np.array([3]), np.array([0.5]))], 2) is None
 
 

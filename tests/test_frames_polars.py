@@ -15,6 +15,7 @@ from polars.testing import assert_frame_equal, assert_series_equal
 from polars.testing.parametric import dataframes
 
 import tql_frames
+from tests.sizes import size
 from tql_frames import TQLError, TQLNameError, TQLTypeError, TQLUnsupportedError, WeightError
 
 DAY, NOON = dt.date(2024, 2, 29), dt.datetime(2024, 2, 29, 12, 0, 0, 123)
@@ -84,7 +85,7 @@ def test_objects_come_through() -> None:
     assert all(value is OBJECTS[position] for position, value in found.select("index", "x").rows())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=size(10, 40), deadline=None)
 @given(frame=dataframes(min_size=1, max_size=8, allow_chunks=True), seed=st.integers(0, 2**70))
 def test_any_frame(frame: pl.DataFrame, seed: int) -> None:
     before = frame.clone()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import tql_frames
 from tests.answers import KINDS, OLD_STREAMING, ask_of, columns, plain
+from tests.sizes import size
 from tql_frames import TQLError
 
 SCANS = pl.DataFrame(
@@ -386,7 +387,7 @@ class TestFrames:
 small_frames = st.lists(st.tuples(st.none() | st.integers(0, 3), st.none() | st.sampled_from(["a", "b"])), max_size=6)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=size(25, 150), deadline=None, derandomize=True)
 @given(small_frames, small_frames, st.sampled_from(["inner", "left", "right", "full"]), st.booleans())
 def test_joins_of_random_frames(left: Any, right: Any, kind: str, both: bool) -> None:
     schema = {"k": pl.Int64(), "t": pl.String()}

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.sizes import size
 from tql_frames import TQLError, TQLSyntaxError, TQLUnsupportedError
 from tql_frames.language import parse, parse_statement, tree, unparse
 from tql_frames.language.keywords import CLAUSES, RESERVED, SOMETIMES, UNSUPPORTED, WRITES
@@ -316,7 +317,7 @@ def _built(inner: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
 trees = st.recursive(literals | nasty.map(column), _built, max_leaves=12)
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(max_examples=size(83, 500), deadline=None, derandomize=True)
 @given(trees)
 @example(tree.Negative(tree.Negative(tree.Negative(Literal(1)))))
 @example(tree.Arithmetic("-", column("a"), tree.Negative(tree.Negative(column("b")))))
@@ -349,7 +350,7 @@ def test_unparse_of_every_node_inside_every_other() -> None:
             assert parse(unparse(built)) == built, unparse(built)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=size(33, 200), deadline=None, derandomize=True)
 @given(trees)
 def test_no_parentheses_are_needless(built: Node) -> None:
     text = unparse(built)
@@ -542,7 +543,7 @@ def any_statement(draw: st.DrawFn, depth: int = 2) -> tree.Statement:
 
 
 @settings(
-    max_examples=400,
+    max_examples=size(66, 400),
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -556,7 +557,7 @@ def test_unparse_is_the_inverse_of_parse_for_statements(built: tree.Statement) -
 def test_the_statements_above_show_every_kind_of_node() -> None:
     shown: set[type[Node]] = set()
 
-    @settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=size(33, 200), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(any_statement())
     def look(built: tree.Statement) -> None:
         shown.update(type(node) for node in walk(built))

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import tql_frames
 from tests.answers import KINDS, ask, columns
+from tests.sizes import size
 from tql_frames import TQLError
 from tql_frames.language import parse_statement, tree, unparse
 from tql_frames.language.parameters import bind
@@ -253,7 +254,7 @@ def test_a_statement_keeps_its_parameters_apart() -> None:
     assert [FRAME.tql.query(text, [n])["n"].to_list() for n in (1, 2, 1)] == [[1], [2], [1]]
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=size(33, 200), deadline=None, derandomize=True)
 @given(st.text(), st.text())
 def test_a_text_is_only_itself(value: str, other: str) -> None:
     frame = pl.DataFrame({"t": [value, other, None]})
@@ -272,7 +273,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=size(33, 200), deadline=None, derandomize=True)
 @given(st.lists(values, min_size=3, max_size=3))
 def test_bound_trees_have_no_parameters(given: list[Any]) -> None:
     bound = bind(parse_statement("select f(?) as x where y + ? in (1, ?)"), given)

@@ -15,6 +15,7 @@ from scipy.optimize import linprog, minimize, nnls
 from scipy.sparse import csr_array, eye_array, hstack, vstack
 
 import tql_frames
+from tests.sizes import size
 from tql_frames import TQLError
 from tql_frames.balancing.added import weigh_arms
 from tql_frames.balancing.formula import Formula, short
@@ -192,7 +193,7 @@ TABLES = st.integers(2, 5).flatmap(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=size(25, 150), deadline=None)
 @given(TABLES)
 def test_shares_that_some_weights_reach_are_reached(table: tuple[Any, ...]) -> None:
     rows, factors, capped = table
@@ -219,7 +220,7 @@ def test_shares_that_some_weights_reach_are_reached(table: tuple[Any, ...]) -> N
     np.testing.assert_allclose(direct, found.weights, rtol=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=size(10, 40), deadline=None)
 @given(TABLES)
 def test_equal_shares_beside_linear_programs(table: tuple[Any, ...]) -> None:
     rows, _, capped = table
@@ -502,7 +503,7 @@ def test_an_empty_table() -> None:
         balance_sets(LabelSets.from_flags([], np.zeros((0, 1))), [condition_item("x")], [0.5])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=size(10, 60), deadline=None)
 @given(TABLES, st.sampled_from([None, 1.5, 4.0, 30.0]), st.sampled_from(["equal", 0.2]))
 def test_the_cap_holds_after_rounding(table: tuple[Any, ...], cap: float | None, target: Target) -> None:
     rows = table[0]

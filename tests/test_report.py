@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tql_frames
+from tests.sizes import size
 from tql_frames.analysis import Expectations
 from tql_frames.errors import TQLError, WeightError
 from tql_frames.frames import adapt
@@ -158,7 +159,7 @@ def test_files_are_reported_on(tmp_path: Any) -> None:
 LABELS = st.one_of(st.none(), st.lists(st.sampled_from(["a", "b", "c", None, "o'k"]), max_size=4))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=size(10, 60), deadline=None)
 @given(st.lists(st.tuples(LABELS, st.integers(0, 9)), min_size=1, max_size=30))
 def test_any_lists(rows: list[tuple[list[str | None] | None, int]]) -> None:
     frame = pl.DataFrame(rows, schema={"tags": pl.List(pl.String), "w": pl.Int64}, orient="row")

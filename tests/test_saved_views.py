@@ -25,6 +25,7 @@ from polars.testing.parametric import dataframes, series
 
 import tql_frames
 from tests import test_frames_pandas, test_frames_polars
+from tests.sizes import size
 from tql_frames import TQLError, TQLTypeError, View, load_view
 from tql_frames.frames import source_of
 from tql_frames.views.saved import Fingerprint, fingerprint
@@ -486,7 +487,7 @@ class TestFingerprint:
             assert print_of(changed).columns != expected.columns
 
     @given(frame=dataframes(min_size=0, max_size=40, max_cols=4, excluded_dtypes=[pl.Object]), data=st.data())
-    @settings(deadline=None, max_examples=120)
+    @settings(deadline=None, max_examples=size(20, 120))
     def test_any_frame(self, frame: pl.DataFrame, data: st.DataObject) -> None:
         expected = print_of(frame)
         cut = data.draw(st.integers(0, frame.height))
@@ -498,7 +499,7 @@ class TestFingerprint:
         assert (other == expected) == frame[order].equals(frame)
 
     @given(first=series(min_size=1, max_size=5, excluded_dtypes=[pl.Object]), data=st.data())
-    @settings(deadline=None, max_examples=120)
+    @settings(deadline=None, max_examples=size(20, 120))
     def test_equal_prints_are_of_equal_values(self, first: pl.Series, data: st.DataObject) -> None:
         first = first.alias("x")
         second = data.draw(series(dtype=first.dtype, min_size=len(first), max_size=len(first))).alias("x")

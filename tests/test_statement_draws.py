@@ -17,6 +17,7 @@ from scipy.stats import chi2_contingency, kstest
 
 import tql_frames
 from tests.answers import KINDS, ask, columns
+from tests.sizes import size
 from tests.statistics import ordered_outcomes, p_of_counts, p_of_outcomes
 from tql_frames import TQLError, TQLWarning, WeightError
 
@@ -190,8 +191,8 @@ WEIGHTS: list[tuple[str, list[float]]] = [
 ]
 
 
-def drawn(sampler: str, size: int, seed: int = 11) -> NDArray[np.int64]:
-    found = SMALL.tql.query(f"select w where g = 'a' sample by {sampler} limit {size}", seed=seed)
+def drawn(sampler: str, limit: int, seed: int = 11) -> NDArray[np.int64]:
+    found = SMALL.tql.query(f"select w where g = 'a' sample by {sampler} limit {limit}", seed=seed)
     return np.bincount(found["index"].to_numpy(), minlength=8)
 
 
@@ -206,9 +207,9 @@ def test_a_sampler_tilted_by_two_percent_is_rejected(sampler: str, weights: list
     assert p_of_counts(drawn(tilted, 1_000_000), np.array(weights) / sum(weights)) < ALPHA
 
 
-def outcomes(sampler: str, size: int) -> list[tuple[int, ...]]:
-    text = f"select w where g = 'a' sample by {sampler} replace false limit {size}"
-    return [tuple(SMALL.tql.query(text, seed=seed)["index"].to_list()) for seed in range(3_000)]
+def outcomes(sampler: str, limit: int) -> list[tuple[int, ...]]:
+    text = f"select w where g = 'a' sample by {sampler} replace false limit {limit}"
+    return [tuple(SMALL.tql.query(text, seed=seed)["index"].to_list()) for seed in range(size(1_000, 3_000))]
 
 
 def test_without_replacement_every_ordered_outcome() -> None:

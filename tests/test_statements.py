@@ -14,6 +14,7 @@ from polars.testing import assert_frame_equal
 import tql_frames
 from tests import statement_model
 from tests.answers import KINDS, OLD_STREAMING, ask, columns
+from tests.sizes import size
 from tests.statement_model import canonical
 from tql_frames import TQLError
 from tql_frames.language import parse_statement, tree, unparse
@@ -737,7 +738,7 @@ def combinations(draw: st.DrawFn, depth: int) -> tuple[Node, Schema]:
 
 thorough = settings(
     deadline=None,
-    max_examples=600,
+    max_examples=size(100, 600),
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
@@ -759,7 +760,7 @@ def test_a_statement_gives_what_the_model_says(given: tuple[tree.Statement, Sche
     assert answered(MODEL_FRAME, text) == expected, text
 
 
-@settings(thorough, max_examples=60)
+@settings(thorough, max_examples=size(10, 60))
 @given(statements())
 def test_a_statement_gives_the_same_on_every_kind_of_frame(given: tuple[tree.Statement, Schema]) -> None:
     text = unparse(given[0])

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import tql_frames
+from tests.sizes import size
 from tql_frames import TQLError, TQLNameError, TQLTypeError, TQLUnsupportedError, TQLWarning, View, WeightError
 
 ROWS = 500
@@ -133,7 +134,7 @@ class TestRowsOfSample:
         assert_same(frame.tql.sample("w", 50, seed=first.seed), first.to_native())
 
     @given(rows=st.integers(0, 40), size=st.integers(0, 60), replace=st.booleans(), seed=st.integers(0, 2**64))
-    @settings(deadline=None, max_examples=40)
+    @settings(deadline=None, max_examples=size(10, 40))
     def test_any_size(self, rows: int, size: int, replace: bool, seed: int) -> None:
         table = pl.DataFrame({"w": np.arange(1.0, rows + 1)})
         size = min(size, rows) if not replace else size * (rows > 0)
