@@ -131,6 +131,25 @@ class Translator:
     def _negative(self, node: tree.Negative) -> Value:
         return operators.negative(node, self.translate(node.operand))
 
+    def _positive(self, node: tree.Positive) -> Value:
+        return operators.positive(node, self.translate(node.operand))
+
+    def _chain(self, node: tree.Chain) -> Value:
+        """The operands from left to right, in groups where there are many; see `_FOLD`."""
+        values, signs = self._all(node.operands), ["+", *node.operators]
+        while len(values) > 1:
+            groups, group_signs = [], []
+            for first in range(0, len(values), _FOLD):
+                total = values[first]
+                for value, sign in zip(values[first + 1 : first + _FOLD], signs[first + 1 : first + _FOLD], strict=True):
+                    # What is subtracted as a group adds up with its signs turned round.
+                    turned = {"+": "-", "-": "+"}.get(sign, sign) if signs[first] == "-" else sign
+                    total = operators.arithmetic(turned, node, total, value)
+                groups.append(total)
+                group_signs.append(signs[first])
+            values, signs = groups, group_signs
+        return values[0]
+
     def _arithmetic(self, node: tree.Arithmetic) -> Value:
         return operators.arithmetic(node.operator, node, self.translate(node.left), self.translate(node.right))
 
@@ -246,7 +265,11 @@ class Translator:
             ):
                 return operators.key(node, operand, name.value, name)
             raise Fault(TQLTypeError, f"{operand.words} takes one key in single quotes", node.span)
-        return operators.subscript(node, operand, [self._index(index) for index in node.indices])
+        return self.elements(node, operand, node.indices)
+
+    def elements(self, node: Node, operand: Value, indices: Sequence[Node]) -> Value:
+        """`operand[indices]` of a list or an array."""
+        return operators.subscript(node, operand, [self._index(index) for index in indices])
 
     def _json_step(self, node: tree.Subscript, operand: Value) -> Value:
         at = node.indices[0]
@@ -340,7 +363,9 @@ _RULES: dict[type[Node], Callable[[Translator, Any], Value]] = {
     tree.Literal: Translator._literal,
     tree.Column: Translator._column,
     tree.Negative: Translator._negative,
+    tree.Positive: Translator._positive,
     tree.Arithmetic: Translator._arithmetic,
+    tree.Chain: Translator._chain,
     tree.Comparison: Translator._comparison,
     tree.Not: Translator._not,
     tree.And: Translator._and,
