@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from tql_frames.compiler import json_text, reductions, vectors
+from tql_frames.compiler import axes, json_text, reductions, vectors
 from tql_frames.compiler.elementwise import flattened, lift, lists_where
 from tql_frames.compiler.membership import contains
 from tql_frames.compiler.operators import logic, number, truth
@@ -44,31 +44,43 @@ class Function:
     usage: str
 
 
-def _any(node: Node, value: Value) -> Value:
-    return _fold(node, value, lambda lists: lists.list.any())
+def _any(node: Node, value: Value, axis: Value | None = None) -> Value:
+    return _fold(node, value, axis, lambda lists: lists.list.any(), pl.Expr.any)
 
 
-def _all(node: Node, value: Value) -> Value:
-    return _fold(node, value, lambda lists: lists.list.all())
+def _all(node: Node, value: Value, axis: Value | None = None) -> Value:
+    return _fold(node, value, axis, lambda lists: lists.list.all(), pl.Expr.all)
 
 
-def _all_strict(node: Node, value: Value) -> Value:
-    return _fold(node, value, lambda lists: lists.list.all() & (lists.list.len() > 0))
+def _all_strict(node: Node, value: Value, axis: Value | None = None) -> Value:
+    # No column of a list of lists is empty.
+    return _fold(node, value, axis, lambda lists: lists.list.all() & (lists.list.len() > 0), pl.Expr.all)
 
 
-def _fold(node: Node, value: Value, fold: Callable[[pl.Expr], pl.Expr]) -> Value:
+def _fold(
+    node: Node,
+    value: Value,
+    axis: Value | None,
+    fold: Callable[[pl.Expr], pl.Expr],
+    fold_column: Callable[[pl.Expr], pl.Expr],
+) -> Value:
     """One truth value of a list of them: null elements count as false, a null list gives null."""
     lists: pl.Expr = value.row_expr
     dtype: pl.DataType = value.row_dtype
     if not is_nested(dtype):
+        if axis is not None:
+            raise Fault(TQLTypeError, f"{value.words} has no axis", axis.node.span, "leave the axis out")
         return Value(node, truth(value), pl.Boolean())
     if not (is_bool(innermost(dtype)) or is_null(innermost(dtype))):
         hint = "compare the elements with something, as in any(x > 0)"
         raise Fault(TQLTypeError, f"{describe(dtype)} is not a list of conditions", value.node.span, hint)
+    known = pl.element().cast(pl.Boolean).fill_null(False)
+    if axis is not None:
+        return axes.along(node, value, axis, lambda inner_lists: fold(inner_lists.list.eval(known)), fold_column)
     lists = as_list(lists, dtype)
     while is_nested(inner(dtype)):
         lists, dtype = flattened(lists), inner(dtype)
-    return Value(node, fold(lists.list.eval(pl.element().cast(pl.Boolean).fill_null(False))), pl.Boolean())
+    return Value(node, fold(lists.list.eval(known)), pl.Boolean())
 
 
 def _logical_and(node: Node, left: Value, right: Value) -> Value:
@@ -131,11 +143,11 @@ def _sqrt(node: Node, value: Value) -> Value:
 
 FUNCTIONS: dict[str, Function] = {
     "abs": Function(1, _abs, "abs(number)"),
-    "all": Function(1, _all, "all(list of conditions)"),
-    "all_strict": Function(1, _all_strict, "all_strict(list of conditions)"),
+    "all": Function((1, 2), _all, "all(list of conditions)"),
+    "all_strict": Function((1, 2), _all_strict, "all_strict(list of conditions)"),
     "amax": Function(1, reductions.greatest, "amax(list)"),
     "amin": Function(1, reductions.least, "amin(list)"),
-    "any": Function(1, _any, "any(list of conditions)"),
+    "any": Function((1, 2), _any, "any(list of conditions)"),
     "avg": Function(1, reductions.average, "avg(list of numbers)"),
     "contains": Function(2, contains, "contains(text or list, value)"),
     "cosine_similarity": Function(2, vectors.cosine_similarity, "cosine_similarity(list, list)"),

@@ -70,6 +70,13 @@ def _in_constants(value: Value, choices: Sequence[Value]) -> pl.Expr | None:
 
 def like(node: Node, operand: Value, pattern: Value, *, ignore_case: bool) -> Value:
     """`operand like pattern`: the whole text; `*` and `%` any run, `?` one character, all else literal."""
+    if pattern.constant is not None and pattern.constant.value is None:
+
+        def of_null(value: Value, _: Value) -> Value:
+            _check_text(value, operand)
+            return Value(node, unknown(value), pl.Boolean())
+
+        return lift(of_null, node, json_text.as_string(operand), pattern)
     if pattern.constant is None or not isinstance(pattern.constant.value, str):
         words = "an expression" if is_text(pattern.dtype) else pattern.words
         raise Fault(TQLTypeError, f"a pattern is a text in single quotes, not {words}", pattern.node.span)
@@ -84,11 +91,15 @@ def like(node: Node, operand: Value, pattern: Value, *, ignore_case: bool) -> Va
     def rule(value: Value, _: Value) -> Value:
         if is_null(value.dtype):
             return Value(node, unknown(value), pl.Boolean())
-        if not is_text(value.dtype):
-            raise Fault(TQLTypeError, f"like needs text, not {operand.words}", operand.node.span)
+        _check_text(value, operand)
         return Value(node, as_text(value).str.contains(rf"{flags}\A{regex}\z"), pl.Boolean())
 
     return lift(rule, node, operand, pattern)
+
+
+def _check_text(value: Value, operand: Value) -> None:
+    if not (is_text(value.dtype) or is_null(value.dtype)):
+        raise Fault(TQLTypeError, f"like needs text, not {operand.words}", operand.node.span)
 
 
 def _literal_regex(char: str) -> str:

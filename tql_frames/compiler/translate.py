@@ -6,6 +6,7 @@ is put together in `sampler`. Nothing here runs a query.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -20,8 +21,10 @@ from tql_frames.compiler.types import (
     DataType,
     Value,
     describe,
+    innermost,
     is_bool,
     is_fractional,
+    is_nested,
     is_null,
     is_number,
     is_text,
@@ -41,6 +44,7 @@ from tql_frames.language.tree import Node
 RandomNumbers: TypeAlias = Callable[[int], pl.Expr]
 """A call of `random()`, by its number or its place -> uniform numbers in [0, 1), one a row."""
 WEIGHT_CHOICES = ("max_weight", "sum_weight")
+_QUANTIFIERS = ("any", "all", "all_strict")
 _FOLD = 16  # summands added left to right before a level of nesting; Polars' optimizer is quadratic in depth
 
 
@@ -154,6 +158,9 @@ class Translator:
         return operators.arithmetic(node.operator, node, self.translate(node.left), self.translate(node.right))
 
     def _comparison(self, node: tree.Comparison) -> Value:
+        quantified = self._quantified(node, "left") or self._quantified(node, "right")
+        if quantified is not None:
+            return quantified
         return comparisons.comparison(node.operator, node, self.translate(node.left), self.translate(node.right))
 
     def _not(self, node: tree.Not) -> Value:
@@ -166,10 +173,16 @@ class Translator:
         return operators.logic(node, self._all(node.operands), every=False)
 
     def _in(self, node: tree.In) -> Value:
+        quantified = self._quantified(node, "operand")
+        if quantified is not None:
+            return quantified
         found = membership.membership(node, self.translate(node.operand), self._all(node.items))
         return operators.negation(node, found) if node.negated else found
 
     def _between(self, node: tree.Between) -> Value:
+        quantified = self._quantified(node, "operand")
+        if quantified is not None:
+            return quantified
         operand, low, high = self._all((node.operand, node.low, node.high))
         bounds = (
             comparisons.comparison(">=", node, operand, low),
@@ -179,9 +192,24 @@ class Translator:
         return operators.negation(node, found) if node.negated else found
 
     def _like(self, node: tree.Like) -> Value:
+        quantified = self._quantified(node, "operand")
+        if quantified is not None:
+            return quantified
         operand, pattern = self.translate(node.operand), self.translate(node.pattern)
         found = membership.like(node, operand, pattern, ignore_case=node.ignore_case)
         return operators.negation(node, found) if node.negated else found
+
+    def _quantified(self, node: Node, side: str) -> Value | None:
+        """`any(numbers) < 0`: whether it is true of any of the elements, `any(numbers < 0)`; so with `all`."""
+        call = getattr(node, side)
+        if not (isinstance(call, tree.Call) and call.name in _QUANTIFIERS and 1 <= len(call.arguments) <= 2):
+            return None
+        dtype = self.translate(call.arguments[0]).row_dtype
+        if not is_nested(dtype) or is_bool(innermost(dtype)) or is_null(innermost(dtype)):
+            return None
+        compared = dataclasses.replace(node, **{side: call.arguments[0]})
+        arguments = (compared, *call.arguments[1:])
+        return self.translate(dataclasses.replace(call, arguments=arguments, span=node.span))
 
     def _is_null(self, node: tree.IsNull) -> Value:
         expr = self.translate(node.operand).row_expr
@@ -214,7 +242,10 @@ class Translator:
         at = self._whole_number(row)
         if at.constant is None:
             raise Fault(TQLTypeError, "the row of data(column, row) is a constant", row.span)
-        return Value(node, found.expr.slice(int(at.constant.value or 0), 1).first(), found.dtype)
+        place = int(at.constant.value or 0)
+        if place < 0:  # counted from the end
+            return Value(node, found.expr.reverse().slice(-1 - place, 1).first(), found.dtype)
+        return Value(node, found.expr.slice(place, 1).first(), found.dtype)
 
     def _random_number(self, node: tree.Call) -> Value:
         assert self._random is not None

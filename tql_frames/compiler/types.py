@@ -39,6 +39,19 @@ class Json:
 
 
 @dataclass(frozen=True)
+class Nested:
+    """A list of lists.
+
+    Attributes:
+        lists: the lists, of any number of dimensions.
+        dtype: their Polars type, which has no arrays.
+    """
+
+    lists: pl.Expr
+    dtype: DataType
+
+
+@dataclass(frozen=True)
 class Value:
     """A translated node.
 
@@ -53,6 +66,7 @@ class Value:
         never_null: set when `expr` is known to give no null.
         size: of an elementwise value the elements of each list: their number where every row has as many, else its
             expression.
+        nested: where `base` is a list of lists without its inner dimensions, that list with them.
         json: set when the value is read from JSON; `expr` is its text then, and `json_text` finds its other kinds.
     """
 
@@ -65,6 +79,7 @@ class Value:
     parts: tuple[Value, ...] | None = None
     never_null: bool = False
     size: int | pl.Expr | None = None
+    nested: Nested | None = None
     json: Json | None = None
 
     def at(self, node: Node) -> Value:
