@@ -167,12 +167,49 @@ FUNCTIONS: dict[str, Function] = {
     "sum": Function(1, reductions.total, "sum(list of numbers)"),
 }
 
-# Functions of Deep Lake that are not here.
-UNSUPPORTED = ("bm25_similarity", "maxsim", "mmr")
-# Names that SQL has for what is written otherwise here.
+# Functions of Deep Lake that are not here, and what to use instead.
+UNSUPPORTED = {
+    "bm25_similarity": "test with contains(text, 'words') or ILIKE, or compute the similarity as a column",
+    "maxsim": "compute it as a column of the frame first",
+    "mmr": "compute it as a column of the frame first",
+}
+_AS_COLUMN = "compute it as a column of the frame first, and name that column"
+_CHOICE = "write max_weight(condition: value, …, True: other)"
+_LENGTH = "shape(x)[0] is the number of elements of a list; compute the length of a text as a column of the frame"
+_PATTERN = "write x like 'start*', x like '*end' or contains(x, 'part')"
+_IS_NULL = "write x is null"
+# Names that other languages have for what is written otherwise here.
 ELSEWHERE = {
     "count": "shape(x)[0] is the number of elements of a list",
     "max": "amax(x) is the greatest element of a list",
     "mean": "avg(x) is the mean of a list",
     "min": "amin(x) is the least element of a list",
+    "average": "avg(x) is the mean of a list",
+    "rand": "write random()",
+    "rownum": "write row_number()",
+    "cosine_distance": "write 1 - cosine_similarity(x, y)",
+    "norm": "write l1_norm(x), l2_norm(x) or linf_norm(x)",
+    "power": "write x * x; TQL has no power operator",
+    "pow": "write x * x; TQL has no power operator",
+    "square": "write x * x",
+    "mod": "write x % y",
+    "lower": "write x ilike 'pattern', which ignores the case",
+    "upper": "write x ilike 'pattern', which ignores the case",
+    "isin": "write x in (value, …)",
+    "notnull": "write x is not null",
+    "notna": "write x is not null",
+    "array_contains": "write contains(x, value)",
+    "list_contains": "write contains(x, value)",
+    "concat": "texts cannot be joined; compute the text as a column of the frame",
+    **dict.fromkeys(("len", "length", "size", "char_length", "list_length", "array_length", "cardinality"), _LENGTH),
+    **dict.fromkeys(("isnull", "isna", "is_null", "isnan", "is_nan"), _IS_NULL),
+    **dict.fromkeys(("if", "iff", "iif", "where", "when", "case", "decode", "choose"), _CHOICE),
+    **dict.fromkeys(("coalesce", "ifnull", "nvl", "fillna"), _CHOICE),
+    **dict.fromkeys(("startswith", "endswith", "starts_with", "ends_with", "regexp_matches", "regexp_like"), _PATTERN),
+    **dict.fromkeys(("match", "matches", "str_contains"), _PATTERN),
+    **dict.fromkeys(("round", "floor", "ceil", "ceiling", "trunc", "sign", "greatest", "least", "clip"), _AS_COLUMN),
+    **dict.fromkeys(("log", "log2", "log10", "ln", "exp", "sin", "cos", "tan"), _AS_COLUMN),
+    **dict.fromkeys(("median", "std", "stddev", "var", "variance", "quantile"), _AS_COLUMN),
+    **dict.fromkeys(("date", "year", "month", "day", "now", "datediff", "date_diff"), _AS_COLUMN),
+    **dict.fromkeys(("int", "float", "str", "bool", "substr", "substring", "trim", "split", "hash"), _AS_COLUMN),
 }

@@ -7,7 +7,8 @@ is put together in `sampler`. Nothing here runs a query.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -161,7 +162,8 @@ class Translator:
         quantified = self._quantified(node, "left") or self._quantified(node, "right")
         if quantified is not None:
             return quantified
-        return comparisons.comparison(node.operator, node, self.translate(node.left), self.translate(node.right))
+        with _dates_in_quotes(node.left, node.right):
+            return comparisons.comparison(node.operator, node, self.translate(node.left), self.translate(node.right))
 
     def _not(self, node: tree.Not) -> Value:
         return operators.negation(node, self.translate(node.operand))
@@ -176,7 +178,8 @@ class Translator:
         quantified = self._quantified(node, "operand")
         if quantified is not None:
             return quantified
-        found = membership.membership(node, self.translate(node.operand), self._all(node.items))
+        with _dates_in_quotes(*node.items):
+            found = membership.membership(node, self.translate(node.operand), self._all(node.items))
         return operators.negation(node, found) if node.negated else found
 
     def _between(self, node: tree.Between) -> Value:
@@ -184,10 +187,11 @@ class Translator:
         if quantified is not None:
             return quantified
         operand, low, high = self._all((node.operand, node.low, node.high))
-        bounds = (
-            comparisons.comparison(">=", node, operand, low),
-            comparisons.comparison("<=", node, operand, high),
-        )
+        with _dates_in_quotes(node.low, node.high):
+            bounds = (
+                comparisons.comparison(">=", node, operand, low),
+                comparisons.comparison("<=", node, operand, high),
+            )
         found = operators.logic(node, bounds, every=True)
         return operators.negation(node, found) if node.negated else found
 
@@ -226,7 +230,7 @@ class Translator:
         function = registry.find(node.name)
         if function is None:
             if node.name in UNSUPPORTED:
-                raise Fault(TQLUnsupportedError, f"{node.name} is not supported", node.name_span)
+                raise Fault(TQLUnsupportedError, f"{node.name} is not supported", node.name_span, UNSUPPORTED[node.name])
             names = [*FUNCTIONS, *registry.names(), *_IN_CONTEXT, *WEIGHT_CHOICES]
             near = ELSEWHERE.get(node.name) or did_you_mean(node.name, names)
             raise Fault(TQLNameError, f"unknown function {node.name!r}", node.name_span, near)
@@ -352,6 +356,28 @@ def _check_arity(node: tree.Call, function: Function) -> None:
     difference = f"{node.name}({unparse(tree.Arithmetic('-', *node.arguments))})" if given == 2 else ""
     usage = difference if node.name.endswith("_norm") and difference else function.usage
     raise Fault(TQLTypeError, message, node.span, f"write {usage}")
+
+
+@contextmanager
+def _dates_in_quotes(*nodes: Node) -> Iterator[None]:
+    """Say of a comparison that has no type where one side reads `2024-05-01`, a difference, that dates are texts."""
+    try:
+        yield
+    except Fault as fault:
+        dates = [date for date in map(_date, nodes) if date is not None]
+        if fault.hint is None and dates:
+            fault.hint = f"write the date in single quotes: '{dates[0]}'"
+        raise
+
+
+def _date(node: Node) -> str | None:
+    """The date that a difference of three numbers looks like."""
+    match node:
+        case tree.Arithmetic(
+            "-", tree.Arithmetic("-", tree.Literal(int() as year), tree.Literal(int() as month)), tree.Literal(int() as day)
+        ) if 1000 <= year <= 9999 and 1 <= month <= 12 and 1 <= day <= 31:
+            return f"{year:04}-{month:02}-{day:02}"
+    return None
 
 
 def _is_text_literal(node: Node) -> bool:

@@ -271,6 +271,10 @@ class _Compiler:
         self, nodes: Sequence[Node], items: Sequence[Node], relation: Relation, known: Mapping[Span, Value]
     ) -> tuple[Relation, dict[Node, Field]]:
         translator = Translator(FieldScope(relation.fields, later=aliases_of(items)), self._random, known)
+        if isinstance(every := nodes[0], tree.Column) and every == tree.Column(every.name) and len(nodes) == 1:
+            if every.name.lower() == "all" and not any(each.label == every.name for each in relation.fields):
+                hint = "name what to group by: GROUP BY column, …"
+                raise Fault(TQLUnsupportedError, "GROUP BY ALL is not supported", every.span, hint)
         keys: dict[Node, Field] = {}
         values = {}
         for node in nodes:
