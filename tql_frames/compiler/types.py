@@ -5,6 +5,7 @@ Rules of single operators and functions live in `operators` and `functions`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
@@ -192,7 +193,22 @@ def describe(dtype: DataType) -> str:
     for kind, words in names.items():
         if isinstance(dtype, kind):
             return words
-    return str(dtype)
+    extension = _EXTENSION.match(str(dtype))
+    return f"a value of the type {extension[1]}" if extension else type_name(dtype)
+
+
+_EXTENSION = re.compile(r"Extension\('([^']*)'")  # how Polars writes a type of another library
+
+
+def type_name(dtype: DataType) -> str:
+    """A type by its name in Polars, without what it holds; that of another library by its own.
+
+    Example:
+        >>> type_name(pl.String()), type_name(pl.Enum(["a", "b"])), type_name(pl.Datetime("us", "UTC"))
+        ('String', 'Enum', 'Datetime')
+    """
+    extension = _EXTENSION.match(str(dtype))
+    return extension[1] if extension else str(dtype).partition("(")[0]
 
 
 def _plural(dtype: DataType) -> str:
