@@ -334,7 +334,6 @@ def balance(
     return found
 
 
-@named
 def query(
     text: str,
     parameters: Sequence[object] | None = None,
