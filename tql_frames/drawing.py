@@ -5,6 +5,7 @@ How positions are drawn is in `sampling`, what the weights are in `weighing`.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,12 +14,13 @@ import numpy as np
 import polars as pl
 
 from tql_frames.compiler import RandomNumbers
-from tql_frames.errors import TQLError, TQLWarning, WeightError, caller_level
+from tql_frames.errors import TQLError, TQLWarning, WeightError
 from tql_frames.frames import Readable
 from tql_frames.planning import most_rows
 from tql_frames.sampling import Positions, Strata, Streams, derived_seed, draw
 from tql_frames.weighing import Weigher, Weights
 
+_LIBRARIES = ("tql_frames", "polars", "pandas", "functools")  # a call may come by way of `collect` or `pipe`
 _RANDOM, _EPOCH, _ORDER = 1, 2, 3  # branches of the seed; that of further SAMPLE BY clauses is 0
 
 
@@ -78,7 +80,7 @@ class Draw:
 
 def warn_of_fewer(size: int, found: int) -> None:
     """Warn the caller that fewer rows come without replacement than were asked for."""
-    warnings.warn(fewer_rows(size, found), stacklevel=caller_level())
+    warnings.warn(fewer_rows(size, found), stacklevel=_caller_level())
 
 
 def fewer_rows(size: int, found: int) -> TQLWarning:
@@ -116,3 +118,11 @@ def random_numbers(seed: int, start: int = 0) -> RandomNumbers:
         return pl.int_range(pl.len()).map_batches(fill, return_dtype=pl.Float64())
 
     return numbers
+
+
+def _caller_level() -> int:
+    """Stack level of the first caller outside the libraries, so that a warning points at the user's line."""
+    level, frame = 1, sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in _LIBRARIES:
+        level, frame = level + 1, frame.f_back  # type: ignore[assignment]
+    return level

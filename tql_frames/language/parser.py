@@ -223,13 +223,7 @@ class _Builder(Transformer[Token, Node]):
 
     def arithmetic(self, parts: Parts) -> Node:
         # operand (operator operand)+
-        operators, operands = tuple(map(str, parts[1::2])), tuple(parts[::2])
-        if len(operators) >= tree.CHAINED and not {"/", "%"} & set(operators):
-            return _checked(tree.Chain(operators, operands, span=_span(parts)))
-        found: Node = operands[0]
-        for operator, right in zip(operators, operands[1:], strict=True):
-            found = _checked(tree.Arithmetic(operator, found, right, span=_span([found, right])))
-        return found
+        return _checked(tree.calculation(list(map(str, parts[1::2])), parts[::2]))
 
     def positive(self, parts: Parts) -> Node:
         return _checked(tree.Positive(parts[1], span=_span(parts)))

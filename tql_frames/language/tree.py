@@ -6,7 +6,7 @@ It knows no grammar and no dataframe; what a node means is decided by the compil
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import FrozenInstanceError, dataclass, field, fields
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
@@ -151,9 +151,9 @@ class Arithmetic(Node):
 
     @property
     def chained(self) -> int:
-        """Number of operators in the flat chain that ends with this one."""
+        """Number of operators in the flat chain that ends with this one, counted no further than matters."""
         number, node = 1, self
-        while is_link(node):
+        while number <= CHAINED and is_link(node):
             assert isinstance(node.left, Arithmetic)
             number, node = number + 1, node.left
         return number
@@ -173,6 +173,17 @@ class Chain(Node):
 
     operators: tuple[str, ...]
     operands: tuple[Node, ...]
+
+
+def calculation(operators: Sequence[str], operands: Sequence[Node]) -> Node:
+    """The node of `first operator second operator third …`, from left to right: what the parser makes of it."""
+    span = Span(operands[0].span.start, operands[-1].span.stop)
+    if len(operators) >= CHAINED and not {"/", "%"} & set(operators):
+        return Chain(tuple(operators), tuple(operands), span=span)
+    found = operands[0]
+    for operator, right in zip(operators, operands[1:], strict=True):
+        found = Arithmetic(operator, found, right, span=Span(span.start, right.span.stop))
+    return found
 
 
 @_node
