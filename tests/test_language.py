@@ -152,9 +152,13 @@ SPANS: dict[str, list[str]] = {
     "( 1 + a )": ["( 1 + a )", "1", "a"],
     "((a)) * 2": ["((a)) * 2", "((a))", "2"],
     "-  a": ["-  a", "a"],
+    "+ a": ["+ a", "a"],
+    "a + 1 -  b + (c) - d * e": ["a + 1 -  b + (c) - d * e", "a", "1", "b", "(c)", "d * e", "d", "e"],
+    "a + 1 - b": ["a + 1 - b", "a + 1", "a", "1", "b"],
     "not  a": ["not  a", "a"],
     "a = 'x''y'": ["a = 'x''y'", "a", "'x''y'"],
     "x or a and b": ["x or a and b", "x", "a and b", "a", "b"],
+    "a in  array[ 1, b ]": ["a in  array[ 1, b ]", "a", "1", "b"],
     '"a b" not in (1, 2 )': ['"a b" not in (1, 2 )', '"a b"', "1", "2"],
     "a between 1 and -2": ["a between 1 and -2", "a", "1", "-2", "2"],
     "a not ilike 'x'": ["a not ilike 'x'", "a", "'x'"],
@@ -197,6 +201,9 @@ STATEMENT_SPANS: dict[str, list[str]] = {
     "select a where b expand by 1  ? overlap true": [
         *("select", "select", "a", "a", "b", "expand by 1  ? overlap true", "1", "?"),
     ],
+    "select a expand by 1 , 2  as  b": ["select", "select", "a", "a", "expand by 1 , 2  as  b", "1", "2"],
+    "select *[ 0 ], x.*[1 : 2]": ["select", "select", "*[ 0 ]", "0", "x.*[1 : 2]", "1 : 2", "1", "2"],
+    "select a union  distinct select b": ["union  distinct", "union  distinct", "select", "a", "a", "select", "b", "b"],
     "select a from t as  u where u.a in (?)": [
         *("select", "select", "a", "a", "t as  u", "u.a in (?)", "u.a", "?"),
     ],
@@ -291,6 +298,11 @@ literals = st.one_of(
 call_names = st.from_regex(r"[a-z_][a-z_0-9]{0,8}", fullmatch=True).filter(lambda word: word not in RESERVED)
 
 
+def _sum(signs: tuple[str, ...], one: Node) -> Node:
+    """A long flat sum; with its signs turned round, a sum of sums that stand in parentheses."""
+    return tree.Chain(signs, (one,) * (len(signs) + 1))
+
+
 def _built(inner: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
     many = st.lists(inner, min_size=2, max_size=4).map(tuple)
     some = st.lists(inner, min_size=1, max_size=3).map(tuple)
@@ -299,7 +311,10 @@ def _built(inner: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
     slices = st.builds(tree.Slice, st.none() | inner, st.none() | inner, st.none() | inner)
     return st.one_of(
         st.builds(tree.Negative, inner),
+        st.builds(tree.Positive, inner),
         st.builds(tree.Arithmetic, st.sampled_from("+-*/%"), inner, inner),
+        st.builds(_sum, st.lists(st.sampled_from("+-"), min_size=4, max_size=6).map(tuple), inner),
+        st.builds(lambda count, one: tree.Chain(("*",) * count, (one,) * (count + 1)), st.integers(4, 6), inner),
         st.builds(tree.Comparison, st.sampled_from(["==", "!=", "<", "<=", ">", ">="]), inner, inner),
         st.builds(tree.Not, inner),
         st.builds(tree.And, many),
@@ -379,7 +394,9 @@ def _example_of(kind: type[Node]) -> Node:
         tree.Literal: one,
         tree.Column: column("a"),
         tree.Negative: tree.Negative(one),
+        tree.Positive: tree.Positive(one),
         tree.Arithmetic: tree.Arithmetic("+", one, one),
+        tree.Chain: tree.Chain(("+",) * 4, (one,) * 5),
         tree.Comparison: tree.Comparison("==", one, one),
         tree.Not: tree.Not(one),
         tree.And: tree.And((one, one)),
@@ -432,6 +449,15 @@ STATEMENTS = {
     "select a sample by b replace false limit 3 percent": "select a sample by b replace false limit 3 percent",
     "select a where b isnull and c ISNULL": "select a where b is null and c is null",
     "select a expand by 1 2 overlap false": "select a expand by 1 2",
+    "select a expand by 1, 2 overlap true as b": "select a expand by 1 2 overlap true as b",
+    "select a expand by ?, ? as overlap": 'select a expand by ? ? as "overlap"',
+    "select *[0:10], t.*[:, 1]": "select *[0:10], t.*[:, 1]",
+    "select a union distinct select b": "select a union select b",
+    "select a intersect distinct select b except distinct select c": "select a intersect select b except select c",
+    "select a where b in array[1, 2] and c not in ARRAY['x']": "select a where b in (1, 2) and c not in ('x')",
+    "select a where b between - 1 and + 1": "select a where b between -1 and +1",
+    "select a + b - c + d - e, (a + b) + c + d": "select a + b - c + d - e, a + b + c + d",
+    "select (a + b - c + d - e) + f, a * b * c * d * e": "select (a + b - c + d - e) + f, a * b * c * d * e",
     "select a order by a asc, b DESC": "select a order by a, b desc",
     "select a from t u, v": None,
     "select a from t as u full outer join v using (a)": "select a from t as u full join v using (a)",
@@ -509,7 +535,9 @@ def tables(draw: st.DrawFn, depth: int) -> Node:
 
 @st.composite
 def selects(draw: st.DrawFn, depth: int) -> tree.Select:
-    items = st.builds(tree.Item, expressions, aliases) | st.builds(tree.Star, st.none() | frame_names)
+    items = st.builds(tree.Item, expressions, aliases) | st.builds(
+        tree.Star, st.none() | frame_names, st.just(()) | st.tuples(expressions)
+    )
     grouped = draw(st.integers(0, 2))
     return tree.Select(
         some(draw, items),
@@ -517,7 +545,7 @@ def selects(draw: st.DrawFn, depth: int) -> tree.Select:
         perhaps(draw, counts),
         perhaps(draw, tables(depth)),
         perhaps(draw, expressions),
-        tree.Expand(draw(counts), draw(counts), draw(flags)) if draw(flags) else None,
+        tree.Expand(draw(counts), draw(counts), draw(flags), draw(aliases)) if draw(flags) else None,
         some(draw, expressions) if grouped == 1 else (),
         tree.Ungroup(perhaps(draw, counts)) if grouped == 2 else None,
     )
@@ -676,7 +704,7 @@ MISTAKES = [
     ("select a where b = «'x»", "a text opened here is not closed"),
     ("select a from t join u«»", "the text ends too early"),
     ("select a from t join u «where» a", "clauses stand in this order"),
-    ("select a expand by 1«»", "expected '?' or a number"),
+    ("select a expand by 1«»", "expected ',', '?' or a number"),
     ("select a expand by 1 2 overlap «maybe»", None),
     ("select a sample «a»", "expected 'by'"),
     ("select a limit 5 «percents»", "unexpected 'percents'"),
@@ -745,12 +773,12 @@ def test_the_depth_limit_of_statements_is_where_it_says() -> None:
     def nested(levels: int) -> str:
         return "select a from (" * levels + "select a" + ")" * levels
 
-    deepest = max(levels for levels in range(60) if _parses(nested(levels)))
-    assert parse_statement(nested(deepest)).depth > MAX_DEPTH - 3
+    deepest = max(levels for levels in range(120) if _parses(nested(levels)))
+    assert parse_statement(nested(deepest)).depth == deepest == MAX_DEPTH
     with pytest.raises(TQLSyntaxError, match="deeper than 100 levels"):
         parse_statement(nested(deepest + 1))
     unions = max(count for count in range(2, 120) if _parses(" union ".join(["select a"] * count)))
-    assert unions > 90
+    assert unions == MAX_DEPTH + 1
 
 
 def _parses(text: str) -> bool:
@@ -782,7 +810,11 @@ LONG: dict[str, tuple[str, str | None]] = {
     "and": (" and ".join(["a > 1"] * MANY), ok),
     "arms": ("max_weight(" + ", ".join(f"a > {n}: {n}" for n in range(MANY)) + ")", ok),
     "items": ("a in (" + ", ".join(map(str, range(MANY))) + ")", ok),
-    "plus": (" + ".join(["a"] * MANY), "nested deeper than 100 levels"),
+    "plus": (" + ".join(["a"] * MANY), ok),
+    "plus and minus": (" + - ".join(["a"] * MANY), ok),
+    "times": (" * ".join(["a"] * MANY), ok),
+    "divided by": (" / ".join(["a"] * MANY), "nested deeper than 100 levels"),
+    "sums in parentheses": ("(" * MANY + "a" + " + a)" * MANY, "nested deeper than 100 levels"),
     "calls": ("any(" * MANY, "the text ends too early"),
     "closed calls": ("any(" * MANY + "a" + ")" * MANY, "nested deeper than 100 levels"),
     "subscripts": ("a" + "[0]" * MANY, "nested deeper than 100 levels"),
@@ -818,9 +850,9 @@ def test_long_and_deep_texts_end_in_a_tree_or_an_error(text: str, message: str |
 
 
 def test_the_depth_limit_is_where_it_says() -> None:
-    assert parse("-" + " -" * (MAX_DEPTH - 2) + "a").depth == MAX_DEPTH
+    assert parse("-" + " -" * (MAX_DEPTH - 1) + "a").depth == MAX_DEPTH
     with pytest.raises(TQLSyntaxError, match="deeper than 100 levels"):
-        parse("-" + " -" * (MAX_DEPTH - 1) + "a")
+        parse("-" + " -" * MAX_DEPTH + "a")
 
 
 @pytest.mark.parametrize("word", sorted(CLAUSES))

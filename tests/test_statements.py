@@ -20,6 +20,9 @@ from tql_frames import TQLError
 from tql_frames.language import parse_statement, tree, unparse
 from tql_frames.language.tree import Literal, Node
 
+# Constants as sort keys are tested, too.
+pytestmark = pytest.mark.filterwarnings("ignore:ORDER BY .* sorts by a constant:tql_frames.TQLWarning")
+
 FRAME = pl.DataFrame(
     {
         "k": ["b", "a", None, "b", "c", "a", "é", "B"],

@@ -10,7 +10,7 @@ import pandas as pd
 import polars as pl
 
 from tql_frames import api
-from tql_frames.arguments import Order
+from tql_frames.arguments import Order, all_named
 from tql_frames.explanation import Explanation
 from tql_frames.notebook import explore
 from tql_frames.views import view
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PolarsFrame = TypeVar("PolarsFrame", pl.DataFrame, pl.LazyFrame)
 
 
+@all_named
 class _PolarsNamespace(Generic[PolarsFrame]):
     """What eager and lazy Polars frames share."""
 
@@ -113,6 +114,7 @@ class _PolarsNamespace(Generic[PolarsFrame]):
         return api.balance(self._frame, by, target, keep=keep, max_weight=max_weight, method=method)
 
 
+@all_named
 class DataFrameNamespace(_PolarsNamespace[pl.DataFrame]):
     """`df.tql` on a Polars DataFrame.
 
@@ -133,6 +135,7 @@ class DataFrameNamespace(_PolarsNamespace[pl.DataFrame]):
         return explore(self._frame, sampler)
 
 
+@all_named
 class LazyFrameNamespace(_PolarsNamespace[pl.LazyFrame]):
     """`lf.tql` on a Polars LazyFrame.
 
@@ -149,6 +152,7 @@ class LazyFrameNamespace(_PolarsNamespace[pl.LazyFrame]):
         return api.weights(self._frame, sampler)
 
 
+@all_named
 class PandasNamespace:
     """`df.tql` on a pandas DataFrame.
 

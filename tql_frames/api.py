@@ -13,7 +13,20 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import pandas as pd
 import polars as pl
 
-from tql_frames.arguments import Order, check_flag, check_index, check_order, check_parameters, seed_from, size_from
+from tql_frames.arguments import (
+    Order,
+    check_flag,
+    check_index,
+    check_order,
+    check_parameters,
+    is_foreign_name,
+    named,
+    no_column,
+    sampler_from,
+    seed_from,
+    size_from,
+    wrong_name,
+)
 from tql_frames.compiler import compile_sampler
 from tql_frames.drawing import Draw, random_numbers
 from tql_frames.errors import Span, TQLError
@@ -30,6 +43,7 @@ if TYPE_CHECKING:
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame, pd.DataFrame)
 
 
+@named
 def sample(
     frame: Frame,
     sampler: str | pl.Expr,
@@ -81,7 +95,8 @@ def sample(
         │ 2     ┆ 65  ┆ c   │
         └───────┴─────┴─────┘
     """
-    size_of = size_from(limit, fraction)
+    sampler = sampler_from(sampler)
+    size_of = size_from(limit, fraction, replace)
     fixed_seed = seed_from(seed)
     check_flag("replace", replace)
     check_flag("ignore_index", ignore_index)
@@ -108,6 +123,7 @@ def weights(frame: pl.DataFrame, sampler: str | pl.Expr) -> pl.Series: ...
 def weights(frame: pl.LazyFrame, sampler: str | pl.Expr) -> pl.LazyFrame: ...
 @overload
 def weights(frame: pd.DataFrame, sampler: str | pl.Expr) -> pd.Series: ...
+@named
 def weights(
     frame: pl.DataFrame | pl.LazyFrame | pd.DataFrame, sampler: str | pl.Expr
 ) -> pl.Series | pl.LazyFrame | pd.Series:
@@ -129,12 +145,13 @@ def weights(
         [5.0, 1.0]
     """
     adapter = adapt(frame)
-    weigher = Weigher.of(sampler, adapter, random_numbers(fresh_seed()))
+    weigher = Weigher.of(sampler_from(sampler), adapter, random_numbers(fresh_seed()))
     if isinstance(adapter, LazyAdapter):
         return adapter.then_series(weigher.weigh, "weight")
     return adapter.series(weigher.weigh(adapter), "weight")  # type: ignore[return-value]
 
 
+@named
 def explain(
     frame: pl.DataFrame | pl.LazyFrame | pd.DataFrame,
     sampler: str | pl.Expr,
@@ -170,6 +187,7 @@ def explain(
         <BLANKLINE>
         [...col("age")...
     """
+    sampler = sampler_from(sampler)
     if isinstance(sampler, str) and is_statement(sampler):
         return explain_statement(_prepared(sampler, parameters, _adapter(frame, None), {}, seed=0, index=None))
     if parameters is not None:
@@ -179,6 +197,7 @@ def explain(
     return explain_sampler(weigher, adapter.now() if isinstance(adapter, LazyAdapter) else adapter)
 
 
+@named
 def report(
     frame: pl.DataFrame | pl.LazyFrame | pd.DataFrame,
     by: str | None = None,
@@ -232,8 +251,9 @@ def report(
     """
     check_flag("replace", replace)
     if not (by is None or isinstance(by, str)):
-        raise TQLError(f"by must be the name of a column, not {by!r}")
-    size_of = size_from(limit, fraction)
+        raise no_column(by)
+    sampler = sampler_from(sampler)
+    size_of = size_from(limit, fraction, replace)
     adapter = adapt(frame)
     analysis = _analysis()
     pandas = isinstance(frame, pd.DataFrame)
@@ -255,6 +275,7 @@ def report(
     return made
 
 
+@named
 def balance(
     frame: pl.DataFrame | pl.LazyFrame | pd.DataFrame,
     by: str,
@@ -300,7 +321,7 @@ def balance(
         ('b', 0.3333333333333333, 0.5, 0.5)
     """
     if not isinstance(by, str):
-        raise TQLError(f"by must be the name of a column, not {by!r}")
+        raise no_column(by)
     found: Balance = _analysis().balance_on(
         adapt(frame),
         by,
@@ -359,6 +380,9 @@ def query(
         │ Hernia  ┆ 71  │
         └─────────┴─────┘
     """
+    for name, frame in frames.items():
+        if is_foreign_name(name) and not hasattr(frame, "columns"):
+            raise wrong_name("query", name, ["text", "parameters", "seed", "index"])
     if not frames:
         raise TQLError("pass the frames that the statement names: query(text, name=frame)")
     kinds = {"pandas" if isinstance(frame, pd.DataFrame) else "Polars" for frame in frames.values()}
@@ -368,6 +392,7 @@ def query(
     return _prepared(text, parameters, None, adapters, seed=seed, index=index).result(index)  # type: ignore[return-value]
 
 
+@named
 def query_frame(
     frame: Frame,
     text: str,
@@ -410,6 +435,7 @@ def _prepared(
     return prepare(text, parameters, default, named, seed=seed_from(seed), numbered=numbered)
 
 
+@named
 def weight_expr(text: str, schema: Mapping[str, pl.DataType] | pl.Schema) -> pl.Expr:
     """Translate a sampler to the Polars expression of its weight.
 

@@ -5,21 +5,99 @@ What an argument means is told where it is taken.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from numbers import Real
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from tql_frames.errors import TQLError
+from tql_frames.errors import TQLError, did_you_mean, shown
 from tql_frames.sampling import fresh_seed
 
 Order = Literal["draw", "source"]
+_Call = TypeVar("_Call", bound=Callable[..., Any])
+_Class = TypeVar("_Class", bound=type)
+
+# Names of arguments in other libraries, and ours.
+_OURS = {
+    **dict.fromkeys(("n", "k", "size", "count", "rows", "n_samples", "num_samples", "sample_size"), "limit"),
+    **dict.fromkeys(("frac", "share", "ratio"), "fraction"),
+    **dict.fromkeys(("random_state", "rng", "random_seed", "generator", "seeds"), "seed"),
+    **dict.fromkeys(("with_replacement", "withReplacement", "replacement"), "replace"),
+    **dict.fromkeys(("weights", "weight", "p", "probs", "probabilities", "expr", "expression"), "sampler"),
+    **dict.fromkeys(("params", "values", "args"), "parameters"),
+    **dict.fromkeys(("sql", "query", "statement"), "text"),
+    **dict.fromkeys(("label", "labels", "column", "on", "y"), "by"),
+    **dict.fromkeys(("targets", "shares"), "target"),
+    **dict.fromkeys(("df", "data", "lf"), "frame"),
+}
 
 _MOST_ROWS = 2**48  # a limit beyond any memory, caught before NumPy overflows
+
+
+def named(call: _Call) -> _Call:
+    """A call that says of an argument it does not know which one is meant.
+
+    Example:
+        >>> @named
+        ... def sample(limit=None):
+        ...     return limit
+        >>> sample(n=5)
+        Traceback (most recent call last):
+        TypeError: sample() has no argument 'n'; write limit=
+    """
+    parameters = inspect.signature(call).parameters
+    names = [name for name in parameters if name != "self"]
+
+    @functools.wraps(call)
+    def checked(*given: Any, **options: Any) -> Any:
+        for name in options:
+            if name not in parameters:
+                raise wrong_name(call.__name__, name, names)
+        return call(*given, **options)
+
+    return checked  # type: ignore[return-value]
+
+
+def all_named(namespace: _Class) -> _Class:
+    """A class whose public methods are `named`."""
+    for name, method in list(vars(namespace).items()):
+        if inspect.isfunction(method) and not name.startswith("_"):
+            setattr(namespace, name, named(method))
+    return namespace
+
+
+def wrong_name(call: str, name: str, names: list[str]) -> TypeError:
+    """What to raise for an argument that a call of some arguments does not have."""
+    ours = _OURS.get(name)
+    if ours in names:
+        return TypeError(f"{call}() has no argument {name!r}; write {ours}=")
+    near = did_you_mean(name, names)
+    return TypeError(f"{call}() has no argument {name!r}; {near or 'its arguments are ' + ', '.join(names)}")
+
+
+def is_foreign_name(name: str) -> bool:
+    """Whether a name is that of an argument in other libraries."""
+    return name in _OURS
+
+
+def no_column(value: object) -> TQLError:
+    """What to raise for labels that are not the name of a column."""
+    name = getattr(value, "name", None)
+    hint = f"pass the name of the column: by={name!r}" if isinstance(name, str) and name else None
+    return TQLError(f"by must be the name of a column, not {shown(value)}", hint=hint)
+
+
+def sampler_from(value: object) -> Any:
+    """A sampler as text or expression; of a `Balance` the text that it found."""
+    if type(value).__name__ == "Balance" and isinstance(text := getattr(value, "sampler", None), str):
+        return text
+    return value
 
 
 class Size:
@@ -50,8 +128,8 @@ class Size:
         return size
 
 
-def size_from(limit: object, fraction: object) -> Size:
-    """The size that `limit` and `fraction` say.
+def size_from(limit: object, fraction: object, replace: object = True) -> Size:
+    """The size that `limit` and `fraction` say; without replacement there are no more rows than the frame has.
 
     Raises:
         TQLError: both were given, or one is no such number.
@@ -65,16 +143,16 @@ def size_from(limit: object, fraction: object) -> Size:
     if fraction is not None:
         share = _share(fraction)
         if share is None or share < 0:
-            raise TQLError(f"fraction must be a number of at least 0, not {fraction!r}")
+            raise TQLError(f"fraction must be a number of at least 0, not {shown(fraction)}")
         return Size(None, share)
     if limit is None:
         return Size(None, None)
     number = whole_number(limit)
     if number is None or number < 0:
-        raise TQLError(f"limit must be a whole number of at least 0, not {limit!r}")
-    if number > _MOST_ROWS:
+        raise TQLError(f"limit must be a whole number of at least 0, not {shown(limit)}")
+    if number > _MOST_ROWS and replace:
         raise TQLError(f"limit is {number:,}, more rows than any memory holds")
-    return Size(number, None)
+    return Size(min(number, 10**18), None)  # within 64 bits
 
 
 def seed_from(seed: object) -> int:
@@ -87,7 +165,7 @@ def seed_from(seed: object) -> int:
         return fresh_seed()
     number = whole_number(seed)
     if number is None or number < 0:
-        raise TQLError(f"seed must be a whole number of at least 0, or None, not {seed!r}")
+        raise TQLError(f"seed must be a whole number of at least 0, or None, not {shown(seed)}")
     return number
 
 
@@ -108,7 +186,7 @@ def check_order(order: object) -> None:
         TQLError: it is not.
     """
     if order not in ("draw", "source"):
-        raise TQLError(f"order must be 'draw' or 'source', not {order!r}")
+        raise TQLError(f"order must be 'draw' or 'source', not {shown(order)}")
 
 
 def check_index(index: object) -> None:
@@ -118,7 +196,7 @@ def check_index(index: object) -> None:
         TQLError: it is something else.
     """
     if not (index is None or isinstance(index, str)):
-        raise TQLError(f"index must be a column name or None, not {index!r}")
+        raise TQLError(f"index must be a column name or None, not {shown(index)}")
 
 
 def check_flag(name: str, value: object) -> None:
@@ -128,7 +206,7 @@ def check_flag(name: str, value: object) -> None:
         TQLError: it is something else.
     """
     if not isinstance(value, (bool, np.bool_)):
-        raise TQLError(f"{name} must be True or False, not {value!r}")
+        raise TQLError(f"{name} must be True or False, not {shown(value)}")
 
 
 def check_parameters(parameters: object) -> None:

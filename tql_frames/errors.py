@@ -6,11 +6,19 @@ It knows spans and plain text only; what is wrong is decided where the fault is 
 from __future__ import annotations
 
 import difflib
+import re
+import sys
 import unicodedata
+import warnings
 from collections.abc import Iterable
+from numbers import Number
 from typing import NamedTuple
 
 _EXCERPT = 60  # characters shown on either side of the fault when a line is long
+_QUOTED = 80  # characters of a name or text that a message repeats
+# Quotes inside words are no such quotes.
+_LONG_QUOTE = re.compile(rf"""(?<!\w)('[^'\n]{{{_QUOTED + 1},}}'|"[^"\n]{{{_QUOTED + 1},}}")(?!\w)""")
+_LIBRARIES = ("tql_frames", "polars", "pandas", "functools")  # a call may come by way of `collect` or `pipe`
 
 
 class Span(NamedTuple):
@@ -50,11 +58,12 @@ class TQLError(ValueError):
         hint: str | None = None,
     ) -> None:
         """Build the error; its text is drawn when it is printed."""
+        message = shortened(message)
         super().__init__(message)
         self.message = message
         self.source = source
         self.span = span
-        self.hint = hint
+        self.hint = None if hint is None else shortened(hint)
 
     def __reduce__(self) -> tuple[object, ...]:
         # The default would pickle the message alone and lose the span on the way out of a worker.
@@ -131,6 +140,38 @@ class TQLWarning(UserWarning):
     """A sample that is right but may not be what was asked for."""
 
     __module__ = "tql_frames"
+
+
+def warn(message: str) -> None:
+    """Warn the caller outside the library."""
+    warnings.warn(TQLWarning(shortened(message)), stacklevel=caller_level())
+
+
+def caller_level() -> int:
+    """Stack level of the first caller outside the libraries, so that a warning points at the user's line."""
+    level, frame = 1, sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in _LIBRARIES:
+        level, frame = level + 1, frame.f_back  # type: ignore[assignment]
+    return level
+
+
+def shown(value: object) -> str:
+    """A value that a caller passed, for a message: what it is where it is short, else its type.
+
+    Example:
+        >>> shown("x" * 100), shown(2.5), shown([[0] * 100])
+        ("'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…'", '2.5', 'list')
+    """
+    if isinstance(value, (str, bytes)):
+        return shortened(repr(value))
+    plain = isinstance(value, (Number, type(None), list, tuple, dict, set))
+    text = repr(value) if plain else ""
+    return text if text and len(text) <= _QUOTED else type(value).__name__
+
+
+def shortened(message: str) -> str:
+    """A message in which no name or text is longer than 80 characters."""
+    return _LONG_QUOTE.sub(lambda found: f"{found.group()[:_QUOTED]}…{found.group()[0]}", message)
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str | None:

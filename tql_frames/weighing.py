@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import operator
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from tql_frames.compiler import CompiledArm, CompiledSampler, RandomNumbers, compile_sampler
 from tql_frames.compiler.levels import Levels
+from tql_frames.compiler.types import type_name
 from tql_frames.errors import TQLError, TQLNameError, TQLTypeError, WeightError, did_you_mean, reason_of
 from tql_frames.frames import Deferred, Readable
 from tql_frames.sampling import Strata, strata_of_codes
@@ -80,7 +82,7 @@ class Weigher:
             return cls(compile_sampler(sampler, frame.schema, random))
         if isinstance(sampler, pl.Expr):
             return cls(sampler)
-        raise TQLError(f"a sampler is TQL text or a Polars expression, not {type(sampler).__name__}")
+        raise no_sampler(sampler)
 
     def weigh(self, frame: Readable) -> Weights:
         """Weights of the rows, shape (n,): finite, >= 0, null as 0.
@@ -205,7 +207,7 @@ class Weigher:
         found = self._evaluate(frame, {"weight": expr})["weight"]
         dtype = found.dtype
         if not (dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)):
-            raise TQLTypeError(f"the sampler gives values of type {dtype}, which are no weights")
+            raise TQLTypeError(f"expected numeric weights, got {type_name(dtype)}", hint=_NUMERIC)
         weights = found.cast(pl.Float64).fill_null(0.0).to_numpy()
         self._check(weights)
         return weights
@@ -249,6 +251,19 @@ class Weigher:
         return self.sampler.arms.index(arm) + 1
 
 
+def no_sampler(value: object) -> TQLError:
+    """What to raise for a sampler that is neither text nor expression."""
+    hint = None
+    if isinstance(value, Mapping):
+        hint = "write its items as arms: max_weight(column = 'label': weight, …, True: 1)"
+    elif isinstance(value, (list, tuple)) or hasattr(value, "__array__") or hasattr(value, "__len__"):
+        hint = "add the weights to the frame as a column, and pass the name of that column"
+    elif callable(value):
+        hint = "compute the weights as a column of the frame, and pass the name of that column"
+    return TQLError(f"a sampler is TQL text or a Polars expression, not {type(value).__name__}", hint=hint)
+
+
+_NUMERIC = "use a numeric column, or cast the expression"
 _HINT = "weights are finite and at least 0"
 
 

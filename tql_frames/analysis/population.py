@@ -15,7 +15,7 @@ from tql_frames.compiler import CompiledSampler, RandomNumbers
 from tql_frames.compiler.sampler import compile_tree
 from tql_frames.compiler.scope import FieldScope, SchemaScope, column
 from tql_frames.compiler.translate import Translator, in_order
-from tql_frames.compiler.types import DataType, instance
+from tql_frames.compiler.types import DataType, instance, type_name
 from tql_frames.drawing import random_numbers
 from tql_frames.errors import Fault, TQLNameError, TQLTypeError, did_you_mean
 from tql_frames.frames import Deferred, LazyAdapter, Readable
@@ -162,7 +162,7 @@ def labels_of(by: str, schema: Mapping[str, DataType], values: pl.Expr | None) -
     plain = isinstance(dtype, pl.List) and not instance(dtype.inner).is_nested()
     if (dtype.is_nested() and not plain) or dtype == pl.Object():
         hint = "name a column of values, or of lists of values"
-        raise TQLTypeError(f"column {by!r} of type {dtype} holds no labels", hint=hint)
+        raise TQLTypeError(f"column {by!r} of type {type_name(dtype)} holds no labels", hint=hint)
     return values
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from tql_frames.compiler.types import DataType, inner, is_nested, is_number, is_temporal, is_text
+from tql_frames.compiler.types import DataType, inner, is_nested, is_number, is_temporal, is_text, type_name
 from tql_frames.errors import TQLTypeError
 from tql_frames.language import parse, tree
 from tql_frames.language.tree import Node
@@ -107,7 +107,7 @@ def _check_kind(column: str, kind: DataType, labels: pl.Series) -> None:
     written = is_text(kind) or is_number(kind) or is_temporal(kind) or isinstance(kind, pl.Boolean | pl.Null)
     if not written or isinstance(kind, pl.Duration):
         raise TQLTypeError(
-            f"column {column!r} holds values of type {kind}, which TQL has no words for",
+            f"column {column!r} holds values of type {type_name(kind)}, which TQL has no words for",
             hint="compute a column of labels that are text or numbers, and name that column",
         )
     if isinstance(kind, pl.Time) or (isinstance(kind, pl.Datetime) and kind.time_unit == "ns"):

@@ -48,15 +48,13 @@ def sampler_text(items: Sequence[Item], formula: Formula) -> str:
           20
         ])
     """
-    node, text = _sum(items, formula) if formula.added else _product(items, formula)
     limits = [_absent(item) for item, never in zip(items, formula.never, strict=True) if never]
     limits += [
         _choice("max_weight", [(item.condition, 1.0)])
         for item, always in zip(items, formula.always, strict=True)
         if always
     ]
-    for limit in limits:
-        node, text = tree.Arithmetic("*", node, limit[0]), f"{text}\n* {limit[1]}"
+    node, text = _chained([_sum(items, formula)], [], limits) if formula.added else _product(items, formula, limits)
     if formula.cap is not None:
         cap = _number(formula.cap)
         node = tree.Call("amin", (tree.Array((node, cap)),))
@@ -73,7 +71,7 @@ def _sum(items: Sequence[Item], formula: Formula) -> _Piece:
     return _choice("sum_weight", arms)
 
 
-def _product(items: Sequence[Item], formula: Formula) -> _Piece:
+def _product(items: Sequence[Item], formula: Formula, limits: Sequence[_Piece]) -> _Piece:
     plain = np.where(formula.arms, 1.0, formula.factors)
     up = [_factor(items[place], plain[place]) for place in _greatest_first(plain) if plain[place] > 1]
     down = [
@@ -84,13 +82,13 @@ def _product(items: Sequence[Item], formula: Formula) -> _Piece:
     if formula.arms.any():
         up = [_arms(items, formula), *up]
     elif not up and not down:
-        return _choice("max_weight", [(_ALWAYS, formula.constant)])
+        return _chained([_choice("max_weight", [(_ALWAYS, formula.constant)])], [], limits)
     elif formula.constant != 1 or not up:
         constant = _number(formula.constant)
         up = [(constant, unparse(constant)), *up]
     if len(up) + len(down) > _CHAIN:
         up, down = list(_in_groups(up)), list(_in_groups(down))
-    return _chained(up, down)
+    return _chained(up, down, limits)
 
 
 def _in_groups(factors: Sequence[_Piece]) -> Iterable[_Piece]:
@@ -99,12 +97,11 @@ def _in_groups(factors: Sequence[_Piece]) -> Iterable[_Piece]:
         yield node, f"(\n{_indented(text)}\n)"
 
 
-def _chained(up: Sequence[_Piece], down: Sequence[_Piece]) -> _Piece:
-    node, text = up[0]
-    for operator, factors in (("*", up[1:]), ("/", down)):
-        for factor, written in factors:
-            node, text = tree.Arithmetic(operator, node, factor), f"{text}\n{operator} {written}"
-    return node, text
+def _chained(up: Sequence[_Piece], down: Sequence[_Piece], limits: Sequence[_Piece] = ()) -> _Piece:
+    pieces = [*up, *down, *limits]
+    operators = ["*"] * (len(up) - 1) + ["/"] * len(down) + ["*"] * len(limits)
+    rest = "".join(f"\n{operator} {text}" for operator, (_, text) in zip(operators, pieces[1:], strict=True))
+    return tree.calculation(operators, [node for node, _ in pieces]), pieces[0][1] + rest
 
 
 def _factor(item: Item, number: float) -> _Piece:

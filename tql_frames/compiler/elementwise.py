@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import polars as pl
 
 from tql_frames.compiler.types import (
     ELEMENT,
+    Nested,
     Value,
     as_list,
     inner,
@@ -35,6 +36,7 @@ def elements(value: Value) -> Value:
         return value
     base, dtype = as_list(value.expr, value.dtype), list_dtype(value.dtype)
     flat = not is_nested(inner(dtype))
+    nested = None if flat else Nested(base, dtype)
     while is_nested(inner(dtype)):
         base, dtype = flattened(base), inner(dtype)
     parts = value.parts if flat else None
@@ -43,7 +45,7 @@ def elements(value: Value) -> Value:
         size = len(parts)
     elif flat and isinstance(value.dtype, pl.Array):
         size = value.dtype.shape[0]
-    return Value(value.node, ELEMENT, inner(dtype), base=base, base_key=value.node, parts=parts, size=size)
+    return Value(value.node, ELEMENT, inner(dtype), base=base, base_key=value.node, parts=parts, size=size, nested=nested)
 
 
 def flattened(lists: pl.Expr) -> pl.Expr:
@@ -126,7 +128,7 @@ def lift(rule: Rule, node: Node, *operands: Value, across: Across | None = None)
     first = lists[0]
     if same_list(lists) and all(value.constant for value in others):
         result = rule(*values)
-        return Value(node, result.expr, result.dtype, base=first.base, base_key=first.base_key, size=first.size)
+        return Value(node, result.expr, result.dtype, **_list_of(first))
     known = next((value for value in lists if value.parts is not None), None)
     numeric = all(is_number(each.dtype) or is_bool(each.dtype) or is_null(each.dtype) for each in values)
     if known is not None and known.parts is not None and not (numeric and across is not None and len(values) == 2):
@@ -140,6 +142,11 @@ def lift(rule: Rule, node: Node, *operands: Value, across: Across | None = None)
         raise Fault(TQLUnsupportedError, message, node.span, hint)
     base, expr = across(*aligned(node, *values))
     return Value(node, expr, result.dtype, base=base, base_key=object(), size=first.size)
+
+
+def _list_of(value: Value) -> dict[str, Any]:
+    """What tells the list over whose elements a value runs."""
+    return {"base": value.base, "base_key": value.base_key, "size": value.size, "nested": value.nested}
 
 
 def _item_by_item(rule: Rule, node: Node, values: Sequence[Value], size: int) -> Value:

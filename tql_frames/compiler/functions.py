@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from tql_frames.compiler import json_text, reductions, vectors
+from tql_frames.compiler import axes, json_text, reductions, vectors
 from tql_frames.compiler.elementwise import flattened, lift, lists_where
 from tql_frames.compiler.membership import contains
 from tql_frames.compiler.operators import logic, number, truth
@@ -44,31 +44,43 @@ class Function:
     usage: str
 
 
-def _any(node: Node, value: Value) -> Value:
-    return _fold(node, value, lambda lists: lists.list.any())
+def _any(node: Node, value: Value, axis: Value | None = None) -> Value:
+    return _fold(node, value, axis, lambda lists: lists.list.any(), pl.Expr.any)
 
 
-def _all(node: Node, value: Value) -> Value:
-    return _fold(node, value, lambda lists: lists.list.all())
+def _all(node: Node, value: Value, axis: Value | None = None) -> Value:
+    return _fold(node, value, axis, lambda lists: lists.list.all(), pl.Expr.all)
 
 
-def _all_strict(node: Node, value: Value) -> Value:
-    return _fold(node, value, lambda lists: lists.list.all() & (lists.list.len() > 0))
+def _all_strict(node: Node, value: Value, axis: Value | None = None) -> Value:
+    # No column of a list of lists is empty.
+    return _fold(node, value, axis, lambda lists: lists.list.all() & (lists.list.len() > 0), pl.Expr.all)
 
 
-def _fold(node: Node, value: Value, fold: Callable[[pl.Expr], pl.Expr]) -> Value:
+def _fold(
+    node: Node,
+    value: Value,
+    axis: Value | None,
+    fold: Callable[[pl.Expr], pl.Expr],
+    fold_column: Callable[[pl.Expr], pl.Expr],
+) -> Value:
     """One truth value of a list of them: null elements count as false, a null list gives null."""
     lists: pl.Expr = value.row_expr
     dtype: pl.DataType = value.row_dtype
     if not is_nested(dtype):
+        if axis is not None:
+            raise Fault(TQLTypeError, f"{value.words} has no axis", axis.node.span, "leave the axis out")
         return Value(node, truth(value), pl.Boolean())
     if not (is_bool(innermost(dtype)) or is_null(innermost(dtype))):
         hint = "compare the elements with something, as in any(x > 0)"
         raise Fault(TQLTypeError, f"{describe(dtype)} is not a list of conditions", value.node.span, hint)
+    known = pl.element().cast(pl.Boolean).fill_null(False)
+    if axis is not None:
+        return axes.along(node, value, axis, lambda inner_lists: fold(inner_lists.list.eval(known)), fold_column)
     lists = as_list(lists, dtype)
     while is_nested(inner(dtype)):
         lists, dtype = flattened(lists), inner(dtype)
-    return Value(node, fold(lists.list.eval(pl.element().cast(pl.Boolean).fill_null(False))), pl.Boolean())
+    return Value(node, fold(lists.list.eval(known)), pl.Boolean())
 
 
 def _logical_and(node: Node, left: Value, right: Value) -> Value:
@@ -131,11 +143,11 @@ def _sqrt(node: Node, value: Value) -> Value:
 
 FUNCTIONS: dict[str, Function] = {
     "abs": Function(1, _abs, "abs(number)"),
-    "all": Function(1, _all, "all(list of conditions)"),
-    "all_strict": Function(1, _all_strict, "all_strict(list of conditions)"),
+    "all": Function((1, 2), _all, "all(list of conditions)"),
+    "all_strict": Function((1, 2), _all_strict, "all_strict(list of conditions)"),
     "amax": Function(1, reductions.greatest, "amax(list)"),
     "amin": Function(1, reductions.least, "amin(list)"),
-    "any": Function(1, _any, "any(list of conditions)"),
+    "any": Function((1, 2), _any, "any(list of conditions)"),
     "avg": Function(1, reductions.average, "avg(list of numbers)"),
     "contains": Function(2, contains, "contains(text or list, value)"),
     "cosine_similarity": Function(2, vectors.cosine_similarity, "cosine_similarity(list, list)"),
@@ -155,12 +167,49 @@ FUNCTIONS: dict[str, Function] = {
     "sum": Function(1, reductions.total, "sum(list of numbers)"),
 }
 
-# Functions of Deep Lake that are not here.
-UNSUPPORTED = ("bm25_similarity", "maxsim", "mmr")
-# Names that SQL has for what is written otherwise here.
+# Functions of Deep Lake that are not here, and what to use instead.
+UNSUPPORTED = {
+    "bm25_similarity": "test with contains(text, 'words') or ILIKE, or compute the similarity as a column",
+    "maxsim": "compute it as a column of the frame first",
+    "mmr": "compute it as a column of the frame first",
+}
+_AS_COLUMN = "compute it as a column of the frame first, and name that column"
+_CHOICE = "write max_weight(condition: value, …, True: other)"
+_LENGTH = "shape(x)[0] is the number of elements of a list; compute the length of a text as a column of the frame"
+_PATTERN = "write x like 'start*', x like '*end' or contains(x, 'part')"
+_IS_NULL = "write x is null"
+# Names that other languages have for what is written otherwise here.
 ELSEWHERE = {
     "count": "shape(x)[0] is the number of elements of a list",
     "max": "amax(x) is the greatest element of a list",
     "mean": "avg(x) is the mean of a list",
     "min": "amin(x) is the least element of a list",
+    "average": "avg(x) is the mean of a list",
+    "rand": "write random()",
+    "rownum": "write row_number()",
+    "cosine_distance": "write 1 - cosine_similarity(x, y)",
+    "norm": "write l1_norm(x), l2_norm(x) or linf_norm(x)",
+    "power": "write x * x; TQL has no power operator",
+    "pow": "write x * x; TQL has no power operator",
+    "square": "write x * x",
+    "mod": "write x % y",
+    "lower": "write x ilike 'pattern', which ignores the case",
+    "upper": "write x ilike 'pattern', which ignores the case",
+    "isin": "write x in (value, …)",
+    "notnull": "write x is not null",
+    "notna": "write x is not null",
+    "array_contains": "write contains(x, value)",
+    "list_contains": "write contains(x, value)",
+    "concat": "texts cannot be joined; compute the text as a column of the frame",
+    **dict.fromkeys(("len", "length", "size", "char_length", "list_length", "array_length", "cardinality"), _LENGTH),
+    **dict.fromkeys(("isnull", "isna", "is_null", "isnan", "is_nan"), _IS_NULL),
+    **dict.fromkeys(("if", "iff", "iif", "where", "when", "case", "decode", "choose"), _CHOICE),
+    **dict.fromkeys(("coalesce", "ifnull", "nvl", "fillna"), _CHOICE),
+    **dict.fromkeys(("startswith", "endswith", "starts_with", "ends_with", "regexp_matches", "regexp_like"), _PATTERN),
+    **dict.fromkeys(("match", "matches", "str_contains"), _PATTERN),
+    **dict.fromkeys(("round", "floor", "ceil", "ceiling", "trunc", "sign", "greatest", "least", "clip"), _AS_COLUMN),
+    **dict.fromkeys(("log", "log2", "log10", "ln", "exp", "sin", "cos", "tan"), _AS_COLUMN),
+    **dict.fromkeys(("median", "std", "stddev", "var", "variance", "quantile"), _AS_COLUMN),
+    **dict.fromkeys(("date", "year", "month", "day", "now", "datediff", "date_diff"), _AS_COLUMN),
+    **dict.fromkeys(("int", "float", "str", "bool", "substr", "substring", "trim", "split", "hash"), _AS_COLUMN),
 }

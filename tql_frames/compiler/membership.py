@@ -25,9 +25,12 @@ from tql_frames.compiler.types import (
     is_text,
     is_wide,
 )
-from tql_frames.errors import Fault, TQLTypeError, TQLUnsupportedError
-from tql_frames.language.tree import Node
+from tql_frames.errors import Fault, TQLTypeError, TQLUnsupportedError, shown, warn
+from tql_frames.language import unparse
+from tql_frames.language.tree import Column, Node
 
+# Signs of a regular expression, or of a pattern of LIKE.
+_PATTERN = re.compile(r"\.[*+]|\\[bdsw]|\(\?|\[[^\]]+-[^\]]+\]|^\^\w|\w\$$|^[*%]\w|\w[*%]$|\w\|\w")
 _MAX_PATTERN = 1000  # characters of a LIKE pattern; the regex engine refuses far larger ones at run time
 
 
@@ -70,6 +73,13 @@ def _in_constants(value: Value, choices: Sequence[Value]) -> pl.Expr | None:
 
 def like(node: Node, operand: Value, pattern: Value, *, ignore_case: bool) -> Value:
     """`operand like pattern`: the whole text; `*` and `%` any run, `?` one character, all else literal."""
+    if pattern.constant is not None and pattern.constant.value is None:
+
+        def of_null(value: Value, _: Value) -> Value:
+            _check_text(value, operand)
+            return Value(node, unknown(value), pl.Boolean())
+
+        return lift(of_null, node, json_text.as_string(operand), pattern)
     if pattern.constant is None or not isinstance(pattern.constant.value, str):
         words = "an expression" if is_text(pattern.dtype) else pattern.words
         raise Fault(TQLTypeError, f"a pattern is a text in single quotes, not {words}", pattern.node.span)
@@ -84,11 +94,15 @@ def like(node: Node, operand: Value, pattern: Value, *, ignore_case: bool) -> Va
     def rule(value: Value, _: Value) -> Value:
         if is_null(value.dtype):
             return Value(node, unknown(value), pl.Boolean())
-        if not is_text(value.dtype):
-            raise Fault(TQLTypeError, f"like needs text, not {operand.words}", operand.node.span)
+        _check_text(value, operand)
         return Value(node, as_text(value).str.contains(rf"{flags}\A{regex}\z"), pl.Boolean())
 
     return lift(rule, node, operand, pattern)
+
+
+def _check_text(value: Value, operand: Value) -> None:
+    if not (is_text(value.dtype) or is_null(value.dtype)):
+        raise Fault(TQLTypeError, f"like needs text, not {operand.words}", operand.node.span)
 
 
 def _literal_regex(char: str) -> str:
@@ -105,6 +119,7 @@ def contains(node: Node, container: Value, item: Value) -> Value:
         container = Value(container.node, container.row_expr, container.row_dtype)
     if is_null(container.dtype):
         return Value(node, NO_BOOL, pl.Boolean())
+    _warn_of_pattern(container, item)
     if is_text(container.dtype):
         if not (is_text(item.dtype) or is_null(item.dtype)):
             raise Fault(TQLTypeError, f"a text cannot contain {item.words}", item.node.span)
@@ -142,6 +157,22 @@ def contains(node: Node, container: Value, item: Value) -> Value:
     raise Fault(
         TQLUnsupportedError, f"contains cannot look for {item.words} of a column in {container.words}", node.span
     )
+
+
+def _warn_of_pattern(container: Value, item: Value) -> None:
+    """A regular expression, or a pattern of LIKE, finds nothing in most tables, without a word."""
+    text = None if item.constant is None else item.constant.value
+    if not isinstance(text, str) or not isinstance(container.node, Column) or not _PATTERN.search(text):
+        return
+    if not is_text(innermost(container.dtype)):
+        return
+    name = unparse(container.node)
+    like = f"{name} like" if is_text(container.dtype) else f"any({name} like"
+    words = f"for a pattern write {like} '…'{')' * ('(' in like)}, where * is any run of characters and ? is one"
+    if "|" in text:
+        words = " or ".join(f"contains({name}, '{part}')" for part in text.split("|")[:2])
+        words = f"for one of several texts write {words}"
+    warn(f"contains looks for {shown(text)} as it is written; {words}")
 
 
 def _holds(lists: pl.Expr, element: DataType, item: pl.Expr, dtype: DataType) -> pl.Expr:

@@ -179,6 +179,13 @@ def negative(node: Node, operand: Value) -> Value:
     return lift(rule, node, operand)
 
 
+def positive(node: Node, operand: Value) -> Value:
+    """`+operand`: a number as it is; a constant stays a constant."""
+    if operand.constant is not None and type(operand.constant.value) in (int, float):
+        return operand.at(node)
+    return lift(lambda value: replace(number(value, "+"), node=node), node, json_text.as_number(operand))
+
+
 @dataclass(frozen=True)
 class Index:
     """One position of a subscript."""

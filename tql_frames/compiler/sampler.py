@@ -182,5 +182,5 @@ def check_size(node: Node) -> int:
 
 
 def _is_number(node: Node) -> bool:
-    node = node.operand if isinstance(node, tree.Negative) else node
+    node = node.operand if isinstance(node, (tree.Negative, tree.Positive)) else node
     return isinstance(node, tree.Literal) and isinstance(node.value, (int, float))

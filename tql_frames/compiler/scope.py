@@ -37,7 +37,7 @@ class SchemaScope:
     def find(self, node: tree.Column) -> tuple[str, DataType]:
         """Name and type of the column."""
         if node.frame is not None:
-            raise _no_frame(node, node.frame in self._schema)
+            raise _no_frame(node, self._schema)
         try:
             return node.name, instance(self._schema[node.name])
         except KeyError:
@@ -119,7 +119,7 @@ class FieldScope:
         found = self._by_label.get(node.name, [])
         if node.frame is not None:
             if node.frame not in self._frames:
-                raise _no_frame(node, node.frame in self._by_label, self._frames)
+                raise _no_frame(node, self._by_label, self._frames)
             found = [field for field in found if node.frame in field.frames]
         if not found and node.frame is None and node.name in self._later:
             advice = "an alias is known in ORDER BY and SAMPLE BY, and outside: SELECT * FROM (SELECT … AS …) WHERE …"
@@ -144,11 +144,28 @@ def unknown_column(node: tree.Column, names: Iterable[object]) -> Fault:
     texts = [name for name in names if isinstance(name, str)]
     quoted = node.frame is None and node.span.stop - node.span.start > len(node.name)
     hint = did_you_mean(node.name, texts) or ("a text is written in single quotes" if quoted else None)
+    if node.frame is None and not quoted:
+        hint = _MEANT.get(node.name.lower(), hint)
     return Fault(TQLNameError, f"unknown column {node.name!r}", node.span, hint)
 
 
-def _no_frame(node: tree.Column, is_column: bool, frames: Iterable[str] = ()) -> Fault:
-    hint = f"for a key of a struct write {node.frame}['{node.name}']" if is_column else None
+_DEFAULT = "write True: weight for rows that match no other arm"
+_NULL = "write null for a missing value, and x is null to test for one"
+# Names that are no columns and mean something elsewhere.
+_MEANT = {
+    **dict.fromkeys(("else", "default", "otherwise", "rest", "others"), _DEFAULT),
+    **dict.fromkeys(("none", "nan", "na", "nil", "nat", "missing"), _NULL),
+    **dict.fromkeys(("inf", "infinity"), "write 1e308 for a number above all others"),
+    "current_date": "write the date in single quotes, such as '2024-05-01'",
+    "today": "write the date in single quotes, such as '2024-05-01'",
+}
+
+
+def _no_frame(node: tree.Column, columns: Iterable[object], frames: Iterable[str] = ()) -> Fault:
+    known = set(columns)
+    hint = f"for a key of a struct write {node.frame}['{node.name}']" if node.frame in known else None
+    if (dotted := f"{node.frame}.{node.name}") in known:
+        hint = f'write "{dotted}" in double quotes'
     hint = hint or did_you_mean(str(node.frame), frames)
     return Fault(TQLNameError, f"no frame is named {node.frame!r} here", node.span, hint)
 

@@ -6,7 +6,9 @@ is put together in `sampler`. Nothing here runs a query.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -20,8 +22,10 @@ from tql_frames.compiler.types import (
     DataType,
     Value,
     describe,
+    innermost,
     is_bool,
     is_fractional,
+    is_nested,
     is_null,
     is_number,
     is_text,
@@ -41,6 +45,7 @@ from tql_frames.language.tree import Node
 RandomNumbers: TypeAlias = Callable[[int], pl.Expr]
 """A call of `random()`, by its number or its place -> uniform numbers in [0, 1), one a row."""
 WEIGHT_CHOICES = ("max_weight", "sum_weight")
+_QUANTIFIERS = ("any", "all", "all_strict")
 _FOLD = 16  # summands added left to right before a level of nesting; Polars' optimizer is quadratic in depth
 
 
@@ -131,11 +136,34 @@ class Translator:
     def _negative(self, node: tree.Negative) -> Value:
         return operators.negative(node, self.translate(node.operand))
 
+    def _positive(self, node: tree.Positive) -> Value:
+        return operators.positive(node, self.translate(node.operand))
+
+    def _chain(self, node: tree.Chain) -> Value:
+        """The operands from left to right, in groups where there are many; see `_FOLD`."""
+        values, signs = self._all(node.operands), ["+", *node.operators]
+        while len(values) > 1:
+            groups, group_signs = [], []
+            for first in range(0, len(values), _FOLD):
+                total = values[first]
+                for value, sign in zip(values[first + 1 : first + _FOLD], signs[first + 1 : first + _FOLD], strict=True):
+                    # What is subtracted as a group adds up with its signs turned round.
+                    turned = {"+": "-", "-": "+"}.get(sign, sign) if signs[first] == "-" else sign
+                    total = operators.arithmetic(turned, node, total, value)
+                groups.append(total)
+                group_signs.append(signs[first])
+            values, signs = groups, group_signs
+        return values[0]
+
     def _arithmetic(self, node: tree.Arithmetic) -> Value:
         return operators.arithmetic(node.operator, node, self.translate(node.left), self.translate(node.right))
 
     def _comparison(self, node: tree.Comparison) -> Value:
-        return comparisons.comparison(node.operator, node, self.translate(node.left), self.translate(node.right))
+        quantified = self._quantified(node, "left") or self._quantified(node, "right")
+        if quantified is not None:
+            return quantified
+        with _dates_in_quotes(node.left, node.right):
+            return comparisons.comparison(node.operator, node, self.translate(node.left), self.translate(node.right))
 
     def _not(self, node: tree.Not) -> Value:
         return operators.negation(node, self.translate(node.operand))
@@ -147,22 +175,45 @@ class Translator:
         return operators.logic(node, self._all(node.operands), every=False)
 
     def _in(self, node: tree.In) -> Value:
-        found = membership.membership(node, self.translate(node.operand), self._all(node.items))
+        quantified = self._quantified(node, "operand")
+        if quantified is not None:
+            return quantified
+        with _dates_in_quotes(*node.items):
+            found = membership.membership(node, self.translate(node.operand), self._all(node.items))
         return operators.negation(node, found) if node.negated else found
 
     def _between(self, node: tree.Between) -> Value:
+        quantified = self._quantified(node, "operand")
+        if quantified is not None:
+            return quantified
         operand, low, high = self._all((node.operand, node.low, node.high))
-        bounds = (
-            comparisons.comparison(">=", node, operand, low),
-            comparisons.comparison("<=", node, operand, high),
-        )
+        with _dates_in_quotes(node.low, node.high):
+            bounds = (
+                comparisons.comparison(">=", node, operand, low),
+                comparisons.comparison("<=", node, operand, high),
+            )
         found = operators.logic(node, bounds, every=True)
         return operators.negation(node, found) if node.negated else found
 
     def _like(self, node: tree.Like) -> Value:
+        quantified = self._quantified(node, "operand")
+        if quantified is not None:
+            return quantified
         operand, pattern = self.translate(node.operand), self.translate(node.pattern)
         found = membership.like(node, operand, pattern, ignore_case=node.ignore_case)
         return operators.negation(node, found) if node.negated else found
+
+    def _quantified(self, node: Node, side: str) -> Value | None:
+        """`any(numbers) < 0`: whether it is true of any of the elements, `any(numbers < 0)`; so with `all`."""
+        call = getattr(node, side)
+        if not (isinstance(call, tree.Call) and call.name in _QUANTIFIERS and 1 <= len(call.arguments) <= 2):
+            return None
+        dtype = self.translate(call.arguments[0]).row_dtype
+        if not is_nested(dtype) or is_bool(innermost(dtype)) or is_null(innermost(dtype)):
+            return None
+        compared = dataclasses.replace(node, **{side: call.arguments[0]})
+        arguments = (compared, *call.arguments[1:])
+        return self.translate(dataclasses.replace(call, arguments=arguments, span=node.span))
 
     def _is_null(self, node: tree.IsNull) -> Value:
         expr = self.translate(node.operand).row_expr
@@ -179,7 +230,7 @@ class Translator:
         function = registry.find(node.name)
         if function is None:
             if node.name in UNSUPPORTED:
-                raise Fault(TQLUnsupportedError, f"{node.name} is not supported", node.name_span)
+                raise Fault(TQLUnsupportedError, f"{node.name} is not supported", node.name_span, UNSUPPORTED[node.name])
             names = [*FUNCTIONS, *registry.names(), *_IN_CONTEXT, *WEIGHT_CHOICES]
             near = ELSEWHERE.get(node.name) or did_you_mean(node.name, names)
             raise Fault(TQLNameError, f"unknown function {node.name!r}", node.name_span, near)
@@ -195,7 +246,10 @@ class Translator:
         at = self._whole_number(row)
         if at.constant is None:
             raise Fault(TQLTypeError, "the row of data(column, row) is a constant", row.span)
-        return Value(node, found.expr.slice(int(at.constant.value or 0), 1).first(), found.dtype)
+        place = int(at.constant.value or 0)
+        if place < 0:  # counted from the end
+            return Value(node, found.expr.reverse().slice(-1 - place, 1).first(), found.dtype)
+        return Value(node, found.expr.slice(place, 1).first(), found.dtype)
 
     def _random_number(self, node: tree.Call) -> Value:
         assert self._random is not None
@@ -246,7 +300,11 @@ class Translator:
             ):
                 return operators.key(node, operand, name.value, name)
             raise Fault(TQLTypeError, f"{operand.words} takes one key in single quotes", node.span)
-        return operators.subscript(node, operand, [self._index(index) for index in node.indices])
+        return self.elements(node, operand, node.indices)
+
+    def elements(self, node: Node, operand: Value, indices: Sequence[Node]) -> Value:
+        """`operand[indices]` of a list or an array."""
+        return operators.subscript(node, operand, [self._index(index) for index in indices])
 
     def _json_step(self, node: tree.Subscript, operand: Value) -> Value:
         at = node.indices[0]
@@ -300,6 +358,28 @@ def _check_arity(node: tree.Call, function: Function) -> None:
     raise Fault(TQLTypeError, message, node.span, f"write {usage}")
 
 
+@contextmanager
+def _dates_in_quotes(*nodes: Node) -> Iterator[None]:
+    """Say of a comparison that has no type where one side reads `2024-05-01`, a difference, that dates are texts."""
+    try:
+        yield
+    except Fault as fault:
+        dates = [date for date in map(_date, nodes) if date is not None]
+        if fault.hint is None and dates:
+            fault.hint = f"write the date in single quotes: '{dates[0]}'"
+        raise
+
+
+def _date(node: Node) -> str | None:
+    """The date that a difference of three numbers looks like."""
+    match node:
+        case tree.Arithmetic(
+            "-", tree.Arithmetic("-", tree.Literal(int() as year), tree.Literal(int() as month)), tree.Literal(int() as day)
+        ) if 1000 <= year <= 9999 and 1 <= month <= 12 and 1 <= day <= 31:
+            return f"{year:04}-{month:02}-{day:02}"
+    return None
+
+
 def _is_text_literal(node: Node) -> bool:
     return isinstance(node, tree.Literal) and isinstance(node.value, str)
 
@@ -340,7 +420,9 @@ _RULES: dict[type[Node], Callable[[Translator, Any], Value]] = {
     tree.Literal: Translator._literal,
     tree.Column: Translator._column,
     tree.Negative: Translator._negative,
+    tree.Positive: Translator._positive,
     tree.Arithmetic: Translator._arithmetic,
+    tree.Chain: Translator._chain,
     tree.Comparison: Translator._comparison,
     tree.Not: Translator._not,
     tree.And: Translator._and,

@@ -5,6 +5,7 @@ Rules of single operators and functions live in `operators` and `functions`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
@@ -39,6 +40,19 @@ class Json:
 
 
 @dataclass(frozen=True)
+class Nested:
+    """A list of lists.
+
+    Attributes:
+        lists: the lists, of any number of dimensions.
+        dtype: their Polars type, which has no arrays.
+    """
+
+    lists: pl.Expr
+    dtype: DataType
+
+
+@dataclass(frozen=True)
 class Value:
     """A translated node.
 
@@ -53,6 +67,7 @@ class Value:
         never_null: set when `expr` is known to give no null.
         size: of an elementwise value the elements of each list: their number where every row has as many, else its
             expression.
+        nested: where `base` is a list of lists without its inner dimensions, that list with them.
         json: set when the value is read from JSON; `expr` is its text then, and `json_text` finds its other kinds.
     """
 
@@ -65,6 +80,7 @@ class Value:
     parts: tuple[Value, ...] | None = None
     never_null: bool = False
     size: int | pl.Expr | None = None
+    nested: Nested | None = None
     json: Json | None = None
 
     def at(self, node: Node) -> Value:
@@ -177,7 +193,22 @@ def describe(dtype: DataType) -> str:
     for kind, words in names.items():
         if isinstance(dtype, kind):
             return words
-    return str(dtype)
+    extension = _EXTENSION.match(str(dtype))
+    return f"a value of the type {extension[1]}" if extension else type_name(dtype)
+
+
+_EXTENSION = re.compile(r"Extension\('([^']*)'")  # how Polars writes a type of another library
+
+
+def type_name(dtype: DataType) -> str:
+    """A type by its name in Polars, without what it holds; that of another library by its own.
+
+    Example:
+        >>> type_name(pl.String()), type_name(pl.Enum(["a", "b"])), type_name(pl.Datetime("us", "UTC"))
+        ('String', 'Enum', 'Datetime')
+    """
+    extension = _EXTENSION.match(str(dtype))
+    return extension[1] if extension else str(dtype).partition("(")[0]
 
 
 def _plural(dtype: DataType) -> str:

@@ -10,12 +10,13 @@ import dask.dataframe as dd
 import polars as pl
 
 from tql_frames.analysis import Report
-from tql_frames.arguments import check_flag, seed_from, size_from
+from tql_frames.arguments import all_named, check_flag, seed_from, size_from
 from tql_frames.dask import graph
 from tql_frames.dask.types import makes_strata, meta_of, never_bad, weigher_of
 from tql_frames.distributed import Drawing, Reporting, Sampler, Statement, check_source_order, job_of, keys_from
 
 
+@all_named
 class DaskNamespace:
     """`ddf.tql` on a Dask DataFrame of pandas partitions.
 
@@ -66,7 +67,7 @@ class DaskNamespace:
         Warns:
             TQLWarning: when it is computed: fewer rows have a positive weight than were asked for.
         """
-        size, fixed = size_from(limit, fraction), seed_from(seed)
+        size, fixed = size_from(limit, fraction, replace), seed_from(seed)
         check_flag("replace", replace)
         check_source_order(order)
         job = Sampler.of(sampler, self._frame.columns, fixed, keys_from(keys, self._frame.columns))
@@ -122,7 +123,7 @@ class DaskNamespace:
         Raises:
             TQLError: as `tql_frames.report`; or there are too many combinations of labels, arms and weights.
         """
-        size = size_from(limit, fraction)
+        size = size_from(limit, fraction, replace)
         check_flag("replace", replace)
         columns = list(self._frame.columns)
         sized = limit is not None or fraction is not None or not replace

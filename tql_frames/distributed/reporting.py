@@ -15,7 +15,7 @@ from tql_frames.analysis import Report, population_of, report_on, sampled_by
 from tql_frames.analysis.arms import Arms
 from tql_frames.analysis.cells import count_part
 from tql_frames.analysis.population import Population
-from tql_frames.arguments import seed_from
+from tql_frames.arguments import no_column, sampler_from, seed_from
 from tql_frames.distributed.counting import Counts, schemas_together
 from tql_frames.distributed.driver import check_weights
 from tql_frames.distributed.sampler import Sampler, asks_for_numbers, check_column
@@ -57,7 +57,7 @@ class Reporting:
             TQLUnsupportedError: weights depend on the numbers of rows.
         """
         if not (by is None or isinstance(by, str)):
-            raise TQLError(f"by must be the name of a column, not {by!r}")
+            raise no_column(by)
         if by is not None:
             check_column(by, columns)
         if isinstance(job, Statement) and not job.samples:
@@ -143,6 +143,7 @@ def job_of(
     Raises:
         TQLError: they do not go together, or as `Sampler.of` and `Statement.of`.
     """
+    sampler = sampler_from(sampler)
     if isinstance(sampler, str) and is_statement(sampler):
         if sized:
             raise TQLError("limit, fraction and replace are said by the statement itself")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from tql_frames.arguments import sampler_from
 from tql_frames.compiler import RandomNumbers, registry
 from tql_frames.compiler.sampler import compile_tree
 from tql_frames.compiler.scope import SchemaScope, column
@@ -37,7 +38,7 @@ from tql_frames.language.replacing import replaced
 from tql_frames.language.tree import Node
 from tql_frames.planning import Names
 from tql_frames.sampling import Positions
-from tql_frames.weighing import Weigher
+from tql_frames.weighing import Weigher, no_sampler
 
 _BY_NUMBER = ("random", "row_number")  # functions that ask for a row's number
 
@@ -65,6 +66,7 @@ class Sampler:
             TQLUnsupportedError: it needs to see rows of other partitions.
         """
         names = list(columns)
+        source = sampler_from(source)
         if isinstance(source, pl.Expr):
             if picks_columns(source):
                 message = "an expression that picks columns by a pattern is not supported here"
@@ -73,7 +75,7 @@ class Sampler:
                 check_column(name, names)
             return cls(source, seed, keys)
         if not isinstance(source, str):
-            raise TQLError(f"a sampler is TQL text or a Polars expression, not {type(source).__name__}")
+            raise no_sampler(source)
         sampler = cls(source, seed, keys)
         try:
             check_functions(sampler.root(names))

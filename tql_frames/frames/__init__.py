@@ -44,6 +44,25 @@ _ENGINES = {
     "dask": "import tql_frames.dask; then the frame has .tql",
     "pyspark": "import tql_frames.spark; its functions take the frame",
 }
+# Other libraries, and what makes a frame of theirs one of ours; the name of the class where one needs another.
+_WAYS = {
+    "pyarrow": "pass pl.from_arrow(table)",
+    "duckdb": "pass relation.pl()",
+    "cudf": "pass frame.to_pandas()",
+    "modin": "pass frame.modin.to_pandas()",
+    "narwhals": "pass frame.to_native()",
+    "ibis": "pass table.to_polars()",
+    "datafusion": "pass frame.to_polars()",
+    "datasets": "pass dataset.to_polars()",
+    "vaex": "pass frame.to_pandas_df()",
+    "xarray": "pass data.to_dataframe()",
+    "numpy": "pass pl.DataFrame(array)",
+    "polars.Series": "pass series.to_frame()",
+    "pandas.Series": "pass series.to_frame()",
+    "builtins.dict": "pass pl.DataFrame(columns)",
+    "builtins.list": "pass pl.DataFrame(rows)",
+    "builtins.str": "read the file first: pl.scan_parquet(path)",
+}
 
 
 def adapt(frame: object, index: str | None = None, ignore_index: bool = False) -> Adapter | LazyAdapter:
@@ -63,8 +82,12 @@ def adapt(frame: object, index: str | None = None, ignore_index: bool = False) -
         return PandasAdapter(frame, ignore_index)
     if not isinstance(frame, (pl.DataFrame, pl.LazyFrame)):
         kinds = "a Polars DataFrame or LazyFrame, or a pandas DataFrame"
-        hint = _ENGINES.get(type(frame).__module__.partition(".")[0])
-        raise TQLError(f"the frame must be {kinds}, not {type(frame).__name__}", hint=hint)
+        library, name = type(frame).__module__.partition(".")[0], type(frame).__name__
+        hint = _ENGINES.get(library) or _WAYS.get(f"{library}.{name}") or _WAYS.get(library)
+        if hint is None and hasattr(frame, "__arrow_c_stream__"):
+            hint = "pass pl.DataFrame(frame)"
+        what = name if library == "builtins" else f"{library}.{name}"
+        raise TQLError(f"the frame must be {kinds}, not {what}", hint=hint)
     if ignore_index:
         raise TQLError("ignore_index= is for pandas frames; pass index=None to leave out the row numbers")
     if isinstance(frame, pl.LazyFrame):

@@ -9,11 +9,11 @@ from lark import Token
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from tql_frames.errors import Span, TQLError, TQLSyntaxError, TQLUnsupportedError
-from tql_frames.language import keywords
+from tql_frames.language import keywords, meant
 
 # What may follow, in the user's words. Terminals that start a value are told as one.
 _VALUE_STARTS = frozenset(
-    ["NUMBER", "STRING", "TRUE", "FALSE", "NULL", "NAME", "QUOTED", "LPAR", "MINUS", "NOT", "QUESTION", "ARRAY"]
+    ["NUMBER", "STRING", "TRUE", "FALSE", "NULL", "NAME", "QUOTED", "LPAR", "PLUS", "MINUS", "NOT", "QUESTION", "ARRAY"]
 )
 _OPERATORS = frozenset(
     ["PLUS", "MINUS", "STAR", "SLASH", "MODULO", "COMPARE", "NOT", "IN", "BETWEEN", "LIKE", "ILIKE", "IS", "ISNULL"]
@@ -32,18 +32,6 @@ _WORDS = {
     "NAME": "a name",
     "NUMBER": "a number",
 }
-_FOREIGN = {
-    "&": "write `and`",
-    "|": "write `or`",
-    "!": "write `not`, or `!=` for unequal",
-    "`": "write a column name in double quotes",
-    ";": "a sampler is one expression and needs no ';'",
-    "'": "a text opened here is not closed; a quote inside a text is written twice",
-    '"': "a column name opened here is not closed",
-    "‘": "a text stands between straight quotes: '…'",
-    "“": 'a column name stands between straight quotes: "…"',
-    "{": "put values into the text before it is passed on",
-}
 _CLAUSE_ORDER = (
     "clauses stand in this order: "
     "SELECT, FROM, WHERE, EXPAND BY, GROUP BY, UNGROUP BY, ORDER BY, LIMIT, OFFSET, SAMPLE BY"
@@ -61,9 +49,12 @@ def syntax_error(unexpected: UnexpectedInput, text: str, start: str, accepted: C
     """
     if isinstance(unexpected, UnexpectedCharacters):
         at = unexpected.pos_in_stream or 0
+        if text.startswith("||", at):
+            hint = "write `or`; texts cannot be joined"
+            return TQLUnsupportedError("|| is not supported", source=text, span=Span(at, at + 2), hint=hint)
         stop = len(text) if text[at] in "'\"" else at + 1
         what = "unclosed quote" if text[at] in "'\"" else f"unexpected character {text[at]!r}"
-        hint = "write `or`; texts cannot be joined" if text[at : at + 2] == "||" else _FOREIGN.get(text[at])
+        hint = meant.of_character(meant.Place(text, Span(at, stop), "", (), start))
         return TQLSyntaxError(what, source=text, span=Span(at, stop), hint=hint)
     if not isinstance(unexpected, UnexpectedToken):
         raise AssertionError(f"lark raised {type(unexpected).__name__}") from unexpected
@@ -72,13 +63,19 @@ def syntax_error(unexpected: UnexpectedInput, text: str, start: str, accepted: C
         what, span = "the text ends too early", Span(len(text), len(text))
     else:
         what, span = f"unexpected {str(token)[:40]!r}", Span(token.start_pos or 0, token.end_pos or 0)
+    terminals = set(unexpected.accepts or ()) if start == "sampler" else set()
+    if not terminals or {"AND", "OR"} & terminals:  # a sum is closed before `and`, but might have gone on
+        terminals = accepted(text[: span.start]) or unexpected.expected
+    advice = meant.of_token(meant.Place(text, span, token.type, terminals, start))
+    if advice is not None:
+        guilty = advice.span or span
+        message = advice.message or f"unexpected {text[guilty.start : guilty.stop][:40]!r}"
+        return advice.kind(message, source=text, span=guilty, hint=advice.hint)
     misplaced = _misplaced(token, text[: span.start], start)
     if misplaced is None:
-        terminals = unexpected.accepts if start == "sampler" else accepted(text[: span.start])
-        hint = f"expected {_expected(terminals or unexpected.expected)}"
-        return TQLSyntaxError(what, source=text, span=span, hint=hint)
-    kind, message, advice = misplaced
-    return kind(message, source=text, span=span, hint=advice)
+        return TQLSyntaxError(what, source=text, span=span, hint=f"expected {_expected(terminals)}")
+    kind, message, hint = misplaced
+    return kind(message, source=text, span=span, hint=hint)
 
 
 def _misplaced(token: Token, before: str, start: str) -> tuple[type[TQLError], str, str | None] | None:
@@ -127,7 +124,7 @@ def _expected(terminals: set[str]) -> str:
     if {"NUMBER", "STRING"} <= left:
         words.append("a value")
         left -= _VALUE_STARTS
-    if "PLUS" in left:
+    if "PLUS" in left and not words:
         words.append("an operator")
         if "OR" in left:  # else `and` is the one of `between`
             left -= {"AND", "OR"}

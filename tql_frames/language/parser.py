@@ -76,7 +76,7 @@ def _checked(node: Node) -> Node:
             TQLSyntaxError,
             f"the expression is nested deeper than {MAX_DEPTH} levels",
             node.span,
-            "join conditions by and/or without parentheses, or add weights with sum_weight(…)",
+            "join conditions by and/or without parentheses, or compute a part of it as a column of the frame",
         )
     return node
 
@@ -114,7 +114,8 @@ class _Builder(Transformer[Token, Node]):
     def combination(self, parts: Parts) -> Node:
         left, right = _nodes(parts)
         words = [part for part in parts if isinstance(part, Token)]
-        operator = " ".join(str(word).lower() for word in words)
+        # DISTINCT is what a set operation does unless it says ALL.
+        operator = " ".join(str(word).lower() for word in words if word.type != "DISTINCT")
         return _checked(tree.Combination(left, operator, right, span=_span(words)))
 
     def select(self, parts: Parts) -> Node:
@@ -133,7 +134,8 @@ class _Builder(Transformer[Token, Node]):
         return _checked(tree.Item(parts[0], None if name is None else _name(name), span=_span(parts)))
 
     def star(self, parts: Parts) -> Node:
-        return tree.Star(_name(parts[0]) if len(parts) > 1 else None, span=_span(parts))
+        frame = None if parts[0].type == "STAR" else _name(parts[0])
+        return _checked(tree.Star(frame, _nodes(parts), span=_span(parts)))
 
     def from_(self, parts: Parts) -> Node:
         return parts[1]  # type: ignore[no-any-return]
@@ -161,7 +163,8 @@ class _Builder(Transformer[Token, Node]):
 
     def expand(self, parts: Parts) -> Node:
         before, after = _nodes(parts)
-        return tree.Expand(before, after, _has(parts, "TRUE"), span=_span(parts))
+        alias = None if parts[-1] is None else _name(parts[-1])
+        return tree.Expand(before, after, _has(parts, "TRUE"), alias, span=_span(parts))
 
     def group_by(self, parts: Parts) -> tuple[Node, ...]:
         return _nodes(parts)
@@ -219,8 +222,11 @@ class _Builder(Transformer[Token, Node]):
         return _checked(tree.IsNull(parts[0], _has(parts, "NOT"), span=_span(parts)))
 
     def arithmetic(self, parts: Parts) -> Node:
-        left, operator, right = parts
-        return _checked(tree.Arithmetic(str(operator), left, right, span=_span(parts)))
+        # operand (operator operand)+
+        return _checked(tree.calculation(list(map(str, parts[1::2])), parts[::2]))
+
+    def positive(self, parts: Parts) -> Node:
+        return _checked(tree.Positive(parts[1], span=_span(parts)))
 
     def negative(self, parts: Parts) -> Node:
         return _checked(tree.Negative(parts[1], span=_span(parts)))
@@ -312,6 +318,7 @@ def _refuse_unsupported(token: Token) -> Token:
     if word.lower() not in keywords.UNSUPPORTED:
         return token
     hints = {
+        "case": "write max_weight(condition: value, …, True: other)",
         "having": "write SELECT * FROM (… GROUP BY …) WHERE …",
         "with": "write the subquery after FROM: FROM (SELECT …) AS name",
     }

@@ -6,12 +6,13 @@ It knows no grammar and no dataframe; what a node means is decided by the compil
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import FrozenInstanceError, dataclass, field, fields
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
 from tql_frames.errors import Span
 
+CHAINED = 4  # operators from which on a flat chain is one `Chain`
 _Class = TypeVar("_Class")
 
 
@@ -29,16 +30,18 @@ class Node:
 
     Attributes:
         span: the characters it was read from.
-        depth: levels of nodes below and including this one.
+        depth: levels of nodes inside each other, this one included. Names, constants and clauses are no levels, nor
+            are the operands of a flat chain, such as `a + b + c`.
     """
 
     _own: ClassVar[tuple[str, ...]]  # names of the fields that say what a node is
+    _level: ClassVar[int] = 1  # what the node adds to the depth of its children
 
     span: Span = field(default=Span(0, 0), compare=False, kw_only=True)
     depth: int = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "depth", 1 + max((child.depth for child in self.children()), default=0))
+        object.__setattr__(self, "depth", self._level + max((child.depth for child in self.children()), default=0))
 
     def __setattr__(self, name: str, value: object) -> None:
         if hasattr(self, name):
@@ -88,12 +91,16 @@ class Node:
 class Literal(Node):
     """A number, text, `true`, `false` or `null`."""
 
+    _level: ClassVar[int] = 0
+
     value: int | float | str | bool | None
 
 
 @_node
 class Column(Node):
     """A column by its exact name, of the frame called `frame` where that is given: `frame.name`."""
+
+    _level: ClassVar[int] = 0
 
     name: str
     frame: str | None = None
@@ -102,6 +109,8 @@ class Column(Node):
 @_node
 class Parameter(Node):
     """`?`: a value that is given beside the text."""
+
+    _level: ClassVar[int] = 0
 
 
 @_node
@@ -119,12 +128,62 @@ class Negative(Node):
 
 
 @_node
+class Positive(Node):
+    """`+operand`."""
+
+    operand: Node
+
+
+@_node
 class Arithmetic(Node):
     """`left operator right` with one of `+ - * / %`."""
 
     operator: str
     left: Node
     right: Node
+
+    def __post_init__(self) -> None:
+        # `a + b + c` is a node in a node but a flat chain: its operands stand on one level. The parser makes a `Chain`
+        # of more of them, so that few nodes are inside each other without counting.
+        Node.__post_init__(self)
+        if is_link(self) and self.chained < CHAINED:
+            object.__setattr__(self, "depth", max(self.left.depth, self.right.depth + 1))
+
+    @property
+    def chained(self) -> int:
+        """Number of operators in the flat chain that ends with this one, counted no further than matters."""
+        number, node = 1, self
+        while number <= CHAINED and is_link(node):
+            assert isinstance(node.left, Arithmetic)
+            number, node = number + 1, node.left
+        return number
+
+
+def is_link(node: Arithmetic) -> bool:
+    """Whether a node continues the flat chain of `+ -`, or of `*`, that its left operand is."""
+    left = node.left
+    return isinstance(left, Arithmetic) and (
+        {left.operator, node.operator} <= {"+", "-"} or left.operator == node.operator == "*"
+    )
+
+
+@_node
+class Chain(Node):
+    """`first operator second operator third …`, a long flat chain of `+ -`, or of `*`, from left to right."""
+
+    operators: tuple[str, ...]
+    operands: tuple[Node, ...]
+
+
+def calculation(operators: Sequence[str], operands: Sequence[Node]) -> Node:
+    """The node of `first operator second operator third …`, from left to right: what the parser makes of it."""
+    span = Span(operands[0].span.start, operands[-1].span.stop)
+    if len(operators) >= CHAINED and not {"/", "%"} & set(operators):
+        return Chain(tuple(operators), tuple(operands), span=span)
+    found = operands[0]
+    for operator, right in zip(operators, operands[1:], strict=True):
+        found = Arithmetic(operator, found, right, span=Span(span.start, right.span.stop))
+    return found
 
 
 @_node
@@ -207,6 +266,8 @@ class Call(Node):
 class Arm(Node):
     """`condition: weight`."""
 
+    _level: ClassVar[int] = 0
+
     condition: Node
     weight: Node
 
@@ -224,6 +285,8 @@ class WeightChoice(Node):
 class Slice(Node):
     """`start:stop:step` inside a subscript, each part optional."""
 
+    _level: ClassVar[int] = 0
+
     start: Node | None = None
     stop: Node | None = None
     step: Node | None = None
@@ -239,14 +302,19 @@ class Subscript(Node):
 
 @_node
 class Star(Node):
-    """`*` in a SELECT list, or `frame.*`."""
+    """`*` in a SELECT list, or `frame.*`; with indices, `*[indices]`, these elements of every column."""
+
+    _level: ClassVar[int] = 0
 
     frame: str | None = None
+    indices: tuple[Node, ...] = ()
 
 
 @_node
 class Item(Node):
     """`expression [AS alias]` in a SELECT list."""
+
+    _level: ClassVar[int] = 0
 
     expression: Node
     alias: str | None = None
@@ -255,6 +323,8 @@ class Item(Node):
 @_node
 class Frame(Node):
     """`name [AS alias]` after FROM or JOIN."""
+
+    _level: ClassVar[int] = 0
 
     name: str
     alias: str | None = None
@@ -281,16 +351,21 @@ class Join(Node):
 
 @_node
 class Expand(Node):
-    """`EXPAND BY before after [OVERLAP true]`."""
+    """`EXPAND BY before after [OVERLAP true] [AS alias]`."""
+
+    _level: ClassVar[int] = 0
 
     before: Node
     after: Node
     overlap: bool = False
+    alias: str | None = None
 
 
 @_node
 class Ungroup(Node):
     """`UNGROUP BY split`, or `UNGROUP BY parts`."""
+
+    _level: ClassVar[int] = 0
 
     parts: Node | None = None
 
@@ -298,6 +373,8 @@ class Ungroup(Node):
 @_node
 class SortKey(Node):
     """`expression [DESC]` after ORDER BY."""
+
+    _level: ClassVar[int] = 0
 
     expression: Node
     descending: bool = False
@@ -307,6 +384,8 @@ class SortKey(Node):
 class Limit(Node):
     """`LIMIT count [PERCENT]`."""
 
+    _level: ClassVar[int] = 0
+
     count: Node
     percent: bool = False
 
@@ -314,6 +393,8 @@ class Limit(Node):
 @_node
 class Sample(Node):
     """`SAMPLE BY sampler [REPLACE replace] [limit]`."""
+
+    _level: ClassVar[int] = 0
 
     sampler: Node
     replace: bool = True
@@ -323,6 +404,8 @@ class Sample(Node):
 @_node
 class Select(Node):
     """`SELECT [DISTINCT] [TOP top] items [FROM source] [WHERE where] [expand] [GROUP BY groups] [ungroup]`."""
+
+    _level: ClassVar[int] = 0
 
     items: tuple[Node, ...]
     distinct: bool = False
@@ -347,8 +430,15 @@ class Combination(Node):
 class Statement(Node):
     """`body [ORDER BY keys] [limit] [OFFSET offset] [sample]`; the body is a Select, a Combination or a Statement."""
 
+    _level: ClassVar[int] = 0
+
     body: Node
     keys: tuple[SortKey, ...] = ()
     limit: Limit | None = None
     offset: Node | None = None
     sample: Sample | None = None
+
+    def __post_init__(self) -> None:
+        Node.__post_init__(self)
+        if isinstance(self.body, Statement):
+            object.__setattr__(self, "depth", self.depth + 1)

@@ -6,12 +6,14 @@ import re
 
 from tql_frames.language.keywords import RESERVED, SOMETIMES
 from tql_frames.language.tree import (
+    CHAINED,
     And,
     Arithmetic,
     Arm,
     Array,
     Between,
     Call,
+    Chain,
     Column,
     Combination,
     Comparison,
@@ -29,6 +31,7 @@ from tql_frames.language.tree import (
     Not,
     Or,
     Parameter,
+    Positive,
     Sample,
     Select,
     Slice,
@@ -39,6 +42,7 @@ from tql_frames.language.tree import (
     Subscript,
     Ungroup,
     WeightChoice,
+    is_link,
 )
 
 _BARE_NAME = re.compile(r"[^\W\d]\w*")
@@ -63,12 +67,21 @@ def unparse(node: Node) -> str:
             return "?"
         case Array(items):
             return f"array[{', '.join(map(unparse, items))}]"
+        case Positive(operand):
+            return f"+{_inside(operand, _SIGNED)}"
         case Negative(operand):
             text = _inside(operand, _SIGNED)
             return f"- {text}" if text.startswith("-") else f"-{text}"  # `--` would start a comment
         case Arithmetic(operator, left, right):
             level = _SUM if operator in "+-" else _PRODUCT
-            return f"{_inside(left, level)} {operator} {_inside(right, level + 1)}"
+            # A long flat chain is read as a `Chain`.
+            long = isinstance(left, Chain) or (is_link(node) and node.chained >= CHAINED)
+            return f"{_inside(left, level + long)} {operator} {_inside(right, level + 1)}"
+        case Chain(operators, operands):
+            level = 1 + (_SUM if operators[0] in "+-" else _PRODUCT)
+            rest = zip(operators, operands[1:], strict=True)
+            links = "".join(f" {operator} {_inside(operand, level)}" for operator, operand in rest)
+            return _inside(operands[0], level) + links
         case Comparison(operator, left, right):
             return f"{_inside(left, _SUM)} {operator} {_inside(right, _SUM)}"
         case Not(operand):
@@ -104,8 +117,9 @@ def unparse(node: Node) -> str:
 
 def _unparse_statement(node: Node) -> str:
     match node:
-        case Star(frame):
-            return f"{_name(frame)}.*" if frame is not None else "*"
+        case Star(frame, indices):
+            star = f"{_name(frame)}.*" if frame is not None else "*"
+            return f"{star}[{', '.join(map(unparse, indices))}]" if indices else star
         case Item(expression, alias):
             return unparse(expression) + _as(alias)
         case Frame(name, alias):
@@ -116,8 +130,8 @@ def _unparse_statement(node: Node) -> str:
             how = f" on {unparse(condition)}" if condition is not None else ""
             how += f" using ({', '.join(map(_name, using))})" if using else ""
             return f"{unparse(left)} {kind} join {unparse(right)}{how}"
-        case Expand(before, after, overlap):
-            return f"expand by {unparse(before)} {unparse(after)}{' overlap true' if overlap else ''}"
+        case Expand(before, after, overlap, alias):
+            return f"expand by {unparse(before)} {unparse(after)}{' overlap true' if overlap else ''}{_as(alias)}"
         case Ungroup(parts):
             return f"ungroup by {unparse(parts) if parts is not None else 'split'}"
         case SortKey(expression, descending):
@@ -172,7 +186,9 @@ def _binding(node: Node) -> int:
             return _COMPARE
         case Arithmetic(operator, _, _):
             return _SUM if operator in "+-" else _PRODUCT
-        case Negative():
+        case Chain(operators, _):
+            return _SUM if operators[0] in "+-" else _PRODUCT
+        case Negative() | Positive():
             return _SIGNED
     return _SUBSCRIPT
 

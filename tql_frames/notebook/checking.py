@@ -82,6 +82,8 @@ def _constant(node: Node) -> float | None:
     match node:
         case tree.Literal(int() | float() as value) if not isinstance(value, bool):
             return float(value)
+        case tree.Positive(operand):
+            return _constant(operand)
         case tree.Negative(operand):
             positive = _constant(operand)
             return None if positive is None else -positive

@@ -82,7 +82,9 @@ def ungroup(relation: Relation, parts: int | None, span: Span, names: Names, *, 
     )
 
 
-def expand(relation: Relation, match: str, before: int, after: int, *, overlap: bool) -> Relation:
+def expand(
+    relation: Relation, match: str, before: int, after: int, *, overlap: bool, numbers: str | None = None
+) -> Relation:
     """The rows where column `match` is true, with some rows before and after each.
 
     Args:
@@ -91,12 +93,16 @@ def expand(relation: Relation, match: str, before: int, after: int, *, overlap: 
         before: rows that come with a match, from those before it.
         after: the same, from those after it.
         overlap: whether a row near several matches comes once for each.
+        numbers: name of a new column with the number of the match, from 0, that a row comes with; None for none.
     """
     if not overlap:
         matches = pl.col(match).cast(pl.Int64).cum_sum()  # up to and including a row
         until = matches.shift(-before, fill_value=pl.col(match).sum().cast(pl.Int64))
         near = until - matches.shift(after + 1, fill_value=0) > 0
-        return relation.with_plan(relation.plan.filter(near))
+        plan = relation.plan
+        if numbers is not None:
+            plan = plan.with_columns(_nearest(match, before, after).alias(numbers))
+        return relation.with_plan(plan.filter(near))
 
     def windows(frame: pl.DataFrame) -> pl.DataFrame:
         at = frame[match].arg_true().cast(pl.Int64)
@@ -104,6 +110,23 @@ def expand(relation: Relation, match: str, before: int, after: int, *, overlap: 
         total = (stop - first).cast(pl.Float64).sum()
         if total > most_rows():
             raise TQLError(f"EXPAND BY gives {total:,.0f} rows, which do not fit into memory")
-        return frame[pl.int_ranges(first, stop, eager=True).explode()] if len(at) else frame.clear()
+        found = frame[pl.int_ranges(first, stop, eager=True).explode()] if len(at) else frame.clear()
+        if numbers is None:
+            return found
+        sizes = pl.DataFrame({"size": stop - first}).select(number=pl.int_range(pl.len()).repeat_by("size"))
+        return found.with_columns(sizes["number"].explode().cast(pl.Int64).head(found.height).alias(numbers))
 
-    return relation.with_plan(whole(relation.plan, windows))
+    schema = None
+    if numbers is not None:
+        schema = pl.Schema({**relation.plan.collect_schema(), numbers: pl.Int64()})
+    return relation.with_plan(whole(relation.plan, windows, schema))
+
+
+def _nearest(match: str, before: int, after: int) -> pl.Expr:
+    """The number of the match whose window a row is in; of two the nearer one, and of equally near ones the first."""
+    row = pl.int_range(pl.len(), dtype=pl.Int64)
+    place = pl.when(pl.col(match)).then(row)
+    behind, ahead = row - place.forward_fill(), place.backward_fill() - row
+    number = pl.col(match).cast(pl.Int64).cum_sum() - 1  # of the match at a row or before it
+    taken = (behind <= after) & ((ahead > before) | (behind <= ahead)).fill_null(True)
+    return pl.when(taken.fill_null(False)).then(number).otherwise(number + 1)

@@ -11,8 +11,8 @@ from tql_frames.compiler import CompiledSampler
 from tql_frames.compiler.sampler import check_size
 from tql_frames.compiler.scope import Field, FieldScope, column
 from tql_frames.compiler.translate import Translator
-from tql_frames.compiler.types import DataType, Value
-from tql_frames.errors import Fault, TQLError, TQLNameError
+from tql_frames.compiler.types import DataType, Value, describe, is_nested
+from tql_frames.errors import Fault, TQLError, TQLNameError, TQLTypeError
 from tql_frames.language import tree, unparse
 from tql_frames.language.tree import Node
 from tql_frames.planning.relation import Names, Relation, added, check_values, first_of_equal, is_read
@@ -27,12 +27,14 @@ class Output:
         field: the column that it is, else None.
         value: the expression that it is, else None.
         key: column of the plan that holds the value, once it was computed.
+        within: where the value is a part of each group, the field whose values the groups hold.
     """
 
     label: object
     field: Field | None
     value: Value | None = None
     key: str | None = None
+    within: Field | None = None
 
     @property
     def is_read(self) -> bool:
@@ -61,15 +63,19 @@ class Output:
 def outputs_of(items: Sequence[Node], relation: Relation, translator: Translator) -> list[Output]:
     """The columns that a SELECT list gives.
 
+    An alias of the name that a column of a `*` before it has replaces that column, in its place.
+
     Raises:
         Fault: two have one name, or an expression does not fit the relation.
     """
     scope = FieldScope(relation.fields)
     outputs: list[Output] = []
     taken: set[object] = set()
+    starred: set[object] = set()
     for item in items:
         if isinstance(item, tree.Star):
-            new = _star(item, relation, taken)
+            new = _star(item, relation, taken, translator)
+            starred.update(output.label for output in new)
         else:
             assert isinstance(item, tree.Item)
             expression = item.expression
@@ -78,6 +84,10 @@ def outputs_of(items: Sequence[Node], relation: Relation, translator: Translator
                 new = [Output(label, scope.field(expression))]
             else:
                 new = [Output(label, None, _value(expression, translator))]
+            if item.alias is not None and label in starred:
+                starred.discard(label)  # a second one is a mistake
+                outputs = [new[0] if output.label == label else output for output in outputs]
+                continue
         for output in new:
             if output.label in taken and not isinstance(item, tree.Star):
                 message = f"two columns of the result are named {output.label!r}"
@@ -87,7 +97,7 @@ def outputs_of(items: Sequence[Node], relation: Relation, translator: Translator
     return outputs
 
 
-def _star(node: tree.Star, relation: Relation, taken: set[object]) -> list[Output]:
+def _star(node: tree.Star, relation: Relation, taken: set[object], translator: Translator) -> list[Output]:
     fields = [each for each in relation.fields if node.frame is None or node.frame in each.frames]
     if not fields and node.frame is not None:
         raise Fault(TQLNameError, f"no frame is named {node.frame!r} here", node.span)
@@ -100,10 +110,47 @@ def _star(node: tree.Star, relation: Relation, taken: set[object]) -> list[Outpu
             label = f"{label}:{each.frames[0]}"  # as in Polars' SQL
         if label in taken or (several and label in labels):
             hint = "leave the column out, or give it another name with AS"
+            if label in taken and not several:
+                hint = "write the * first: SELECT *, expression AS name puts the expression in the place of the column"
             raise Fault(TQLNameError, f"two columns of the result are named {label!r}", node.span, hint)
         labels.add(label)
-        outputs.append(Output(label, each))
+        outputs.append(_elements(node, label, each, translator) if node.indices else Output(label, each))
     return outputs
+
+
+def _elements(node: tree.Star, label: object, each: Field, translator: Translator) -> Output:
+    """`*[indices]` of one column."""
+    if isinstance(each.dtype, TQLError):
+        raise Fault(type(each.dtype), each.dtype.message, node.span, each.dtype.hint)
+    if not is_nested(each.known):
+        message = f"column {label!r} is {describe(each.known)}, which has no elements"
+        raise Fault(TQLTypeError, message, node.span, "name the columns that have: column[0:10] AS column, …")
+    value = translator.elements(node, Value(node, column(each.key), each.known), node.indices)
+    return Output(label, None, value, within=each.within if _is_part(node) else None)
+
+
+def _is_part(node: tree.Star) -> bool:
+    """Whether a `*` takes a part of every list, which of groups makes smaller groups."""
+    return len(node.indices) == 1 and isinstance(node.indices[0], tree.Slice)
+
+
+def parts_of_groups(
+    items: Sequence[Node], relation: Relation, outputs: Sequence[Output], translator: Translator
+) -> tuple[Relation, list[Output]]:
+    """Groups of which `*[a:b]` takes a part: the numbers of their rows are cut alike, and other lists are no groups."""
+    star = next((item for item in items if isinstance(item, tree.Star) and _is_part(item)), None)
+    if star is None or not any(each.within for each in relation.fields):
+        return relation, list(outputs)
+    whole = [each for each in outputs if each.field is not None and each.field.within is not None]
+    found = [
+        replace(each, field=replace(each.field, within=None)) if each in whole and each.field else each
+        for each in outputs
+    ]
+    if relation.grouped is not None:
+        name = relation.grouped[0]
+        value = Value(star, column(name), relation.plan.collect_schema()[name])
+        relation = added(relation, {name: translator.elements(star, value, star.indices)})
+    return relation, found
 
 
 def distinct(relation: Relation, outputs: Sequence[Output], names: Names) -> tuple[Relation, list[Output]]:
@@ -156,7 +203,7 @@ def projected(relation: Relation, outputs: Sequence[Output], names: Names) -> Re
         if output.field is not None:
             fields.append(replace(output.field, label=output.label, key=key, frames=()))
         else:
-            fields.append(Field(output.label, key, output.dtype))
+            fields.append(Field(output.label, key, output.dtype, within=output.within))
         if output.is_read:
             exprs.append(output.expr.alias(key))
     return replace(relation, plan=relation.plan.select(exprs), fields=tuple(fields))

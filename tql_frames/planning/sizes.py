@@ -14,7 +14,7 @@ from tql_frames.language import tree
 from tql_frames.language.tree import Node
 from tql_frames.planning.relation import Relation
 
-_MOST_ROWS = 2**48  # beyond any memory
+_MOST_ROWS = 10**18  # beyond any memory, and within 64 bits
 
 
 @dataclass(frozen=True)

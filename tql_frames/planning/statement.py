@@ -32,7 +32,7 @@ from tql_frames.planning import grouping
 from tql_frames.planning.combinations import combine
 from tql_frames.planning.joins import join
 from tql_frames.planning.ordering import sort
-from tql_frames.planning.outputs import Output, aliases_of, computed, distinct, needed, outputs_of, projected
+from tql_frames.planning.outputs import Output, aliases_of, computed, distinct, needed, outputs_of, parts_of_groups, projected
 from tql_frames.planning.relation import Names, Relation, Scan, added, from_scan, kept
 from tql_frames.planning.sizes import Size, count_of, cut, size_of
 
@@ -70,13 +70,13 @@ def compile_statement(
         TQLError: it does not fit the frames; with the span of the fault.
     """
     scans = [scan for scan in (frames.default, *frames.named.values()) if scan is not None]
-    aliases = [node.alias for node in statement.walk() if isinstance(node, tree.Item)]
+    aliases = [node.alias for node in statement.walk() if isinstance(node, (tree.Item, tree.Expand))]
     names = Names.apart_from([*aliases, *(label for scan in scans for label in scan.labels)])
     try:
         numbered = numbered or _needs_rows(statement)
         return _Compiler(
             source, frames, names, draw=draw, random=in_order(random, statement), numbered=numbered
-        ).statement(statement)
+        ).compile(statement)
     except Fault as fault:
         raise fault.error(source) from None
 
@@ -91,6 +91,8 @@ def named_columns(statement: tree.Statement) -> frozenset[str] | None:
             case tree.Join() | tree.Select(groups=(_, *_)):
                 return None
             case tree.Select(items, distinct=True) if any(isinstance(item, tree.Star) for item in items):
+                return None
+            case tree.Star(indices=(_, *_)):
                 return None
             case tree.Combination() if len({each.name for each in node.walk() if isinstance(each, tree.Frame)}) > 1:
                 return None
@@ -131,6 +133,12 @@ class _Compiler:
         self._source, self._frames, self._names = source, frames, names
         self._draw, self._random, self._numbered = draw, random, numbered
         self._samples = 0
+        self._called: list[str] = []  # what FROM and JOIN call frames
+
+    def compile(self, root: tree.Statement) -> Relation:
+        """The whole statement."""
+        self._called = sorted({node.name for node in root.walk() if isinstance(node, tree.Frame)})
+        return self.statement(root)
 
     def statement(self, node: tree.Statement) -> Relation:
         if isinstance(node.body, tree.Select):
@@ -174,8 +182,11 @@ class _Compiler:
         if "://" in node.name:
             raise Fault(TQLUnsupportedError, "FROM a URL is not supported", node.span, "load the frame and query it")
         if self._frames.default is not None:
-            hint = f"leave FROM out, or pass frames by name: tql_frames.query(text, {node.name}=frame)"
-            raise Fault(TQLNameError, f"unknown frame {node.name!r}", node.span, hint)
+            if len(self._called) == 1:  # any name stands for the one frame that there is
+                return self._frames.default
+            message = f"the statement is called on one frame, but names {len(self._called)}: {', '.join(self._called)}"
+            hint = "name one of them throughout, or pass each: tql_frames.query(text, name=frame, …)"
+            raise Fault(TQLNameError, message, node.span, hint)
         hint = did_you_mean(node.name, self._frames.named) or f"the frames are {', '.join(self._frames.named)}"
         raise Fault(TQLNameError, f"unknown frame {node.name!r}", node.span, hint)
 
@@ -194,9 +205,19 @@ class _Compiler:
             if node.where is not None:
                 condition = operators.condition(self._where(node, relation, known))
             before, after = (count_of(each, "EXPAND BY") for each in (node.expand.before, node.expand.after))
+            alias = node.expand.alias
+            numbers = None if alias is None else self._names.key(alias)
             relation = grouping.expand(
-                added(relation, {match: condition}), match, before, after, overlap=node.expand.overlap
+                added(relation, {match: condition}),
+                *(match, before, after),
+                overlap=node.expand.overlap,
+                numbers=numbers,
             )
+            if alias is not None and numbers is not None:
+                if any(each.label == alias for each in relation.fields):
+                    message = f"the rows have a column {alias!r} already"
+                    raise Fault(TQLNameError, message, node.expand.span, "write another name behind AS")
+                relation = replace(relation, fields=(*relation.fields, Field(alias, numbers, pl.Int64())))
             relation = kept(relation, extra)
         elif node.where is not None:
             # A filter takes null for false; to say so would hide the condition from the statistics of a file.
@@ -208,7 +229,9 @@ class _Compiler:
         if node.ungroup is not None:
             parts = None if node.ungroup.parts is None else count_of(node.ungroup.parts, "UNGROUP BY", least=1)
             relation = grouping.ungroup(relation, parts, node.ungroup.span, self._names, numbered=self._numbered)
-        outputs = outputs_of(node.items, relation, self._translator(relation, known))
+        translator = self._translator(relation, known)
+        outputs = outputs_of(node.items, relation, translator)
+        relation, outputs = parts_of_groups(node.items, relation, outputs, translator)
         if node.distinct:
             relation, outputs = distinct(relation, outputs, self._names)
         return self._tail(statement, _Selection(relation, outputs, node.items, node.top, keys, known))
@@ -248,6 +271,10 @@ class _Compiler:
         self, nodes: Sequence[Node], items: Sequence[Node], relation: Relation, known: Mapping[Span, Value]
     ) -> tuple[Relation, dict[Node, Field]]:
         translator = Translator(FieldScope(relation.fields, later=aliases_of(items)), self._random, known)
+        if isinstance(every := nodes[0], tree.Column) and every == tree.Column(every.name) and len(nodes) == 1:
+            if every.name.lower() == "all" and not any(each.label == every.name for each in relation.fields):
+                hint = "name what to group by: GROUP BY column, …"
+                raise Fault(TQLUnsupportedError, "GROUP BY ALL is not supported", every.span, hint)
         keys: dict[Node, Field] = {}
         values = {}
         for node in nodes:

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F  # noqa: N812 - as everyone does
 from pyspark.sql.types import DoubleType, StructField, StructType
 
 from tql_frames.analysis import Report
-from tql_frames.arguments import check_flag, check_index, seed_from, size_from
+from tql_frames.arguments import check_flag, check_index, named, seed_from, size_from
 from tql_frames.distributed import (
     Answer,
     Counted,
@@ -43,6 +43,7 @@ from tql_frames.spark.types import arrow_schema_of, schema_of, with_first
 Job = Sampler | Statement
 
 
+@named
 def sample(
     frame: DataFrame,
     sampler: str | pl.Expr,
@@ -80,7 +81,7 @@ def sample(
     Warns:
         TQLWarning: fewer rows have a positive weight than were asked for without replacement.
     """
-    size, fixed = size_from(limit, fraction), seed_from(seed)
+    size, fixed = size_from(limit, fraction, replace), seed_from(seed)
     check_flag("replace", replace)
     check_source_order(order)
     check_index(index)
@@ -97,6 +98,7 @@ def sample(
     return give(frame, schema, _taking(job, index), shares, numbered=False)
 
 
+@named
 def weights(frame: DataFrame, sampler: str | pl.Expr) -> DataFrame:
     """A Spark frame with a further column `weight`, Float64: finite and >= 0, null as 0.
 
@@ -133,6 +135,7 @@ def weights(frame: DataFrame, sampler: str | pl.Expr) -> DataFrame:
     return give(frame, schema, lambda part, share: part.with_last("weight", weigh(part, share)), shares, numbered=False)
 
 
+@named
 def query(
     frame: DataFrame,
     text: str,
@@ -187,6 +190,7 @@ def query(
     return give(frame, schema, select, shares, numbered=numbered)
 
 
+@named
 def report(
     frame: DataFrame,
     by: str | None = None,
@@ -204,7 +208,7 @@ def report(
     Raises:
         TQLError: as `tql_frames.report`; or there are too many combinations of labels, arms and weights.
     """
-    size = size_from(limit, fraction)
+    size = size_from(limit, fraction, replace)
     check_flag("replace", replace)
     _check_frame(frame)
     sized = limit is not None or fraction is not None or not replace

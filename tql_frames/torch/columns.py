@@ -17,7 +17,7 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from tql_frames.compiler.types import instance
+from tql_frames.compiler.types import instance, type_name
 from tql_frames.errors import TQLError, TQLTypeError
 from tql_frames.sampling import Positions
 
@@ -120,7 +120,7 @@ def plain_column(series: pl.Series, used: InUse) -> Column:
         return TensorColumn(_tensor_of_arrays(series, dtype.shape, used))
     if dtype in (pl.Null, pl.Object):
         hint = "name the columns that are wanted: columns=[…]"
-        raise TQLTypeError(f"column {series.name!r} of type {dtype} cannot be trained on", hint=hint)
+        raise TQLTypeError(f"column {series.name!r} of type {type_name(dtype)} cannot be trained on", hint=hint)
     return ValueColumn([arrow_of(series)])
 
 
@@ -169,7 +169,7 @@ def tensor_of(series: pl.Series) -> torch.Tensor:
         try:
             series = series.cast(_WIDER[dtype])
         except pl.exceptions.PolarsError:
-            message = f"column {series.name!r} of type {dtype} has numbers beyond 64 bits with a sign"
+            message = f"column {series.name!r} of type {type_name(dtype)} has numbers beyond 64 bits with a sign"
             raise TQLError(message, hint="cast it to Float64, or leave it out") from None
     elif isinstance(dtype, pl.Decimal):
         series = series.cast(pl.Float64)

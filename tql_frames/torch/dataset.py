@@ -10,6 +10,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader, Dataset  # noqa: F401 - the loader is for the example
 
+from tql_frames.arguments import whole_number
 from tql_frames.torch.arguments import check_whole
 from tql_frames.torch.sources import origin_of
 from tql_frames.torch.table import table_of
@@ -80,8 +81,10 @@ class TQLDataset(Dataset[Any]):
     def __getitem__(self, place: int) -> Any:
         """The item at a place, from 0; or from the end, from -1."""
         size = self._table.size
-        number = check_whole("the place of an item", place, -size)
-        if number >= size:
+        number = whole_number(place)
+        if number is None:
+            number = check_whole("the place of an item", place, -size)  # says what is wrong
+        if not -size <= number < size:
             raise IndexError(f"item {number} of {size}")
         item = self._table.rows([number % size])[0]
         return item if self._transform is None else self._transform(item)

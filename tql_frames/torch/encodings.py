@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from tql_frames.compiler.scope import column
-from tql_frames.compiler.types import instance
+from tql_frames.compiler.types import instance, type_name
 from tql_frames.errors import TQLTypeError
 from tql_frames.torch.columns import Column, InUse, TensorColumn, arrow_of, check_no_nulls, refuse
 
@@ -93,14 +93,14 @@ class Encoding:
         values, inner = column(name), dtype
         if kind == "multi_hot":
             if not isinstance(dtype, (pl.List, pl.Array)):
-                message = f"column {name!r} of type {dtype} holds no lists"
+                message = f"column {name!r} of type {type_name(dtype)} holds no lists"
                 raise TQLTypeError(message, hint=f"encode={{{name!r}: 'label'}}")
             inner = instance(dtype.inner)
             values = (values if isinstance(dtype, pl.List) else values.arr.to_list()).explode()
         if isinstance(inner, pl.Enum):
             return cls(kind, inner.categories.to_list())
         if not (_is_text(inner) or inner.is_integer() or inner in (pl.Boolean, pl.Null)):
-            message = f"column {name!r} holds values of type {inner}, which are no labels"
+            message = f"column {name!r} holds values of type {type_name(inner)}, which are no labels"
             raise TQLTypeError(message, hint="cast it to text first")
         if _is_text(inner):
             values = values.cast(pl.String)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pandas as pd
 import polars as pl
 
-from tql_frames.arguments import Order
+from tql_frames.arguments import Order, named
 
 if TYPE_CHECKING:
     from tql_frames.views.kept_sample import View
@@ -24,6 +24,7 @@ __all__ = ["View", "load_view", "view"]
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame, pd.DataFrame)
 
 
+@named
 def view(
     frame: Frame,
     sampler: str | pl.Expr,

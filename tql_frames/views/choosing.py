@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from tql_frames.arguments import Order, check_flag, check_order, seed_from, size_from
+from tql_frames.arguments import Order, check_flag, check_order, sampler_from, seed_from, size_from
 from tql_frames.drawing import Draw, random_numbers
 from tql_frames.errors import TQLError
 from tql_frames.frames import Column, Readable, ScannedSource
@@ -58,6 +58,7 @@ def choose(
     Raises:
         TQLError: they do not fit together, or not the frame.
     """
+    sampler = sampler_from(sampler)
     if isinstance(sampler, str) and is_statement(sampler):
         defaults = {"limit": None, "fraction": None, "replace": True, "order": "draw"}
         given = {"limit": limit, "fraction": fraction, "replace": replace, "order": order}
@@ -68,7 +69,7 @@ def choose(
         return _by_statement(origin, sampler, parameters, seed_from(seed))
     if parameters is not None:
         raise TQLError("a sampler takes no parameters; a statement does")
-    size = size_from(limit, fraction)
+    size = size_from(limit, fraction, replace)
     fixed_seed = seed_from(seed)
     check_flag("replace", replace)
     check_order(order)

@@ -9,7 +9,7 @@ from typing import TypeVar
 import pandas as pd
 import polars as pl
 
-from tql_frames.arguments import Order, check_flag, check_index
+from tql_frames.arguments import Order, check_flag, check_index, sampler_from
 from tql_frames.errors import TQLError
 from tql_frames.frames import source_of
 from tql_frames.language import is_statement
@@ -36,6 +36,7 @@ def view_of(
     """A view of a frame; arguments and errors as of `tql_frames.view`."""
     check_index(index)
     check_flag("ignore_index", ignore_index)
+    sampler = sampler_from(sampler)
     source = source_of(frame, index, ignore_index)
     if ignore_index and isinstance(sampler, str) and is_statement(sampler):
         raise TQLError("ignore_index= cannot be given with a statement", hint="call reset_index on the rows")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tql_frames.analysis import Report, population_of, report_on, sampled_by
-from tql_frames.errors import TQLError
+from tql_frames.arguments import no_column
 from tql_frames.frames import Readable, Source
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def report_on_view(view: View[Any], source: Source, by: str | None) -> Report:
     """A report on a view; arguments and errors as of `View.report`."""
     if not (by is None or isinstance(by, str)):
-        raise TQLError(f"by must be the name of a column, not {by!r}")
+        raise no_column(by)
     pandas = source.kind.startswith("pandas")
     step, drawn = view.steps[-1], view.drawn
     origin: Readable = source
