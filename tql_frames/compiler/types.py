@@ -53,6 +53,7 @@ class Value:
         never_null: set when `expr` is known to give no null.
         size: of an elementwise value the elements of each list: their number where every row has as many, else its
             expression.
+        bounds: of whole numbers that were calculated, the least and the greatest there can be.
         json: set when the value is read from JSON; `expr` is its text then, and `json_text` finds its other kinds.
     """
 
@@ -66,6 +67,7 @@ class Value:
     never_null: bool = False
     size: int | pl.Expr | None = None
     json: Json | None = None
+    bounds: tuple[int, int] | None = None
 
     def at(self, node: Node) -> Value:
         """The same value, blamed on another node."""
