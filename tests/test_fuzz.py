@@ -233,7 +233,15 @@ frame x y m index select from where order by group limit union ( ) ( ) , , * . ;
 WORDS = [*_WORDS.split(), *TOKENS]
 CLAUSES = [
     *("where n > 1", "order by n desc", "limit 2", "limit 50 percent", "offset 1", "group by n", "ungroup by split"),
-    *("expand by 1 1", "expand by 1, 2 as z", "sample by 1", "sample by n > 0 replace false limit 2", "distinct", "top 1", "union select *"),
+    *(
+        "expand by 1 1",
+        "expand by 1, 2 as z",
+        "sample by 1",
+        "sample by n > 0 replace false limit 2",
+        "distinct",
+        "top 1",
+        "union select *",
+    ),
     *("from frame", "join frame y using (n)", "as x", ", *", ", n + 1 as m", "from (select *)", "limit 1e18"),
     *("from any_name", ", n + 1 as n", "*[0:1]", "in array[1, 2]", "union distinct select *", "except all select n"),
 ]

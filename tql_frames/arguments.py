@@ -11,7 +11,7 @@ import operator
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from fractions import Fraction
-from numbers import Real
+from numbers import Rational, Real
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -38,6 +38,9 @@ _OURS = {
 }
 
 _MOST_ROWS = 2**48  # a limit beyond any memory, caught before NumPy overflows
+_MOST_DIGITS = 400  # behind the point, before a fraction of any table is no row
+_SIMPLE = 10**7  # the greatest denominator of a fraction that was calculated, as 1 / 3
+_WRITTEN = 15  # digits of a decimal number that every float keeps; people write no more
 
 
 def named(call: _Call) -> _Call:
@@ -220,10 +223,20 @@ def check_parameters(parameters: object) -> None:
 
 
 def _share(value: object) -> Fraction | None:
-    """The number that was meant: 0.29 of 100 rows are 29 and 1/3 of 3 is 1, though their floats are a little less."""
+    """The number as it was written: 0.29 of 100 rows are 29, though the float is a little less.
+
+    A float of 16 or 17 digits that is next to a simple fraction stands for that: `1 / 3` of 3 rows is 1.
+    """
     if isinstance(value, bool) or not isinstance(value, (Real, Decimal)):
         return None
     try:
-        return Fraction(str(value)).limit_denominator(10**12)
-    except ValueError:  # NaN, infinity
+        if isinstance(value, Rational):
+            return Fraction(value)
+        if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < -_MOST_DIGITS:
+            return Fraction(0) if value >= 0 else Fraction(-1)  # of any table no row
+        found = Fraction(value) if isinstance(value, Decimal) else Fraction(str(value))
+    except (ValueError, OverflowError):  # NaN, infinity
         return None
+    simple = found.limit_denominator(_SIMPLE)
+    digits = 0 if isinstance(value, Decimal) else len(Decimal(str(value)).as_tuple().digits)
+    return simple if digits > _WRITTEN and float(simple) == float(value) else found

@@ -11,6 +11,7 @@ import json
 import os
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
 from typing import Protocol
 
 from tql_frames.cli.formats import FORMATS, Format, format_named, format_of
@@ -152,12 +153,12 @@ def _rows_or_all(text: str) -> int | None:
     return number
 
 
-def _share(text: str) -> float:
+def _share(text: str) -> Decimal:
     try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < float("inf"):
+        number = Decimal(text)
+    except InvalidOperation:
+        number = Decimal(-1)
+    if not 0 <= float(number) < float("inf"):
         raise ArgumentTypeError(f"{text!r} is no number of at least 0")
     return number
 

@@ -6,36 +6,37 @@ Lists come in through `elementwise`; tests built on comparisons are in `membersh
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 import sys
 from dataclasses import replace
 from typing import Literal, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import polars as pl
 
-from tql_frames.compiler import json_text
-from tql_frames.compiler.elementwise import lift, rows
+from tql_frames.compiler import exact, json_text
+from tql_frames.compiler.elementwise import element, lift, rows
+from tql_frames.compiler.exact import NO_BOOL, relate
 from tql_frames.compiler.types import (
     Constant,
     DataType,
     Value,
     describe,
+    innermost,
     is_bool,
-    is_fractional,
     is_null,
     is_number,
     is_temporal,
     is_text,
-    is_wide,
 )
 from tql_frames.errors import Fault, TQLTypeError
-from tql_frames.language.tree import Node
+from tql_frames.language.tree import Node, written
 
 TimeUnit: TypeAlias = Literal["ms", "us", "ns"]
 Stamp = TypeVar("Stamp", dt.time, dt.datetime)
 
-NO_BOOL = pl.lit(None, dtype=pl.Boolean)
 _MIRROR = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _TOO_FINE = re.compile(r"[.,]\d{7}")
 
@@ -64,20 +65,48 @@ def comparison(operator: str, node: Node, left: Value, right: Value) -> Value:
         found = [compare(operator, node, kind(left), kind(right)) for kind in json_text.KINDS]
         return Value(node, pl.coalesce(found), pl.Boolean())
     left, right = json_text.beside(left, right), json_text.beside(right, left)
+    left, right = _beside(left, right), _beside(right, left)
 
     def rule(a: Value, b: Value) -> Value:
         return Value(node, compare(operator, node, a, b), pl.Boolean())
 
     def across(a: Value, b: Value) -> tuple[pl.Expr, pl.Expr]:
-        whole = not any(is_fractional(each.dtype) or is_wide(each.dtype) for each in (a, b))
-        if whole:
-            difference = rows(a, pl.Int64()) - rows(b, pl.Int64())
-            return difference, _operate(operator, pl.element(), pl.lit(0, dtype=pl.Int64))
-        zero = Value(node, pl.lit(0.0), pl.Float64(), Constant(0.0))
-        difference = _finite(a) - _finite(b)
-        return difference, compare(operator, node, Value(node, pl.element(), pl.Float64()), zero)
+        if a.dtype.is_float() or b.dtype.is_float():
+            zero = Value(node, pl.lit(0.0), pl.Float64(), Constant(0.0))
+            difference = (_finite(a) - _finite(b)) + (_infinite(a) - _infinite(b))
+            return difference, compare(operator, node, Value(node, pl.element(), pl.Float64()), zero)
+        difference = _difference(a, b)
+        return difference, relate(operator, pl.element(), pl.lit(0, dtype=pl.Int128))
 
     return lift(rule, node, left, right, across=across)
+
+
+def _difference(a: Value, b: Value) -> pl.Expr:
+    """Lists of Int128 with the sign of the exact difference of the elements."""
+    pairs = exact.order_keys(_as_integer(element(a)), _as_integer(element(b)))
+    if any(abs(bound) > 2**126 for pair in pairs for key in pair for bound in key.bounds):
+        # The difference of two halves fits.
+        halves = [[exact.split(key, 2) for key in pair] for pair in pairs]
+        pairs = [(x[part], y[part]) for x, y in halves for part in (0, 1)]
+    total: pl.Expr | None = None
+    for first, second in pairs:
+        lists = [
+            rows(replace(each, expr=key.expr.cast(pl.Int128), dtype=pl.Int128()), pl.Int128())
+            for each, key in ((a, first), (b, second))
+        ]
+        difference = lists[0] - lists[1]
+        if len(pairs) > 1:
+            sign = pl.element().clip(-1, 1)
+            difference = difference.list.eval(sign)
+        total = difference if total is None else total.list.eval(pl.element() * 2) + difference
+    assert total is not None
+    return total
+
+
+def _as_integer(value: Value) -> Value:
+    if is_null(value.dtype) or is_bool(value.dtype):
+        return replace(value, expr=value.expr.cast(pl.Int64), dtype=pl.Int64(), constant=None)
+    return value
 
 
 def _finite(value: Value) -> pl.Expr:
@@ -86,6 +115,45 @@ def _finite(value: Value) -> pl.Expr:
     return rows(
         replace(value, expr=value.expr.cast(pl.Float64).clip(-largest, largest), dtype=pl.Float64()), pl.Float64()
     )
+
+
+def _infinite(value: Value) -> pl.Expr:
+    """1 and -1 for the infinities, which lie beyond the largest floats."""
+    expr = value.expr.cast(pl.Float64)
+    sign = (expr == math.inf).cast(pl.Float64) - (expr == -math.inf).cast(pl.Float64)
+    return rows(replace(value, expr=sign, dtype=pl.Float64()), pl.Float64())
+
+
+def _beside(value: Value, other: Value) -> Value:
+    """A list of constants in the type of what it is compared with, as one constant would be."""
+    dtype = innermost(other.row_dtype)
+    parts = value.parts
+    if not parts or any(part.constant is None for part in parts) or not is_number(innermost(value.row_dtype)):
+        return value
+    if isinstance(dtype, pl.Float32):
+        parts = tuple(replace(part, constant=Constant(_single(part))) for part in parts)
+        numbers = pl.Series([part.constant.value for part in parts if part.constant], dtype=pl.Float64)
+    elif is_number(dtype) and not dtype.is_float() and value.dtype == pl.List(pl.Float64):
+        decimals = [exact.as_written(part) if part.constant.value is not None else part for part in parts]  # type: ignore[union-attr]
+        scales = [part.dtype.scale for part in decimals if isinstance(part.dtype, pl.Decimal)]
+        if len(scales) < sum(part.constant.value is not None for part in parts):  # type: ignore[union-attr]
+            return value
+        given = [None if part.constant.value is None else written(part.constant.value) for part in parts]  # type: ignore[union-attr, arg-type]
+        numbers = pl.Series(given, dtype=pl.Decimal(exact.MOST_DIGITS, max(scales, default=0)))
+        parts = None
+    else:
+        return value
+    return replace(value, expr=pl.lit(numbers).implode(), dtype=pl.List(numbers.dtype), parts=parts)
+
+
+def _single(value: Value) -> float | int | str | bool | None:
+    """A constant as the Float32 next to it; as it is where that would be 0 or infinite."""
+    number = value.constant.value if value.constant is not None else None
+    if not isinstance(number, (int, float)):
+        return number
+    with np.errstate(over="ignore"):
+        single = float(np.float32(number))
+    return single if math.isfinite(single) and (single or not number) else number
 
 
 def unknown(*values: Value) -> pl.Expr:
@@ -100,28 +168,26 @@ def _cannot_compare(node: Node, left: Value, right: Value, hint: str | None = No
     return Fault(TQLTypeError, f"cannot compare {describe(left.dtype)} with {describe(right.dtype)}", node.span, hint)
 
 
-def _operate(operator: str, a: pl.Expr, b: pl.Expr) -> pl.Expr:
-    match operator:
-        case "==":
-            return a == b
-        case "!=":
-            return a != b
-        case "<":
-            return a < b
-        case "<=":
-            return a <= b
-        case ">":
-            return a > b
-        case ">=":
-            return a >= b
-    raise AssertionError(operator)
-
-
 def _compare_numbers(operator: str, left: Value, right: Value) -> pl.Expr:
-    if not (is_fractional(left.dtype) or is_fractional(right.dtype)):
-        return _operate(operator, *_same_integers(left, right))
+    for value, other in ((left, right), (right, left)):
+        number = other.constant.value if other.constant is not None and value.constant is None else None
+        if isinstance(number, (int, float)) and number == number:  # noqa: PLR0124 - not NaN
+            if isinstance(value.dtype, pl.Float32):
+                number = _single(other)
+                left, right = (
+                    replace(each, expr=pl.lit(number, dtype=pl.Float64)) if each is other else each
+                    for each in (left, right)
+                )
+            elif not (value.dtype.is_float() or is_bool(value.dtype)):
+                mirrored = operator if value is left else _MIRROR.get(operator, operator)
+                return exact.against(mirrored, value, number)
+    if not (left.dtype.is_float() or right.dtype.is_float()):
+        a, b = (_as_integer(each) for each in (left, right))
+        if a.dtype == b.dtype and a.dtype.is_integer():
+            return relate(operator, a.expr, b.expr)
+        return exact.compare(operator, exact.order_keys(a, b))
     a, b = left.expr.cast(pl.Float64), right.expr.cast(pl.Float64)
-    found = _operate(operator, a, b)
+    found = relate(operator, a, b)
     # Polars orders NaN as the largest number, equal to itself. Only where the side that this favours may hold NaN is
     # a guard needed; a constant never is NaN.
     favoured, guard, other = (right, b, left) if operator in ("<", "<=") else (left, a, right)
@@ -131,27 +197,6 @@ def _compare_numbers(operator: str, left: Value, right: Value) -> pl.Expr:
     return found | nan if operator == "!=" else found & ~nan
 
 
-def _same_integers(left: Value, right: Value) -> tuple[pl.Expr, pl.Expr]:
-    """Both sides in one integer type that holds every value of both; a constant takes its column's type if it fits."""
-    for value, other in ((left, right), (right, left)):
-        if value.constant is not None and other.constant is None and other.dtype.is_integer():
-            number = int(value.constant.value)  # type: ignore[arg-type]
-            if fits(number, other.dtype):
-                fitted = pl.lit(number, dtype=other.dtype)
-                return (fitted, other.expr) if value is left else (left.expr, fitted)
-    if left.dtype == right.dtype:
-        return left.expr, right.expr
-    target = pl.Int128 if is_wide(left.dtype) or is_wide(right.dtype) else pl.Int64
-    return left.expr.cast(target), right.expr.cast(target)
-
-
-def fits(number: int, dtype: DataType) -> bool:
-    """Whether an integer type holds a number."""
-    bits = int("".join(filter(str.isdigit, str(dtype))))
-    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if dtype.is_signed_integer() else (0, 2**bits - 1)
-    return bool(low <= number <= high)
-
-
 def _compare_text(operator: str, left: Value, right: Value) -> pl.Expr:
     if operator in ("==", "!="):
         for column, constant in ((left, right), (right, left)):
@@ -159,11 +204,11 @@ def _compare_text(operator: str, left: Value, right: Value) -> pl.Expr:
                 # The category is looked up once instead of turning the column into text; not inside lists (Polars 1).
                 word = str(constant.constant.value)
                 if not isinstance(column.dtype, pl.Enum):
-                    return _operate(operator, column.expr, pl.lit(word))
+                    return relate(operator, column.expr, pl.lit(word))
                 if word in column.dtype.categories:
-                    return _operate(operator, column.expr, pl.lit(word, dtype=column.dtype))
+                    return relate(operator, column.expr, pl.lit(word, dtype=column.dtype))
                 return column.expr.is_null() & NO_BOOL if operator == "==" else column.expr.is_not_null() | NO_BOOL
-    return _operate(operator, as_text(left), as_text(right))
+    return relate(operator, as_text(left), as_text(right))
 
 
 def as_text(value: Value) -> pl.Expr:
@@ -175,7 +220,7 @@ def _compare_temporal(operator: str, node: Node, left: Value, right: Value) -> p
     for moment, text in ((left, right), (right, left)):
         if is_temporal(moment.dtype) and text.constant is not None and isinstance(text.dtype, pl.String):
             mirrored = operator if moment is left else _MIRROR.get(operator, operator)
-            return _operate(mirrored, *_with_iso_text(node, moment, text))
+            return relate(mirrored, *_with_iso_text(node, moment, text))
     if not (is_temporal(left.dtype) and is_temporal(right.dtype)):
         text_column = is_text(left.dtype) or is_text(right.dtype)
         raise _cannot_compare(
@@ -187,16 +232,16 @@ def _compare_temporal(operator: str, node: Node, left: Value, right: Value) -> p
     if isinstance(a, days) and isinstance(b, days):
         if _zone(a) is None and _zone(b) is None:
             if a == b:
-                return _operate(operator, left.expr, right.expr)
-            return _operate(operator, left.expr.cast(pl.Datetime(unit)), right.expr.cast(pl.Datetime(unit)))
+                return relate(operator, left.expr, right.expr)
+            return relate(operator, left.expr.cast(pl.Datetime(unit)), right.expr.cast(pl.Datetime(unit)))
         if _zone(a) is None or _zone(b) is None:
             raise Fault(TQLTypeError, "cannot compare a time that has a zone with one that has none", node.span)
-        return _operate(operator, _instant(left.expr, unit), _instant(right.expr, unit))
+        return relate(operator, _instant(left.expr, unit), _instant(right.expr, unit))
     if type(a) is not type(b):
         raise _cannot_compare(node, left, right)
     if isinstance(a, pl.Duration) and a != b:
-        return _operate(operator, left.expr.cast(pl.Duration(unit)), right.expr.cast(pl.Duration(unit)))
-    return _operate(operator, left.expr, right.expr)
+        return relate(operator, left.expr.cast(pl.Duration(unit)), right.expr.cast(pl.Duration(unit)))
+    return relate(operator, left.expr, right.expr)
 
 
 def _zone(dtype: DataType) -> str | None:

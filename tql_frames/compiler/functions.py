@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from tql_frames.compiler import axes, json_text, reductions, vectors
+from tql_frames.compiler import axes, exact, json_text, reductions, vectors
 from tql_frames.compiler.elementwise import flattened, lift, lists_where
 from tql_frames.compiler.membership import contains
 from tql_frames.compiler.operators import logic, number, truth
@@ -129,7 +129,10 @@ def _row_number(node: Node) -> Value:
 def _abs(node: Node, value: Value) -> Value:
     def rule(each: Value) -> Value:
         each = number(each, "abs")
-        return Value(node, each.expr.abs(), each.dtype)
+        if each.dtype.is_float():
+            return Value(node, each.expr.abs(), each.dtype)
+        found, scale = exact.unscaled(each)
+        return exact.like(each, exact.absolute(found), scale, node)
 
     return lift(rule, node, value)
 

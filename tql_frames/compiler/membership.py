@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import polars as pl
 
 from tql_frames.compiler import json_text
-from tql_frames.compiler.comparisons import NO_BOOL, as_text, compare, comparison, fits, unknown
+from tql_frames.compiler.comparisons import as_text, compare, comparison, unknown
 from tql_frames.compiler.elementwise import lift
+from tql_frames.compiler.exact import NO_BOOL, fits, is_beyond
 from tql_frames.compiler.types import (
     DataType,
     Value,
@@ -148,9 +149,12 @@ def contains(node: Node, container: Value, item: Value) -> Value:
     if element == item.dtype and not element.is_float():
         return Value(node, _holds(lists, element, item.expr, element), pl.Boolean())
     if is_number(element) and is_number(item.dtype):
-        if element.is_integer() and item.dtype.is_integer():
+        if all(each.is_integer() and not is_beyond(each) for each in (element, item.dtype)):
             whole = pl.Int128() if is_wide(element) or is_wide(item.dtype) else pl.Int64()
             return Value(node, _holds(lists, element, item.expr.cast(whole), whole), pl.Boolean())
+        if not (element.is_float() or item.dtype.is_float()):
+            equal = comparison("==", node, Value(node, lists, pl.List(element)), item).row_expr.list.any()
+            return Value(node, pl.when(item.expr.is_not_null()).then(equal), pl.Boolean())
         sought = item.expr.cast(pl.Float64)
         found = _holds(lists, element, sought, pl.Float64())
         return Value(node, pl.when(sought.is_nan() & found).then(False).otherwise(found), pl.Boolean())

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from tql_frames.compiler import json_text
+from tql_frames.compiler import exact, json_text
 from tql_frames.compiler.elementwise import element, elements, lift, rows, same_list
 from tql_frames.compiler.types import (
     ELEMENT,
@@ -23,12 +23,10 @@ from tql_frames.compiler.types import (
     inner,
     instance,
     is_bool,
-    is_fractional,
     is_nested,
     is_null,
     is_number,
     is_text,
-    is_wide,
     list_dtype,
 )
 from tql_frames.errors import Fault, TQLNameError, TQLTypeError, TQLUnsupportedError, did_you_mean
@@ -94,16 +92,22 @@ def _coded(value: Value) -> Value:
 
 
 def number(value: Value, verb: str) -> Value:
-    """A number wide enough to calculate with: whole numbers as Int64, all others as Float64; true is 1."""
+    """A number wide enough to calculate with: Int64 or Int128, Decimal, all others as Float64; true is 1."""
     value = json_text.as_number(value)
     dtype = value.dtype
     if is_null(dtype):
         return Value(value.node, value.expr.cast(pl.Int64), pl.Int64())
     if not (is_number(dtype) or is_bool(dtype)):
         raise Fault(TQLTypeError, f"{verb} needs numbers, not {describe(dtype)}", value.node.span)
-    target: DataType = pl.Float64() if is_fractional(dtype) or is_wide(dtype) else pl.Int64()
-    expr = value.expr if dtype == target else value.expr.cast(target)
-    return Value(value.node, expr, target, value.constant)
+    if dtype.is_float():
+        return Value(value.node, value.expr.cast(pl.Float64), pl.Float64(), value.constant)
+    if dtype.is_decimal():
+        return Value(value.node, value.expr, dtype)
+    return _of_whole(value.node, exact.whole(value), value.constant)
+
+
+def _of_whole(node: Node, found: exact.Whole, constant: Constant | None = None) -> Value:
+    return Value(node, found.expr, found.dtype, constant, bounds=found.bounds)
 
 
 def arithmetic(operator: str, node: Node, left: Value, right: Value) -> Value:
@@ -111,47 +115,68 @@ def arithmetic(operator: str, node: Node, left: Value, right: Value) -> Value:
 
     def rule(a: Value, b: Value) -> Value:
         a, b = number(a, operator), number(b, operator)
-        whole = a.dtype == b.dtype == pl.Int64() and operator != "/"
-        dtype: DataType = pl.Int64() if whole else pl.Float64()
-        dividend, divisor = a.expr.cast(dtype), b.expr.cast(dtype)
+        terms = _exact_terms(operator, a, b)
+        if terms is not None:
+            (first, second), scale = terms
+            found = exact.calculate(operator, first, second)
+            if scale is None:
+                return _of_whole(node, found)
+            return Value(node, exact.as_decimal(found.expr, scale), pl.Decimal(exact.MOST_DIGITS, scale))
+        dividend, divisor = a.expr.cast(pl.Float64), b.expr.cast(pl.Float64)
         if operator == "%":
-            return Value(node, (_whole_remainder if whole else _remainder)(dividend, divisor), dtype)
+            return Value(node, _remainder(dividend, divisor), pl.Float64())
         if operator == "/" and not any(isinstance(each, Column) for each in b.node.walk()):
             # Polars would multiply with the reciprocal of a divisor that is one for all rows: 7 / 10 is no
             # 0.7000000000000001. So it is made one a row; what is added is 0.
             divisor = divisor + dividend.is_null().cast(pl.Float64)
-        return Value(node, _calculate(operator, dividend, divisor), dtype)
+        return Value(node, exact.operate(operator, dividend, divisor), pl.Float64())
 
     def across(a: Value, b: Value) -> tuple[pl.Expr, pl.Expr]:
         if operator == "%":
             raise Fault(TQLUnsupportedError, "% takes one list and a constant, not two lists", node.span)
-        dtype = rule(element(a), element(b)).dtype
-        return _calculate(operator, rows(a, dtype), rows(b, dtype)), ELEMENT
+        terms = _exact_terms(operator, number(_inside(a), operator), number(_inside(b), operator))
+        if terms is None:
+            return exact.operate(operator, rows(a, pl.Float64()), rows(b, pl.Float64())), ELEMENT
+        (first, second), scale = terms
+        pairs = ((a, first), (b, second))
+        wide, real = (
+            [rows(replace(each, expr=term.expr.cast(dtype), dtype=dtype), dtype) for each, term in pairs]
+            for dtype in (pl.Int128(), pl.Float64())
+        )
+        lists, expr = exact.across(operator, first, second, (wide[0], wide[1]), (real[0], real[1]))
+        return lists, expr if scale is None else exact.as_decimal(expr, scale)
 
     return lift(rule, node, json_text.as_number(left), json_text.as_number(right), across=across)
 
 
-def _calculate(operator: str, a: pl.Expr, b: pl.Expr) -> pl.Expr:
-    match operator:
-        case "+":
-            return a + b
-        case "-":
-            return a - b
-        case "*":
-            return a * b
-        case "/":
-            return a / b
-    raise AssertionError(operator)
+def _inside(value: Value) -> Value:
+    """An elementwise value as a scalar that keeps what is known of a constant."""
+    return replace(element(value), constant=value.constant, bounds=value.bounds)
 
 
-def _whole_remainder(a: pl.Expr, b: pl.Expr) -> pl.Expr:
-    """Remainder with the sign of the dividend, as in C and SQL; Polars gives it that of the divisor."""
-    found = a % b
-    return found - b * ((found != 0) & ((found < 0) != (a < 0))).cast(pl.Int64)
+def _exact_terms(operator: str, a: Value, b: Value) -> tuple[tuple[exact.Whole, exact.Whole], int | None] | None:
+    """Two numbers as whole numbers, and the decimal places of their result where it is a decimal.
+
+    None where the result is a Float64: of `/`, beside a float that is no constant, and beyond 38 decimal places.
+    """
+    if operator == "/":
+        return None
+    decimal = a.dtype.is_decimal() or b.dtype.is_decimal()
+    if decimal:
+        a, b = exact.as_written(a), exact.as_written(b)
+    if a.dtype.is_float() or b.dtype.is_float():
+        return None
+    (first, places), (second, others) = exact.unscaled(a), exact.unscaled(b)
+    if not decimal:
+        return (first, second), None
+    if operator == "*":
+        return ((first, second), places + others) if places + others <= exact.MOST_DIGITS else None
+    scale = max(places, others)
+    return (exact.rescaled(first, scale - places), exact.rescaled(second, scale - others)), scale
 
 
 def _remainder(a: pl.Expr, b: pl.Expr) -> pl.Expr:
-    """The same of fractions, by NumPy: Polars calculates it from a rounded quotient."""
+    """The remainder of fractions, by NumPy: Polars calculates it from a rounded quotient."""
     known = a.is_not_null() & b.is_not_null()
     found = pl.struct(a=a, b=b).map_batches(_fmod, return_dtype=pl.Float64(), is_elementwise=True)
     return pl.when(known).then(found)
@@ -165,16 +190,19 @@ def _fmod(pairs: pl.Series) -> pl.Series:
 
 def negative(node: Node, operand: Value) -> Value:
     """`-operand`; a constant stays a constant, so that `-1` fits where a literal is wanted."""
-    if operand.constant is not None and type(operand.constant.value) in (int, float):
-        value = -operand.constant.value  # type: ignore[operator]
-        if isinstance(value, float):
-            return Value(node, pl.lit(value), pl.Float64(), Constant(value))
-        if value >= -(2**63):
-            return Value(node, pl.lit(value, dtype=pl.Int64), pl.Int64(), Constant(value))
+    constant = operand.constant.value if operand.constant is not None else None
+    if isinstance(constant, float):
+        return Value(node, pl.lit(float(-constant)), pl.Float64(), Constant(-constant))
+    if type(constant) is int:
+        dtype: DataType = pl.Int64() if exact.fits(-constant, pl.Int64()) else pl.Int128()
+        return Value(node, pl.lit(-constant, dtype=dtype), dtype, Constant(-constant))
 
     def rule(value: Value) -> Value:
         value = number(value, "-")
-        return Value(node, -value.expr, value.dtype)
+        if value.dtype.is_float():
+            return Value(node, -value.expr, value.dtype)
+        found, scale = exact.unscaled(value)
+        return exact.like(value, exact.negative(found), scale, node)
 
     return lift(rule, node, operand)
 

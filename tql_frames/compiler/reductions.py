@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import polars as pl
 
-from tql_frames.compiler import json_text
+from tql_frames.compiler import exact, json_text
 from tql_frames.compiler.elementwise import element, elements
 from tql_frames.compiler.operators import number
 from tql_frames.compiler.types import (
@@ -24,6 +24,7 @@ from tql_frames.compiler.types import (
     is_number,
     is_temporal,
     is_text,
+    is_wide,
 )
 from tql_frames.errors import Fault, TQLTypeError
 from tql_frames.language.tree import Node
@@ -46,12 +47,17 @@ def average(node: Node, value: Value) -> Value:
 
 
 def product(node: Node, value: Value) -> Value:
-    """`prod(x)`: 1 of an empty list."""
+    """`prod(x)`: 1 of an empty list; Float64 of decimals."""
 
-    def fold(lists: pl.Expr, _: DataType) -> pl.Expr:
-        return lists.list.eval(pl.element().product()).list.first()
+    def fold(lists: pl.Expr, dtype: DataType) -> pl.Expr:
+        elements = pl.element()
+        found = elements.product() if dtype.is_float() else exact.product(elements, dtype)
+        return lists.list.eval(found).list.first()
 
-    return _of_numbers("prod", node, value, lambda each: each, fold)
+    def term(each: Value) -> Value:
+        return _fractional(each) if each.dtype.is_decimal() else each
+
+    return _of_numbers("prod", node, value, term, fold)
 
 
 def l1_norm(node: Node, value: Value) -> Value:
@@ -103,19 +109,27 @@ def nonzero(node: Node, value: Value) -> Value:
 
 
 def sums(lists: pl.Expr, dtype: DataType) -> pl.Expr:
-    """The sum of each list of numbers of a type, 0 of an empty one."""
+    """The sum of each list of numbers of a type, 0 of an empty one; null beyond the type."""
     # Polars 2.1 sums an empty list of floats to -0.0, and takes `+ 0.0` for nothing.
-    return lists.list.sum().replace(-0.0, 0.0) if dtype.is_float() else lists.list.sum()
+    return lists.list.sum().replace(-0.0, 0.0) if dtype.is_float() else exact.total(lists, dtype)
 
 
 def _of_numbers(name: str, node: Node, value: Value, term: Callable[[Value], Value], fold: Fold) -> Value:
     """`fold(lists of term(element))`; of a scalar `term(scalar)`."""
     value = elements(json_text.as_number(value))
+    narrow = value.dtype.is_integer() and not is_wide(value.dtype) and value.dtype not in (pl.Int64, pl.UInt64)
+    if narrow and fold is sums:  # which no list is long enough to leave
+
+        def fold(lists: pl.Expr, _: DataType) -> pl.Expr:
+            return lists.list.sum()
+
     each = term(number(element(value), name))
     if value.base is None:
         return Value(node, each.expr, each.dtype)
     lists = Value(node, each.expr, each.dtype, base=value.base).row_expr
-    return Value(node, fold(lists, each.dtype), each.dtype)
+    found = fold(lists, each.dtype)
+    dtype = pl.Decimal(exact.MOST_DIGITS, each.dtype.scale) if isinstance(each.dtype, pl.Decimal) else each.dtype
+    return Value(node, found, dtype)
 
 
 def _fractional(value: Value) -> Value:

@@ -68,6 +68,7 @@ class Value:
         size: of an elementwise value the elements of each list: their number where every row has as many, else its
             expression.
         nested: where `base` is a list of lists without its inner dimensions, that list with them.
+        bounds: of whole numbers that were calculated, the least and the greatest there can be.
         json: set when the value is read from JSON; `expr` is its text then, and `json_text` finds its other kinds.
     """
 
@@ -82,6 +83,7 @@ class Value:
     size: int | pl.Expr | None = None
     nested: Nested | None = None
     json: Json | None = None
+    bounds: tuple[int, int] | None = None
 
     def at(self, node: Node) -> Value:
         """The same value, blamed on another node."""

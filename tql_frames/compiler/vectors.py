@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from tql_frames.compiler import json_text
+from tql_frames.compiler import exact, json_text
 from tql_frames.compiler.comparisons import comparison
 from tql_frames.compiler.elementwise import element, elements, list_of
 from tql_frames.compiler.operators import arithmetic, number
@@ -21,7 +21,6 @@ from tql_frames.compiler.types import (
     Value,
     inner,
     is_bool,
-    is_fractional,
     is_nested,
     is_null,
     is_number,
@@ -35,7 +34,7 @@ from tql_frames.language.tree import Array, Node
 def array(node: Node, items: Sequence[Value]) -> Value:
     """`ARRAY[items]`: a list of numbers, of texts or of conditions, or of such rows of one length.
 
-    Numbers are Float64 where one of them is, else Int64.
+    Numbers are Float64 where one of them is, else Decimal where one is, else Int64, or Int128 where that is needed.
     """
     if any(isinstance(item.node, Array) for item in items):
         dtype: DataType = _row_dtype(items)
@@ -72,9 +71,19 @@ def _item_dtype(items: Sequence[Value]) -> DataType:
         if not kind(item.dtype):
             raise Fault(TQLTypeError, f"an array does not mix {first.words} and {item.words}", item.node.span)
     if kind is is_number:
-        fractional = any(is_fractional(item.dtype) or is_wide(item.dtype) for item in given)
-        return pl.Float64() if fractional else pl.Int64()
+        return _number_dtype(given)
     return pl.String() if kind is is_text else pl.Boolean()
+
+
+def _number_dtype(items: Sequence[Value]) -> DataType:
+    if any(item.dtype.is_decimal() for item in items):
+        items = [exact.as_written(item) for item in items]
+    if any(item.dtype.is_float() for item in items):
+        return pl.Float64()
+    scales = [item.dtype.scale for item in items if isinstance(item.dtype, pl.Decimal)]
+    if scales:
+        return pl.Decimal(exact.MOST_DIGITS, max(scales))
+    return pl.Int128() if any(is_wide(item.dtype) for item in items) else pl.Int64()
 
 
 def _row_dtype(rows: Sequence[Value]) -> DataType:
@@ -91,6 +100,8 @@ def _as_part(item: Value, dtype: DataType) -> Value:
     if is_nested(dtype):
         parts = tuple(_as_part(part, inner(dtype)) for part in item.parts or ())
         return Value(item.node, item.expr.cast(dtype), dtype, parts=parts)
+    if dtype.is_decimal():
+        item = exact.as_written(item)
     expr = item.expr if item.dtype == dtype else item.expr.cast(dtype)
     constant = item.constant
     if constant is not None and isinstance(dtype, pl.Float64) and constant.value is not None:

@@ -83,6 +83,8 @@ def _constant(value: object, span: Span, number: int) -> Node:
         if not -(2**63) <= int(value) < 2**64:
             raise Fault(TQLTypeError, f"parameter {number} does not fit into 64 bits", span)
         return tree.Literal(int(value), span=span)
+    if isinstance(value, Decimal) and value.is_finite():
+        return tree.Literal(tree.Written.of(value), span=span)
     if isinstance(value, (Real, Decimal)):
         return tree.Literal(float(value), span=span)
     if isinstance(value, (dt.date, dt.time)):  # a datetime is a date

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -271,7 +272,7 @@ class _Builder(Transformer[Token, Node]):
         value = float(digits)
         if math.isinf(value):
             raise Fault(TQLSyntaxError, "the number is too large for a float", span)
-        return tree.Literal(value, span=span)
+        return tree.Literal(tree.Written.of(Decimal(digits)), span=span)
 
     def text(self, parts: Parts) -> Node:
         return tree.Literal(str(parts[0])[1:-1].replace("''", "'"), span=_span(parts))

@@ -6,8 +6,10 @@ It knows no grammar and no dataframe; what a node means is decided by the compil
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import FrozenInstanceError, dataclass, field, fields
+from decimal import Decimal
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
 from tql_frames.errors import Span
@@ -85,6 +87,36 @@ class Node:
         yield self
         for child in self.children():
             yield from child.walk()
+
+
+class Written(float):
+    """A fraction that was written with more digits than a float holds.
+
+    Attributes:
+        exact: the number as it was written.
+    """
+
+    exact: Decimal
+
+    @classmethod
+    def of(cls, exact: Decimal) -> float:
+        """The number as a float, which keeps its digits only where a float has fewer."""
+        number = float(exact)
+        if not math.isfinite(number) or Decimal(repr(number)) == exact:
+            return number
+        found = cls(number)
+        found.exact = exact
+        return found
+
+    def __neg__(self) -> float:
+        return Written.of(self.exact.copy_negate())
+
+
+def written(number: float) -> Decimal:
+    """A finite number as its text says it: 0.1 is a tenth, not the float next to it."""
+    if isinstance(number, Written):
+        return number.exact
+    return Decimal(number) if isinstance(number, int) else Decimal(repr(float(number)))
 
 
 @_node

@@ -42,6 +42,7 @@ from tql_frames.language.tree import (
     Subscript,
     Ungroup,
     WeightChoice,
+    Written,
     is_link,
 )
 
@@ -200,7 +201,7 @@ def _literal(value: int | float | str | bool | None) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
-    return repr(value)
+    return str(value.exact) if isinstance(value, Written) else repr(value)
 
 
 def _name(name: str) -> str:

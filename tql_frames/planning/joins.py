@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import polars as pl
 
-from tql_frames.compiler import operators
+from tql_frames.compiler import exact, operators
 from tql_frames.compiler.comparisons import compare
 from tql_frames.compiler.scope import Field, FieldScope, column
 from tql_frames.compiler.translate import RandomNumbers, Translator
-from tql_frames.compiler.types import DataType, Value, is_nested, is_null, is_number, is_text, is_wide
+from tql_frames.compiler.types import Value, is_nested, is_null, is_number, is_text
 from tql_frames.errors import Fault, TQLNameError, TQLTypeError, TQLUnsupportedError
 from tql_frames.language import tree
 from tql_frames.language.tree import Node
@@ -63,7 +63,7 @@ def _using(node: tree.Join, left: Relation, right: Relation, names: Names) -> tu
     for name in node.using:
         sought = tree.Column(name, span=node.span)
         a, b = (FieldScope(side.fields).field(sought) for side in (left, right))
-        pairs.append(_comparable(sought, *(Value(sought, column(each.key), each.known) for each in (a, b))))
+        pairs += _comparable(sought, *(Value(sought, column(each.key), each.known) for each in (a, b)))
         dtype = common_type(a.known, b.known)
         assert dtype is not None
         exprs[a.key] = pl.coalesce(column(a.key).cast(dtype), column(b.key).cast(dtype))
@@ -127,7 +127,7 @@ def _equalities(
             rest.append(condition)
             continue
         values = [Translator(scope, random).translate(operand) for scope, operand in zip(scopes, sides, strict=True)]
-        pairs.append(_comparable(condition, *values))
+        pairs += _comparable(condition, *values)
     return pairs, rest
 
 
@@ -148,25 +148,28 @@ def _side(node: Node, scopes: list[FieldScope]) -> int | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _comparable(node: Node, a: Value, b: Value) -> tuple[pl.Expr, pl.Expr]:
-    """Both sides in one type, so that equal values are found equal."""
+def _comparable(node: Node, a: Value, b: Value) -> list[tuple[pl.Expr, pl.Expr]]:
+    """Both sides in one type, so that equal values are found equal; a decimal may need two pairs."""
     compare("==", node, a, b)  # for its type errors
     a, b = _without_nan(a), _without_nan(b)
     if is_nested(a.row_dtype) or is_nested(b.row_dtype):
         raise Fault(TQLTypeError, "a JOIN compares single values, not lists", node.span)
     if is_null(a.dtype) or is_null(b.dtype):
         dtype = b.dtype if is_null(a.dtype) else a.dtype
-        return a.expr.cast(dtype), b.expr.cast(dtype)
+        return [(a.expr.cast(dtype), b.expr.cast(dtype))]
     if a.dtype == b.dtype:
-        return a.expr, b.expr
+        return [(a.expr, b.expr)]
     if is_text(a.dtype) and is_text(b.dtype):
-        return a.expr.cast(pl.String), b.expr.cast(pl.String)
+        return [(a.expr.cast(pl.String), b.expr.cast(pl.String))]
     if is_number(a.dtype) and is_number(b.dtype):
-        common: DataType = pl.Float64()
-        if a.dtype.is_integer() and b.dtype.is_integer():
-            # As text where no type of 64 bits holds both: Polars 1.30 joins keys of 128 bits wrongly.
-            common = pl.String() if is_wide(a.dtype) or is_wide(b.dtype) else pl.Int64()
-        return a.expr.cast(common), b.expr.cast(common)
+        if a.dtype.is_float() or b.dtype.is_float():
+            return [(a.expr.cast(pl.Float64), b.expr.cast(pl.Float64))]
+        # As text where no type of 64 bits holds both: Polars 1.30 joins keys of 128 bits wrongly.
+        keys = exact.order_keys(a, b)
+        return [
+            (x.expr, y.expr) if x.dtype == y.dtype == pl.Int64() else (x.expr.cast(pl.String), y.expr.cast(pl.String))
+            for x, y in keys
+        ]
     raise Fault(TQLUnsupportedError, f"a JOIN cannot compare {a.words} with {b.words}", node.span)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
+from tql_frames.compiler.exact import MOST_DIGITS, bounds_of
 from tql_frames.compiler.scope import Field, column, is_odd
 from tql_frames.compiler.types import DataType, Value, is_null, is_number, is_text
 from tql_frames.errors import TQLError, TQLTypeError
@@ -143,8 +144,21 @@ def common_type(a: DataType, b: DataType) -> DataType | None:
         return pl.String()
     if not (is_null(a) or is_null(b) or (is_number(a) and is_number(b))):
         return None
+    if is_number(a) and is_number(b) and not (a.is_float() or b.is_float()):
+        return _exact_type(a, b)
     empty = [pl.DataFrame(schema={"": dtype}) for dtype in (a, b)]
     return pl.concat(empty, how="vertical_relaxed").schema[""]
+
+
+def _exact_type(a: DataType, b: DataType) -> DataType | None:
+    """The type that holds two integer or Decimal types; None where there is none."""
+    scales = [each.scale for each in (a, b) if isinstance(each, pl.Decimal)]
+    if scales:
+        return pl.Decimal(MOST_DIGITS, max(scales))
+    (low, high), (least, most) = bounds_of(a), bounds_of(b)
+    low, high = min(low, least), max(high, most)
+    kinds = (a, b, pl.Int16(), pl.Int32(), pl.Int64(), pl.Int128())
+    return next((kind for kind in kinds if bounds_of(kind)[0] <= low and high <= bounds_of(kind)[1]), None)
 
 
 def whole(

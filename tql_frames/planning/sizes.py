@@ -49,7 +49,7 @@ def size_of(node: tree.Limit | None, clause: str) -> Size:
     number = _number(node.count)
     if number is None or not 0 <= number < float("inf"):
         raise Fault(TQLTypeError, f"{clause} takes a number of percent, at least 0", node.count.span)
-    return Size(share=Fraction(str(number)).limit_denominator(10**7) / 100)
+    return Size(share=Fraction(tree.written(number)) / 100)
 
 
 def count_of(node: Node, clause: str, least: int = 0) -> int:
@@ -68,14 +68,28 @@ def cut(relation: Relation, size: Size, offset: int) -> Relation:
     """The rows behind the first `offset`, so many; a share is of all rows."""
     plan = relation.plan
     if size.share is not None:
-        share = min(size.share, Fraction(1))
-        rows_let_through = pl.len().cast(pl.Int64) * share.numerator // share.denominator
+        share = _simpler(min(size.share, Fraction(1)))
+        work = pl.Int64 if share.denominator < 2**15 else pl.Int128
+        top, bottom = (pl.lit(each, dtype=work) for each in (share.numerator, share.denominator))
+        rows_let_through = (pl.len().cast(work) * top // bottom).cast(pl.Int64)
         number = pl.int_range(pl.len())
         plan = plan.filter((number >= offset) & (number < offset + rows_let_through))
     elif offset or size.rows is not None:
         rows = size.rows if size.rows is None or size.rows < _longest() else None
         plan = plan.slice(offset, rows)
     return relation.with_plan(plan)
+
+
+def _simpler(share: Fraction) -> Fraction:
+    """The greatest fraction that is no greater, of a denominator that counts rows: of so many rows it is as many."""
+    found = share.limit_denominator(_MOST_ROWS)
+    if found <= share:
+        return found
+    # The neighbour below: p / q and a / b with p * b - a * q = 1, of the greatest b.
+    p, q = found.numerator, found.denominator
+    b = pow(p, -1, q) if q > 1 else 1
+    b += (_MOST_ROWS - b) // q * q
+    return Fraction(p * b - 1, q * b)
 
 
 @cache
@@ -93,6 +107,6 @@ def _longest() -> int:
 
 
 def _number(node: Node) -> float | int | None:
-    if isinstance(node, tree.Literal) and type(node.value) in (int, float):
+    if isinstance(node, tree.Literal) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
         return node.value  # type: ignore[return-value]
     return None

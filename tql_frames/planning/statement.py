@@ -32,7 +32,16 @@ from tql_frames.planning import grouping
 from tql_frames.planning.combinations import combine
 from tql_frames.planning.joins import join
 from tql_frames.planning.ordering import sort
-from tql_frames.planning.outputs import Output, aliases_of, computed, distinct, needed, outputs_of, parts_of_groups, projected
+from tql_frames.planning.outputs import (
+    Output,
+    aliases_of,
+    computed,
+    distinct,
+    needed,
+    outputs_of,
+    parts_of_groups,
+    projected,
+)
 from tql_frames.planning.relation import Names, Relation, Scan, added, from_scan, kept
 from tql_frames.planning.sizes import Size, count_of, cut, size_of
 
