@@ -104,7 +104,7 @@ def test_rows_without_labels_keep_a_weight() -> None:
     frame = pl.DataFrame({"tags": [["a"], ["a"], ["a", "b"], [], None]})
     balance = frame.tql.balance("tags")
     assert (frame.tql.weights(balance.sampler) > 0).all()
-    assert balance.labels["label"].to_list() == ["a", "b"]
+    assert balance.labels["label"].to_list() == ["a", None, "b"]
 
 
 def test_columns_and_labels_of_odd_names() -> None:

@@ -13,11 +13,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from tql_frames.language import on_one_line
+
 ROWS = 300  # that the HTML shows; of more, half of this from both ends
 
 Cell = str | float | None
 
-_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # in text they would end the line, or move the cursor
+_ZERO = re.compile(r"[+-](?=0(\.0*)?%?$)")  # the sign of what is rounded to nothing
 
 # Every rule begins with the class, lest it reaches other tables of the page; twice, lest the page's rules win.
 # The names that begin with --jp and --vscode are the colours of JupyterLab, Notebook and VS Code.
@@ -51,6 +53,7 @@ class Column:
         form: of its numbers, as `format` takes it; without one, cells are text.
         bar: colour of a bar under each number, for shares: the greatest number with a bar has the longest; None for no
             bars.
+        none: what stands for null in a column of text.
 
     Example:
         >>> share = Column("share of rows", ".2%")
@@ -61,12 +64,15 @@ class Column:
     title: str
     form: str = ""
     bar: str | None = None
+    none: str = "null"
 
     def text(self, cell: Cell) -> str:
         """What stands in a cell: null in a column of text, a dash for a number that there is not."""
         if cell is None:
-            return "-" if self.form else "null"
-        return "-" if isinstance(cell, float) and math.isnan(cell) else format(cell, self.form)
+            return "-" if self.form else self.none
+        if isinstance(cell, float) and math.isnan(cell):
+            return "-"
+        return _ZERO.sub("", format(cell, self.form)) if self.form else format(cell)
 
 
 def html_table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> str:
@@ -109,7 +115,7 @@ def text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         PA    1,200
         AP        3
     """
-    lines = [[_BREAKS.sub(" ", cell) for cell in row] for row in (header, *rows)]
+    lines = [list(map(on_one_line, row)) for row in (header, *rows)]
     widths = [max(map(_width, cells)) for cells in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(
