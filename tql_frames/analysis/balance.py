@@ -86,8 +86,8 @@ class Balance:
         return report_on(population, self._by, lambda rows: rows, replace=True, pandas=pandas)
 
     def plot(self, *, log: bool = False) -> Any:
-        """Bars of raw and expected counts of each label; see `Report.plot`."""
-        return self.report.plot(log=log)
+        """Draw bars of raw, wanted and expected counts of each label; see `Report.plot`."""
+        return self.report.plot_beside(dict(self._table.select("label", "target").iter_rows()), log=log)
 
     def to_dict(self) -> dict[str, Plain]:
         """Return the sampler, its price and its labels as values that `json.dumps` writes.

@@ -28,20 +28,21 @@ _STYLE = """\
 .tql-table.tql-table figcaption{margin:0 0 .4em;font-weight:600;text-align:left;color:inherit}
 .tql-table.tql-table div{display:inline-block;max-width:100%;max-height:34em;overflow:auto}
 .tql-table.tql-table table{margin:0;border-collapse:collapse;table-layout:auto;font-variant-numeric:tabular-nums}
-.tql-table.tql-table :is(th,td){padding:.3em .8em .4em;border:0;text-align:right;vertical-align:baseline;\
+.tql-table.tql-table :is(th,td){padding:.3em .5em .4em;border:0;text-align:right;vertical-align:baseline;\
 white-space:nowrap;color:inherit;background:none}
-.tql-table.tql-table thead th{position:sticky;top:0;z-index:1;font-weight:600;\
+.tql-table.tql-table thead th{white-space:normal;vertical-align:bottom;position:sticky;top:0;z-index:1;font-weight:600;\
 background:var(--jp-layout-color0,var(--vscode-editor-background,Canvas));box-shadow:inset 0 -1px currentColor}
-.tql-table.tql-table :is(th,td):first-child{max-width:24em;overflow:hidden;text-overflow:ellipsis;text-align:left;\
+.tql-table.tql-table :is(th,td):first-child{max-width:clamp(9em,20vw,24em);overflow:hidden;text-overflow:ellipsis;text-align:left;\
 font-weight:400}
 .tql-table.tql-table thead th:first-child{font-weight:600}
 .tql-table.tql-table tbody tr:nth-child(even){background:rgba(128,128,128,.1)}
 .tql-table.tql-table tbody tr:nth-child(odd){background:none}
 .tql-table.tql-table tbody tr:hover{background:rgba(128,128,128,.25)}
 .tql-table.tql-table td{position:relative;min-width:3em}
-.tql-table.tql-table td.tql-bar{min-width:7em}
-.tql-table.tql-table b{position:absolute;left:.8em;bottom:.1em;height:3px;min-width:1px}
-.tql-table.tql-table i{opacity:.7}"""
+.tql-table.tql-table td.tql-bar{min-width:5em}
+.tql-table.tql-table b{position:absolute;font-size:.7em;left:.7em;bottom:.14em;height:3px;min-width:1px}
+.tql-table.tql-table i{opacity:.7}
+.tql-table.tql-table div{@media print{max-height:none;overflow:visible}}"""
 
 
 @dataclass(frozen=True, slots=True)
