@@ -131,6 +131,9 @@ class Balance:
         ]
         if price.zero_rows:
             sentences.append(f"{price.zero_rows:,} rows have weight 0 and are never drawn")
+        if price.faint_rows > price.zero_rows:
+            faint = price.faint_rows - price.zero_rows
+            sentences.append(f"{faint:,} rows weigh less than a hundredth of the mean weight")
         off = self._table.filter(pl.col("reason").is_not_null())
         return sentences + [f"{NO_LABEL if row[0] is None else row[0]}: {row[1]}" for row in off.select("label", "reason").iter_rows()]
 
@@ -159,7 +162,7 @@ def balance_on(
     targets = _targets(asked, keys, before, uniform=shares is None)
     _check_number(by, dtype, targets)
     items = [*counted.items(by, dtype), *map(condition_item, conditions)]
-    solution = balance_sets(sets, items, targets, max_weight=max_weight, method=method)
+    solution = balance_sets(sets, items, targets, max_weight=max_weight, method=method, at_least_cost=True)
     none = values.index(None) if None in values else None
     if shares is not None and none is not None and none not in asked and any(solution.reasons):
         free = [None if place == none else each for place, each in enumerate(targets)]
