@@ -65,7 +65,7 @@ def test_rows_without_a_label_get_the_share_asked_for(method: str, share: float)
 def test_rows_without_a_label_make_room_where_named_shares_need_it() -> None:
     balance = TAGS.tql.balance("t", {"a": 0.8})
     row = balance.labels.filter(pl.col("label").is_null()).row(0, named=True)
-    assert share_of(TAGS, balance.sampler, pl.col("t").list.contains("a").fill_null(False)) == pytest.approx(0.8, 0.01)  # noqa: FBT003
+    assert share_of(TAGS, balance.sampler, pl.col("t").list.contains("a").fill_null(False)) == pytest.approx(0.8, 0.01)
     assert row["target"] is None and row["expected_share"] < 0.2
     kept = TAGS.tql.balance("t", {"a": 0.3})
     assert share_of(TAGS, kept.sampler, NONE) == pytest.approx(0.4, rel=0.005)
@@ -127,7 +127,7 @@ class Grade(enum.IntEnum):
     LOW = 1
 
 
-class Text(str, enum.Enum):
+class Text(enum.StrEnum):
     CROSS = "x"
 
 
@@ -203,7 +203,11 @@ def test_a_label_is_found_however_it_is_written(values: pl.Series, key: Any, lab
 @pytest.mark.parametrize(
     ("values", "key", "message"),
     [
-        ([0, 1], "7", "'7' is no label of column 'x', and as a condition it names no column\n  its labels are whole numb"),
+        (
+            [0, 1],
+            "7",
+            "'7' is no label of column 'x', and as a condition it names no column\n  its labels are whole numb",
+        ),
         ([0, 1], 7, "7 is no label of column 'x'\n  its labels are whole numbers: 1, 0"),
         ([0, 1], "true", "'true' is no label of column 'x', and as a condition it names no column"),
         ([0, 1], "1 > 0", "'1 > 0' is no label of column 'x', and as a condition it names no column"),

@@ -157,8 +157,7 @@ def test_of_many_labels_those_are_shown_whose_bars_change_most(column: str, log:
     other = [row - (60 if place % 3 == 0 else 50 if log and place > 61 else 1) for place, row in enumerate(rows)]
     table = pl.DataFrame({"label": [f"l{place}" for place in range(100)], "rows": rows, column: other})
     change = [
-        abs(math.log1p(new) - math.log1p(row)) if log else abs(new - row)
-        for row, new in zip(rows, other, strict=True)
+        abs(math.log1p(new) - math.log1p(row)) if log else abs(new - row) for row, new in zip(rows, other, strict=True)
     ]
     first = sorted(sorted(range(100), key=lambda place: -change[place])[:40])
     chart = chart_of(table, log=log).to_dict()

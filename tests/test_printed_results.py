@@ -224,7 +224,9 @@ def test_labels_that_are_numbers_or_dates_are_drawn_in_their_order(values: pl.Se
 def test_a_label_that_is_not_a_number_is_a_label(values: list[Any]) -> None:
     frame = pl.DataFrame({"f": values})
     table = frame.tql.report(by="f").labels
-    assert table.filter(pl.col("label").is_nan())["rows"].to_list() == [sum(str(v).strip("[]") == "nan" for v in values)]
+    assert table.filter(pl.col("label").is_nan())["rows"].to_list() == [
+        sum(str(v).strip("[]") == "nan" for v in values)
+    ]
     assert frame.tql.balance("f").labels["rows"].sum() == 3
 
 

@@ -24,6 +24,7 @@ class Explanation(str):
     __slots__ = ()
 
     def __new__(cls, text: str) -> Explanation:
+        """Keep the lines of a text."""
         return super().__new__(cls, on_lines(text))
 
     def __repr__(self) -> str:

@@ -128,6 +128,7 @@ class Balance:
         sentences = [
             f"effective sample size (Kish): {price.effective_rows:,.0f} rows of equal weight, {part:.1%} of all",
             f"in a sample as long as the table a row comes {price.smallest:.2g} to {price.greatest:.3g} times",
+            "the shares hold for draws with replacement; without it they approach the table's own as the sample grows",
         ]
         if price.zero_rows:
             sentences.append(f"{price.zero_rows:,} rows have weight 0 and are never drawn")
@@ -135,7 +136,9 @@ class Balance:
             faint = price.faint_rows - price.zero_rows
             sentences.append(f"{faint:,} rows weigh less than a hundredth of the mean weight")
         off = self._table.filter(pl.col("reason").is_not_null())
-        return sentences + [f"{NO_LABEL if row[0] is None else row[0]}: {row[1]}" for row in off.select("label", "reason").iter_rows()]
+        return sentences + [
+            f"{NO_LABEL if row[0] is None else row[0]}: {row[1]}" for row in off.select("label", "reason").iter_rows()
+        ]
 
 
 def balance_on(

@@ -32,8 +32,8 @@ _STYLE = """\
 white-space:nowrap;color:inherit;background:none}
 .tql-table.tql-table thead th{white-space:normal;vertical-align:bottom;position:sticky;top:0;z-index:1;font-weight:600;\
 background:var(--jp-layout-color0,var(--vscode-editor-background,Canvas));box-shadow:inset 0 -1px currentColor}
-.tql-table.tql-table :is(th,td):first-child{max-width:clamp(9em,20vw,24em);overflow:hidden;text-overflow:ellipsis;text-align:left;\
-font-weight:400}
+.tql-table.tql-table :is(th,td):first-child{max-width:clamp(9em,20vw,24em);overflow:hidden;text-overflow:ellipsis;\
+text-align:left;font-weight:400}
 .tql-table.tql-table thead th:first-child{font-weight:600}
 .tql-table.tql-table tbody tr:nth-child(even){background:rgba(128,128,128,.1)}
 .tql-table.tql-table tbody tr:nth-child(odd){background:none}

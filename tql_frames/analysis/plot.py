@@ -22,6 +22,7 @@ from tql_frames.language import on_one_line
 # blue-blind eyes: no two nearer than 30 in CIELAB, as Machado et al. (2009) simulate them.
 COLOURS = {"raw": "#8a8a8a", "expected": "#d1720a", "drawn": "#3b6fd6"}
 TARGET = "#b040e8"  # of what is wanted, which does not stand beside what was drawn
+_FORMS = {"target": ",.1f", "expected": ",.1f"}  # of counts that need not be whole
 LABELS = 40  # that a chart shows; of more those that change most
 
 # Of text. A chart does not know its page, nor when that turns dark: this has 3.9:1 against each of the three grounds;
@@ -92,7 +93,10 @@ def bar_chart(table: pl.DataFrame, *, title: str, label_title: str, none: str = 
             ),
             tooltip=[
                 alt.Tooltip("label:N", title=label_title),
-                *(alt.Tooltip(f"{name}:Q", format=",.1f" if name in ("target", "expected") else ",d") for name in series),
+                *(
+                    alt.Tooltip(f"{name}:Q", format=",.1f" if name in ("target", "expected") else ",d")
+                    for name in series
+                ),
             ],
         )
         .properties(

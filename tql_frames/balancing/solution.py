@@ -1,7 +1,7 @@
 """From label sets and wanted shares to a sampler and what it brings: the steps in order.
 
-The numbers are found in `level`, `raking` and `added`, made short in `formula`, written in `wording`, judged in `verdict`. Sets
-are counted by the caller.
+The numbers are found in `level`, `raking` and `added`, made short in `formula`, written in `wording`, judged in
+`verdict`. Sets are counted by the caller.
 """
 
 from __future__ import annotations
