@@ -32,6 +32,7 @@ class Case:
 _STANDARD = "Columns: UInt8 label (15, the commonest 54 %, the rarest 0.2 %), Float64, Int64. Five arms."
 _DEEPLAKE_ROWS = 1_000_000  # to load ten million into Deep Lake takes a minute, and a sample of them half of one
 _SMALL_ROWS, _SMALL_CALLS = 1_000, 200
+_BALANCED = 20_000  # rows; more of them only take longer to count
 _LOADED, _BATCHED = 1_000_000, 100_096  # rows of the table that is trained on, and of an epoch: 391 batches of 256
 
 
@@ -238,5 +239,15 @@ def cases(rows: int) -> tuple[Case, ...]:
                 ),
             ),
             "At most a million rows, since Deep Lake takes a minute to load ten.",
+        ),
+        Case(
+            "balance",
+            "Weights for equal shares of 1,000 labels",
+            Job("labels", min(rows, _BALANCED), 0),
+            (
+                Entry("tql-frames: `df.tql.balance(by)`, one label a row", "ours_balance:one_each"),
+                Entry("the same, lists of one to three labels", "ours_balance:lists"),
+            ),
+            "20,000 rows; no other library finds such weights. The time is to stay below 2 seconds.",
         ),
     )

@@ -104,7 +104,7 @@ def test_rows_without_labels_keep_a_weight() -> None:
     frame = pl.DataFrame({"tags": [["a"], ["a"], ["a", "b"], [], None]})
     balance = frame.tql.balance("tags")
     assert (frame.tql.weights(balance.sampler) > 0).all()
-    assert balance.labels["label"].to_list() == ["a", "b"]
+    assert balance.labels["label"].to_list() == ["a", None, "b"]
 
 
 def test_columns_and_labels_of_odd_names() -> None:
@@ -192,3 +192,16 @@ def test_names_of_labels_come_before_conditions() -> None:
 def test_html_is_escaped() -> None:
     frame = pl.DataFrame({"v": ["<script>alert(1)</script>", "b"]})
     assert "<script>" not in frame.tql.balance("v")._repr_html_()
+
+
+@pytest.mark.fault("E15")
+@pytest.mark.parametrize("options", [{"max_weight": 1.2}, {"target": {"a\nb": 0.0}}, {}])
+def test_a_label_of_several_lines_stays_the_label(options: dict[str, Any]) -> None:
+    labels = ["a\nb", "it's\n  'x'", 'say "\n"', *(f"l{place}\n" for place in range(45))]
+    frame = pl.DataFrame({"x": [[label, "all"] for label in labels] * 2 + [["a\nb"]]})
+    balance = frame.tql.balance("x", **options)
+    weights = frame.tql.weights(balance.sampler)
+    table = dict(balance.labels.select("label", "expected_share").iter_rows())
+    for label in labels[:4]:
+        share = weights.filter(frame["x"].list.contains(label)).sum() / weights.sum()
+        assert table[label] == pytest.approx(share, abs=1e-12)

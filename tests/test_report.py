@@ -383,7 +383,7 @@ def test_plot_of_a_view() -> None:
     view = XRAYS.tql.view(f"max_weight({TEXT})", 1000, seed=2)
     chart = view.plot("findings").to_dict()
     assert chart["data"]["values"][0].keys() == {"label", "raw", "expected", "drawn"}
-    assert "raw as in 1,000 rows" in str(chart["title"])
+    assert "raw, scaled to 1,000 rows" in str(chart["title"])
     assert chart["data"]["values"][0]["raw"] == pytest.approx(1000 * 60412 / 112120)
 
 

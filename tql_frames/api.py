@@ -293,9 +293,11 @@ def balance(
     Args:
         frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame. The plan of a LazyFrame is run, and not held.
         by: the column of labels, or of lists of them.
-        target: `"uniform"` for the same share of draws for all labels, at the level that costs least; or the share of
-            draws, from 0 to 1, that is to show a label or meet a condition, by label or by TQL text. What is not named
-            moves as little as it can. Null is a label only where it is named.
+        target: `"uniform"` for the same share of draws for all labels, the one at which raking has the greatest
+            effective sample size; or the share of draws, from 0 to 1, that is to show a label or meet a condition, by
+            label or by TQL text. What is not named moves as little as it can. A label may be written as another type:
+            `"1"` for 1, `"2024-05-01"` for a date. None stands for the rows without a label (null, or an empty list),
+            which keep their share unless they are named, or the named shares leave no room for it.
         keep: labels and conditions whose share is to stay that of the table.
         max_weight: how often, at most, a row may be expected in a sample as long as the table: the greatest weight,
             where the mean is 1.
@@ -309,7 +311,8 @@ def balance(
         sampler does to every label. It prints as text and is a table in notebooks.
 
     Raises:
-        TQLError: a name that is neither a label nor a condition, shares that are none, or no row is left to draw.
+        TQLError: a name that is neither a label nor a condition, shares that are none, more than 2,000 labels that
+            have a share to reach, or no row is left to draw.
 
     Example:
         >>> df = pl.DataFrame({"tags": [["a"], ["a"], ["a"], ["a", "b"], ["b"], ["c"]]})

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tql_frames.compiler import CompiledSampler
 from tql_frames.frames import Adapter
-from tql_frames.language import tree, unparse
+from tql_frames.language import on_lines, on_one_line, tree, unparse
 from tql_frames.language.tree import Node
 from tql_frames.querying import Query
 from tql_frames.weighing import Weigher
@@ -19,9 +19,13 @@ _WIDTH = 60  # characters of an arm that the table shows
 
 
 class Explanation(str):
-    """Text that shows itself as it is at a prompt or in a notebook, line by line."""
+    """Text that shows itself as it is at a prompt or in a notebook, line by line, without control characters."""
 
     __slots__ = ()
+
+    def __new__(cls, text: str) -> Explanation:
+        """Keep the lines of a text."""
+        return super().__new__(cls, on_lines(text))
 
     def __repr__(self) -> str:
         return str(self)
@@ -56,8 +60,8 @@ def explain_statement(query: Query) -> Explanation:
 def draw_tree(node: Node) -> list[str]:
     """Lines that draw a tree: a weight choice with its arms, an expression on one line."""
     if not isinstance(node, tree.WeightChoice):
-        return [unparse(node)]
-    arms = [unparse(arm) for arm in node.arms]
+        return [on_one_line(unparse(node))]
+    arms = [on_one_line(unparse(arm)) for arm in node.arms]
     return [node.name, *(f"├─ {arm}" for arm in arms[:-1]), f"└─ {arms[-1]}"]
 
 
@@ -70,7 +74,7 @@ def _arm_table(sampler: CompiledSampler, conditions: pl.DataFrame, weights: NDAr
         count = int(np.count_nonzero(matched))
         expected = f"{weights[matched].sum() / total:.2%}" if total > 0 else "-"
         share = f"{count / len(matched):.2%}" if len(matched) else "-"
-        text = " ".join(arm.text.split())
+        text = " ".join(on_one_line(arm.text).split())
         rows.append((text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…", f"{count:,}", share, expected))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     return "\n".join(

@@ -6,7 +6,7 @@ The table is counted in `cells`; the weights are found, rounded and written in t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from html import escape
 from numbers import Real
@@ -20,17 +20,32 @@ from tql_frames.analysis.arms import Arms
 from tql_frames.analysis.cells import Cells, count_cells
 from tql_frames.analysis.labels import Labels
 from tql_frames.analysis.markup import Column
+from tql_frames.analysis.naming import Naming
+from tql_frames.analysis.plain import Plain, plain, records
 from tql_frames.analysis.population import population_of
 from tql_frames.analysis.report import Report, Table, report_on
-from tql_frames.analysis.showing import Shown, as_html, as_text, name_of
-from tql_frames.balancing import LabelSets, Price, Solution, Target, balance_sets, condition_item, label_items
-from tql_frames.compiler.types import instance
-from tql_frames.errors import TQLError, TQLNameError, did_you_mean
+from tql_frames.analysis.showing import Shown, as_html, as_text, cut_in_the_middle, name_of, names_of
+from tql_frames.balancing import (
+    NO_LABEL,
+    Item,
+    LabelSets,
+    Price,
+    Solution,
+    Target,
+    balance_sets,
+    condition_item,
+    label_items,
+    unlabelled_item,
+)
+from tql_frames.compiler.types import DataType, inner, instance, is_nested, is_number, is_temporal
+from tql_frames.errors import TQLError
 from tql_frames.frames import Deferred, Readable
-from tql_frames.language import parse, tree
+from tql_frames.language import sampler_on_lines
 
 Shares: TypeAlias = Mapping[Any, float]
 """Wanted share of draws by label, or by condition as TQL text."""
+
+_MOST = 2_000  # labels that have a share to reach: some seconds, and a text of 100,000 characters
 
 _COLUMNS = {
     "rows": Column("rows", ","),
@@ -71,23 +86,41 @@ class Balance:
         return report_on(population, self._by, lambda rows: rows, replace=True, pandas=pandas)
 
     def plot(self, *, log: bool = False) -> Any:
-        """Bars of raw and expected counts of each label; see `Report.plot`."""
-        return self.report.plot(log=log)
+        """Draw bars of raw, wanted and expected counts of each label; see `Report.plot`."""
+        return self.report.plot_beside(dict(self._table.select("label", "target").iter_rows()), log=log)
+
+    def to_dict(self) -> dict[str, Plain]:
+        """Return the sampler, its price and its labels as values that `json.dumps` writes.
+
+        Returns:
+            `by`, `rows`, `sampler`, `price` as a dictionary, and `labels` as a list with a dictionary for each row.
+
+        Example:
+            >>> found = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]}).tql.balance("view")
+            >>> round(found.to_dict()["price"]["greatest"], 2), round(found.to_dict()["labels"][1]["expected_share"], 2)
+            (2.0, 0.5)
+        """
+        price = plain(asdict(self.price))
+        return {"by": self._by, "rows": self._rows, "sampler": self.sampler, "price": price} | {
+            "labels": records(self._table)
+        }
 
     def __str__(self) -> str:
-        return f"{self.sampler}\n\n{as_text([self._shown()], self._sentences())}"
+        sampler = cut_in_the_middle(sampler_on_lines(self.sampler), "in the attribute sampler")
+        return as_text([self._shown()], self._sentences(), above=sampler)
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
-        style = "font-family:var(--jp-code-font-family,monospace)"
-        return f'<pre style="{style}">{escape(self.sampler)}</pre>{as_html([self._shown()], self._sentences())}'
+        style = "font-family:var(--jp-code-font-family,monospace);max-height:24em;overflow:auto"
+        sampler = escape(sampler_on_lines(self.sampler))
+        return f'<pre style="{style}">{sampler}</pre>{as_html([self._shown()], self._sentences())}'
 
     def _shown(self) -> Shown:
         table = self._table.select("label", *_COLUMNS)
         rows = [(name_of(first), *rest) for first, *rest in table.iter_rows()]
-        return Shown(f"Rows by {self._by}", (Column(self._by), *_COLUMNS.values()), rows)
+        return Shown(f"Rows by {self._by}", (names_of(self._by), *_COLUMNS.values()), rows)
 
     def _sentences(self) -> list[str]:
         price = self.price
@@ -95,11 +128,17 @@ class Balance:
         sentences = [
             f"effective sample size (Kish): {price.effective_rows:,.0f} rows of equal weight, {part:.1%} of all",
             f"in a sample as long as the table a row comes {price.smallest:.2g} to {price.greatest:.3g} times",
+            "the shares hold for draws with replacement; without it they approach the table's own as the sample grows",
         ]
         if price.zero_rows:
             sentences.append(f"{price.zero_rows:,} rows have weight 0 and are never drawn")
+        if price.faint_rows > price.zero_rows:
+            faint = price.faint_rows - price.zero_rows
+            sentences.append(f"{faint:,} rows weigh less than a hundredth of the mean weight")
         off = self._table.filter(pl.col("reason").is_not_null())
-        return sentences + [f"{name_of(row[0])}: {row[1]}" for row in off.select("label", "reason").iter_rows()]
+        return sentences + [
+            f"{NO_LABEL if row[0] is None else row[0]}: {row[1]}" for row in off.select("label", "reason").iter_rows()
+        ]
 
 
 def balance_on(
@@ -114,18 +153,24 @@ def balance_on(
 ) -> Balance:
     """Count the label sets of a frame, and find the sampler; arguments and errors as of `tql_frames.balance`."""
     counted = _Counted.of(frame, by, [])
-    asked = _asked(target, keep)
-    conditions = [key for key in asked if key not in counted.places]
+    dtype = instance(frame.schema[by])
+    values = counted.labels.values.to_list()
+    shares = _shares(target)
+    asked, conditions = _asked(shares, keep, Naming(by, dtype, values))
     if conditions:
-        _check_conditions(conditions, by, counted)
         counted = _Counted.of(frame, by, conditions)
     sets = counted.sets(conditions)
-    dtype = instance(frame.schema[by])
-    items = [*label_items(by, dtype, counted.labels.values), *map(condition_item, conditions)]
-    keys = [*counted.labels.values.to_list(), *conditions]
-    before = sets.rows_with / max(sets.rows, 1)
-    targets = [_target(key, asked, target, share) for key, share in zip(keys, before.tolist(), strict=True)]
-    solution = balance_sets(sets, items, targets, max_weight=max_weight, method=method)
+    keys = [*values, *conditions]
+    before = (sets.rows_with / max(sets.rows, 1)).tolist()
+    targets = _targets(asked, keys, before, uniform=shares is None)
+    _check_number(by, dtype, targets)
+    items = [*counted.items(by, dtype), *map(condition_item, conditions)]
+    solution = balance_sets(sets, items, targets, max_weight=max_weight, method=method, at_least_cost=True)
+    none = values.index(None) if None in values else None
+    if shares is not None and none is not None and none not in asked and any(solution.reasons):
+        free = [None if place == none else each for place, each in enumerate(targets)]
+        other = balance_sets(sets, items, free, max_weight=max_weight, method=method)
+        solution = min(solution, other, key=lambda each: _missed(each, asked))
     table = _table(keys, solution)
     return Balance(
         sampler=solution.sampler,
@@ -140,7 +185,7 @@ def balance_on(
 
 @dataclass(frozen=True)
 class _Counted:
-    """The cells of a frame, told apart by conditions too, and their labels; a row without labels has none."""
+    """The cells of a frame, told apart by conditions too, and their labels."""
 
     cells: Cells
     labels: Labels
@@ -151,12 +196,18 @@ class _Counted:
         population = population_of(frame, by, f"max_weight({arms})" if conditions else None, seed=0)
         cells = count_cells(population, Arms(population.sampler, population.compile), int, replace=True)
         assert cells.labels is not None
-        return cls(cells, Labels.of(cells.labels, cells.rows, none=False))
+        return cls(cells, Labels.of(cells.labels, cells.rows))
 
-    @cached_property
-    def places(self) -> dict[Any, int]:
-        """Number of each label by its value."""
-        return {value: place for place, value in enumerate(self.labels.values.to_list())}
+    def items(self, by: str, dtype: DataType) -> list[Item]:
+        """The labels as items; of lists, null is a label of all rows that have none."""
+        values = self.labels.values
+        found = label_items(by, dtype, values)
+        if is_nested(dtype) and values.null_count():
+            assert self.cells.labels is not None
+            some = self.cells.labels.filter(self.cells.labels.list.len() > 0)
+            nulls = bool(some.list.eval(pl.element().is_null().any()).explode().any())
+            found[values.is_null().arg_true()[0]] = unlabelled_item(by, dtype, nulls=nulls)
+        return found
 
     def sets(self, conditions: Sequence[str]) -> LabelSets:
         """The sets of labels and conditions that rows have."""
@@ -169,49 +220,75 @@ class _Counted:
         return LabelSets(shown.counts, starts, labels, shown.width + len(conditions))
 
 
-def _asked(target: object, keep: Sequence[Any]) -> dict[Any, float | None]:
-    """What is asked of labels and conditions by name: a share, or None to keep what the table has."""
+def _shares(target: object) -> dict[Any, float] | None:
+    """The share asked for by label or condition; None for equal shares."""
     if isinstance(target, str):
         if target != "uniform":
             raise TQLError(f"target must be 'uniform', or shares by label or condition, not {target!r}")
-        shares: dict[Any, float] = {}
-    elif isinstance(target, Mapping):
-        shares = dict(target)
-        if not shares:
-            raise TQLError("target names no label", hint="target='uniform', or {'label': 0.1}")
-    else:
+        return None
+    if not isinstance(target, Mapping):
         raise TQLError(f"target must be 'uniform', or shares by label or condition, not {type(target).__name__}")
-    for key, share in shares.items():
+    if not target:
+        raise TQLError("target names no label", hint="target='uniform', or {'label': 0.1}")
+    for key, share in target.items():
         if isinstance(share, bool) or not isinstance(share, Real) or not 0 <= share <= 1:
             raise TQLError(f"the target of {key!r} must be a share from 0 to 1, not {share!r}")
+    return {key: float(share) for key, share in target.items()}
+
+
+def _asked(
+    shares: Mapping[Any, float] | None, keep: Sequence[Any], naming: Naming
+) -> tuple[dict[int | str, float | None], list[str]]:
+    """The share asked for by number of a label, or by condition, None to keep what the table has; the conditions."""
     if isinstance(keep, str):
         raise TQLError("keep is a list of labels or conditions", hint=f"write keep=[{keep!r}]")
-    twice = next((key for key in keep if key in shares), None)
-    if twice is not None:
-        raise TQLError(f"{twice!r} is in target and in keep: its share is either given or kept")
-    return {**{key: float(share) for key, share in shares.items()}, **dict.fromkeys(keep)}
+    found: dict[int | str, float | None] = {}
+    for key, share in (shares or {}).items():
+        place = naming.find(key)
+        if place in found:
+            raise TQLError(f"target names the label {key!r} twice, in two ways of writing it")
+        found[place] = share
+    for key in keep:
+        place = naming.find(key)
+        if found.get(place) is not None:
+            raise TQLError(f"{key!r} is in target and in keep: its share is either given or kept")
+        found[place] = None
+    return found, [key for key in found if isinstance(key, str)]
 
 
-def _target(key: Any, asked: Mapping[Any, float | None], target: object, share: float) -> Target:
-    if key in asked:
-        found = asked[key]
-        return share if found is None else found
-    return "equal" if target == "uniform" and key is not None else None
+def _targets(
+    asked: Mapping[int | str, float | None], keys: Sequence[Any], before: Sequence[float], *, uniform: bool
+) -> list[Target]:
+    """What is wanted of each label and condition. Rows without a label keep their share where they are not named."""
+    found: list[Target] = []
+    labels = len(keys) - sum(isinstance(key, str) for key in asked)
+    for place, (key, share) in enumerate(zip(keys, before, strict=True)):
+        name = place if place < labels else key
+        wanted = asked.get(name)
+        if name in asked or key is None:
+            found.append(share if wanted is None else wanted)
+        else:
+            found.append("equal" if uniform else None)
+    return found
 
 
-def _check_conditions(keys: Sequence[Any], by: str, counted: _Counted) -> None:
-    """Make sure that what is no label is a condition, before all are compiled together."""
-    names = [str(value) for value in counted.places if value is not None]
-    for key in keys:
-        if not isinstance(key, str):
-            raise TQLNameError(f"{key!r} is no label of column {by!r}", hint=did_you_mean(str(key), names))
-        try:
-            bare = isinstance(parse(key), tree.Column)
-        except TQLError:
-            bare = True
-        if bare:
-            hint = did_you_mean(key, names) or "a condition compares something: 'age > 60'"
-            raise TQLNameError(f"{key!r} is no label of column {by!r}, and no condition", hint=hint)
+def _missed(solution: Solution, asked: Mapping[int | str, float | None]) -> float:
+    """How far the shares of the named labels and conditions are off, the conditions being the last."""
+    conditions = sum(isinstance(key, str) for key in asked)
+    places = [place for place in asked if isinstance(place, int)]
+    off = np.append(solution.off[places], solution.off[len(solution.off) - conditions :])
+    return float((np.nan_to_num(off, nan=0.0, posinf=1.0) ** 2).sum())
+
+
+def _check_number(by: str, dtype: DataType, targets: Sequence[Target]) -> None:
+    wanted = sum(target is not None for target in targets)
+    if wanted <= _MOST:
+        return
+    kind = inner(dtype) if is_nested(dtype) else dtype
+    hint = "name the labels that matter in target={'label': share}, or replace the rare labels by one"
+    if is_number(kind) or is_temporal(kind):
+        hint = "put the values into bins, such as with cut(), and name the column of bins"
+    raise TQLError(f"column {by!r} has {len(targets):,} labels; at most {_MOST:,} can be balanced at once", hint=hint)
 
 
 def _table(keys: Sequence[Any], solution: Solution) -> pl.DataFrame:

@@ -84,8 +84,8 @@ def count_cells(
         counted = counting.read(counting.collect() if parts is None else counting.together(parts))
         table = counting.table(counted)
     size = size_of(table.rows)
+    weight = counting.weight(counted)
     with np.errstate(over="ignore"):
-        weight = counting.weight(counted)
         overflow = not np.isfinite(weight.sum())
     if overflow:
         raise TQLError("the sum of the weights is beyond the range of numbers", hint="divide them by a constant")
@@ -238,12 +238,16 @@ class _Counting:
     def weight(self, counted: _Counted) -> Floats:
         """The weight of all rows of a cell, shape (c,)."""
         each = self.weight_of_row(counted)
-        return counted.sums[self._weight].to_numpy() if each is None else counted.rows * each
+        if each is None:
+            return counted.sums[self._weight].to_numpy()
+        with np.errstate(over="ignore"):  # the caller refuses sums beyond all numbers
+            return counted.rows * each
 
     def weight_without(self, counted: _Counted) -> Floats:
         """The same by the sampler without each of its arms, shape (arms, c)."""
         if not self._by_row:
-            return counted.rows * self._arms.weights_without(counted.matched)
+            with np.errstate(over="ignore"):
+                return counted.rows * self._arms.weights_without(counted.matched)
         found = [counted.sums[name].to_numpy() for name in self._without]
         return np.array(found).reshape(len(self._without), len(counted.rows))
 

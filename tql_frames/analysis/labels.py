@@ -24,13 +24,14 @@ class Labels:
     sets: LabelSets
 
     @classmethod
-    def of(cls, column: pl.Series, rows: Integers, *, none: bool = True) -> Labels:
-        """The labels of cells, a value or a list of them a cell, of so many rows each.
+    def of(cls, column: pl.Series, rows: Integers) -> Labels:
+        """Find the labels of cells, a value or a list of them a cell, of so many rows each.
+
+        A cell without a label, an empty list or null, shows the label null.
 
         Args:
             column: shape (c,).
             rows: shape (c,).
-            none: whether an empty list, or null instead of a list, shows null, or nothing.
 
         Example:
             >>> found = Labels.of(pl.Series([["a", "b"], ["b"], []]), np.array([1, 2, 1]))
@@ -41,11 +42,10 @@ class Labels:
         if isinstance(column.dtype, pl.List):
             # Versions of Polars differ in what exploding makes of empty lists.
             some = pl.col("label").list.len().fill_null(0) > 0
-            empty = pairs.filter(~some & none).with_columns(label=pl.lit(None, column.dtype.inner))
+            empty = pairs.filter(~some).with_columns(label=pl.lit(None, column.dtype.inner))
             pairs = pl.concat([pairs.filter(some).explode("label"), empty]).unique(["cell", "label"])
-        found = pairs.group_by("label").agg(pl.col("rows").sum())
+        found = pairs.group_by("label").agg(pl.col("rows").sum(), pl.col("cell"))
         found = found.sort("rows", "label", descending=[True, False], nulls_last=True).with_row_index("number")
-        numbers = pairs.join(found.select("label", "number"), on="label", how="left", nulls_equal=True)
-        numbers = numbers.sort("cell", "number")
+        numbers = found.select("number", "cell").explode("cell").sort("cell", "number")  # no join, which loses NaN
         starts = np.searchsorted(numbers["cell"].to_numpy(), np.arange(len(column) + 1))
         return cls(found["label"], LabelSets(rows, starts, numbers["number"].to_numpy().astype(np.int64), found.height))

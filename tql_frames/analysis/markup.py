@@ -13,11 +13,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from tql_frames.language import on_one_line
+
 ROWS = 300  # that the HTML shows; of more, half of this from both ends
 
 Cell = str | float | None
 
-_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # in text they would end the line, or move the cursor
+_ZERO = re.compile(r"[+-](?=0(\.0*)?%?$)")  # the sign of what is rounded to nothing
 
 # Every rule begins with the class, lest it reaches other tables of the page; twice, lest the page's rules win.
 # The names that begin with --jp and --vscode are the colours of JupyterLab, Notebook and VS Code.
@@ -26,20 +28,21 @@ _STYLE = """\
 .tql-table.tql-table figcaption{margin:0 0 .4em;font-weight:600;text-align:left;color:inherit}
 .tql-table.tql-table div{display:inline-block;max-width:100%;max-height:34em;overflow:auto}
 .tql-table.tql-table table{margin:0;border-collapse:collapse;table-layout:auto;font-variant-numeric:tabular-nums}
-.tql-table.tql-table :is(th,td){padding:.3em .8em .4em;border:0;text-align:right;vertical-align:baseline;\
+.tql-table.tql-table :is(th,td){padding:.3em .5em .4em;border:0;text-align:right;vertical-align:baseline;\
 white-space:nowrap;color:inherit;background:none}
-.tql-table.tql-table thead th{position:sticky;top:0;z-index:1;font-weight:600;\
+.tql-table.tql-table thead th{white-space:normal;vertical-align:bottom;position:sticky;top:0;z-index:1;font-weight:600;\
 background:var(--jp-layout-color0,var(--vscode-editor-background,Canvas));box-shadow:inset 0 -1px currentColor}
-.tql-table.tql-table :is(th,td):first-child{max-width:24em;overflow:hidden;text-overflow:ellipsis;text-align:left;\
-font-weight:400}
+.tql-table.tql-table :is(th,td):first-child{max-width:clamp(9em,20vw,24em);overflow:hidden;text-overflow:ellipsis;\
+text-align:left;font-weight:400}
 .tql-table.tql-table thead th:first-child{font-weight:600}
 .tql-table.tql-table tbody tr:nth-child(even){background:rgba(128,128,128,.1)}
 .tql-table.tql-table tbody tr:nth-child(odd){background:none}
 .tql-table.tql-table tbody tr:hover{background:rgba(128,128,128,.25)}
 .tql-table.tql-table td{position:relative;min-width:3em}
-.tql-table.tql-table td.tql-bar{min-width:7em}
-.tql-table.tql-table b{position:absolute;left:.8em;bottom:.1em;height:3px;min-width:1px}
-.tql-table.tql-table i{opacity:.7}"""
+.tql-table.tql-table td.tql-bar{min-width:5em}
+.tql-table.tql-table b{position:absolute;font-size:.7em;left:.7em;bottom:.14em;height:3px;min-width:1px}
+.tql-table.tql-table i{opacity:.7}
+.tql-table.tql-table div{@media print{max-height:none;overflow:visible}}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class Column:
         form: of its numbers, as `format` takes it; without one, cells are text.
         bar: colour of a bar under each number, for shares: the greatest number with a bar has the longest; None for no
             bars.
+        none: what stands for null in a column of text.
 
     Example:
         >>> share = Column("share of rows", ".2%")
@@ -61,12 +65,15 @@ class Column:
     title: str
     form: str = ""
     bar: str | None = None
+    none: str = "null"
 
     def text(self, cell: Cell) -> str:
         """What stands in a cell: null in a column of text, a dash for a number that there is not."""
         if cell is None:
-            return "-" if self.form else "null"
-        return "-" if isinstance(cell, float) and math.isnan(cell) else format(cell, self.form)
+            return "-" if self.form else self.none
+        if isinstance(cell, float) and math.isnan(cell):
+            return "-"
+        return _ZERO.sub("", format(cell, self.form)) if self.form else format(cell)
 
 
 def html_table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> str:
@@ -109,7 +116,7 @@ def text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         PA    1,200
         AP        3
     """
-    lines = [[_BREAKS.sub(" ", cell) for cell in row] for row in (header, *rows)]
+    lines = [list(map(on_one_line, row)) for row in (header, *rows)]
     widths = [max(map(_width, cells)) for cells in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(

@@ -1,4 +1,4 @@
-"""Bars of labels, raw, expected and drawn, as an Altair chart that shows itself without a network.
+"""Bars of labels, raw, wanted, expected and drawn, as an Altair chart that shows itself without a network.
 
 What is counted is the caller's. Altair is optional and slow to import, so it is loaded for the first chart, and how a
 chart shows itself is written without naming it: `_Shown` is put before whichever class of Altair needs it.
@@ -6,19 +6,24 @@ chart shows itself is written without naming it: `_Shown` is put before whicheve
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from tql_frames.errors import TQLError
+from tql_frames.language import on_one_line
 
 # At least 3.4:1 against white, JupyterLab's dark #111111 and VS Code's #1f1f1f, and apart for red-, green- and
 # blue-blind eyes: no two nearer than 30 in CIELAB, as Machado et al. (2009) simulate them.
 COLOURS = {"raw": "#8a8a8a", "expected": "#d1720a", "drawn": "#3b6fd6"}
-LABELS = 300  # that a chart shows; of more, half of this from both ends
+TARGET = "#b040e8"  # of what is wanted, which does not stand beside what was drawn
+_FORMS = {"target": ",.1f", "expected": ",.1f"}  # of counts that need not be whole
+LABELS = 40  # that a chart shows; of more those that change most
 
 # Of text. A chart does not know its page, nor when that turns dark: this has 3.9:1 against each of the three grounds;
 # no colour has 4.5:1 against all of them.
@@ -34,19 +39,21 @@ _VEGA_LITE = "application/vnd.vegalite.v5+json"
 _SVG = "image/svg+xml"
 
 
-def bar_chart(table: pl.DataFrame, *, title: str, label_title: str, log: bool = False) -> Any:
-    """Horizontal bars: how often each label is in a table, is expected in a sample, and was drawn.
+def bar_chart(table: pl.DataFrame, *, title: str, label_title: str, none: str = "null", log: bool = False) -> Any:
+    """Horizontal bars: how often each label is in a table, is wanted and expected in a
+    sample, and was drawn.
 
     As the last line of a notebook's cell it is shown without a network, also after `properties()` and other changes,
     and as a part of `chart + other`, `chart | other` and `chart & other`. Where `altair.renderers.enable` chose how
     charts are shown, it is shown so.
 
     Args:
-        table: a row a label, in the order to show, the commonest first: `label` and `rows`, and `expected`, `drawn`, or
-            both. A null label is called null, or (null) beside a label of that text. Of more than 300 labels the first
-            150 and the last 150 are shown, and the subtitle says so.
+        table: a row a label, in the order to show: `label` and `rows`, and any of `target`, `expected` and `drawn`. Of
+            more than 40 labels the chart shows the 40 whose bars differ most from their rows, or without other counts
+            the commonest, and the subtitle says so.
         title: of the chart.
         label_title: what the labels are.
+        none: what stands for null; it is put in parentheses beside a label of that text.
         log: tenfold steps of the axis are equally long. It is log(1 + rows), so that bars begin at 0, and no rows are
             no bar.
 
@@ -63,17 +70,12 @@ def bar_chart(table: pl.DataFrame, *, title: str, label_title: str, log: bool = 
         ['raw', 'expected', 'drawn']
     """
     alt = _altair()
-    half = LABELS // 2
-    omits = table.height > LABELS
-    subtitle = f"the {half} commonest and the {half} rarest of {table.height:,} labels" if omits else ""
-    shown = pl.concat([table.head(half), table.tail(half)]) if omits else table
-    null = "null"
-    while null in shown["label"]:  # for Vega they would be one label
-        null = f"({null})"
-    counts = shown.rename({"rows": "raw"}).with_columns(
-        pl.col("label").fill_null(pl.lit(null)), pl.selectors.float().fill_nan(None)
-    )
-    series = [name for name in COLOURS if name in counts.columns]
+    counts = table.rename({"rows": "raw"})
+    series = [name for name in ("raw", "target", "expected", "drawn") if name in counts.columns]
+    counts, subtitle = _most_changed(counts.with_columns(pl.selectors.float().fill_nan(None)), series, log=log)
+    counts = counts.with_columns(pl.Series("label", _names(counts["label"].to_list(), none), pl.String))
+    title, label_title = on_one_line(title), on_one_line(label_title)
+    colours = {**COLOURS, "target": TARGET}
     greatest = max((float(value) for name in series for value in counts[name].drop_nulls()), default=0.0)
     return (
         # Values, not a frame: whatever `altair.data_transformers` does to frames, these stay inside the chart.
@@ -86,12 +88,15 @@ def bar_chart(table: pl.DataFrame, *, title: str, label_title: str, log: bool = 
             yOffset=alt.YOffset("series:N", sort=series),
             color=alt.Color(
                 "series:N",
-                scale=alt.Scale(domain=series, range=[COLOURS[name] for name in series]),
+                scale=alt.Scale(domain=series, range=[colours[name] for name in series]),
                 legend=alt.Legend(title=None, orient="top", offset=8, labelFontSize=12, **_TEXT),
             ),
             tooltip=[
                 alt.Tooltip("label:N", title=label_title),
-                *(alt.Tooltip(f"{name}:Q", format=",.1f" if name == "expected" else ",d") for name in series),
+                *(
+                    alt.Tooltip(f"{name}:Q", format=",.1f" if name in ("target", "expected") else ",d")
+                    for name in series
+                ),
             ],
         )
         .properties(
@@ -103,6 +108,36 @@ def bar_chart(table: pl.DataFrame, *, title: str, label_title: str, log: bool = 
             height=alt.Step(_bar_height(counts.height, len(series))),
         )
     )
+
+
+def _most_changed(counts: pl.DataFrame, series: Sequence[str], *, log: bool) -> tuple[pl.DataFrame, str]:
+    """The labels to show, in their order, and what is said of the others.
+
+    A change is as great as it looks on the axis: a number of rows, or a ratio on a logarithmic one.
+    """
+    if counts.height <= LABELS:
+        return counts, ""
+    place = {name: pl.col(name).cast(pl.Float64).fill_null(0.0) for name in series}
+    place = {name: value.log1p() if log else value for name, value in place.items()}
+    changes = [(place[name] - place["raw"]).abs() for name in series[1:]]
+    size = counts.select(pl.max_horizontal(changes) if changes else place["raw"]).to_series()
+    chosen = np.sort(np.argsort(-size.to_numpy(), kind="stable")[:LABELS])
+    what = "labels that change most" if changes else "commonest labels"
+    return counts[chosen], f"the {LABELS} {what}; {counts.height - LABELS:,} others are left out"
+
+
+def _names(labels: Sequence[str | None], none: str) -> list[str]:
+    """Labels as they are written, each another text: for Vega, equal ones would be one label."""
+    while none in labels:
+        none = f"({none})"
+    found: dict[str, None] = {}
+    for label in labels:
+        name = plain = none if label is None else on_one_line(label)
+        number = 2
+        while name in found:
+            name, number = f"{plain} ({number})", number + 1
+        found[name] = None
+    return list(found)
 
 
 def _label_axis(alt: Any, title: str) -> Any:

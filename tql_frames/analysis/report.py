@@ -5,7 +5,7 @@ The numbers come from `cells`; how they are shown is in `showing`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +17,11 @@ from tql_frames.analysis.arms import Arms
 from tql_frames.analysis.cells import Cells, count_cells
 from tql_frames.analysis.expectation import effective_rows, expected_distinct, expected_draws
 from tql_frames.analysis.labels import Labels
+from tql_frames.analysis.plain import Plain, plain, records
 from tql_frames.analysis.plot import bar_chart
 from tql_frames.analysis.population import Population
-from tql_frames.analysis.showing import Shown, as_html, as_text, co_movement, effects, in_words
+from tql_frames.analysis.showing import Shown, as_html, as_text, co_movement, effects, in_words, name_of
+from tql_frames.balancing import NO_LABEL
 from tql_frames.errors import TQLError
 from tql_frames.sampling import Floats, Integers, Positions
 
@@ -74,6 +76,9 @@ class Report:
     def plot(self, *, log: bool = False) -> Any:
         """Bars of raw, expected and drawn counts of each label, or of each arm where no labels were asked for.
 
+        Labels that are numbers, dates or times are in their order, others the commonest first. Of more than 40 the
+        chart shows those that change most.
+
         Args:
             log: a logarithmic axis, on which rare labels are seen.
 
@@ -83,17 +88,47 @@ class Report:
         Raises:
             TQLError: Altair is not installed, or there is nothing to show.
         """
+        return self.plot_beside({}, log=log)
+
+    def plot_beside(self, targets: Mapping[str | None, float], *, log: bool = False) -> Any:
+        """Draw the same chart with bars of wanted counts.
+
+        Args:
+            targets: the share of draws that is wanted, by label as text; none for no such bars.
+            log: as of `plot`.
+        """
         labels, arms, _ = self._tables
         table, name = (labels, "label") if labels is not None else (arms, "arm")
         if table is None:
             raise TQLError("there are neither labels nor arms to plot", hint="name a column of labels: by='findings'")
+        if table[name].dtype.is_numeric() or table[name].dtype.is_temporal():
+            table = table.sort(name, nulls_last=True)
         columns = {"expected_count": "expected", "drawn": "drawn"}
         chosen = [pl.col(column).alias(as_) for column, as_ in columns.items() if column in table.columns]
         raw, title = pl.col("rows"), f"Rows by {self.by or 'arm'}"
         if chosen and self.size != self.rows:  # beside the table's own counts those of a small sample are not seen
-            raw, title = pl.col("share") * self.size, f"{title}, raw as in {self.size:,} rows"
+            raw, title = pl.col("share") * self.size, f"{title} (raw, scaled to {self.size:,} rows)"
+        if targets:
+            wanted = [targets.get(name_of(label)) for label in table[name]]
+            chosen.append(self.size * pl.Series("target", wanted, pl.Float64))
         shown = table.select(pl.col(name).cast(pl.String).alias("label"), raw.alias("rows"), *chosen)
-        return bar_chart(shown, title=title, label_title=self.by or "arm", log=log)
+        return bar_chart(shown, title=title, label_title=self.by or "arm", none=NO_LABEL, log=log)
+
+    def to_dict(self) -> dict[str, Plain]:
+        """Return the report as values that `json.dumps` writes.
+
+        Returns:
+            The attributes by name; `labels`, `arms` and `co_movement` are lists with a dictionary for each row, or
+            None. Labels that are dates or times are ISO text.
+
+        Example:
+            >>> report = pl.DataFrame({"view": ["PA", "PA", None]}).tql.report("view")
+            >>> report.to_dict()["labels"][1]
+            {'label': None, 'rows': 1, 'share': 0.3333333333333333}
+        """
+        names = ("by", "sampler", "rows", "size", "replace", "effective_rows", "expected_distinct", "repeats")
+        tables = dict(zip(("labels", "arms", "co_movement"), map(records, self._tables), strict=True))
+        return {**{name: plain(getattr(self, name)) for name in names}, **tables}
 
     def arms_as_text(self) -> str:
         """The table of arms alone."""

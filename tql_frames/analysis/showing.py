@@ -10,8 +10,14 @@ import polars as pl
 
 from tql_frames.analysis.markup import Cell, Column, html_table, text_table
 from tql_frames.analysis.plot import COLOURS
+from tql_frames.balancing import NO_LABEL
+from tql_frames.language import on_one_line
 
 _WIDTH = 60  # characters of an arm in text
+_LINES = 60  # of a printed result; what is beyond is told in a line
+_SENTENCES = 10
+_TEXT = 26  # lines of a sampler
+_ARMS = 20  # columns of the table that shows how arms move labels
 
 _COLUMNS = {
     "rows": Column("rows", ","),
@@ -33,38 +39,57 @@ class Shown:
         caption: what it is about.
         columns: how its cells are written.
         rows: its cells.
+        note: a line below it; empty for none.
     """
 
     caption: str
     columns: tuple[Column, ...]
     rows: list[tuple[Cell, ...]]
+    note: str = ""
 
-    @property
-    def text(self) -> str:
-        """Aligned lines."""
+    def text(self, most: int | None = None) -> str:
+        """Aligned lines.
+
+        Args:
+            most: rows to show; of more, half of this from both ends, and a line says how many are between.
+        """
+        left_out = 0 if most is None else max(len(self.rows) - most, 0)
+        top = len(self.rows) if not left_out else ((most or 0) + 1) // 2
         rows = [
-            [_shortened(column.text(cell)) for column, cell in zip(self.columns, row, strict=True)] for row in self.rows
+            [_shortened(column.text(cell)) for column, cell in zip(self.columns, row, strict=True)]
+            for row in (*self.rows[:top], *self.rows[top + left_out :])
         ]
-        return text_table([column.title for column in self.columns], rows)
+        lines = text_table([column.title for column in self.columns], rows).split("\n")
+        if left_out:
+            lines.insert(top + 1, f"… {left_out:,} rows between …")
+        return "\n".join([*lines, *([self.note] if self.note else [])])
 
     @property
     def html(self) -> str:
         """A table for notebooks."""
-        return html_table(self.caption, self.columns, self.rows)
+        note = f"<p>{escape(self.note)}</p>" if self.note else ""
+        return html_table(self.caption, self.columns, self.rows) + note
 
 
 def effects(table: pl.DataFrame, title: str) -> Shown:
-    """Labels or arms, the first column of a table, before and after."""
+    """Show labels or arms, the first column of a table, before and after."""
     names = [name for name in table.columns if name in _COLUMNS]
     rows = [(name_of(first), *rest) for first, *rest in table.select(table.columns[0], *names).iter_rows()]
-    return Shown(f"Rows by {title}", (Column(title), *(_COLUMNS[name] for name in names)), rows)
+    return Shown(f"Rows by {title}", (names_of(title), *(_COLUMNS[name] for name in names)), rows)
 
 
 def co_movement(table: pl.DataFrame, title: str, numbers: Sequence[int]) -> Shown:
-    """The factors by which arms, known by their numbers, move labels."""
-    columns = (Column(title), *(Column(f"arm {number}", ".3g") for number in numbers))
-    rows = [(name_of(first), *rest) for first, *rest in table.iter_rows()]
-    return Shown("Expected share with each arm over that without it", columns, rows)
+    """Show the factors by which arms, known by their numbers, move labels; of many arms the first."""
+    columns = (names_of(title), *(Column(f"arm {number}", ".3g") for number in numbers[:_ARMS]))
+    rows = [(name_of(first), *rest) for first, *rest in table[:, : len(columns)].iter_rows()]
+    more = len(numbers) - _ARMS
+    note = f"{more:,} more arms are in the attribute co_movement" if more > 0 else ""
+    return Shown("Expected share with each arm over that without it", columns, rows, note)
+
+
+def names_of(title: str) -> Column:
+    """The column of labels or arms."""
+    return Column(title, none=NO_LABEL)
 
 
 def name_of(label: object) -> str | None:
@@ -85,9 +110,46 @@ def in_words(rows: int, size: int, *, replace: bool, effective: float, distinct:
     ]
 
 
-def as_text(tables: Sequence[Shown], sentences: Sequence[str]) -> str:
-    """Tables and sentences, an empty line between them."""
-    return "\n\n".join([*(table.text for table in tables), *(["\n".join(sentences)] if sentences else [])])
+def as_text(tables: Sequence[Shown], sentences: Sequence[str], *, above: str = "") -> str:
+    """Tables and sentences, an empty line between them, in at most 60 lines.
+
+    Args:
+        tables: a table that is too long loses rows in its middle.
+        sentences: the last ones are left out where there are many.
+        above: text before the tables, which is counted, too.
+    """
+    said = list(map(on_one_line, sentences))
+    if len(said) > _SENTENCES:
+        said[_SENTENCES - 1 :] = [f"… {len(said) - _SENTENCES + 1:,} more lines of this kind"]
+    before = [above] if above else []
+    after = ["\n".join(said)] if said else []
+    rest = _LINES - sum(section.count("\n") + 2 for section in (*before, *after)) + 1
+    rest -= sum(3 if table.note else 2 for table in tables)  # header, note, and an empty line
+    texts: dict[int, str] = {}
+    for place in sorted(range(len(tables)), key=lambda place: len(tables[place].rows)):
+        share = rest // (len(tables) - len(texts))
+        rows = len(tables[place].rows)
+        texts[place] = tables[place].text(None if rows <= share else share - 1)
+        rest -= min(rows, share)
+    return "\n\n".join([*before, *(texts[place] for place in range(len(tables))), *after])
+
+
+def cut_in_the_middle(text: str, rest: str) -> str:
+    r"""Return the first and the last lines of a long text, and between them how many are left out.
+
+    Args:
+        text: of any number of lines.
+        rest: where all of it is.
+
+    Example:
+        >>> cut_in_the_middle("\n".join(map(str, range(1000))), "in `numbers`").split("\n")[22:]
+        ['22', '… 974 lines between, in `numbers` …', '997', '998', '999']
+    """
+    lines = text.split("\n")
+    left_out = len(lines) - _TEXT
+    if left_out <= 0:
+        return text
+    return "\n".join([*lines[: _TEXT - 3], f"… {left_out:,} lines between, {rest} …", *lines[-3:]])
 
 
 def as_html(tables: Sequence[Shown], sentences: Sequence[str]) -> str:

@@ -1,8 +1,19 @@
 """Wanted shares of labels to a sampler, from counted sets of labels; knows no frame."""
 
-from tql_frames.balancing.items import condition_item, label_items
+from tql_frames.balancing.items import NO_LABEL, Item, condition_item, label_items, unlabelled_item
 from tql_frames.balancing.label_sets import LabelSets
 from tql_frames.balancing.solution import Solution, Target, balance_sets
 from tql_frames.balancing.verdict import Price
 
-__all__ = ["LabelSets", "Price", "Solution", "Target", "balance_sets", "condition_item", "label_items"]
+__all__ = [
+    "NO_LABEL",
+    "Item",
+    "LabelSets",
+    "Price",
+    "Solution",
+    "Target",
+    "balance_sets",
+    "condition_item",
+    "label_items",
+    "unlabelled_item",
+]

@@ -17,6 +17,7 @@ from tql_frames.errors import TQLTypeError
 from tql_frames.language import parse, tree
 from tql_frames.language.tree import Node
 
+NO_LABEL = "no label"
 _LARGEST = 1.7976931348623157e308  # infinity has no name in TQL, and is above this
 _FINEST = 1000  # nanoseconds: six digits after the seconds are read
 
@@ -55,7 +56,8 @@ def label_items(column: str, dtype: DataType, labels: pl.Series) -> list[Item]:
     Args:
         column: its name.
         dtype: its type: that of the labels, where a row has one, or a list or array of them.
-        labels: the labels, null among them or not. In a list null is a label too; a list that is null has none.
+        labels: the labels, null among them or not. In a list null is a label too; a list that is null has none: see
+            `unlabelled_item`.
 
     Raises:
         TQLTypeError: values of this type cannot be written in TQL, such as durations, or this one cannot.
@@ -72,9 +74,30 @@ def label_items(column: str, dtype: DataType, labels: pl.Series) -> list[Item]:
     values = labels.cast(pl.Float64) if kind.is_decimal() else labels
     test = _of_value if single else _of_list
     return [
-        Item("null" if value is None else str(value), test(tree.Column(column), value, kind), single)
+        Item(NO_LABEL if value is None else str(value), test(tree.Column(column), value, kind), single)
         for value in values
     ]
+
+
+def unlabelled_item(column: str, dtype: DataType, *, nulls: bool) -> Item:
+    """Return the item of the rows of a column of lists that have no label: an empty list, or null.
+
+    Args:
+        column: its name.
+        dtype: its type.
+        nulls: whether the rows count, too, whose list holds a null.
+
+    Example:
+        >>> from tql_frames.language import unparse
+        >>> unparse(unlabelled_item("tags", pl.List(pl.String()), nulls=False).condition)
+        'tags is null or shape(tags)[0] == 0'
+    """
+    name = tree.Column(column)
+    length = tree.Subscript(tree.Call("shape", (name,)), (tree.Literal(0),))
+    parts: list[Node] = [tree.IsNull(name), tree.Comparison("==", length, tree.Literal(0))]
+    if nulls:
+        parts.append(_of_list(name, None, inner(dtype)))
+    return Item(NO_LABEL, tree.Or(tuple(parts)))
 
 
 def other_than(conditions: Sequence[Node]) -> list[Node]:

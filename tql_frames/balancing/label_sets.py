@@ -1,6 +1,6 @@
 """A table as what balancing needs to know of it: its different sets of labels, and how many rows have each.
 
-How they are counted is the caller's; what weights they get is decided in `raking` and `mixing`.
+How they are counted is the caller's; what weights they get is decided in `raking` and `added`.
 """
 
 from __future__ import annotations
@@ -77,6 +77,10 @@ class LabelSets:
         found = np.zeros(len(self.counts), dtype=np.bool_)
         found[self.owner[self.labels == label]] = True
         return found
+
+    def beside(self, label: int, mass: NDArray[np.number]) -> Floats:
+        """Shape (L,): the mass, shape (S,), of the sets that have a label and each other one."""
+        return self.totals(np.where(self.having(label), mass, 0))
 
     def together(self, mass: NDArray[np.number]) -> Floats:
         """Shape (L, L): the mass, shape (S,), of the sets that have both of two labels."""

@@ -92,7 +92,7 @@ def rake(sets: LabelSets, wanted: Wanted, cap: float | None = None) -> Tilt:
     """
     ratios = sets.totals(sets.counts / sets.rows) / wanted.shares
     start = float(ratios[wanted.equal].mean()) if wanted.equal.any() else 1.0
-    found = _tilt(sets, wanted, start, cap)
+    found = tilt_to(sets, wanted, start, cap)
     if (wanted.misses(found.shares, found.level) <= _MET).all():
         return found
     return (_at_a_level if wanted.equal.any() else _few_or_alike)(sets, wanted, cap, found, start)
@@ -113,9 +113,9 @@ def _at_a_level(sets: LabelSets, wanted: Wanted, cap: float | None, free: Tilt, 
         level, near = max(free.level, least), free.logs
         others = Wanted(np.where(out, wanted.at(level), wanted.shares), wanted.equal & ~out)
         if others.equal.any():
-            between = _tilt(sets, others, level, cap, near=free.logs)
+            between = tilt_to(sets, others, level, cap, near=free.logs)
             level, near = max(between.level, least), between.logs
-        tilt = _tilt(sets, Wanted(wanted.at(level), np.zeros_like(wanted.equal)), 1.0, cap, near=near)
+        tilt = tilt_to(sets, Wanted(wanted.at(level), np.zeros_like(wanted.equal)), 1.0, cap, near=near)
         found.append(replace(tilt, level=level))
     return min(found, key=lambda tilt: float((wanted.misses(tilt.shares, tilt.level) ** 2).sum()))
 
@@ -123,17 +123,17 @@ def _at_a_level(sets: LabelSets, wanted: Wanted, cap: float | None, free: Tilt, 
 def _few_or_alike(sets: LabelSets, wanted: Wanted, cap: float | None, few: Tilt, _: float) -> Tilt:
     """Fixed shares that cannot all be reached: few of them missed, or all alike where their relation can be reached."""
     relation = Wanted(wanted.shares, np.ones_like(wanted.equal))
-    alike = _tilt(sets, relation, 1.0, cap)
+    alike = tilt_to(sets, relation, 1.0, cap)
     if (relation.misses(alike.shares, alike.level) > _MET).any():
         return few
     centre = alike.logs
     for _round in range(_ALIKE):
-        alike = _tilt(sets, wanted, 1.0, cap, centre=centre, near=centre)
+        alike = tilt_to(sets, wanted, 1.0, cap, centre=centre, near=centre)
         centre = alike.logs - np.median(alike.logs - centre)
     return min((few, alike), key=lambda tilt: float((wanted.misses(tilt.shares, 1.0) ** 2).sum()))
 
 
-def _tilt(
+def tilt_to(
     sets: LabelSets,
     wanted: Wanted,
     start: float,
@@ -142,7 +142,7 @@ def _tilt(
     centre: Floats | float = 0.0,
     near: Floats | float = 0.0,
 ) -> Tilt:
-    """Minimise `log Z(logs) - logs . shares + price(logs - centre)`, with Z cut at the cap as `_Dual` tells.
+    """Minimise `log Z(logs) - logs . shares + price(logs - centre)`, with Z cut at the cap as `Dual` tells.
 
     Logs of equal labels, times their shares, sum to 0, which is to say that their level is free; about `start`. The
     search begins `near` some logs.
@@ -152,7 +152,7 @@ def _tilt(
     along = np.where(wanted.equal, wanted.shares, 0.0)
     logs = np.zeros(len(scale)) + near
     logs = logs - along * (along @ logs) / max(float(along @ along), 1e-300)
-    now = _Dual(sets, logs, cap)
+    now = Dual(sets, logs, cap)
     value = now.value - logs @ fixed + _price(logs - centre) @ scale
     level, stiff = start, 0.0
     for _ in range(_STEPS):
@@ -167,7 +167,7 @@ def _tilt(
         length = min(1.0, _LONGEST / max(np.abs(step).max(), 1e-300))
         while True:
             there = logs + length * step
-            then = _Dual(sets, there, cap)
+            then = Dual(sets, there, cap)
             reached = then.value - there @ fixed + _price(there - centre) @ scale
             if reached <= value + 1e-4 * length * (slope @ step) + 1e-15 * abs(value) or length < 1e-9:
                 break
@@ -180,7 +180,7 @@ def _tilt(
     return Tilt(logs, math.exp(-now.log_z), now.weights, now.shares, level if wanted.equal.any() else 1.0)
 
 
-def _excess(sets: LabelSets, logs: Floats, now: _Dual) -> Floats:
+def _excess(sets: LabelSets, logs: Floats, now: Dual) -> Floats:
     """How much less each logarithm may be while the same weights are cut: one that is out of reach is overdone."""
     over = now.over
     found = np.zeros(len(logs))
@@ -206,7 +206,7 @@ def _newton(curvature: Floats, slope: Floats, along: Floats) -> Floats:
     return found
 
 
-class _Dual:
+class Dual:
     """The dual function at some logs, with its derivatives, and the weights that belong to it.
 
     Weights are `w = min(exp(score - log_z), cap)`, with `log_z` such that the mean of w over the rows is 1. Without a

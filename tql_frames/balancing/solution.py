@@ -1,13 +1,13 @@
 """From label sets and wanted shares to a sampler and what it brings: the steps in order.
 
-The numbers are found in `raking` and `arms`, made short in `formula`, written in `wording`, judged in `verdict`. Sets
-are counted by the caller.
+The numbers are found in `level`, `raking` and `added`, made short in `formula`, written in `wording`, judged in
+`verdict`. Sets are counted by the caller.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
@@ -17,7 +17,8 @@ from tql_frames.balancing.added import weigh_arms
 from tql_frames.balancing.formula import Formula, banned
 from tql_frames.balancing.items import Item
 from tql_frames.balancing.label_sets import Flags, Floats, Integers, LabelSets
-from tql_frames.balancing.raking import Wanted, rake
+from tql_frames.balancing.level import rake_at_least_cost
+from tql_frames.balancing.raking import Tilt, Wanted, rake
 from tql_frames.balancing.verdict import Case, Price, price_of
 from tql_frames.balancing.wording import sampler_text
 from tql_frames.errors import TQLError
@@ -62,6 +63,7 @@ def balance_sets(
     *,
     max_weight: float | None = None,
     method: str = "raking",
+    at_least_cost: bool = False,
 ) -> Solution:
     """Find the sampler whose expected shares of draws, with replacement, are what is wanted.
 
@@ -74,6 +76,8 @@ def balance_sets(
             a sample that is as long as the table.
         method: "raking", a multiplier for each item: reaches all that weights can reach, and no row is left out that
             need not be. "nnls", a weight for each item, added: a plainer text, often with shares that are off.
+        at_least_cost: whether raking brings equal labels to the share of the greatest effective sample size; else to
+            that of the weights nearest to even.
 
     Raises:
         TQLError: an argument that makes no sense, or no row is left by shares of 0 and 1.
@@ -103,7 +107,8 @@ def balance_sets(
     active = (equal | (shares > 0)) & ~always & (table.rows_with > 0)
     cap = None if max_weight is None else max_weight / scale
     wanted = Wanted(np.where(equal, 1.0, shares)[active], equal[active])
-    formula, level = _formula(table.of(active), wanted, cap, method)
+    find = rake_at_least_cost if at_least_cost else rake
+    formula, level = _formula(table.of(active), wanted, cap, find if method == "raking" else None)
     formula = _on_all(formula, active, scale, max_weight)
     formula = replace(formula, never=never, always=always)
     single = np.array([item.single for item in items], dtype=np.bool_)
@@ -145,13 +150,18 @@ def _bars(sets: LabelSets, shares: Floats, equal: Flags) -> tuple[Flags, Flags]:
     return never, always & ~(wanted & before & ~after).any()
 
 
-def _formula(table: LabelSets, wanted: Wanted, cap: float | None, method: str) -> tuple[Formula, float]:
-    """The weights of the labels that have a share to reach, on the rows that may be drawn; the level of the equal."""
+def _formula(
+    table: LabelSets, wanted: Wanted, cap: float | None, find: Callable[[LabelSets, Wanted, float | None], Tilt] | None
+) -> tuple[Formula, float]:
+    """The weights of the labels that have a share to reach, on the rows that may be drawn; the level of the equal.
+
+    They are products that `find` finds, or else a sum.
+    """
     none = np.zeros(table.width, dtype=np.bool_)
-    if method == "nnls":
+    if find is None:
         found = weigh_arms(table, wanted)
         return Formula(found.arms, found.constant, none, none, none, added=True), found.level
-    tilt = rake(table, wanted, cap)
+    tilt = find(table, wanted, cap)
     return Formula(np.exp(tilt.logs), tilt.constant, none, none, none), tilt.level
 
 

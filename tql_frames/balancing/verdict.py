@@ -83,10 +83,10 @@ class Case:
         shares = self.sets.totals(draws)
         with np.errstate(divide="ignore", invalid="ignore"):
             off = np.where(shares == self.targets, 0.0, np.abs(shares / self.targets - 1)) > _TOLD
-        together = self.sets.together(draws), self.sets.together(self.sets.counts)
-        return [self._reason(int(label), shares, *together) if off[label] else None for label in range(len(off))]
+        return [self._reason(label, shares, draws) if off[label] else None for label in range(len(off))]
 
-    def _reason(self, label: int, shares: Floats, drawn: Floats, rows: Floats) -> str:
+    def _reason(self, label: int, shares: Floats, draws: Floats) -> str:
+        drawn, rows = (self.sets.beside(label, mass) for mass in (draws, self.sets.counts))
         target, more = self.targets[label], shares[label] < self.targets[label]
         have, all_rows = int(self.sets.rows_with[label]), self.sets.rows
         if have == 0:
@@ -108,10 +108,10 @@ class Case:
         if (self.sets.having(label) & ~banned(self.sets, self.formula.never, self.formula.always)).any():
             return None
         for other in np.flatnonzero(self.formula.never).tolist():
-            if rows[label, other] == rows[label, label]:
+            if rows[other] == rows[label]:
                 return f"all its rows have {self._name(other)}, which is not to be drawn"
         for other in np.flatnonzero(self.formula.always).tolist():
-            if rows[label, other] == 0:
+            if rows[other] == 0:
                 return f"none of its rows has {self._name(other)}, which all draws are to have"
         return "all its rows are barred by shares of 0 and 1"
 
@@ -128,12 +128,12 @@ class Case:
 
     def _companion(self, label: int, shares: Floats, drawn: Floats, rows: Floats, *, more: bool) -> str | None:
         """The other label that holds this one back, or draws it along."""
-        part = rows[label] / rows[label, label] if more else drawn[label] / shares[label]
+        part = rows / rows[label] if more else drawn / shares[label]
         part[label] = 0.0
         other = int(part.argmax())
         if part[other] < _COMPANION:
             return None
-        both, have = round(rows[label, other]), int(self.sets.rows_with[label])
+        both, have = round(rows[other]), int(self.sets.rows_with[label])
         where = f"{both:,} of its {have:,} rows also have {self._name(other)}"
         if more:
             return f"{where}, which would be drawn more often with it"

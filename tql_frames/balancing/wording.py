@@ -5,6 +5,7 @@ Which labels and conditions there are is told by `items`, what their numbers are
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
@@ -18,6 +19,8 @@ from tql_frames.language.tree import Node
 
 _WIDTH = 100  # characters of a line, above which a choice has one arm a line
 _CHAIN = 40  # factors in one product: a tree is read up to 100 levels deep
+
+_LINE_ENDS = re.compile(r"('(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")|\n")  # a text in quotes keeps its own
 
 _Piece: TypeAlias = tuple[Node, str]  # a node and its text, of one line or several
 
@@ -143,4 +146,4 @@ def _number(number: float) -> tree.Literal:
 
 
 def _indented(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.split("\n"))
+    return "  " + _LINE_ENDS.sub(lambda found: found.group(1) or "\n  ", text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from tql_frames.language import on_one_line
 from tql_frames.views.provenance import Step
 
 _WIDTH = 80  # characters of a sampler that are shown
@@ -42,7 +43,7 @@ def as_text(title: str, lines: Sequence[Line]) -> str:
           drawn  with replacement
     """
     width = max((len(name) for name, _ in lines), default=0)
-    return "\n".join([title, *(f"  {name:{width}}  {text}" for name, text in lines)])
+    return "\n".join([title, *(f"  {name:{width}}  {on_one_line(text)}" for name, text in lines)])
 
 
 def as_html(title: str, lines: Sequence[Line], sections: Sequence[str]) -> str:
@@ -57,5 +58,5 @@ def as_html(title: str, lines: Sequence[Line], sections: Sequence[str]) -> str:
 
 
 def _shortened(text: str) -> str:
-    line = " ".join(text.split())
+    line = " ".join(on_one_line(text).split())
     return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
