@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import tql_frames  # noqa: F401
-from tql_frames.analysis import inclusion
 from tql_frames.analysis.expectation import expected_draws
 from tql_frames.sampling import StrataTable, draw
 
@@ -20,7 +19,7 @@ Floats = NDArray[np.float64]
 
 
 def enumerated(weights: list[float] | Floats) -> Floats:
-    """Inclusion probabilities for samples of 0, 1, … rows, shape (rows + 1, rows): over all sets of rows drawn first."""
+    """Inclusion probabilities for samples of 0, 1, … rows, shape (rows + 1, rows): by all sets of rows drawn first."""
     exact = [Fraction(weight) for weight in weights]
     rows = len(exact)
     chance = [Fraction(1)] + [Fraction(0)] * (2**rows - 1)
@@ -182,7 +181,7 @@ def test_weights_that_are_summed_together_give_what_each_gives(
     for size in (2, 20, 300, len(weights) - 1):
         together = expected_draws(table, size, replace=False)
         with monkeypatch.context() as changed:
-            changed.setattr(inclusion, "_CROWD", 10**9)
+            changed.setattr("tql_frames.analysis.inclusion._CROWD", 10**9)
             apart = expected_draws(table, size, replace=False)
         np.testing.assert_allclose(together, apart, rtol=1e-10)
         assert (together != apart).any()
@@ -201,7 +200,7 @@ def test_equal_weights_share_a_sample(count: int) -> None:
 
 @pytest.mark.fault("C1")
 def test_draws_of_one_row_a_weight_agree_with_inclusion_probabilities() -> None:
-    """Counts of the heavy row in 3,000 samples, within 4 standard errors; the old figure at limit 1, .4373, is 7 off."""
+    """Counts of the heavy row in 3,000 samples, within 4 standard errors; .4373 at limit 1 is 7 off."""
     weights = LARGER["1 to 63 and half of all"]
     samples = 3000
     for size in (1, 2, 3):
