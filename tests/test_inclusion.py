@@ -114,7 +114,7 @@ LARGER = {
 @pytest.mark.parametrize("weights", LARGER.values(), ids=LARGER)
 @pytest.mark.parametrize("size", [2, 5, 40])
 def test_inclusion_probabilities_of_one_row_a_weight(weights: Floats, size: int) -> None:
-    np.testing.assert_allclose(by_row(weights, size), summed(weights, size), rtol=1e-9)
+    np.testing.assert_allclose(by_row(weights, size), summed(weights, size), rtol=1e-10)
 
 
 def test_the_sum_over_arrivals_is_exact_itself() -> None:
