@@ -46,20 +46,8 @@ def test_rows_of_weight_0_are_never_expected_and_all_others_when_all_are_drawn()
 def test_inclusion_probabilities_of_many_rows_sum_to_the_size(size: int) -> None:
     table = StrataTable(np.array([0.2, 1.0, 5.0, 20.0]), np.array([1000, 4000, 800, 200]))
     found = expected_draws(table, size, replace=False)
-    assert float(table.counts @ found) == pytest.approx(size, rel=1e-6)
+    assert float(table.counts @ found) == pytest.approx(size, rel=1e-9)
     assert (np.diff(found) >= 0).all() and found.max() <= 1
-
-
-@pytest.mark.parametrize(("rows", "size"), [(200, 20), (600, 300), (600, 590), (2000, 200)])
-def test_approximations_are_near_what_is_exact(rows: int, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = StrataTable(np.array([0.2, 1.0, 5.0, 20.0]), np.array([0.1, 0.5, 0.3, 0.1]) @ np.eye(4) * rows // 1)
-    table = StrataTable(table.weights, table.counts.astype(np.int64))
-    size = min(size, table.rows - 5)
-    near = expected_draws(table, size, replace=False)
-    monkeypatch.setattr("tql_frames.analysis.expectation._EXACT", 10**9)
-    exact = expected_draws(table, size, replace=False)
-    assert float(table.counts @ exact) == pytest.approx(size, rel=1e-9)
-    np.testing.assert_allclose(near, exact, rtol=1e-4)
 
 
 def test_draws_agree_with_inclusion_probabilities() -> None:

@@ -208,7 +208,7 @@ def report(
     replace: bool = True,
     parameters: Sequence[object] | None = None,
 ) -> Report:
-    """Say how often each label comes before and after sampling, exactly, and what the sampler costs; nothing is drawn.
+    """Say how often each label comes before and after sampling, and what the sampler costs; nothing is drawn.
 
     Args:
         frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame. The plan of a LazyFrame is run, and not held.
@@ -217,8 +217,8 @@ def report(
             from are counted; None to count the labels as they are.
         limit: number of draws; by default as many as there are rows.
         fraction: number of draws as a share of the rows, instead of `limit`.
-        replace: with or without replacement. With, expectations are exact. Without, they are inclusion probabilities
-            of successive sampling, exact for small samples and to five digits for large ones.
+        replace: with or without replacement. Expectations with replacement are exact but for rounding. Without,
+            they are inclusion probabilities of successive sampling, with a relative error below 1e-9.
         parameters: values for the `?` of a statement.
 
     Returns:

@@ -1,12 +1,13 @@
-"""Draws without replacement: successive sampling, each row in turn by weight among those left.
+"""Draw without replacement: successive sampling, each row in turn by weight among those left.
 
-By strata: draws with replacement, of which repeats are passed over. By rows: the exponential race. How strata come
-about is in `strata`; draws with replacement are in `line`.
+By strata: draws with replacement whose repeats are passed over, or the exponential race of slots where weights are
+steep. By rows: the exponential race. Rows are grouped in `strata`; draws with replacement are in `line`.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +35,7 @@ _FIRST_BATCH = 65_536  # draws; each batch of a phase is four times as long as t
 _PLACES = 65_536  # draws among which repeats are found at once, by 16 bits
 _DENSE = 64  # rows a draw up to which what was drawn is marked among all rows, and beyond is looked up among the drawn
 _WIDE = 2.0**500  # ratio of weights up to which quotients of times and weights stay within the range of floats
+_STEEP = 24  # phases above those of equal weights from which a race of all slots is the faster way
 _FEW_TIMES = 4096  # of a race, up to which it is run whole
 _TRIAL_ROWS = 4096  # by which the length of a longer one is guessed
 
@@ -45,9 +47,12 @@ def distinct_strata(table: StrataTable, size: int, streams: Streams, *, dense: i
 
     A draw with replacement whose repeats are passed over takes each row by weight among those left. Once half of the
     weight is drawn it begins anew with the rows that are left, lest most draws be repeats: in phases, whose ends depend
-    on the rows drawn alone, so that a short draw is the start of a long one.
+    on the rows drawn alone, so that a short draw is the start of a long one. Steep weights need so many phases that a
+    race of all slots is faster. The table alone decides, so the sample depends neither on its size nor on partitions.
     """
     size = min(size, table.drawable)
+    if _phases(table) > math.log2(max(table.drawable, 1)) + _STEEP:
+        return race_slots(table, size, streams)
     slots = np.empty(size, position_type(table.rows))
     drawn = (_Marked if table.rows <= (_DENSE if dense is None else dense) * size else _Listed)(table.rows)
     counts = table.counts
@@ -74,6 +79,18 @@ def distinct_strata(table: StrataTable, size: int, streams: Streams, *, dense: i
             drawn.begin_phase()
         phase += 1
     return slots
+
+
+def _phases(table: StrataTable) -> float:
+    """Return about how many phases a draw of all rows takes: how often the weight left is halved.
+
+    While a stratum is the heaviest that is left, until the weight of the lighter ones remains, or its last row.
+    """
+    there = table.weights > 0
+    each = np.log2(table.weights[there])
+    left = np.logaddexp2.accumulate(each + np.log2(table.counts[there]))  # by this stratum and all lighter ones
+    lighter = np.append(-math.inf, left[:-1])
+    return float(np.maximum(left - np.maximum(lighter, each), 0).sum())
 
 
 class _Marked:
@@ -180,13 +197,47 @@ def race_rows(weights: Floats, size: int, streams: Streams) -> Positions:
     while True:
         rows, times = finishers(weights, race, limit, streams)
         if len(rows) >= size:
-            break
+            return _first_of(rows, times, size)
         limit *= 2
+
+
+def _first_of(rows: Positions, times: Floats, size: int) -> Positions:
+    """Return the first `size` rows of a race, in the order of their times."""
     if size < len(rows):
-        first = np.argpartition(times, size - 1)[:size]
+        first = np.argpartition(times, size - 1)[:size] if size else np.empty(0, np.int64)
         first.sort()  # so that equal times, should they ever come, stand in table order
         rows, times = rows[first], times[first]
     return rows[_order(times)]
+
+
+def race_slots(table: StrataTable, size: int, streams: Streams) -> Positions:
+    """Return slots drawn without replacement by the exponential race, each slot with a time of its own.
+
+    Args:
+        table: the strata, one row of positive weight at the least.
+        size: number of draws, at most the rows of positive weight.
+        streams: of the seed.
+    """
+    there = table.weights > 0
+    weights, counts = table.weights[there], table.counts[there]
+    race = Race.of(float(weights[0]), float(weights[-1]))
+    limit = math.inf
+    wanted = 1.02 * size + 8 * math.sqrt(size)
+    if wanted < table.drawable:
+        limit = log_time(times_power_of_two(weights, race.exponent) if race.narrow else weights, counts, wanted)
+        limit = math.exp(limit) if race.narrow else limit
+    bounds = np.cumsum(table.counts)
+
+    def weights_of(first: int, stop: int) -> Floats:
+        strata = slice(int(bounds.searchsorted(first, side="right")), int(bounds.searchsorted(stop)) + 1)
+        counts = np.diff(np.minimum(bounds[strata], stop), prepend=first)
+        return np.repeat(table.weights[strata], counts)
+
+    while True:
+        slots, times = _finishers(table.rows, weights_of, race, limit, streams)
+        if len(slots) >= size:
+            return _first_of(slots, times, size)
+        limit += 1 + abs(limit)
 
 
 class Race(NamedTuple):
@@ -219,14 +270,22 @@ def finishers(
         streams: of the seed.
         start: number of the first row in the population.
     """
+    return _finishers(len(weights), lambda first, stop: weights[first:stop], race, limit, streams, start=start)
+
+
+def _finishers(
+    rows: int, weights_of: Callable[[int, int], Floats], race: Race, limit: float, streams: Streams, *, start: int = 0
+) -> tuple[Positions, Floats]:
+    """Return what `finishers` does, of weights that are given block by block."""
     exponent, narrow = race
     found: dict[int, tuple[Integers, Floats]] = {}
 
     def run(blocks: Blocks) -> None:
-        size = min(len(weights), BLOCK)
-        uniforms = np.empty(size)
+        uniforms = np.empty(0)
         for first, stop in blocks:
-            number, weight = uniforms[: stop - first], weights[first:stop]
+            if len(uniforms) < stop - first:
+                uniforms = np.empty(stop - first)
+            number, weight = uniforms[: stop - first], weights_of(first, stop)
             streams.fill(_ROW_RACE, start + first, number)
             if narrow:
                 weight = times_power_of_two(weight, exponent)
@@ -241,10 +300,10 @@ def finishers(
                 early = time <= limit
                 found[first] = here[early] + first, time[early]
 
-    over_blocks(len(weights), run)
+    over_blocks(rows, run)
     blocks = [found[first] for first in sorted(found)]
-    rows: Positions = np.concatenate([rows for rows, _ in blocks]).astype(position_type(len(weights)))
-    return rows, np.concatenate([times for _, times in blocks])
+    finished: Positions = np.concatenate([each for each, _ in blocks]).astype(position_type(rows))
+    return finished, np.concatenate([times for _, times in blocks])
 
 
 def _time_of(weights: Floats, size: int, exponent: int) -> float:

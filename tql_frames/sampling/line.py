@@ -204,8 +204,9 @@ def line_of_rows(weights: Floats, draws: int) -> Line:
 def integer_weights(weights: Floats, counts: Integers | None = None) -> Integers:
     """Scale weights by a power of two to integers whose sum over all rows is below 2**62, and above 2**60.
 
-    Sums of integers are exact: they do not depend on who adds in which order. The relative error of a weight is at
-    most n / 2**61 times the mean weight over it; weights below a 2**-62 of the total become 0.
+    Sums of integers are exact: they do not depend on who adds in which order. A weight changes by at most 2**-61 of the
+    total, all n rows together by at most n / 2**61 of it; weights below 2**-62 of the total become 0. A draw has 53
+    bits, so a row's probability is right to within about 2**-53 of 1.
 
     Args:
         weights: shape (m,), finite, >= 0, one positive.
