@@ -143,6 +143,9 @@ class KeptRows(Generic[Frame]):
         objects = next((name for name, dtype in self._polars.schema.items() if dtype == pl.Object), None)
         if objects is not None:
             raise TQLTypeError(f"column {objects!r} holds Python objects, for which Arrow has no type")
+        nul = next((name for name in self._polars.columns if "\0" in name), None)
+        if nul is not None:
+            raise TQLTypeError(f"column {nul!r} has a NUL in its name, which Arrow does not take", hint="rename it")
         return self._polars.__arrow_c_stream__(requested_schema)
 
     @property

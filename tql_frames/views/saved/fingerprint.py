@@ -82,8 +82,15 @@ class Fingerprint:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Fingerprint:
-        """The fingerprint of such attributes."""
+        """The fingerprint of such attributes.
+
+        Raises:
+            KeyError, TypeError, ValueError: they are not those of a fingerprint.
+        """
         columns, levels = (tuple(ColumnPrint(*each) for each in values[part]) for part in ("columns", "index"))
+        texts = [values["bag"], *(text for each in (*columns, *levels) for text in vars(each).values())]
+        if type(values["rows"]) is not int or values["rows"] < 0 or not all(isinstance(text, str) for text in texts):
+            raise ValueError("no fingerprint")
         by_value = all(each.family for each in (*columns, *levels) if each.digest)
         return cls(values["rows"], columns, levels, values["bag"], by_value)
 
@@ -188,6 +195,8 @@ class _Column:
     def _digest_of(self, series: pl.Series) -> Digest:
         if series.dtype == pl.Object:
             raise self._refusal(f"column {self._name} holds Python objects")
+        if _has_nul(instance(series.dtype)):
+            raise self._refusal(f"column {self._name} holds structs with a NUL in the name of a field")
         try:
             if self._by_value:
                 _arrow(_without_wide_integers(series.clear()))
@@ -269,7 +278,7 @@ def type_words(dtype: pl.DataType) -> str:
 
 
 def _arrow(series: pl.Series) -> pa.Array:
-    return series.to_arrow(compat_level=pl.CompatLevel.oldest())
+    return series.alias("").to_arrow(compat_level=pl.CompatLevel.oldest())  # no name, since Arrow takes none with a NUL
 
 
 _WIDE = tuple(getattr(pl, name) for name in ("Int128", "UInt128") if hasattr(pl, name))
@@ -279,6 +288,16 @@ def _without_wide_integers(series: pl.Series) -> pl.Series:
     """The same values, integers of 128 bits as text: Arrow has no type for them."""
     target = _narrow(instance(series.dtype))
     return series if target == series.dtype else series.cast(target)
+
+
+def _has_nul(dtype: pl.DataType) -> bool:
+    """Whether a field of a struct has a name that Arrow does not take."""
+    match dtype:
+        case pl.List() | pl.Array():
+            return _has_nul(instance(dtype.inner))
+        case pl.Struct(fields=fields):
+            return any("\0" in each.name or _has_nul(instance(each.dtype)) for each in fields)
+    return False
 
 
 def _narrow(dtype: pl.DataType) -> pl.DataType:
