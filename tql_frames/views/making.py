@@ -69,9 +69,7 @@ def view_of(
     )
 
 
-def load(
-    path: str | os.PathLike[str], frame: Frame, *, strict: bool, columns: Sequence[object] | None
-) -> View[Frame]:
+def load(path: str | os.PathLike[str], frame: Frame, *, strict: bool, columns: Sequence[object] | None) -> View[Frame]:
     """The view of a file; arguments and errors as of `tql_frames.load_view`."""
     check_flag("strict", strict)
     positions, saved = read_file(path)

@@ -92,7 +92,7 @@ class Step:
             and type(self.seed) is int
             and self.seed >= 0
             and (self.limit is None or (type(self.limit) is int and self.limit >= 0))
-            and (self.fraction is None or (isinstance(self.fraction, float) and 0 <= self.fraction))
+            and (self.fraction is None or (isinstance(self.fraction, float) and self.fraction >= 0))
             and (self.replace is None or isinstance(self.replace, bool))
             and self.order in (None, "draw", "source")
             and all(isinstance(name, str) for name in self.reads or ())

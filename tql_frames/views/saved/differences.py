@@ -55,7 +55,9 @@ class Difference(NamedTuple):
     allowed: bool = False
 
 
-def differences(saved: Fingerprint, found: Fingerprint, needs: Needs | None = None) -> tuple[TQLError | None, list[str]]:
+def differences(
+    saved: Fingerprint, found: Fingerprint, needs: Needs | None = None
+) -> tuple[TQLError | None, list[str]]:
     """Compare a frame with the saved one.
 
     The order of columns does not count, nor do index labels where one of the frames has none.

@@ -30,6 +30,7 @@ class Hash(Protocol):
     def update(self, data: Any, /) -> None:
         """Go on with some bytes."""
 
+
 _BASE = 0x9E3779B97F4A7C15  # of polynomials over bytes and items; odd, so that it has an inverse modulo 2**64
 _NULL = 0xC2B2AE3D27D4EB4F
 _LENGTH = 0x165667B19E3779F9

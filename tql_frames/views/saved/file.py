@@ -1,7 +1,7 @@
 """The file of a view: Parquet, with the row positions as its one column and the rest as JSON in its metadata.
 
-What the JSON holds is known in `description`. A SHA-256 of the whole file stands in the file itself, as the zeros that it
-is computed with: a file that is damaged in any byte is refused before anything of it is parsed.
+What the JSON holds is known in `description`. A SHA-256 of the whole file stands in the file itself, as the zeros that
+it is computed with: a file that is damaged in any byte is refused before anything of it is parsed.
 """
 
 from __future__ import annotations
@@ -103,7 +103,16 @@ def read_file(path: str | os.PathLike[str]) -> tuple[Positions, Description]:
         positions: Positions = column.to_numpy().astype(np.int64)
     except TQLError:
         raise
-    except (pa.ArrowException, LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, OSError):
+    except (
+        pa.ArrowException,
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+        OSError,
+    ):
         raise TQLError(f"{wrong}: its content is incomplete or of other types", hint=again) from None
     rows = found.frame.rows
     if len(positions) and not 0 <= positions.min() <= positions.max() < rows:

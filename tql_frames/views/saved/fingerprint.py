@@ -96,7 +96,11 @@ class Fingerprint:
 
 
 def fingerprint(
-    frame: Source, wanted: Collection[str] | None = None, *, needed: Collection[str] | None = None, by_value: bool = True
+    frame: Source,
+    wanted: Collection[str] | None = None,
+    *,
+    needed: Collection[str] | None = None,
+    by_value: bool = True,
 ) -> Fingerprint:
     """The fingerprint of a frame; what is wanted of it is read, once, and no more is held than it holds itself.
 
