@@ -192,6 +192,7 @@ class View(KeptRows[Frame]):
         target: str | None = None,
         *,
         encode: Mapping[str, str] | None = None,
+        classes: Mapping[str, Sequence[Any]] | None = None,
     ) -> Any:
         """The rows as a PyTorch data set, in their order.
 
@@ -201,6 +202,8 @@ class View(KeptRows[Frame]):
             target: name of the column that is the target.
             encode: columns of texts or lists that become numbers, by name: `"label"` for a code, `"multi_hot"` for a 1
                 for each label that a list holds, 0 for the others.
+            classes: labels of columns that are encoded, by name, in the order of their codes; by default those that an
+                Enum or a pandas Categorical declares, otherwise all of the frame, sorted.
 
         Returns:
             A `tql_frames.torch.TQLDataset`; of a LazyFrame, whose rows need not fit into memory, a
@@ -209,7 +212,7 @@ class View(KeptRows[Frame]):
         Raises:
             TQLError: PyTorch is not installed, a row has a null where a tensor has none, or an argument is wrong.
         """
-        return _torch().data_set_of(self, columns, transform, target, encode)
+        return _torch().data_set_of(self, columns, transform, target, encode, classes)
 
     def report(self, by: str | None = None) -> Report:
         """How often each label came, beside what was there and what was to be expected; see `tql_frames.report`.
