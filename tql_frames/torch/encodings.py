@@ -6,6 +6,7 @@ pandas' Categorical name them, in their order, and so does a caller; then severa
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -176,8 +177,12 @@ class Encoding:
         own = slice(row, row + 1) if offsets is None else slice(int(offsets[row]), int(offsets[row + 1]))
         value = values[own].filter(unknown[own])[0]
         number = row if used.numbers is None else used.numbers[row]
-        message = f"column {name!r} holds {_short(value)} in row {number}, which is none of its {len(self.labels)} classes"
-        raise TQLError(message, hint=did_you_mean(str(value), [str(label) for label in self.labels]) or "add it to classes=")
+        message = (
+            f"column {name!r} holds {_short(value)} in row {number}, which is none of its {len(self.labels)} classes"
+        )
+        raise TQLError(
+            message, hint=did_you_mean(str(value), [str(label) for label in self.labels]) or "add it to classes="
+        )
 
 
 def _marked(codes: pl.Series, values: pl.Series) -> NDArray[np.int64]:
@@ -205,20 +210,16 @@ def _labels_of(name: str, dtype: pl.DataType, declared: Sequence[Any]) -> list[A
     kinds: tuple[type, ...] = (str,) if _is_text(dtype) else (bool,) if dtype == pl.Boolean else (int,)
     if dtype == pl.Null:
         kinds = (str, bool, int)
-    wrong = next((each for each in labels if type(each) not in kinds), None)
-    if wrong is not None or not (_is_text(dtype) or dtype.is_integer() or dtype in (pl.Boolean, pl.Null)):
+    wrong = [each for each in labels if type(each) not in kinds]
+    if wrong or not (_is_text(dtype) or dtype.is_integer() or dtype in (pl.Boolean, pl.Null)):
         message = f"column {name!r} holds values of type {dtype}, which are no labels"
-        if wrong is not None:
-            message = f"class {_short(wrong)} of column {name!r} is no value of type {dtype}"
+        if wrong:
+            message = f"class {_short(wrong[0])} of column {name!r} is no value of type {dtype}"
         raise TQLTypeError(message, hint="cast the column to text, and write classes as text")
-    twice = next((each for place, each in enumerate(labels) if each in labels[:place]), None) if _repeats(labels) else None
-    if twice is not None:
+    if len(set(labels)) < len(labels):
+        twice = next(label for label, count in Counter(labels).items() if count > 1)
         raise TQLError(f"class {_short(twice)} of column {name!r} is there twice")
     return labels
-
-
-def _repeats(labels: list[Any]) -> bool:
-    return len(set(labels)) < len(labels)
 
 
 def _short(value: object) -> str:

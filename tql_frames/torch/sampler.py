@@ -28,8 +28,7 @@ _LIST = 65_536  # positions that are Python integers at a time: 20 million of th
 
 # What WeightedRandomSampler lets one set, and what this one was made of: set here, it would change nothing.
 _FIXED = frozenset(
-    "weights num_samples replacement generator data_source frame sampler limit replace seed num_replicas rank drop_last"
-    " epoch".split()
+    ["weights", "num_samples", "replacement", "generator", "data_source", "frame", "sampler", "limit", "replace", "seed", "num_replicas", "rank", "drop_last", "epoch"]
 )
 _WIDTH = 80  # characters of a sampler that a text shows
 
@@ -154,7 +153,9 @@ class TQLSampler(Sampler[int]):
             raise TQLError(f"this is no state of a TQLSampler: it has no {min(missing)!r}")
         others = {name: state[name] for name in own if name in state and not self._agrees(name, state[name], own[name])}
         if others:
-            told = "; ".join(f"its {name} is {_short(other)}, here it is {_short(own[name])}" for name, other in others.items())
+            told = "; ".join(
+                f"its {name} is {_short(other)}, here it is {_short(own[name])}" for name, other in others.items()
+            )
             raise TQLError(f"the state is that of another sampler: {told}")
         self._next = check_whole("epoch", state["epoch"]), check_whole("done", state["done"])
         self._pass = None

@@ -73,7 +73,9 @@ class Wanted:
             raise TQLError(message, hint="classes={'sex': ['F', 'M']}")
         for name, labels_of in (classes or {}).items():
             if name not in encode:
-                raise TQLError(f"classes names column {name!r}, which encode does not", hint=f"encode={{{name!r}: 'label'}}")
+                raise TQLError(
+                    f"classes names column {name!r}, which encode does not", hint=f"encode={{{name!r}: 'label'}}"
+                )
             if isinstance(labels_of, (str, bytes)) or not isinstance(labels_of, Iterable):
                 raise TQLError(f"classes of column {name!r} must be a list of labels, not {labels_of!r}")
         if not features and target is None:
