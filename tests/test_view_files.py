@@ -24,6 +24,7 @@ from tests import test_frames_pandas, test_frames_polars
 from tql_frames import TQLError, TQLTypeError, TQLWarning, load_view
 from tql_frames.frames import source_of
 from tql_frames.views.saved import file as view_file
+from tql_frames.views.saved.digests import list_numbers, text_numbers
 from tql_frames.views.saved import fingerprint
 
 FRAME = pl.DataFrame(
@@ -216,8 +217,6 @@ class TestEqualValues:
             assert digests(pieces, by_value=by_value) == whole
         assert digests(column.reverse(), by_value=by_value)[1] == whole[1]
         # Long texts have a SHA-256 of their own for a number, not a polynomial over their bytes.
-        from tql_frames.views.saved.digests import list_numbers, text_numbers
-
         number = text_numbers(pa.array([b"x" * size], pa.large_binary()))
         plain = list_numbers(np.full(size, ord("x"), np.uint8), np.array([0, size]))
         assert (number == plain).all() == (size < 1024)
@@ -340,7 +339,7 @@ class TestColumnsThatComeAndGo:
             "columns 'age', 'w', 's', 'l', 'day' not compared",
         )
         for changed in (cleaned.with_columns(pl.col("id") + 1), cleaned.drop("id")):
-            with pytest.raises(TQLError, match="column 'id' has other values|column 'id' is missing"):
+            with pytest.raises(TQLError, match=r"column 'id' has other values|column 'id' is missing"):
                 load_view(path, changed, columns=["id"])
         with pytest.raises(TQLError, match="column 's' has other values; column 'id' has other values"):
             load_view(path, frame.reverse(), columns=["id", "s"])

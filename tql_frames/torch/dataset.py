@@ -72,6 +72,7 @@ class TQLDataset(Dataset[Any]):
         transform: Callable[[Any], Any] | None = None,
         target: str | None = None,
         encode: Mapping[str, str] | None = None,
+        *,
         classes: Mapping[str, Sequence[Any]] | None = None,
     ) -> None:
         """Read the columns; Polars is not asked again."""
@@ -95,7 +96,7 @@ class TQLDataset(Dataset[Any]):
         if number is None:
             raise TQLError(f"the place of an item must be a whole number, not {place!r}")
         if not -size <= number < size:
-            raise _NoSuchRow(number, size)
+            raise NoSuchRowError(number, size)
         item = self._table.rows([number % size])[0]
         return item if self.transform is None else self.transform(item)
 
@@ -108,7 +109,7 @@ class TQLDataset(Dataset[Any]):
         size = self._table.size
         first, last = min(places, default=0), max(places, default=-1)
         if last >= size or first < -size:
-            raise _NoSuchRow(first if first < -size else last, size)
+            raise NoSuchRowError(first if first < -size else last, size)
         rows = self._table.rows(places if first >= 0 else [place % size for place in places])
         return rows if self.transform is None else [self.transform(item) for item in rows]
 
@@ -116,7 +117,7 @@ class TQLDataset(Dataset[Any]):
         return f"TQLDataset of {described(self._table.size, self._wanted, self.classes)}"
 
 
-class _NoSuchRow(TQLError, IndexError):
+class NoSuchRowError(TQLError, IndexError):
     """A row that a data set does not have: the end of a loop over it, or a sampler of another frame."""
 
     def __init__(self, message: str | int, size: int = 0, **more: Any) -> None:

@@ -28,7 +28,10 @@ _LIST = 65_536  # positions that are Python integers at a time: 20 million of th
 
 # What WeightedRandomSampler lets one set, and what this one was made of: set here, it would change nothing.
 _FIXED = frozenset(
-    ["weights", "num_samples", "replacement", "generator", "data_source", "frame", "sampler", "limit", "replace", "seed", "num_replicas", "rank", "drop_last", "epoch"]
+    (
+        *("weights", "num_samples", "replacement", "generator", "data_source"),
+        *("frame", "sampler", "limit", "replace", "seed", "num_replicas", "rank", "drop_last", "epoch"),
+    )
 )
 _WIDTH = 80  # characters of a sampler that a text shows
 

@@ -60,6 +60,7 @@ class TQLIterableDataset(IterableDataset[Any]):
         transform: Callable[[Any], Any] | None = None,
         target: str | None = None,
         encode: Mapping[str, str] | None = None,
+        *,
         classes: Mapping[str, Sequence[Any]] | None = None,
     ) -> None:
         """Read the columns; Polars is not asked again."""
@@ -93,11 +94,12 @@ def data_set_of(
     transform: Callable[[Any], Any] | None = None,
     target: str | None = None,
     encode: Mapping[str, str] | None = None,
+    *,
     classes: Mapping[str, Sequence[Any]] | None = None,
 ) -> TQLDataset | TQLIterableDataset:
     """The data set that `View.to_torch` gives."""
     made = TQLIterableDataset if origin_of(frame).is_plan else TQLDataset
-    return made(frame, columns, transform, target, encode, classes)
+    return made(frame, columns, transform, target, encode, classes=classes)
 
 
 class _Stream(Iterator[Any]):

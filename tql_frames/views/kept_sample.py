@@ -212,7 +212,7 @@ class View(KeptRows[Frame]):
         Raises:
             TQLError: PyTorch is not installed, a row has a null where a tensor has none, or an argument is wrong.
         """
-        return _torch().data_set_of(self, columns, transform, target, encode, classes)
+        return _torch().data_set_of(self, columns, transform, target, encode, classes=classes)
 
     def report(self, by: str | None = None) -> Report:
         """How often each label came, beside what was there and what was to be expected; see `tql_frames.report`.
