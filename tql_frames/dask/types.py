@@ -81,7 +81,7 @@ def _is_known(frame: dd.DataFrame, names: list[str]) -> bool:
 def _of_text(fault: TQLTypeError, frame: dd.DataFrame, names: list[str]) -> TQLTypeError:
     """The same error; where it is of text, with a hint that Dask may have made the text of other values."""
     texts = [name for name in names if isinstance(frame._meta[name].dtype, pd.StringDtype)]
-    if "text" not in fault.message or not texts or not dask.config.get("dataframe.convert-string", True):
+    if "text" not in fault.message or not texts or dask.config.get("dataframe.convert-string", None) is False:
         return fault
     columns = f"column{'s' * (len(texts) > 1)} {', '.join(map(repr, texts[:_TOLD]))}"
     hint = f"Dask converts Decimals, lists and other objects to text. If {columns} held such values, make the frame "
