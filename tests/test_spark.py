@@ -243,6 +243,43 @@ def test_all_kinds_of_columns_come_back_as_they_were(spark):
     assert {str(row) for row in found.collect()} <= {str(row) for row in whole}
 
 
+@TWO
+@pytest.mark.fault("E9")
+def test_intervals_that_python_cannot_read_are_carried(spark):
+    frame = spark.range(0, 12, 1, 2).select(
+        "id",
+        F.expr("make_ym_interval(int(id) - 5, 3)").alias("months"),
+        F.expr("cast(make_ym_interval(int(id), 0) as interval year)").alias("years"),
+        F.expr("case when id > 3 then make_interval(1, int(id), 0, -2, 3, 4, -5.000006) end").alias("a.b"),
+    )
+    text = ["id", "cast(months as string)", "cast(years as string)", "cast(`a.b` as string)"]
+    whole = set(map(str, frame.selectExpr(*text).collect()))
+    for each in (frame, frame.filter("id > 5")):  # the second has a partition without rows
+        results = [
+            tql.sample(each, "id", 9, seed=1, index=None),
+            tql.weights(each, "id").drop("weight"),
+            tql.query(each, "select * where id > 6 sample by id limit 4", seed=1, index=None),
+        ]
+        for found in results:
+            assert found.schema == each.schema
+            rows = [str(row) for row in found.selectExpr(*text).collect()]
+            assert rows
+            assert set(rows) <= whole
+    named = tql.query(frame, "select months as m, id sample by id limit 3", seed=1)
+    assert named.schema["m"].dataType == frame.schema["months"].dataType
+    assert tql.report(frame, sampler="max_weight(id > 5: 1)").rows == 12
+    for call in (
+        lambda: tql.sample(frame, "max_weight(months is null: 1)"),
+        lambda: tql.weights(frame, "years"),
+        lambda: tql.query(frame, 'select "a.b" + 1 as x'),
+        lambda: tql.report(frame, by="months"),
+    ):
+        with pytest.raises(TQLTypeError, match="of type interval.* cannot be read by a sampler"):
+            call()
+    with pytest.raises(TQLTypeError, match="holds intervals inside"):
+        tql.sample(frame.select("id", F.array("months").alias("inside")), "id")
+
+
 # -- faults -----------------------------------------------------------------------------------------------------------
 
 

@@ -22,7 +22,7 @@ from tql_frames.errors import (
     WeightError,
 )
 from tql_frames.notebook import explore
-from tql_frames.views import load_view, view
+from tql_frames.views import load_view, read_view, view
 
 if TYPE_CHECKING:
     from tql_frames.views import View
@@ -45,6 +45,7 @@ __all__ = [
     "explore",
     "load_view",
     "query",
+    "read_view",
     "register_function",
     "report",
     "sample",

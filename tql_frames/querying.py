@@ -63,6 +63,7 @@ class RowQuery:
         relation: its plan.
         columns: those that it gives; None for all of the frame, as they are.
         labels: their names.
+        names: of the columns that it may look at; None for all.
     """
 
     source: str
@@ -70,6 +71,7 @@ class RowQuery:
     relation: Relation
     columns: tuple[Column, ...] | None
     labels: tuple[object, ...]
+    names: frozenset[str] | None
 
     def positions(self, *, streaming: bool) -> Positions:
         """Positions of its rows in the frame, in its order, shape (k,).
@@ -140,7 +142,8 @@ def prepare_rows(text: str, parameters: Sequence[object] | None, frame: Readable
         TQLError: it is wrong, or does not fit the frame.
     """
     statement = _bound(text, parameters)
-    scan = frame.scan(named_columns(statement))
+    names = named_columns(statement)
+    scan = frame.scan(names)
     relation = compile_statement(
         text, statement, Frames(scan, {}), draw=draws(text, seed), random=random_numbers(seed), numbered=True
     )
@@ -154,7 +157,7 @@ def prepare_rows(text: str, parameters: Sequence[object] | None, frame: Readable
         raise _not_of_the_frame(message, text, _span_of_computed(statement, label))
     labels = tuple(each.label for each in columns)
     every = columns == [Column(*each) for each in enumerate(scan.labels)]
-    return RowQuery(text, statement, relation, None if every else tuple(columns), labels)
+    return RowQuery(text, statement, relation, None if every else tuple(columns), labels, names)
 
 
 def _bound(text: str, parameters: Sequence[object] | None) -> tree.Statement:

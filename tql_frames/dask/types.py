@@ -5,6 +5,7 @@ A column of dtype object may hold text, lists or anything: its type is known whe
 
 from __future__ import annotations
 
+import dask
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from tql_frames.frames import PandasAdapter
 from tql_frames.sampling.strata import FEW_STRATA
 from tql_frames.weighing import Weigher
 
+_TOLD = 3  # columns that a hint names
 _PEEK = 100  # rows that are looked at for types
 
 
@@ -26,9 +28,10 @@ def weigher_of(frame: dd.DataFrame, job: Sampler | Statement) -> Weigher | None:
     """
     try:
         weigher = job.weigher(PandasAdapter(frame._meta))
-    except TQLTypeError:
-        if _is_known(frame, job.names(list(frame.columns))):
-            raise
+    except TQLTypeError as fault:
+        names = job.names(list(frame.columns))
+        if _is_known(frame, names):
+            raise _of_text(fault, frame, names) from None
         return None
     weigher.check_constants()
     return weigher
@@ -53,13 +56,14 @@ def meta_of(frame: dd.DataFrame, job: Statement) -> pd.DataFrame:
     Raises:
         TQLError: the statement does not fit the columns.
     """
-    known = _is_known(frame, job.all_names(list(frame.columns)))
+    names = job.all_names(list(frame.columns))
+    known = _is_known(frame, names)
     try:
         if known or not job.computes(PandasAdapter(frame._meta)):
             return _result(frame._meta, job)
-    except TQLTypeError:
+    except TQLTypeError as fault:
         if known:
-            raise
+            raise _of_text(fault, frame, names) from None
     rows = (part.head(_PEEK, npartitions=1) for part in frame.partitions)
     return _result(next((some for some in rows if len(some)), frame._meta), job)
 
@@ -72,3 +76,14 @@ def _result(rows: pd.DataFrame, job: Statement) -> pd.DataFrame:
 
 def _is_known(frame: dd.DataFrame, names: list[str]) -> bool:
     return all(frame._meta[name].dtype != np.object_ for name in names)
+
+
+def _of_text(fault: TQLTypeError, frame: dd.DataFrame, names: list[str]) -> TQLTypeError:
+    """The same error; where it is of text, with a hint that Dask may have made the text of other values."""
+    texts = [name for name in names if isinstance(frame._meta[name].dtype, pd.StringDtype)]
+    if "text" not in fault.message or not texts or dask.config.get("dataframe.convert-string", None) is False:
+        return fault
+    columns = f"column{'s' * (len(texts) > 1)} {', '.join(map(repr, texts[:_TOLD]))}"
+    hint = f"Dask converts Decimals, lists and other objects to text. If {columns} held such values, make the frame "
+    hint += "after dask.config.set({'dataframe.convert-string': False})"
+    return TQLTypeError(fault.message, source=fault.source, span=fault.span, hint=hint)

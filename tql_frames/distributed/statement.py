@@ -166,6 +166,13 @@ class Statement:
         used = named_by(self.root)
         return [name for name in columns if name in used]
 
+    def computed_names(self, columns: Sequence[str]) -> list[str]:
+        """Those of the columns that it computes with: not those that it gives as they are."""
+        items = [item.expression for item in self.select.items if isinstance(item, tree.Item)]
+        used = set(self.names(columns))
+        used.update(*(named_by(each) for each in items if not isinstance(each, tree.Column)))
+        return [name for name in columns if name in used]
+
     def needs(self, columns: Sequence[str]) -> list[str]:
         """Those of the columns that the last pass looks at or gives; one of them where it needs none, to count rows."""
         if any(isinstance(item, tree.Star) for item in self.select.items):

@@ -106,7 +106,8 @@ class Chosen:
         names = [name for name, _ in self._named()]
         found = self._read([name for name in names if self._is_readable(name)])
         nulls = pl.repeat(None, found.height, dtype=pl.Null, eager=True)
-        return pl.DataFrame([found[name] if name in found.columns else nulls.alias(name) for name in names])
+        # Not a list of series: of these, Polars gives one that is called '' another name.
+        return pl.DataFrame({name: found[name] if name in found.columns else nulls for name in names})
 
     def _is_readable(self, name: str) -> bool:
         try:
@@ -123,7 +124,7 @@ class Chosen:
         # A column under two names is read once.
         sources = list(dict.fromkeys(str(self._source[name]) for name in chosen))
         found = self.frame.read(sources, positions)
-        return pl.DataFrame([found[str(self._source[name])].alias(name) for name in chosen])
+        return pl.DataFrame({name: found[str(self._source[name])] for name in chosen})
 
 
 class _Renamed(Mapping[str, pl.DataType]):

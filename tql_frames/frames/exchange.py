@@ -55,12 +55,17 @@ def to_pandas(frame: pl.DataFrame, positions: Positions, index: str | None) -> p
         TQLTypeError: a column has no pandas type.
     """
     rows = frame if index is None else frame.drop(index)
+    names = rows.columns
+    if any("\0" in name for name in names):  # Arrow, by which Polars converts, takes no such name
+        rows = rows.rename({name: str(place) for place, name in enumerate(names)})
     try:
         found = rows.to_pandas()
     except (pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException, TypeError) as fault:
         raise TQLTypeError(
             f"the rows have no pandas form: {fault}", hint="select other columns, or cast them"
         ) from None
+    if rows.columns != names:
+        found.columns = pd.Index(names)
     if index is not None:
         found.index = pd.Index(positions)
     return found.copy()  # what Polars hands over may be read-only

@@ -217,8 +217,8 @@ def _has_text(dtype: object) -> bool:
 
 
 def _numbered(frame: pl.DataFrame, rows: Positions, columns: Sequence[str], index: str | None) -> pl.DataFrame:
-    numbers = [] if index is None else [pl.Series(index, rows, dtype=pl.get_index_type())]
-    return pl.DataFrame([*numbers, *(frame[name] for name in columns)])
+    numbers = {} if index is None else {index: pl.Series(rows, dtype=pl.get_index_type())}
+    return pl.DataFrame(numbers | {name: frame[name] for name in columns})
 
 
 def _alike(first: pl.Series, second: pl.Series) -> bool:

@@ -124,12 +124,13 @@ def evaluate(frame: pl.DataFrame, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
 def tallied(labels: pl.Series, counts: NDArray[np.int64]) -> pl.DataFrame:
     """Row numbers and how often the rows were drawn, as `value_counts` calls it."""
     labels = labels.alias("index") if labels.name == "count" else labels
-    return pl.DataFrame([labels, pl.Series("count", counts, dtype=pl.get_index_type())])
+    return pl.DataFrame({labels.name: labels, "count": pl.Series(counts, dtype=pl.get_index_type())})
 
 
 def chosen(frame: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
     """Columns by their places, under their labels."""
-    return pl.DataFrame([frame.to_series(each.origin).alias(str(each.label)) for each in columns])
+    # Not a list of series: of these, Polars gives one that is called '' another name.
+    return pl.DataFrame({str(each.label): frame.to_series(each.origin) for each in columns})
 
 
 def schema_of(frame: Mapping[str, pl.DataType], columns: Sequence[Column] | None, index: str | None) -> pl.Schema:

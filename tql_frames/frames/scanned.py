@@ -95,5 +95,5 @@ class ScannedSource(Scanned):
             labels = {str(each.label): names[each.origin] for each in columns}
         own = [name for name in wanted if name != self._index]
         for frame in taken(self, positions, list(dict.fromkeys(labels[name] for name in own)), self._index):
-            numbers = [] if self._index is None else [frame.to_series(0)]
-            yield pl.DataFrame([*numbers, *(frame[labels[name]].alias(name) for name in own)])
+            numbers = {} if self._index is None else {self._index: frame.to_series(0)}
+            yield pl.DataFrame(numbers | {name: frame[labels[name]] for name in own})

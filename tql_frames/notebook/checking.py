@@ -5,6 +5,7 @@ Places are told as JavaScript counts them, in UTF-16 units.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -58,13 +59,19 @@ def arms_of(text: str) -> list[dict[str, Any]]:
         root: Node = parse_statement(text) if is_statement(text) else parse(text)
     except TQLError:
         return []
-    arms = []
+    arms, first = [], {}
     for node in root.walk():
+        own = [child for child in node.children() if isinstance(child, tree.Arm)]
+        first.update({id(arm): own[0] for arm in own[1:]})
         weight = _constant(node.weight) if isinstance(node, tree.Arm) else None
         if isinstance(node, tree.Arm) and weight is not None and weight >= 0:
             start, stop = units(text, node.weight.span)
-            arms.append({"condition": unparse(node.condition), "weight": weight, "start": start, "stop": stop})
-    return arms
+            arms.append((node, {"condition": unparse(node.condition), "weight": weight, "start": start, "stop": stop}))
+    counts = Counter(arm["condition"] for _, arm in arms)
+    for node, arm in arms:  # products have many arms `true`: what they stand beside tells them apart
+        if counts[arm["condition"]] > 1 and id(node) in first:
+            arm["condition"] += f", beside {unparse(first[id(node)].condition)}"
+    return [arm for _, arm in arms]
 
 
 def units(text: str, span: Span) -> tuple[int, int]:

@@ -24,7 +24,7 @@ class Word(TypedDict):
 
     Attributes:
         name: the word.
-        kind: "column", "function" or "keyword".
+        kind: "column", "function", "keyword" or "label".
         insert: what is written for it: a column's name in quotes where it needs them, a function with its parenthesis.
         told: what stands beside it in the list: a column's type, a function's usage.
     """
@@ -59,6 +59,20 @@ def words_of(columns: Iterable[object], types: Mapping[str, DataType]) -> list[W
     words += [Word(name=name, kind="function", insert=f"{name}(", told=usages[name]) for name in sorted(usages)]
     keywords = sorted(OPERATORS | CLAUSES | SOMETIMES)
     return words + [Word(name=word, kind="keyword", insert=word, told="") for word in keywords]
+
+
+def words_of_labels(texts: Mapping[str, Iterable[str]]) -> list[Word]:
+    """The labels of columns, to complete a text in quotes to.
+
+    Example:
+        >>> words_of_labels({"tags": ["Hernia", "O'Hara"]})[1]
+        {'name': "O'Hara", 'kind': 'label', 'insert': "'O''Hara'", 'told': 'tags'}
+    """
+    return [
+        Word(name=text, kind="label", insert="'" + text.replace("'", "''") + "'", told=column)
+        for column, own in texts.items()
+        for text in own
+    ]
 
 
 def _told(types: Mapping[str, DataType], name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,23 @@ def columns_of_labels(head: pl.DataFrame) -> list[str]:
     """
     ranks = {name: rank for name in head.columns if (rank := _rank(head[name])) is not None}
     return sorted(ranks, key=lambda name: ranks[name])
+
+
+def texts_of(head: pl.DataFrame, columns: Sequence[str]) -> dict[str, list[str]]:
+    """Texts that are labels of columns, sorted, as many as a chart shows.
+
+    Example:
+        >>> texts_of(pl.DataFrame({"tags": [["b"], ["a", "b"], None], "n": [1, 2, 3]}), ["tags", "n"])
+        {'tags': ['a', 'b']}
+    """
+    found = {}
+    for name in columns:
+        values = head[name]
+        while isinstance(values.dtype, (pl.List, pl.Array)):
+            values = values.explode()
+        if isinstance(values.dtype, (pl.String, pl.Categorical, pl.Enum)):
+            found[name] = values.cast(pl.String).unique().drop_nulls().sort().head(SHOWN).to_list()
+    return found
 
 
 def _rank(values: pl.Series) -> int | None:

@@ -8,7 +8,7 @@ for a key stroke looks at all rows, but for the first count of columns that were
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -22,14 +22,13 @@ from tql_frames.errors import TQLError, TQLWarning
 from tql_frames.frames import source_of
 from tql_frames.language import is_statement
 from tql_frames.notebook.checking import arms_of, fault_of, told
-from tql_frames.notebook.completion import words_of
-from tql_frames.notebook.labels import as_sent, columns_of_labels, drawn, expected, head_of
+from tql_frames.notebook.completion import words_of, words_of_labels
+from tql_frames.notebook.labels import as_sent, columns_of_labels, drawn, expected, head_of, texts_of
+from tql_frames.notebook.messages import Message, checked
 from tql_frames.notebook.newest import Newest
 from tql_frames.notebook.window import MOST_COLUMNS, columns_of, window
 from tql_frames.views.kept_sample import View
 from tql_frames.views.making import view_of
-
-Message = dict[str, Any]
 
 _HISTORY = 50  # runs that are kept
 
@@ -78,11 +77,12 @@ class Session:
         self._values: list[Any] = []  # the labels that the page shows, in its order
         self._checks, self._counts, self._runs, self._balances = Newest(), Newest(), Newest(), Newest()
         self._drawn = Newest()
+        self._ran = 0  # runs so far
         self.query = sampler
         self.view: View[Any] | None = None
         self.history: list[Message] = []
-        self.words = words_of(labels, head.schema)
         self.choices = columns_of_labels(head)
+        self.words = [*words_of(labels, head.schema), *words_of_labels(texts_of(head, self.choices))]
         self.asked: Message = {
             "by": self.choices[0] if self.choices else None,
             "limit": "",
@@ -97,11 +97,21 @@ class Session:
         return {"text": self.query, **self.asked, "history": self.history, "ran": ran, "of": self._source.rows}
 
     def receive(self, message: Message) -> None:
-        """Take a message; what is of an unknown kind is none of ours."""
+        """Take a message; what is of an unknown kind is none of ours, and a malformed one is answered by an error."""
         kinds = {"check": self._check, "run": self._run, "rows": self._rows, "drawn": self._count_drawn}
         kinds["balance"] = self._balance
-        if message.get("kind") in kinds:
-            kinds[message["kind"]](message)
+        kind = message.get("kind") if isinstance(message, Mapping) else None
+        if isinstance(kind, str) and kind not in kinds:
+            return
+        try:
+            if not isinstance(kind, str):
+                raise TQLError("the message of the widget is malformed: it has no kind")
+            asked = checked(message, len(self._values))
+        except TQLError as fault:
+            own = message if isinstance(message, Mapping) else {}
+            self._answer({"kind": None, **own}, {"kind": "failed", "fault": told(fault, None)})
+        else:
+            kinds[kind](asked)
 
     def _check(self, message: Message) -> None:
         """`text`, and `by`, `limit`, `seed`, `replace` as they stand on the page -> `checked`, and later `expected`.
@@ -163,7 +173,9 @@ class Session:
                 entry = {"text": text, **asked, "seed": seed, "rows": len(self.view)}
                 self.history = [entry, *self.history][:_HISTORY]
                 columns = columns_of(self.view)
+                self._ran += 1
                 answer |= {"rows": len(self.view), "columns": columns, "seed": seed, "history": self.history}
+                answer["runs"] = self._ran
                 every = len(self._source.scan(frozenset()).labels)
                 answer["notes"] += [f"{MOST_COLUMNS} of {every} columns are shown"] if every > MOST_COLUMNS else []
             self._answer(message, answer)
@@ -188,7 +200,7 @@ class Session:
     def _rows(self, message: Message) -> None:
         """`start`, `count` -> `rows`: the texts of the cells of so many rows of the last run."""
         if self.view is not None:
-            start, count = int(message["start"]), int(message["count"])
+            start, count = message["start"], message["count"]
             self._answer(message, {"kind": "rows", "start": start, "rows": window(self.view, start, count)})
 
     def _count_drawn(self, message: Message) -> None:

@@ -16,7 +16,6 @@ import traitlets
 from tql_frames.analysis.plot import COLOURS
 from tql_frames.language import parse, parse_statement
 from tql_frames.notebook.session import Session
-from tql_frames.views.kept_sample import View
 
 _SCRIPTS = ("elements", "language", "completion", "editor", "sliders", "chart", "rows", "history", "explore")
 _STYLES = ("explore", "chart", "rows")
@@ -34,12 +33,22 @@ def _read_grammar() -> None:
 
 
 class Explore(anywidget.AnyWidget):
-    """A frame to explore samplers on; made by `df.tql.explore()`, see `tql_frames.explore`."""
+    """A frame to explore samplers on; made by `df.tql.explore()`, see `tql_frames.explore`.
+
+    Attributes:
+        query: the text in the box; `observe` sees its changes.
+        view: the rows of the last run, or None before the first; `observe` sees each run.
+        runs: number of the last run that the page has seen. The page sets it, so that marimo runs cells again that use
+            the widget.
+    """
 
     _esm: ClassVar[str] = _static(_SCRIPTS, "js")
     _css: ClassVar[str] = _static(_STYLES, "css")
     _known = traitlets.Dict().tag(sync=True)
     _state = traitlets.Dict().tag(sync=True)
+    query = traitlets.Unicode(read_only=True).tag(sync=True)
+    view = traitlets.Any(None, allow_none=True, read_only=True)  # a View, which no page can hold
+    runs = traitlets.Int(0).tag(sync=True)
 
     def __init__(self, frame: object, sampler: str = "") -> None:
         """Look at the first rows of a frame, and wait for a page."""
@@ -47,23 +56,17 @@ class Explore(anywidget.AnyWidget):
         known = {"words": session.words, "choices": session.choices, "colours": COLOURS}
         super().__init__(_known=known, _state=session.state)
         self._session = session
+        self.set_trait("query", session.query)
         threading.Thread(target=_read_grammar, daemon=True).start()
         self.on_msg(self._receive)
 
-    @property
-    def query(self) -> str:
-        """The text in the box."""
-        return self._session.query
-
-    @property
-    def view(self) -> View[Any] | None:
-        """The rows of the last run, or None before the first."""
-        return self._session.view
-
     def _receive(self, _widget: object, message: dict[str, Any], _buffers: object) -> None:
         self._session.receive(message)
+        self.set_trait("query", self._session.query)
 
     def _deliver(self, answer: dict[str, Any]) -> None:
+        if answer["kind"] == "ran":  # before the page is told, which then lets other cells run
+            self.set_trait("view", self._session.view)
         self.send(answer)
         last = answer["kind"] in ("expected", "failed", "ran") or answer.get("fault") is not None
         if last:  # of the answers to a message, so that it waits for nothing; for pages that are opened later

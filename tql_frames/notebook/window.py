@@ -34,7 +34,7 @@ def window(view: View[Any], start: int, count: int) -> list[list[str | None]]:
         (['index', 'age', 'tags'], [['1', None, '[]'], ['0', '71', '[a]']])
     """
     start = min(max(start, 0), len(view))
-    columns = _table(view, start, min(start + min(count, MOST_ROWS), len(view)))[1]
+    columns = _table(view, start, min(start + min(max(count, 0), MOST_ROWS), len(view)))[1]
     return [[cell_text(cell) for cell in row] for row in zip(*columns, strict=True)]
 
 

@@ -36,6 +36,7 @@ from tql_frames.distributed import (
 )
 from tql_frames.drawing import warn_of_fewer
 from tql_frames.errors import TQLError
+from tql_frames.spark.intervals import Intervals
 from tql_frames.spark.jobs import Told, append, arrow_schema, ask, give, narrowed, pick, quoted
 from tql_frames.spark.partition import ArrowPartition, Rows
 from tql_frames.spark.types import arrow_schema_of, schema_of, with_first
@@ -87,15 +88,20 @@ def sample(
     check_index(index)
     _check_frame(frame)
     job = Sampler.of(sampler, frame.columns, fixed, keys_from(keys, frame.columns))
+    intervals, whole = Intervals(frame), with_first(index, frame.schema)
+    intervals.check(set(job.names(frame.columns)) - set(job.keys))
+    origins = [*([] if index is None else [None]), *range(len(frame.columns))]
+    frame = intervals.hidden(_sorted(frame, job))
     job.weigher(_nothing_of(frame)).check_constants()
     schema = with_first(index, frame.schema)
-    frame = _sorted(frame, job)
     names = job.names(frame.columns)
     told = ask(frame, names, _counting(job, _starts(frame, job)))
     shares = _drawn(frame, told, Drawing(job, size, bool(replace), fixed), job)
     if told.numbered:
-        return pick(frame, schema, names, job.positions, shares, index=index is not None)
-    return give(frame, schema, _taking(job, index), shares, numbered=False)
+        found = pick(frame, schema, names, job.positions, shares, index=index is not None)
+    else:
+        found = give(frame, schema, _taking(job, index), shares, numbered=False)
+    return intervals.shown(found, origins, whole)
 
 
 @named
@@ -112,6 +118,10 @@ def weights(frame: DataFrame, sampler: str | pl.Expr) -> DataFrame:
     """
     _check_frame(frame)
     job = Sampler.of(sampler, frame.columns, seed_from(None))
+    intervals, origins = Intervals(frame), [*range(len(frame.columns)), None]
+    intervals.check(job.names(frame.columns))
+    whole = StructType([*frame.schema.fields, StructField("weight", DoubleType())])
+    frame = intervals.hidden(frame)
     weigher = job.weigher(_nothing_of(frame))
     weigher.check_constants()
     if "weight" in frame.columns:
@@ -131,8 +141,12 @@ def weights(frame: DataFrame, sampler: str | pl.Expr) -> DataFrame:
         return pa.array(job.weigher(part, 0 if share is None else share.start).weigh(part))
 
     if numbered:
-        return append(frame, schema, names, weigh, shares)
-    return give(frame, schema, lambda part, share: part.with_last("weight", weigh(part, share)), shares, numbered=False)
+        found = append(frame, schema, names, weigh, shares)
+    else:
+        found = give(
+            frame, schema, lambda part, share: part.with_last("weight", weigh(part, share)), shares, numbered=False
+        )
+    return intervals.shown(found, origins, whole)
 
 
 @named
@@ -164,8 +178,12 @@ def query(
     check_index(index)
     _check_frame(frame)
     job = Statement.of(text, parameters, fixed)
+    intervals, original = Intervals(frame), frame.schema
+    intervals.check(job.computed_names(frame.columns))
+    frame = intervals.hidden(frame)
     arrow = arrow_schema(frame)
     fields = job.relation(ArrowPartition(arrow, []))[0].fields
+    whole = with_first(index, schema_of(fields, original), of="result")
     schema = with_first(index, schema_of(fields, frame.schema), of="result")
     result = arrow_schema_of(fields, arrow, index)
     frame = narrowed(frame, job.needs(frame.columns))
@@ -187,7 +205,8 @@ def query(
         assert isinstance(rows, Rows)
         return rows.batches(result, None if share is None or index is None else share.first)
 
-    return give(frame, schema, select, shares, numbered=numbered)
+    found = give(frame, schema, select, shares, numbered=numbered)
+    return intervals.shown(found, [*([] if index is None else [None]), *(each.origin for each in fields)], whole)
 
 
 @named
@@ -214,6 +233,9 @@ def report(
     sized = limit is not None or fraction is not None or not replace
     job = job_of(sampler, parameters, frame.columns, sized=sized)
     reporting = Reporting.of(by, job, frame.columns)
+    intervals = Intervals(frame)
+    intervals.check(reporting.names(frame.columns))
+    frame = intervals.hidden(frame)
     if job is not None:
         job.weigher(_nothing_of(frame)).check_constants()
     told = ask(frame, reporting.names(frame.columns), lambda part, number: reporting.count(part))

@@ -11,10 +11,10 @@ from typing import Any
 from torch.utils.data import DataLoader, Dataset  # noqa: F401 - the loader is for the example
 
 from tql_frames.arguments import whole_number
-from tql_frames.torch.arguments import check_whole
+from tql_frames.errors import TQLError
 from tql_frames.torch.sources import origin_of
 from tql_frames.torch.table import table_of
-from tql_frames.torch.wanted import Wanted
+from tql_frames.torch.wanted import Wanted, described
 
 
 class TQLDataset(Dataset[Any]):
@@ -34,10 +34,14 @@ class TQLDataset(Dataset[Any]):
         target: name of the column that is the target.
         encode: how columns of texts or lists become numbers, by name: `"label"` for a code, from 0, `"multi_hot"` for a
             Float32 of 1 or 0 for each label that a list may hold. `classes` tells the labels.
+        classes: labels of columns that are encoded, by name, in the order of their codes; by default the categories of
+            an Enum or a pandas Categorical, otherwise all labels of the frame, sorted. A row in use with another label
+            is refused.
 
     Attributes:
         classes: labels in the order of their codes, by the names of the columns that are encoded: those of the whole
-            frame, whatever rows a view has; sorted, or in the order of an Enum.
+            frame, whatever rows a view has; sorted, or in the order of `classes=`, an Enum or a pandas Categorical.
+        transform: called with each item, or None; it may be set.
 
     Raises:
         TQLError: a row has a null where a tensor has none; or a wrong argument.
@@ -68,28 +72,57 @@ class TQLDataset(Dataset[Any]):
         transform: Callable[[Any], Any] | None = None,
         target: str | None = None,
         encode: Mapping[str, str] | None = None,
+        *,
+        classes: Mapping[str, Sequence[Any]] | None = None,
     ) -> None:
         """Read the columns; Polars is not asked again."""
         origin = origin_of(frame)
-        self._table = table_of(origin, Wanted.of(origin.labels, columns, target, encode))
-        self._transform = transform
+        self._wanted = Wanted.of(origin.labels, columns, target, encode, classes)
+        self._table = table_of(origin, self._wanted)
+        self.transform = transform
         self.classes = self._table.classes
 
     def __len__(self) -> int:
         return self._table.size
 
     def __getitem__(self, place: int) -> Any:
-        """The item at a place, from 0; or from the end, from -1."""
+        """The item at a place, from 0; or from the end, from -1.
+
+        Raises:
+            IndexError: there is no such place.
+        """
         size = self._table.size
         number = whole_number(place)
         if number is None:
-            number = check_whole("the place of an item", place, -size)  # says what is wrong
+            raise TQLError(f"the place of an item must be a whole number, not {place!r}")
         if not -size <= number < size:
-            raise IndexError(f"item {number} of {size}")
+            raise NoSuchRowError(number, size)
         item = self._table.rows([number % size])[0]
-        return item if self._transform is None else self._transform(item)
+        return item if self.transform is None else self.transform(item)
 
     def __getitems__(self, places: Sequence[int]) -> Sequence[Any]:
-        """The items at places, which may be many; with a transform a list of what it made of each."""
-        rows = self._table.rows(places)
-        return rows if self._transform is None else [self._transform(item) for item in rows]
+        """The items at places, which may be many; with a transform a list of what it made of each.
+
+        Raises:
+            IndexError: there is no such place. It is a TQLError, too.
+        """
+        size = self._table.size
+        first, last = min(places, default=0), max(places, default=-1)
+        if last >= size or first < -size:
+            raise NoSuchRowError(first if first < -size else last, size)
+        rows = self._table.rows(places if first >= 0 else [place % size for place in places])
+        return rows if self.transform is None else [self.transform(item) for item in rows]
+
+    def __repr__(self) -> str:
+        return f"TQLDataset of {described(self._table.size, self._wanted, self.classes)}"
+
+
+class NoSuchRowError(TQLError, IndexError):
+    """A row that a data set does not have: the end of a loop over it, or a sampler of another frame."""
+
+    def __init__(self, message: str | int, size: int = 0, **more: Any) -> None:
+        """Say which row; a process that unpickles the error has the message."""
+        if not isinstance(message, str):
+            message = f"item {message:,} was asked for, and the data set has {size:,} row{'s' * (size != 1)}"
+            more = {"hint": "make the sampler and the data set of the same frame or view"}
+        super().__init__(message, **more)

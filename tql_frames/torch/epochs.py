@@ -57,6 +57,7 @@ class Epochs:
             TQLWarning: without replacement, fewer rows have a positive weight than were asked for.
         """
         self.size, self.replace, self.seed = size, replace, seed
+        self.text, self.is_expression = str(sampler), isinstance(sampler, pl.Expr)
         calls: list[int] = []
         numbers = random_numbers(seed)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator, Mapping
 from itertools import chain
-from typing import Any
+from typing import Any, NoReturn
 
 import polars as pl
 from torch.utils.data import Sampler
@@ -16,6 +16,7 @@ from torch.utils.data import Sampler
 from tql_frames.arguments import check_flag, size_from
 from tql_frames.drawing import seed_of_epoch
 from tql_frames.errors import TQLError
+from tql_frames.language import parse
 from tql_frames.sampling import Positions
 from tql_frames.torch.arguments import check_whole
 from tql_frames.torch.epochs import Epochs
@@ -23,6 +24,16 @@ from tql_frames.torch.processes import processes
 from tql_frames.torch.sources import readable
 
 _LIST = 65_536  # positions that are Python integers at a time: 20 million of them would take 800 megabytes
+
+
+# What WeightedRandomSampler lets one set, and what this one was made of: set here, it would change nothing.
+_FIXED = frozenset(
+    (
+        *("weights", "num_samples", "replacement", "generator", "data_source"),
+        *("frame", "sampler", "limit", "replace", "seed", "num_replicas", "rank", "drop_last", "epoch"),
+    )
+)
+_WIDTH = 80  # characters of a sampler that a text shows
 
 
 class TQLSampler(Sampler[int]):
@@ -118,7 +129,7 @@ class TQLSampler(Sampler[int]):
         self._pass = None
 
     def state_dict(self, seen: int | None = None) -> dict[str, Any]:
-        """Where the iteration is: a dict of numbers, for `load_state_dict`.
+        """Where the iteration is, for `load_state_dict`: a dict of numbers, and the text of the sampler.
 
         It is the same in all processes that have come equally far, whatever their number.
 
@@ -135,14 +146,20 @@ class TQLSampler(Sampler[int]):
         """Have the next iteration go on where another one stopped: the rest of its epoch, which may be empty.
 
         Raises:
-            TQLError: it is the state of another sampler.
+            TQLError: it is the state of another sampler, and what differs; or it is no state.
         """
-        missing = {"epoch", "done", *self._identity()} - set(state)
+        if not isinstance(state, Mapping):
+            raise TQLError(f"the state must be what state_dict returned, not {type(state).__name__}")
+        own = self._identity()
+        missing = {"epoch", "done", *own} - set(state) - {"sampler"}  # states of older versions have no text
         if missing:
             raise TQLError(f"this is no state of a TQLSampler: it has no {min(missing)!r}")
-        for name, own in self._identity().items():
-            if state[name] != own:
-                raise TQLError(f"the state is that of another sampler: its {name} is {state[name]}, here it is {own}")
+        others = {name: state[name] for name in own if name in state and not self._agrees(name, state[name], own[name])}
+        if others:
+            told = "; ".join(
+                f"its {name} is {_short(other)}, here it is {_short(own[name])}" for name, other in others.items()
+            )
+            raise TQLError(f"the state is that of another sampler: {told}")
         self._next = check_whole("epoch", state["epoch"]), check_whole("done", state["done"])
         self._pass = None
 
@@ -182,7 +199,49 @@ class TQLSampler(Sampler[int]):
     def _identity(self) -> dict[str, Any]:
         """What two samplers must have in common for one to go on where the other stopped."""
         epochs = self._epochs
-        return {"seed": epochs.seed, "limit": epochs.size.limit, "replace": epochs.replace, "rows": epochs.rows}
+        return {
+            "seed": epochs.seed,
+            "limit": epochs.size.limit,
+            "replace": epochs.replace,
+            "rows": epochs.rows,
+            "sampler": epochs.text,
+        }
+
+    def _agrees(self, name: str, other: Any, own: Any) -> bool:
+        """Whether a state was of such a sampler; of texts, how they are written does not count."""
+        if name != "sampler" or not isinstance(other, str) or self._epochs.is_expression:
+            return type(other) is type(own) and bool(other == own)
+        try:
+            return parse(other) == parse(own)
+        except TQLError:
+            return False
+
+    @property
+    def weights(self) -> NoReturn:
+        """Not there: weights cannot be read or replaced; make another sampler."""
+        raise AttributeError("a TQLSampler keeps no weights by row; df.tql.weights(sampler) computes them")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _FIXED:
+            if name == "epoch":
+                raise AttributeError("epoch of a TQLSampler cannot be set: call set_epoch")
+            how = "TQLSampler(frame, 'column_of_weights', …)" if name == "weights" else "TQLSampler(frame, sampler, …)"
+            also = "put the weights into a column of the frame, and " if name == "weights" else ""
+            raise AttributeError(f"{name} of a TQLSampler cannot be set: {also}make another sampler: {how}")
+        super().__setattr__(name, value)
+
+    def __repr__(self) -> str:
+        epochs, (number, rank) = self._epochs, processes(*self._given)
+        size, how = self._epochs.weighed(self.epoch).size, "with" if epochs.replace else "without"
+        parts = [
+            f"{size:,} of {epochs.rows:,} row{'s' * (epochs.rows != 1)}",
+            f"{how} replacement",
+            f"seed {epochs.seed}",
+            f"epoch {self.epoch}",
+        ]
+        if number > 1:
+            parts.append(f"rank {rank} of {number}")
+        return f"TQLSampler({_short(epochs.text)}: {', '.join(parts)})"
 
     def __getstate__(self) -> dict[str, object]:
         # A copy goes on where this one is: with the next iteration, or in the one that is running.
@@ -214,3 +273,8 @@ class _Pass:
         if seen is None:  # a list's iterator knows how many are left, so that nothing has to count
             seen = self._stop - operator.length_hint(self._list)
         return self._first + min(seen, len(self._share)) * self._share.step
+
+
+def _short(value: object) -> str:
+    text = " ".join(value.split()) if isinstance(value, str) else repr(value)
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import pandas as pd
 import polars as pl
 
 from tql_frames.frames import Readable, Source, source_of
@@ -39,6 +41,14 @@ class Origin:
         native = self.source.native
         assert isinstance(native, pl.LazyFrame)
         return native
+
+    def categories(self, name: str) -> list[Any] | None:
+        """Categories that a pandas column declares, in their order; None of other columns."""
+        native = self.source.native
+        if not isinstance(native, pd.DataFrame):
+            return None
+        dtype = native.iloc[:, list(native.columns).index(self.names[name])].dtype
+        return dtype.categories.tolist() if isinstance(dtype, pd.CategoricalDtype) else None
 
 
 def readable(frame: object) -> Readable:

@@ -14,7 +14,7 @@ from tql_frames.torch.dataset import TQLDataset
 from tql_frames.torch.processes import processes
 from tql_frames.torch.sources import origin_of
 from tql_frames.torch.table import table_of
-from tql_frames.torch.wanted import Wanted
+from tql_frames.torch.wanted import Wanted, described
 
 _ROWS = 1024  # that are read at a time
 
@@ -34,10 +34,12 @@ class TQLIterableDataset(IterableDataset[Any]):
         transform: called with each item; what it returns is the item instead.
         target: name of the column that is the target.
         encode: how columns of texts or lists become numbers; items and all else is as in `TQLDataset`.
+        classes: labels of columns that are encoded, in the order of their codes, as there.
 
     Attributes:
         classes: labels in the order of their codes, by the names of the columns that are encoded: those of the whole
-            frame, whatever rows a view has; sorted, or in the order of an Enum.
+            frame, whatever rows a view has; sorted, or in the order of `classes=`, an Enum or a pandas Categorical.
+        transform: called with each item, or None; it may be set.
 
     Raises:
         TQLError: a row has a null where a tensor has none; or a wrong argument.
@@ -58,13 +60,19 @@ class TQLIterableDataset(IterableDataset[Any]):
         transform: Callable[[Any], Any] | None = None,
         target: str | None = None,
         encode: Mapping[str, str] | None = None,
+        *,
+        classes: Mapping[str, Sequence[Any]] | None = None,
     ) -> None:
         """Read the columns; Polars is not asked again."""
         origin = origin_of(frame)
-        self._table = table_of(origin, Wanted.of(origin.labels, columns, target, encode))
-        self._transform = transform
+        self._wanted = Wanted.of(origin.labels, columns, target, encode, classes)
+        self._table = table_of(origin, self._wanted)
+        self.transform = transform
         self._processes: tuple[int, int] | None = None
         self.classes = self._table.classes
+
+    def __repr__(self) -> str:
+        return f"TQLIterableDataset of {described(self._table.size, self._wanted, self.classes)}"
 
     # No length: each worker may end with a smaller batch, and a DataLoader would warn of more batches than it expected.
 
@@ -74,7 +82,7 @@ class TQLIterableDataset(IterableDataset[Any]):
         share, worker = range(self._table.size)[rank::number], get_worker_info()
         if worker is not None:
             share = share[worker.id :: worker.num_workers]
-        return _Stream(self._table.rows, share, self._transform)
+        return _Stream(self._table.rows, share, self.transform)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_processes": self._processes or processes()}  # a spawned worker is in no group
@@ -86,10 +94,12 @@ def data_set_of(
     transform: Callable[[Any], Any] | None = None,
     target: str | None = None,
     encode: Mapping[str, str] | None = None,
+    *,
+    classes: Mapping[str, Sequence[Any]] | None = None,
 ) -> TQLDataset | TQLIterableDataset:
     """The data set that `View.to_torch` gives."""
     made = TQLIterableDataset if origin_of(frame).is_plan else TQLDataset
-    return made(frame, columns, transform, target, encode)
+    return made(frame, columns, transform, target, encode, classes=classes)
 
 
 class _Stream(Iterator[Any]):

@@ -65,7 +65,8 @@ class _Held:
             series = frame.column(origin.names[name]).alias(name)
             encoding = None
             if name in wanted.encode:
-                encoding = Encoding.of(wanted.encode[name], series.to_frame().lazy(), name, series.dtype)
+                declared = wanted.classes.get(name, origin.categories(name))
+                encoding = Encoding.of(wanted.encode[name], series.to_frame().lazy(), name, series.dtype, declared)
                 self.classes[name] = encoding.labels
             self._columns[name] = plain_column(series, used) if encoding is None else encoding.column_of(series, used)
 
@@ -97,7 +98,9 @@ class _Spooled:
         self._wanted = wanted
         self._spool = Spool()
         encodings = {
-            name: Encoding.of(kind, origin.plan, origin.names[name], frame.schema[origin.names[name]])
+            name: Encoding.of(
+                kind, origin.plan, origin.names[name], frame.schema[origin.names[name]], wanted.classes.get(name)
+            )
             for name, kind in wanted.encode.items()
         }
         self.classes = {name: encoding.labels for name, encoding in encodings.items()}

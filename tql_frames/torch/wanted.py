@@ -5,8 +5,8 @@ How they are held is known in `table`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import torch
@@ -15,6 +15,8 @@ from tql_frames.errors import TQLError, TQLNameError, did_you_mean
 from tql_frames.torch.columns import Column
 from tql_frames.torch.encodings import ENCODINGS, Kind
 from tql_frames.torch.rows import Rows
+
+_TOLD = 10  # columns that a text names
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,13 @@ class Wanted:
         features: in their order.
         target: the one that is the target, or None.
         encode: encodings by name.
+        classes: labels by name, in the order of their codes, where a caller gives them.
     """
 
     features: tuple[str, ...]
     target: str | None
     encode: Mapping[str, Kind]
+    classes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -38,6 +42,7 @@ class Wanted:
         columns: Sequence[str] | None,
         target: str | None,
         encode: Mapping[str, str] | None,
+        classes: Mapping[str, Sequence[Any]] | None = None,
     ) -> Wanted:
         """What a caller wants of the columns there are.
 
@@ -63,9 +68,20 @@ class Wanted:
                 raise TQLError(f"{kind!r} is no encoding of column {name!r}", hint="there are 'label' and 'multi_hot'")
             if name not in features and name != target:
                 raise TQLError(f"encode names column {name!r}, which is neither a feature nor the target")
+        if classes is not None and not isinstance(classes, Mapping):
+            message = f"classes must be a dict of lists by column name, not {type(classes).__name__}"
+            raise TQLError(message, hint="classes={'sex': ['F', 'M']}")
+        for name, labels_of in (classes or {}).items():
+            if name not in encode:
+                raise TQLError(
+                    f"classes names column {name!r}, which encode does not", hint=f"encode={{{name!r}: 'label'}}"
+                )
+            if isinstance(labels_of, (str, bytes)) or not isinstance(labels_of, Iterable):
+                raise TQLError(f"classes of column {name!r} must be a list of labels, not {labels_of!r}")
         if not features and target is None:
             raise TQLError("there is no column to train on")
-        return cls(tuple(features), target, cast("Mapping[str, Kind]", encode))
+        declared = {name: list(each) for name, each in (classes or {}).items()}
+        return cls(tuple(features), target, cast("Mapping[str, Kind]", encode), declared)
 
     @property
     def names(self) -> list[str]:
@@ -77,3 +93,25 @@ class Wanted:
         taken: dict[str, Any] = {name: column.take(places) for name, column in columns.items()}
         target = None if self.target is None else taken[self.target]
         return Rows({name: taken[name] for name in self.features}, len(places), target)
+
+
+def described(size: int, wanted: Wanted, classes: Mapping[str, Sequence[Any]]) -> str:
+    """Size and columns of a data set, in words.
+
+    Example:
+        >>> wanted = Wanted(("age", "sex"), "findings", {"sex": "label", "findings": "multi_hot"})
+        >>> described(1200, wanted, {"sex": ["F", "M"], "findings": ["Hernia"]})
+        '1,200 rows: age, sex (label, 2 classes); target findings (multi_hot, 1 class)'
+    """
+
+    def told(name: str) -> str:
+        if name not in wanted.encode:
+            return name
+        count = len(classes[name])
+        return f"{name} ({wanted.encode[name]}, {count:,} class{'es' * (count != 1)})"
+
+    features = ", ".join(map(told, wanted.features[:_TOLD]))
+    if len(wanted.features) > _TOLD:
+        features += f" and {len(wanted.features) - _TOLD:,} more"
+    target = "" if wanted.target is None else f"; target {told(wanted.target)}"
+    return f"{size:,} row{'s' * (size != 1)}: {features or 'no features'}{target}"

@@ -18,8 +18,9 @@ from tql_frames.arguments import Order, named
 
 if TYPE_CHECKING:
     from tql_frames.views.kept_sample import View
+    from tql_frames.views.reading import SavedView
 
-__all__ = ["View", "load_view", "view"]
+__all__ = ["View", "load_view", "read_view", "view"]
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame, pd.DataFrame)
 
@@ -87,22 +88,36 @@ def view(
     return made
 
 
-def load_view(path: str | os.PathLike[str], frame: Frame) -> View[Frame]:
-    """The view that `View.save` saved, of the frame that it was saved of.
+def load_view(
+    path: str | os.PathLike[str],
+    frame: Frame,
+    *,
+    strict: bool = False,
+    columns: Sequence[object] | None = None,
+) -> View[Frame]:
+    """Load a view that `View.save` saved, with a frame that holds the same values.
+
+    Values are compared, not types: a view of a Polars frame loads on `to_pandas()` of it, on a LazyFrame, and on a
+    file. Integers and floats are compared as numbers, String, Categorical and Enum as text, Date and Datetime as points
+    in time, List and Array as lists; NaN is null and -0.0 is 0.0. Not the same are a number and its text, a Decimal and
+    a float, a Boolean and a number, a Datetime with a time zone and one without, and a whole number beyond 2**53 that
+    pandas rounded to a float because its column has nulls.
 
     Args:
         path: of the file.
         frame: a frame that holds the same, of any kind; it is read once, to make sure. Columns may be in another order,
-            chunks of other sizes. Texts are the same as Categorical only if they were saved so: types count. NaN is NaN
-            and -0.0 is 0.0. Index labels of pandas frames count, their names do not.
+            chunks of other sizes. Index labels of pandas frames count, their names do not.
+        strict: refuse columns that are new, or missing although the view does not need them. A view needs the columns
+            that its sampler or statement names, and those that it has.
+        columns: compare only these columns, such as an identifier, and not the index.
 
     Returns:
-        The view, with the same positions, steps, `message` and the time it was `saved`. Of a sampler that was a Polars
-        expression only the text is left.
+        The view, with the same positions, steps, `message` and the time it was `saved`. Its `differences` tell which
+        columns are new, missing or were not compared. Of a sampler that was a Polars expression only the text is left.
 
     Raises:
         TQLError: the frame differs, and how: other values and in which columns, more or fewer rows, another order of
-            the rows, columns renamed, missing or new, other types, other index labels. Or the file is no view, or is
+            the rows, needed columns renamed or missing, other types, other index labels. Or the file is no view, or is
             damaged in any byte.
         OSError: the file cannot be read.
 
@@ -118,8 +133,35 @@ def load_view(path: str | os.PathLike[str], frame: Frame) -> View[Frame]:
         tql_frames.TQLError: the frame is not the one that the view was saved of: it has the same rows in another order
           bring them back into their order, or draw the view again: its file tells how
     """
-    loaded: View[Frame] = _making().load(path, frame)
+    loaded: View[Frame] = _making().load(path, frame, strict=strict, columns=columns)
     return loaded
+
+
+def read_view(path: str | os.PathLike[str]) -> SavedView:
+    """Read what `View.save` saved, without the frame.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        How the rows were drawn and of what frame, and their positions.
+
+    Raises:
+        TQLError: the file is no view, or is damaged in any byte.
+        OSError: the file cannot be read.
+
+    Example:
+        >>> from tempfile import mkdtemp
+        >>> df, path = pl.DataFrame({"age": [71, 34, 65]}), mkdtemp() + "/old.parquet"
+        >>> view(df, "max_weight(age > 60: 1)", limit=4, seed=1).save(path, "for the first test")
+        >>> saved = read_view(path)
+        >>> saved.sampler, saved.seed, saved.limit, saved.rows, saved.schema, saved.message
+        ('max_weight(age > 60: 1)', 1, 4, 3, {'age': 'Int64'}, 'for the first test')
+        >>> saved.positions
+        array([0, 0, 2, 2])
+    """
+    found: SavedView = import_module("tql_frames.views.reading").read(path)
+    return found
 
 
 def __getattr__(name: str) -> Any:

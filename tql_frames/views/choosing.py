@@ -14,7 +14,8 @@ from tql_frames.arguments import Order, check_flag, check_order, sampler_from, s
 from tql_frames.drawing import Draw, random_numbers
 from tql_frames.errors import TQLError
 from tql_frames.frames import Column, Readable, ScannedSource
-from tql_frames.language import is_statement
+from tql_frames.frames.polars import picks_columns
+from tql_frames.language import is_statement, tree
 from tql_frames.querying import RowQuery, prepare_rows
 from tql_frames.sampling import Positions
 from tql_frames.views.provenance import Step, plain_parameters
@@ -90,13 +91,15 @@ def choose(
         fraction=None if size.fraction is None else float(size.fraction),
         replace=bool(replace),
         order=order,
+        reads=_names_in(weigher),
     )
     return Choice(origin, step, None, find, weigher=weigher)
 
 
 def _by_statement(origin: Readable, text: str, parameters: Sequence[object] | None, seed: int) -> Choice:
     query = prepare_rows(text, parameters, origin, seed=seed)
-    step = Step(text, "statement", seed, plain_parameters(parameters))
+    reads = None if query.names is None else tuple(sorted(query.names))
+    step = Step(text, "statement", seed, plain_parameters(parameters), reads=reads)
     streaming = isinstance(origin, ScannedSource)
 
     def find() -> Positions:
@@ -105,3 +108,11 @@ def _by_statement(origin: Readable, text: str, parameters: Sequence[object] | No
         return query.positions(streaming=streaming)
 
     return Choice(origin, step, query.columns, find, query=query)
+
+
+def _names_in(weigher: Weigher) -> tuple[str, ...] | None:
+    """Names of the columns that weigh the rows; None where an expression selects them otherwise."""
+    sampler = weigher.sampler
+    if not isinstance(sampler, pl.Expr):
+        return tuple(sorted({node.name for node in sampler.tree.walk() if isinstance(node, tree.Column)}))
+    return None if picks_columns(sampler) else tuple(sorted(sampler.meta.root_names()))

@@ -92,6 +92,63 @@ class KeptRows(Generic[Frame]):
     def __len__(self) -> int:
         return len(self.positions)
 
+    @property
+    def columns(self) -> list[Any]:
+        """Labels of the columns, without the one of row numbers."""
+        labels = self._source.scan(frozenset()).labels
+        return [*labels] if self._columns is None else [each.label for each in self._columns]
+
+    @overload
+    def head(self: KeptRows[pd.DataFrame], n: int = 5) -> pd.DataFrame: ...
+    @overload
+    def head(self: KeptRows[pl.DataFrame], n: int = 5) -> pl.DataFrame: ...
+    @overload
+    def head(self: KeptRows[pl.LazyFrame], n: int = 5) -> pl.DataFrame: ...
+    def head(self, n: int = 5) -> Any:
+        """Return the first `n` rows as a frame; of a LazyFrame, as a DataFrame.
+
+        Raises:
+            TQLError: `n` is no whole number of at least 0.
+
+        Example:
+            >>> import tql_frames
+            >>> pl.DataFrame({"age": [71, 34]}).tql.view("age", 9, seed=1).head(2)["age"].to_list()
+            [71, 71]
+        """
+        number = whole_number(n)
+        if number is None or number < 0:
+            raise TQLError(f"n must be a whole number of at least 0, not {n!r}")
+        return self[:number]
+
+    @overload
+    def __getitem__(self: KeptRows[pd.DataFrame], rows: slice) -> pd.DataFrame: ...
+    @overload
+    def __getitem__(self: KeptRows[pl.DataFrame], rows: slice) -> pl.DataFrame: ...
+    @overload
+    def __getitem__(self: KeptRows[pl.LazyFrame], rows: slice) -> pl.DataFrame: ...
+    def __getitem__(self, rows: slice) -> Any:
+        """Return some rows as a frame, such as `view[:5]`; of a LazyFrame, as a DataFrame.
+
+        Raises:
+            TQLTypeError: it is no slice of whole numbers.
+        """
+        try:
+            if isinstance(rows, slice):
+                return self._source.take(self.positions[rows], self._columns)
+        except (TypeError, ValueError):  # as of "a":"b", or a step of 0
+            pass
+        raise TQLTypeError(
+            f"a view is sliced by row numbers, such as view[:5], not by {rows!r}",
+            hint="to_native() returns its rows as a frame, which has columns",
+        )
+
+    def __iter__(self) -> Iterator[pd.Series]:
+        """Yield the rows one by one as pandas Series, which is how `pd.DataFrame(view)` reads them.
+
+        `to_pandas` is faster, and keeps types that pandas does not infer from values, such as categories.
+        """
+        return (row for _, row in self.to_pandas().astype(object).iterrows())
+
     def to_native(self) -> Frame:
         """The rows as a frame of the source's kind, just as `sample` or `query` gives them; a LazyFrame is a plan."""
         if self._is_lazy:
@@ -137,12 +194,17 @@ class KeptRows(Generic[Frame]):
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """What `to_polars` gives, for consumers of Arrow: `pl.DataFrame(view)`, `pyarrow.table(view)`, DuckDB.
 
+        Narwhals reads a view by `nw.from_arrow(view, backend="polars")`.
+
         Raises:
             TQLError: as `to_polars`; or a column holds Python objects.
         """
         objects = next((name for name, dtype in self._polars.schema.items() if dtype == pl.Object), None)
         if objects is not None:
             raise TQLTypeError(f"column {objects!r} holds Python objects, for which Arrow has no type")
+        nul = next((name for name in self._polars.columns if "\0" in name), None)
+        if nul is not None:
+            raise TQLTypeError(f"column {nul!r} has a NUL in its name, which Arrow does not take", hint="rename it")
         return self._polars.__arrow_c_stream__(requested_schema)
 
     @property

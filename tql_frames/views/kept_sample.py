@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
@@ -16,14 +17,14 @@ import pandas as pd
 import polars as pl
 
 from tql_frames.arguments import Order
-from tql_frames.errors import TQLError
-from tql_frames.frames import Column, Readable, Source
+from tql_frames.errors import TQLError, TQLWarning
+from tql_frames.frames import Column, Readable, Source, source_of
 from tql_frames.frames.once import once
 from tql_frames.sampling import Positions
 from tql_frames.views.choosing import Choice, choose
 from tql_frames.views.kept_rows import KeptRows
 from tql_frames.views.provenance import Step
-from tql_frames.views.saved import Description, fingerprint, write_file
+from tql_frames.views.saved import Description, fingerprint, names_of, write_file
 from tql_frames.views.text import as_html, as_text, lines_of
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class View(KeptRows[Frame]):
             those before.
         message: what was said when the view was saved, or ''.
         saved: when it was saved, or None.
+        differences: how the frame differs from the one that a loaded view was saved of, in columns that do not matter.
         origin: what the rows were drawn from, as the package reads it: the frame, or the rows of another view. None of
             a loaded view that was drawn from another one.
         choice: how they are found there; None of a loaded view.
@@ -81,6 +83,7 @@ class View(KeptRows[Frame]):
         choice: Choice | None = None,
         origin: Readable | None = None,
         description: Description | None = None,
+        differences: Sequence[str] = (),
     ) -> None:
         """Put together what `tql_frames.view` or `load_view` found; `find` gives positions in `origin`."""
         self.steps = steps
@@ -88,6 +91,9 @@ class View(KeptRows[Frame]):
         self.choice = choice
         self.message = "" if description is None else description.message
         self.saved: dt.datetime | None = None if description is None else description.saved
+        self.differences = tuple(differences)
+        self._needs = None if description is None else description.needs
+        self._is_loaded = description is not None
         self._find_drawn = find
         self._parent: View[Frame] | None = parent
         super().__init__(source, columns, index, ignore_index)
@@ -186,6 +192,7 @@ class View(KeptRows[Frame]):
         target: str | None = None,
         *,
         encode: Mapping[str, str] | None = None,
+        classes: Mapping[str, Sequence[Any]] | None = None,
     ) -> Any:
         """The rows as a PyTorch data set, in their order.
 
@@ -195,6 +202,8 @@ class View(KeptRows[Frame]):
             target: name of the column that is the target.
             encode: columns of texts or lists that become numbers, by name: `"label"` for a code, `"multi_hot"` for a 1
                 for each label that a list holds, 0 for the others.
+            classes: labels of columns that are encoded, by name, in the order of their codes; by default those that an
+                Enum or a pandas Categorical declares, otherwise all of the frame, sorted.
 
         Returns:
             A `tql_frames.torch.TQLDataset`; of a LazyFrame, whose rows need not fit into memory, a
@@ -203,7 +212,7 @@ class View(KeptRows[Frame]):
         Raises:
             TQLError: PyTorch is not installed, a row has a null where a tensor has none, or an argument is wrong.
         """
-        return _torch().data_set_of(self, columns, transform, target, encode)
+        return _torch().data_set_of(self, columns, transform, target, encode, classes=classes)
 
     def report(self, by: str | None = None) -> Report:
         """How often each label came, beside what was there and what was to be expected; see `tql_frames.report`.
@@ -250,20 +259,42 @@ class View(KeptRows[Frame]):
             message: kept with it.
 
         Raises:
-            TQLError: a column holds Python objects, or other values that have no Polars type.
+            TQLError: the index holds Python objects, or other values that have no Polars type.
             OSError: the file cannot be written.
+
+        Warns:
+            TQLWarning: columns hold Python objects, or other values that have no Polars type. They are left out:
+                `load_view` does not compare them.
         """
         if not isinstance(message, str):
             raise TQLError(f"message must be text, not {type(message).__name__}")
         positions = self.positions
-        frame = fingerprint(self._source)
+        labels = self._source.scan(frozenset()).labels
+        names = names_of(labels)
+        frame = fingerprint(self._source, needed=())
         columns = None
         if self._columns is not None:
-            columns = tuple((frame.columns[each.origin].name, each.label) for each in self._columns)
+            columns = tuple((names[each.origin], each.label) for each in self._columns)
+        needs = self._needs if self._is_loaded else needed_columns(self.steps, labels, columns)
         told = Description(
-            self._source.kind, self.steps, columns, self._index, self._ignore_index, frame, message=message
+            self._source.kind, self.steps, columns, self._index, self._ignore_index, frame, message=message, needs=needs
         )
         write_file(path, positions, told.to_json())
+        if frame.left_out:
+            words = ", ".join(frame.left_out[:_HEAD]) + (" and more" if len(frame.left_out) > _HEAD else "")
+            plural = "s" * (len(frame.left_out) > 1)
+            warnings.warn(
+                f"the view is saved without a digest of column{plural} {words}, whose values have no Polars type: "
+                "load_view will not notice whether they change",
+                TQLWarning,
+                stacklevel=2,
+            )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Positions, not how they are found: functions do not pickle.
+        state = {name: getattr(self, name) for name in ("message", "saved", "differences", "_needs", "_is_loaded")}
+        arguments = (self.source, self.steps, self.drawn, self._columns, self._index, self._ignore_index, self._parent)
+        return _restored, (type(self), arguments, self.origin is not None, state)
 
     def __repr__(self) -> str:
         arms = self._arms
@@ -296,7 +327,50 @@ class View(KeptRows[Frame]):
         lines: list[tuple[str, str]] = lines_of(self.steps)
         if self.saved is not None:
             lines.append(("saved", f"{self.saved:%Y-%m-%d %H:%M} UTC"))
+        if self.differences:
+            lines.append(("differs", "; ".join(self.differences)))
         return [*lines, ("message", self.message)] if self.message else lines
+
+
+def needed_columns(
+    steps: Sequence[Step], labels: Sequence[object], columns: Sequence[tuple[str, object]] | None
+) -> tuple[str, ...] | None:
+    """Names of the columns that rows were drawn by, and of those that a view has; None for all of the frame.
+
+    Args:
+        steps: how they were drawn.
+        labels: of the frame.
+        columns: name in the fingerprint and label of each column of the view; None for all.
+    """
+    read: set[str] = set()
+    for step in steps:
+        if step.reads is None:
+            return None
+        read.update(step.reads)
+    named = [name for name, label in zip(names_of(labels), labels, strict=True) if str(label) in read]
+    return tuple(dict.fromkeys([*named, *(name for name, _ in columns or ())]))
+
+
+def _restored(made: type[View[Any]], arguments: tuple[Any, ...], has_origin: bool, state: Mapping[str, Any]) -> Any:
+    """A view that was pickled."""
+    frame, steps, positions, columns, index, ignore_index, parent = arguments
+    is_pandas = isinstance(frame, pd.DataFrame)
+    source = parent._source if parent is not None else source_of(frame, index, ignore_index and is_pandas)
+    origin: Readable | None = None
+    if has_origin:
+        origin = source if parent is None else parent.adapter
+    found: View[Any] = made(
+        source,
+        steps,
+        lambda: positions,
+        columns,
+        index=index,
+        ignore_index=ignore_index,
+        parent=parent,
+        origin=origin,
+    )
+    vars(found).update(state)
+    return found
 
 
 @cache

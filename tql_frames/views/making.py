@@ -10,12 +10,20 @@ import pandas as pd
 import polars as pl
 
 from tql_frames.arguments import Order, check_flag, check_index, sampler_from
-from tql_frames.errors import TQLError
+from tql_frames.errors import TQLError, TQLNameError, did_you_mean
 from tql_frames.frames import source_of
 from tql_frames.language import is_statement
 from tql_frames.views.choosing import choose
 from tql_frames.views.kept_sample import View
-from tql_frames.views.saved import Description, Fingerprint, differences, fingerprint, read_file
+from tql_frames.views.saved import (
+    Description,
+    Fingerprint,
+    Needs,
+    differences,
+    fingerprint,
+    names_of,
+    read_file,
+)
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame, pd.DataFrame)
 
@@ -62,34 +70,56 @@ def view_of(
     )
 
 
-def load(path: str | os.PathLike[str], frame: Frame) -> View[Frame]:
+def load(path: str | os.PathLike[str], frame: Frame, *, strict: bool, columns: Sequence[object] | None) -> View[Frame]:
     """The view of a file; arguments and errors as of `tql_frames.load_view`."""
-    positions, values = read_file(path)
-    saved = Description.from_json(values)
+    check_flag("strict", strict)
+    positions, saved = read_file(path)
+    needs = _needs(saved, bool(strict), columns)
     pandas = isinstance(frame, pd.DataFrame)
     ignore_index = saved.ignore_index and pandas
     index = None if saved.ignore_index else saved.index
     if pandas and index is not None:
         index = "index"
     source = source_of(frame, index, ignore_index)
+    labels = source.scan(frozenset()).labels
     # Looked at first, since the rest takes a pass over the whole frame.
     found = Fingerprint(source.rows, (), (), "")
     if found.rows == saved.frame.rows:
-        found = fingerprint(source)
-    wrong = differences(saved.frame, found)
+        wanted = {each.name for each in saved.frame.columns if each.digest and needs.compares(each.name)}
+        if not wanted <= set(names_of(labels)):
+            wanted |= set(names_of(labels))  # one of them may be a column by another name
+        found = fingerprint(source, wanted, needed=(), by_value=saved.frame.by_value)
+    wrong, allowed = differences(saved.frame, found, needs)
     if wrong is not None:
         if saved.kind.split()[0] != source.kind.split()[0] and " of type " in wrong.message:
             wrong.hint = f"it was saved of a {saved.kind}; load it with one, or convert the columns"
         raise wrong
-    labels = source.scan(frozenset()).labels
     origin = source if len(saved.steps) == 1 else None
     return View(
         source,
         saved.steps,
         lambda: positions,
-        saved.columns_in(found, labels),
+        saved.columns_in(labels),
         index=index,
         ignore_index=ignore_index,
         origin=origin,
         description=saved,
+        differences=allowed,
     )
+
+
+def _needs(saved: Description, strict: bool, columns: Sequence[object] | None) -> Needs:
+    """What of a frame must be as it was."""
+    if columns is None:
+        return Needs(saved.needs, saved.outputs, strict=strict)
+    if isinstance(columns, str) or not isinstance(columns, Sequence):
+        hint = f"columns=[{columns!r}]" if isinstance(columns, str) else None
+        raise TQLError(f"columns must be a list of column names, not {type(columns).__name__}", hint=hint)
+    known = {each.name: each.digest for each in saved.frame.columns}
+    for label in columns:
+        name = repr(label)
+        if name not in known:
+            raise TQLNameError(f"the view was saved of a frame without column {name}", hint=did_you_mean(name, known))
+        if not known[name]:
+            raise TQLError(f"column {name} cannot be compared: its values had no Polars type when the view was saved")
+    return Needs(saved.needs, saved.outputs, frozenset(map(repr, columns)), strict)

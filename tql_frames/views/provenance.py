@@ -29,6 +29,7 @@ class Step:
         fraction: instead of `limit`, the share of the rows that was asked for.
         replace: with or without replacement; None of a statement.
         order: of the rows; None of a statement.
+        reads: names of the columns that the text names; None for all, or where they are not known.
     """
 
     text: str
@@ -39,6 +40,7 @@ class Step:
     fraction: float | None = None
     replace: bool | None = None
     order: Order | None = None
+    reads: tuple[str, ...] | None = None
 
     @property
     def words(self) -> str:
@@ -65,9 +67,36 @@ class Step:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Step:
-        """The step of such attributes."""
-        parameters = values["parameters"]
-        return cls(**{**values, "parameters": None if parameters is None else tuple(parameters)})
+        """The step of such attributes.
+
+        Raises:
+            KeyError, TypeError, ValueError: they are not those of a step.
+        """
+        parameters, reads = values["parameters"], values.get("reads")
+        found = cls(
+            **{
+                **values,
+                "parameters": None if parameters is None else tuple(parameters),
+                "reads": None if reads is None else tuple(reads),
+            }
+        )
+        if not found._is_sound():
+            raise ValueError("no step of a view")
+        return found
+
+    def _is_sound(self) -> bool:
+        """Whether the attributes are of their types."""
+        return (
+            isinstance(self.text, str)
+            and self.kind in ("sampler", "expression", "statement")
+            and type(self.seed) is int
+            and self.seed >= 0
+            and (self.limit is None or (type(self.limit) is int and self.limit >= 0))
+            and (self.fraction is None or (isinstance(self.fraction, float) and self.fraction >= 0))
+            and (self.replace is None or isinstance(self.replace, bool))
+            and self.order in (None, "draw", "source")
+            and all(isinstance(name, str) for name in self.reads or ())
+        )
 
 
 def plain_parameters(values: Sequence[object] | None) -> tuple[Any, ...] | None:

@@ -2,22 +2,28 @@
 
 const MOST_OFFERED = 50;
 
-// The word before the caret, with where it starts; null inside a text, a comment or a name in quotes.
+// The word before the caret, with where it starts; of a text that is not closed yet all of it, to complete to a label.
+// Null inside a comment or a name in quotes, and behind a text or number.
 function wordBefore(text, caret, known) {
   const inside = tokensOf(text.slice(0, caret), known).at(-1);
-  if (inside && ["text", "comment"].includes(inside.kind)) return null;
+  if (inside?.kind === "comment") return null;
+  if (inside?.kind === "text") {
+    const written = text.slice(inside.start, caret);
+    if (written.split("'").length % 2 === 1) return null; // it is closed
+    return { word: written.slice(1).replaceAll("''", "'"), start: inside.start, quoted: true };
+  }
   if (inside && (inside.kind === "number" || text[inside.start] === '"')) return null;
   const word = text.slice(0, caret).match(/[\p{L}_][\p{L}\p{N}_]*$/u)?.[0] ?? "";
   return { word, start: caret - word.length };
 }
 
 // Words that fit, the best first: those that begin so before those that hold it, columns before functions before keywords.
-function offered(words, word) {
+function offered(words, word, quoted = false) {
   const lower = word.toLowerCase();
-  const fitting = words.filter((each) => each.name.toLowerCase().includes(lower));
+  const fitting = words.filter((each) => (each.kind === "label") === quoted && each.name.toLowerCase().includes(lower));
   const begins = (each) => (each.name.toLowerCase().startsWith(lower) ? 0 : 1);
   const found = fitting.sort((a, b) => begins(a) - begins(b)).slice(0, MOST_OFFERED);
-  const done = found.length > 0 && found.every((each) => each.name === word);
+  const done = found.length > 0 && !quoted && found.every((each) => each.name === word);
   return done ? [] : found;
 }
 

@@ -38,7 +38,7 @@ function queryBox(id, words, { changed, run }) {
   function offer(least) {
     completions.close();
     const at = wordBefore(input.value, input.selectionStart, known);
-    const fitting = at && at.word.length >= least ? offered(words, at.word) : [];
+    const fitting = at && at.word.length >= least ? offered(words, at.word, at.quoted) : [];
     paint(fitting.length ? at.start : null);
     if (!fitting.length) return;
     completions.open(fitting, at.start, shown.querySelector(".tql-caret"));
@@ -49,7 +49,8 @@ function queryBox(id, words, { changed, run }) {
     const stop = input.selectionStart;
     input.setSelectionRange(start, stop);
     // So that it can be undone; where the browser has it no more, without that.
-    const written = word.insert.endsWith("(") && input.value[stop] === "(" ? word.insert.slice(0, -1) : word.insert;
+    const last = word.insert.at(-1); // which stands there already where one completes in the middle of a call or text
+    const written = "('".includes(last) && input.value[stop] === last ? word.insert.slice(0, -1) : word.insert;
     if (!document.execCommand?.("insertText", false, written)) {
       input.setRangeText(written, start, stop, "end");
       changed();

@@ -26,6 +26,11 @@ function count(number) {
   return number.toLocaleString("en-US", { maximumFractionDigits: 0 });
 }
 
+// A seed that is read at a glance: of a long one both ends.
+function short(seed) {
+  return seed.length > 12 ? `${seed.slice(0, 4)}…${seed.slice(-4)}` : seed;
+}
+
 // Calls `act` at once, and while calls keep coming every `pause` milliseconds, the last one always.
 function throttled(act, pause) {
   let timer = null;

@@ -72,7 +72,8 @@ function render({ model, el }) {
       sliders.ready = !broken;
       tell(fault);
       for (const control of [options.limit, options.replace]) control.disabled = statement;
-      if ((fault && !chart.blank) || !choices.length) counted();
+      if (fault && !chart.blank) outdated();
+      else if (!choices.length) counted();
     },
     expected: (found) => {
       counted();
@@ -83,7 +84,9 @@ function render({ model, el }) {
     },
     ran: (found) => {
       options.run.disabled = false;
-      status.textContent = [`${count(found.rows)} rows, seed ${found.seed}`, ...found.notes].join("; ");
+      say([`${count(found.rows)} rows, seed ${short(found.seed)}`, ...found.notes].join("; "), `seed ${found.seed}`);
+      model.set("runs", found.runs); // which marimo sees, and runs cells again that use the widget
+      model.save_changes();
       runs = found.history.length;
       history.show(found.history);
       rows.open(found.rows, found.columns);
@@ -97,14 +100,15 @@ function render({ model, el }) {
       goals.button.disabled = false;
       box.text = found.text;
       changed();
-      status.textContent = `Balanced: ${found.note}`;
+      say(`Balanced: ${found.note}`);
     },
     failed: ({ to, fault }) => {
       if (to === "check" && box.text !== checking) return;
       options.run.disabled = goals.button.disabled = false;
-      counted();
-      if (to === "run") status.textContent = "";
-      if (to === "balance" || to === "drawn") status.textContent = [fault.message, fault.hint].filter(Boolean).join("; ");
+      if (to === "check" && !chart.blank) outdated();
+      else counted();
+      if (to === "run") say("");
+      if (to === "balance" || to === "drawn") say([fault.message, fault.hint].filter(Boolean).join("; "));
       else tell(fault);
     },
   });
@@ -141,6 +145,18 @@ function render({ model, el }) {
     if (chart.note.textContent === "counting…") chart.note.textContent = "";
   }
 
+  // What the chart shows is of an older text, and stays so until the text is right again.
+  function outdated() {
+    counted();
+    chart.late = true;
+    chart.note.textContent = "Shares of the last text without a mistake";
+  }
+
+  function say(text, title = "") {
+    status.textContent = text;
+    status.title = title;
+  }
+
   // What is wrong, under the box and under its characters; null where nothing is.
   function tell(fault) {
     box.underline(fault);
@@ -155,7 +171,7 @@ function render({ model, el }) {
 
   function run() {
     options.run.disabled = true;
-    status.textContent = "drawing…";
+    say("drawing…");
     talk.send("run", asked());
   }
 
@@ -163,11 +179,11 @@ function render({ model, el }) {
     const wanted = chart.wanted();
     const most = goals.most.value.trim() === "" ? null : Number(goals.most.value);
     if (wanted === null || Number.isNaN(most)) {
-      status.textContent = "a target is a share from 0 to 100 percent, the greatest weight a number";
+      say("a target is a share from 0 to 100 percent, the greatest weight a number");
       return;
     }
     goals.button.disabled = true;
-    status.textContent = "balancing…";
+    say("balancing…");
     talk.send("balance", { by: goals.by.value || null, most, ...wanted });
   }
 

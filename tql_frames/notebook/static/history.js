@@ -13,10 +13,9 @@ function runHistory(restore) {
   }
 
   function entry(run) {
-    const seed = run.seed.length > 12 ? `${run.seed.slice(0, 4)}…${run.seed.slice(-4)}` : run.seed;
-    const how = `${count(run.rows)} rows, seed ${seed}${run.replace ? "" : ", without replacement"}`;
+    const how = `${count(run.rows)} rows, seed ${short(run.seed)}${run.replace ? "" : ", without replacement"}`;
     const text = element("code", { title: run.text }, run.text.replace(/\s+/g, " "));
-    return element("li", {}, element("button", { type: "button", onclick: () => restore(run) }, text, element("small", {}, how)));
+    return element("li", {}, element("button", { type: "button", onclick: () => restore(run) }, text, element("small", { title: `seed ${run.seed}` }, how)));
   }
 
   return { fold, show };

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +22,14 @@ from numpy.typing import NDArray
 
 Numbers = NDArray[np.uint64]
 """A number a row; sums and products of them are modulo 2**64."""
+
+
+class Hash(Protocol):
+    """A SHA-256 that goes on."""
+
+    def update(self, data: Any, /) -> None:
+        """Go on with some bytes."""
+
 
 _BASE = 0x9E3779B97F4A7C15  # of polynomials over bytes and items; odd, so that it has an inverse modulo 2**64
 _NULL = 0xC2B2AE3D27D4EB4F
@@ -94,7 +103,7 @@ class _Fixed(Digest):
         if width <= 8:
             numbers: Numbers = raw.view(f"<u{width}").astype(np.uint64)
             return numbers
-        return _polynomial(raw.view("<u8").reshape(len(array), -1))
+        return item_numbers(raw.view("<u8").reshape(len(array), -1))
 
 
 class _Truth(Digest):
@@ -110,27 +119,7 @@ class _Text(Digest):
     """Text and bytes, with 64-bit offsets."""
 
     def _add(self, array: pa.Array) -> Numbers:
-        if not len(array):
-            return np.zeros(0, np.uint64)
-        _, offsets, values = array.buffers()
-        bounds = np.frombuffer(offsets, "<i8")[array.offset : array.offset + len(array) + 1]
-        raw = np.frombuffer(values or b"", np.uint8)[bounds[0] : bounds[-1]]
-        bounds = bounds - bounds[0]
-        lengths = np.diff(bounds)
-        self._lengths.update(lengths.astype("<u8").data)
-        self._values.update(raw.data)
-        # Not a number of each row by a loop, but for long texts, of which there are few: as many bytes of short ones
-        # take longer.
-        long = np.flatnonzero(lengths >= _LONG)
-        if not len(long):
-            return _polynomials(raw, bounds)
-        short = np.where(lengths < _LONG, lengths, 0)
-        kept = np.repeat(lengths < _LONG, lengths)
-        numbers = _polynomials(raw[kept], np.concatenate([[0], np.cumsum(short)]))
-        for row in long.tolist():
-            value = hashlib.sha256(raw[bounds[row] : bounds[row + 1]].data).digest()
-            numbers[row] = int.from_bytes(value[:8], "little")
-        return numbers
+        return text_numbers(array, self._lengths, self._values)
 
 
 class _Decoded(Digest):
@@ -171,7 +160,7 @@ class _List(Digest):
         items = array.values.slice(int(bounds[0]), int(bounds[-1] - bounds[0]))
         bounds = bounds - bounds[0]
         self._lengths.update(np.diff(bounds).astype("<u8").data)
-        return _polynomials(self._parts[0].add(items), bounds)
+        return list_numbers(self._parts[0].add(items), bounds)
 
 
 class _FixedList(Digest):
@@ -180,7 +169,7 @@ class _FixedList(Digest):
     def _add(self, array: pa.Array) -> Numbers:
         size = array.type.list_size
         items = array.values.slice(array.offset * size, len(array) * size)
-        return _polynomial(self._parts[0].add(items).reshape(len(array), size))
+        return item_numbers(self._parts[0].add(items).reshape(len(array), size))
 
 
 class _Struct(Digest):
@@ -188,7 +177,7 @@ class _Struct(Digest):
 
     def _add(self, array: pa.Array) -> Numbers:
         fields = [part.add(values) for part, values in zip(self._parts, array.flatten(), strict=True)]
-        return _polynomial(np.stack(fields, axis=1)) if fields else np.zeros(len(array), np.uint64)
+        return item_numbers(np.stack(fields, axis=1)) if fields else np.zeros(len(array), np.uint64)
 
 
 def digest_of(dtype: pa.DataType) -> Digest:
@@ -227,13 +216,40 @@ def mixed(numbers: Numbers) -> Numbers:
     return numbers ^ (numbers >> np.uint64(31))
 
 
-def _polynomial(rows: Numbers) -> Numbers:
+def text_numbers(array: pa.Array, lengths: Hash | None = None, values: Hash | None = None) -> Numbers:
+    """Numbers of texts or bytes with 64-bit offsets, of which none is null; two digests go on with them."""
+    if not len(array):
+        return np.zeros(0, np.uint64)
+    _, offsets, content = array.buffers()
+    bounds = np.frombuffer(offsets, "<i8")[array.offset : array.offset + len(array) + 1]
+    raw = np.frombuffer(content or b"", np.uint8)[bounds[0] : bounds[-1]]
+    bounds = bounds - bounds[0]
+    sizes = np.diff(bounds)
+    if lengths is not None:
+        lengths.update(sizes.astype("<u8").data)
+    if values is not None:
+        values.update(raw.data)
+    # Not a number of each row by a loop, but for long texts, of which there are few: as many bytes of short ones
+    # take longer.
+    long = np.flatnonzero(sizes >= _LONG)
+    if not len(long):
+        return list_numbers(raw, bounds)
+    short = np.where(sizes < _LONG, sizes, 0)
+    kept = np.repeat(sizes < _LONG, sizes)
+    numbers = list_numbers(raw[kept], np.concatenate([[0], np.cumsum(short)]))
+    for row in long.tolist():
+        value = hashlib.sha256(raw[bounds[row] : bounds[row + 1]].data).digest()
+        numbers[row] = int.from_bytes(value[:8], "little")
+    return numbers
+
+
+def item_numbers(rows: Numbers) -> Numbers:
     """The polynomial of each row of a matrix, shape (n, k) to (n,), plus what tells its length."""
     found: Numbers = rows @ _powers(_BASE, rows.shape[1]) + _lengths(np.full(len(rows), rows.shape[1]))
     return found
 
 
-def _polynomials(items: NDArray[np.uint8] | Numbers, bounds: NDArray[np.int64]) -> Numbers:
+def list_numbers(items: NDArray[np.uint8] | Numbers, bounds: NDArray[np.int64]) -> Numbers:
     """The polynomials of runs of items, which `bounds` divide, plus what tells their lengths.
 
     Sums from the first item on are taken once, with powers that go on; the difference of two of them is divided by the

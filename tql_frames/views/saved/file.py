@@ -1,7 +1,7 @@
 """The file of a view: Parquet, with the row positions as its one column and the rest as JSON in its metadata.
 
-What the JSON holds is the view's business. A SHA-256 of the whole file stands in the file itself, as the zeros that it
-is computed with: a file that is damaged in any byte is refused before anything of it is parsed.
+What the JSON holds is known in `description`. A SHA-256 of the whole file stands in the file itself, as the zeros that
+it is computed with: a file that is damaged in any byte is refused before anything of it is parsed.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ import pyarrow as pa
 
 from tql_frames.errors import TQLError
 from tql_frames.sampling import Positions
+from tql_frames.views.saved.description import Description
 
-_FORMAT = 1
+_FORMAT = 2  # 1 had digests that depend on types
 _VIEW = "tql_frames.view"
 _CHECKSUM = "tql_frames.checksum"
 _ZEROS = b"0" * 64
@@ -63,12 +64,12 @@ def write_file(path: str | os.PathLike[str], positions: Positions, description: 
     _write(os.path.realpath(path), content)
 
 
-def read_file(path: str | os.PathLike[str]) -> tuple[Positions, dict[str, Any]]:
-    """Positions and description of a view.
+def read_file(path: str | os.PathLike[str]) -> tuple[Positions, Description]:
+    """Positions and description of a view, checked.
 
     Raises:
         OSError: the file cannot be read.
-        TQLError: it is no view, or damaged, or written by a newer version.
+        TQLError: it is no view, or damaged, or written by a newer version, or its content is not that of a view.
     """
     with open(path, "rb") as file:
         content = file.read()
@@ -84,13 +85,40 @@ def read_file(path: str | os.PathLike[str]) -> tuple[Positions, dict[str, Any]]:
     found.update(memoryview(content)[stop:])
     if found.hexdigest().encode() != content[start:stop]:
         raise TQLError(f"{name!r} is damaged: its content does not match its checksum", hint=again)
-    file = _parquet().ParquetFile(BytesIO(content))
-    description = json.loads(file.metadata.metadata[_VIEW.encode()])
-    if description["format"] > _FORMAT:
-        message = f"{name!r} was saved by tql_frames {description['versions']['tql_frames']}, in a newer format"
-        raise TQLError(message, hint="install that version, or a newer one")
-    positions: Positions = file.read().column("position").to_numpy().astype(np.int64)
-    return positions, description
+    wrong = f"{name!r} is no view that tql_frames saved"
+    try:
+        file = _parquet().ParquetFile(BytesIO(content))
+        description = json.loads(file.metadata.metadata[_VIEW.encode()])
+        number = description["format"]
+        if type(number) is not int or number < 1:
+            raise ValueError("no format")
+        if number > _FORMAT:
+            version = description.get("versions", {}).get("tql_frames", "of a newer version")
+            message = f"{name!r} was saved by tql_frames {version}, in a newer format"
+            raise TQLError(message, hint="install that version, or a newer one")
+        found = Description.from_json(description)
+        column = file.read().column("position")
+        if not pa.types.is_integer(column.type) or column.null_count:
+            raise ValueError("no positions")
+        positions: Positions = column.to_numpy().astype(np.int64)
+    except TQLError:
+        raise
+    except (
+        pa.ArrowException,
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+        OSError,
+    ):
+        raise TQLError(f"{wrong}: its content is incomplete or of other types", hint=again) from None
+    rows = found.frame.rows
+    if len(positions) and not 0 <= positions.min() <= positions.max() < rows:
+        message = f"{wrong}: it has positions beyond its {rows:,} row{'s' * (rows != 1)}"
+        raise TQLError(message, hint=again)
+    return positions, found
 
 
 def _place(content: bytes | bytearray) -> tuple[int, int]:
@@ -117,11 +145,25 @@ def _write(path: str, content: bytearray) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
+        _sync_folder(folder)
     except OSError as fault:  # of the file that was asked for, not of the partial one
         raise OSError(fault.errno, fault.strerror, path) from None
     finally:
         with suppress(OSError):
             os.unlink(partial)
+
+
+def _sync_folder(path: str) -> None:
+    """Write the entry of a new file to the disk, where the system can."""
+    if not hasattr(os, "O_DIRECTORY"):  # Windows opens no folders
+        return
+    folder = os.open(path or os.curdir, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    except OSError:  # some file systems have no such call for folders; the file itself is written
+        pass
+    finally:
+        os.close(folder)
 
 
 @cache

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from tql_frames.errors import TQLTypeError
 from tql_frames.frames import Contents, Part, Source
 from tql_frames.sampling import cores, in_threads
 from tql_frames.views.saved.digests import Digest, Numbers, digest_of, mixed
+from tql_frames.views.saved.values import family, values_digest
 
 _BYTES = 1_048_576  # of a piece of a column: it and what is made of it stay near the processor
 _ROWS = 131_072  # of a piece, at the most
@@ -33,12 +34,19 @@ class ColumnPrint:
     Attributes:
         name: its label as Python writes it, which tells 5 from '5'.
         type: Polars type, in words that are the same in all versions.
-        digest: of its values in their order, 64 hexadecimal digits.
+        digest: of its values in their order, 64 hexadecimal digits; '' of a column that was left out.
+        family: types whose equal values have equal digests; '' where the digest is of one type alone, as in files of
+            format 1.
     """
 
     name: str
     type: str
     digest: str
+    family: str = ""
+
+    def holds_as(self, other: ColumnPrint) -> bool:
+        """Whether both hold the same values; by their types, too, where digests do not go by value."""
+        return self.digest == other.digest and (bool(self.family) or self.type == other.type)
 
 
 @dataclass(frozen=True)
@@ -50,33 +58,60 @@ class Fingerprint:
         columns: its columns in order.
         levels: levels of the index of a pandas frame.
         bag: of the rows in any order, without the index, 16 hexadecimal digits; equal bags are very likely, not surely,
-            of equal rows.
+            of equal rows. Columns that were left out do not count.
+        by_value: whether equal values of several types have equal digests, as from format 2 on.
     """
 
     rows: int
     columns: tuple[ColumnPrint, ...]
     levels: tuple[ColumnPrint, ...]
     bag: str
+    by_value: bool = True
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Names of the columns without a digest."""
+        return tuple(each.name for each in self.columns if not each.digest)
 
     def to_json(self) -> dict[str, Any]:
         """Its attributes."""
         columns, index = (
-            [[each.name, each.type, each.digest] for each in part] for part in (self.columns, self.levels)
+            [[each.name, each.type, each.digest, each.family] for each in part] for part in (self.columns, self.levels)
         )
         return {"rows": self.rows, "columns": columns, "index": index, "bag": self.bag}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Fingerprint:
-        """The fingerprint of such attributes."""
+        """The fingerprint of such attributes.
+
+        Raises:
+            KeyError, TypeError, ValueError: they are not those of a fingerprint.
+        """
         columns, levels = (tuple(ColumnPrint(*each) for each in values[part]) for part in ("columns", "index"))
-        return cls(values["rows"], columns, levels, values["bag"])
+        texts = [values["bag"], *(text for each in (*columns, *levels) for text in vars(each).values())]
+        if type(values["rows"]) is not int or values["rows"] < 0 or not all(isinstance(text, str) for text in texts):
+            raise ValueError("no fingerprint")
+        by_value = all(each.family for each in (*columns, *levels) if each.digest)
+        return cls(values["rows"], columns, levels, values["bag"], by_value)
 
 
-def fingerprint(frame: Source) -> Fingerprint:
-    """The fingerprint of a frame; all of it is read, once, and no more is held than it holds itself.
+def fingerprint(
+    frame: Source,
+    wanted: Collection[str] | None = None,
+    *,
+    needed: Collection[str] | None = None,
+    by_value: bool = True,
+) -> Fingerprint:
+    """The fingerprint of a frame; what is wanted of it is read, once, and no more is held than it holds itself.
+
+    Args:
+        frame: the frame.
+        wanted: names of columns as `ColumnPrint` has them; others are left out. None for all.
+        needed: those whose values must be read; others are left out where they cannot be. None for all.
+        by_value: as `Fingerprint` has it.
 
     Raises:
-        TQLTypeError: a column holds Python objects, or values of no Polars type.
+        TQLTypeError: a column that is needed, or the index, holds Python objects or values of no Polars type.
         TQLError: its rows cannot be read.
 
     Example:
@@ -90,18 +125,28 @@ def fingerprint(frame: Source) -> Fingerprint:
     bag = 0
     for contents in frame.contents():
         if not columns and not levels:
-            columns = [_Column(name) for name in _names(contents.columns)]
-            levels = [_Column(f"index level {place}") for place in range(len(contents.levels))]
+            columns = [
+                _Column(
+                    name,
+                    by_value,
+                    is_wanted=wanted is None or name in wanted,
+                    is_needed=needed is None or name in needed,
+                )
+                for name in names_of([each.label for each in contents.columns])
+            ]
+            levels = [_Column(f"index level {place}", by_value) for place in range(len(contents.levels))]
         bag = (bag + _add(columns, levels, contents)) % 2**64
-    return Fingerprint(frame.rows, _prints(columns), _prints(levels), f"{bag:016x}")
+    return Fingerprint(frame.rows, _prints(columns), _prints(levels), f"{bag:016x}", by_value)
 
 
 class _Column:
     """A column on the way to its fingerprint."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, by_value: bool, *, is_wanted: bool = True, is_needed: bool = True) -> None:
+        self._name, self._by_value = name, by_value
+        self._is_wanted, self._is_needed = is_wanted, is_needed
         self._type: str | None = None
+        self._family = ""
         self._digest = Digest()
         # Of the name, so that the order of columns does not count; odd, so that nothing gets lost.
         self._factor = np.uint64(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little") | 1)
@@ -109,13 +154,15 @@ class _Column:
 
     def add(self, part: Part) -> Iterator[tuple[int, Numbers]]:
         """Go on with the next rows; yields places and numbers to add up with those of other columns."""
+        if not self._is_wanted:
+            return
         try:
-            series = part.values()
-        except TQLTypeError as fault:
-            raise self._refusal(fault.message, fault.hint) from None
-        if self._type is None:
-            self._type = type_words(instance(series.dtype))
-            self._digest = self._digest_of(series)
+            series = self._series(part)
+        except TQLTypeError:
+            if self._is_needed:
+                raise
+            self._is_wanted = False
+            return
         series = _without_wide_integers(series)
         start = 0
         while start < len(series):
@@ -127,13 +174,37 @@ class _Column:
 
     def print(self) -> ColumnPrint:
         """What was found."""
+        if not self._is_wanted:
+            return ColumnPrint(self._name, "", "")
         assert self._type is not None
-        return ColumnPrint(self._name, self._type, self._digest.value().hex())
+        return ColumnPrint(self._name, self._type, self._digest.value().hex(), self._family)
+
+    def _series(self, part: Part) -> pl.Series:
+        """The next values; the first ones decide how they are digested.
+
+        Raises:
+            TQLTypeError: they cannot be.
+        """
+        try:
+            series = part.values()
+        except TQLTypeError as fault:
+            raise self._refusal(fault.message, fault.hint) from None
+        if self._type is None:
+            dtype = instance(series.dtype)
+            self._digest = self._digest_of(series)
+            self._type = type_words(dtype)
+            self._family = family(dtype) if self._by_value else ""
+        return series
 
     def _digest_of(self, series: pl.Series) -> Digest:
         if series.dtype == pl.Object:
             raise self._refusal(f"column {self._name} holds Python objects")
+        if _has_nul(instance(series.dtype)):
+            raise self._refusal(f"column {self._name} holds structs with a NUL in the name of a field")
         try:
+            if self._by_value:
+                _arrow(_without_wide_integers(series.clear()))
+                return values_digest(instance(series.dtype))
             return digest_of(_arrow(_without_wide_integers(series.clear())).type)
         except (TypeError, pa.ArrowException, pl.exceptions.PolarsError) as fault:
             raise self._refusal(f"column {self._name} holds {fault}") from None
@@ -171,12 +242,12 @@ def _prints(columns: Sequence[_Column]) -> tuple[ColumnPrint, ...]:
     return tuple(each.print() for each in columns)
 
 
-def _names(parts: Sequence[Part]) -> list[str]:
+def names_of(labels: Sequence[object]) -> list[str]:
     """Labels as Python writes them; further columns of one label by number."""
     seen: Counter[str] = Counter()
     names = []
-    for part in parts:
-        name = repr(part.label)
+    for label in labels:
+        name = repr(label)
         seen[name] += 1
         names.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
     return names
@@ -211,7 +282,7 @@ def type_words(dtype: pl.DataType) -> str:
 
 
 def _arrow(series: pl.Series) -> pa.Array:
-    return series.to_arrow(compat_level=pl.CompatLevel.oldest())
+    return series.alias("").to_arrow(compat_level=pl.CompatLevel.oldest())  # no name, since Arrow takes none with a NUL
 
 
 _WIDE = tuple(getattr(pl, name) for name in ("Int128", "UInt128") if hasattr(pl, name))
@@ -221,6 +292,16 @@ def _without_wide_integers(series: pl.Series) -> pl.Series:
     """The same values, integers of 128 bits as text: Arrow has no type for them."""
     target = _narrow(instance(series.dtype))
     return series if target == series.dtype else series.cast(target)
+
+
+def _has_nul(dtype: pl.DataType) -> bool:
+    """Whether a field of a struct has a name that Arrow does not take."""
+    match dtype:
+        case pl.List() | pl.Array():
+            return _has_nul(instance(dtype.inner))
+        case pl.Struct(fields=fields):
+            return any("\0" in each.name or _has_nul(instance(each.dtype)) for each in fields)
+    return False
 
 
 def _narrow(dtype: pl.DataType) -> pl.DataType:
