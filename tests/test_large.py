@@ -77,6 +77,9 @@ SCANS: dict[str, Callable[[Path], pl.LazyFrame]] = {
     "filter": lambda path: pl.scan_parquet(path / "groups.parquet").filter(pl.col("w") > 0.2),
     "with_columns": lambda path: pl.scan_parquet(path / "one.parquet").with_columns(w=1 - pl.col("w")),
     "slice": lambda path: pl.scan_parquet(path / "groups.parquet").slice(1000, 20_000),
+    "a line of text that looks like a clause": lambda path: pl.scan_parquet(path / "one.parquet").filter(
+        pl.col("text") != "\nSORT BY"
+    ),
     "row index": lambda path: pl.scan_parquet(path / "one.parquet").with_row_index("number"),
 }
 
@@ -213,7 +216,6 @@ HELD: dict[str, Callable[[pl.LazyFrame], pl.LazyFrame]] = {
     "Python": lambda f: f.map_batches(lambda frame: frame),
     "Python in an expression": lambda f: f.with_columns(pl.col("w").map_batches(lambda s: s, return_dtype=pl.Float64)),
     "a frame": lambda _: FRAME.lazy(),
-    "a line of text that looks like a clause": lambda f: f.filter(pl.col("text") != "\nSORT BY"),
 }
 
 

@@ -194,7 +194,9 @@ def explain(
         raise TQLError("a sampler takes no parameters; a statement does")
     adapter = adapt(frame)
     weigher = Weigher.of(sampler, adapter, random_numbers(fresh_seed()))
-    return explain_sampler(weigher, adapter.now() if isinstance(adapter, LazyAdapter) else adapter)
+    if isinstance(adapter, LazyAdapter):
+        return explain_sampler(weigher, adapter.now(), adapter.why_held)
+    return explain_sampler(weigher, adapter)
 
 
 @named

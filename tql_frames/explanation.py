@@ -31,8 +31,13 @@ class Explanation(str):
         return str(self)
 
 
-def explain_sampler(weigher: Weigher, frame: Adapter) -> Explanation:
+def explain_sampler(weigher: Weigher, frame: Adapter, why_held: str | None = None) -> Explanation:
     """Explain a sampler on the rows of a frame.
+
+    Args:
+        weigher: the sampler.
+        frame: the rows.
+        why_held: why a sample of this LazyFrame holds its rows in memory, where it does.
 
     Raises:
         TQLError: the sampler cannot be evaluated, or gives weights that are negative, NaN or infinite.
@@ -49,12 +54,17 @@ def explain_sampler(weigher: Weigher, frame: Adapter) -> Explanation:
     else:
         expr = sampler
     sections += [_summary(weights), "\n".join(textwrap.wrap(str(expr), 110)) or str(expr)]
+    if why_held:
+        sections.append(f"the rows are held in memory while a sample is drawn: {why_held}")
     return Explanation("\n\n".join(sections))
 
 
 def explain_statement(query: Query) -> Explanation:
     """Explain a statement: its text as it was read, and the plan that runs for it."""
-    return Explanation("\n\n".join([unparse(query.statement), query.plan(None).explain()]))
+    sections = [unparse(query.statement), query.plan(None).explain()]
+    if query.why_held:
+        sections.append(f"the rows are held in memory while a sample is drawn: {query.why_held}")
+    return Explanation("\n\n".join(sections))
 
 
 def draw_tree(node: Node) -> list[str]:

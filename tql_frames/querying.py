@@ -31,6 +31,7 @@ class Query:
         relation: its plan.
         adapter: of the frame whose rows it gives, or of the first one.
         scan: that frame as the plan found it.
+        sampled: plans of the rows that its SAMPLE BY clauses draw from.
     """
 
     source: str
@@ -38,6 +39,12 @@ class Query:
     relation: Relation
     adapter: Adapter | Deferred
     scan: Scan
+    sampled: tuple[pl.LazyFrame, ...] = ()
+
+    @property
+    def why_held(self) -> str | None:
+        """Why a sample holds rows of files in memory; None where they are read twice."""
+        return next((why for plan in self.sampled if (why := LazyAdapter(plan).why_held)), None)
 
     def plan(self, index: str | None) -> pl.LazyFrame:
         """What runs for it."""
@@ -116,8 +123,14 @@ def prepare(
     scans = {name: adapter.scan(names) for name, adapter in named.items()}
     base = None if default is None else default.scan(names)
 
+    sampled: list[pl.LazyFrame] = []
     relation = compile_statement(
-        text, statement, Frames(base, scans), draw=draws(text, seed), random=random_numbers(seed), numbered=numbered
+        text,
+        statement,
+        Frames(base, scans),
+        draw=draws(text, seed, sampled),
+        random=random_numbers(seed),
+        numbered=numbered,
     )
     pairs = [(adapter, scans[name]) for name, adapter in named.items()]
     if default is not None and base is not None:
@@ -125,7 +138,7 @@ def prepare(
     lazy = next((pair for pair in pairs if isinstance(pair[0], LazyAdapter)), None)
     own = next((pair for pair in pairs if pair[1].rows is relation.rows), None)
     adapter, scan = lazy or own or pairs[0]
-    return Query(text, statement, relation, adapter, scan)
+    return Query(text, statement, relation, adapter, scan, tuple(sampled))
 
 
 def prepare_rows(text: str, parameters: Sequence[object] | None, frame: Readable, *, seed: int) -> RowQuery:
@@ -207,14 +220,16 @@ def of_no_rows(size: int, text: str, span: Span) -> WeightError:
     return WeightError(f"cannot draw {size:,} rows: none is left to draw from", source=text, span=span, hint=hint)
 
 
-def draws(text: str, seed: int) -> DrawsRows:
-    """What the SAMPLE BY clauses of a statement do, each with a seed of its own."""
+def draws(text: str, seed: int, sampled: list[pl.LazyFrame] | None = None) -> DrawsRows:
+    """What the SAMPLE BY clauses of a statement do, each with a seed of its own; `sampled` gets their plans."""
 
     def drawn(plan: pl.LazyFrame, sampler: CompiledSampler, size: Size, replace: bool, number: int) -> pl.LazyFrame:
         def refusal(size: int) -> WeightError:
             return of_no_rows(size, text, sampler.tree.span)
 
         how = Draw(Weigher(sampler), size.of, replace, seed_of_sample(seed, number), refusal)
+        if sampled is not None:
+            sampled.append(plan)
         return LazyAdapter(plan).then_take(how.positions)
 
     return drawn

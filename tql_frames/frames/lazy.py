@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.frames.base import Adapter
-from tql_frames.frames.passes import is_repeatable, sample_in_two_passes
+from tql_frames.frames.passes import is_repeatable, sample_in_two_passes, why_held
 from tql_frames.frames.polars import PolarsAdapter, dtypes_of, plan_of, with_index
 from tql_frames.planning import Relation, Scan, whole
 from tql_frames.sampling import Positions
@@ -32,6 +32,11 @@ class LazyAdapter:
     def schema(self) -> Mapping[str, pl.DataType]:
         """Polars type by column name, known without running anything."""
         return self._schema
+
+    @property
+    def why_held(self) -> str | None:
+        """Why a sample holds the rows of the files in memory; None where it reads them twice."""
+        return why_held(self._frame)
 
     def scan(self, names: frozenset[str] | None) -> Scan:
         """The plan for a statement; what is not named is left out of it."""

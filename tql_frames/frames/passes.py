@@ -6,7 +6,6 @@ another order, the second time are held in memory by `lazy` instead.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -20,7 +19,9 @@ from tql_frames.compiler.scope import column
 from tql_frames.compiler.types import instance
 from tql_frames.errors import TQLError, reason_of
 from tql_frames.frames.base import Adapter
+from tql_frames.frames.files import states_of
 from tql_frames.frames.once import once
+from tql_frames.frames.plans import contents_of
 from tql_frames.frames.polars import PolarsAdapter, with_index
 from tql_frames.planning import Names
 from tql_frames.sampling import Positions
@@ -29,17 +30,6 @@ Listener: TypeAlias = Callable[[str, int, int | None], None]
 """Told how far the work is: what is being done, rows so far, rows there are where that is known."""
 
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
-
-# Lines of a plan that gives the same rows in the same order each time it runs. All others are refused: an order that
-# nothing keeps (AGGREGATE, JOIN, UNIQUE, SORT BY of ties), Python that may do anything, frames that are in memory.
-_REPEATABLE = re.compile(
-    r"""(Parquet|Csv|Ipc|NDJson)\ SCAN\ \[.*
-    | PROJECT\ .* | ESTIMATED\ ROWS:.* | ROW_INDEX:.* | SELECTION:.*
-    | FILTER\ .* | FROM | SELECT\ \[.*\] | WITH_COLUMNS: | \[.*\] | SLICE\[.*\] | simple\ π\ .*
-    | UNION(\[maintain_order:\ true\])? | END\ UNION(\[maintain_order:\ true\])? | PLAN\ \d+:""",
-    re.VERBOSE,
-)
-_CHANGING = re.compile(r"\.(shuffle|sample\w*)\(|python|\.map|opaque", re.IGNORECASE)
 
 
 @contextmanager
@@ -54,14 +44,17 @@ def reporting(listener: Listener) -> Iterator[None]:
 
 def is_repeatable(plan: pl.LazyFrame) -> bool:
     """Whether a plan reads files, and gives the same rows in the same order each time."""
-    if not hasattr(pl.LazyFrame, "collect_batches"):  # as in Polars 1.30
-        return False
-    try:
-        # Of a clone: once a scan has resolved its own schema, Polars no longer puts row numbers and filters into it.
-        lines = [line.strip() for line in plan.clone().explain(optimized=False).splitlines()]
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
-        return False  # whoever runs it says why
-    return all(_REPEATABLE.fullmatch(line) and not _CHANGING.search(line) for line in lines if line)
+    return hasattr(pl.LazyFrame, "collect_batches") and contents_of(plan).changing is None  # not in Polars 1.30
+
+
+def why_held(plan: pl.LazyFrame) -> str | None:
+    """Why the rows of the files of a plan are held in memory while a sample is drawn; None where they are not."""
+    found = contents_of(plan)
+    if not found.paths:
+        return None  # its rows are in memory already, or nobody knows
+    if not hasattr(pl.LazyFrame, "collect_batches"):
+        return "this version of Polars gives Python no batches"
+    return None if found.changing is None else f"the plan has {found.changing}"
 
 
 def sample_in_two_passes(
@@ -75,10 +68,11 @@ def sample_in_two_passes(
         positions_of: gives the positions; of the adapter it uses `rows`, `schema` and `evaluate`.
     """
     listener = _listener.get() or _no_listener
-    schema = with_index(plan.clone().collect_schema(), index)
+    own = plan.clone().collect_schema()
+    schema = with_index(own, index)
 
     def rows_of(wanted: Sequence[str], limit: int | None) -> Iterator[pl.DataFrame]:
-        scanned = Scanned(plan, listener, index)
+        scanned = Scanned(plan, listener, index, own)
         return taken(scanned, positions_of(scanned)[:limit], [name for name in wanted if name != index], index)
 
     return plan_of_batches(schema, rows_of)
@@ -103,26 +97,64 @@ def plan_of_batches(
 class Scanned(PolarsAdapter):
     """The rows of a plan that are read anew whenever they are looked at, in batches and in order."""
 
-    def __init__(self, plan: pl.LazyFrame, listener: Listener | None = None, index: str | None = None) -> None:
-        """Hold the plan; nothing runs."""
-        super().__init__(pl.DataFrame(schema=plan.clone().collect_schema()), index)
+    def __init__(
+        self,
+        plan: pl.LazyFrame,
+        listener: Listener | None = None,
+        index: str | None = None,
+        schema: pl.Schema | None = None,
+    ) -> None:
+        """Hold the plan, and its schema as it was when a sample was asked for; nothing runs."""
+        super().__init__(pl.DataFrame(schema=plan.clone().collect_schema() if schema is None else schema), index)
         self._plan = plan
         self._listener = listener or _listener.get() or _no_listener
         self._weights: dict[str, pl.Expr] = {}  # what the first pass evaluated
         self._found: pl.DataFrame | None = None
+        self._paths = contents_of(plan).paths
+        self._files: Mapping[str, object] | None = None  # as the first pass found them
+
+    def check_files(self) -> None:
+        """Make sure that the files are those of the first pass, which this begins if there was none.
+
+        Raises:
+            TQLError: one was written to, came or went.
+        """
+        now = states_of(self._paths)
+        if self._files is None:
+            self._files = now
+            self._check_schema()
+        for name in {**self._files, **now}:
+            if self._files.get(name) != now.get(name):
+                raise changed(f"{name} {'changed' if name in self._files and name in now else 'came or went'}")
+
+    def _check_schema(self) -> None:
+        try:
+            found = self._plan.clone().collect_schema()
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as fault:
+            raise unreadable(fault) from None
+        if found != self._frame.schema:
+            names = [
+                name for name in {**self._frame.schema, **found} if self._frame.schema.get(name) != found.get(name)
+            ]
+            raise changed(f"the columns are others than when the plan was made: {', '.join(map(repr, names[:3]))}")
 
     @once
     def rows(self) -> int:
         """Number of rows; they are counted if nothing was evaluated yet."""
         if self._found is not None:
             return self._found.height
-        return int(self._plan.select(pl.len()).collect(engine="streaming").item())
+        self.check_files()
+        found = int(self._plan.select(pl.len()).collect(engine="streaming").item())
+        self.check_files()
+        return found
 
     def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         """Values of expressions by name, one a row."""
         self._listener("counting", 0, None)
+        self.check_files()
         # Not in batches: an iterator of batches just ends where a thread of Polars panics.
         found = self._plan.with_columns(**exprs).select(*exprs).collect(engine="streaming")
+        self.check_files()
         if self._found is None:
             found = found.rechunk()
             self._weights, self._found = dict(exprs), found
@@ -135,6 +167,7 @@ class Scanned(PolarsAdapter):
             TQLError: the rows are not those of the first pass.
         """
         mask = np.zeros(self.rows, np.bool_)
+        self.check_files()
         mask[positions] = True
         distinct = np.flatnonzero(mask).astype(positions.dtype)
         names = Names.apart_from(self._frame.schema)
@@ -162,6 +195,7 @@ class Scanned(PolarsAdapter):
                 self._listener("fetching", done, len(distinct))
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as fault:
             raise unreadable(fault) from None
+        self.check_files()
         if done < len(distinct):
             raise changed()
 
@@ -238,9 +272,9 @@ def unreadable(fault: BaseException) -> TQLError:
     return TQLError(f"the rows that were drawn cannot be read: {reason_of(fault)}", hint=_HINT)
 
 
-def changed() -> TQLError:
+def changed(what: str = "those that were drawn were not found again") -> TQLError:
     """The error of a pass that finds other rows than the one before."""
-    return TQLError("the rows changed while they were sampled: those that were drawn were not found again", hint=_HINT)
+    return TQLError(f"the rows changed while they were sampled: {what}", hint=_HINT)
 
 
 def _no_listener(phase: str, done: int, total: int | None) -> None:

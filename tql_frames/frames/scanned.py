@@ -32,7 +32,10 @@ class ScannedSource(Scanned):
 
     def column(self, name: str) -> pl.Series:
         """A column of all rows."""
-        return self._plan.select(column(name)).collect(engine="streaming").to_series()
+        self.check_files()
+        found = self._plan.select(column(name)).collect(engine="streaming").to_series()
+        self.check_files()
+        return found
 
     def scan(self, names: frozenset[str] | None) -> Scan:
         """The plan for a statement; what is not named is left out of it."""
@@ -76,12 +79,14 @@ class ScannedSource(Scanned):
             TQLError: they cannot be read, or there are more or fewer than before.
         """
         rows = 0
+        self.check_files()
         try:
             for batch in chain([self._frame], self._plan.collect_batches(maintain_order=True, engine="streaming")):
                 rows += batch.height
                 yield Contents([Part(name, partial(batch.get_column, name)) for name in batch.columns], [])
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as fault:
             raise unreadable(fault) from None
+        self.check_files()
         if rows != self.rows:  # also where a thread of Polars panicked: the batches just end
             raise changed()
 

@@ -1,0 +1,188 @@
+"""What the plan of a LazyFrame is made of, read from its nodes: files that it scans, and steps that may change rows.
+
+A plan is written as JSON, in which names, paths and texts cannot be mistaken for nodes. How its rows are read is in
+`passes`.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import polars as pl
+
+# Scans of files; all others are Python that may do anything.
+_FORMATS = {"Parquet", "Csv", "Ipc", "NDJson"}
+
+# Nodes that give the same rows in the same order each time they run, and where their inputs are.
+_STEPS = {
+    "Filter": "input",
+    "Select": "input",
+    "HStack": "input",
+    "Slice": "input",
+    "Union": "inputs",
+    "HConcat": "inputs",
+    "Cache": "input",
+    "MapFunction": "input",
+    "MatchToSchema": "input",
+}
+_INPUTS = ("input", "inputs", "input_left", "input_right")
+_FUNCTIONS = {"RowIndex", "Rename", "Explode", "Unnest", "Unpivot", "Hint"}
+
+# Nodes of expressions that may give other values each time.
+_CHANGING = {
+    "Random": "shuffle or sample",
+    "AnonymousFunction": "a Python function",
+    "AnonymousAgg": "a Python function",
+    "AnonymousStreamingAgg": "a Python function",
+    "FoldHorizontal": "a Python function",
+    "ReduceHorizontal": "a Python function",
+    "CumFoldHorizontal": "a Python function",
+    "CumReduceHorizontal": "a Python function",
+    "RollingExpr": None,  # Python where its function is
+    "FfiPlugin": "a plugin",
+    "Plugin": "a plugin",
+    "ValueCounts": "value_counts, which keeps no order",
+    "Mode": "mode, which keeps no order",
+    "SubPlan": "a plan within an expression",
+}
+_NOT_NODES = {"Literal", "Scan", "schema", "Cast"}  # what holds values, and names as keys
+
+_WORDS = {
+    "Sort": "sort",
+    "GroupBy": "group_by",
+    "Join": "join",
+    "Distinct": "unique",
+    "MergeSorted": "merge_sorted",
+    "PythonScan": "a Python reader",
+    "OpaquePython": "a Python function",
+    "DataFrameScan": "a frame in memory",
+}
+
+
+@dataclass(frozen=True)
+class PlanNodes:
+    """What is in a plan.
+
+    Attributes:
+        paths: names of the files, folders and globs that it scans, as they were given.
+        changing: first step that may give other rows, or rows in another order, each time; None without one.
+    """
+
+    paths: tuple[str, ...]
+    changing: str | None
+
+
+def contents_of(plan: pl.LazyFrame) -> PlanNodes:
+    """What is in a plan; nothing runs."""
+    try:
+        written = _written(plan)
+    except _InMemoryError as found:
+        return PlanNodes((), str(found))
+    except Exception:  # files that are open already, Python that cannot be pickled: what no file can hold
+        return PlanNodes((), "a step that cannot be written down")
+    steps = list(_nodes(json.loads(written)))
+    paths = tuple(path for name, node in steps if name == "Scan" for path in _paths(node))
+    return PlanNodes(paths, next((word for step in steps if (word := _changing(*step))), None))
+
+
+class _InMemoryError(Exception):
+    """Ends the writing of a plan that holds rows, which may be many."""
+
+
+class _Writing(io.BytesIO):
+    """JSON as it is written. Quotes within its texts are escaped, so what is looked for is a node."""
+
+    _ends: ClassVar = {b'{"DataFrameScan":{"': "a frame in memory", b'{"PythonScan":{"': "a Python reader"}
+    found: str | None = None
+    _before = b""
+
+    def write(self, data: Any) -> int:
+        seen = self._before + bytes(data)
+        self.found = next((word for begin, word in self._ends.items() if begin in seen), None)
+        if self.found:
+            raise _InMemoryError
+        self._before = seen[-32:]
+        return super().write(data)
+
+
+def _written(plan: pl.LazyFrame) -> bytes:
+    file = _Writing()
+    inner = getattr(plan.clone(), "_ldf", None)
+    try:
+        # The public call warns that its format may change from version to version.
+        if hasattr(inner, "serialize_json"):
+            inner.serialize_json(file)
+        else:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                plan.clone().serialize(file, format="json")
+    except Exception as fault:
+        if file.found:  # of which Polars makes an error of its own
+            raise _InMemoryError(file.found) from fault
+        raise
+    return file.getvalue()
+
+
+def _nodes(node: Any) -> Iterator[tuple[str, Any]]:
+    """Nodes of a plan, down to its scans."""
+    ((name, inner),) = node.items()
+    if name == "IR":  # how a plan is wrapped whose schema was asked for
+        yield from _nodes(inner["dsl"])
+        return
+    yield name, inner
+    for key in _INPUTS:
+        below = inner.get(key, [])
+        for each in below if isinstance(below, list) else [below]:
+            yield from _nodes(each)
+
+
+def _paths(scan: Mapping[str, Any]) -> Iterator[str]:
+    for path in scan["sources"].get("Paths", []):
+        yield path if isinstance(path, str) else str(next(iter(path.values())))
+
+
+def _changing(name: str, node: Mapping[str, Any]) -> str | None:
+    """What may change in a node of a plan, None of one that does not."""
+    if name == "Scan":
+        kind = node["scan_type"]
+        kind = kind if isinstance(kind, str) else next(iter(kind))
+        return None if kind in _FORMATS and "Paths" in node["sources"] else f"a scan of type {kind}"
+    if name not in _STEPS:
+        return _WORDS.get(name, name)
+    if name == "Union" and not node["args"].get("maintain_order", True):
+        return "a union that keeps no order"
+    if name == "MapFunction":
+        function = node["function"]
+        kind = function if isinstance(function, str) else next(iter(function))
+        return None if kind in _FUNCTIONS else _WORDS.get(kind, kind)
+    return _changing_value({key: value for key, value in node.items() if key != _STEPS[name]})
+
+
+def _changing_value(value: Any) -> str | None:
+    """The first expression that may change, of all that a value holds."""
+    if isinstance(value, list):
+        if value and isinstance(value[0], int):  # bytes
+            return None
+        return next((found for each in value if (found := _changing_value(each))), None)
+    if not isinstance(value, dict):
+        return "mode, which keeps no order" if value == "Mode" else None
+    for key, inner in value.items():
+        if key in _NOT_NODES:
+            if key == "Cast" and (found := _changing_value(inner.get("expr"))):
+                return found
+        elif key == "Column" or isinstance(inner, bool):
+            if key == "Unique" and not inner:
+                return "unique, which keeps no order"
+        elif key == "RollingExpr":
+            if "Map" in str(list(inner.get("function", {}) or {})):
+                return "a Python function"
+        elif key in _CHANGING:
+            return _CHANGING[key]
+        elif found := _changing_value(inner):
+            return found
+    return None
