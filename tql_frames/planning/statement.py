@@ -184,7 +184,8 @@ class _Compiler:
         if self._frames.default is not None:
             if len(self._called) == 1:  # any name stands for the one frame that there is
                 return self._frames.default
-            message = f"the statement is called on one frame, but names {len(self._called)}: {', '.join(self._called)}"
+            names = ", ".join(self._called[:5])
+            message = f"the statement is called on one frame, but names {len(self._called)}: {names}"
             hint = "name one of them throughout, or pass each: tql_frames.query(text, name=frame, …)"
             raise Fault(TQLNameError, message, node.span, hint)
         hint = did_you_mean(node.name, self._frames.named) or f"the frames are {', '.join(self._frames.named)}"
