@@ -226,14 +226,23 @@ select x.n from frame as x where x.n > 0 order by 1, n""".splitlines()
 
 _WORDS = r"""
 select from where order by group ungroup expand limit offset sample replace percent distinct top all as asc desc
-expand by 1 1 as z *[0:1] *[0] array[1,2] +1 union intersect except join left right full inner outer cross on using overlap split array true false null having
+expand by 1 1 as z *[0:1] *[0] array[1,2] +1
+union intersect except join left right full inner outer cross on using overlap split array true false null having
 frame x y m index select from where order by group limit union ( ) ( ) , , * . ; ? random() data(n,
 0 1 2 3 -1 0.5 100 1e308 1000000000000000000 18446744073709551615 99999999999999999999
 """
 WORDS = [*_WORDS.split(), *TOKENS]
 CLAUSES = [
     *("where n > 1", "order by n desc", "limit 2", "limit 50 percent", "offset 1", "group by n", "ungroup by split"),
-    *("expand by 1 1", "expand by 1, 2 as z", "sample by 1", "sample by n > 0 replace false limit 2", "distinct", "top 1", "union select *"),
+    *(
+        "expand by 1 1",
+        "expand by 1, 2 as z",
+        "sample by 1",
+        "sample by n > 0 replace false limit 2",
+        "distinct",
+        "top 1",
+        "union select *",
+    ),
     *("from frame", "join frame y using (n)", "as x", ", *", ", n + 1 as m", "from (select *)", "limit 1e18"),
     *("from any_name", ", n + 1 as n", "*[0:1]", "in array[1, 2]", "union distinct select *", "except all select n"),
 ]

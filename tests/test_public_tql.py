@@ -1,4 +1,4 @@
-"""Texts that stand in the documentation of Deep Lake, in its tests and in projects, and what DuckDB's own tests hold."""
+"""Texts from the documentation of Deep Lake, its tests and projects, and forms of SQL that are refused by name."""
 
 import datetime as dt
 from typing import Any
@@ -23,7 +23,9 @@ FRAME = pl.DataFrame(
 )
 BOXES = pl.DataFrame(
     {
-        "grid": pl.Series([[[1, 2], [3, 4]], [[5, 6], [7, 8]], None, [[0, 0], [-1, 9]]], dtype=pl.Array(pl.Int64, (2, 2))),
+        "grid": pl.Series(
+            [[[1, 2], [3, 4]], [[5, 6], [7, 8]], None, [[0, 0], [-1, 9]]], dtype=pl.Array(pl.Int64, (2, 2))
+        ),
         "ragged": [[[1, 2], [3]], [], None, [[], [5, 6, 7], None]],
         "tags": [["red"], ["x", "red"], [], None],
     }
@@ -137,7 +139,9 @@ def test_a_star_with_indices_takes_elements_of_every_column(kind: str) -> None:
 
 @pytest.mark.fault("A-public")
 def test_a_part_of_groups_keeps_the_row_numbers() -> None:
-    found = FRAME.select("id", "n").tql.query("select * from (select *[1:] from (select * group by n)) ungroup by split")
+    found = FRAME.select("id", "n").tql.query(
+        "select * from (select *[1:] from (select * group by n)) ungroup by split"
+    )
     assert found["index"].to_list() == found["id"].to_list() == [5, 3, 4]
 
 
@@ -249,7 +253,9 @@ def test_such_words_are_names_where_a_name_stands(word: str) -> None:
 
 
 @pytest.mark.fault("A-minor")
-@pytest.mark.parametrize(("key", "advice"), [("1", "name the column"), ("'id'", 'write "id" in double quotes'), ("-2", "")])
+@pytest.mark.parametrize(
+    ("key", "advice"), [("1", "name the column"), ("'id'", 'write "id" in double quotes'), ("-2", "")]
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_order_by_a_constant_warns(key: str, advice: str, kind: str) -> None:
     with pytest.warns(TQLWarning, match="sorts by a constant") as caught:

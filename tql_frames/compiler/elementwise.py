@@ -45,7 +45,9 @@ def elements(value: Value) -> Value:
         size = len(parts)
     elif flat and isinstance(value.dtype, pl.Array):
         size = value.dtype.shape[0]
-    return Value(value.node, ELEMENT, inner(dtype), base=base, base_key=value.node, parts=parts, size=size, nested=nested)
+    return Value(
+        value.node, ELEMENT, inner(dtype), base=base, base_key=value.node, parts=parts, size=size, nested=nested
+    )
 
 
 def flattened(lists: pl.Expr) -> pl.Expr:

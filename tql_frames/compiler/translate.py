@@ -146,7 +146,9 @@ class Translator:
             groups, group_signs = [], []
             for first in range(0, len(values), _FOLD):
                 total = values[first]
-                for value, sign in zip(values[first + 1 : first + _FOLD], signs[first + 1 : first + _FOLD], strict=True):
+                for value, sign in zip(
+                    values[first + 1 : first + _FOLD], signs[first + 1 : first + _FOLD], strict=True
+                ):
                     # What is subtracted as a group adds up with its signs turned round.
                     turned = {"+": "-", "-": "+"}.get(sign, sign) if signs[first] == "-" else sign
                     total = operators.arithmetic(turned, node, total, value)
@@ -230,7 +232,9 @@ class Translator:
         function = registry.find(node.name)
         if function is None:
             if node.name in UNSUPPORTED:
-                raise Fault(TQLUnsupportedError, f"{node.name} is not supported", node.name_span, UNSUPPORTED[node.name])
+                raise Fault(
+                    TQLUnsupportedError, f"{node.name} is not supported", node.name_span, UNSUPPORTED[node.name]
+                )
             names = [*FUNCTIONS, *registry.names(), *_IN_CONTEXT, *WEIGHT_CHOICES]
             near = ELSEWHERE.get(node.name) or did_you_mean(node.name, names)
             raise Fault(TQLNameError, f"unknown function {node.name!r}", node.name_span, near)
@@ -374,7 +378,9 @@ def _date(node: Node) -> str | None:
     """The date that a difference of three numbers looks like."""
     match node:
         case tree.Arithmetic(
-            "-", tree.Arithmetic("-", tree.Literal(int() as year), tree.Literal(int() as month)), tree.Literal(int() as day)
+            "-",
+            tree.Arithmetic("-", tree.Literal(int() as year), tree.Literal(int() as month)),
+            tree.Literal(int() as day),
         ) if 1000 <= year <= 9999 and 1 <= month <= 12 and 1 <= day <= 31:
             return f"{year:04}-{month:02}-{day:02}"
     return None

@@ -22,7 +22,6 @@ from tql_frames.drawing import of_empty_frame, random_numbers
 from tql_frames.errors import (
     Fault,
     Span,
-    TQLError,
     TQLNameError,
     TQLSyntaxError,
     TQLTypeError,

@@ -32,7 +32,16 @@ from tql_frames.planning import grouping
 from tql_frames.planning.combinations import combine
 from tql_frames.planning.joins import join
 from tql_frames.planning.ordering import sort
-from tql_frames.planning.outputs import Output, aliases_of, computed, distinct, needed, outputs_of, parts_of_groups, projected
+from tql_frames.planning.outputs import (
+    Output,
+    aliases_of,
+    computed,
+    distinct,
+    needed,
+    outputs_of,
+    parts_of_groups,
+    projected,
+)
 from tql_frames.planning.relation import Names, Relation, Scan, added, from_scan, kept
 from tql_frames.planning.sizes import Size, count_of, cut, size_of
 
@@ -272,10 +281,11 @@ class _Compiler:
         self, nodes: Sequence[Node], items: Sequence[Node], relation: Relation, known: Mapping[Span, Value]
     ) -> tuple[Relation, dict[Node, Field]]:
         translator = Translator(FieldScope(relation.fields, later=aliases_of(items)), self._random, known)
-        if isinstance(every := nodes[0], tree.Column) and every == tree.Column(every.name) and len(nodes) == 1:
-            if every.name.lower() == "all" and not any(each.label == every.name for each in relation.fields):
+        labels = {each.label for each in relation.fields}
+        for node in nodes:
+            if isinstance(node, tree.Column) and node.name.lower() == "all" and node.name not in labels:
                 hint = "name what to group by: GROUP BY column, …"
-                raise Fault(TQLUnsupportedError, "GROUP BY ALL is not supported", every.span, hint)
+                raise Fault(TQLUnsupportedError, "GROUP BY ALL is not supported", node.span, hint)
         keys: dict[Node, Field] = {}
         values = {}
         for node in nodes:
