@@ -242,9 +242,9 @@ def test_expression_as_sampler(case: str, kind: str) -> None:
 
 
 WRONG_EXPRESSIONS: dict[str, tuple[pl.Expr, type[TQLError], str]] = {
-    "text": (pl.col("t"), TQLTypeError, "values of type String"),
-    "struct": (pl.struct("a", "b"), TQLTypeError, "values of type Struct"),
-    "duration": (pl.duration(days=1), TQLTypeError, "values of type Duration"),
+    "text": (pl.col("t"), TQLTypeError, "expected numeric weights, got String"),
+    "struct": (pl.struct("a", "b"), TQLTypeError, "expected numeric weights, got Struct"),
+    "duration": (pl.duration(days=1), TQLTypeError, "expected numeric weights, got Duration"),
     "unknown column": (pl.col("bb"), TQLNameError, "unknown column 'bb'"),
     "unknown column inside": (pl.col("a") + pl.col("bb"), TQLNameError, "unknown column 'bb'"),
     "several columns": (pl.all(), TQLTypeError, "several columns"),

@@ -226,7 +226,8 @@ select x.n from frame as x where x.n > 0 order by 1, n""".splitlines()
 
 _WORDS = r"""
 select from where order by group ungroup expand limit offset sample replace percent distinct top all as asc desc
-expand by 1 1 as z *[0:1] *[0] array[1,2] +1 union intersect except join left right full inner outer cross on using overlap split array true false null having
+expand by 1 1 as z *[0:1] *[0] array[1,2] +1
+union intersect except join left right full inner outer cross on using overlap split array true false null having
 frame x y m index select from where order by group limit union ( ) ( ) , , * . ; ? random() data(n,
 0 1 2 3 -1 0.5 100 1e308 1000000000000000000 18446744073709551615 99999999999999999999
 """

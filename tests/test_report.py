@@ -249,7 +249,7 @@ def test_random_numbers_of_a_statement_keep_their_places() -> None:
             "no row can be drawn: its one arm gives weight 0 to all 112,120 rows",
         ),
         (("findings", "age * 0"), "no row can be drawn: the weight is 0 in all 112,120 rows"),
-        (("findings", pl.col("sex")), "the sampler gives values of type Enum"),
+        (("findings", pl.col("sex")), "expected numeric weights, got Enum"),
         ((5, "age"), "by must be the name of a column, not 5"),
         (("findings", "age", -1), "limit must be a whole number of at least 0, not -1"),
         (("findings", "select * where age > 60"), "the statement draws no sample"),

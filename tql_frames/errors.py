@@ -18,6 +18,7 @@ _EXCERPT = 60  # characters shown on either side of the fault when a line is lon
 _QUOTED = 80  # characters of a name or text that a message repeats
 # Quotes inside words are no such quotes.
 _LONG_QUOTE = re.compile(rf"""(?<!\w)('[^'\n]{{{_QUOTED + 1},}}'|"[^"\n]{{{_QUOTED + 1},}}")(?!\w)""")
+_LONG_WORD = re.compile(rf"\w{{{_QUOTED + 1},}}")
 _LIBRARIES = ("tql_frames", "polars", "pandas", "functools")  # a call may come by way of `collect` or `pipe`
 
 
@@ -171,7 +172,8 @@ def shown(value: object) -> str:
 
 def shortened(message: str) -> str:
     """A message in which no name or text is longer than 80 characters."""
-    return _LONG_QUOTE.sub(lambda found: f"{found.group()[:_QUOTED]}…{found.group()[0]}", message)
+    quotes = _LONG_QUOTE.sub(lambda found: f"{found.group()[:_QUOTED]}…{found.group()[0]}", message)
+    return _LONG_WORD.sub(lambda found: f"{found.group()[: _QUOTED - 1]}…", quotes)
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str | None:

@@ -213,7 +213,8 @@ class Translator:
         dtype = self.translate(call.arguments[0]).row_dtype
         if not is_nested(dtype) or is_bool(innermost(dtype)) or is_null(innermost(dtype)):
             return None
-        compared = dataclasses.replace(node, **{side: call.arguments[0]})
+        changes: dict[str, Any] = {side: call.arguments[0]}
+        compared = dataclasses.replace(node, **changes)
         arguments = (compared, *call.arguments[1:])
         return self.translate(dataclasses.replace(call, arguments=arguments, span=node.span))
 

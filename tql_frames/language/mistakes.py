@@ -54,8 +54,8 @@ def syntax_error(unexpected: UnexpectedInput, text: str, start: str, accepted: C
             return TQLUnsupportedError("|| is not supported", source=text, span=Span(at, at + 2), hint=hint)
         stop = len(text) if text[at] in "'\"" else at + 1
         what = "unclosed quote" if text[at] in "'\"" else f"unexpected character {text[at]!r}"
-        hint = meant.of_character(meant.Place(text, Span(at, stop), "", (), start))
-        return TQLSyntaxError(what, source=text, span=Span(at, stop), hint=hint)
+        character = meant.of_character(meant.Place(text, Span(at, stop), "", (), start))
+        return TQLSyntaxError(what, source=text, span=Span(at, stop), hint=character)
     if not isinstance(unexpected, UnexpectedToken):
         raise AssertionError(f"lark raised {type(unexpected).__name__}") from unexpected
     token = unexpected.token
@@ -74,8 +74,8 @@ def syntax_error(unexpected: UnexpectedInput, text: str, start: str, accepted: C
     misplaced = _misplaced(token, text[: span.start], start)
     if misplaced is None:
         return TQLSyntaxError(what, source=text, span=span, hint=f"expected {_expected(terminals)}")
-    kind, message, hint = misplaced
-    return kind(message, source=text, span=span, hint=hint)
+    kind, message, instruction = misplaced
+    return kind(message, source=text, span=span, hint=instruction)
 
 
 def _misplaced(token: Token, before: str, start: str) -> tuple[type[TQLError], str, str | None] | None:

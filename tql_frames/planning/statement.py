@@ -193,7 +193,8 @@ class _Compiler:
         if self._frames.default is not None:
             if len(self._called) == 1:  # any name stands for the one frame that there is
                 return self._frames.default
-            message = f"the statement is called on one frame, but names {len(self._called)}: {', '.join(self._called)}"
+            names = ", ".join(self._called[:5])
+            message = f"the statement is called on one frame, but names {len(self._called)}: {names}"
             hint = "name one of them throughout, or pass each: tql_frames.query(text, name=frame, …)"
             raise Fault(TQLNameError, message, node.span, hint)
         hint = did_you_mean(node.name, self._frames.named) or f"the frames are {', '.join(self._frames.named)}"
@@ -280,10 +281,11 @@ class _Compiler:
         self, nodes: Sequence[Node], items: Sequence[Node], relation: Relation, known: Mapping[Span, Value]
     ) -> tuple[Relation, dict[Node, Field]]:
         translator = Translator(FieldScope(relation.fields, later=aliases_of(items)), self._random, known)
-        if isinstance(every := nodes[0], tree.Column) and every == tree.Column(every.name) and len(nodes) == 1:
-            if every.name.lower() == "all" and not any(each.label == every.name for each in relation.fields):
+        labels = {each.label for each in relation.fields}
+        for node in nodes:
+            if isinstance(node, tree.Column) and node.name.lower() == "all" and node.name not in labels:
                 hint = "name what to group by: GROUP BY column, …"
-                raise Fault(TQLUnsupportedError, "GROUP BY ALL is not supported", every.span, hint)
+                raise Fault(TQLUnsupportedError, "GROUP BY ALL is not supported", node.span, hint)
         keys: dict[Node, Field] = {}
         values = {}
         for node in nodes:
