@@ -48,7 +48,8 @@ def rake_at_least_cost(sets: LabelSets, wanted: Wanted, cap: float | None = None
     start = _Place.of(sets, wanted, found, found.level, cap)
     if start is None:
         return found
-    best, low, high = start, start, None  # the least cost lies between `low` and `high`, which is None where unknown
+    best = low = start
+    high: _Place | float | None = None  # the least cost lies between `low` and `high`, once this is known
     sign = -math.copysign(1.0, start.slope)
     step = _FIRST
     for _ in range(_TRIES):
@@ -94,7 +95,7 @@ class _Place:
         curvature = dual.curvature(0.0)
         goal = wanted.at(level) * wanted.equal
         curvature[np.diag_indices_from(curvature)] += _RIDGE * dual.shares
-        along = np.linalg.solve(curvature, goal)
+        along: Floats = np.linalg.solve(curvature, goal).astype(np.float64, copy=False)
         if np.abs(_RIDGE * dual.shares * along).max() > _FREE * np.abs(goal).max():
             return None
         part = sets.counts / sets.rows
