@@ -18,6 +18,7 @@ _SETTLED = 2e-3  # relative change of the share at which the search ends: of eff
 _FIRST = 0.05  # relative: the first step away
 _FURTHEST = math.log(8)  # from where the search begins
 _TRIES = 24
+_LARGEST = 14.0  # logarithm of a multiplier: a million
 _RIDGE = 1e-9
 _FREE = 1e-3  # relative: how exactly the common share can be moved alone
 
@@ -112,7 +113,7 @@ class _Place:
         goal = wanted.at(level)
         if (goal >= 1).any():
             return None
-        near = self.tilt.logs + (at - self.at) * self._along
+        near = np.clip(self.tilt.logs + (at - self.at) * self._along, -_LARGEST, _LARGEST)
         found = tilt_to(sets, Wanted(goal, np.zeros_like(wanted.equal)), 1.0, cap, near=near)
         if (np.abs(found.shares / goal - 1) > _MET).any():
             return None
