@@ -252,3 +252,29 @@ def test_conditions_of_other_columns_stay_conditions() -> None:
     balance = tql_frames.balance(frame, "x", {"age > 2": 0.7, "2": 0.2})
     assert share_of(frame, balance.sampler, pl.col("age") > 2) == pytest.approx(0.7, rel=0.006)
     assert share_of(frame, balance.sampler, pl.col("x") == 2) == pytest.approx(0.2, rel=0.006)
+
+
+@pytest.mark.fault("B1")
+@pytest.mark.parametrize("options", [{}, {"max_weight": 4.0}, {"target": {None: 0.3}}, {"target": {"l0": 0.5}}])
+def test_expected_shares_are_those_of_the_rows_of_any_table(options: dict[str, Any]) -> None:
+    """30 tables of lists, some null or holding null, counted row by row."""
+    numbers = np.random.default_rng(11)
+    with_none = 0
+    for _ in range(30):
+        often = numbers.uniform(0.02, 0.8, numbers.integers(1, 6))
+        cells: list[Any] = [["l0"], []]
+        for _row in range(numbers.integers(3, 60)):
+            cell = [f"l{place}" for place, part in enumerate(often) if numbers.random() < part]
+            kind = numbers.random()
+            cells.append(None if kind < 0.1 else [*cell, None] if kind < 0.2 else cell)
+        frame = pl.DataFrame({"t": pl.Series(cells, dtype=pl.List(pl.String))})
+        balance = frame.tql.balance("t", **options)
+        weights = frame.tql.weights(balance.sampler).to_numpy()
+        for label, share in balance.labels.select("label", "expected_share").iter_rows():
+            if label is None:
+                rows = [not cell or None in cell for cell in cells]
+                with_none += 1
+            else:
+                rows = [label in (cell or []) for cell in cells]
+            assert weights[rows].sum() / weights.sum() == pytest.approx(share, abs=1e-9)
+    assert with_none == 30

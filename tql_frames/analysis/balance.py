@@ -100,10 +100,10 @@ class Balance:
             >>> round(found.to_dict()["price"]["greatest"], 2), round(found.to_dict()["labels"][1]["expected_share"], 2)
             (2.0, 0.5)
         """
-        price = plain(asdict(self.price))
-        return {"by": self._by, "rows": self._rows, "sampler": self.sampler, "price": price} | {
-            "labels": records(self._table)
-        }
+        found: dict[str, Plain] = {"by": self._by, "rows": self._rows, "sampler": self.sampler}
+        found["price"] = plain(asdict(self.price))
+        found["labels"] = records(self._table)
+        return found
 
     def __str__(self) -> str:
         sampler = cut_in_the_middle(sampler_on_lines(self.sampler), "in the attribute sampler")
@@ -231,7 +231,7 @@ def _shares(target: object) -> dict[Any, float] | None:
     if not target:
         raise TQLError("target names no label", hint="target='uniform', or {'label': 0.1}")
     for key, share in target.items():
-        if isinstance(share, bool) or not isinstance(share, Real) or not 0 <= share <= 1:
+        if isinstance(share, bool) or not isinstance(share, Real) or not 0 <= float(share) <= 1:
             raise TQLError(f"the target of {key!r} must be a share from 0 to 1, not {share!r}")
     return {key: float(share) for key, share in target.items()}
 

@@ -110,7 +110,7 @@ class Report:
             raw, title = pl.col("share") * self.size, f"{title} (raw, scaled to {self.size:,} rows)"
         if targets:
             wanted = [targets.get(name_of(label)) for label in table[name]]
-            chosen.append(self.size * pl.Series("target", wanted, pl.Float64))
+            chosen.append((self.size * pl.lit(pl.Series(wanted, dtype=pl.Float64))).alias("target"))
         shown = table.select(pl.col(name).cast(pl.String).alias("label"), raw.alias("rows"), *chosen)
         return bar_chart(shown, title=title, label_title=self.by or "arm", none=NO_LABEL, log=log)
 

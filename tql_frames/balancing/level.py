@@ -18,6 +18,7 @@ _SETTLED = 2e-3  # relative change of the share at which the search ends: of eff
 _FIRST = 0.05  # relative: the first step away
 _FURTHEST = math.log(8)  # from where the search begins
 _TRIES = 24
+_LARGEST = 14.0  # logarithm of a multiplier: a million
 _RIDGE = 1e-9
 _FREE = 1e-3  # relative: how exactly the common share can be moved alone
 
@@ -48,7 +49,8 @@ def rake_at_least_cost(sets: LabelSets, wanted: Wanted, cap: float | None = None
     start = _Place.of(sets, wanted, found, found.level, cap)
     if start is None:
         return found
-    best, low, high = start, start, None  # the least cost lies between `low` and `high`, which is None where unknown
+    best = low = start
+    high: _Place | float | None = None  # the least cost lies between `low` and `high`, once this is known
     sign = -math.copysign(1.0, start.slope)
     step = _FIRST
     for _ in range(_TRIES):
@@ -94,7 +96,7 @@ class _Place:
         curvature = dual.curvature(0.0)
         goal = wanted.at(level) * wanted.equal
         curvature[np.diag_indices_from(curvature)] += _RIDGE * dual.shares
-        along = np.linalg.solve(curvature, goal)
+        along: Floats = np.linalg.solve(curvature, goal).astype(np.float64, copy=False)
         if np.abs(_RIDGE * dual.shares * along).max() > _FREE * np.abs(goal).max():
             return None
         part = sets.counts / sets.rows
@@ -111,7 +113,7 @@ class _Place:
         goal = wanted.at(level)
         if (goal >= 1).any():
             return None
-        near = self.tilt.logs + (at - self.at) * self._along
+        near = np.clip(self.tilt.logs + (at - self.at) * self._along, -_LARGEST, _LARGEST)
         found = tilt_to(sets, Wanted(goal, np.zeros_like(wanted.equal)), 1.0, cap, near=near)
         if (np.abs(found.shares / goal - 1) > _MET).any():
             return None
