@@ -1,6 +1,6 @@
 """A table as what balancing needs to know of it: its different sets of labels, and how many rows have each.
 
-How they are counted is the caller's; what weights they get is decided in `raking` and `mixing`.
+How they are counted is the caller's; what weights they get is decided in `raking` and `added`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """From label sets and wanted shares to a sampler and what it brings: the steps in order.
 
-The numbers are found in `raking` and `arms`, made short in `formula`, written in `wording`, judged in `verdict`. Sets
+The numbers are found in `raking` and `added`, made short in `formula`, written in `wording`, judged in `verdict`. Sets
 are counted by the caller.
 """
 
