@@ -9,7 +9,7 @@ BIN = $(VENV)/bin
 # What pip is asked for. Where that is a build of some gigabytes, for GPUs, pytorch.org tells how to name one without.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test test-all check notebooks torch engines browser bench bench-plot bench-torch bench-large bench-distributed clean
+.PHONY: demo test test-all check mutants notebooks torch engines browser bench bench-plot bench-torch bench-large bench-distributed clean
 
 demo: $(VENV)/installed
 	$(BIN)/python -m tql_frames.demo
@@ -31,6 +31,10 @@ check: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Tries small changes of the code against the tests; not part of CI. ARGS="--number 20 --package tql_frames/sampling"
+mutants: $(VENV)/installed-mutants
+	$(BIN)/python -m tools.mutants $(ARGS)
 
 notebooks: $(VENV)/installed-dev $(VENV)/pytorch
 	$(BIN)/python -m pytest --nbmake notebooks

@@ -1,6 +1,6 @@
 """The weight of a row as a formula in its labels, with numbers as short as its shares allow.
 
-Its numbers come from `raking` or `arms`; as a text of the sampler language it is written in `wording`.
+Its numbers come from `raking` or `added`; as a text of the sampler language it is written in `wording`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A whole statement to one lazy plan: its clauses in the order in which they act.
 
 Rows are drawn by a function that is passed in; frames are known by their scans. Expressions are translated in
-`translate`, columns made in `outputs`, rows sorted in `ordering`, cut in `sizes` and grouped in `grouping`, relations
+`compiler.translate`, columns made in `outputs`, rows sorted in `ordering`, cut in `sizes` and grouped in `grouping`, relations
 put together in `combinations` and `joins`.
 """
 

@@ -1,6 +1,6 @@
 """How the rows of a view were drawn: each sampler or statement with its options, as plain values.
 
-What they do to rows is in `view`.
+What they do to rows is in `kept_sample`.
 """
 
 from __future__ import annotations

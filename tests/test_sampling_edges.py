@@ -1,0 +1,162 @@
+"""Sampling at its edges: points on bounds, sizes at constants, sums at the edge of a scale, very many rows."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from tql_frames.sampling import (
+    StrataTable,
+    Streams,
+    blocks,
+    distinct,
+    draw,
+    line,
+    parts,
+    strata,
+    strata_of_codes,
+    stratify,
+)
+from tql_frames.sampling.line import Line, Workspace
+from tql_frames.sampling.parts import Spread, points_of_parts, rows_at_points
+
+
+def owners(found: Line, uniforms: list[float]) -> list[int]:
+    out = np.empty(len(uniforms), np.int64)
+    found.owners(np.array(uniforms), out, Workspace(found, len(uniforms)))
+    return out.tolist()
+
+
+@pytest.mark.fault("I")
+@pytest.mark.parametrize("owned", [2, 12, 13, 40])
+def test_a_point_on_a_bound_belongs_to_the_next_owner(owned, monkeypatch):
+    """By comparison with all bounds, by binary search, and by a guide; an owner of no width owns no point."""
+    table = StrataTable(np.exp2(np.maximum(np.arange(owned) - 1, 0)), np.ones(owned, np.int64))
+    uniforms = [0.0]
+    bounds = line.line_of_strata(table, 1).bounds
+    uniforms += [bound / bounds[-1] for bound in bounds[:-1]]
+    on_bounds = [place for place, u in enumerate(uniforms[1:], 1) if u * bounds[-1] == bounds[place - 1]]
+    assert len(on_bounds) == owned - 1
+    expected = [int(np.searchsorted(bounds, u * bounds[-1], side="right")) for u in uniforms]
+    assert all(expected[place] == place for place in on_bounds)
+    below = [math.nextafter(uniforms[place], 0) for place in on_bounds]
+    for name, value in (("_FEW_DRAWS", 10**9), ("_FEW_DRAWS", 0), ("_BY_COMPARISON", 0)):
+        monkeypatch.setattr(line, name, value)
+        found = line.line_of_strata(table, 10)
+        assert owners(found, uniforms) == expected
+        assert all(owner < place for owner, place in zip(owners(found, below), on_bounds, strict=True))
+    assert found.guide is not None
+    rows = line.line_of_rows(np.array([1.0, 0.0, 1.0, 2.0, 0.0]), 10)
+    assert rows.guide is not None
+    assert owners(rows, [0.0, 0.25, 0.5, math.nextafter(1.0, 0)]) == [0, 2, 3, 3]
+    assert owners(Line(rows.bounds, None), [0.0, 0.25, 0.5, math.nextafter(1.0, 0)]) == [0, 2, 3, 3]
+
+
+@pytest.mark.fault("I")
+def test_a_point_on_the_bound_of_a_part_belongs_to_the_next_part(monkeypatch):
+    quarter = 2**59
+    streams = Streams(1)
+    monkeypatch.setattr(streams, "uniforms", lambda *_: np.array([0.5, 0.25, 0.0, math.nextafter(0.25, 0)]))
+    points = points_of_parts([quarter, quarter, 0, 2 * quarter], 4, streams)
+    assert [len(each) for each in points] == [2, 1, 0, 1]
+    assert points[1].tolist() == [quarter] and points[3].tolist() == [2 * quarter]
+    assert rows_at_points(np.array([1.0, 1.0]), 58, quarter, np.array([1.0, 1.5]) * quarter).tolist() == [0, 1]
+
+
+@pytest.mark.fault("I")
+@pytest.mark.parametrize("nudge", [-2, -1, 0, 1, 2])
+@pytest.mark.parametrize("exponent", [0, -900, 900])
+def test_rows_and_parts_have_one_scale_at_an_edge_over_several_blocks(nudge, exponent, monkeypatch):
+    """Totals within a few units in the last place of the edge, of 10,000 rows in ten blocks, in any order."""
+    monkeypatch.setattr(line, "BLOCK", 1000)
+    monkeypatch.setattr(parts, "BLOCK", 1000)
+    weights = np.random.default_rng(nudge + 2).random(10_000)
+    edge = Fraction(line._EDGE)
+    weights *= float(edge / sum(map(Fraction, weights.tolist())))
+    for _ in range(3):  # what rounding left goes to the last row
+        rest = edge - sum(map(Fraction, weights[:-1].tolist()))
+        weights[-1] = float(rest + nudge * Fraction(2) ** -53)
+    weights = np.ldexp(weights, exponent)
+    scales = set()
+    for order in (slice(None), slice(None, None, -1), np.random.default_rng(1).permutation(10_000)):
+        each = weights[order]
+        spread = Spread.sum([Spread.of(each[:3500]), Spread.of(each[3500:])])
+        scales |= {line._scale(each), spread.scale}
+        table = StrataTable.of(each)
+        scales |= {line._scale(table.weights, table.counts), Spread.of_table(table).scale}
+    assert len(scales) == 1
+    whole = line.whole(weights, scales.pop())
+    assert 2**60 < int(whole.sum()) < 2**62
+
+
+@pytest.mark.fault("I")
+@pytest.mark.parametrize("numbers", [[2**62 + 5, 3, 2**62 + 5, 3, 0], [2**63 - 1, 0, 2**63 - 1], [5, 3, 5], [7], []])
+def test_first_places_of_any_numbers(numbers):
+    numbers = np.array(numbers, np.int64)
+    for each in (numbers, np.repeat(numbers, 3), numbers[::-1]):
+        found, places = distinct._first_places(each)
+        expected, at = np.unique(each, return_index=True)
+        assert (found.tolist(), places.tolist()) == (expected.tolist(), at.tolist())
+
+
+@pytest.mark.fault("I")
+def test_tables_of_more_rows_than_pairs_fit_in_64_bits():
+    """Slot and place of a draw are sorted as one number where both fit; of 2**55 rows they do not."""
+    table = StrataTable(np.array([1.0, 3.0]), np.array([2**54, 2**54]))
+    slots = distinct.distinct_strata(table, 30_000, Streams(3))
+    assert len(np.unique(slots)) == 30_000 and slots.max() < 2**55
+    assert abs(np.count_nonzero(slots >= 2**54) - 22_500) < 5 * np.sqrt(30_000 * 3 / 16)
+    small = StrataTable(np.array([1.0, 3.0]), np.array([2**40, 2**40]))
+    expected = distinct.distinct_strata(small, 1000, Streams(3))
+    packed = distinct._first_places
+    places = []
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setattr(
+            distinct, "_first_places", lambda each: (places.append(1), np.unique(each, return_index=True))[1]
+        )
+        assert (distinct.distinct_strata(small, 1000, Streams(3)) == expected).all()
+    assert places and packed is distinct._first_places
+
+
+@pytest.mark.fault("I")
+@pytest.mark.parametrize("replace", [True, False])
+@pytest.mark.parametrize("levels", [11, 12, 13, 15, 16, 17, 255, 256, 257, 1023, 1024, 1025])
+def test_draws_of_sizes_at_the_constants_are_the_start_of_one_draw(levels, replace):
+    """Number of weights and of draws where the way of drawing changes: one more or less gives the same rows."""
+    rows = blocks.BLOCK + 1
+    weights = 1.0 + np.arange(rows) * 7919 % levels
+    longest = draw(weights, 2 * line._FEW_DRAWS + 1, replace=replace, seed=5)
+    for size in (line._FEW_DRAWS, rows // 64):
+        for more in (-1, 0, 1):
+            assert (draw(weights, size + more, replace=replace, seed=5) == longest[: size + more]).all()
+
+
+@pytest.mark.fault("I")
+@pytest.mark.parametrize("more", [-1, 0, 1])
+@pytest.mark.parametrize("levels", [1, 2, 16, 17, 256, 257])
+def test_two_ways_to_the_strata_of_rows_that_end_at_a_block(levels, more):
+    rows = blocks.BLOCK + more
+    codes = (np.arange(rows) * 7919 % levels).astype(np.uint16)
+    weights = (np.arange(levels) + 1.0)[::-1].copy()
+    one, other = stratify(weights[codes]), strata_of_codes(codes, weights)
+    assert (one.table.weights == other.table.weights).all() and (one.table.counts == other.table.counts).all()
+    assert (one.codes == other.codes).all() and (one.cells == other.cells).all()
+    slots = np.arange(rows)
+    assert (one.resolve(slots) == np.argsort(weights[codes], kind="stable")).all()
+    assert strata.most_strata(rows) == 1024
+
+
+@pytest.mark.fault("I")
+def test_where_times_become_logarithms():
+    """A ratio of weights of 2**500 exactly, and one below: both ways of counting time find the same rows."""
+    assert not distinct.Race.of(1.0, distinct._WIDE).narrow
+    assert distinct.Race.of(1.0, math.nextafter(distinct._WIDE, 0)).narrow
+    weights = np.append(np.exp2(np.linspace(-499, 0, 5000)), 1.0)
+    race = distinct.Race.of(float(weights.min()), 1.0)
+    rows, times = distinct.finishers(weights, race, math.inf, Streams(2))
+    same, logs = distinct.finishers(weights, race._replace(narrow=False), math.inf, Streams(2))
+    assert (rows == same).all() and (np.argsort(times) == np.argsort(logs)).all()
+    np.testing.assert_allclose(np.log(times * 2.0**race.exponent), logs, rtol=1e-12)

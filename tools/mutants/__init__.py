@@ -1,0 +1,1 @@
+"""Measure the tests: apply small changes to the code, and count those that the tests covering them notice."""

@@ -1,0 +1,87 @@
+"""Apply a random sample of small changes to the code, and print those that no test notices.
+
+    python -m tools.mutants --number 150 --seed 1
+
+Changes that change nothing a test could see are listed in `equivalent.txt`, as they are printed, each with a line
+`reason: …`; they are left out of the count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+
+from tools.mutants.changes import Change, sample
+from tools.mutants.covering import covering
+from tools.mutants.trial import copy_project, survives
+
+ROOT = Path(__file__).parents[2]
+EQUIVALENT = Path(__file__).parent / "equivalent.txt"
+
+
+def equivalents(text: str) -> set[str]:
+    """Read the listed changes: blocks between empty lines, as `Change.diff` prints them, and their reasons."""
+    found = set()
+    for block in text.split("\n\n"):
+        lines = [line.rstrip() for line in block.splitlines() if line.strip() and not line.startswith("#")]
+        reasons = [line for line in lines if line.startswith("reason:")]
+        if lines and len(reasons) != 1:
+            raise ValueError(f"expected one line `reason: …` for {lines[0]}, got {len(reasons)}")
+        if lines:
+            found.add("\n".join(line for line in lines if line not in reasons))
+    return found
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit status: 1 where a change survives."""
+    parser = argparse.ArgumentParser(prog="python -m tools.mutants", description=__doc__)
+    parser.add_argument("--number", type=int, default=150, help="changes to try (default 150)")
+    parser.add_argument("--seed", type=int, default=1, help="of the sample of changes (default 1)")
+    parser.add_argument("--package", default="tql_frames", help="folder to change, such as tql_frames/sampling")
+    parser.add_argument("--tests", nargs="*", default=[], help="files of tests to measure coverage with (default all)")
+    parser.add_argument("--kept", type=Path, default=ROOT / ".mutants", help="folder that keeps the coverage")
+    parser.add_argument("--workers", type=int, default=2, help="changes to try at the same time (default 2)")
+    options = parser.parse_args(arguments)
+
+    began = time.monotonic()
+    chosen = sample(ROOT, options.package, options.number, options.seed)
+    tests = covering(ROOT, "tql_frames", options.kept, options.tests, options.workers)
+    print(f"{len(chosen)} changes; coverage after {time.monotonic() - began:.0f} s", flush=True)
+    listed = equivalents(EQUIVALENT.read_text(encoding="utf-8"))
+    counts = {"caught": 0, "survived": 0, "equivalent": 0, "not covered": 0}
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.workers) as pool:
+        copies: SimpleQueue[Path] = SimpleQueue()
+        for number in range(options.workers):
+            copy_project(ROOT, "tql_frames", Path(folder) / str(number))
+            copies.put(Path(folder) / str(number))
+
+        def outcome(change: Change) -> str:
+            if change.diff((ROOT / change.path).read_text(encoding="utf-8")) in listed:
+                return "equivalent"
+            covering_tests = tests.tests_of(change.path, change.line)
+            if not covering_tests:
+                return "not covered"
+            copy = copies.get()
+            try:
+                return "survived" if survives(copy, change, covering_tests) else "caught"
+            finally:
+                copies.put(copy)
+
+        for change, found in zip(chosen, pool.map(outcome, chosen), strict=True):
+            counts[found] += 1
+            print(f"{found}: {change.path}:{change.line}", flush=True)
+            if found in {"survived", "not covered"}:
+                print(change.diff((ROOT / change.path).read_text(encoding="utf-8")) + "\n", flush=True)
+    tried = counts["caught"] + counts["survived"] + counts["not covered"]
+    print(", ".join(f"{count} {name}" for name, count in counts.items()), end="; ")
+    print(f"{counts['caught'] / max(tried, 1):.1%} caught in {time.monotonic() - began:.0f} s")
+    return int(counts["caught"] < tried)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
