@@ -9,9 +9,8 @@ import polars as pl
 import pytest
 
 from tests.test_explore import Page
+from tql_frames.notebook import completion, labels
 from tql_frames.notebook.checking import arms_of
-from tql_frames.notebook.completion import words_of_labels
-from tql_frames.notebook.labels import columns_of_labels, texts_of
 from tql_frames.notebook.session import Session
 from tql_frames.notebook.window import MOST_ROWS, window
 
@@ -196,9 +195,9 @@ def test_labels_are_words_to_complete_to() -> None:
             "n": [1, 2, 3] * 3,
         }
     )
-    texts = texts_of(frame, columns_of_labels(frame))
+    texts = labels.texts_of(frame, labels.columns_of_labels(frame))
     assert texts == {"tags": ["O'Hara", "b"], "sex": ["F", "M"]}
-    words = words_of_labels(texts)
+    words = completion.words_of_labels(texts)
     assert [(word["name"], word["insert"], word["told"]) for word in words if word["kind"] == "label"] == [
         ("O'Hara", "'O''Hara'", "tags"),
         ("b", "'b'", "tags"),

@@ -36,7 +36,9 @@ const model = {
   save_changes: () => { window.saved = true; },
   on: (_, listener) => listeners.push(listener),
   off: () => {},
-  send: async (message) => { for (const answer of await window.ask(message)) listeners.forEach((each) => each(answer)); },
+  send: async (message) => {
+    for (const answer of await window.ask(message)) listeners.forEach((each) => each(answer));
+  },
 };
 render({ model, el: document.getElementById("app") });
 </script></body></html>"""
@@ -68,7 +70,7 @@ def opened(page: Any, width: int) -> Any:
     html = HTML.replace("WIDTH", str(width)).replace("STYLES", module._static(module._STYLES, "css"))
     if not getattr(page, "asks", None):
         page.asks = []
-        page.expose_function("ask", lambda message: page.asks[-1](message))
+        page.expose_function("ask", lambda message: page.asks[-1](message))  # noqa: PLW0108 - the last one then
     page.asks.append(ask)
     page.set_content(html.replace("SCRIPTS", scripts).replace("TRAITS", traits))
     page.wait_for_selector(".tql-chart tbody tr")
