@@ -64,6 +64,7 @@ class TestDask:
     def dd(self) -> Any:
         pytest.importorskip("dask.dataframe", reason="Dask is not installed")
         import dask.dataframe as dd  # noqa: PLC0415
+
         import tql_frames.dask  # noqa: PLC0415
 
         assert tql_frames.dask.DaskNamespace

@@ -274,7 +274,7 @@ def test_intervals_that_python_cannot_read_are_carried(spark):
         lambda: tql.query(frame, 'select "a.b" + 1 as x'),
         lambda: tql.report(frame, by="months"),
     ):
-        with pytest.raises(TQLTypeError, match="of type interval.* cannot be read by a sampler"):
+        with pytest.raises(TQLTypeError, match=r"of type interval.* cannot be read by a sampler"):
             call()
     with pytest.raises(TQLTypeError, match="holds intervals inside"):
         tql.sample(frame.select("id", F.array("months").alias("inside")), "id")

@@ -24,8 +24,8 @@ from tests import test_frames_pandas, test_frames_polars
 from tql_frames import TQLError, TQLTypeError, TQLWarning, load_view
 from tql_frames.frames import source_of
 from tql_frames.views.saved import file as view_file
-from tql_frames.views.saved.digests import list_numbers, text_numbers
 from tql_frames.views.saved import fingerprint
+from tql_frames.views.saved.digests import list_numbers, text_numbers
 
 FRAME = pl.DataFrame(
     {

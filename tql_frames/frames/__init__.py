@@ -25,6 +25,7 @@ __all__ = [
     "Deferred",
     "LazyAdapter",
     "PandasAdapter",
+    "PandasSource",
     "Part",
     "PolarsAdapter",
     "Readable",

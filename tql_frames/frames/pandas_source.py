@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -68,6 +68,11 @@ class PandasSource(PandasAdapter):
             ],
             [Part(level, partial(_level, index, level)) for level in range(index.nlevels)],
         )
+
+    def categories(self, name: str) -> list[Any] | None:
+        """Categories that a column declares, in their order; None of a column that is no Categorical."""
+        dtype = self._frame.iloc[:, list(self._frame.columns).index(name)].dtype
+        return dtype.categories.tolist() if isinstance(dtype, pd.CategoricalDtype) else None
 
 
 def _level(index: pd.Index, level: int) -> pl.Series:

@@ -22,6 +22,7 @@ def explore(frame: object, sampler: str = "") -> Any:
     Returns:
         A widget for JupyterLab, Notebook, VS Code and marimo; in marimo wrap it: `mo.ui.anywidget(widget)`. Its `query`
         is the text in the box, its `view` the rows of the last run (a `tql_frames.View`), or None before the first.
+        Both are traits: `widget.observe(function, "view")` calls a function after each run.
 
     Raises:
         TQLError: anywidget is not installed, or the frame is none of these.

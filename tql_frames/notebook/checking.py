@@ -59,7 +59,8 @@ def arms_of(text: str) -> list[dict[str, Any]]:
         root: Node = parse_statement(text) if is_statement(text) else parse(text)
     except TQLError:
         return []
-    arms, first = [], {}
+    arms: list[tuple[tree.Arm, dict[str, Any]]] = []
+    first: dict[int, tree.Arm] = {}
     for node in root.walk():
         own = [child for child in node.children() if isinstance(child, tree.Arm)]
         first.update({id(arm): own[0] for arm in own[1:]})

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
 import polars as pl
 
-from tql_frames.frames import Readable, Source, source_of
+from tql_frames.frames import PandasSource, Readable, Source, source_of
 from tql_frames.sampling import Positions
 from tql_frames.views.kept_sample import View
 
@@ -44,11 +43,7 @@ class Origin:
 
     def categories(self, name: str) -> list[Any] | None:
         """Categories that a pandas column declares, in their order; None of other columns."""
-        native = self.source.native
-        if not isinstance(native, pd.DataFrame):
-            return None
-        dtype = native.iloc[:, list(native.columns).index(self.names[name])].dtype
-        return dtype.categories.tolist() if isinstance(dtype, pd.CategoricalDtype) else None
+        return self.source.categories(self.names[name]) if isinstance(self.source, PandasSource) else None
 
 
 def readable(frame: object) -> Readable:

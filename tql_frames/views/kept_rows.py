@@ -95,8 +95,10 @@ class KeptRows(Generic[Frame]):
     @property
     def columns(self) -> list[Any]:
         """Labels of the columns, without the one of row numbers."""
-        labels = self._source.scan(frozenset()).labels
-        return [*labels] if self._columns is None else [each.label for each in self._columns]
+        if self._columns is not None:
+            return [each.label for each in self._columns]
+        labels: tuple[object, ...] = self._source.scan(frozenset()).labels
+        return list(labels)
 
     @overload
     def head(self: KeptRows[pd.DataFrame], n: int = 5) -> pd.DataFrame: ...

@@ -100,7 +100,8 @@ class SavedView:
 
 def read(path: str | os.PathLike[str]) -> SavedView:
     """Read the file of a view; arguments and errors as of `tql_frames.read_view`."""
-    return SavedView(*read_file(path))
+    positions, description = read_file(path)
+    return SavedView(positions.astype(np.int64), description)
 
 
 def _label(name: str) -> object:

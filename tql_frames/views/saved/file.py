@@ -96,7 +96,7 @@ def read_file(path: str | os.PathLike[str]) -> tuple[Positions, Description]:
             version = description.get("versions", {}).get("tql_frames", "of a newer version")
             message = f"{name!r} was saved by tql_frames {version}, in a newer format"
             raise TQLError(message, hint="install that version, or a newer one")
-        found = Description.from_json(description)
+        saved = Description.from_json(description)
         column = file.read().column("position")
         if not pa.types.is_integer(column.type) or column.null_count:
             raise ValueError("no positions")
@@ -114,11 +114,11 @@ def read_file(path: str | os.PathLike[str]) -> tuple[Positions, Description]:
         OSError,
     ):
         raise TQLError(f"{wrong}: its content is incomplete or of other types", hint=again) from None
-    rows = found.frame.rows
+    rows = saved.frame.rows
     if len(positions) and not 0 <= positions.min() <= positions.max() < rows:
         message = f"{wrong}: it has positions beyond its {rows:,} row{'s' * (rows != 1)}"
         raise TQLError(message, hint=again)
-    return positions, found
+    return positions, saved
 
 
 def _place(content: bytes | bytearray) -> tuple[int, int]:
