@@ -13,6 +13,8 @@ from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterable
 from typing import Protocol
 
+import polars as pl
+
 from tql_frames.cli.formats import FORMATS, Format, format_named, format_of
 
 _GUESS_ROWS = 10_000
@@ -72,6 +74,26 @@ def add_inputs(parser: ArgumentParser, metavar: str = "FILE", help: str = "files
         default=_GUESS_ROWS,
         metavar="N",
         help=f"rows by which the types of CSV and NDJSON are guessed, or `all` (default {_GUESS_ROWS})",
+    )
+    parser.add_argument("--delimiter", type=_delimiter, metavar="C", help="what separates the cells of CSV, such as ';'")
+    parser.add_argument(
+        "--null-value",
+        dest="null_values",
+        action="append",
+        metavar="TEXT",
+        help="text of a cell of CSV that is no value, such as NA; may be given several times",
+    )
+    parser.add_argument(
+        "--no-header", dest="header", action="store_false", help="CSV without a line of names: column_1, column_2, …"
+    )
+    parser.add_argument(
+        "--types",
+        type=_types,
+        metavar="NAME=TYPE,…",
+        help="types of columns of CSV, such as id=Utf8,age=Int64; the others are guessed",
+    )
+    parser.add_argument(
+        "--text", dest="text_columns", action="store_true", help="columns of CSV are text, but those that --types names"
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
 
@@ -150,6 +172,35 @@ def _rows_or_all(text: str) -> int | None:
     if number == 0:
         raise ArgumentTypeError("types cannot be guessed from no row; `all` looks at every one")
     return number
+
+
+def _delimiter(text: str) -> str:
+    character = {"\\t": "\t", "tab": "\t"}.get(text, text)
+    if len(character) != 1 or not character.isascii() or character in '"\r\n':
+        raise ArgumentTypeError(f"{text!r} is no delimiter: expected one ASCII character, or \\t")
+    return character
+
+
+_TYPES: dict[str, pl.DataType] = {
+    each.__name__.lower(): each()
+    for each in (
+        *(pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64),
+        *(pl.Float32, pl.Float64, pl.Boolean, pl.String, pl.Date, pl.Time, pl.Datetime),
+    )
+}
+_TYPES |= {"utf8": pl.String(), "str": pl.String(), "text": pl.String(), "int": pl.Int64(), "float": pl.Float64()}
+_TYPES |= {"bool": pl.Boolean()}
+
+
+def _types(text: str) -> dict[str, pl.DataType]:
+    found = {}
+    for part in text.split(","):
+        name, equals, word = part.rpartition("=")
+        if not equals or word.strip().lower() not in _TYPES:
+            known = "Utf8, Int64, Float64, Boolean, Date, Datetime and the like"
+            raise ArgumentTypeError(f"{part!r} is no NAME=TYPE, where TYPE is one of {known}")
+        found[name.strip()] = _TYPES[word.strip().lower()]
+    return found
 
 
 def _share(text: str) -> float:

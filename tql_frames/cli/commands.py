@@ -10,7 +10,8 @@ import os
 import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
-from typing import Protocol
+from contextlib import suppress
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -18,11 +19,13 @@ import tql_frames
 from tql_frames import api
 from tql_frames.cli import arguments
 from tql_frames.cli.faults import CommandError
+from tql_frames.cli.formats import Reading
 from tql_frames.cli.inputs import Inputs
 from tql_frames.cli.output import Output, output_for
 from tql_frames.cli.progress import Progress
 from tql_frames.cli.temporaries import Temporaries
 from tql_frames.frames import reporting
+from tql_frames.views.making import rows_as_they_stand
 
 _NAMED = re.compile(r"([A-Za-z_]\w*)=(.+)", re.DOTALL)
 _NOT_NAMES = {"text", "parameters", "seed", "index"}  # `tql_frames.query` takes frames by keyword, beside these
@@ -45,7 +48,16 @@ class Job:
 
     def find(self, names: Sequence[str]) -> Inputs:
         """The files of one table; none is opened."""
-        found = Inputs(names, self._options.input_format, self._options.infer_rows, self._temporaries)
+        options = self._options
+        reading = Reading(
+            options.infer_rows,
+            options.delimiter,
+            tuple(options.null_values or ()),
+            options.header,
+            options.types or {},
+            options.text_columns,
+        )
+        found = Inputs(names, options.input_format, reading, self._temporaries)
         self.inputs.append(found)
         return found
 
@@ -83,17 +95,20 @@ class Sample:
         """Draw, and write what was drawn."""
         inputs = job.find(options.inputs)
         with job.output() as output:
+            output.as_read(inputs.reading)
+            sized: dict[str, Any] = {
+                "fraction": options.fraction,
+                "replace": options.replace,
+                "seed": options.seed,
+                "order": options.order,
+                "index": options.index,
+            }
+            frame, text = inputs.frame(), inputs.as_text() if output.cells else None
             with reporting(job.progress):
-                plan = tql_frames.sample(
-                    inputs.frame(),
-                    options.sampler,
-                    options.limit,
-                    fraction=options.fraction,
-                    replace=options.replace,
-                    seed=options.seed,
-                    order=options.order,
-                    index=options.index,
-                )
+                if text is None:
+                    plan = tql_frames.sample(frame, options.sampler, options.limit, **sized)
+                else:  # types are for weighing alone
+                    plan = rows_as_they_stand(frame, text, options.sampler, options.limit, **sized)
             return output.write(plan)
 
 
@@ -125,7 +140,23 @@ class Query:
         tables = {name: job.find(files) for name, files in _by_name(options.inputs).items()}
         with job.output() as output, reporting(job.progress):
             frames = {name: inputs.frame() for name, inputs in tables.items()}
-            if None in frames:
+            one = next(iter(tables.values()))
+            output.as_read(one.reading)
+            text = one.as_text() if None in frames and output.cells else None
+            plan = None
+            if text is not None:
+                with suppress(tql_frames.TQLUnsupportedError):  # the statement makes values of its own
+                    plan = rows_as_they_stand(
+                        frames[None],
+                        text,
+                        options.text,
+                        parameters=options.parameters,
+                        seed=options.seed,
+                        index=options.index,
+                    )
+            if plan is not None:
+                pass
+            elif None in frames:
                 plan = api.query_frame(
                     frames[None], options.text, options.parameters, seed=options.seed, index=options.index
                 )
