@@ -6,7 +6,7 @@ The table is counted in `cells`; the weights are found, rounded and written in t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from html import escape
 from numbers import Real
@@ -20,6 +20,7 @@ from tql_frames.analysis.arms import Arms
 from tql_frames.analysis.cells import Cells, count_cells
 from tql_frames.analysis.labels import Labels
 from tql_frames.analysis.markup import Column
+from tql_frames.analysis.plain import Plain, plain, records
 from tql_frames.analysis.population import population_of
 from tql_frames.analysis.report import Report, Table, report_on
 from tql_frames.analysis.showing import Shown, as_html, as_text, name_of
@@ -73,6 +74,22 @@ class Balance:
     def plot(self, *, log: bool = False) -> Any:
         """Bars of raw and expected counts of each label; see `Report.plot`."""
         return self.report.plot(log=log)
+
+    def to_dict(self) -> dict[str, Plain]:
+        """Return the sampler, its price and its labels as values that `json.dumps` writes.
+
+        Returns:
+            `by`, `rows`, `sampler`, `price` as a dictionary, and `labels` as a list with a dictionary for each row.
+
+        Example:
+            >>> found = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]}).tql.balance("view")
+            >>> round(found.to_dict()["price"]["greatest"], 2), round(found.to_dict()["labels"][1]["expected_share"], 2)
+            (2.0, 0.5)
+        """
+        price = plain(asdict(self.price))
+        return {"by": self._by, "rows": self._rows, "sampler": self.sampler, "price": price} | {
+            "labels": records(self._table)
+        }
 
     def __str__(self) -> str:
         return f"{self.sampler}\n\n{as_text([self._shown()], self._sentences())}"

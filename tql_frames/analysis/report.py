@@ -17,6 +17,7 @@ from tql_frames.analysis.arms import Arms
 from tql_frames.analysis.cells import Cells, count_cells
 from tql_frames.analysis.expectation import effective_rows, expected_distinct, expected_draws
 from tql_frames.analysis.labels import Labels
+from tql_frames.analysis.plain import Plain, plain, records
 from tql_frames.analysis.plot import bar_chart
 from tql_frames.analysis.population import Population
 from tql_frames.analysis.showing import Shown, as_html, as_text, co_movement, effects, in_words
@@ -94,6 +95,22 @@ class Report:
             raw, title = pl.col("share") * self.size, f"{title}, raw as in {self.size:,} rows"
         shown = table.select(pl.col(name).cast(pl.String).alias("label"), raw.alias("rows"), *chosen)
         return bar_chart(shown, title=title, label_title=self.by or "arm", log=log)
+
+    def to_dict(self) -> dict[str, Plain]:
+        """Return the report as values that `json.dumps` writes.
+
+        Returns:
+            The attributes by name; `labels`, `arms` and `co_movement` are lists with a dictionary for each row, or
+            None. Labels that are dates or times are ISO text.
+
+        Example:
+            >>> report = pl.DataFrame({"view": ["PA", "PA", None]}).tql.report("view")
+            >>> report.to_dict()["labels"][1]
+            {'label': None, 'rows': 1, 'share': 0.3333333333333333}
+        """
+        names = ("by", "sampler", "rows", "size", "replace", "effective_rows", "expected_distinct", "repeats")
+        tables = dict(zip(("labels", "arms", "co_movement"), map(records, self._tables), strict=True))
+        return {**{name: plain(getattr(self, name)) for name in names}, **tables}
 
     def arms_as_text(self) -> str:
         """The table of arms alone."""
