@@ -75,7 +75,9 @@ def add_inputs(parser: ArgumentParser, metavar: str = "FILE", help: str = "files
         metavar="N",
         help=f"rows by which the types of CSV and NDJSON are guessed, or `all` (default {_GUESS_ROWS})",
     )
-    parser.add_argument("--delimiter", type=_delimiter, metavar="C", help="what separates the cells of CSV, such as ';'")
+    parser.add_argument(
+        "--delimiter", type=_delimiter, metavar="C", help="what separates the cells of CSV, such as ';'"
+    )
     parser.add_argument(
         "--null-value",
         dest="null_values",
@@ -129,6 +131,42 @@ def add_size(parser: ArgumentParser) -> None:
         choices=("source", "draw"),
         default="source",
         help="the order of the table (the default), or the order drawn, which is random and takes longer",
+    )
+
+
+def add_labels(parser: ArgumentParser) -> None:
+    """Whose labels are counted, and how the answer is printed."""
+    parser.add_argument("--by", required=True, metavar="COLUMN", help="the column of labels, or of lists of them")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def add_split(parser: ArgumentParser, what: str = "COLUMN=SEPARATOR", also: str = "") -> None:
+    """Which column of text holds several labels."""
+    parser.add_argument(
+        "--split",
+        type=_split,
+        metavar=what,
+        help=f"labels in one text, such as 'Mass|Edema', become a list: --split 'findings=|'{also}",
+    )
+
+
+def add_balance(parser: ArgumentParser) -> None:
+    """Which shares are wanted."""
+    parser.add_argument(
+        "--target",
+        dest="targets",
+        action="append",
+        type=_target,
+        metavar="LABEL=SHARE",
+        help="share of draws, from 0 to 1, of a label or TQL condition; by default all labels get the same",
+    )
+    parser.add_argument("--keep", action="append", default=[], metavar="LABEL", help="label that keeps its share")
+    parser.add_argument("--max-weight", type=_share, metavar="X", help="greatest weight, where the mean is 1")
+    parser.add_argument(
+        "--method",
+        choices=("raking", "nnls"),
+        default="raking",
+        help="raking (the default), or nnls, which adds weights",
     )
 
 
@@ -211,6 +249,25 @@ def _share(text: str) -> float:
     if not 0 <= number < float("inf"):
         raise ArgumentTypeError(f"{text!r} is no number of at least 0")
     return number
+
+
+def _split(text: str) -> tuple[str | None, str]:
+    name, equals, separator = text.partition("=")
+    found = (name, separator) if equals and name and separator else (None, text)
+    if not found[1]:
+        raise ArgumentTypeError("the separator is empty")
+    return found
+
+
+def _target(text: str) -> tuple[str, float]:
+    label, equals, share = text.rpartition("=")
+    try:
+        number = float(share)
+    except ValueError:
+        number = -1.0
+    if not equals or not label or not 0 <= number <= 1:
+        raise ArgumentTypeError(f"{text!r} is no LABEL=SHARE with a share from 0 to 1")
+    return label, number
 
 
 def _index(text: str) -> str:

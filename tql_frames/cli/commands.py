@@ -6,6 +6,7 @@ To add one, write a class like these and name it in `COMMANDS`. How a command be
 from __future__ import annotations
 
 import glob
+import json
 import os
 import re
 from argparse import ArgumentParser, Namespace
@@ -90,6 +91,7 @@ class Sample:
         arguments.add_output(parser)
         arguments.add_size(parser)
         arguments.add_seed(parser)
+        arguments.add_split(parser)
 
     def run(self, options: Namespace, job: Job) -> str:
         """Draw, and write what was drawn."""
@@ -104,11 +106,13 @@ class Sample:
                 "index": options.index,
             }
             frame, text = inputs.frame(), inputs.as_text() if output.cells else None
+            weighed = _split(frame, options.split)
+            rows = frame if text is None else text
             with reporting(job.progress):
-                if text is None:
+                if weighed is rows:
                     plan = tql_frames.sample(frame, options.sampler, options.limit, **sized)
-                else:  # types are for weighing alone
-                    plan = rows_as_they_stand(frame, text, options.sampler, options.limit, **sized)
+                else:  # types and lists are for weighing alone
+                    plan = rows_as_they_stand(weighed, rows, options.sampler, options.limit, **sized)
             return output.write(plan)
 
 
@@ -182,10 +186,12 @@ class Explain:
         parser.add_argument("text", metavar="TEXT", help="a sampler, or a statement on one table")
         arguments.add_inputs(parser)
         arguments.add_parameters(parser)
+        arguments.add_split(parser)
 
     def run(self, options: Namespace, job: Job) -> str:
         """The explanation."""
-        return f"{tql_frames.explain(job.find(options.inputs).frame(), options.text, options.parameters)}\n"
+        frame = _split(job.find(options.inputs).frame(), options.split)
+        return f"{tql_frames.explain(frame, options.text, options.parameters)}\n"
 
 
 class Report:
@@ -201,12 +207,46 @@ class Report:
         """Sampler, files, and the column of labels."""
         parser.add_argument("sampler", metavar="SAMPLER", help="TQL of the weight of a row, or the name of a column")
         arguments.add_inputs(parser)
-        parser.add_argument("--by", required=True, metavar="COLUMN", help="the column of labels, or of lists of them")
+        arguments.add_labels(parser)
+        arguments.add_split(parser, "[COLUMN=]SEPARATOR", "; without a name, that of --by")
 
     def run(self, options: Namespace, job: Job) -> str:
         """A table of the labels."""
-        frame = job.find(options.inputs).frame()
-        return f"{tql_frames.report(frame, options.by, options.sampler)}\n"
+        frame = _split(job.find(options.inputs).frame(), options.split, options.by)
+        found = tql_frames.report(frame, options.by, options.sampler)
+        return _json(found.to_dict()) if options.json else f"{found}\n"
+
+
+class Balance:
+    """Find the sampler for wanted shares of labels."""
+
+    name = "balance"
+    summary = "Find the sampler that gives labels the shares that are wanted, and say what it costs."
+    examples = """\
+  tql-frames balance xrays.parquet --by findings
+  tql-frames balance xrays.csv --by findings --split '|' --target Hernia=0.05 --keep Edema --max-weight 30
+  tql-frames sample "$(tql-frames balance xrays.parquet --by findings --json | jq -r .sampler)" xrays.parquet | head
+"""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Files, the column of labels, and what `tql_frames.balance` takes."""
+        arguments.add_inputs(parser)
+        arguments.add_labels(parser)
+        arguments.add_balance(parser)
+        arguments.add_split(parser, "[COLUMN=]SEPARATOR", "; without a name, that of --by")
+
+    def run(self, options: Namespace, job: Job) -> str:
+        """The sampler, its labels, and its price."""
+        frame = _split(job.find(options.inputs).frame(), options.split, options.by)
+        found = tql_frames.balance(
+            frame,
+            options.by,
+            dict(options.targets) if options.targets else "uniform",
+            keep=options.keep,
+            max_weight=options.max_weight,
+            method=options.method,
+        )
+        return _json(found.to_dict()) if options.json else f"{found}\n"
 
 
 class Command(arguments.Command, Protocol):
@@ -217,7 +257,29 @@ class Command(arguments.Command, Protocol):
         ...
 
 
-COMMANDS: tuple[Command, ...] = (Sample(), Query(), Explain(), Report())
+COMMANDS: tuple[Command, ...] = (Sample(), Query(), Explain(), Report(), Balance())
+
+
+def _json(values: object) -> str:
+    return f"{json.dumps(values, indent=2, ensure_ascii=False)}\n"
+
+
+def _split(frame: pl.LazyFrame, split: tuple[str | None, str] | None, by: str | None = None) -> pl.LazyFrame:
+    """A frame whose column of texts is one of lists of labels; no label of an empty text."""
+    if split is None:
+        return frame
+    name, separator = split[0] or by, split[1]
+    if name is None:
+        raise CommandError(f"--split needs the name of a column here: --split 'COLUMN={separator}'", status=2)
+    dtype = frame.clone().collect_schema().get(name)
+    if dtype is None:
+        raise CommandError(f"--split names no column of the table: {name!r}")
+    if dtype == pl.Null:
+        return frame
+    if dtype != pl.String:
+        raise CommandError(f"--split is for a column of text; {name!r} is {dtype}")
+    labels = pl.col(name).str.split(separator).list.eval(pl.element().str.strip_chars().filter(pl.element() != ""))
+    return frame.with_columns(labels)
 
 
 def _by_name(inputs: Sequence[str]) -> dict[str | None, list[str]]:

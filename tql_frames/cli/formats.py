@@ -110,7 +110,10 @@ class Format:
         if unknown is not None:
             raise CommandError(f"--types names no column of {files[0]}: {unknown!r}", status=2)
         if types is None:
-            types = {**(dict.fromkeys(columns, pl.String()) if reading.text else _texts(text, reading)), **reading.types}
+            types = {
+                **(dict.fromkeys(columns, pl.String()) if reading.text else _texts(text, reading)),
+                **reading.types,
+            }
         empty = [name for name, dtype in types.items() if dtype == pl.Null]
         known = {name: dtype for name, dtype in types.items() if name not in empty}
         plan = self.scan(names, infer_schema_length=reading.guess_rows, schema_overrides=known, **options)

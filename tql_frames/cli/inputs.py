@@ -11,6 +11,7 @@ import shutil
 import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
 import polars as pl
 
@@ -31,9 +32,7 @@ class Inputs:
         form: their format.
     """
 
-    def __init__(
-        self, names: Sequence[str], form: Format | None, reading: Reading, temporaries: Temporaries
-    ) -> None:
+    def __init__(self, names: Sequence[str], form: Format | None, reading: Reading, temporaries: Temporaries) -> None:
         """Find the files; none is opened.
 
         Args:
@@ -103,6 +102,10 @@ class Inputs:
 
         Polars does not say which file it could not read. All are read again, in the streaming engine.
         """
+        for file in self.files:
+            with suppress(OSError):
+                if os.path.getsize(self._spooled.get(file, file)) == 0:
+                    return f"cannot read {'standard input' if file == _STDIN else file}: it is empty"
         try:
             schemas = {}
             for file in self.files:

@@ -247,7 +247,7 @@ def output_for(
     if name is None or name == "-":
         return Pipe(None, form or CSV)
     found = form or format_of(name)
-    if os.path.isdir(name):
+    if os.path.isdir(name) or name.endswith(os.sep):
         raise CommandError(f"cannot write {name}: it is a folder")
     if name.startswith(_STREAMS) or (os.path.exists(name) and not stat.S_ISREG(os.stat(name).st_mode)):
         return Pipe(name, found or CSV)
