@@ -97,7 +97,10 @@ RULE: dict[str, tuple[set[str], set[str]]] = {
         {"numpy", "polars", "pyarrow", "pyspark"},
     ),
     "datasets": (set(), {"numpy", "polars"}),
-    "__init__": ({"errors", "compiler", "api", "accessors", "datasets", "notebook", "views"}, set()),
+    "__init__": (
+        {"errors", "compiler", "api", "accessors", "datasets", "interrupts", "notebook", "views"},
+        set(),
+    ),
     "balancing": ({"errors", "language", "compiler"}, {"numpy", "polars"}),
     "analysis": (
         {
@@ -114,7 +117,8 @@ RULE: dict[str, tuple[set[str], set[str]]] = {
         },
         {"numpy", "pandas", "polars"},
     ),
-    "cli": ({"__init__", "api", "errors", "frames"}, {"polars"}),
+    "cli": ({"__init__", "api", "errors", "frames", "views"}, {"polars"}),
+    "interrupts": (set(), set()),
     "torch": (
         {
             "arguments",

@@ -4,6 +4,12 @@ Importing the package puts `.tql` on Polars DataFrame and LazyFrame and on panda
 functions below. Samplers are written in TQL, the query language of Deep Lake.
 """
 
+# ruff: noqa: E402
+
+from tql_frames import interrupts  # isort: skip
+
+interrupts.end_quietly()  # before all that takes long
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 

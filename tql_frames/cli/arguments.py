@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Protocol
 
+import polars as pl
+
 from tql_frames.cli.formats import FORMATS, Format, format_named, format_of
 
 _GUESS_ROWS = 10_000
@@ -74,6 +76,28 @@ def add_inputs(parser: ArgumentParser, metavar: str = "FILE", help: str = "files
         metavar="N",
         help=f"rows by which the types of CSV and NDJSON are guessed, or `all` (default {_GUESS_ROWS})",
     )
+    parser.add_argument(
+        "--delimiter", type=_delimiter, metavar="C", help="what separates the cells of CSV, such as ';'"
+    )
+    parser.add_argument(
+        "--null-value",
+        dest="null_values",
+        action="append",
+        metavar="TEXT",
+        help="text of a cell of CSV that is no value, such as NA; may be given several times",
+    )
+    parser.add_argument(
+        "--no-header", dest="header", action="store_false", help="CSV without a line of names: column_1, column_2, …"
+    )
+    parser.add_argument(
+        "--types",
+        type=_types,
+        metavar="NAME=TYPE,…",
+        help="types of columns of CSV, such as id=Utf8,age=Int64; the others are guessed",
+    )
+    parser.add_argument(
+        "--text", dest="text_columns", action="store_true", help="columns of CSV are text, but those that --types names"
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
 
 
@@ -108,6 +132,42 @@ def add_size(parser: ArgumentParser) -> None:
         choices=("source", "draw"),
         default="source",
         help="the order of the table (the default), or the order drawn, which is random and takes longer",
+    )
+
+
+def add_labels(parser: ArgumentParser) -> None:
+    """Whose labels are counted, and how the answer is printed."""
+    parser.add_argument("--by", required=True, metavar="COLUMN", help="the column of labels, or of lists of them")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def add_split(parser: ArgumentParser, what: str = "COLUMN=SEPARATOR", also: str = "") -> None:
+    """Which column of text holds several labels."""
+    parser.add_argument(
+        "--split",
+        type=_split,
+        metavar=what,
+        help=f"labels in one text, such as 'Mass|Edema', become a list: --split 'findings=|'{also}",
+    )
+
+
+def add_balance(parser: ArgumentParser) -> None:
+    """Which shares are wanted."""
+    parser.add_argument(
+        "--target",
+        dest="targets",
+        action="append",
+        type=_target,
+        metavar="LABEL=SHARE",
+        help="share of draws, from 0 to 1, of a label or TQL condition; by default all labels get the same",
+    )
+    parser.add_argument("--keep", action="append", default=[], metavar="LABEL", help="label that keeps its share")
+    parser.add_argument("--max-weight", type=_share, metavar="X", help="greatest weight, where the mean is 1")
+    parser.add_argument(
+        "--method",
+        choices=("raking", "nnls"),
+        default="raking",
+        help="raking (the default), or nnls, which adds weights",
     )
 
 
@@ -153,6 +213,35 @@ def _rows_or_all(text: str) -> int | None:
     return number
 
 
+def _delimiter(text: str) -> str:
+    character = {"\\t": "\t", "tab": "\t"}.get(text, text)
+    if len(character) != 1 or not character.isascii() or character in '"\r\n':
+        raise ArgumentTypeError(f"{text!r} is no delimiter: expected one ASCII character, or \\t")
+    return character
+
+
+_TYPES: dict[str, pl.DataType] = {
+    each.__name__.lower(): each()
+    for each in (
+        *(pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64),
+        *(pl.Float32, pl.Float64, pl.Boolean, pl.String, pl.Date, pl.Time, pl.Datetime),
+    )
+}
+_TYPES |= {"utf8": pl.String(), "str": pl.String(), "text": pl.String(), "int": pl.Int64(), "float": pl.Float64()}
+_TYPES |= {"bool": pl.Boolean()}
+
+
+def _types(text: str) -> dict[str, pl.DataType]:
+    found = {}
+    for part in text.split(","):
+        name, equals, word = part.rpartition("=")
+        if not equals or word.strip().lower() not in _TYPES:
+            known = "Utf8, Int64, Float64, Boolean, Date, Datetime and the like"
+            raise ArgumentTypeError(f"{part!r} is no NAME=TYPE, where TYPE is one of {known}")
+        found[name.strip()] = _TYPES[word.strip().lower()]
+    return found
+
+
 def _share(text: str) -> Decimal:
     try:
         number = Decimal(text)
@@ -161,6 +250,25 @@ def _share(text: str) -> Decimal:
     if not 0 <= float(number) < float("inf"):
         raise ArgumentTypeError(f"{text!r} is no number of at least 0")
     return number
+
+
+def _split(text: str) -> tuple[str | None, str]:
+    name, equals, separator = text.partition("=")
+    found = (name, separator) if equals and name and separator else (None, text)
+    if not found[1]:
+        raise ArgumentTypeError("the separator is empty")
+    return found
+
+
+def _target(text: str) -> tuple[str, float]:
+    label, equals, share = text.rpartition("=")
+    try:
+        number = float(share)
+    except ValueError:
+        number = -1.0
+    if not equals or not label or not 0 <= number <= 1:
+        raise ArgumentTypeError(f"{text!r} is no LABEL=SHARE with a share from 0 to 1")
+    return label, number
 
 
 def _index(text: str) -> str:

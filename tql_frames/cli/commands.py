@@ -6,11 +6,13 @@ To add one, write a class like these and name it in `COMMANDS`. How a command be
 from __future__ import annotations
 
 import glob
+import json
 import os
 import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
-from typing import Protocol
+from contextlib import suppress
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -18,11 +20,13 @@ import tql_frames
 from tql_frames import api
 from tql_frames.cli import arguments
 from tql_frames.cli.faults import CommandError
+from tql_frames.cli.formats import Reading
 from tql_frames.cli.inputs import Inputs
 from tql_frames.cli.output import Output, output_for
 from tql_frames.cli.progress import Progress
 from tql_frames.cli.temporaries import Temporaries
 from tql_frames.frames import reporting
+from tql_frames.views.making import rows_as_they_stand
 
 _NAMED = re.compile(r"([A-Za-z_]\w*)=(.+)", re.DOTALL)
 _NOT_NAMES = {"text", "parameters", "seed", "index"}  # `tql_frames.query` takes frames by keyword, beside these
@@ -45,7 +49,16 @@ class Job:
 
     def find(self, names: Sequence[str]) -> Inputs:
         """The files of one table; none is opened."""
-        found = Inputs(names, self._options.input_format, self._options.infer_rows, self._temporaries)
+        options = self._options
+        reading = Reading(
+            options.infer_rows,
+            options.delimiter,
+            tuple(options.null_values or ()),
+            options.header,
+            options.types or {},
+            options.text_columns,
+        )
+        found = Inputs(names, options.input_format, reading, self._temporaries)
         self.inputs.append(found)
         return found
 
@@ -78,22 +91,28 @@ class Sample:
         arguments.add_output(parser)
         arguments.add_size(parser)
         arguments.add_seed(parser)
+        arguments.add_split(parser)
 
     def run(self, options: Namespace, job: Job) -> str:
         """Draw, and write what was drawn."""
         inputs = job.find(options.inputs)
         with job.output() as output:
+            output.as_read(inputs.reading)
+            sized: dict[str, Any] = {
+                "fraction": options.fraction,
+                "replace": options.replace,
+                "seed": options.seed,
+                "order": options.order,
+                "index": options.index,
+            }
+            frame, text = inputs.frame(), inputs.as_text() if output.cells else None
+            weighed = _split(frame, options.split)
+            rows = frame if text is None else text
             with reporting(job.progress):
-                plan = tql_frames.sample(
-                    inputs.frame(),
-                    options.sampler,
-                    options.limit,
-                    fraction=options.fraction,
-                    replace=options.replace,
-                    seed=options.seed,
-                    order=options.order,
-                    index=options.index,
-                )
+                if weighed is rows:
+                    plan = tql_frames.sample(frame, options.sampler, options.limit, **sized)
+                else:  # types and lists are for weighing alone
+                    plan = rows_as_they_stand(weighed, rows, options.sampler, options.limit, **sized)
             return output.write(plan)
 
 
@@ -125,7 +144,23 @@ class Query:
         tables = {name: job.find(files) for name, files in _by_name(options.inputs).items()}
         with job.output() as output, reporting(job.progress):
             frames = {name: inputs.frame() for name, inputs in tables.items()}
-            if None in frames:
+            one = next(iter(tables.values()))
+            output.as_read(one.reading)
+            text = one.as_text() if None in frames and output.cells else None
+            plan = None
+            if text is not None:
+                with suppress(tql_frames.TQLUnsupportedError):  # the statement makes values of its own
+                    plan = rows_as_they_stand(
+                        frames[None],
+                        text,
+                        options.text,
+                        parameters=options.parameters,
+                        seed=options.seed,
+                        index=options.index,
+                    )
+            if plan is not None:
+                pass
+            elif None in frames:
                 plan = api.query_frame(
                     frames[None], options.text, options.parameters, seed=options.seed, index=options.index
                 )
@@ -151,10 +186,12 @@ class Explain:
         parser.add_argument("text", metavar="TEXT", help="a sampler, or a statement on one table")
         arguments.add_inputs(parser)
         arguments.add_parameters(parser)
+        arguments.add_split(parser)
 
     def run(self, options: Namespace, job: Job) -> str:
         """The explanation."""
-        return f"{tql_frames.explain(job.find(options.inputs).frame(), options.text, options.parameters)}\n"
+        frame = _split(job.find(options.inputs).frame(), options.split)
+        return f"{tql_frames.explain(frame, options.text, options.parameters)}\n"
 
 
 class Report:
@@ -170,12 +207,46 @@ class Report:
         """Sampler, files, and the column of labels."""
         parser.add_argument("sampler", metavar="SAMPLER", help="TQL of the weight of a row, or the name of a column")
         arguments.add_inputs(parser)
-        parser.add_argument("--by", required=True, metavar="COLUMN", help="the column of labels, or of lists of them")
+        arguments.add_labels(parser)
+        arguments.add_split(parser, "[COLUMN=]SEPARATOR", "; without a name, that of --by")
 
     def run(self, options: Namespace, job: Job) -> str:
         """A table of the labels."""
-        frame = job.find(options.inputs).frame()
-        return f"{tql_frames.report(frame, options.by, options.sampler)}\n"
+        frame = _split(job.find(options.inputs).frame(), options.split, options.by)
+        found = tql_frames.report(frame, options.by, options.sampler)
+        return _json(found.to_dict()) if options.json else f"{found}\n"
+
+
+class Balance:
+    """Find the sampler for wanted shares of labels."""
+
+    name = "balance"
+    summary = "Find the sampler that gives labels the shares that are wanted, and say what it costs."
+    examples = """\
+  tql-frames balance xrays.parquet --by findings
+  tql-frames balance xrays.csv --by findings --split '|' --target Hernia=0.05 --keep Edema --max-weight 30
+  tql-frames sample "$(tql-frames balance xrays.parquet --by findings --json | jq -r .sampler)" xrays.parquet | head
+"""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Files, the column of labels, and what `tql_frames.balance` takes."""
+        arguments.add_inputs(parser)
+        arguments.add_labels(parser)
+        arguments.add_balance(parser)
+        arguments.add_split(parser, "[COLUMN=]SEPARATOR", "; without a name, that of --by")
+
+    def run(self, options: Namespace, job: Job) -> str:
+        """The sampler, its labels, and its price."""
+        frame = _split(job.find(options.inputs).frame(), options.split, options.by)
+        found = tql_frames.balance(
+            frame,
+            options.by,
+            dict(options.targets) if options.targets else "uniform",
+            keep=options.keep,
+            max_weight=options.max_weight,
+            method=options.method,
+        )
+        return _json(found.to_dict()) if options.json else f"{found}\n"
 
 
 class Command(arguments.Command, Protocol):
@@ -186,7 +257,29 @@ class Command(arguments.Command, Protocol):
         ...
 
 
-COMMANDS: tuple[Command, ...] = (Sample(), Query(), Explain(), Report())
+COMMANDS: tuple[Command, ...] = (Sample(), Query(), Explain(), Report(), Balance())
+
+
+def _json(values: object) -> str:
+    return f"{json.dumps(values, indent=2, ensure_ascii=False)}\n"
+
+
+def _split(frame: pl.LazyFrame, split: tuple[str | None, str] | None, by: str | None = None) -> pl.LazyFrame:
+    """A frame whose column of texts is one of lists of labels; no label of an empty text."""
+    if split is None:
+        return frame
+    name, separator = split[0] or by, split[1]
+    if name is None:
+        raise CommandError(f"--split needs the name of a column here: --split 'COLUMN={separator}'", status=2)
+    dtype = frame.clone().collect_schema().get(name)
+    if dtype is None:
+        raise CommandError(f"--split names no column of the table: {name!r}")
+    if dtype == pl.Null:
+        return frame
+    if dtype != pl.String:
+        raise CommandError(f"--split is for a column of text; {name!r} is {dtype}")
+    labels = pl.col(name).str.split(separator).list.eval(pl.element().str.strip_chars().filter(pl.element() != ""))
+    return frame.with_columns(labels)
 
 
 def _by_name(inputs: Sequence[str]) -> dict[str | None, list[str]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import PurePath
 from typing import IO, Any
@@ -17,6 +17,27 @@ import polars as pl
 from tql_frames.cli.faults import CommandError
 
 _COMPRESSED = (".gz", ".zst")  # Polars recognises the content
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How text is read.
+
+    Attributes:
+        guess_rows: rows by which types are guessed; None for all.
+        delimiter: between the cells of a line; None for that of the format.
+        null_values: texts that are read as null, beside none at all.
+        header: whether the first line names the columns.
+        types: of columns, by name, instead of a guess.
+        text: whether all other columns are text.
+    """
+
+    guess_rows: int | None = None
+    delimiter: str | None = None
+    null_values: tuple[str, ...] = ()
+    header: bool = True
+    types: Mapping[str, pl.DataType] = field(default_factory=dict)
+    text: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,6 +54,7 @@ class Format:
         alike: whether the files of a table have the same columns.
         partitions: whether the folders of a file can be columns.
         binary: whether files are no text.
+        cells: whether files are lines of cells, such as CSV.
     """
 
     name: str
@@ -44,11 +66,12 @@ class Format:
     alike: bool = True
     partitions: bool = False
     binary: bool = False
+    cells: bool = False
 
     def open(
         self,
         files: Sequence[str],
-        guess_rows: int | None,
+        reading: Reading,
         *,
         hive: bool = False,
         types: Mapping[str, pl.DataType] | None = None,
@@ -57,16 +80,53 @@ class Format:
 
         Args:
             files: names.
-            guess_rows: rows by which the types of text are guessed; None for all.
+            reading: how text is read.
             hive: whether folders such as `year=2024` are columns.
             types: of columns, instead of a guess.
         """
+        if self.cells:
+            return self._open_cells(files, reading, types)
         options: dict[str, Any] = {}
         if not self.typed:
-            options = {"infer_schema_length": guess_rows, "schema_overrides": types}
+            options = {"infer_schema_length": reading.guess_rows, "schema_overrides": types}
         if self.partitions:
             options["hive_partitioning"] = hive
         return self.scan([glob.escape(file) for file in files], **options)  # Polars takes names for globs
+
+    def _open_cells(
+        self, files: Sequence[str], reading: Reading, types: Mapping[str, pl.DataType] | None
+    ) -> pl.LazyFrame:
+        options: dict[str, Any] = {"has_header": reading.header}
+        if reading.null_values:
+            options["null_values"] = list(reading.null_values)
+        if reading.delimiter is not None:
+            options["separator"] = reading.delimiter
+        names = [glob.escape(file) for file in files]
+        text = self.scan(names, infer_schema=False, **options)
+        if reading.text and not reading.types:
+            return text
+        columns = text.clone().collect_schema().names()
+        unknown = next((name for name in reading.types if name not in columns), None)
+        if unknown is not None:
+            raise CommandError(f"--types names no column of {files[0]}: {unknown!r}", status=2)
+        if types is None:
+            types = {
+                **(dict.fromkeys(columns, pl.String()) if reading.text else _texts(text, reading)),
+                **reading.types,
+            }
+        empty = [name for name, dtype in types.items() if dtype == pl.Null]
+        known = {name: dtype for name, dtype in types.items() if name not in empty}
+        plan = self.scan(names, infer_schema_length=reading.guess_rows, schema_overrides=known, **options)
+        return plan.with_columns([pl.lit(None).alias(name) for name in empty]) if empty else plan
+
+    def as_read(self, reading: Reading) -> Format:
+        """The format whose files look like those that are read: the same delimiter, a header or none."""
+        if not self.cells:
+            return self
+        options: dict[str, Any] = {"include_header": reading.header}
+        if reading.delimiter is not None:
+            options["separator"] = reading.delimiter
+        return replace(self, sink=partial(self.sink, **options))
 
     def write(self, plan: pl.LazyFrame, file: IO[bytes]) -> None:
         """Run a plan in the streaming engine, into an open file.
@@ -89,6 +149,19 @@ class Format:
         raise CommandError(
             f"{self.name} cannot hold {columns}: {instead} the other columns in a query, select … sample by …"
         )
+
+
+def _texts(text: pl.LazyFrame, reading: Reading) -> dict[str, pl.DataType]:
+    """Types that a guess by the first rows gets wrong: numbers that begin with a zero are text, no value has no type."""
+    head = text if reading.guess_rows is None else text.head(reading.guess_rows)
+    names = head.clone().collect_schema().names()
+    coded, filled = pl.all().str.contains(r"^[+-]?0[0-9]").any(), pl.all().count()
+    found = pl.concat([head.select(each) for each in (coded, filled.cast(pl.Boolean))]).collect(engine="streaming")
+    rows = text.select(pl.len()).collect(engine="streaming").item() if not all(found.row(1)) else 1
+    return {
+        **{name: pl.String() for name in names if found[name][0]},
+        **{name: pl.Null() for name in names if not found[name][1] and not rows},
+    }
 
 
 def format_named(name: str) -> Format | None:
@@ -162,9 +235,14 @@ PARQUET = Format(
     partitions=True,
     binary=True,
 )
-CSV = Format("csv", (".csv",), pl.scan_csv, pl.LazyFrame.sink_csv, _no_cell)
+CSV = Format("csv", (".csv",), pl.scan_csv, pl.LazyFrame.sink_csv, _no_cell, cells=True)
 TSV = Format(
-    "tsv", (".tsv",), partial(pl.scan_csv, separator="\t"), partial(pl.LazyFrame.sink_csv, separator="\t"), _no_cell
+    "tsv",
+    (".tsv",),
+    partial(pl.scan_csv, separator="\t"),
+    partial(pl.LazyFrame.sink_csv, separator="\t"),
+    _no_cell,
+    cells=True,
 )
 ARROW = Format(
     "arrow",

@@ -11,11 +11,12 @@ import shutil
 import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
 import polars as pl
 
 from tql_frames.cli.faults import CommandError, reason_of
-from tql_frames.cli.formats import ARROW, CSV, Format, format_of, suffixes
+from tql_frames.cli.formats import ARROW, CSV, Format, Reading, format_of, suffixes
 from tql_frames.cli.temporaries import Temporaries
 
 _STDIN = "-"
@@ -31,26 +32,28 @@ class Inputs:
         form: their format.
     """
 
-    def __init__(
-        self, names: Sequence[str], form: Format | None, guess_rows: int | None, temporaries: Temporaries
-    ) -> None:
+    def __init__(self, names: Sequence[str], form: Format | None, reading: Reading, temporaries: Temporaries) -> None:
         """Find the files; none is opened.
 
         Args:
             names: of files, folders, globs, or `-`.
             form: their format, None for that of their names.
-            guess_rows: rows by which the types of text are guessed; None for all.
+            reading: how text is read.
             temporaries: where pipes are kept, which can be read only once.
 
         Raises:
             CommandError: a name leads nowhere, or they are not of one known format.
         """
-        self._guess_rows = guess_rows
+        self.reading = reading
+        self._guess_rows = reading.guess_rows
         self._temporaries = temporaries
         self._spooled: dict[str, str] = {}  # where the content of a pipe is
         self._keys: set[str] = set()  # columns that folders are
         self._above: set[str] = set()  # what looks like such a column in the path to the folder that was named
         found = [file for name in names for file in self._found(name, form)]
+        named = [name for name in names if name != _STDIN and os.path.isfile(name)]
+        if len({os.path.dirname(os.path.abspath(name)) for name in named}) > 1:  # as a shell writes a glob out
+            self._partitions(named, os.path.commonpath([os.path.abspath(name) for name in named]), form)
         for file in found:
             if not _is_utf8(file):
                 raise CommandError(f"cannot read {file}: Polars knows only names in UTF-8")
@@ -72,22 +75,37 @@ class Inputs:
             message = f"folders such as {key}=… become columns of Parquet and Arrow files only, not of {self.form.name}"
             raise CommandError(f"{message}; name the files, or a glob, to read them without")
 
+    def as_text(self) -> pl.LazyFrame | None:
+        """The plan that reads every cell as it is written; None for files that are not made of cells."""
+        if not self.form.cells:
+            return None
+        self._spool_all()
+        as_they_are = Reading(delimiter=self.reading.delimiter, header=self.reading.header, text=True)
+        return self.form.open([self._spooled.get(file, file) for file in self.files], as_they_are)
+
     def frame(self) -> pl.LazyFrame:
         """The plan that reads the files; pipes are read now.
 
         Raises:
             CommandError: a pipe cannot be read or kept.
         """
+        self._spool_all()
+        return self._scan(self.files)
+
+    def _spool_all(self) -> None:
         for file in self.files:
             if _is_pipe(file) and file not in self._spooled:
                 self._spooled[file] = self._spool(file)
-        return self._scan(self.files)
 
     def fault(self) -> str | None:
         """What is wrong with the first file that cannot be read, or is not like the first one; None where all can.
 
         Polars does not say which file it could not read. All are read again, in the streaming engine.
         """
+        for file in self.files:
+            with suppress(OSError):
+                if os.path.getsize(self._spooled.get(file, file)) == 0:
+                    return f"cannot read {'standard input' if file == _STDIN else file}: it is empty"
         try:
             schemas = {}
             for file in self.files:
@@ -106,7 +124,7 @@ class Inputs:
 
     def _scan(self, files: Sequence[str], types: Mapping[str, pl.DataType] | None = None) -> pl.LazyFrame:
         names = [self._spooled.get(file, file) for file in files]
-        plan = self.form.open(names, self._guess_rows, hive=bool(self._keys), types=types)
+        plan = self.form.open(names, self.reading, hive=bool(self._keys), types=types)
         above = self._above - self._keys
         return plan.drop(sorted(above)) if self._keys and above else plan
 
@@ -123,7 +141,16 @@ class Inputs:
         files = [match for match in matches if not os.path.isdir(match)]
         if not files:
             raise CommandError(f"{name} matches {'folders only, no file' if matches else 'no file'}")
+        self._partitions(files, _before_magic(name), form)
         return files
+
+    def _partitions(self, files: Sequence[str], above: str, form: Format | None) -> None:
+        """Note the columns that folders are, below one; of formats alone that know such folders."""
+        known = [file for file in files if (each := form or format_of(file)) and each.partitions]
+        for file in known:
+            self._keys |= _keys(os.path.dirname(os.path.relpath(file, above or os.curdir)))
+        if known:
+            self._above |= _keys(above)
 
     def _in_folder(self, folder: str, form: Format | None) -> list[str]:
         if os.path.isdir(os.path.join(folder, "_delta_log")):
@@ -166,6 +193,13 @@ def _files_under(folder: str) -> Iterator[str]:
 def _keys(path: str) -> set[str]:
     """Names of the columns that folders of a path are."""
     return {part.split("=")[0] for part in path.split(os.sep) if part.count("=") == 1}
+
+
+def _before_magic(pattern: str) -> str:
+    """The folder that a glob begins with."""
+    parts = pattern.split(os.sep)
+    plain = next(place for place, part in enumerate(parts) if glob.has_magic(part))
+    return os.sep.join(parts[:plain]) or (os.sep if pattern.startswith(os.sep) else "")
 
 
 def _is_utf8(name: str) -> bool:

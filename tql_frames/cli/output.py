@@ -18,7 +18,7 @@ from typing import IO, Self, cast
 import polars as pl
 
 from tql_frames.cli.faults import CommandError, is_of_python, is_of_writing, number_of, reason_of
-from tql_frames.cli.formats import ARROW, CSV, Format, format_of, is_compressed, suffixes
+from tql_frames.cli.formats import ARROW, CSV, Format, Reading, format_of, is_compressed, suffixes
 from tql_frames.cli.temporaries import Temporaries
 
 _SHOWN = 10  # rows on a screen
@@ -35,6 +35,16 @@ class Output(ABC):
     """
 
     on_terminal = False
+    _form: Format
+
+    @property
+    def cells(self) -> bool:
+        """Whether rows that were read as text leave as the same text."""
+        return self._form.cells
+
+    def as_read(self, reading: Reading) -> None:
+        """Write lines of cells as they are read: the same delimiter, a header or none."""
+        self._form = self._form.as_read(reading)
 
     def __enter__(self) -> Self:
         """Make sure that it can be written to."""
@@ -193,6 +203,7 @@ class Screen(Output):
     def __init__(self, temporaries: Temporaries) -> None:
         """Prepare; the result is kept in a temporary file, lest a large one fills the memory."""
         self._temporaries = temporaries
+        self._form = CSV
 
     def write(self, plan: pl.LazyFrame) -> str:
         """Run a plan, and look at what came of it."""
@@ -200,7 +211,7 @@ class Screen(Output):
         try:
             with file:
                 ARROW.write(plan, file)
-            kept = ARROW.open([path], None)
+            kept = ARROW.open([path], Reading())
             rows = kept.select(pl.len()).collect().item()
             head = kept.head(_SHOWN).collect()
         except (OSError, pl.exceptions.PolarsError) as fault:
@@ -236,7 +247,7 @@ def output_for(
     if name is None or name == "-":
         return Pipe(None, form or CSV)
     found = form or format_of(name)
-    if os.path.isdir(name):
+    if os.path.isdir(name) or name.endswith(os.sep):
         raise CommandError(f"cannot write {name}: it is a folder")
     if name.startswith(_STREAMS) or (os.path.exists(name) and not stat.S_ISREG(os.stat(name).st_mode)):
         return Pipe(name, found or CSV)

@@ -5,6 +5,8 @@ Polars leaves no room for signals while it runs; so the main thread waits for th
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import signal
 import sys
@@ -43,7 +45,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: `--help`, `--version`, or a wrong command line.
     """
     version = f"tql-frames {tql_frames.__version__} (Polars {pl.__version__})"
-    options = parser_for(COMMANDS, version).parse_args(argv)
+    with _plain_where_needed():
+        try:
+            options = parser_for(COMMANDS, version).parse_args(argv)
+        except SystemExit as end:  # --help, --version, or a wrong command line
+            status = _print_out("", int(end.code or 0))
+            raise SystemExit(status) from None
+        return _run(options)
+
+
+def _run(options: Namespace) -> int:
     terminal = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     progress = Progress(shown=terminal and not options.quiet)
     work = _Work(options, progress, Temporaries())
@@ -52,8 +63,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         while work.is_alive() and not signals.received:
             work.join(_POLL)
             progress.draw()
-        if signals.received and work.is_alive():
+        if signals.received and (work.is_alive() or work.failed or work.status):
+            signals.let_speak()
             work.give_up(signals.received)
+        signals.let_speak()
     progress.erase()
     return _end(work)
 
@@ -84,9 +97,11 @@ class _Work(threading.Thread):
 
     def give_up(self, number: int) -> None:
         """End the process at once: Polars cannot be stopped, and Python would wait for it."""
-        self._temporaries.remove_all()
         self._progress.erase()
         _print(sys.stderr, f"tql-frames: {'interrupted' if number == signal.SIGINT else 'terminated'}\n")
+        with suppress(OSError):  # a thread of Polars that misses a file says so
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        self._temporaries.remove_all()
         os._exit(128 + number)
 
 
@@ -96,6 +111,7 @@ class _Signals:
     def __init__(self) -> None:
         self.received = 0
         self._before: dict[int, object] = {}
+        self._stderr: int | None = None
 
     def __enter__(self) -> _Signals:
         if threading.current_thread() is threading.main_thread():
@@ -111,6 +127,20 @@ class _Signals:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = self.received or number
+        with suppress(OSError):  # threads of Polars that panic meanwhile write to it themselves
+            if self._stderr is None:
+                self._stderr = os.dup(2)
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, 2)
+                os.close(nowhere)
+
+    def let_speak(self) -> None:
+        """Give standard error back, after a signal took it."""
+        if self._stderr is not None:
+            with suppress(OSError):
+                os.dup2(self._stderr, 2)
+                os.close(self._stderr)
+            self._stderr = None
 
 
 @contextmanager
@@ -138,20 +168,64 @@ def _end(work: _Work) -> int:
     """Print what is to be printed; returns the exit status."""
     if work.failed:
         _print(sys.stderr, f"tql-frames: {work.failed}\n")
+    return _print_out(work.said, work.status)
+
+
+def _print_out(text: str, status: int) -> int:
+    """Print to standard output, and let go of what it still holds; returns the exit status, given that of the work."""
+    if sys.stdout is None:
+        if text:
+            _print(sys.stderr, "tql-frames: standard output is closed\n")
+            return status or 1
+        return status
     try:
-        if sys.stdout is not None:
-            sys.stdout.write(work.said)
-            sys.stdout.flush()
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return status
     except BrokenPipeError:
-        work.status = _BROKEN_PIPE
+        status = _BROKEN_PIPE
     except OSError as fault:
-        _print(sys.stderr, f"tql-frames: cannot write to standard output: {message_of(fault)}\n")
-        work.status = work.status or 1
-    else:
-        return work.status
+        if not status:  # else it was told already
+            _print(sys.stderr, f"tql-frames: cannot write to standard output: {message_of(fault)}\n")
+        status = status or 1
     with suppress(OSError, ValueError):  # what Python still holds for the pipe would be an error as it exits
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return work.status
+    return status
+
+
+_ASCII = str.maketrans(
+    {
+        **dict.fromkeys("├┌┐┘┤┬┴┼╞╡╪", "+"),
+        **dict.fromkeys("─—–-", "-"),
+        **{"└": "`", "│": "|", "┆": "|", "═": "=", "…": "...", "×": "x", "→": "->", "≥": ">=", "≤": "<=", "▍": "#"},
+    }
+)
+
+
+def _in_ascii(fault: UnicodeError) -> tuple[str, int]:
+    """What is printed where an encoding lacks characters: plain lines and dots, an escape for all else."""
+    assert isinstance(fault, UnicodeEncodeError)
+    plain = fault.object[fault.start : fault.end].translate(_ASCII)
+    return plain.encode("ascii", "backslashreplace").decode(), fault.end
+
+
+codecs.register_error("tql-frames", _in_ascii)
+
+
+@contextmanager
+def _plain_where_needed() -> Iterator[None]:
+    """Have standard output take all characters, whatever its encoding."""
+    stream = sys.stdout
+    errors = getattr(stream, "errors", None)
+    able = isinstance(stream, io.TextIOWrapper)
+    if able:
+        stream.reconfigure(errors="tql-frames")  # type: ignore[union-attr]
+    try:
+        yield
+    finally:
+        if able:
+            with suppress(OSError, ValueError):
+                stream.reconfigure(errors=errors)  # type: ignore[union-attr]
 
 
 def _print(stream: TextIO | None, text: str) -> None:

@@ -33,6 +33,7 @@ __all__ = [
     "Source",
     "adapt",
     "check_columns",
+    "is_repeatable",
     "reporting",
     "shared",
     "source_of",

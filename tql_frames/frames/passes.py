@@ -103,10 +103,21 @@ class Scanned(PolarsAdapter):
         listener: Listener | None = None,
         index: str | None = None,
         schema: pl.Schema | None = None,
+        rows: pl.LazyFrame | None = None,
     ) -> None:
-        """Hold the plan, and its schema as it was when a sample was asked for; nothing runs."""
+        """Hold the plan; nothing runs.
+
+        Args:
+            plan: what is weighed.
+            listener: told how far the work is.
+            index: name of a first column of row numbers; None for none.
+            schema: of the plan, as it was when a sample was asked for; by default as it is.
+            rows: a plan of the same files and rows that is read in the second pass, such as with text as it stands.
+        """
         super().__init__(pl.DataFrame(schema=plan.clone().collect_schema() if schema is None else schema), index)
         self._plan = plan
+        self._source = plan if rows is None else rows
+        self._taken = self._frame if rows is None else pl.DataFrame(schema=rows.clone().collect_schema())
         self._listener = listener or _listener.get() or _no_listener
         self._weights: dict[str, pl.Expr] = {}  # what the first pass evaluated
         self._found: pl.DataFrame | None = None
@@ -171,14 +182,15 @@ class Scanned(PolarsAdapter):
         mask[positions] = True
         distinct = np.flatnonzero(mask).astype(positions.dtype)
         names = Names.apart_from(self._frame.schema)
-        row, hidden = names.new("row"), {name: names.new("weight") for name in self._weights}
+        weights = self._weights if self._source is self._plan else {}
+        row, hidden = names.new("row"), {name: names.new("weight") for name in weights}
         plan = (
-            self._plan.with_row_index(row)
-            .with_columns(**{hidden[name]: expr for name, expr in self._weights.items()})
+            self._source.with_row_index(row)
+            .with_columns(**{hidden[name]: expr for name, expr in weights.items()})
             .filter(pl.lit(pl.Series(mask)).gather(column(row)))
             .select(
                 column(row),
-                *[_copied(column(name), self._frame.schema[name]).alias(name) for name in columns],
+                *[_copied(column(name), self._taken.schema[name]).alias(name) for name in columns],
                 *[column(name) for name in hidden.values()],
             )
         )

@@ -43,18 +43,18 @@ class ScannedSource(Scanned):
 
     def read(self, names: Sequence[str], positions: Positions) -> pl.DataFrame:
         """Columns by name of the rows at positions, in their order."""
-        empty = self._frame.select([column(name) for name in names])
+        empty = self._taken.select([column(name) for name in names])
         return pl.concat([empty, *taken(self, positions, names, None)], rechunk=True)
 
     def take(self, positions: Positions, columns: Sequence[Column] | None = None) -> pl.DataFrame:
         """Rows at positions, in their order, behind the column of original row numbers."""
-        empty = pl.DataFrame(schema=schema_of(self.schema, columns, self._index))
+        empty = pl.DataFrame(schema=schema_of(self._taken.schema, columns, self._index))
         return pl.concat([empty, *self._labelled(positions, columns, list(empty.schema))], rechunk=True)
 
     def batches(self, positions: Positions, columns: Sequence[Column] | None, size: int) -> Iterator[pl.DataFrame]:
         """Rows at positions, at most `size` at a time; in another order than the plan's all are held meanwhile."""
         rest = pl.DataFrame()
-        for frame in self._labelled(positions, columns, list(schema_of(self.schema, columns, self._index))):
+        for frame in self._labelled(positions, columns, list(schema_of(self._taken.schema, columns, self._index))):
             rest = pl.concat([rest, frame]) if rest.height else frame
             while rest.height >= size:
                 yield rest.head(size)
@@ -70,7 +70,7 @@ class ScannedSource(Scanned):
         def rows_of(wanted: Sequence[str], limit: int | None) -> Iterator[pl.DataFrame]:
             return self._labelled(positions_of()[:limit], columns, wanted)
 
-        return plan_of_batches(schema_of(self.schema, columns, self._index), rows_of)
+        return plan_of_batches(schema_of(self._taken.schema, columns, self._index), rows_of)
 
     def contents(self) -> Iterator[Contents]:
         """All rows, in batches as they are read.

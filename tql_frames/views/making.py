@@ -11,7 +11,7 @@ import polars as pl
 
 from tql_frames.arguments import Order, check_flag, check_index, sampler_from
 from tql_frames.errors import TQLError, TQLNameError, did_you_mean
-from tql_frames.frames import source_of
+from tql_frames.frames import PolarsAdapter, ScannedSource, is_repeatable, source_of
 from tql_frames.language import is_statement
 from tql_frames.views.choosing import choose
 from tql_frames.views.kept_sample import View
@@ -68,6 +68,48 @@ def view_of(
         choice=choice,
         origin=source,
     )
+
+
+def rows_as_they_stand(
+    plan: pl.LazyFrame,
+    rows: pl.LazyFrame,
+    sampler: str,
+    limit: int | None = None,
+    *,
+    fraction: float | None = None,
+    replace: bool = True,
+    seed: int | None = None,
+    order: Order = "draw",
+    index: str | None = None,
+    parameters: Sequence[object] | None = None,
+) -> pl.LazyFrame:
+    """A plan of rows that are chosen by one reading of files, and taken from another one.
+
+    Args:
+        plan: the files with the types by which rows are weighed.
+        rows: the same files with the types that are wanted, such as all text.
+        sampler: a sampler, or a statement that chooses rows and columns of the frame; the rest as of `view`.
+
+    Raises:
+        TQLUnsupportedError: a statement makes columns or rows of its own.
+        TQLError: as `view`.
+    """
+    check_index(index)
+    streamed = is_repeatable(plan) and is_repeatable(rows)
+    source = ScannedSource(plan, index=index, rows=rows) if streamed else PolarsAdapter(plan.collect(), index)
+    choice = choose(
+        source,
+        sampler,
+        limit,
+        fraction=fraction,
+        replace=replace,
+        seed=seed,
+        order=order,
+        parameters=parameters,
+    )
+    if isinstance(source, ScannedSource):
+        return source.later(choice.find, choice.columns)
+    return PolarsAdapter(rows.collect(), index).take(choice.find(), choice.columns).lazy()
 
 
 def load(path: str | os.PathLike[str], frame: Frame, *, strict: bool, columns: Sequence[object] | None) -> View[Frame]:
