@@ -236,7 +236,7 @@ def order_keys(a: Value, b: Value) -> list[tuple[Whole, Whole]]:
         return [_one_type(left, right)]
     if places > others:
         return [(x, y) for y, x in order_keys(b, a)]
-    zero = Whole(pl.lit(0, dtype=pl.Int128), pl.Int128(), 0, 0)
+    zero = Whole(left.expr.cast(pl.Int128) * 0, pl.Int128(), 0, 0)  # null where the number is
     more, rest = split(right, 10 ** (others - places))
     return [_one_type(left, more), (zero, rest)]
 

@@ -20,6 +20,7 @@ from tql_frames.compiler.types import (
     as_list,
     inner,
     innermost,
+    is_bool,
     is_nested,
     is_null,
     is_number,
@@ -148,7 +149,7 @@ def contains(node: Node, container: Value, item: Value) -> Value:
         return Value(node, lists.list.eval(probe).list.any(), pl.Boolean())
     if element == item.dtype and not element.is_float():
         return Value(node, _holds(lists, element, item.expr, element), pl.Boolean())
-    if is_number(element) and is_number(item.dtype):
+    if all(is_number(dtype) or is_bool(dtype) for dtype in (element, item.dtype)):
         if all(each.is_integer() and not is_beyond(each) for each in (element, item.dtype)):
             whole = pl.Int128() if is_wide(element) or is_wide(item.dtype) else pl.Int64()
             return Value(node, _holds(lists, element, item.expr.cast(whole), whole), pl.Boolean())

@@ -120,8 +120,8 @@ def _of_numbers(name: str, node: Node, value: Value, term: Callable[[Value], Val
     narrow = value.dtype.is_integer() and not is_wide(value.dtype) and value.dtype not in (pl.Int64, pl.UInt64)
     if narrow and fold is sums:  # which no list is long enough to leave
 
-        def fold(lists: pl.Expr, _: DataType) -> pl.Expr:
-            return lists.list.sum()
+        def fold(lists: pl.Expr, dtype: DataType) -> pl.Expr:
+            return lists.list.sum() if dtype.is_integer() else sums(lists, dtype)
 
     each = term(number(element(value), name))
     if value.base is None:

@@ -102,9 +102,9 @@ def _as_part(item: Value, dtype: DataType) -> Value:
         return Value(item.node, item.expr.cast(dtype), dtype, parts=parts)
     if dtype.is_decimal():
         item = exact.as_written(item)
-    expr = item.expr if item.dtype == dtype else item.expr.cast(dtype)
+    expr = item.expr if item.dtype == dtype else item.expr.cast(dtype, strict=not exact.is_beyond(item.dtype))
     constant = item.constant
-    if constant is not None and isinstance(dtype, pl.Float64) and constant.value is not None:
+    if constant is not None and isinstance(dtype, pl.Float64) and isinstance(constant.value, int):
         constant = Constant(float(constant.value))
     return Value(item.node, expr, dtype, constant)
 

@@ -212,6 +212,10 @@ def _row_labels(positions: Positions) -> pd.Index:
 def _to_pandas(values: pl.Series, index: pd.Index) -> pd.Series:
     """Computed values as pandas keeps them; whole numbers and truth values with nulls in its nullable types."""
     dtype = values.dtype
+    if dtype.is_integer() and str(dtype).endswith("Int128"):
+        # As Python integers, for which pandas has no type of its own; in one type whatever the values, so that parts
+        # of a table go together.
+        return pd.Series(values.to_list(), dtype=object, index=index)
     if values.null_count() and (dtype.is_integer() or dtype == pl.Boolean):
         nullable = "boolean" if dtype == pl.Boolean else str(dtype)
         return pd.Series(values.to_arrow().to_pandas(integer_object_nulls=True), dtype=nullable).set_axis(index)

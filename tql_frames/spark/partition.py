@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tql_frames.compiler.scope import column
+from tql_frames.compiler.types import inner
 from tql_frames.errors import TQLError, TQLTypeError
 from tql_frames.frames.base import Column
 from tql_frames.frames.columns import ConvertedColumns
@@ -168,7 +169,17 @@ class _Columns(ConvertedColumns):
             raise TQLTypeError(f"column {name!r} of type {dtype} cannot be read by a sampler", hint=reason) from None
 
 
+def in_spark(dtype: pl.DataType) -> pl.DataType:
+    """The type of Polars in which values go to Spark: integers of 128 bits, which Arrow lacks, as decimals."""
+    if str(dtype).endswith("Int128"):
+        return pl.Decimal(38, 0)
+    return pl.List(in_spark(inner(dtype))) if isinstance(dtype, pl.List) else dtype
+
+
 def _arrow(values: pl.Series, dtype: Any) -> pa.Array:
     """Computed values as one Arrow array of a type that Spark reads."""
-    found = values.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    kept = in_spark(values.dtype)
+    found = (
+        (values if kept == values.dtype else values.cast(kept)).rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    )
     return found.cast(dtype) if found.type != dtype else found

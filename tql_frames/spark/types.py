@@ -11,6 +11,7 @@ from pyspark.sql.types import DataType, LongType, StructField, StructType
 
 from tql_frames.compiler.scope import Field
 from tql_frames.errors import TQLError, TQLTypeError
+from tql_frames.spark.partition import in_spark
 
 
 def with_first(name: str | None, schema: StructType, *, of: str = "frame") -> StructType:
@@ -66,7 +67,7 @@ def _spark_type(field: Field) -> DataType:
 
 
 def _arrow_type(field: Field) -> pa.DataType:
-    series = pl.Series([], dtype=field.known)
+    series = pl.Series([], dtype=in_spark(field.known))
     return _plain(series.to_arrow(compat_level=pl.CompatLevel.oldest()).type)
 
 
