@@ -39,7 +39,7 @@ from tql_frames.language import tree, unparse
 from tql_frames.language.tree import Node
 
 RandomNumbers: TypeAlias = Callable[[int], pl.Expr]
-"""A call of `random()`, by its number or its place -> uniform numbers in [0, 1), one a row."""
+"""A call of `random()`, by its number or its place -> uniform whole numbers >= 0, Int64, one a row."""
 WEIGHT_CHOICES = ("max_weight", "sum_weight")
 _FOLD = 16  # summands added left to right before a level of nesting; Polars' optimizer is quadratic in depth
 
@@ -199,7 +199,7 @@ class Translator:
 
     def _random_number(self, node: tree.Call) -> Value:
         assert self._random is not None
-        return Value(node, self._random(node.span.start), pl.Float64())
+        return Value(node, self._random(node.span.start), pl.Int64(), never_null=True)
 
     def _weight_choice(self, node: tree.WeightChoice) -> Value:
         function = _IN_CONTEXT.get(node.name) or registry.find(node.name)
