@@ -17,6 +17,7 @@ import polars as pl
 from tql_frames.compiler import json_text
 from tql_frames.compiler.elementwise import lift, rows
 from tql_frames.compiler.types import (
+    ELEMENT,
     Constant,
     DataType,
     Value,
@@ -60,10 +61,8 @@ def compare(operator: str, node: Node, left: Value, right: Value) -> pl.Expr:
 
 def comparison(operator: str, node: Node, left: Value, right: Value) -> Value:
     """`left operator right`, elementwise where one is a list."""
-    if left.json is not None and right.json is not None:  # null where they are of two kinds
-        found = [compare(operator, node, kind(left), kind(right)) for kind in json_text.KINDS]
-        return Value(node, pl.coalesce(found), pl.Boolean())
-    left, right = json_text.beside(left, right), json_text.beside(right, left)
+    if left.json is not None or right.json is not None:
+        return _compare_json(operator, node, left, right)
 
     def rule(a: Value, b: Value) -> Value:
         return Value(node, compare(operator, node, a, b), pl.Boolean())
@@ -78,6 +77,26 @@ def comparison(operator: str, node: Node, left: Value, right: Value) -> Value:
         return difference, compare(operator, node, Value(node, pl.element(), pl.Float64()), zero)
 
     return lift(rule, node, left, right, across=across)
+
+
+def _compare_json(operator: str, node: Node, left: Value, right: Value) -> Value:
+    """A comparison of which a side is a JSON value: null where the sides are of two kinds."""
+    for value, other, way in ((left, right, operator), (right, left, _MIRROR.get(operator, operator))):
+        plain = is_number(other.dtype) or is_bool(other.dtype) or isinstance(other.dtype, pl.String)
+        if value.json is not None and other.constant is not None and plain and other.constant.value is not None:
+            return json_text.compared(way, node, value, other.constant.value)
+    pairs = json_text.readings(left, right)
+    found = [comparison(operator, node, *pair) for pair in pairs]
+    if len(found) == 1:
+        return found[0]
+    if all(each.base is None for each in found):
+        return Value(node, pl.coalesce([each.expr for each in found]), pl.Boolean())
+    # One side is a list: its rows are those of the reading that is not null.
+    lists = found[-1].row_expr
+    for each, pair in zip(found[:-1], pairs, strict=False):
+        scalar = pair[0] if left.json is not None else pair[1]
+        lists = pl.when(scalar.expr.is_not_null()).then(each.row_expr).otherwise(lists)
+    return Value(node, ELEMENT, pl.Boolean(), base=lists, base_key=object(), size=found[0].size)
 
 
 def _finite(value: Value) -> pl.Expr:
