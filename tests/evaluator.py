@@ -269,7 +269,7 @@ def _instant(value: Any) -> dt.datetime:
 
 def _number(value: Any) -> Any:
     if isinstance(value, InJson):
-        return float(value.found) if _kind(value.found) is float else None
+        return float(value.found) if _kind(value.found) is float and not isinstance(value.found, bool) else None
     return int(value) if isinstance(value, bool) else value
 
 

@@ -66,7 +66,7 @@ def contains(node: Node, container: Value, item: Value) -> Value:
 
 
 def as_number(value: Value) -> Value:
-    """A JSON number, true or false as Float64, null where it is none; any other value as it is."""
+    """A JSON number as Float64, null where it is none; any other value as it is."""
     return _as(value, _number, pl.Float64())
 
 
@@ -133,6 +133,7 @@ def among(node: Node, value: Value, constants: Sequence[object]) -> Value:
         if isinstance(found, (list, dict)):
             return None
         found = _unicode(found) if isinstance(found, str) else found
+        _alike(found, None)
         same = str if isinstance(found, str) else float
         return True if same in kinds and found in known else False if kinds == {same} else None
 
@@ -183,12 +184,19 @@ def _is_number(found: object) -> bool:
     return isinstance(found, (int, float, Decimal))
 
 
-def _alike(found: object, constant: object) -> bool:
+def _alike(found: Any, constant: object) -> bool:
+    """Whether two values compare.
+
+    Raises:
+        OverflowError: the first is a number that is too large for a float.
+    """
+    if isinstance(found, int):
+        float(found)
     return (isinstance(found, str) and isinstance(constant, str)) or (_is_number(found) and _is_number(constant))
 
 
 def _number(found: Any) -> float | None:
-    return float(found) if _is_number(found) else None
+    return float(found) if _is_number(found) and not isinstance(found, bool) else None
 
 
 def _whole(found: Any) -> int | None:
