@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from tql_frames.errors import TQLError
+from tql_frames.errors import TQLError, lone_surrogate
 from tql_frames.sampling import fresh_seed
 
 Order = Literal["draw", "source"]
@@ -119,6 +119,8 @@ def check_index(index: object) -> None:
     """
     if not (index is None or isinstance(index, str)):
         raise TQLError(f"index must be a column name or None, not {index!r}")
+    if index is not None and lone_surrogate(index) is not None:
+        raise TQLError(f"index must be text that can be encoded, not {index!r}")
 
 
 def check_flag(name: str, value: object) -> None:

@@ -9,12 +9,13 @@ import datetime as dt
 import re
 import sys
 from dataclasses import replace
+from fractions import Fraction
 from typing import Literal, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from tql_frames.compiler import json_text
+from tql_frames.compiler import json_text, moments
 from tql_frames.compiler.elementwise import lift, rows
 from tql_frames.compiler.types import (
     ELEMENT,
@@ -39,6 +40,7 @@ Stamp = TypeVar("Stamp", dt.time, dt.datetime)
 NO_BOOL = pl.lit(None, dtype=pl.Boolean)
 _MIRROR = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _TOO_FINE = re.compile(r"[.,]\d{7}")
+_NANOSECONDS = re.compile(r"[.,]\d{6}(\d{1,3})(?!\d)")
 
 
 def compare(operator: str, node: Node, left: Value, right: Value) -> pl.Expr:
@@ -47,7 +49,7 @@ def compare(operator: str, node: Node, left: Value, right: Value) -> pl.Expr:
     Raises:
         Fault: the types do not compare; blamed on `node`, the comparison, or on a text that is no date.
     """
-    if is_null(left.dtype) or is_null(right.dtype):
+    if any(is_null(each.dtype) or (each.constant and each.constant.value is None) for each in (left, right)):
         return unknown(left, right)
     a, b = left.dtype, right.dtype
     if all(is_number(dtype) or is_bool(dtype) for dtype in (a, b)):
@@ -194,7 +196,7 @@ def _compare_temporal(operator: str, node: Node, left: Value, right: Value) -> p
     for moment, text in ((left, right), (right, left)):
         if is_temporal(moment.dtype) and text.constant is not None and isinstance(text.dtype, pl.String):
             mirrored = operator if moment is left else _MIRROR.get(operator, operator)
-            return _operate(mirrored, *_with_iso_text(node, moment, text))
+            return _compare_with_text(mirrored, node, moment, text)
     if not (is_temporal(left.dtype) and is_temporal(right.dtype)):
         text_column = is_text(left.dtype) or is_text(right.dtype)
         raise _cannot_compare(
@@ -202,20 +204,15 @@ def _compare_temporal(operator: str, node: Node, left: Value, right: Value) -> p
         )
     a, b = left.dtype, right.dtype
     days = (pl.Date, pl.Datetime)
-    unit: TimeUnit = "ns" if "ns" in (_unit(a), _unit(b)) else "us"
     if isinstance(a, days) and isinstance(b, days):
-        if _zone(a) is None and _zone(b) is None:
-            if a == b:
-                return _operate(operator, left.expr, right.expr)
-            return _operate(operator, left.expr.cast(pl.Datetime(unit)), right.expr.cast(pl.Datetime(unit)))
-        if _zone(a) is None or _zone(b) is None:
+        if (_zone(a) is None) != (_zone(b) is None):
             raise Fault(TQLTypeError, "cannot compare a time that has a zone with one that has none", node.span)
-        return _operate(operator, _instant(left.expr, unit), _instant(right.expr, unit))
-    if type(a) is not type(b):
+    elif type(a) is not type(b):
         raise _cannot_compare(node, left, right)
-    if isinstance(a, pl.Duration) and a != b:
-        return _operate(operator, left.expr.cast(pl.Duration(unit)), right.expr.cast(pl.Duration(unit)))
-    return _operate(operator, left.expr, right.expr)
+    if a == b:
+        return _operate(operator, left.expr, right.expr)
+    units = (moments.nanoseconds_of(a), moments.nanoseconds_of(b))
+    return moments.across_units(operator, moments.counted(left.expr), moments.counted(right.expr), *units)
 
 
 def _zone(dtype: DataType) -> str | None:
@@ -226,8 +223,25 @@ def _unit(dtype: DataType) -> TimeUnit | None:
     return dtype.time_unit if isinstance(dtype, (pl.Datetime, pl.Duration)) else None
 
 
-def _instant(expr: pl.Expr, unit: TimeUnit) -> pl.Expr:
-    return expr.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(pl.Datetime(unit))
+def _compare_with_text(operator: str, node: Node, moment: Value, text: Value) -> pl.Expr:
+    """A date, time or duration column compared with a text."""
+    assert text.constant is not None
+    word, dtype = str(text.constant.value), moment.dtype
+    unit = moments.nanoseconds_of(dtype)
+    if isinstance(dtype, pl.Duration):
+        span = moments.duration(word)
+        if span is None:
+            message = f"{word[:40]!r} is not a duration, such as 'PT1H30M' or '01:30:00'"
+            raise Fault(TQLTypeError, message, text.node.span)
+        return moments.with_constant(operator, moments.counted(moment.expr), unit, span)
+    fine = _NANOSECONDS.search(word)
+    if fine is None:
+        return _operate(operator, *_with_iso_text(node, moment, text))
+    coarse = replace(text, constant=Constant(word[: fine.start(1)] + word[fine.end(1) :]))
+    _, stamp = _with_iso_text(node, moment, coarse)
+    known = pl.select(stamp).to_series()
+    nanoseconds = moments.nanoseconds_of(known.dtype) * known.to_physical()[0] + int(fine[1].ljust(3, "0"))
+    return moments.with_constant(operator, moments.counted(moment.expr), unit, Fraction(nanoseconds))
 
 
 def _with_iso_text(node: Node, moment: Value, text: Value) -> tuple[pl.Expr, pl.Expr]:
@@ -239,8 +253,6 @@ def _with_iso_text(node: Node, moment: Value, text: Value) -> tuple[pl.Expr, pl.
         if time.tzinfo is not None:
             raise Fault(TQLTypeError, "cannot compare a time of day with one that has a zone", node.span)
         return moment.expr, pl.lit(time)
-    if isinstance(dtype, pl.Duration):
-        raise _cannot_compare(node, moment, text)
     stamp = _from_iso(dt.datetime, word, text, "an ISO date, such as '2024-05-01'")
     zone = _zone(dtype)
     if isinstance(dtype, pl.Date):
@@ -269,7 +281,7 @@ def _with_iso_text(node: Node, moment: Value, text: Value) -> tuple[pl.Expr, pl.
 
 def _from_iso(kind: type[Stamp], word: str, text: Value, wanted: str) -> Stamp:
     if _TOO_FINE.search(word):  # Python would cut it off
-        raise Fault(TQLTypeError, "a time has at most 6 digits after its seconds", text.node.span)
+        raise Fault(TQLTypeError, "a time has at most 9 digits after its seconds", text.node.span)
     try:
         return kind.fromisoformat(word)
     except ValueError:

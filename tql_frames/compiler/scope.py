@@ -12,7 +12,7 @@ from typing import Protocol
 import polars as pl
 
 from tql_frames.compiler.types import DataType, instance
-from tql_frames.errors import Fault, TQLError, TQLNameError, did_you_mean
+from tql_frames.errors import Fault, TQLError, TQLNameError, did_you_mean, lone_surrogate
 from tql_frames.language import tree
 
 
@@ -159,12 +159,16 @@ def is_pattern(name: str) -> bool:
 
 
 def is_odd(label: object) -> bool:
-    """Whether a label cannot be the name of a column in a plan: no text, or a pattern."""
-    return not isinstance(label, str) or label == "*" or is_pattern(label)
+    """Whether a label cannot be the name of a column in a plan: no text, a pattern, or not to be encoded."""
+    return not isinstance(label, str) or label == "*" or is_pattern(label) or lone_surrogate(label) is not None
 
 
 def column(name: str) -> pl.Expr:
     """The column of just this name."""
     if name == "*" or is_pattern(name):
         return pl.col("^" + "".join("\\" + char if char in r"\.+*?()|[]{}^$#&-~" else char for char in name) + "$")
-    return pl.col(name)
+    try:
+        return pl.col(name)
+    except UnicodeEncodeError:
+        message = f"unknown column {name!r}"
+        raise TQLNameError(message, hint="half a surrogate pair is no character of a name") from None

@@ -110,6 +110,8 @@ class Translator:
                 dtype = pl.Boolean()
             case int():
                 dtype = pl.Int64() if value < 2**63 else pl.UInt64()
+                if not -(2**63) <= value < 2**64:
+                    dtype = pl.Int128()
             case float():
                 dtype = pl.Float64()
             case str():

@@ -1,0 +1,114 @@
+"""Dates, times and durations of different units, compared exactly; and durations written as text.
+
+Which types compare at all is decided in `comparisons`.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+import polars as pl
+
+from tql_frames.compiler.types import DataType
+
+_NANOSECONDS = {"ns": 1, "us": 1_000, "ms": 1_000_000}
+_DAY = 86_400 * 10**9
+_NUMBER = r"(\d+(?:[.,]\d+)?)"
+_ISO = re.compile(
+    rf"([+-]?)P(?=[\dT])(?:{_NUMBER}W)?(?:{_NUMBER}D)?(?:T(?=\d)(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}S)?)?", re.I
+)
+_CLOCK = re.compile(rf"([+-]?)(?:(\d+) days?,? )?(?:([+]?)(\d+):([0-5]\d)(?::([0-5]\d(?:[.,]\d+)?))?)")
+
+
+def nanoseconds_of(dtype: DataType) -> int:
+    """Length of the unit that values of a temporal type are counted in."""
+    if isinstance(dtype, pl.Date):
+        return _DAY
+    return _NANOSECONDS[dtype.time_unit] if isinstance(dtype, (pl.Datetime, pl.Duration)) else 1
+
+
+def counted(expr: pl.Expr) -> pl.Expr:
+    """Values of a temporal type as the whole numbers of units that they are."""
+    return expr.to_physical().cast(pl.Int64)
+
+
+def across_units(operator: str, a: pl.Expr, b: pl.Expr, a_unit: int, b_unit: int) -> pl.Expr:
+    """`a operator b` of whole numbers of two units, which nothing overflows."""
+    if a_unit == b_unit:
+        return _operate(operator, a, b)
+    if a_unit < b_unit:
+        return across_units(_MIRROR.get(operator, operator), b, a, b_unit, a_unit)
+    factor = a_unit // b_unit
+    below, exact = b // factor, b % factor == 0
+    match operator:
+        case "==":
+            return (a == below) & exact
+        case "!=":
+            return (a != below) | ~exact
+        case "<=" | ">":
+            return _operate(operator, a, below)
+    return _operate(operator, a, below + (~exact).cast(pl.Int64))
+
+
+def in_unit(expr: pl.Expr, unit: int, coarser: int) -> pl.Expr:
+    """Whole numbers of a unit as those of a coarser one, null where they are none."""
+    factor = coarser // unit
+    return expr if factor == 1 else pl.when(expr % factor == 0).then(expr // factor)
+
+
+def with_constant(operator: str, expr: pl.Expr, unit: int, constant: Fraction) -> pl.Expr:
+    """`expr operator constant` of whole numbers of a unit and a number of nanoseconds."""
+    below = constant / unit // 1
+    exact = below * unit == constant
+    if not -(2**63) <= below < 2**63 - 1:  # above or below all values
+        holds = operator == "!=" or (operator in ("<", "<=")) == (below > 0) and operator != "=="
+        return expr.is_null() & pl.lit(None, dtype=pl.Boolean) | holds
+    bound = pl.lit(int(below), dtype=pl.Int64)
+    if exact:
+        return _operate(operator, expr, bound)
+    if operator in ("==", "!="):
+        return expr.is_null() & pl.lit(None, dtype=pl.Boolean) | (operator == "!=")
+    return _operate({"<": "<=", ">=": ">"}.get(operator, operator), expr, bound)
+
+
+def duration(text: str) -> Fraction | None:
+    """Nanoseconds of `PT1H30M`, `01:30:00`, `2 days 01:30:00` or `-PT0.5S`; None where a text is no duration."""
+    text = text.strip()
+    if found := _ISO.fullmatch(text):
+        sign, *numbers = found.groups()
+        if not any(numbers):
+            return None
+        weeks, days, hours, minutes, seconds = (Fraction((each or "0").replace(",", ".")) for each in numbers)
+        total = ((weeks * 7 + days) * 24 + hours) * 3600 + minutes * 60 + seconds
+    elif found := _CLOCK.fullmatch(text):
+        sign, given, plus, hours_, minutes_, seconds_ = found.groups()
+        clock = Fraction(int(hours_) * 3600 + int(minutes_) * 60) + Fraction((seconds_ or "0").replace(",", "."))
+        if given is None:
+            total = clock
+        else:  # "-1 day, 23:00:00" is an hour below nothing: only the days have the sign
+            total = int(f"{sign}{given}") * 86_400 + clock
+            sign = ""
+    else:
+        return None
+    return total * 10**9 * (-1 if sign == "-" else 1)
+
+
+_MIRROR = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+def _operate(operator: str, a: pl.Expr, b: pl.Expr) -> pl.Expr:
+    match operator:
+        case "==":
+            return a == b
+        case "!=":
+            return a != b
+        case "<":
+            return a < b
+        case "<=":
+            return a <= b
+        case ">":
+            return a > b
+        case ">=":
+            return a >= b
+    raise AssertionError(operator)
