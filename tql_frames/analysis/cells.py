@@ -238,7 +238,10 @@ class _Counting:
     def weight(self, counted: _Counted) -> Floats:
         """The weight of all rows of a cell, shape (c,)."""
         each = self.weight_of_row(counted)
-        return counted.sums[self._weight].to_numpy() if each is None else counted.rows * each
+        if each is None:
+            return counted.sums[self._weight].to_numpy()
+        with np.errstate(over="ignore"):  # an infinite sum is refused
+            return counted.rows * each
 
     def weight_without(self, counted: _Counted) -> Floats:
         """The same by the sampler without each of its arms, shape (arms, c)."""

@@ -123,7 +123,7 @@ class Chosen:
         # A column under two names is read once.
         sources = list(dict.fromkeys(str(self._source[name]) for name in chosen))
         found = self.frame.read(sources, positions)
-        return pl.DataFrame([found[str(self._source[name])].alias(name) for name in chosen])
+        return pl.DataFrame({name: found[str(self._source[name])] for name in chosen})
 
 
 class _Renamed(Mapping[str, pl.DataType]):

@@ -36,7 +36,7 @@ class PandasSource(PandasAdapter):
 
     def read(self, names: Sequence[str], positions: Positions) -> pl.DataFrame:
         """Columns by name of the rows at positions, in their order."""
-        return pl.DataFrame([self._columns.once(name)[positions] for name in names])
+        return pl.DataFrame({name: self._columns.once(name)[positions] for name in names})
 
     def batches(self, positions: Positions, columns: Sequence[Column] | None, size: int) -> Iterator[pd.DataFrame]:
         """Rows at positions, at most `size` at a time; numbered anew, the numbers go on."""
