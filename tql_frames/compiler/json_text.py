@@ -145,6 +145,12 @@ def beside(value: Value, other: Value) -> Value:
     return value if other.json is not None else beside_dtype(value, innermost(other.row_dtype))
 
 
+def as_key(value: Value, other: Value) -> Value:
+    """A JSON value in the kind of the other, for a JOIN: whole numbers beside whole numbers stay exact."""
+    whole = other.dtype.is_integer() or is_bool(other.dtype)
+    return value if value.json is None else as_whole(value) if whole else beside(value, other)
+
+
 def beside_dtype(value: Value, dtype: DataType) -> Value:
     """A JSON value in the kind that stands beside values of a type."""
     return kind(dtype)(value)

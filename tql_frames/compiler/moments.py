@@ -11,6 +11,7 @@ from fractions import Fraction
 import polars as pl
 
 from tql_frames.compiler.types import DataType
+from tql_frames.errors import TQLTypeError
 
 _NANOSECONDS = {"ns": 1, "us": 1_000, "ms": 1_000_000}
 _DAY = 86_400 * 10**9
@@ -55,6 +56,33 @@ def in_unit(expr: pl.Expr, unit: int, coarser: int) -> pl.Expr:
     """Whole numbers of a unit as those of a coarser one, null where they are none."""
     factor = coarser // unit
     return expr if factor == 1 else pl.when(expr % factor == 0).then(expr // factor)
+
+
+def common_type(a: DataType, b: DataType) -> DataType | None:
+    """The type that holds dates and times, or durations, of both types; None where there is none."""
+    unit = min((dtype.time_unit for dtype in (a, b) if isinstance(dtype, (pl.Datetime, pl.Duration))), default=None, key=_NANOSECONDS.__getitem__)
+    if isinstance(a, pl.Duration) and isinstance(b, pl.Duration):
+        return pl.Duration(unit or "us")
+    if not (isinstance(a, (pl.Date, pl.Datetime)) and isinstance(b, (pl.Date, pl.Datetime))):
+        return None
+    zones = [dtype.time_zone if isinstance(dtype, pl.Datetime) else None for dtype in (a, b)]
+    return None if (zones[0] is None) != (zones[1] is None) else pl.Datetime(unit or "us", zones[0])
+
+
+def cast(expr: pl.Expr, dtype: DataType, target: DataType) -> pl.Expr:
+    """Values of a type as those of another that holds them; dates and times that it does not hold raise a TQLError."""
+    if dtype == target or not (isinstance(target, (pl.Datetime, pl.Duration)) and dtype.is_temporal()):
+        return expr if dtype == target else expr.cast(target)
+
+    def checked(values: pl.Series) -> pl.Series:
+        found = values.cast(target, strict=False)
+        if found.null_count() > values.null_count():
+            first = values.filter(found.is_null() & values.is_not_null())[:1].cast(pl.String)[0]
+            message = f"{first} does not fit beside values in nanoseconds, which reach from 1677 to 2262"
+            raise TQLTypeError(message, hint="cast one of the columns to another unit")
+        return found
+
+    return expr.map_batches(checked, return_dtype=target, is_elementwise=True)
 
 
 def with_constant(operator: str, expr: pl.Expr, unit: int, constant: Fraction) -> pl.Expr:

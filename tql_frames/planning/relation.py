@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
+from tql_frames.compiler import moments
 from tql_frames.compiler.scope import Field, column, is_odd
-from tql_frames.compiler.types import DataType, Value, is_null, is_number, is_text
+from tql_frames.compiler.types import DataType, Value, is_null, is_number, is_temporal, is_text
 from tql_frames.errors import TQLError, TQLTypeError
 
 
@@ -141,6 +142,8 @@ def common_type(a: DataType, b: DataType) -> DataType | None:
         return a
     if is_text(a) and is_text(b):
         return pl.String()
+    if is_temporal(a) and is_temporal(b):
+        return moments.common_type(a, b)
     if not (is_null(a) or is_null(b) or (is_number(a) and is_number(b))):
         return None
     empty = [pl.DataFrame(schema={"": dtype}) for dtype in (a, b)]
