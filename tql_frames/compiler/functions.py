@@ -81,6 +81,8 @@ def _logical_or(node: Node, left: Value, right: Value) -> Value:
 
 def _shape(node: Node, value: Value) -> Value:
     """Lengths by dimension; of lists of lists, the first item tells the lengths below."""
+    if is_null(value.row_dtype):  # a list that was never filled
+        return Value(node, value.expr.cast(pl.List(pl.Int64)), pl.List(pl.Int64()))
     if not is_nested(value.row_dtype):
         hint = "length of a text is not its shape" if isinstance(value.dtype, pl.String) else None
         raise Fault(TQLTypeError, f"shape needs a list or an array, not {value.words}", value.node.span, hint)

@@ -206,6 +206,8 @@ def subscript(node: Node, operand: Value, indices: Sequence[Index | Range]) -> V
             return replace(known[at], node=node) if inside else Value(node, pl.lit(None, dtype=dtype), dtype)
     if operand.base is not None:
         operand = Value(operand.node, operand.row_expr, operand.row_dtype)
+    if is_null(operand.dtype):
+        return Value(node, operand.expr, operand.dtype)
     if not is_nested(operand.dtype):
         hint = "for a field of the JSON in a text write text['key']" if is_text(operand.dtype) else None
         raise Fault(TQLTypeError, f"{operand.words} has no elements", operand.node.span, hint)
@@ -216,6 +218,8 @@ def subscript(node: Node, operand: Value, indices: Sequence[Index | Range]) -> V
 
 def _pick(node: Node, lists: pl.Expr, dtype: DataType, indices: list[Index | Range]) -> tuple[pl.Expr, DataType]:
     first, rest = indices[0], indices[1:]
+    if is_null(dtype):
+        return lists, dtype
     if not is_nested(dtype):
         raise Fault(TQLTypeError, "more indices than dimensions", node.span)
     if isinstance(first, Index):
@@ -256,6 +260,8 @@ def _slice(lists: pl.Expr, bounds: Range) -> pl.Expr:
 
 def key(node: Node, operand: Value, name: str, name_node: Node) -> Value:
     """`operand['name']`: a field of a struct."""
+    if operand.base is None and is_null(operand.dtype):
+        return Value(node, operand.expr, operand.dtype)
     if not isinstance(operand.dtype, pl.Struct):
         raise Fault(TQLTypeError, f"{operand.words} has no keys", operand.node.span)
     names = [each.name for each in operand.dtype.fields]

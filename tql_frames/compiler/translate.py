@@ -167,7 +167,10 @@ class Translator:
         return operators.negation(node, found) if node.negated else found
 
     def _is_null(self, node: tree.IsNull) -> Value:
-        expr = self.translate(node.operand).row_expr
+        if isinstance(node.operand, tree.Column):  # whatever it holds
+            expr = column(self._scope.find(node.operand)[0])
+        else:
+            expr = self.translate(node.operand).row_expr
         return Value(node, expr.is_not_null() if node.negated else expr.is_null(), pl.Boolean())
 
     def _call(self, node: tree.Call) -> Value:
@@ -275,6 +278,8 @@ class Translator:
 
     def _whole_number(self, node: Node) -> Value:
         value = self.translate(node)
+        if value.constant is None and value.base is None and is_null(value.dtype):  # a column that was never filled
+            return Value(node, value.expr.cast(pl.Int64), pl.Int64())
         if value.base is not None or not value.dtype.is_integer():
             words = "a fraction" if is_fractional(value.dtype) and value.base is None else value.words
             raise Fault(TQLTypeError, f"an index is a whole number, not {words}", node.span)

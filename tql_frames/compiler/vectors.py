@@ -137,6 +137,8 @@ def _unless_null(lists: pl.Expr, found: pl.Expr) -> pl.Expr:
 
 
 def _list(value: Value, name: str) -> Value:
+    if is_null(value.dtype) and value.base is None:  # a list that was never filled
+        value = Value(value.node, value.expr.cast(pl.List(pl.Null)), pl.List(pl.Null()))
     value = elements(value)
     if value.base is None:
         raise Fault(TQLTypeError, f"{name} needs two lists or arrays, not {value.words}", value.node.span)

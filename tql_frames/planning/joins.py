@@ -25,7 +25,7 @@ from tql_frames.compiler.types import (
 from tql_frames.errors import Fault, TQLNameError, TQLTypeError, TQLUnsupportedError
 from tql_frames.language import tree
 from tql_frames.language.tree import Node
-from tql_frames.planning.relation import Names, Relation, Rows, check_values, common_type
+from tql_frames.planning.relation import Names, Relation, Rows, common_type, with_values
 
 
 def join(
@@ -42,7 +42,7 @@ def join(
     if twice:
         message = f"two frames are called {sorted(twice)[0]!r} here"
         raise Fault(TQLNameError, message, node.right.span, "give one another name with AS")
-    check_values((*left.fields, *right.fields), "JOIN")
+    left, right = (replace(side, fields=with_values(side.fields, "JOIN")) for side in (left, right))
     shared = set(left.read)
     renamed = {each.key: names.new("right") for each in right.fields if each.key in shared}
     right = replace(

@@ -171,6 +171,20 @@ def whole(
     )
 
 
+def with_values(fields: Iterable[Field], clause: str) -> tuple[Field, ...]:
+    """The fields, those of which a clause cannot keep the values with the error to raise where one is asked for."""
+    found = []
+    for each in fields:
+        fault = each.dtype if isinstance(each.dtype, TQLError) else None
+        if isinstance(each.dtype, pl.Object):
+            fault = TQLTypeError(f"{clause} cannot keep column {each.label!r}, which holds Python objects", hint=_NAME)
+        found.append(each if fault is None else replace(each, dtype=fault, origin=None, within=None))
+    return tuple(found)
+
+
+_NAME = "name the columns that are wanted instead of *"
+
+
 def check_values(fields: Iterable[Field], clause: str) -> None:
     """Make sure that a clause can look at the values of fields.
 
@@ -180,4 +194,4 @@ def check_values(fields: Iterable[Field], clause: str) -> None:
     for each in fields:
         if isinstance(each.known, pl.Object):
             message = f"{clause} cannot look into column {each.label!r}, which holds Python objects"
-            raise TQLTypeError(message, hint="name the columns that are wanted instead of *")
+            raise TQLTypeError(message, hint=_NAME)
