@@ -262,6 +262,9 @@ def key(node: Node, operand: Value, name: str, name_node: Node) -> Value:
     """`operand['name']`: a field of a struct."""
     if operand.base is None and is_null(operand.dtype):
         return Value(node, operand.expr, operand.dtype)
+    dtype = operand.row_dtype
+    if is_nested(dtype) and isinstance(inner(dtype), pl.Struct):
+        return _key_of_each(node, operand, name, name_node)
     if not isinstance(operand.dtype, pl.Struct):
         raise Fault(TQLTypeError, f"{operand.words} has no keys", operand.node.span)
     names = [each.name for each in operand.dtype.fields]
@@ -273,3 +276,17 @@ def key(node: Node, operand: Value, name: str, name_node: Node) -> Value:
         return Value(node, fields.field(name), instance(operand.dtype.fields[at].dtype))
     hint = did_you_mean(name, names)
     raise Fault(TQLNameError, f"unknown key {name!r}", name_node.span, hint)
+
+
+def _key_of_each(node: Node, operand: Value, name: str, name_node: Node) -> Value:
+    """`operand['name']` of a list of structs: a field of each, or, of a map, the value of a key."""
+    lists, struct = as_list(operand.row_expr, operand.row_dtype), inner(operand.row_dtype)
+    assert isinstance(struct, pl.Struct)
+    if [each.name for each in struct.fields] == ["key", "value"] and name not in ("key", "value"):
+        keys, dtype = (instance(each.dtype) for each in struct.fields)
+        if is_text(keys):  # as Arrow's maps are read
+            fields = pl.element().struct
+            found = fields.field("value").filter(fields.field("key").cast(pl.String) == name)
+            return Value(node, lists.list.eval(found).list.first(), dtype)
+    each = key(node, Value(operand.node, pl.element(), struct), name, name_node)
+    return Value(node, lists.list.eval(each.expr), pl.List(each.dtype))

@@ -98,6 +98,8 @@ class FieldScope:
         for field in fields:
             self._by_label.setdefault(field.label, []).append(field)
             self._frames.update(field.frames)
+        for label in [label for label in self._by_label if not isinstance(label, str)]:
+            self._by_label.setdefault(text_of(label), self._by_label[label])
         self._aliases = aliases or {}
         self._later = later
 
@@ -151,6 +153,13 @@ def _no_frame(node: tree.Column, is_column: bool, frames: Iterable[str] = ()) ->
     hint = f"for a key of a struct write {node.frame}['{node.name}']" if is_column else None
     hint = hint or did_you_mean(str(node.frame), frames)
     return Fault(TQLNameError, f"no frame is named {node.frame!r} here", node.span, hint)
+
+
+def text_of(label: object) -> str:
+    """The text by which an expression names a column: of the number 0 `"0"`, of the levels `('a', 'b')` `"a.b"`."""
+    if isinstance(label, str):
+        return label
+    return ".".join(map(str, label)) if isinstance(label, tuple) else str(label)
 
 
 def is_pattern(name: str) -> bool:

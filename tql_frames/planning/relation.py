@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 
 from tql_frames.compiler import moments
-from tql_frames.compiler.scope import Field, column, is_odd
+from tql_frames.compiler.scope import Field, column, is_odd, text_of
 from tql_frames.compiler.types import DataType, Value, is_null, is_number, is_temporal, is_text
 from tql_frames.errors import TQLError, TQLTypeError
 
@@ -113,7 +113,7 @@ def from_scan(scan: Scan, frame: str | None, row: str | None, names: Names) -> R
         Field(label, names.key(label), scan.dtypes.get(label), origin, frames)
         for origin, label in enumerate(scan.labels)
     )
-    renamed = {str(each.label): each.key for each in fields if is_read(each) and each.key != each.label}
+    renamed = {text_of(each.label): each.key for each in fields if is_read(each) and each.key != each.label}
     plan = plan.rename(renamed) if renamed else plan
     return Relation(plan, fields, scan.rows, row)
 
