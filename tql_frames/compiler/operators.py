@@ -278,15 +278,21 @@ def key(node: Node, operand: Value, name: str, name_node: Node) -> Value:
     raise Fault(TQLNameError, f"unknown key {name!r}", name_node.span, hint)
 
 
+def is_map(dtype: DataType) -> bool:
+    """Whether values are lists of pairs of a text and a value, as Arrow's maps are read."""
+    struct = inner(dtype) if is_nested(dtype) else None
+    if not isinstance(struct, pl.Struct) or [each.name for each in struct.fields] != ["key", "value"]:
+        return False
+    return is_text(instance(struct.fields[0].dtype))
+
+
 def _key_of_each(node: Node, operand: Value, name: str, name_node: Node) -> Value:
     """`operand['name']` of a list of structs: a field of each, or, of a map, the value of a key."""
     lists, struct = as_list(operand.row_expr, operand.row_dtype), inner(operand.row_dtype)
     assert isinstance(struct, pl.Struct)
-    if [each.name for each in struct.fields] == ["key", "value"] and name not in ("key", "value"):
-        keys, dtype = (instance(each.dtype) for each in struct.fields)
-        if is_text(keys):  # as Arrow's maps are read
-            fields = pl.element().struct
-            found = fields.field("value").filter(fields.field("key").cast(pl.String) == name)
-            return Value(node, lists.list.eval(found).list.first(), dtype)
+    if is_map(operand.row_dtype) and name not in ("key", "value"):
+        fields = pl.element().struct
+        found = fields.field("value").filter(fields.field("key").cast(pl.String) == name)
+        return Value(node, lists.list.eval(found).list.first(), instance(struct.fields[1].dtype))
     each = key(node, Value(operand.node, pl.element(), struct), name, name_node)
     return Value(node, lists.list.eval(each.expr), pl.List(each.dtype))

@@ -128,6 +128,9 @@ class Translator:
             # In functions of many columns Polars 1 reads the name that a pattern finds as a pattern once more.
             message = f"column {node.name!r} cannot be named in Polars 1, which takes its name for a pattern"
             raise Fault(TQLUnsupportedError, message, node.span, "rename it, or use Polars 2")
+        if type(dtype).__name__ == "Map":  # of Polars 2; older ones read Arrow's maps as lists of structs
+            pairs = pl.List(pl.Struct({"key": dtype.key, "value": dtype.value}))  # type: ignore[attr-defined]
+            return Value(node, column(name).cast(pairs), pairs)
         return Value(node, column(name), dtype)
 
     def _negative(self, node: tree.Negative) -> Value:
