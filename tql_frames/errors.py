@@ -183,7 +183,9 @@ def _draw_carets(source: str, span: Span) -> tuple[str, str]:
 
 def _printable(text: str) -> str:
     # A control character (a carriage return, say) would move the cursor and the carets with it.
-    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cs") and c != "\t" else c for c in text)
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cs") and c != "\t" else c for c in text
+    )
 
 
 def _width(char: str) -> int:

@@ -20,7 +20,6 @@ from tql_frames.compiler.types import DataType, Json, Value, innermost, is_bool,
 from tql_frames.errors import Fault, TQLTypeError, TQLUnsupportedError
 from tql_frames.language.tree import Node
 
-
 _INT128 = 2**127
 _TESTS: dict[str, Callable[[Any, Any], bool]] = {
     "==": operators.eq,

@@ -19,7 +19,7 @@ _NUMBER = r"(\d+(?:[.,]\d+)?)"
 _ISO = re.compile(
     rf"([+-]?)P(?=[\dT])(?:{_NUMBER}W)?(?:{_NUMBER}D)?(?:T(?=\d)(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}S)?)?", re.I
 )
-_CLOCK = re.compile(rf"([+-]?)(?:(\d+) days?,? )?(?:([+]?)(\d+):([0-5]\d)(?::([0-5]\d(?:[.,]\d+)?))?)")
+_CLOCK = re.compile(r"([+-]?)(?:(\d+) days?,? )?(?:([+]?)(\d+):([0-5]\d)(?::([0-5]\d(?:[.,]\d+)?))?)")
 
 
 def nanoseconds_of(dtype: DataType) -> int:
@@ -60,7 +60,11 @@ def in_unit(expr: pl.Expr, unit: int, coarser: int) -> pl.Expr:
 
 def common_type(a: DataType, b: DataType) -> DataType | None:
     """The type that holds dates and times, or durations, of both types; None where there is none."""
-    unit = min((dtype.time_unit for dtype in (a, b) if isinstance(dtype, (pl.Datetime, pl.Duration))), default=None, key=_NANOSECONDS.__getitem__)
+    unit = min(
+        (dtype.time_unit for dtype in (a, b) if isinstance(dtype, (pl.Datetime, pl.Duration))),
+        default=None,
+        key=_NANOSECONDS.__getitem__,
+    )
     if isinstance(a, pl.Duration) and isinstance(b, pl.Duration):
         return pl.Duration(unit or "us")
     if not (isinstance(a, (pl.Date, pl.Datetime)) and isinstance(b, (pl.Date, pl.Datetime))):
@@ -90,7 +94,7 @@ def with_constant(operator: str, expr: pl.Expr, unit: int, constant: Fraction) -
     below = constant / unit // 1
     exact = below * unit == constant
     if not -(2**63) <= below < 2**63 - 1:  # above or below all values
-        holds = operator == "!=" or (operator in ("<", "<=")) == (below > 0) and operator != "=="
+        holds = operator == "!=" or ((operator in ("<", "<=")) == (below > 0) and operator != "==")
         return expr.is_null() & pl.lit(None, dtype=pl.Boolean) | holds
     bound = pl.lit(int(below), dtype=pl.Int64)
     if exact:

@@ -83,7 +83,9 @@ def _plain(value: Any) -> object:
     if nothing:
         return None
     if kind == "M":
-        longer = "D" if unit.endswith(("[Y]", "[M]", "[W]")) else "ns" if unit.endswith(("[ps]", "[fs]", "[as]")) else None
+        longer = (
+            "D" if unit.endswith(("[Y]", "[M]", "[W]")) else "ns" if unit.endswith(("[ps]", "[fs]", "[as]")) else None
+        )
         return str(value if longer is None else value.astype(f"datetime64[{longer}]"))
     if unit.endswith(("[Y]", "[M]")) or unit == "timedelta64":
         return str(value)  # has no length; a number is no duration

@@ -186,7 +186,10 @@ def _comparable(node: Node, a: Value, b: Value) -> tuple[pl.Expr, pl.Expr]:
         keys = [moments.in_unit(moments.counted(v.expr), u, max(units)) for v, u in zip((a, b), units, strict=True)]
         return keys[0], keys[1]
     if (is_bool(a.dtype) or is_number(a.dtype)) and (is_bool(b.dtype) or is_number(b.dtype)):
-        whole = [replace(each, expr=each.expr.cast(pl.Int8), dtype=pl.Int8()) if is_bool(each.dtype) else each for each in (a, b)]
+        whole = [
+            replace(each, expr=each.expr.cast(pl.Int8), dtype=pl.Int8()) if is_bool(each.dtype) else each
+            for each in (a, b)
+        ]
         return _comparable(node, *whole)
     raise Fault(TQLUnsupportedError, f"a JOIN cannot compare {a.words} with {b.words}", node.span)
 
