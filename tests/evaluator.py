@@ -67,7 +67,7 @@ class InJson:
 
 
 def _kind(value: Any) -> type:
-    return float if isinstance(value, (int, float)) and not isinstance(value, bool) else type(value)
+    return float if isinstance(value, (int, float)) else type(value)  # true and false are 1 and 0
 
 
 def rows_of(frame: pl.DataFrame) -> list[dict[str, Any]]:
@@ -235,7 +235,6 @@ def compare(operator: str, a: Any, b: Any) -> bool | None:
     """Null compares as null; whole numbers exactly, others in float64; dates against ISO text."""
     if isinstance(a, InJson) or isinstance(b, InJson):
         a, b = a.like(b) if isinstance(a, InJson) else a, b.like(a) if isinstance(b, InJson) else b
-        a, b = (float(each) if _kind(each) is float else each for each in (a, b))
     if a is None or b is None:
         return None
     if isinstance(a, str) != isinstance(b, str):
@@ -270,7 +269,7 @@ def _instant(value: Any) -> dt.datetime:
 
 def _number(value: Any) -> Any:
     if isinstance(value, InJson):
-        return float(value.found) if _kind(value.found) is float else None
+        return float(value.found) if _kind(value.found) is float and not isinstance(value.found, bool) else None
     return int(value) if isinstance(value, bool) else value
 
 

@@ -112,7 +112,7 @@ def test_one_seed_one_sample_on_one_worker():
     [
         "part",
         "random()",
-        "max_weight(random() > 0.9: 30, True: 1)",
+        "max_weight(random() % 10 = 9: 30, True: 1)",
         "row_number() % 5",
         "max_weight(age > 60: dose, True: 1)",
         "max_weight(" + ", ".join(f"age > {n}: {n}.5" for n in range(5, 95, 3)) + ")",

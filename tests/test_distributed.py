@@ -64,7 +64,7 @@ SAMPLERS = {
     "many levels": "max_weight(" + ", ".join(f"age > {n}: {n}.5" for n in range(5, 95, 3)) + ")",
     "rows": "dose",
     "both": "max_weight(age > 60: dose, True: 1)",
-    "random": "max_weight(random() > 0.5: 3, True: 1)",
+    "random": "max_weight(random() % 2 = 1: 3, True: 1)",
     "numbers": "row_number() % 7 * random()",
     "expression": pl.col("dose") ** 2,
 }
@@ -321,7 +321,7 @@ def test_a_statement_on_partitions_is_the_statement_on_the_frame(text):
         ("select * limit 5 sample by age", "5", "LIMIT before SAMPLE BY"),
         ("select * from (select *)", "(select *)", "a subquery"),
         ("(select *) union (select *)", None, "UNION"),
-        ("select * where random() > 0.5", "random()", "random"),
+        ("select * where random() % 2 = 1", "random()", "random"),
         ("select row_number() as n", "row_number()", "row_number"),
         ("select data(age, 3) as n", "data(age, 3)", "data"),
         ("select * sample by random()", "random()", "random"),

@@ -201,7 +201,7 @@ select n, t sample by n + 3 replace false limit 50 percent
 select f32 where f32 >= 0 order by n limit 2 sample by sum_weight(b: 1, true: f32) replace limit 7
 select n from (select * sample by 1 limit 5) where n > 0 sample by n limit 3
 select random() as r, row_number() as i order by random(), row_number() desc
-select n where random() < 0.5 group by row_number() % 2
+select n where random() % 2 = 0 group by row_number() % 2
 select data(n, 1) as x, t where n = data(n, 0)
 select nums[0] as a, more[::-1] as b, s['k'] as c, box + 1 as d, tags == 'red' as e
 select at, zoned, clock, long, money, nothing, nothings where at between '2000-01-01' and '2030-01-01'

@@ -43,7 +43,7 @@ SAMPLERS = {
     "weight column": "w",
     "expression in an arm": "max_weight(label = 2: w * 3, true: 0.25)",
     "row numbers": "max_weight(row_number() < 1000: 5, true: 1)",
-    "random numbers": "max_weight(random() < 0.1: 5, true: 1)",
+    "random numbers": "max_weight(random() % 10 = 0: 5, true: 1)",
 }
 
 

@@ -122,7 +122,7 @@ def _stream_rank(rank: int, processes: int, address: str) -> None:
 
 def weigh_forked() -> None:
     """A sampler with random(), which weighs rows for each epoch, in a forked process, where Polars would hang."""
-    sampler = TQLSampler(table(), "max_weight(random() < 0.5: 1)", limit=DRAWS)
+    sampler = TQLSampler(table(), "max_weight(random() % 2 = 0: 1)", limit=DRAWS)
     torch.multiprocessing.start_processes(_weigh, args=(sampler,), nprocs=1, start_method="fork")
     _say("told")
 

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from tql_frames.errors import TQLError, did_you_mean, shown
+from tql_frames.errors import TQLError, did_you_mean, lone_surrogate, shown
 from tql_frames.sampling import fresh_seed
 
 Order = Literal["draw", "source"]
@@ -200,6 +200,8 @@ def check_index(index: object) -> None:
     """
     if not (index is None or isinstance(index, str)):
         raise TQLError(f"index must be a column name or None, not {shown(index)}")
+    if index is not None and lone_surrogate(index) is not None:
+        raise TQLError(f"index must be text that can be encoded, not {index!r}")
 
 
 def check_flag(name: str, value: object) -> None:

@@ -21,6 +21,7 @@ from tql_frames.sampling import Positions, Strata, Streams, derived_seed, draw
 from tql_frames.weighing import Weigher, Weights
 
 _LIBRARIES = ("tql_frames", "polars", "pandas", "functools")  # a call may come by way of `collect` or `pipe`
+_RANDOM_BITS = 40
 _RANDOM, _EPOCH, _ORDER = 1, 2, 3  # branches of the seed; that of further SAMPLE BY clauses is 0
 
 
@@ -107,15 +108,20 @@ def shuffled(positions: Positions, seed: int) -> Positions:
 
 
 def random_numbers(seed: int, start: int = 0) -> RandomNumbers:
-    """The numbers of `random()`: for each call in a text others, for each row one; for the rows from `start` on."""
+    """Return the numbers of `random()`, whole and below 2**40: one a row from `start` on, others for each call.
+
+    With 40 bits a million rows seldom share a number, and a product with any number below 2**23 fits into Int64.
+    """
 
     def numbers(call: int) -> pl.Expr:
         streams = Streams(derived_seed(seed, _RANDOM, call))
 
         def fill(rows: pl.Series) -> pl.Series:
-            return pl.Series(streams.uniforms(0, len(rows), start))
+            numbers = streams.uniforms(0, len(rows), start)
+            numbers *= 2.0**_RANDOM_BITS
+            return pl.Series(numbers.astype(np.int64))
 
-        return pl.int_range(pl.len()).map_batches(fill, return_dtype=pl.Float64())
+        return pl.int_range(pl.len()).map_batches(fill, return_dtype=pl.Int64())
 
     return numbers
 

@@ -91,7 +91,8 @@ class TQLError(ValueError):
             parts += [f"    {row}" for row in _draw_carets(self.source, self.span)]
         if self.hint:
             parts.append(f"  {self.hint}")
-        return "\n".join(parts)
+        # A lone surrogate could not be printed.
+        return "\n".join(parts).encode("utf-8", "backslashreplace").decode()
 
 
 class TQLSyntaxError(TQLError):
@@ -189,6 +190,15 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str | None:
     return f"did you mean '{near[0]}'?" if near else None
 
 
+def lone_surrogate(text: str) -> int | None:
+    """Place of the first half of a surrogate pair in a text, which no library can encode; None where there is none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as fault:
+        return fault.start
+    return None
+
+
 def reason_of(fault: BaseException) -> str:
     """What a library says of a fault, as the end of a sentence: its first line, or its kind where it says nothing."""
     return (str(fault) or type(fault).__name__).splitlines()[0][:300]
@@ -216,7 +226,9 @@ def _draw_carets(source: str, span: Span) -> tuple[str, str]:
 
 def _printable(text: str) -> str:
     # A control character (a carriage return, say) would move the cursor and the carets with it.
-    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) == "Cc" and c != "\t" else c for c in text)
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cs") and c != "\t" else c for c in text
+    )
 
 
 def _width(char: str) -> int:

@@ -10,16 +10,18 @@ import math
 import re
 import sys
 from dataclasses import replace
+from fractions import Fraction
 from typing import Literal, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
 
-from tql_frames.compiler import exact, json_text
+from tql_frames.compiler import exact, json_text, moments
 from tql_frames.compiler.elementwise import element, lift, rows
 from tql_frames.compiler.exact import NO_BOOL, relate
 from tql_frames.compiler.types import (
+    ELEMENT,
     Constant,
     DataType,
     Value,
@@ -39,6 +41,7 @@ Stamp = TypeVar("Stamp", dt.time, dt.datetime)
 
 _MIRROR = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _TOO_FINE = re.compile(r"[.,]\d{7}")
+_NANOSECONDS = re.compile(r"[.,]\d{6}(\d{1,3})(?!\d)")
 
 
 def compare(operator: str, node: Node, left: Value, right: Value) -> pl.Expr:
@@ -47,7 +50,7 @@ def compare(operator: str, node: Node, left: Value, right: Value) -> pl.Expr:
     Raises:
         Fault: the types do not compare; blamed on `node`, the comparison, or on a text that is no date.
     """
-    if is_null(left.dtype) or is_null(right.dtype):
+    if any(is_null(each.dtype) or (each.constant and each.constant.value is None) for each in (left, right)):
         return unknown(left, right)
     a, b = left.dtype, right.dtype
     if all(is_number(dtype) or is_bool(dtype) for dtype in (a, b)):
@@ -61,10 +64,8 @@ def compare(operator: str, node: Node, left: Value, right: Value) -> pl.Expr:
 
 def comparison(operator: str, node: Node, left: Value, right: Value) -> Value:
     """`left operator right`, elementwise where one is a list."""
-    if left.json is not None and right.json is not None:  # null where they are of two kinds
-        found = [compare(operator, node, kind(left), kind(right)) for kind in json_text.KINDS]
-        return Value(node, pl.coalesce(found), pl.Boolean())
-    left, right = json_text.beside(left, right), json_text.beside(right, left)
+    if left.json is not None or right.json is not None:
+        return _compare_json(operator, node, left, right)
     left, right = _beside(left, right), _beside(right, left)
 
     def rule(a: Value, b: Value) -> Value:
@@ -107,6 +108,26 @@ def _as_integer(value: Value) -> Value:
     if is_null(value.dtype) or is_bool(value.dtype):
         return replace(value, expr=value.expr.cast(pl.Int64), dtype=pl.Int64(), constant=None)
     return value
+
+
+def _compare_json(operator: str, node: Node, left: Value, right: Value) -> Value:
+    """A comparison of which a side is a JSON value: null where the sides are of two kinds."""
+    for value, other, way in ((left, right, operator), (right, left, _MIRROR.get(operator, operator))):
+        plain = is_number(other.dtype) or is_bool(other.dtype) or isinstance(other.dtype, pl.String)
+        if value.json is not None and other.constant is not None and plain and other.constant.value is not None:
+            return json_text.compared(way, node, value, other.constant.value)
+    pairs = json_text.readings(left, right)
+    found = [comparison(operator, node, *pair) for pair in pairs]
+    if len(found) == 1:
+        return found[0]
+    if all(each.base is None for each in found):
+        return Value(node, pl.coalesce([each.expr for each in found]), pl.Boolean())
+    # One side is a list: its rows are those of the reading that is not null.
+    lists = found[-1].row_expr
+    for each, pair in zip(found[:-1], pairs, strict=False):
+        scalar = pair[0] if left.json is not None else pair[1]
+        lists = pl.when(scalar.expr.is_not_null()).then(each.row_expr).otherwise(lists)
+    return Value(node, ELEMENT, pl.Boolean(), base=lists, base_key=object(), size=found[0].size)
 
 
 def _finite(value: Value) -> pl.Expr:
@@ -220,7 +241,7 @@ def _compare_temporal(operator: str, node: Node, left: Value, right: Value) -> p
     for moment, text in ((left, right), (right, left)):
         if is_temporal(moment.dtype) and text.constant is not None and isinstance(text.dtype, pl.String):
             mirrored = operator if moment is left else _MIRROR.get(operator, operator)
-            return relate(mirrored, *_with_iso_text(node, moment, text))
+            return _compare_with_text(mirrored, node, moment, text)
     if not (is_temporal(left.dtype) and is_temporal(right.dtype)):
         text_column = is_text(left.dtype) or is_text(right.dtype)
         raise _cannot_compare(
@@ -228,20 +249,15 @@ def _compare_temporal(operator: str, node: Node, left: Value, right: Value) -> p
         )
     a, b = left.dtype, right.dtype
     days = (pl.Date, pl.Datetime)
-    unit: TimeUnit = "ns" if "ns" in (_unit(a), _unit(b)) else "us"
     if isinstance(a, days) and isinstance(b, days):
-        if _zone(a) is None and _zone(b) is None:
-            if a == b:
-                return relate(operator, left.expr, right.expr)
-            return relate(operator, left.expr.cast(pl.Datetime(unit)), right.expr.cast(pl.Datetime(unit)))
-        if _zone(a) is None or _zone(b) is None:
+        if (_zone(a) is None) != (_zone(b) is None):
             raise Fault(TQLTypeError, "cannot compare a time that has a zone with one that has none", node.span)
-        return relate(operator, _instant(left.expr, unit), _instant(right.expr, unit))
-    if type(a) is not type(b):
+    elif type(a) is not type(b):
         raise _cannot_compare(node, left, right)
-    if isinstance(a, pl.Duration) and a != b:
-        return relate(operator, left.expr.cast(pl.Duration(unit)), right.expr.cast(pl.Duration(unit)))
-    return relate(operator, left.expr, right.expr)
+    if a == b:
+        return relate(operator, left.expr, right.expr)
+    units = (moments.nanoseconds_of(a), moments.nanoseconds_of(b))
+    return moments.across_units(operator, moments.counted(left.expr), moments.counted(right.expr), *units)
 
 
 def _zone(dtype: DataType) -> str | None:
@@ -252,8 +268,25 @@ def _unit(dtype: DataType) -> TimeUnit | None:
     return dtype.time_unit if isinstance(dtype, (pl.Datetime, pl.Duration)) else None
 
 
-def _instant(expr: pl.Expr, unit: TimeUnit) -> pl.Expr:
-    return expr.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(pl.Datetime(unit))
+def _compare_with_text(operator: str, node: Node, moment: Value, text: Value) -> pl.Expr:
+    """A date, time or duration column compared with a text."""
+    assert text.constant is not None
+    word, dtype = str(text.constant.value), moment.dtype
+    unit = moments.nanoseconds_of(dtype)
+    if isinstance(dtype, pl.Duration):
+        span = moments.duration(word)
+        if span is None:
+            message = f"{word[:40]!r} is not a duration, such as 'PT1H30M' or '01:30:00'"
+            raise Fault(TQLTypeError, message, text.node.span)
+        return moments.with_constant(operator, moments.counted(moment.expr), unit, span)
+    fine = _NANOSECONDS.search(word)
+    if fine is None:
+        return relate(operator, *_with_iso_text(node, moment, text))
+    coarse = replace(text, constant=Constant(word[: fine.start(1)] + word[fine.end(1) :]))
+    _, stamp = _with_iso_text(node, moment, coarse)
+    known = pl.select(stamp).to_series()
+    nanoseconds = moments.nanoseconds_of(known.dtype) * known.to_physical()[0] + int(fine[1].ljust(3, "0"))
+    return moments.with_constant(operator, moments.counted(moment.expr), unit, Fraction(nanoseconds))
 
 
 def _with_iso_text(node: Node, moment: Value, text: Value) -> tuple[pl.Expr, pl.Expr]:
@@ -265,8 +298,6 @@ def _with_iso_text(node: Node, moment: Value, text: Value) -> tuple[pl.Expr, pl.
         if time.tzinfo is not None:
             raise Fault(TQLTypeError, "cannot compare a time of day with one that has a zone", node.span)
         return moment.expr, pl.lit(time)
-    if isinstance(dtype, pl.Duration):
-        raise _cannot_compare(node, moment, text)
     stamp = _from_iso(dt.datetime, word, text, "an ISO date, such as '2024-05-01'")
     zone = _zone(dtype)
     if isinstance(dtype, pl.Date):
@@ -295,7 +326,7 @@ def _with_iso_text(node: Node, moment: Value, text: Value) -> tuple[pl.Expr, pl.
 
 def _from_iso(kind: type[Stamp], word: str, text: Value, wanted: str) -> Stamp:
     if _TOO_FINE.search(word):  # Python would cut it off
-        raise Fault(TQLTypeError, "a time has at most 6 digits after its seconds", text.node.span)
+        raise Fault(TQLTypeError, "a time has at most 9 digits after its seconds", text.node.span)
     try:
         return kind.fromisoformat(word)
     except ValueError:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from tql_frames.compiler import axes, exact, json_text, reductions, vectors
+from tql_frames.compiler import axes, exact, json_text, operators, reductions, vectors
 from tql_frames.compiler.elementwise import flattened, lift, lists_where
 from tql_frames.compiler.membership import contains
 from tql_frames.compiler.operators import logic, number, truth
@@ -93,6 +93,8 @@ def _logical_or(node: Node, left: Value, right: Value) -> Value:
 
 def _shape(node: Node, value: Value) -> Value:
     """Lengths by dimension; of lists of lists, the first item tells the lengths below."""
+    if is_null(value.row_dtype):  # a list that was never filled
+        return Value(node, value.expr.cast(pl.List(pl.Int64)), pl.List(pl.Int64()))
     if not is_nested(value.row_dtype):
         hint = "length of a text is not its shape" if isinstance(value.dtype, pl.String) else None
         raise Fault(TQLTypeError, f"shape needs a list or an array, not {value.words}", value.node.span, hint)
@@ -117,6 +119,9 @@ def _keys(node: Node, value: Value) -> Value:
     if isinstance(value.dtype, pl.Struct):
         names = pl.lit(pl.Series([field.name for field in value.dtype.fields], dtype=pl.String)).implode()
         return Value(node, lists_where(value.expr.is_not_null(), names), pl.List(pl.String()))
+    if operators.is_map(value.row_dtype):
+        lists = as_list(value.row_expr, value.row_dtype)
+        return Value(node, lists.list.eval(pl.element().struct.field("key")), pl.List(pl.String()))
     if value.base is None and (is_text(value.dtype) or is_null(value.dtype)):
         return json_text.keys(node, value)
     raise Fault(TQLTypeError, f"keys needs a struct or JSON text, not {value.words}", value.node.span)

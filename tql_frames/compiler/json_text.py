@@ -1,21 +1,34 @@
 """Values inside the JSON of a text: `meta['a']['b']`, which is a number in one row and a text in the next.
 
-A value takes the kind of what it meets and is null where it is of another. Which operator asks for which kind is
-decided in `comparisons`, `membership` and `operators`.
+A value takes the kind of what it meets and is null where it is of another; true and false are 1 and 0 beside numbers, as
+those of a Boolean column are. Beside constants it is compared in Python, so that whole numbers of any size are exact; beside
+columns whole numbers are Int128. Which operator asks for which kind is decided in `comparisons`, `membership` and `operators`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import operator as operators
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
 
-from tql_frames.compiler.types import DataType, Json, Value, innermost, is_bool, is_number, is_text
+from tql_frames.compiler.types import DataType, Json, Value, innermost, is_bool, is_null, is_number, is_text
 from tql_frames.errors import Fault, TQLTypeError, TQLUnsupportedError
 from tql_frames.language.tree import Node
+
+_INT128 = 2**127
+_TESTS: dict[str, Callable[[Any, Any], bool]] = {
+    "==": operators.eq,
+    "!=": operators.ne,
+    "<": operators.lt,
+    "<=": operators.le,
+    ">": operators.gt,
+    ">=": operators.ge,
+}
 
 
 def step(node: Node, operand: Value, at: str | int) -> Value:
@@ -56,6 +69,16 @@ def as_number(value: Value) -> Value:
     return _as(value, _number, pl.Float64())
 
 
+def as_whole(value: Value) -> Value:
+    """A whole JSON number, true or false as Int128, null where it is none; any other value as it is."""
+    return _as(value, _whole, pl.Int128())
+
+
+def as_other_number(value: Value) -> Value:
+    """A JSON number that `as_whole` leaves out as Float64, null where it is none; any other value as it is."""
+    return _as(value, lambda found: _number(found) if _whole(found) is None else None, pl.Float64())
+
+
 def as_bool(value: Value) -> Value:
     """A JSON true or false as Boolean, null where it is neither; any other value as it is."""
     return _as(value, _bool, pl.Boolean())
@@ -66,17 +89,65 @@ def as_string(value: Value) -> Value:
     return _as(value, _string, pl.String())
 
 
-KINDS = (as_number, as_bool, as_string)
-
-
 def kind(dtype: DataType) -> Callable[[Value], Value]:
-    """Which of `KINDS` stands beside values of a type."""
+    """Which single kind stands beside values of a type."""
     return as_number if is_number(dtype) else as_bool if is_bool(dtype) else as_string
+
+
+_NUMBERS = (as_whole, as_other_number)
+
+
+def readings(left: Value, right: Value) -> list[tuple[Value, Value]]:
+    """The pairs of kinds in which two values compare, of which at most one is not null in a row."""
+    if left.json is not None and right.json is not None:
+        return [*((a(left), b(right)) for a in _NUMBERS for b in _NUMBERS), (as_string(left), as_string(right))]
+    value, other = (left, right) if left.json is not None else (right, left)
+    dtype = innermost(other.row_dtype)
+    if value.json is None or is_null(dtype):
+        kinds: tuple[Callable[[Value], Value], ...] = (as_string,)
+    else:
+        kinds = _NUMBERS if is_number(dtype) or is_bool(dtype) else (as_string,)
+    return [(each(left), each(right)) for each in kinds]  # a value that is not JSON stays as it is
+
+
+def compared(operator: str, node: Node, value: Value, constant: object) -> Value:
+    """`value operator constant` of a JSON value, with whole numbers of any size; null where the kinds differ."""
+    assert value.json is not None
+    test = _TESTS[operator]
+
+    def holds(found: Any) -> bool | None:
+        found = _unicode(found) if isinstance(found, str) else found
+        return bool(test(found, constant)) if _alike(found, constant) else None
+
+    return Value(node, _read(value.json, holds, pl.Boolean()), pl.Boolean())
+
+
+def among(node: Node, value: Value, constants: Sequence[object]) -> Value:
+    """`value in (constants)` of a JSON value: null where it equals none and one of them is null or of another kind."""
+    assert value.json is not None
+    known = frozenset(constants)
+    kinds = {str if isinstance(each, str) else float if _is_number(each) else None for each in constants}
+
+    def holds(found: Any) -> bool | None:
+        if isinstance(found, (list, dict)):
+            return None
+        found = _unicode(found) if isinstance(found, str) else found
+        _alike(found, None)
+        same = str if isinstance(found, str) else float
+        return True if same in kinds and found in known else False if kinds == {same} else None
+
+    return Value(node, _read(value.json, holds, pl.Boolean()), pl.Boolean())
 
 
 def beside(value: Value, other: Value) -> Value:
     """A JSON value in the kind of the other, which decides; as it is where the other is JSON, too."""
     return value if other.json is not None else beside_dtype(value, innermost(other.row_dtype))
+
+
+def as_key(value: Value, other: Value) -> Value:
+    """A JSON value in the kind of the other, for a JOIN: whole numbers beside whole numbers stay exact."""
+    whole = other.dtype.is_integer() or is_bool(other.dtype)
+    return value if value.json is None else as_whole(value) if whole else beside(value, other)
 
 
 def beside_dtype(value: Value, dtype: DataType) -> Value:
@@ -87,7 +158,7 @@ def beside_dtype(value: Value, dtype: DataType) -> Value:
 def truth(value: Value) -> pl.Expr:
     """A JSON value as a condition: true, false, or a number other than 0; null where it is of another kind."""
     assert value.json is not None
-    return _read(value.json, lambda found: found != 0 if isinstance(found, (bool, int, float)) else None, pl.Boolean())
+    return _read(value.json, lambda found: found != 0 if _is_number(found) else None, pl.Boolean())
 
 
 def sort_value(value: Value) -> list[pl.Expr]:
@@ -96,17 +167,45 @@ def sort_value(value: Value) -> list[pl.Expr]:
         return [value.expr]
 
     def rank(found: Any) -> int:
-        return 2 if not isinstance(found, (bool, int, float)) else 1 if isinstance(found, bool) else 0
+        return 2 if not _is_number(found) else 1 if isinstance(found, bool) else 0
 
-    return [_read(value.json, rank, pl.Int8()), as_number(value).expr, value.expr]
+    def size(found: Any) -> int | None:  # tells whole numbers apart that are one as Float64
+        return _whole(int(found)) if _is_number(found) and abs(found) < _INT128 else None
+
+    return [
+        _read(value.json, rank, pl.Int8()),
+        as_number(value).expr,
+        _read(value.json, size, pl.Int128()),
+        value.expr,
+    ]
 
 
 def _as(value: Value, pick: Callable[[Any], Any], dtype: DataType) -> Value:
     return value if value.json is None else Value(value.node, _read(value.json, pick, dtype), dtype)
 
 
+def _is_number(found: object) -> bool:
+    """Whether a value is a number, or true or false, which Python counts as 1 and 0."""
+    return isinstance(found, (int, float, Decimal))
+
+
+def _alike(found: Any, constant: object) -> bool:
+    """Whether two values compare.
+
+    Raises:
+        OverflowError: the first is a number that is too large for a float.
+    """
+    if isinstance(found, int):
+        float(found)
+    return (isinstance(found, str) and isinstance(constant, str)) or (_is_number(found) and _is_number(constant))
+
+
 def _number(found: Any) -> float | None:
-    return float(found) if isinstance(found, (int, float)) and not isinstance(found, bool) else None
+    return float(found) if _is_number(found) and not isinstance(found, bool) else None
+
+
+def _whole(found: Any) -> int | None:
+    return int(found) if _is_number(found) and abs(found) < _INT128 and found == int(found) else None
 
 
 def _bool(found: Any) -> bool | None:
@@ -130,7 +229,7 @@ def _unicode(text: str) -> str:
 
 
 def _equal(a: Any, b: Any) -> bool:
-    return bool(isinstance(a, bool) == isinstance(b, bool) and a == b)
+    return bool(_alike(a, b) and a == b)
 
 
 def _read(place: Json, pick: Callable[[Any], Any], dtype: DataType) -> pl.Expr:

@@ -14,6 +14,7 @@ from tql_frames.compiler import json_text
 from tql_frames.compiler.comparisons import as_text, compare, comparison, unknown
 from tql_frames.compiler.elementwise import lift
 from tql_frames.compiler.exact import NO_BOOL, fits, is_beyond
+from tql_frames.compiler.operators import logic
 from tql_frames.compiler.types import (
     DataType,
     Value,
@@ -38,13 +39,11 @@ _MAX_PATTERN = 1000  # characters of a LIKE pattern; the regex engine refuses fa
 
 def membership(node: Node, operand: Value, items: Sequence[Value]) -> Value:
     """`operand in (items)`, elementwise where the operand is a list."""
-    items = [json_text.beside(item, operand) for item in items]
-    kinds = {json_text.kind(item.dtype) for item in items if not is_null(item.dtype)}
-    if operand.json is not None and (len(kinds) > 1 or any(item.json for item in items)):
-        return Value(
-            node, pl.any_horizontal([comparison("==", item.node, operand, item).expr for item in items]), pl.Boolean()
-        )
-    operand = json_text.beside(operand, next((item for item in items if not is_null(item.dtype)), operand))
+    if operand.json is not None and all(item.constant is not None for item in items):
+        return json_text.among(node, operand, [item.constant.value for item in items if item.constant is not None])
+    if operand.json is not None or any(item.json is not None for item in items):
+        found = [comparison("==", item.node, operand, item) for item in items]
+        return found[0].at(node) if len(found) == 1 else logic(node, found, every=False)
 
     def rule(value: Value, *choices: Value) -> Value:
         found = [compare("==", choice.node, value, choice) for choice in choices]  # finds every type error
@@ -116,7 +115,12 @@ def contains(node: Node, container: Value, item: Value) -> Value:
     """`contains(x, v)`: a text has a substring, a list or array has an element equal to `v`."""
     if container.json is not None:
         return json_text.contains(node, container, item)
+    if item.json is not None and is_number(innermost(container.row_dtype)):
+        found = [contains(node, container, each) for _, each in json_text.readings(container, item)]
+        return Value(node, pl.coalesce([each.expr for each in found]), pl.Boolean())
     item = json_text.beside_dtype(item, innermost(container.row_dtype))
+    if item.base is not None:
+        raise Fault(TQLTypeError, f"contains looks for one value, not {item.words}", item.node.span)
     if container.base is not None:
         container = Value(container.node, container.row_expr, container.row_dtype)
     if is_null(container.dtype):

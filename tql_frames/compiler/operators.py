@@ -241,6 +241,8 @@ def subscript(node: Node, operand: Value, indices: Sequence[Index | Range]) -> V
             return replace(known[at], node=node) if inside else Value(node, pl.lit(None, dtype=dtype), dtype)
     if operand.base is not None:
         operand = Value(operand.node, operand.row_expr, operand.row_dtype)
+    if is_null(operand.dtype):
+        return Value(node, operand.expr, operand.dtype)
     if not is_nested(operand.dtype):
         hint = "for a field of the JSON in a text write text['key']" if is_text(operand.dtype) else None
         raise Fault(TQLTypeError, f"{operand.words} has no elements", operand.node.span, hint)
@@ -251,6 +253,8 @@ def subscript(node: Node, operand: Value, indices: Sequence[Index | Range]) -> V
 
 def _pick(node: Node, lists: pl.Expr, dtype: DataType, indices: list[Index | Range]) -> tuple[pl.Expr, DataType]:
     first, rest = indices[0], indices[1:]
+    if is_null(dtype):
+        return lists, dtype
     if not is_nested(dtype):
         raise Fault(TQLTypeError, "more indices than dimensions", node.span)
     if isinstance(first, Index):
@@ -291,6 +295,11 @@ def _slice(lists: pl.Expr, bounds: Range) -> pl.Expr:
 
 def key(node: Node, operand: Value, name: str, name_node: Node) -> Value:
     """`operand['name']`: a field of a struct."""
+    if operand.base is None and is_null(operand.dtype):
+        return Value(node, operand.expr, operand.dtype)
+    dtype = operand.row_dtype
+    if is_nested(dtype) and isinstance(inner(dtype), pl.Struct):
+        return _key_of_each(node, operand, name, name_node)
     if not isinstance(operand.dtype, pl.Struct):
         raise Fault(TQLTypeError, f"{operand.words} has no keys", operand.node.span)
     names = [each.name for each in operand.dtype.fields]
@@ -302,3 +311,23 @@ def key(node: Node, operand: Value, name: str, name_node: Node) -> Value:
         return Value(node, fields.field(name), instance(operand.dtype.fields[at].dtype))
     hint = did_you_mean(name, names)
     raise Fault(TQLNameError, f"unknown key {name!r}", name_node.span, hint)
+
+
+def is_map(dtype: DataType) -> bool:
+    """Whether values are lists of pairs of a text and a value, as Arrow's maps are read."""
+    struct = inner(dtype) if is_nested(dtype) else None
+    if not isinstance(struct, pl.Struct) or [each.name for each in struct.fields] != ["key", "value"]:
+        return False
+    return is_text(instance(struct.fields[0].dtype))
+
+
+def _key_of_each(node: Node, operand: Value, name: str, name_node: Node) -> Value:
+    """`operand['name']` of a list of structs: a field of each, or, of a map, the value of a key."""
+    lists, struct = as_list(operand.row_expr, operand.row_dtype), inner(operand.row_dtype)
+    assert isinstance(struct, pl.Struct)
+    if is_map(operand.row_dtype) and name not in ("key", "value"):
+        fields = pl.element().struct
+        found = fields.field("value").filter(fields.field("key").cast(pl.String) == name)
+        return Value(node, lists.list.eval(found).list.first(), instance(struct.fields[1].dtype))
+    each = key(node, Value(operand.node, pl.element(), struct), name, name_node)
+    return Value(node, lists.list.eval(each.expr), pl.List(each.dtype))

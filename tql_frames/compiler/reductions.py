@@ -97,6 +97,8 @@ def greatest(node: Node, value: Value) -> Value:
 
 def nonzero(node: Node, value: Value) -> Value:
     """`nonzero(x)`: 0-based positions of the elements other than 0, a list of Int64."""
+    if value.base is None and is_null(value.dtype):  # a list that was never filled
+        return Value(node, value.expr.cast(pl.List(pl.Int64)), pl.List(pl.Int64()))
     if value.base is None and not is_nested(value.dtype):
         raise Fault(TQLTypeError, f"nonzero needs a list or an array, not {value.words}", value.node.span)
     if is_nested(inner(value.row_dtype)):

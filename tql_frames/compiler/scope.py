@@ -12,7 +12,7 @@ from typing import Protocol
 import polars as pl
 
 from tql_frames.compiler.types import DataType, instance
-from tql_frames.errors import Fault, TQLError, TQLNameError, did_you_mean
+from tql_frames.errors import Fault, TQLError, TQLNameError, did_you_mean, lone_surrogate
 from tql_frames.language import tree
 
 
@@ -98,6 +98,8 @@ class FieldScope:
         for field in fields:
             self._by_label.setdefault(field.label, []).append(field)
             self._frames.update(field.frames)
+        for label in [label for label in self._by_label if not isinstance(label, str)]:
+            self._by_label.setdefault(text_of(label), self._by_label[label])
         self._aliases = aliases or {}
         self._later = later
 
@@ -170,18 +172,29 @@ def _no_frame(node: tree.Column, columns: Iterable[object], frames: Iterable[str
     return Fault(TQLNameError, f"no frame is named {node.frame!r} here", node.span, hint)
 
 
+def text_of(label: object) -> str:
+    """The text by which an expression names a column: of the number 0 `"0"`, of the levels `('a', 'b')` `"a.b"`."""
+    if isinstance(label, str):
+        return label
+    return ".".join(map(str, label)) if isinstance(label, tuple) else str(label)
+
+
 def is_pattern(name: str) -> bool:
     """Whether Polars takes a name for a pattern over all columns."""
     return name.startswith("^") and name.endswith("$")
 
 
 def is_odd(label: object) -> bool:
-    """Whether a label cannot be the name of a column in a plan: no text, or a pattern."""
-    return not isinstance(label, str) or label == "*" or is_pattern(label)
+    """Whether a label cannot be the name of a column in a plan: no text, a pattern, or not to be encoded."""
+    return not isinstance(label, str) or label == "*" or is_pattern(label) or lone_surrogate(label) is not None
 
 
 def column(name: str) -> pl.Expr:
     """The column of just this name."""
     if name == "*" or is_pattern(name):
         return pl.col("^" + "".join("\\" + char if char in r"\.+*?()|[]{}^$#&-~" else char for char in name) + "$")
-    return pl.col(name)
+    try:
+        return pl.col(name)
+    except UnicodeEncodeError:
+        message = f"unknown column {name!r}"
+        raise TQLNameError(message, hint="half a surrogate pair is no character of a name") from None

@@ -43,7 +43,7 @@ from tql_frames.language import tree, unparse
 from tql_frames.language.tree import Node
 
 RandomNumbers: TypeAlias = Callable[[int], pl.Expr]
-"""A call of `random()`, by its number or its place -> uniform numbers in [0, 1), one a row."""
+"""A call of `random()`, by its number or its place -> uniform whole numbers >= 0, Int64, one a row."""
 WEIGHT_CHOICES = ("max_weight", "sum_weight")
 _QUANTIFIERS = ("any", "all", "all_strict")
 _FOLD = 16  # summands added left to right before a level of nesting; Polars' optimizer is quadratic in depth
@@ -115,6 +115,8 @@ class Translator:
                 dtype = pl.Boolean()
             case int():
                 dtype = pl.Int64() if value < 2**63 else pl.UInt64()
+                if not -(2**63) <= value < 2**64:
+                    dtype = pl.Int128()
             case float():
                 dtype = pl.Float64()
             case str():
@@ -131,6 +133,9 @@ class Translator:
             # In functions of many columns Polars 1 reads the name that a pattern finds as a pattern once more.
             message = f"column {node.name!r} cannot be named in Polars 1, which takes its name for a pattern"
             raise Fault(TQLUnsupportedError, message, node.span, "rename it, or use Polars 2")
+        if type(dtype).__name__ == "Map":  # of Polars 2; older ones read Arrow's maps as lists of structs
+            pairs = pl.List(pl.Struct({"key": dtype.key, "value": dtype.value}))  # type: ignore[attr-defined]
+            return Value(node, column(name).cast(pairs), pairs)
         return Value(node, column(name), dtype)
 
     def _negative(self, node: tree.Negative) -> Value:
@@ -219,7 +224,10 @@ class Translator:
         return self.translate(dataclasses.replace(call, arguments=arguments, span=node.span))
 
     def _is_null(self, node: tree.IsNull) -> Value:
-        expr = self.translate(node.operand).row_expr
+        if isinstance(node.operand, tree.Column):  # whatever it holds
+            expr = column(self._scope.find(node.operand)[0])
+        else:
+            expr = self.translate(node.operand).row_expr
         return Value(node, expr.is_not_null() if node.negated else expr.is_null(), pl.Boolean())
 
     def _call(self, node: tree.Call) -> Value:
@@ -258,7 +266,7 @@ class Translator:
 
     def _random_number(self, node: tree.Call) -> Value:
         assert self._random is not None
-        return Value(node, self._random(node.span.start), pl.Float64())
+        return Value(node, self._random(node.span.start), pl.Int64(), never_null=True)
 
     def _weight_choice(self, node: tree.WeightChoice) -> Value:
         function = _IN_CONTEXT.get(node.name) or registry.find(node.name)
@@ -336,6 +344,8 @@ class Translator:
 
     def _whole_number(self, node: Node) -> Value:
         value = self.translate(node)
+        if value.constant is None and value.base is None and is_null(value.dtype):  # a column that was never filled
+            return Value(node, value.expr.cast(pl.Int64), pl.Int64())
         if value.base is not None or not value.dtype.is_integer():
             words = "a fraction" if is_fractional(value.dtype) and value.base is None else value.words
             raise Fault(TQLTypeError, f"an index is a whole number, not {words}", node.span)

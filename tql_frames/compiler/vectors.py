@@ -14,7 +14,7 @@ from tql_frames.compiler import exact, json_text
 from tql_frames.compiler.comparisons import comparison
 from tql_frames.compiler.elementwise import element, elements, list_of
 from tql_frames.compiler.operators import arithmetic, number
-from tql_frames.compiler.reductions import l2_norm, sums
+from tql_frames.compiler.reductions import l2_norm, linf_norm, sums
 from tql_frames.compiler.types import (
     Constant,
     DataType,
@@ -126,10 +126,13 @@ def dot(node: Node, left: Value, right: Value) -> Value:
 
 
 def cosine_similarity(node: Node, left: Value, right: Value) -> Value:
-    """`cosine_similarity(a, b)`: the cosine of the angle between two vectors; NaN where one has no length."""
+    """`cosine_similarity(a, b)`: the cosine of the angle between two vectors; 0 where one is zero, as in Deep Lake."""
     a, b = _vector(left, "cosine_similarity"), _vector(right, "cosine_similarity")
     lengths = l2_norm(node, a).expr * l2_norm(node, b).expr
-    return Value(node, dot(node, a, b).expr.cast(pl.Float64) / lengths, pl.Float64())
+    product = dot(node, a, b).expr.cast(pl.Float64)
+    zero = pl.any_horizontal([linf_norm(node, each).expr.fill_null(0) == 0 for each in (a, b)])
+    found = pl.when(zero & product.is_not_null()).then(0.0).otherwise(product / lengths)
+    return Value(node, found, pl.Float64())
 
 
 def hamming_distance(node: Node, left: Value, right: Value) -> Value:
@@ -145,6 +148,8 @@ def _unless_null(lists: pl.Expr, found: pl.Expr) -> pl.Expr:
 
 
 def _list(value: Value, name: str) -> Value:
+    if is_null(value.dtype) and value.base is None:  # a list that was never filled
+        value = Value(value.node, value.expr.cast(pl.List(pl.Null)), pl.List(pl.Null()))
     value = elements(value)
     if value.base is None:
         raise Fault(TQLTypeError, f"{name} needs two lists or arrays, not {value.words}", value.node.span)

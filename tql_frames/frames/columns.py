@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import polars as pl
 
+from tql_frames.compiler.scope import text_of
 from tql_frames.errors import TQLTypeError
 
 
@@ -20,9 +21,15 @@ class ConvertedColumns(Mapping[str, pl.DataType], ABC):
         """Note the places of columns with these labels."""
         self._converted: dict[str, pl.Series] = {}
         self._places: dict[str, list[int]] = {}
+        others: dict[object, list[int]] = {}
         for place, label in enumerate(labels):
-            if isinstance(label, str):
-                self._places.setdefault(label, []).append(place)
+            (self._places if isinstance(label, str) else others).setdefault(label, []).append(place)  # type: ignore[arg-type]
+        self.labels: dict[str, object] = {name: name for name in self._places}
+        for label, places in others.items():
+            name = text_of(label)
+            if name not in self._places:
+                self._places[name] = places
+                self.labels[name] = label
 
     @abstractmethod
     def _convert(self, place: int, name: str) -> pl.Series:

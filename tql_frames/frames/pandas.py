@@ -62,14 +62,15 @@ class PandasAdapter:
         dtypes: dict[object, pl.DataType | TQLError] = {}
         for name in self._columns:
             if names is None or name in names:
+                label = self._columns.labels[name]
                 try:
-                    dtypes[name] = self._columns[name]
+                    dtypes[label] = self._columns[name]
                 except TQLError as fault:
-                    dtypes[name] = fault
+                    dtypes[label] = fault
         if names is None:
             for label in self._frame.columns:
-                if not isinstance(label, str):
-                    message = f"column {label!r} has a label that is no text, by which a statement could name it"
+                if label not in dtypes:
+                    message = f"column {label!r} has a label by whose text another column is named"
                     dtypes[label] = TQLTypeError(message, hint="rename it, or select the columns that are wanted")
         return Scan(self._columns.converted().lazy(), tuple(self._frame.columns), dtypes)
 
@@ -147,7 +148,7 @@ class _Columns(ConvertedColumns):
         """All columns with a text of their own for a name; those of no Polars type as Python objects."""
         columns = {}
         for name, places in self._places.items():
-            if len(places) > 1:
+            if len(places) > 1 or not isinstance(self.labels[name], str):
                 continue
             try:
                 columns[name] = self.series(name)

@@ -153,6 +153,9 @@ def dtypes_of(schema: pl.Schema) -> dict[object, pl.DataType | TQLError]:
 def plan_of(relation: Relation, index: str | None) -> pl.LazyFrame:
     """The plan of a relation behind the column of its row numbers."""
     with_index({str(each.label): pl.Null() for each in relation.fields}, index, of="result")
+    for each in relation.fields:
+        if isinstance(each.dtype, TQLError):
+            raise each.dtype
     rows = [] if index is None or relation.row is None else [column(relation.row).alias(index)]
     return relation.plan.select(*rows, *[column(each.key).alias(str(each.label)) for each in relation.fields])
 

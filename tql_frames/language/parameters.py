@@ -9,7 +9,7 @@ from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
-from tql_frames.errors import Fault, Span, TQLError, TQLSyntaxError, TQLTypeError
+from tql_frames.errors import Fault, Span, TQLError, TQLSyntaxError, TQLTypeError, lone_surrogate
 from tql_frames.language import tree
 from tql_frames.language.tree import Node
 
@@ -21,8 +21,8 @@ def bind(node: AnyNode, values: Sequence[object] | None) -> AnyNode:
 
     Args:
         node: a tree that may hold parameters.
-        values: numbers, text, booleans, None, dates and times, or lists of them: also NumPy's, and whole series. A list
-            is an array, or several items of `in (?)`.
+        values: numbers, text, booleans, None, dates, times and durations, or lists of them: also NumPy's and pandas',
+            and whole series. A list is an array, or several items of `in (?)`.
 
     Raises:
         Fault: there are more or fewer values than `?`, or one is of another kind.
@@ -51,7 +51,7 @@ def _bound(node: AnyNode, constants: Mapping[Span, Node]) -> AnyNode:
     changes: dict[str, Any] = {}
     for each in dataclasses.fields(node):
         value = getattr(node, each.name)
-        if each.name in ("span", "depth"):
+        if each.name in ("span", "depth") or isinstance(value, Span):
             continue
         if isinstance(value, Node):
             changes[each.name] = _bound(value, constants)
@@ -70,7 +70,43 @@ def _spread(item: Node, bound: Node) -> tuple[Node, ...]:
     return bound.items if isinstance(item, tree.Parameter) and isinstance(bound, tree.Array) else (bound,)
 
 
+def _plain(value: Any) -> object:
+    """A value of NumPy or pandas of which `tolist` would lose something, or which stands for null; others as they are."""
+    if type(value).__name__ in ("NaTType", "NAType"):
+        return None
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    if kind not in ("M", "m") or not type(value).__module__.startswith("numpy"):
+        return value
+    if getattr(value, "ndim", 0):
+        return list(value)
+    nothing, unit = str(value) == "NaT", str(value.dtype)
+    if nothing:
+        return None
+    if kind == "M":
+        longer = (
+            "D" if unit.endswith(("[Y]", "[M]", "[W]")) else "ns" if unit.endswith(("[ps]", "[fs]", "[as]")) else None
+        )
+        return str(value if longer is None else value.astype(f"datetime64[{longer}]"))
+    if unit.endswith(("[Y]", "[M]")) or unit == "timedelta64":
+        return str(value)  # has no length; a number is no duration
+    seconds = int(value.astype("timedelta64[s]").astype("int64"))
+    rest = int((value - value.astype("timedelta64[s]")).astype("timedelta64[ns]").astype("int64"))
+    return _iso(seconds * 10**9 + rest)
+
+
+def _iso_duration(value: dt.timedelta) -> str:
+    nanoseconds = (value.days * 86_400 + value.seconds) * 10**9 + value.microseconds * 1_000
+    return _iso(nanoseconds + int(getattr(value, "nanoseconds", 0)))  # pandas counts below a microsecond
+
+
+def _iso(nanoseconds: int) -> str:
+    """A duration as ISO text."""
+    seconds, rest = divmod(abs(nanoseconds), 10**9)
+    return f"{'-' if nanoseconds < 0 else ''}PT{seconds}.{rest:09}S"
+
+
 def _constant(value: object, span: Span, number: int) -> Node:
+    value = _plain(value)
     if hasattr(value, "tolist"):  # NumPy scalars and arrays, pandas series
         value = value.tolist()
     elif hasattr(value, "to_list"):  # Polars series
@@ -78,10 +114,12 @@ def _constant(value: object, span: Span, number: int) -> Node:
     if isinstance(value, (list, tuple)):
         return tree.Array(tuple(_constant(item, span, number) for item in value), span=span)
     if value is None or isinstance(value, (bool, str)):
+        if isinstance(value, str) and (lone := lone_surrogate(value)) is not None:
+            raise Fault(TQLTypeError, f"parameter {number} has half a surrogate pair in place {lone}", span)
         return tree.Literal(value, span=span)
     if isinstance(value, Integral):
-        if not -(2**63) <= int(value) < 2**64:
-            raise Fault(TQLTypeError, f"parameter {number} does not fit into 64 bits", span)
+        if not -(2**127) <= int(value) < 2**127:
+            raise Fault(TQLTypeError, f"parameter {number} does not fit into 128 bits", span)
         return tree.Literal(int(value), span=span)
     if isinstance(value, Decimal) and value.is_finite():
         return tree.Literal(tree.Written.of(value), span=span)
@@ -89,5 +127,7 @@ def _constant(value: object, span: Span, number: int) -> Node:
         return tree.Literal(float(value), span=span)
     if isinstance(value, (dt.date, dt.time)):  # a datetime is a date
         return tree.Literal(value.isoformat(), span=span)
-    words = "a number, text, true or false, None, a date or time, or a list of them"
+    if isinstance(value, dt.timedelta):
+        return tree.Literal(_iso_duration(value), span=span)
+    words = "a number, text, true or false, None, a date, time or duration, or a list of them"
     raise Fault(TQLTypeError, f"parameter {number} must be {words}, not {type(value).__name__}", span)

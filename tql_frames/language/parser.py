@@ -16,7 +16,7 @@ from typing import Any
 from lark import Lark, Token, Transformer
 from lark.exceptions import UnexpectedInput, VisitError
 
-from tql_frames.errors import Fault, Span, TQLSyntaxError, TQLUnsupportedError
+from tql_frames.errors import Fault, Span, TQLSyntaxError, TQLUnsupportedError, lone_surrogate
 from tql_frames.language import keywords, tree
 from tql_frames.language.mistakes import syntax_error
 from tql_frames.language.soft_keywords import SoftKeywords
@@ -45,6 +45,9 @@ def parsed(text: str, start: str) -> Node:
             span=Span(MAX_LENGTH, len(text)),
             hint="put the values into a column of the frame and name that column",
         )
+    if (lone := lone_surrogate(text)) is not None:
+        message = "half a surrogate pair is no character"
+        raise TQLSyntaxError(message, source=text, span=Span(lone, lone + 1))
     try:
         found = _lark(start).parse(text)
     except Fault as fault:

@@ -7,6 +7,7 @@ from typing import Literal
 
 import polars as pl
 
+from tql_frames.compiler import moments
 from tql_frames.compiler.scope import Field, column
 from tql_frames.compiler.types import describe
 from tql_frames.errors import Fault, TQLNameError, TQLTypeError
@@ -52,7 +53,7 @@ def combine(node: tree.Combination, left: Relation, right: Relation, names: Name
 
 def _of_type(field: Field, side: Field) -> pl.Expr:
     expr = column(side.key)
-    return (expr if side.known == field.known else expr.cast(field.known)).alias(field.key)
+    return moments.cast(expr, side.known, field.known).alias(field.key)
 
 
 def _combined(operator: str, left: pl.LazyFrame, right: pl.LazyFrame, keys: list[str]) -> pl.LazyFrame:

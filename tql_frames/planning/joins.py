@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import polars as pl
 
-from tql_frames.compiler import exact, operators
+from tql_frames.compiler import exact, json_text, moments, operators
 from tql_frames.compiler.comparisons import compare
 from tql_frames.compiler.scope import Field, FieldScope, column
 from tql_frames.compiler.translate import RandomNumbers, Translator
-from tql_frames.compiler.types import Value, is_nested, is_null, is_number, is_text
+from tql_frames.compiler.types import Value, describe, is_bool, is_nested, is_null, is_number, is_temporal, is_text
 from tql_frames.errors import Fault, TQLNameError, TQLTypeError, TQLUnsupportedError
 from tql_frames.language import tree
 from tql_frames.language.tree import Node
-from tql_frames.planning.relation import Names, Relation, Rows, check_values, common_type
+from tql_frames.planning.relation import Names, Relation, Rows, common_type, with_values
 
 
 def join(
@@ -31,7 +31,7 @@ def join(
     if twice:
         message = f"two frames are called {sorted(twice)[0]!r} here"
         raise Fault(TQLNameError, message, node.right.span, "give one another name with AS")
-    check_values((*left.fields, *right.fields), "JOIN")
+    left, right = (replace(side, fields=with_values(side.fields, "JOIN")) for side in (left, right))
     shared = set(left.read)
     renamed = {each.key: names.new("right") for each in right.fields if each.key in shared}
     right = replace(
@@ -65,8 +65,10 @@ def _using(node: tree.Join, left: Relation, right: Relation, names: Names) -> tu
         a, b = (FieldScope(side.fields).field(sought) for side in (left, right))
         pairs += _comparable(sought, *(Value(sought, column(each.key), each.known) for each in (a, b)))
         dtype = common_type(a.known, b.known)
-        assert dtype is not None
-        exprs[a.key] = pl.coalesce(column(a.key).cast(dtype), column(b.key).cast(dtype))
+        if dtype is None:
+            message = f"a JOIN cannot make one column of {describe(a.known)} and {describe(b.known)}"
+            raise Fault(TQLUnsupportedError, message, node.span, "write ON instead of USING")
+        exprs[a.key] = pl.coalesce(*(moments.cast(column(each.key), each.known, dtype) for each in (a, b)))
         merged[a.key] = replace(a, frames=(*a.frames, *b.frames), dtype=dtype)
         used.add(b.key)
     plan = _joined(node.kind, left.plan, right.plan, pairs, names).with_columns(**exprs)
@@ -150,6 +152,7 @@ def _side(node: Node, scopes: list[FieldScope]) -> int | None:
 
 def _comparable(node: Node, a: Value, b: Value) -> list[tuple[pl.Expr, pl.Expr]]:
     """Both sides in one type, so that equal values are found equal; a decimal may need two pairs."""
+    a, b = json_text.as_key(a, b), json_text.as_key(b, a)
     compare("==", node, a, b)  # for its type errors
     a, b = _without_nan(a), _without_nan(b)
     if is_nested(a.row_dtype) or is_nested(b.row_dtype):
@@ -170,6 +173,16 @@ def _comparable(node: Node, a: Value, b: Value) -> list[tuple[pl.Expr, pl.Expr]]
             (x.expr, y.expr) if x.dtype == y.dtype == pl.Int64() else (x.expr.cast(pl.String), y.expr.cast(pl.String))
             for x, y in keys
         ]
+    if is_temporal(a.dtype) and is_temporal(b.dtype):
+        units = [moments.nanoseconds_of(each.dtype) for each in (a, b)]
+        keys = [moments.in_unit(moments.counted(v.expr), u, max(units)) for v, u in zip((a, b), units, strict=True)]
+        return [(keys[0], keys[1])]
+    if (is_bool(a.dtype) or is_number(a.dtype)) and (is_bool(b.dtype) or is_number(b.dtype)):
+        whole = [
+            replace(each, expr=each.expr.cast(pl.Int8), dtype=pl.Int8()) if is_bool(each.dtype) else each
+            for each in (a, b)
+        ]
+        return _comparable(node, *whole)
     raise Fault(TQLUnsupportedError, f"a JOIN cannot compare {a.words} with {b.words}", node.span)
 
 

@@ -81,7 +81,8 @@ def outputs_of(items: Sequence[Node], relation: Relation, translator: Translator
             expression = item.expression
             label = item.alias if item.alias is not None else _label(expression)
             if isinstance(expression, tree.Column):
-                new = [Output(label, scope.field(expression))]
+                field = scope.field(expression)
+                new = [Output(field.label if item.alias is None else label, field)]
             else:
                 new = [Output(label, None, _value(expression, translator))]
             if item.alias is not None and label in starred:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
+from tql_frames.compiler import moments
 from tql_frames.compiler.exact import MOST_DIGITS, bounds_of
-from tql_frames.compiler.scope import Field, column, is_odd
-from tql_frames.compiler.types import DataType, Value, is_null, is_number, is_text
+from tql_frames.compiler.scope import Field, column, is_odd, text_of
+from tql_frames.compiler.types import DataType, Value, is_null, is_number, is_temporal, is_text
 from tql_frames.errors import TQLError, TQLTypeError
 
 
@@ -113,7 +114,7 @@ def from_scan(scan: Scan, frame: str | None, row: str | None, names: Names) -> R
         Field(label, names.key(label), scan.dtypes.get(label), origin, frames)
         for origin, label in enumerate(scan.labels)
     )
-    renamed = {str(each.label): each.key for each in fields if is_read(each) and each.key != each.label}
+    renamed = {text_of(each.label): each.key for each in fields if is_read(each) and each.key != each.label}
     plan = plan.rename(renamed) if renamed else plan
     return Relation(plan, fields, scan.rows, row)
 
@@ -142,6 +143,8 @@ def common_type(a: DataType, b: DataType) -> DataType | None:
         return a
     if is_text(a) and is_text(b):
         return pl.String()
+    if is_temporal(a) and is_temporal(b):
+        return moments.common_type(a, b)
     if not (is_null(a) or is_null(b) or (is_number(a) and is_number(b))):
         return None
     if is_number(a) and is_number(b) and not (a.is_float() or b.is_float()):
@@ -182,6 +185,20 @@ def whole(
     )
 
 
+def with_values(fields: Iterable[Field], clause: str) -> tuple[Field, ...]:
+    """The fields, those of which a clause cannot keep the values with the error to raise where one is asked for."""
+    found = []
+    for each in fields:
+        fault = each.dtype if isinstance(each.dtype, TQLError) else None
+        if isinstance(each.dtype, pl.Object):
+            fault = TQLTypeError(f"{clause} cannot keep column {each.label!r}, which holds Python objects", hint=_NAME)
+        found.append(each if fault is None else replace(each, dtype=fault, origin=None, within=None))
+    return tuple(found)
+
+
+_NAME = "name the columns that are wanted instead of *"
+
+
 def check_values(fields: Iterable[Field], clause: str) -> None:
     """Make sure that a clause can look at the values of fields.
 
@@ -191,4 +208,4 @@ def check_values(fields: Iterable[Field], clause: str) -> None:
     for each in fields:
         if isinstance(each.known, pl.Object):
             message = f"{clause} cannot look into column {each.label!r}, which holds Python objects"
-            raise TQLTypeError(message, hint="name the columns that are wanted instead of *")
+            raise TQLTypeError(message, hint=_NAME)

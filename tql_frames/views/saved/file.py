@@ -61,7 +61,7 @@ def write_file(path: str | os.PathLike[str], positions: Positions, description: 
     content = bytearray(file.getbuffer())
     start, stop = _place(content)
     content[start:stop] = hashlib.sha256(content).hexdigest().encode()
-    _write(os.path.realpath(path), content)
+    _write(os.path.realpath(_usable(path)), content)
 
 
 def read_file(path: str | os.PathLike[str]) -> tuple[Positions, Description]:
@@ -71,7 +71,7 @@ def read_file(path: str | os.PathLike[str]) -> tuple[Positions, Description]:
         OSError: the file cannot be read.
         TQLError: it is no view, or damaged, or written by a newer version, or its content is not that of a view.
     """
-    with open(path, "rb") as file:
+    with open(_usable(path), "rb") as file:
         content = file.read()
     name = os.fspath(path)
     again = "save the view again, or take the file from a copy"
@@ -119,6 +119,20 @@ def read_file(path: str | os.PathLike[str]) -> tuple[Positions, Description]:
         message = f"{wrong}: it has positions beyond its {rows:,} row{'s' * (rows != 1)}"
         raise TQLError(message, hint=again)
     return positions, saved
+
+
+def _usable(path: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    """Return a path that the system can take.
+
+    Raises:
+        TQLError: it holds a NUL, or a character that cannot be encoded.
+    """
+    try:
+        if b"\0" not in os.fsencode(path):
+            return path
+    except UnicodeEncodeError:
+        pass
+    raise TQLError(f"expected the path of a file, got {os.fspath(path)!r}")
 
 
 def _place(content: bytes | bytearray) -> tuple[int, int]:

@@ -1,0 +1,99 @@
+"""Numbers and booleans inside JSON texts, compared exactly."""
+
+import re
+
+import pandas as pd
+import polars as pl
+import pytest
+
+FIRST, SECOND = 1688888888888888801, 1688888888888888802
+FRAME = pl.DataFrame(
+    {
+        "m": [
+            f'{{"id": {FIRST}, "flag": true, "a": 1}}',
+            f'{{"id": {SECOND}, "flag": false, "a": true}}',
+            '{"id": 2.5}',
+        ],
+        "i": [FIRST, FIRST, 2],
+        "u": pl.Series([SECOND] * 3, dtype=pl.UInt64),
+        "w": pl.Series([SECOND] * 3, dtype=pl.Int128),
+        "f": [2.5] * 3,
+        "b": [True] * 3,
+        "l": [[SECOND, 2]] * 3,
+    }
+)
+
+
+def value(text: str, parameters: list[object] | None = None) -> list[object]:
+    """The answer of all kinds of frame, which is one."""
+    query = f"select {text} as r"
+    found: list[object] = FRAME.tql.query(query, parameters)["r"].to_list()
+    assert FRAME.lazy().tql.query(query, parameters).collect()["r"].to_list() == found
+    pandas = FRAME.select("m", "i", "u", "f", "b").to_pandas()
+    if not re.search(r"\b[wl]\b", text):
+        assert [None if pd.isna(each) else each for each in pandas.tql.query(query, parameters)["r"]] == found
+    return found
+
+
+@pytest.mark.fault("A2")
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"m['id'] = {SECOND}", [False, True, False]),
+        (f"m['id'] != {SECOND}", [True, False, True]),
+        (f"m['id'] > {FIRST}", [False, True, False]),
+        (f"{FIRST} < m['id']", [False, True, False]),
+        (f"m['id'] between {SECOND} and {SECOND}", [False, True, False]),
+        (f"m['id'] in ({SECOND}, 7)", [False, True, False]),
+        (f"m['id'] not in ({SECOND}, 7)", [True, False, True]),
+        ("m['id'] = i", [True, False, False]),
+        ("m['id'] > i", [False, True, True]),
+        ("m['id'] = u", [False, True, False]),
+        ("u = m['id']", [False, True, False]),
+        ("m['id'] < w", [True, False, True]),
+        ("m['id'] = f", [False, False, True]),
+        ("m['id'] in (i, 2.5)", [True, False, True]),
+        ("u in (m['id'], 3)", [False, True, False]),
+        ("contains(l, m['id'])", [False, True, False]),
+    ],
+)
+def test_whole_numbers_in_json_are_exact(text: str, expected: list[bool]) -> None:
+    assert value(text) == expected
+
+
+@pytest.mark.fault("A2")
+def test_parameters_and_order_beside_whole_numbers_in_json_are_exact() -> None:
+    assert value("m['id'] = ?", [SECOND]) == [False, True, False]
+    assert value("m['id'] in (?)", [[SECOND, 3]]) == [False, True, False]
+    turned = FRAME.reverse().tql.query("select i order by m['id']")["index"].to_list()
+    assert turned == [0, 2, 1]
+    pairs = FRAME.tql.query("select m where m['id'] = 1.5 or m['id'] = 2.5")
+    assert pairs.height == 1
+
+
+@pytest.mark.fault("A2")
+def test_a_join_finds_whole_numbers_of_json_exactly() -> None:
+    import tql_frames
+
+    text = "select a.i, b.n from a join b on a.m['id'] = b.k"
+    other = pl.DataFrame({"k": [FIRST, SECOND, 1], "n": [1, 2, 3]})
+    assert tql_frames.query(text, a=FRAME, b=other)["n"].to_list() == [1, 2]
+
+
+@pytest.mark.fault("A7")
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("m['flag'] = 1", [True, False, None]),
+        ("m['flag'] = true", [True, False, None]),
+        ("m['flag'] < 1", [False, True, None]),
+        ("m['a'] = true", [True, True, None]),
+        ("m['flag'] = b", [True, False, None]),
+        ("m['a'] = m['flag']", [True, False, None]),
+        ("m['flag'] in (1, 2)", [True, False, None]),
+        ("m['flag'] between 0 and 0.5", [False, True, None]),
+        ("m['flag'] = 'true'", [None, None, None]),
+    ],
+)
+def test_booleans_in_json_compare_as_a_boolean_column(text: str, expected: list[bool | None]) -> None:
+    assert value(text) == expected
