@@ -1,4 +1,4 @@
-"""Random expressions that fit the types of a frame of many types: eager, lazy and pandas give one answer, or one TQLError.
+"""Random expressions that fit the types of a frame of many types: all frames give one answer, or one TQLError.
 
 `TQL_FUZZ` in the environment says how many expressions are tried.
 """
@@ -136,6 +136,7 @@ CONSTANTS = {
     "time": ["'01:02:03'", "'00:00'"],
     "duration": ["'PT1H30M'", "'01:30:00'", "'-P3D'"],
 }
+FOLDS = ["sum", "avg", "prod", "amax", "amin", "l1_norm", "l2_norm", "linf_norm"]
 LISTS = {"numbers": "number", "bools": "bool", "texts": "text", "days": "day", "nulls": "null"}
 
 
