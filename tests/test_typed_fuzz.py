@@ -303,9 +303,9 @@ def test_weights_of_every_type_agree_on_every_frame() -> None:
     results = 0
     for seed in range(COUNT // 3):
         text = Source(seed).weight()
-        eager = outcome(lambda: FRAME.tql.weights(text).to_list())  # noqa: B023  # noqa: B023, PLW0108
-        lazy = outcome(lambda: FRAME.lazy().tql.weights(text).collect()["weight"].to_list())  # noqa: B023, PLW0108  # noqa: B023, PLW0108
-        sample = outcome(lambda: FRAME.tql.sample(text, seed=1)["index"].to_list())  # noqa: B023
+        eager = outcome(lambda: FRAME.tql.weights(text).to_list())  # noqa: B023
+        lazy = outcome(lambda: FRAME.lazy().tql.weights(text).collect()["weight"].to_list())  # noqa: B023, PLW0108
+        sample = outcome(lambda: FRAME.tql.sample(text, seed=1)["index"].to_list())  # noqa: B023, PLW0108
         assert eager == lazy, text
         assert isinstance(sample, type) == isinstance(eager, type), text
         if not any(name in text for name in FRAME.columns if name not in PANDAS.columns) and "o is" not in text:
