@@ -1058,9 +1058,11 @@ def test_help_has_examples_that_are_right(command: Command, name: str) -> None:
     lines = [line.strip() for line in examples.splitlines()]
     assert lines
     for line in lines:
-        arguments = shlex.split(re.sub(r"^.*?(?=tql-frames)", "", line).removesuffix("| head"))[1:]
+        arguments = shlex.split(re.sub(r"^.*?(?=tql-frames)| > [\w.]+$|\| head$", "", line))[1:]
         options = parser_for(COMMANDS, "").parse_args(arguments)
         assert options.command.name == name
+        if name == "balance":  # which takes no text
+            continue
         text = options.sampler if name in ("sample", "report") else options.text
         with contextlib.suppress(tql_frames.TQLNameError):  # its columns and frames are not there
             api.explain(pl.DataFrame({"x": [1]}), text, getattr(options, "parameters", None))

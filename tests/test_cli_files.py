@@ -85,7 +85,7 @@ def test_the_same_rows_are_drawn_as_of_typed_files(command: Command) -> None:  #
         "select id, w where w > 2 sample by w limit 50",
         "select w as weight, id order by w desc, id limit 9",
         "select id, w * 2 as double where w < 2",
-        "select w, count(*) as n group by w order by w",
+        "select w[0] as w, shape(id)[0] as n group by w order by w",
     ):
         text = command("query", statement, "a.csv", "--seed", 3)
         assert (text.status, text.err) == (0, "")
@@ -194,9 +194,12 @@ def test_delimiters_and_texts_without_a_value(command: Command) -> None:  # noqa
 @pytest.mark.fault("D6")
 def test_files_without_a_header(command: Command) -> None:  # noqa: F811
     Path("in.csv").write_text("1,a\n0,b\n3,c\n")
-    assert command("sample", "column_1", "in.csv", "--no-header", "--no-replace").out == "1,a\n3,c\n"
-    done = command("query", "select column_2 where column_1 > 1", "in.csv", "--no-header", "--output-format", "ndjson")
-    assert done == (0, '{"column_2":"c"}\n', "")
+    first, second = pl.read_csv("in.csv", has_header=False).columns  # which differ between versions of Polars
+    done = command("sample", first, "in.csv", "--no-header", "--no-replace", "--limit", 2)
+    assert done == (0, "1,a\n3,c\n", "")
+    text = f"select {second} where {first} > 1"
+    done = command("query", text, "in.csv", "--no-header", "--output-format", "ndjson")
+    assert done == (0, f'{{"{second}":"c"}}\n', "")
 
 
 # --- how a run ends --------------------------------------------------------------------------------------------------

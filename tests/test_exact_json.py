@@ -6,6 +6,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
+import tql_frames
+
 FIRST, SECOND = 1688888888888888801, 1688888888888888802
 FRAME = pl.DataFrame(
     {
@@ -73,8 +75,6 @@ def test_parameters_and_order_beside_whole_numbers_in_json_are_exact() -> None:
 
 @pytest.mark.fault("A2")
 def test_a_join_finds_whole_numbers_of_json_exactly() -> None:
-    import tql_frames
-
     text = "select a.i, b.n from a join b on a.m['id'] = b.k"
     other = pl.DataFrame({"k": [FIRST, SECOND, 1], "n": [1, 2, 3]})
     assert tql_frames.query(text, a=FRAME, b=other)["n"].to_list() == [1, 2]

@@ -87,7 +87,10 @@ def add_inputs(parser: ArgumentParser, metavar: str = "FILE", help: str = "files
         help="text of a cell of CSV that is no value, such as NA; may be given several times",
     )
     parser.add_argument(
-        "--no-header", dest="header", action="store_false", help="CSV without a line of names: column_1, column_2, …"
+        "--no-header",
+        dest="header",
+        action="store_false",
+        help="CSV without a line of names; columns are called column_0, column_1, … (before Polars 2.0, from 1)",
     )
     parser.add_argument(
         "--types",

@@ -225,7 +225,7 @@ class Balance:
     examples = """\
   tql-frames balance xrays.parquet --by findings
   tql-frames balance xrays.csv --by findings --split '|' --target Hernia=0.05 --keep Edema --max-weight 30
-  tql-frames sample "$(tql-frames balance xrays.parquet --by findings --json | jq -r .sampler)" xrays.parquet | head
+  tql-frames balance xrays.parquet --by findings --json > balance.json
 """
 
     def add_arguments(self, parser: ArgumentParser) -> None:

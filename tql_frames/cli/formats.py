@@ -152,12 +152,12 @@ class Format:
 
 
 def _texts(text: pl.LazyFrame, reading: Reading) -> dict[str, pl.DataType]:
-    """Types that a guess by the first rows gets wrong: numbers that begin with a zero are text, no value has no type."""
+    """Types that a guess gets wrong: numbers that begin with a zero are text, columns of no rows have no type."""
     head = text if reading.guess_rows is None else text.head(reading.guess_rows)
     names = head.clone().collect_schema().names()
     coded, filled = pl.all().str.contains(r"^[+-]?0[0-9]").any(), pl.all().count()
     found = pl.concat([head.select(each) for each in (coded, filled.cast(pl.Boolean))]).collect(engine="streaming")
-    rows = text.select(pl.len()).collect(engine="streaming").item() if not all(found.row(1)) else 1
+    rows = any(found.row(1)) or head.select(pl.len()).collect(engine="streaming").item()
     return {
         **{name: pl.String() for name in names if found[name][0]},
         **{name: pl.Null() for name in names if not found[name][1] and not rows},

@@ -1,8 +1,8 @@
 """Values inside the JSON of a text: `meta['a']['b']`, which is a number in one row and a text in the next.
 
-A value takes the kind of what it meets and is null where it is of another; true and false are 1 and 0 beside numbers, as
-those of a Boolean column are. Beside constants it is compared in Python, so that whole numbers of any size are exact; beside
-columns whole numbers are Int128. Which operator asks for which kind is decided in `comparisons`, `membership` and `operators`.
+A value takes the kind of what it meets and is null where it is of another; true and false are 1 and 0 beside numbers,
+as in a Boolean column. Constants are compared in Python, where whole numbers of any size are exact; beside columns
+whole numbers are Int128. Which operator asks for which kind is decided in `comparisons`, `membership`, `operators`.
 """
 
 from __future__ import annotations

@@ -116,8 +116,8 @@ def contains(node: Node, container: Value, item: Value) -> Value:
     if container.json is not None:
         return json_text.contains(node, container, item)
     if item.json is not None and is_number(innermost(container.row_dtype)):
-        found = [contains(node, container, each) for _, each in json_text.readings(container, item)]
-        return Value(node, pl.coalesce([each.expr for each in found]), pl.Boolean())
+        kinds = [contains(node, container, each) for _, each in json_text.readings(container, item)]
+        return Value(node, pl.coalesce([each.expr for each in kinds]), pl.Boolean())
     item = json_text.beside_dtype(item, innermost(container.row_dtype))
     if item.base is not None:
         raise Fault(TQLTypeError, f"contains looks for one value, not {item.words}", item.node.span)

@@ -20,7 +20,7 @@ _NUMBER = r"(\d+(?:[.,]\d+)?)"
 _ISO = re.compile(
     rf"([+-]?)P(?=[\dT])(?:{_NUMBER}W)?(?:{_NUMBER}D)?(?:T(?=\d)(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}S)?)?", re.I
 )
-_CLOCK = re.compile(r"([+-]?)(?:(\d+) days?,? )?(?:([+]?)(\d+):([0-5]\d)(?::([0-5]\d(?:[.,]\d+)?))?)")
+_CLOCK = re.compile(r"([+-]?)(?:(\d+) days?,? )?(?:\+?(\d+):([0-5]\d)(?::([0-5]\d(?:[.,]\d+)?))?)")
 
 
 def nanoseconds_of(dtype: DataType) -> int:
@@ -115,7 +115,7 @@ def duration(text: str) -> Fraction | None:
         weeks, days, hours, minutes, seconds = (Fraction((each or "0").replace(",", ".")) for each in numbers)
         total = ((weeks * 7 + days) * 24 + hours) * 3600 + minutes * 60 + seconds
     elif found := _CLOCK.fullmatch(text):
-        sign, given, plus, hours_, minutes_, seconds_ = found.groups()
+        sign, given, hours_, minutes_, seconds_ = found.groups()
         clock = Fraction(int(hours_) * 3600 + int(minutes_) * 60) + Fraction((seconds_ or "0").replace(",", "."))
         if given is None:
             total = clock

@@ -112,7 +112,7 @@ class _Writing(io.BytesIO):
 
 def _written(plan: pl.LazyFrame) -> bytes:
     file = _Writing()
-    inner = getattr(plan.clone(), "_ldf", None)
+    inner: Any = getattr(plan.clone(), "_ldf", None)
     try:
         # The public call warns that its format may change from version to version.
         if hasattr(inner, "serialize_json"):

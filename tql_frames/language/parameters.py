@@ -71,7 +71,7 @@ def _spread(item: Node, bound: Node) -> tuple[Node, ...]:
 
 
 def _plain(value: Any) -> object:
-    """A value of NumPy or pandas of which `tolist` would lose something, or which stands for null; others as they are."""
+    """Return dates and durations of NumPy as ISO text, and what stands for null in pandas as None."""
     if type(value).__name__ in ("NaTType", "NAType"):
         return None
     kind = getattr(getattr(value, "dtype", None), "kind", None)
