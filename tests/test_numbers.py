@@ -319,7 +319,9 @@ def test_a_hash_divides_into_equal_parts_as_a_weight_too() -> None:
 @pytest.mark.fault("A13")
 def test_a_remainder_of_whole_numbers_is_no_python_function() -> None:
     for dtype in (pl.UInt64, pl.Int128):
-        plan = pl.LazyFrame({"h": pl.Series([1], dtype=dtype)}).tql.query("select h % 10 as a, h + 1 as b, h - 1 as c, abs(h) as d, -h as e")
+        plan = pl.LazyFrame({"h": pl.Series([1], dtype=dtype)}).tql.query(
+            "select h % 10 as a, h + 1 as b, h - 1 as c, abs(h) as d, -h as e"
+        )
         assert "python" not in plan.explain().lower()
 
 
