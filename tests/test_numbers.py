@@ -216,7 +216,6 @@ def test_a_constant_beside_float32_is_a_float32(kind: str) -> None:
     assert rows("s < 1e-60") == [4]
 
 
-@pytest.mark.fault("A12")
 def test_a_float32_column_beside_a_float64_column_is_a_float64() -> None:
     frame = pl.DataFrame({"s": pl.Series([0.7, 0.5], dtype=pl.Float32), "d": [0.7, 0.5]})
     assert values(frame, "s = d", "s + 0.0 = 0.5", "s < d") == [(False, False, True), (True, True, False)]
