@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 import tql_frames
@@ -215,7 +216,6 @@ def test_a_constant_beside_float32_is_a_float32(kind: str) -> None:
     assert rows("s < 1e-60") == [4]
 
 
-@pytest.mark.fault("A12")
 def test_a_float32_column_beside_a_float64_column_is_a_float64() -> None:
     frame = pl.DataFrame({"s": pl.Series([0.7, 0.5], dtype=pl.Float32), "d": [0.7, 0.5]})
     assert values(frame, "s = d", "s + 0.0 = 0.5", "s < d") == [(False, False, True), (True, True, False)]
@@ -334,10 +334,15 @@ def test_long_sums_do_not_double_with_each_term() -> None:
 
 
 @pytest.mark.fault("A13")
-def test_wide_results_in_pandas_are_python_integers() -> None:
+def test_wide_results_in_pandas_are_whole_decimals() -> None:
     frame = pd.DataFrame({"u": pd.Series([2**64 - 1, 5], dtype="uint64"), "i": [-1, 1]})
     found = frame.tql.query("select u + 1 as a, u * i as b, ARRAY[u, i] as c, u % 7 as d")
     assert found["a"].tolist() == [2**64, 6]
+    assert found["a"].dtype == pd.ArrowDtype(pa.decimal128(38, 0))
+    assert frame.tql.query("select u * 9223372036854775807 as a").a.tolist() == [
+        (2**64 - 1) * (2**63 - 1),
+        5 * (2**63 - 1),
+    ]
     assert found["b"].tolist() == [-(2**64 - 1), 5]
     assert [list(each) for each in found["c"]] == [[2**64 - 1, -1], [5, 1]]
     assert found["d"].tolist() == [(2**64 - 1) % 7, 5]

@@ -130,22 +130,6 @@ class Report:
         tables = dict(zip(("labels", "arms", "co_movement"), map(records, self._tables), strict=True))
         return {**{name: plain(getattr(self, name)) for name in names}, **tables}
 
-    def to_dict(self) -> dict[str, Plain]:
-        """Return the report as values that `json.dumps` writes.
-
-        Returns:
-            The attributes by name; `labels`, `arms` and `co_movement` are lists with a dictionary for each row, or
-            None. Labels that are dates or times are ISO text.
-
-        Example:
-            >>> report = pl.DataFrame({"view": ["PA", "PA", None]}).tql.report("view")
-            >>> report.to_dict()["labels"][1]
-            {'label': None, 'rows': 1, 'share': 0.3333333333333333}
-        """
-        names = ("by", "sampler", "rows", "size", "replace", "effective_rows", "expected_distinct", "repeats")
-        tables = dict(zip(("labels", "arms", "co_movement"), map(records, self._tables), strict=True))
-        return {**{name: plain(getattr(self, name)) for name in names}, **tables}
-
     def arms_as_text(self) -> str:
         """The table of arms alone."""
         return as_text([self._shown_arms()], [])

@@ -203,10 +203,10 @@ def _compare_numbers(operator: str, left: Value, right: Value) -> pl.Expr:
                 mirrored = operator if value is left else _MIRROR.get(operator, operator)
                 return exact.against(mirrored, value, number)
     if not (left.dtype.is_float() or right.dtype.is_float()):
-        a, b = (_as_integer(each) for each in (left, right))
-        if a.dtype == b.dtype and a.dtype.is_integer():
-            return relate(operator, a.expr, b.expr)
-        return exact.compare(operator, exact.order_keys(a, b))
+        first, second = (_as_integer(each) for each in (left, right))
+        if first.dtype == second.dtype and first.dtype.is_integer():
+            return relate(operator, first.expr, second.expr)
+        return exact.compare(operator, exact.order_keys(first, second))
     a, b = left.expr.cast(pl.Float64), right.expr.cast(pl.Float64)
     found = relate(operator, a, b)
     # Polars orders NaN as the largest number, equal to itself. Only where the side that this favours may hold NaN is

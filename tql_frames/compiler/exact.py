@@ -14,7 +14,7 @@ from fractions import Fraction
 import polars as pl
 
 from tql_frames.compiler.types import ELEMENT, DataType, Value, is_wide
-from tql_frames.language.tree import Node, written
+from tql_frames.language.tree import Column, Literal, Node, written
 
 NO_BOOL = pl.lit(None, dtype=pl.Boolean)
 _EXACT = Context(prec=2000, Emax=10**6, Emin=-(10**6))
@@ -31,12 +31,14 @@ class Whole:
         dtype: Int64 or Int128.
         low: no number is less.
         high: no number is greater.
+        simple: whether the expression is a column or a constant, which costs nothing to write twice.
     """
 
     expr: pl.Expr
     dtype: DataType
     low: int
     high: int
+    simple: bool = False
 
     @property
     def bounds(self) -> tuple[int, int]:
@@ -75,7 +77,8 @@ def whole(value: Value) -> Whole:
         low, high = bounds_of(dtype) if dtype.is_integer() else (0, 1)
     target: DataType = pl.Int128() if is_wide(dtype) else pl.Int64()
     expr = value.expr if dtype == target else value.expr.cast(target, strict=not is_beyond(dtype))
-    return Whole(expr, target, max(low, _INT128[0]), min(high, _INT128[1]))
+    simple = isinstance(value.node, (Column, Literal))
+    return Whole(expr, target, max(low, _INT128[0]), min(high, _INT128[1]), simple)
 
 
 def unscaled(value: Value) -> tuple[Whole, int]:
@@ -84,9 +87,10 @@ def unscaled(value: Value) -> tuple[Whole, int]:
     if not isinstance(dtype, pl.Decimal):
         return whole(value), 0
     if value.constant is not None and value.bounds is not None:  # from `as_written`
-        return Whole(pl.lit(value.bounds[0], dtype=pl.Int128), pl.Int128(), *value.bounds), dtype.scale
+        return Whole(pl.lit(value.bounds[0], dtype=pl.Int128), pl.Int128(), *value.bounds, simple=True), dtype.scale
     most = 10 ** (dtype.precision or MOST_DIGITS) - 1
-    return Whole(value.expr.to_physical(), pl.Int128(), -most, most), dtype.scale
+    simple = isinstance(value.node, (Column, Literal))
+    return Whole(value.expr.to_physical(), pl.Int128(), -most, most, simple), dtype.scale
 
 
 def as_decimal(number: pl.Expr, scale: int) -> pl.Expr:
@@ -117,7 +121,7 @@ def rescaled(number: Whole, places: int) -> Whole:
     if not places:
         return number
     power = 10**places
-    return calculate("*", number, Whole(pl.lit(power, dtype=pl.Int128), pl.Int128(), power, power))
+    return calculate("*", number, Whole(pl.lit(power, dtype=pl.Int128), pl.Int128(), power, power, simple=True))
 
 
 def like(value: Value, found: Whole, scale: int, node: Node) -> Value:
@@ -127,8 +131,15 @@ def like(value: Value, found: Whole, scale: int, node: Node) -> Value:
     return Value(node, found.expr, found.dtype, bounds=found.bounds)
 
 
-def calculate(operator: str, a: Whole, b: Whole) -> Whole:
-    """`a operator b` for `+ - * %`: null beyond the type of the result, which is Int64 where both are, else Int128."""
+def calculate(operator: str, a: Whole, b: Whole, *, decimal: bool = False) -> Whole:
+    """`a operator b` for `+ - * %`: null beyond the type of the result, which is Int64 where both are, else Int128.
+
+    Args:
+        operator: which.
+        a: the first.
+        b: the second.
+        decimal: whether the result goes to `as_decimal`, which gives null beyond 38 digits.
+    """
     if operator == "%":
         return _remainder(a, b)
     low, high = _result_bounds(operator, a, b)
@@ -136,12 +147,17 @@ def calculate(operator: str, a: Whole, b: Whole) -> Whole:
     dtype: DataType = pl.Int128() if wide else pl.Int64()
     limits = _INT128 if wide else _INT64
     inside = limits[0] <= low and high <= limits[1]
+    if decimal and operator in "+-":
+        # A sum of 38 digits that wraps has 39 digits still.
+        inside = inside or all(abs(each) <= 10**MOST_DIGITS for each in (*a.bounds, *b.bounds))
     bounds = max(low, limits[0]), min(high, limits[1])
     if inside or not wide:
         # Int128 holds every sum and product of two Int64. Nothing stands twice: expressions would double with depth.
         work = dtype if inside else pl.Int128()
         found = operate(operator, *(each.expr if each.dtype == work else each.expr.cast(work) for each in (a, b)))
         return Whole(found if inside else found.cast(dtype, strict=False), dtype, *bounds)
+    if a.simple and b.simple:
+        return Whole(_near_product(operator, a.expr.cast(dtype), b.expr.cast(dtype)), dtype, *bounds)
     pairs = pl.struct(a=a.expr.cast(dtype), b=b.expr.cast(dtype))
     found = pairs.map_batches(_checked(operator), return_dtype=dtype, is_elementwise=True)
     return Whole(found, dtype, *bounds)
@@ -188,7 +204,7 @@ def operate(operator: str, a: pl.Expr, b: pl.Expr) -> pl.Expr:
 
 def negative(a: Whole) -> Whole:
     """`-a`: null where there is no such number."""
-    return calculate("-", Whole(pl.lit(0, dtype=a.dtype), a.dtype, 0, 0), a)
+    return calculate("-", Whole(pl.lit(0, dtype=a.dtype), a.dtype, 0, 0, simple=True), a)
 
 
 def absolute(a: Whole) -> Whole:
@@ -329,11 +345,14 @@ def _remainder(a: Whole, b: Whole) -> Whole:
 
 def _checked(operator: str) -> Callable[[pl.Series], pl.Series]:
     def run(pairs: pl.Series) -> pl.Series:
-        a, b = pl.col("a"), pl.col("b")
-        real = operate(operator, a.cast(pl.Float64), b.cast(pl.Float64))
-        return pairs.struct.unnest().select(_near(real, operate(operator, a, b))).to_series()
+        return pairs.struct.unnest().select(_near_product(operator, pl.col("a"), pl.col("b"))).to_series()
 
     return run
+
+
+def _near_product(operator: str, a: pl.Expr, b: pl.Expr) -> pl.Expr:
+    """`a operator b` of Int128, null where it wraps."""
+    return _near(operate(operator, a.cast(pl.Float64), b.cast(pl.Float64)), operate(operator, a, b))
 
 
 def _near(real: pl.Expr, found: pl.Expr) -> pl.Expr:

@@ -118,7 +118,7 @@ def arithmetic(operator: str, node: Node, left: Value, right: Value) -> Value:
         terms = _exact_terms(operator, a, b)
         if terms is not None:
             (first, second), scale = terms
-            found = exact.calculate(operator, first, second)
+            found = exact.calculate(operator, first, second, decimal=scale is not None)
             if scale is None:
                 return _of_whole(node, found)
             return Value(node, exact.as_decimal(found.expr, scale), pl.Decimal(exact.MOST_DIGITS, scale))

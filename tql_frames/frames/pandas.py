@@ -214,9 +214,12 @@ def _to_pandas(values: pl.Series, index: pd.Index) -> pd.Series:
     """Computed values as pandas keeps them; whole numbers and truth values with nulls in its nullable types."""
     dtype = values.dtype
     if dtype.is_integer() and str(dtype).endswith("Int128"):
-        # As Python integers, for which pandas has no type of its own; in one type whatever the values, so that parts
-        # of a table go together.
-        return pd.Series(values.to_list(), dtype=object, index=index)
+        # pandas has no integers of 128 bits, and Dask makes text of Python integers.
+        whole = values.cast(pl.Decimal(38, 0), strict=False)
+        if whole.null_count() > values.null_count():  # of 39 digits
+            return pd.Series(values.to_list(), dtype=object, index=index)
+        arrow = whole.rechunk().to_arrow()
+        return pd.Series(arrow, dtype=pd.ArrowDtype(arrow.type), index=index)
     if values.null_count() and (dtype.is_integer() or dtype == pl.Boolean):
         nullable = "boolean" if dtype == pl.Boolean else str(dtype)
         return pd.Series(values.to_arrow().to_pandas(integer_object_nulls=True), dtype=nullable).set_axis(index)

@@ -125,6 +125,8 @@ def _written(plan: pl.LazyFrame) -> bytes:
         if file.found:  # of which Polars makes an error of its own
             raise _InMemoryError(file.found) from fault
         raise
+    if file.found:  # Polars ignores an error of its last write
+        raise _InMemoryError(file.found)
     return file.getvalue()
 
 

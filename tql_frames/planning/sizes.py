@@ -108,5 +108,5 @@ def _longest() -> int:
 
 def _number(node: Node) -> float | int | None:
     if isinstance(node, tree.Literal) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
-        return node.value  # type: ignore[return-value]
+        return node.value
     return None
