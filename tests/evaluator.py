@@ -148,6 +148,13 @@ def evaluate(node: Node, row: Mapping[str, Any], place: int = 0) -> Any:
             return row[name]
         case tree.Negative(operand):
             return each_element(lambda a: None if _number(a) is None else whole(-_number(a)), of(operand))
+        case tree.Positive(operand):
+            return each_element(lambda a: None if _number(a) is None else whole(_number(a)), of(operand))
+        case tree.Chain(operators, operands):
+            found, *others = map(of, operands)
+            for sign, other in zip(operators, others, strict=True):
+                found = each_element(lambda a, b, sign=sign: arithmetic(sign, a, b), found, other)
+            return found
         case tree.Arithmetic(operator, left, right):
             return each_element(lambda a, b: arithmetic(operator, a, b), of(left), of(right))
         case tree.Comparison(operator, left, right):

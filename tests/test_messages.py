@@ -123,7 +123,6 @@ def test_a_wrong_sampler_is_told_what_to_write(marked: str, hint: str) -> None:
     assert (caught.value.hint, caught.value.span) == (hint, span), caught.value
 
 
-@pytest.mark.fault("F")
 @pytest.mark.parametrize("text", ["select n where", "select a b c", "select n from t u v", "select n where n > 1 n"])
 def test_words_that_are_near_nothing_get_no_guess(text: str) -> None:
     with pytest.raises(TQLError) as caught:
@@ -143,7 +142,6 @@ def test_contains_of_a_pattern_warns(text: str, column: str) -> None:
     assert "contains(" in str(caught[0].message)[20:] if "|" in text else " like '" in str(caught[0].message)
 
 
-@pytest.mark.fault("F")
 @pytest.mark.parametrize("text", ["Hernia", "a.b", "5 %", "x (y)", "C:\\x", "a*b", "$", "", "|", "[x]"])
 def test_contains_of_a_plain_text_does_not(text: str) -> None:
     FRAME.tql.query(f"select n where contains(t, '{text}') or contains(findings, '{text}')")  # a warning is an error

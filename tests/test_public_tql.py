@@ -1,6 +1,7 @@
 """Texts from the documentation of Deep Lake, its tests and projects, and forms of SQL that are refused by name."""
 
 import datetime as dt
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,7 @@ from tests.answers import ask, columns
 from tql_frames import TQLError, TQLNameError, TQLTypeError, TQLUnsupportedError, TQLWarning
 from tql_frames.language import parse, parse_statement, unparse
 
+PAGE = (Path(__file__).parent.parent / "docs" / "language.md").read_text(encoding="utf-8")
 FRAME = pl.DataFrame(
     {
         "id": [0, 1, 2, 3, 4, 5, 6, 7],
@@ -190,7 +192,6 @@ def test_any_and_all_along_an_axis_and_before_a_comparison(expression: str, expe
         ("any(grid > 3, 'a')", "expected an axis from -2 to 1, got text"),
         ("any(tags = 'a', 1)", "expected an axis from -1 to 0, got 1"),
         ("any(true, 0)", "true or false has no axis"),
-        ("any(grid)", "an array of arrays of numbers is not a list of conditions"),
     ],
 )
 def test_a_wrong_axis_is_refused(expression: str, message: str) -> None:
@@ -207,7 +208,8 @@ def test_like_null_is_null_and_still_needs_text() -> None:
 
 
 @pytest.mark.fault("A-minor")
-def test_data_counts_from_the_end() -> None:
+def test_data_counts_from_the_end_as_the_page_says() -> None:
+    assert "or from -1 backwards for the last rows" in PAGE
     assert values(FRAME, "data(id, -1)") == [7] * 8
     assert values(FRAME, "data(id, -8)") == [0] * 8
     assert values(FRAME, "data(id, -9)") == values(FRAME, "data(id, 8)") == [None] * 8
@@ -245,7 +247,6 @@ def test_what_sql_has_and_tql_has_not_is_refused_by_name_with_a_way(text: str, n
     assert caught.value.hint
 
 
-@pytest.mark.fault("A-minor")
 @pytest.mark.parametrize("word", ["values", "over", "window", "filter", "minus", "qualify", "escape", "if", "end"])
 def test_such_words_are_names_where_a_name_stands(word: str) -> None:
     frame = pl.DataFrame({word: [1, 2]})
@@ -321,7 +322,8 @@ def test_a_hundred_levels_hold_for_every_kind_of_nesting() -> None:
 
 
 @pytest.mark.fault("H14")
-def test_ilike_compares_letters_one_by_one() -> None:
+def test_ilike_compares_letters_one_by_one_as_the_page_says() -> None:
+    assert "`ß` is not `SS`, and the Turkish `İ` is not `i`" in PAGE
     frame = pl.DataFrame({"t": ["straße", "STRASSE", "İ", "É"]})
     assert values(frame, "t ilike 'strasse'") == [False, True, False, False]
     assert values(frame, "t ilike 'i'") == [False] * 4
