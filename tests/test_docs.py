@@ -31,7 +31,9 @@ def test_examples_show_what_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
     check_examples("docs/language.md", BLOCKS)
 
 
-@pytest.mark.parametrize("name", ["choosing-weights.md", "exactness.md"])  # those of engines are run where the engines are
+@pytest.mark.parametrize(
+    "name", ["choosing-weights.md", "exactness.md"]
+)  # those of engines are run where the engines are
 def test_examples_of_other_pages_show_what_they_say(name: str) -> None:
     blocks = blocks_of(f"docs/{name}")
     assert len(blocks) > 3
