@@ -1,8 +1,8 @@
 """A whole statement to one lazy plan: its clauses in the order in which they act.
 
 Rows are drawn by a function that is passed in; frames are known by their scans. Expressions are translated in
-`compiler.translate`, columns made in `outputs`, rows sorted in `ordering`, cut in `sizes` and grouped in `grouping`, relations
-put together in `combinations` and `joins`.
+`compiler.translate`, columns made in `outputs`, rows sorted in `ordering`, cut in `sizes` and grouped in `grouping`,
+relations put together in `combinations` and `joins`.
 """
 
 from __future__ import annotations
