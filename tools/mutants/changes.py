@@ -68,6 +68,7 @@ def changes_of(path: str, text: str) -> list[Change]:
 
     found = set()
     for node, new in _replacements(ast.parse(text)):
+        assert node.end_lineno is not None and node.end_col_offset is not None
         start, stop = offset(node.lineno, node.col_offset), offset(node.end_lineno, node.end_col_offset)
         found.add(Change(path, node.lineno, start, stop, new))
     return sorted(found, key=lambda change: (change.start, change.stop, change.new))
