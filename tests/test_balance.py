@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import numpy as np
@@ -205,3 +206,33 @@ def test_a_label_of_several_lines_stays_the_label(options: dict[str, Any]) -> No
     for label in labels[:4]:
         share = weights.filter(frame["x"].list.contains(label)).sum() / weights.sum()
         assert table[label] == pytest.approx(share, abs=1e-12)
+
+
+@pytest.mark.fault("B8")
+def test_a_balance_says_that_its_shares_hold_with_replacement() -> None:
+    """Successive draws from six rows, enumerated: one draw has the shares asked for, all six those of the table."""
+    frame = pl.DataFrame({"x": ["a", "a", "a", "a", "b", "b"]})
+    balance = frame.tql.balance("x")
+    sentence = (
+        "the shares hold for draws with replacement; without it they approach the table's own as the sample grows"
+    )
+    assert sentence in str(balance) and sentence in html.unescape(balance._repr_html_())
+    weights = frame.tql.weights(balance.sampler).to_list()
+
+    def share_of_b(left: tuple[int, ...], draws: int) -> float:
+        """The expected number of rows with b among further draws."""
+        total = sum(weights[row] for row in left)
+        if not draws:
+            return 0.0
+        return sum(
+            weights[row] / total * ((row >= 4) + share_of_b(tuple(each for each in left if each != row), draws - 1))
+            for row in left
+        )
+
+    found = []
+    for limit in (1, 2, 4, 6):
+        report = frame.tql.report("x", balance.sampler, limit, replace=False)
+        found.append(report.labels.filter(label="b")["expected_share"].item())
+        assert found[-1] == pytest.approx(share_of_b(tuple(range(6)), limit) / limit, rel=1e-6)
+    assert found[0] == pytest.approx(0.5, rel=0.006) and found[-1] == pytest.approx(1 / 3)
+    assert found == sorted(found, reverse=True)
