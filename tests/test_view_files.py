@@ -23,9 +23,9 @@ import tql_frames
 from tests import test_frames_pandas, test_frames_polars
 from tql_frames import TQLError, TQLTypeError, TQLWarning, load_view
 from tql_frames.frames import source_of
+from tql_frames.views.saved import digests as digests_by_type
 from tql_frames.views.saved import file as view_file
 from tql_frames.views.saved import fingerprint
-from tql_frames.views.saved.digests import list_numbers, text_numbers
 
 FRAME = pl.DataFrame(
     {
@@ -217,8 +217,8 @@ class TestEqualValues:
             assert digests(pieces, by_value=by_value) == whole
         assert digests(column.reverse(), by_value=by_value)[1] == whole[1]
         # Long texts have a SHA-256 of their own for a number, not a polynomial over their bytes.
-        number = text_numbers(pa.array([b"x" * size], pa.large_binary()))
-        plain = list_numbers(np.full(size, ord("x"), np.uint8), np.array([0, size]))
+        number = digests_by_type.text_numbers(pa.array([b"x" * size], pa.large_binary()))
+        plain = digests_by_type.list_numbers(np.full(size, ord("x"), np.uint8), np.array([0, size]))
         assert (number == plain).all() == (size < 1024)
 
 
