@@ -12,7 +12,7 @@ from tql_frames.compiler import CompiledSampler
 from tql_frames.compiler.scope import column
 from tql_frames.drawing import Draw, random_numbers, seed_of_sample
 from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, WeightError, reason_of
-from tql_frames.frames import Adapter, Column, Deferred, LazyAdapter, Readable
+from tql_frames.frames import Adapter, Column, Deferred, LazyAdapter, Readable, check_process
 from tql_frames.language import parse_statement, tree
 from tql_frames.language.parameters import bind
 from tql_frames.planning import Draw as DrawsRows
@@ -81,6 +81,7 @@ class RowQuery:
             TQLError: as `Query.result`.
         """
         assert self.relation.row is not None
+        check_process()
         plan = self.relation.plan.select(column(self.relation.row))
         with evaluating(self.source, self.statement):
             found = plan.collect(engine="streaming" if streaming else "auto")

@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.frames.base import Column, Contents
+from tql_frames.frames.forked import check_process
 from tql_frames.frames.once import once
 from tql_frames.frames.polars import PolarsAdapter, dtypes_of, schema_of, tallied
 from tql_frames.planning import Scan, whole
@@ -33,6 +34,7 @@ class Held:
 
     @once
     def _now(self) -> PolarsAdapter:
+        check_process()
         return PolarsAdapter(self._plan.collect(), self._index)
 
     @property

@@ -20,6 +20,7 @@ from tql_frames.compiler.scope import column
 from tql_frames.compiler.types import instance
 from tql_frames.errors import TQLError, reason_of
 from tql_frames.frames.base import Adapter
+from tql_frames.frames.forked import check_process
 from tql_frames.frames.once import once
 from tql_frames.frames.polars import PolarsAdapter, with_index
 from tql_frames.planning import Names
@@ -116,10 +117,12 @@ class Scanned(PolarsAdapter):
         """Number of rows; they are counted if nothing was evaluated yet."""
         if self._found is not None:
             return self._found.height
+        check_process()
         return int(self._plan.select(pl.len()).collect(engine="streaming").item())
 
     def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         """Values of expressions by name, one a row."""
+        check_process()
         self._listener("counting", 0, None)
         # Not in batches: an iterator of batches just ends where a thread of Polars panics.
         found = self._plan.with_columns(**exprs).select(*exprs).collect(engine="streaming")
@@ -134,6 +137,7 @@ class Scanned(PolarsAdapter):
         Raises:
             TQLError: the rows are not those of the first pass.
         """
+        check_process()
         mask = np.zeros(self.rows, np.bool_)
         mask[positions] = True
         distinct = np.flatnonzero(mask).astype(positions.dtype)
