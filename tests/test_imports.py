@@ -25,15 +25,16 @@ RULE: dict[str, tuple[set[str], set[str]]] = {
     "sampling": ({"errors"}, {"numpy"}),
     "frames": ({"errors", "compiler", "planning", "sampling"}, {"numpy", "pandas", "polars", "pyarrow"}),
     "arguments": ({"errors", "sampling"}, {"numpy"}),
-    "weighing": ({"errors", "compiler", "sampling", "frames"}, {"numpy", "polars"}),
+    "weighing": ({"errors", "language", "compiler", "sampling", "frames"}, {"numpy", "polars"}),
     "explanation": ({"errors", "language", "compiler", "frames", "weighing", "querying"}, {"numpy", "polars"}),
-    "drawing": ({"errors", "compiler", "planning", "sampling", "frames", "weighing"}, {"numpy", "polars"}),
+    "idle": ({"errors", "language", "compiler", "frames", "weighing"}, {"numpy", "polars"}),
+    "drawing": ({"errors", "compiler", "planning", "sampling", "frames", "weighing", "idle"}, {"numpy", "polars"}),
     "querying": (
-        {"errors", "language", "compiler", "planning", "sampling", "frames", "weighing", "drawing"},
+        {"idle", "errors", "language", "compiler", "planning", "sampling", "frames", "weighing", "drawing"},
         {"polars"},
     ),
     "views": (
-        {
+        {"idle", 
             "analysis",
             "arguments",
             "errors",
@@ -48,7 +49,7 @@ RULE: dict[str, tuple[set[str], set[str]]] = {
         {"numpy", "pandas", "polars", "pyarrow"},
     ),
     "api": (
-        {
+        {"idle", 
             "analysis",
             "arguments",
             "errors",
@@ -118,7 +119,7 @@ RULE: dict[str, tuple[set[str], set[str]]] = {
     ),
     "cli": ({"__init__", "api", "errors", "frames"}, {"polars"}),
     "torch": (
-        {
+        {"idle", 
             "arguments",
             "compiler",
             "drawing",

@@ -13,6 +13,7 @@ from tql_frames.api import balance, explain, query, report, sample, weight_expr,
 from tql_frames.compiler import register_function
 from tql_frames.errors import (
     Span,
+    TQLArmWarning,
     TQLError,
     TQLNameError,
     TQLSyntaxError,
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Span",
+    "TQLArmWarning",
     "TQLError",
     "TQLNameError",
     "TQLSyntaxError",

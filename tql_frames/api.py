@@ -19,6 +19,7 @@ from tql_frames.drawing import Draw, random_numbers
 from tql_frames.errors import Span, TQLError
 from tql_frames.explanation import Explanation, explain_sampler, explain_statement
 from tql_frames.frames import Adapter, LazyAdapter, PandasAdapter, adapt
+from tql_frames.idle import warn_of_categories
 from tql_frames.language import is_statement
 from tql_frames.querying import Query, prepare
 from tql_frames.sampling import Positions, fresh_seed
@@ -67,6 +68,8 @@ def sample(
 
     Warns:
         TQLWarning: fewer rows have a positive weight than were asked for without replacement.
+        TQLArmWarning: an arm matches no row, or another arm has as great a weight wherever it matches; or a text is no
+            category of the Enum that it is compared with.
 
     Example:
         >>> df = pl.DataFrame({"age": [71, 34, 65], "id": ["a", "b", "c"]})
@@ -89,6 +92,7 @@ def sample(
     check_index(index)
     adapter = adapt(frame, index, ignore_index)
     weigher = Weigher.of(sampler, adapter, random_numbers(fixed_seed))
+    warn_of_categories(weigher.sampler)
     how = Draw(weigher, size_of, bool(replace), fixed_seed)
 
     def positions(rows: Adapter) -> Positions:

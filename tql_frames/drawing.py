@@ -5,8 +5,6 @@ How positions are drawn is in `sampling`, what the weights are in `weighing`.
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,11 +14,11 @@ import polars as pl
 from tql_frames.compiler import RandomNumbers
 from tql_frames.errors import TQLError, TQLWarning, WeightError
 from tql_frames.frames import Readable
+from tql_frames.idle import warn, warn_of_idle_arms
 from tql_frames.planning import most_rows
 from tql_frames.sampling import Positions, Strata, Streams, derived_seed, draw
 from tql_frames.weighing import Weigher, Weights
 
-_LIBRARIES = ("tql_frames", "polars", "pandas", "functools")  # a call may come by way of `collect` or `pipe`
 _RANDOM, _EPOCH, _ORDER = 1, 2, 3  # branches of the seed; that of further SAMPLE BY clauses is 0
 
 
@@ -55,11 +53,14 @@ class Draw:
 
         Warns:
             TQLWarning: without replacement, fewer rows have a positive weight than were asked for.
+            TQLArmWarning: an arm matches no row, or never decides.
         """
-        population = self.weigher.population(rows)
+        population, watched = self.weigher.watched(rows)
         size = self.checked_size(population, rows.rows)
         if not rows.rows:
             return np.empty(0, np.uint32)
+        if size:
+            warn_of_idle_arms(self.weigher.sampler, rows, watched)
         found = draw(population, size, replace=self.replace, seed=self.seed)
         if len(found) < size:
             warn_of_fewer(size, len(found))
@@ -80,7 +81,7 @@ class Draw:
 
 def warn_of_fewer(size: int, found: int) -> None:
     """Warn the caller that fewer rows come without replacement than were asked for."""
-    warnings.warn(fewer_rows(size, found), stacklevel=_caller_level())
+    warn(fewer_rows(size, found))
 
 
 def fewer_rows(size: int, found: int) -> TQLWarning:
@@ -118,11 +119,3 @@ def random_numbers(seed: int, start: int = 0) -> RandomNumbers:
         return pl.int_range(pl.len()).map_batches(fill, return_dtype=pl.Float64())
 
     return numbers
-
-
-def _caller_level() -> int:
-    """Stack level of the first caller outside the libraries, so that a warning points at the user's line."""
-    level, frame = 1, sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in _LIBRARIES:
-        level, frame = level + 1, frame.f_back  # type: ignore[assignment]
-    return level

@@ -13,6 +13,7 @@ from tql_frames.compiler.scope import column
 from tql_frames.drawing import Draw, random_numbers, seed_of_sample
 from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, WeightError, reason_of
 from tql_frames.frames import Adapter, Column, Deferred, LazyAdapter, Readable, check_process
+from tql_frames.idle import warn_of_categories
 from tql_frames.language import parse_statement, tree
 from tql_frames.language.parameters import bind
 from tql_frames.planning import Draw as DrawsRows
@@ -212,6 +213,7 @@ def draws(text: str, seed: int) -> DrawsRows:
         def refusal(size: int) -> WeightError:
             return of_no_rows(size, text, sampler.tree.span)
 
+        warn_of_categories(sampler)
         how = Draw(Weigher(sampler), size.of, replace, seed_of_sample(seed, number), refusal)
         return LazyAdapter(plan).then_take(how.positions)
 

@@ -14,7 +14,7 @@ from tql_frames.frames.held import Held
 from tql_frames.frames.lazy import LazyAdapter
 from tql_frames.frames.pandas import PandasAdapter
 from tql_frames.frames.pandas_source import PandasSource
-from tql_frames.frames.passes import is_repeatable, reporting
+from tql_frames.frames.passes import Scanned, is_repeatable, reporting
 from tql_frames.frames.polars import PolarsAdapter, with_index
 from tql_frames.frames.scanned import ScannedSource
 
@@ -29,6 +29,7 @@ __all__ = [
     "Part",
     "PolarsAdapter",
     "Readable",
+    "Scanned",
     "ScannedSource",
     "Source",
     "adapt",

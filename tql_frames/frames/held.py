@@ -56,6 +56,10 @@ class Held:
         """Values of expressions by name, one a row."""
         return self._now.evaluate(exprs)
 
+    def look(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+        """Values of aggregations by name, in one row."""
+        return self._now.look(exprs)
+
     def column(self, name: str) -> pl.Series:
         """A column of the rows."""
         return self._now.column(name)

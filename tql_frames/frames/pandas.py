@@ -52,6 +52,12 @@ class PandasAdapter:
             self._columns.convert(expr.meta.root_names())
         return evaluate(self._columns.converted(), exprs)
 
+    def look(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+        """Values of aggregations by name, in one row."""
+        for expr in exprs.values():
+            self._columns.convert(expr.meta.root_names())
+        return self._columns.converted().lazy().select(**exprs).collect()
+
     def column(self, name: str) -> pl.Series:
         """A column of the frame; whole and floating-point numbers of NumPy are not copied."""
         self._columns.convert([name])

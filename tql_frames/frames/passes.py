@@ -131,6 +131,11 @@ class Scanned(PolarsAdapter):
             self._weights, self._found = dict(exprs), found
         return found
 
+    def look(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+        """Values of aggregations by name, in one row, by another pass."""
+        check_process()
+        return self._plan.select(**exprs).collect(engine="streaming")
+
     def fetch(self, positions: Positions, columns: Sequence[str]) -> Iterator[tuple[Positions, pl.DataFrame]]:
         """The rows at ascending positions, and these, in batches: the second pass.
 

@@ -49,6 +49,11 @@ class PolarsAdapter:
         """Values of expressions by name, one a row of the frame."""
         return evaluate(self._frame, exprs)
 
+    def look(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+        """Values of aggregations by name, in one row."""
+        check_process()
+        return self._frame.lazy().select(**exprs).collect()
+
     def column(self, name: str) -> pl.Series:
         """A column of the frame."""
         return self._frame[name]

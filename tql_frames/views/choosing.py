@@ -14,6 +14,7 @@ from tql_frames.arguments import Order, check_flag, check_order, seed_from, size
 from tql_frames.drawing import Draw, random_numbers
 from tql_frames.errors import TQLError
 from tql_frames.frames import Column, Readable, ScannedSource
+from tql_frames.idle import warn_of_categories
 from tql_frames.language import is_statement
 from tql_frames.querying import RowQuery, prepare_rows
 from tql_frames.sampling import Positions
@@ -73,6 +74,7 @@ def choose(
     check_flag("replace", replace)
     check_order(order)
     weigher = Weigher.of(sampler, origin, random_numbers(fixed_seed))
+    warn_of_categories(weigher.sampler)
     draw = Draw(weigher, size, bool(replace), fixed_seed)
 
     def find() -> Positions:
