@@ -26,7 +26,7 @@ RULE: dict[str, tuple[set[str], set[str]]] = {
     "frames": ({"errors", "compiler", "planning", "sampling"}, {"numpy", "pandas", "polars", "pyarrow"}),
     "arguments": ({"errors", "sampling"}, {"numpy"}),
     "weighing": ({"errors", "language", "compiler", "sampling", "frames"}, {"numpy", "polars"}),
-    "explanation": ({"errors", "language", "compiler", "frames", "weighing", "querying"}, {"numpy", "polars"}),
+    "explanation": ({"idle", "errors", "language", "compiler", "frames", "weighing", "querying"}, {"numpy", "polars"}),
     "idle": ({"errors", "language", "compiler", "frames", "weighing"}, {"numpy", "polars"}),
     "drawing": ({"errors", "compiler", "planning", "sampling", "frames", "weighing", "idle"}, {"numpy", "polars"}),
     "querying": (
@@ -103,7 +103,7 @@ RULE: dict[str, tuple[set[str], set[str]]] = {
     "__init__": ({"errors", "compiler", "api", "accessors", "datasets", "notebook", "views"}, set()),
     "balancing": ({"errors", "language", "compiler"}, {"numpy", "polars"}),
     "analysis": (
-        {
+        {"idle", 
             "balancing",
             "errors",
             "language",

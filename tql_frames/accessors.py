@@ -83,9 +83,11 @@ class _PolarsNamespace(Generic[PolarsFrame]):
             parameters=parameters,
         )
 
-    def explain(self, sampler: str | pl.Expr, parameters: Sequence[object] | None = None) -> Explanation:
+    def explain(
+        self, sampler: str | pl.Expr, parameters: Sequence[object] | None = None, *, seed: int | None = None
+    ) -> Explanation:
         """Say what a sampler or a statement does to this frame; see `tql_frames.explain`."""
-        return api.explain(self._frame, sampler, parameters)
+        return api.explain(self._frame, sampler, parameters, seed=seed)
 
     def report(
         self,
@@ -96,9 +98,19 @@ class _PolarsNamespace(Generic[PolarsFrame]):
         fraction: float | None = None,
         replace: bool = True,
         parameters: Sequence[object] | None = None,
+        seed: int | None = None,
     ) -> Report:
         """Say how often each label comes before and after sampling; see `tql_frames.report`."""
-        return api.report(self._frame, by, sampler, limit, fraction=fraction, replace=replace, parameters=parameters)
+        return api.report(
+            self._frame,
+            by,
+            sampler,
+            limit,
+            fraction=fraction,
+            replace=replace,
+            parameters=parameters,
+            seed=seed,
+        )
 
     def balance(
         self,
@@ -124,9 +136,9 @@ class DataFrameNamespace(_PolarsNamespace[pl.DataFrame]):
 
     __slots__ = ()
 
-    def weights(self, sampler: str | pl.Expr) -> pl.Series:
+    def weights(self, sampler: str | pl.Expr, *, seed: int | None = None) -> pl.Series:
         """Series `weight` of the rows; see `tql_frames.weights`."""
-        return api.weights(self._frame, sampler)
+        return api.weights(self._frame, sampler, seed=seed)
 
     def explore(self, sampler: str = "") -> Any:
         """A widget to find a sampler by; see `tql_frames.explore`."""
@@ -144,9 +156,9 @@ class LazyFrameNamespace(_PolarsNamespace[pl.LazyFrame]):
 
     __slots__ = ()
 
-    def weights(self, sampler: str | pl.Expr) -> pl.LazyFrame:
+    def weights(self, sampler: str | pl.Expr, *, seed: int | None = None) -> pl.LazyFrame:
         """Plan of one column `weight`; see `tql_frames.weights`."""
-        return api.weights(self._frame, sampler)
+        return api.weights(self._frame, sampler, seed=seed)
 
 
 class PandasNamespace:
@@ -200,9 +212,9 @@ class PandasNamespace:
         """Run a TQL statement on this frame; see `tql_frames.query`."""
         return api.query_frame(self._frame, text, parameters, seed=seed, index=index)
 
-    def weights(self, sampler: str | pl.Expr) -> pd.Series:
+    def weights(self, sampler: str | pl.Expr, *, seed: int | None = None) -> pd.Series:
         """Series `weight` of the rows, with the index of the frame; see `tql_frames.weights`."""
-        return api.weights(self._frame, sampler)
+        return api.weights(self._frame, sampler, seed=seed)
 
     def view(
         self,
@@ -231,9 +243,11 @@ class PandasNamespace:
             parameters=parameters,
         )
 
-    def explain(self, sampler: str | pl.Expr, parameters: Sequence[object] | None = None) -> Explanation:
+    def explain(
+        self, sampler: str | pl.Expr, parameters: Sequence[object] | None = None, *, seed: int | None = None
+    ) -> Explanation:
         """Say what a sampler or a statement does to this frame; see `tql_frames.explain`."""
-        return api.explain(self._frame, sampler, parameters)
+        return api.explain(self._frame, sampler, parameters, seed=seed)
 
     def report(
         self,
@@ -244,9 +258,19 @@ class PandasNamespace:
         fraction: float | None = None,
         replace: bool = True,
         parameters: Sequence[object] | None = None,
+        seed: int | None = None,
     ) -> Report:
         """Say how often each label comes before and after sampling; see `tql_frames.report`."""
-        return api.report(self._frame, by, sampler, limit, fraction=fraction, replace=replace, parameters=parameters)
+        return api.report(
+            self._frame,
+            by,
+            sampler,
+            limit,
+            fraction=fraction,
+            replace=replace,
+            parameters=parameters,
+            seed=seed,
+        )
 
     def balance(
         self,

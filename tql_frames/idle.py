@@ -8,17 +8,18 @@ from __future__ import annotations
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import polars as pl
 
 from tql_frames.compiler import CompiledArm, CompiledSampler
+from tql_frames.compiler.deciding import is_default
 from tql_frames.compiler.scope import column
 from tql_frames.compiler.types import inner, innermost, is_nested, is_number, is_text
 from tql_frames.errors import Span, TQLArmWarning, TQLWarning, did_you_mean
-from tql_frames.frames import Readable
 from tql_frames.language import tree, unparse
 from tql_frames.language.tree import Node
 from tql_frames.weighing import Watched
@@ -45,6 +46,34 @@ class _Sought:
     within: bool
 
 
+class Lookable(Protocol):
+    """Rows that can be looked at again."""
+
+    @property
+    def schema(self) -> Mapping[str, pl.DataType]:
+        """Polars type by column name."""
+
+    def look(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+        """Values of aggregations by name, in one row."""
+
+
+class Planned:
+    """The rows of a plan."""
+
+    def __init__(self, plan: pl.LazyFrame) -> None:
+        """Hold the plan; nothing runs."""
+        self._plan = plan
+
+    @property
+    def schema(self) -> Mapping[str, pl.DataType]:
+        """Polars type by column name."""
+        return self._plan.clone().collect_schema()
+
+    def look(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+        """Values of aggregations by name, in one row."""
+        return self._plan.select(**exprs).collect(engine="streaming")
+
+
 def warn(warning: TQLWarning) -> None:
     """Issue a warning that points at the caller's line."""
     warnings.warn(warning, stacklevel=_caller_level())
@@ -68,7 +97,7 @@ def warn_of_categories(sampler: CompiledSampler | pl.Expr) -> None:
         warn(TQLArmWarning(message, source=sampler.source, span=each.span, hint=hint))
 
 
-def warn_of_idle_arms(sampler: CompiledSampler | pl.Expr, rows: Readable, watched: Watched | None) -> None:
+def warn_of_idle_arms(sampler: CompiledSampler | pl.Expr, rows: Lookable, watched: Watched | None) -> None:
     """Warn of the arms of a sampler that match no row, and of those that never decide.
 
     Args:
@@ -93,20 +122,18 @@ def warn_of_idle_arms(sampler: CompiledSampler | pl.Expr, rows: Readable, watche
 
 
 def idle_warnings(
-    sampler: CompiledSampler, rows: Readable | None, matched: Sequence[int], decided: Sequence[int | None]
+    sampler: CompiledSampler, rows: Lookable | None, matched: Sequence[int], decided: Sequence[int]
 ) -> list[TQLArmWarning]:
     """What to warn of where it is known how many rows each arm matches and decides."""
     nodes = {node.span: node for node in sampler.tree.walk() if isinstance(node, tree.Arm)}
-    found = []
-    for place, (rows_of, decides) in enumerate(zip(matched, decided, strict=True)):
-        node = nodes.get(sampler.arms[place].span)
-        if (rows_of and decides != 0) or not _is_of_interest(node):
-            continue
-        looking = _Looking(sampler, rows, nodes)
-        if rows is not None:
+    counts = enumerate(zip(matched, decided, strict=True))
+    idle = {place: bool(rows_of) for place, (rows_of, decides) in counts if not (rows_of and decides)}
+    idle = {place: matches for place, matches in idle.items() if _is_of_interest(nodes.get(sampler.arms[place].span))}
+    looking = _Looking(sampler, rows, nodes)
+    if rows is not None:
+        for place in idle:
             looking.ask(place)
-        found += looking.warnings([place], {place: bool(rows_of)})
-    return found
+    return list(looking.warnings(list(idle), idle))
 
 
 def warn_of_undecided(sampler: CompiledSampler | pl.Expr, watched: Watched | None) -> None:
@@ -126,7 +153,7 @@ def warn_of_undecided(sampler: CompiledSampler | pl.Expr, watched: Watched | Non
 class _Looking:
     """One look at rows for all arms that seem idle."""
 
-    def __init__(self, sampler: CompiledSampler, rows: Readable | None, nodes: dict[Span, tree.Arm]) -> None:
+    def __init__(self, sampler: CompiledSampler, rows: Lookable | None, nodes: dict[Span, tree.Arm]) -> None:
         self._sampler, self._rows, self._nodes = sampler, rows, nodes
         self._exprs: dict[str, pl.Expr] = {}
         self._sought: dict[int, list[_Sought]] = {}
@@ -308,7 +335,7 @@ def _is_of_interest(node: tree.Arm | None) -> bool:
 
 
 def _is_always(node: tree.Arm | None) -> bool:
-    return node is not None and isinstance(node.condition, tree.Literal) and node.condition.value is True
+    return node is not None and is_default(node)
 
 
 def _holds(whole: Span, part: Span) -> bool:

@@ -15,6 +15,7 @@ _WIDTH = 60  # characters of an arm in text
 
 _COLUMNS = {
     "rows": Column("rows", ","),
+    "decides": Column("decides", ","),
     "share": Column("share", ".2%", COLOURS["raw"]),
     "expected_share": Column("expected share", ".2%", COLOURS["expected"]),
     "expected_count": Column("expected draws", ",.1f"),
