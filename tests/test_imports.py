@@ -64,7 +64,7 @@ RULE: dict[str, tuple[set[str], set[str]]] = {
         },
         {"numpy", "pandas", "polars"},
     ),
-    "accessors": ({"analysis", "api", "arguments", "explanation", "notebook", "views"}, {"pandas", "polars"}),
+    "accessors": ({"errors", "idle", "analysis", "api", "arguments", "explanation", "notebook", "views"}, {"pandas", "polars"}),
     "distributed": (
         {
             "analysis",

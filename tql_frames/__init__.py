@@ -62,6 +62,10 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])
+
+
 def load_ipython_extension(shell: Any) -> None:
     """`%load_ext tql_frames`: the magics `%tql` and `%%tql`."""
     import_module("tql_frames.notebook.magics").load(shell)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -11,7 +12,9 @@ import polars as pl
 
 from tql_frames import api
 from tql_frames.arguments import Order
+from tql_frames.errors import TQLWarning
 from tql_frames.explanation import Explanation
+from tql_frames.idle import warn
 from tql_frames.notebook import explore
 from tql_frames.views import view
 
@@ -303,8 +306,26 @@ class _Accessor:
         return self._namespace if frame is None else self._namespace(frame)
 
 
+def _other_owner(frame: type) -> str | None:
+    """The package whose `.tql` a class of frames has, if it is another than this one."""
+    found = inspect.getattr_static(frame, "tql", None)
+    if found is None or type(found).__module__ == __name__:
+        return None
+    owner = next((getattr(found, name) for name in ("_ns", "_accessor") if hasattr(found, name)), found)
+    module = getattr(owner, "__module__", None) or type(owner).__module__
+    return None if module == __name__ else str(module)
+
+
 def register() -> None:
-    """Put `.tql` on Polars and pandas frames, known to both libraries' own registries."""
+    """Put `.tql` on Polars and pandas frames, known to both libraries' own registries.
+
+    Warns:
+        TQLWarning: another package has put its own `.tql` there, which is replaced.
+    """
+    others = [found for each in (pl.DataFrame, pl.LazyFrame, pd.DataFrame) if (found := _other_owner(each)) is not None]
+    if others:
+        message = f".tql of {others[0]} is replaced by that of tql_frames"
+        warn(TQLWarning(f"{message}; its calls are functions of the package as well: tql_frames.sample(frame, …)"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a reloaded module registers again
         pl.api.register_dataframe_namespace("tql")(DataFrameNamespace)

@@ -24,7 +24,8 @@ from tql_frames.language import tree, unparse
 from tql_frames.language.tree import Node
 from tql_frames.weighing import Watched
 
-_LIBRARIES = ("tql_frames", "polars", "pandas", "functools")  # a call may come by way of `collect` or `pipe`
+# A call may come by way of `collect` or `pipe`, or of an import.
+_LIBRARIES = ("tql_frames", "polars", "pandas", "functools", "importlib")
 _MOST_VALUES = 5_000  # values of a column among which the nearest is looked for
 _MOST_SHOWN = 5
 _MOST_BESIDE = 16  # other arms that an arm is compared with one by one

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -11,10 +11,10 @@ import polars as pl
 from tql_frames.compiler import CompiledSampler
 from tql_frames.compiler.scope import column
 from tql_frames.drawing import Draw, random_numbers, seed_of_sample
-from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, WeightError, reason_of
+from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, TQLWarning, WeightError, reason_of
 from tql_frames.frames import Adapter, Column, Deferred, LazyAdapter, Readable, check_process
-from tql_frames.idle import warn_of_categories
-from tql_frames.language import parse_statement, tree
+from tql_frames.idle import warn, warn_of_categories
+from tql_frames.language import parse_statement, tree, unparse
 from tql_frames.language.parameters import bind
 from tql_frames.planning import Draw as DrawsRows
 from tql_frames.planning import Frames, Relation, Scan, Size, compile_statement, named_columns
@@ -117,7 +117,7 @@ def prepare(
     base = None if default is None else default.scan(names)
 
     relation = compile_statement(
-        text, statement, Frames(base, scans), draw=draws(text, seed), random=random_numbers(seed), numbered=numbered
+        text, statement, Frames(base, scans), draw=draws(text, seed), random=random_numbers(seed), numbered=numbered, note=_notes(text)
     )
     pairs = [(adapter, scans[name]) for name, adapter in named.items()]
     if default is not None and base is not None:
@@ -164,6 +164,18 @@ def _bound(text: str, parameters: Sequence[object] | None) -> tree.Statement:
         return bind(parse_statement(text), parameters)
     except Fault as fault:
         raise fault.error(text) from None
+
+
+def _notes(text: str) -> Callable[[tree.Call], None]:
+    """Warns of aggregations in a statement that see one number a row."""
+
+    def note(call: tree.Call) -> None:
+        name, argument = call.name, unparse(call.arguments[0])
+        message = f"{name}({argument}) is one value a row: {name} takes the elements of a list, and {argument} is a number"
+        hint = f"for one value of all rows write: select {name}({argument}) as {name} group by true"
+        warn(TQLWarning(str(TQLError(message, source=text, span=call.span, hint=hint))))
+
+    return note
 
 
 @contextmanager

@@ -115,6 +115,8 @@ class Arms:
 
         An arm that is not matched changes nothing: only combinations that match it are weighed once more, without it.
         """
+        if not len(self):
+            return np.empty((0, len(matched)))
         found = np.tile(self.weights(matched), (len(self), 1))
         cells, places = np.nonzero(matched)
         size = max(_MOST_SWITCHES // max(len(self), 1), 1)
