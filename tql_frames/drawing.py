@@ -6,7 +6,7 @@ How positions are drawn is in `sampling`, what the weights are in `weighing`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,7 @@ import polars as pl
 from tql_frames.compiler import RandomNumbers
 from tql_frames.errors import TQLError, TQLWarning, WeightError
 from tql_frames.frames import Readable
-from tql_frames.idle import warn, warn_of_idle_arms
+from tql_frames.idle import Place, caller, warn, warn_of_idle_arms
 from tql_frames.planning import most_rows
 from tql_frames.sampling import Positions, Strata, Streams, derived_seed, draw
 from tql_frames.weighing import Weigher, Weights
@@ -37,6 +37,7 @@ class Draw:
         replace: with or without replacement.
         seed: fixes the sample.
         refusal: the error for so many rows asked for where there are none.
+        place: the caller's line, for warnings from threads that a library starts.
     """
 
     weigher: Weigher
@@ -44,6 +45,7 @@ class Draw:
     replace: bool
     seed: int
     refusal: Callable[[int], WeightError] = of_empty_frame
+    place: Place | None = field(default_factory=caller)
 
     def positions(self, rows: Readable) -> Positions:
         """Positions of the drawn rows, in the order drawn, shape (k,).
@@ -60,10 +62,10 @@ class Draw:
         if not rows.rows:
             return np.empty(0, np.uint32)
         if size:
-            warn_of_idle_arms(self.weigher.sampler, rows, watched)
+            warn_of_idle_arms(self.weigher.sampler, rows, watched, self.place)
         found = draw(population, size, replace=self.replace, seed=self.seed)
         if len(found) < size:
-            warn_of_fewer(size, len(found))
+            warn(fewer_rows(size, len(found)), self.place)
         return found
 
     def checked_size(self, population: Strata | Weights, rows: int) -> int:

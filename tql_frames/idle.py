@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import FrameType
 from typing import Protocol
 
 import numpy as np
@@ -40,11 +41,13 @@ class _Sought:
         column: name of the column.
         value: text or number.
         within: whether texts may hold it as a part.
+        operator: of numbers: how the column is compared with it.
     """
 
     column: str
     value: str | float
     within: bool
+    operator: str
 
 
 class Lookable(Protocol):
@@ -75,9 +78,28 @@ class Planned:
         return self._plan.select(**exprs).collect(engine="streaming")
 
 
-def warn(warning: TQLWarning) -> None:
-    """Issue a warning that points at the caller's line."""
-    warnings.warn(warning, stacklevel=_caller_level())
+Place = tuple[str, int]
+"""A line: file and number."""
+
+
+def caller() -> Place | None:
+    """The line of the first caller outside the libraries; None in a thread that a library started."""
+    level = _caller_level()
+    if level is None:
+        return None
+    frame = sys._getframe(1)
+    while frame.f_back is not None and _is_ours(frame):
+        frame = frame.f_back
+    return frame.f_code.co_filename, frame.f_lineno
+
+
+def warn(warning: TQLWarning, place: Place | None = None) -> None:
+    """Issue a warning that points at the caller's line; in a thread that a library started, at another place."""
+    level = _caller_level()
+    if level is None and place is not None:
+        warnings.warn_explicit(warning, None, *place)
+    else:
+        warnings.warn(warning, stacklevel=level or 2)
 
 
 def warn_of_categories(sampler: CompiledSampler | pl.Expr) -> None:
@@ -98,13 +120,16 @@ def warn_of_categories(sampler: CompiledSampler | pl.Expr) -> None:
         warn(TQLArmWarning(message, source=sampler.source, span=each.span, hint=hint))
 
 
-def warn_of_idle_arms(sampler: CompiledSampler | pl.Expr, rows: Lookable, watched: Watched | None) -> None:
+def warn_of_idle_arms(
+    sampler: CompiledSampler | pl.Expr, rows: Lookable, watched: Watched | None, place: Place | None = None
+) -> None:
     """Warn of the arms of a sampler that match no row, and of those that never decide.
 
     Args:
         sampler: compiled for the rows.
         rows: which were weighed.
         watched: which arms decide a row; None where nobody counted.
+        place: where to point at where the rows are weighed in a thread of its own.
 
     Warns:
         TQLArmWarning: for each such arm.
@@ -112,14 +137,14 @@ def warn_of_idle_arms(sampler: CompiledSampler | pl.Expr, rows: Lookable, watche
     if isinstance(sampler, pl.Expr) or watched is None or watched.all():
         return
     nodes = {node.span: node for node in sampler.tree.walk() if isinstance(node, tree.Arm)}
-    idle = [place for place in np.flatnonzero(~watched).tolist() if _is_of_interest(nodes.get(sampler.arms[place].span))]
+    idle = [arm for arm in np.flatnonzero(~watched).tolist() if _is_of_interest(nodes.get(sampler.arms[arm].span))]
     if not idle:
         return
     looking = _Looking(sampler, rows, nodes)
-    for place in idle:
-        looking.ask(place)
+    for arm in idle:
+        looking.ask(arm)
     for warning in looking.warnings(idle):
-        warn(warning)
+        warn(warning, place)
 
 
 def idle_warnings(
@@ -232,9 +257,9 @@ class _Looking:
         if node is None or self._rows is None:
             return
         known = set(self._sampler.arms[place].condition.meta.root_names())
-        for name, value, within in _comparisons(node.condition):
-            if name in known:
-                yield _Sought(name, value, within)
+        for sought in _comparisons(node.condition):
+            if sought.column in known:
+                yield sought
 
     def _about(self, sought: _Sought) -> Iterator[tuple[str, pl.Expr]]:
         """Aggregations of a column, each a list in one row, which tell what may have been meant by a constant."""
@@ -275,7 +300,10 @@ class _Looking:
         for number, sought in enumerate(self._sought.get(place, [])):
             least, greatest = (found.get(f"{name} {place} {number}") for name in ("least", "greatest"))
             if isinstance(least, float) and isinstance(greatest, float) and isinstance(sought.value, float):
-                if not least <= sought.value <= greatest:
+                above = sought.value >= greatest and sought.operator in (">", ">=")
+                below = sought.value <= least and sought.operator in ("<", "<=")
+                beside = not least <= sought.value <= greatest and sought.operator == "=="
+                if above or below or beside:
                     return f"the values of {sought.column!r} are from {least:g} to {greatest:g}"
             elif isinstance(sought.value, str) and found.get(f"here {place} {number}") is not True:
                 for name in ("same", "near"):
@@ -288,29 +316,32 @@ class _Looking:
         return None
 
 
-def _comparisons(node: Node) -> Iterator[tuple[str, str | float, bool]]:
-    """The columns that a condition compares with constants: name, constant, and whether it may be a part of a text."""
+_MIRROR = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+def _comparisons(node: Node) -> Iterator[_Sought]:
+    """The constants that a condition compares columns with."""
     for each in node.walk():
-        pairs: list[tuple[Node, Node]] = []
+        pairs: list[tuple[Node, str, Node]] = []
         match each:
             case tree.Comparison(operator, left, right) if operator != "!=":
-                pairs = [(left, right), (right, left)]
+                pairs = [(left, operator, right), (right, _MIRROR.get(operator, operator), left)]
             case tree.In(operand, items, False):
-                pairs = [(operand, item) for item in items]
+                pairs = [(operand, "==", item) for item in items]
             case tree.Call("contains", (container, item)):
-                pairs = [(container, item)]
+                pairs = [(container, "==", item)]
             case tree.Between(operand, low, high, False):
-                pairs = [(operand, low), (operand, high)]
-        for named, constant in pairs:
+                pairs = [(operand, ">=", low), (operand, "<=", high)]
+        for named, operator, constant in pairs:
             sign = -1.0 if isinstance(constant, tree.Negative) else 1.0
             constant = constant.operand if isinstance(constant, tree.Negative) else constant
             if not (isinstance(named, tree.Column) and isinstance(constant, tree.Literal)):
                 continue
             value = constant.value
             if isinstance(value, str):
-                yield named.name, value, isinstance(each, tree.Call)
+                yield _Sought(named.name, value, isinstance(each, tree.Call), operator)
             elif isinstance(value, (int, float)) and not isinstance(value, bool):
-                yield named.name, sign * float(value), False
+                yield _Sought(named.name, sign * float(value), False, operator)
 
 
 def _null_hint(node: tree.Arm) -> str | None:
@@ -351,9 +382,15 @@ def _escaped(text: str) -> str:
     return re.sub(r"([\\.+*?()|\[\]{}^$#&\-~/])", r"\\\1", text)
 
 
-def _caller_level() -> int:
-    """Stack level of the first caller outside the libraries, so that a warning points at the user's line."""
+def _caller_level() -> int | None:
+    """Stack level of the first caller outside the libraries, seen from who calls this function; None without one."""
     level, frame = 1, sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in _LIBRARIES:
-        level, frame = level + 1, frame.f_back  # type: ignore[assignment]
-    return level
+    while frame is not None and _is_ours(frame):
+        frame = frame.f_back  # type: ignore[assignment]
+        # `warnings` leaves out the frames of imports.
+        level += frame is None or not frame.f_code.co_filename.startswith("<frozen importlib")
+    return None if frame is None else level
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return frame.f_globals.get("__name__", "").split(".")[0] in _LIBRARIES
