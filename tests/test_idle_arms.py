@@ -13,6 +13,7 @@ import pytest
 import tql_frames
 from tql_frames import TQLArmWarning, TQLWarning
 from tql_frames.cli import main
+from tql_frames.compiler.translate import Translator
 from tql_frames.frames.polars import PolarsAdapter
 
 VIEWS = pl.Enum(["AP", "PA"])
@@ -193,11 +194,10 @@ def test_a_where_that_leaves_no_row_to_an_arm_warns() -> None:
 
 def test_the_torch_sampler_warns_when_it_is_made_and_never_again() -> None:
     pytest.importorskip("torch")
-    from tql_frames.torch import TQLSampler
-
+    sampler_of = pytest.importorskip("tql_frames.torch").TQLSampler
     text = "max_weight(view = 'pa': random(), True: 1)"
     made = []
-    (warning,) = caught(lambda: made.append(TQLSampler(XRAYS, text, limit=3)))
+    (warning,) = caught(lambda: made.append(sampler_of(XRAYS, text, limit=3)))
     assert warning.hint == "did you mean 'PA'?"
     assert not caught(lambda: [list(made[0]) for _ in range(3)])
 
@@ -216,7 +216,9 @@ def test_the_command_prints_one_line(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_rows_are_evaluated_once_unless_an_arm_seems_idle(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
     evaluate, look = PolarsAdapter.evaluate, PolarsAdapter.look
-    monkeypatch.setattr(PolarsAdapter, "evaluate", lambda self, exprs: (calls.append("evaluate"), evaluate(self, exprs))[1])
+    monkeypatch.setattr(
+        PolarsAdapter, "evaluate", lambda self, exprs: (calls.append("evaluate"), evaluate(self, exprs))[1]
+    )
     monkeypatch.setattr(PolarsAdapter, "look", lambda self, exprs: (calls.append("look"), look(self, exprs))[1])
     for sampler in ("max_weight(age > 60: 5, True: 1)", "max_weight(age > 60: age, True: 1)"):
         calls.clear()
@@ -252,9 +254,12 @@ def test_many_arms_are_watched_too(arms: int, weights: int) -> None:
     text = "max_weight(" + ", ".join(f"a = {n}: {2 + n % weights}" for n in range(arms)) + ", True: 1)"
     (warning,) = caught(lambda: sampled(frame, text, limit=2))
     assert warning.message == f"arm {arms} matches no row"
-    assert frame.tql.sample(text.replace(f", a = {arms - 1}: {2 + (arms - 1) % weights}", ""), limit=9, seed=1)[
-        "a"
-    ].to_list() == frame.with_columns(w=2 + pl.col("a") % weights).tql.sample("w", limit=9, seed=1)["a"].to_list()
+    assert (
+        frame.tql.sample(text.replace(f", a = {arms - 1}: {2 + (arms - 1) % weights}", ""), limit=9, seed=1)[
+            "a"
+        ].to_list()
+        == frame.with_columns(w=2 + pl.col("a") % weights).tql.sample("w", limit=9, seed=1)["a"].to_list()
+    )
 
 
 def test_the_warning_is_filtered_by_category_and_travels() -> None:
@@ -267,7 +272,7 @@ def test_the_warning_is_filtered_by_category_and_travels() -> None:
     assert (type(copy), str(copy)) == (TQLArmWarning, str(warning))
 
 
-# -- How many rows each arm decides ---------------------------------------------------------------------------------------
+# -- How many rows each arm decides ---
 
 DECIDES = {
     "max_weight(age < 50: 3, True: 1)": [2, 2],
@@ -314,10 +319,10 @@ def test_explain_draws_products_as_trees_and_shortens_the_expression() -> None:
     assert "└─ 3" in lines
     assert "strict_cast" not in text
     assert max(map(len, lines)) <= 120
-    assert len(text.split("\n\n")[-1].splitlines()) <= 9
+    assert len(text.rsplit("\n\n", maxsplit=1)[-1].splitlines()) <= 9
 
 
-# -- The seed of random() -------------------------------------------------------------------------------------------------
+# -- The seed of random() ---
 
 
 @pytest.mark.fault("H5")
@@ -348,16 +353,16 @@ def test_the_numbers_of_random_are_those_of_the_sample() -> None:
     sampler = "random() % 10"  # whole numbers or fractions: the order of the weights is the same for one seed
     drawn = XRAYS.tql.sample("max_weight(random() > 0: random())", limit=1, replace=False, seed=5)
     assert drawn.height == 1
-    assert XRAYS.tql.weights(sampler, seed=5).equals(XRAYS.to_pandas().tql.weights(sampler, seed=5).pipe(pl.from_pandas))
+    assert XRAYS.tql.weights(sampler, seed=5).equals(
+        XRAYS.to_pandas().tql.weights(sampler, seed=5).pipe(pl.from_pandas)
+    )
 
 
-# -- Reports of many arms ---------------------------------------------------------------------------------------------------
+# -- Reports of many arms ---
 
 
 @pytest.mark.fault("B7")
 def test_a_report_compiles_its_sampler_a_few_times_whatever_the_number_of_arms(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tql_frames.compiler.translate import Translator
-
     def translated(arms: int) -> int:
         frame = pl.DataFrame({"y": [f"l{n % arms}" for n in range(3 * arms)]})
         text = "max_weight(" + ", ".join(f"y = 'l{n}': {n + 2}" for n in range(arms)) + ", True: 1)"
@@ -397,5 +402,6 @@ def test_shares_without_an_arm_are_those_of_the_sampler_without_it() -> None:
                 rest = frame.tql.report("y", f"{name}({', '.join(a for a in arms if a != arm)})").labels
                 assert rest is not None
                 wanted = (labels["expected_share"] / rest["expected_share"]).to_list()
-                column = [each for each in moves.columns[1:] if each.startswith(arm.split(":")[0].replace(" = ", " == "))][0]
+                begin = arm.split(":")[0].replace(" = ", " == ")
+                column = next(each for each in moves.columns[1:] if each.startswith(begin))
                 assert moves[column].to_list() == pytest.approx(wanted, rel=1e-12), (name, place)

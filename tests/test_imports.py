@@ -34,7 +34,8 @@ RULE: dict[str, tuple[set[str], set[str]]] = {
         {"polars"},
     ),
     "views": (
-        {"idle", 
+        {
+            "idle",
             "analysis",
             "arguments",
             "errors",
@@ -49,7 +50,8 @@ RULE: dict[str, tuple[set[str], set[str]]] = {
         {"numpy", "pandas", "polars", "pyarrow"},
     ),
     "api": (
-        {"idle", 
+        {
+            "idle",
             "analysis",
             "arguments",
             "errors",
@@ -64,7 +66,10 @@ RULE: dict[str, tuple[set[str], set[str]]] = {
         },
         {"numpy", "pandas", "polars"},
     ),
-    "accessors": ({"errors", "idle", "analysis", "api", "arguments", "explanation", "notebook", "views"}, {"pandas", "polars"}),
+    "accessors": (
+        {"errors", "idle", "analysis", "api", "arguments", "explanation", "notebook", "views"},
+        {"pandas", "polars"},
+    ),
     "distributed": (
         {
             "analysis",
@@ -103,7 +108,8 @@ RULE: dict[str, tuple[set[str], set[str]]] = {
     "__init__": ({"errors", "compiler", "api", "accessors", "datasets", "notebook", "views"}, set()),
     "balancing": ({"errors", "language", "compiler"}, {"numpy", "polars"}),
     "analysis": (
-        {"idle", 
+        {
+            "idle",
             "balancing",
             "errors",
             "language",
@@ -119,7 +125,8 @@ RULE: dict[str, tuple[set[str], set[str]]] = {
     ),
     "cli": ({"__init__", "api", "errors", "frames"}, {"polars"}),
     "torch": (
-        {"idle", 
+        {
+            "idle",
             "arguments",
             "compiler",
             "drawing",

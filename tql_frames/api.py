@@ -213,8 +213,8 @@ def report(
         replace: with or without replacement. With, expectations are exact. Without, they are inclusion probabilities
             of successive sampling, exact for small samples and to five digits for large ones.
         parameters: values for the `?` of a statement.
-        seed: fixes the numbers of `random()`, which are those of `sample` with the same seed; by default fresh ones. The
-            report is exact for these numbers and averages over draws alone, not over other values of `random()`.
+        seed: fixes the numbers of `random()`, which are those of `sample` with the same seed; by default fresh ones.
+            The report is exact for these numbers: it averages over draws, not over other values of `random()`.
 
     Returns:
         A report of frames (`labels`, `arms`, `co_movement`: of the kind of the frame, Polars for a LazyFrame) and

@@ -58,7 +58,7 @@ def explain_statement(query: Query) -> Explanation:
 
 
 def draw_tree(node: Node) -> list[str]:
-    """Lines that draw a tree: weight choices with their arms, what stands around them, other expressions on one line."""
+    """Lines that draw a tree: weight choices with their arms, and what is around them; the rest on one line."""
     if isinstance(node, tree.WeightChoice):
         return [node.name, *_branches([[unparse(arm)] for arm in node.arms])]
     if not any(isinstance(each, tree.WeightChoice) for each in node.walk()):

@@ -1,6 +1,6 @@
 """Arms that change nothing, since they match no row or never decide: what to warn of, and what may have been meant.
 
-Which arms decide a row is counted with the weights, in `weighing`; the rows are looked at again only for what seems idle.
+Which arms decide a row is counted with the weights, in `weighing`; rows are looked at again only for what seems idle.
 """
 
 from __future__ import annotations
@@ -249,7 +249,9 @@ class _Looking:
 
     def _advice(self, arm: CompiledArm) -> str:
         if arm.constant == 0:
-            return "max_weight takes the greatest weight; to leave rows out, write the opposite condition into the others"
+            return (
+                "max_weight takes the greatest weight; to leave rows out, write the opposite condition into the others"
+            )
         return "max_weight takes the greatest weight of the arms that a row matches"
 
     def _constants(self, place: int) -> Iterator[_Sought]:
@@ -334,10 +336,10 @@ def _comparisons(node: Node) -> Iterator[_Sought]:
                 pairs = [(operand, ">=", low), (operand, "<=", high)]
         for named, operator, constant in pairs:
             sign = -1.0 if isinstance(constant, tree.Negative) else 1.0
-            constant = constant.operand if isinstance(constant, tree.Negative) else constant
-            if not (isinstance(named, tree.Column) and isinstance(constant, tree.Literal)):
+            literal = constant.operand if isinstance(constant, tree.Negative) else constant
+            if not (isinstance(named, tree.Column) and isinstance(literal, tree.Literal)):
                 continue
-            value = constant.value
+            value = literal.value
             if isinstance(value, str):
                 yield _Sought(named.name, value, isinstance(each, tree.Call), operator)
             elif isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -351,8 +353,10 @@ def _null_hint(node: tree.Arm) -> str | None:
                 for value, other in ((left, right), (right, left)):
                     if isinstance(other, tree.Literal) and other.value is None:
                         word = "is not null" if operator == "!=" else "is null"
-                        return f"use `is null`: {unparse(value)} {word}" if word == "is null" else (
-                            f"use `is not null`: {unparse(value)} {word}"
+                        return (
+                            f"use `is null`: {unparse(value)} {word}"
+                            if word == "is null"
+                            else (f"use `is not null`: {unparse(value)} {word}")
                         )
             case tree.In(operand, items, _) if all(isinstance(i, tree.Literal) and i.value is None for i in items):
                 return f"use `is null`: {unparse(operand)} is null"

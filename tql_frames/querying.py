@@ -117,7 +117,13 @@ def prepare(
     base = None if default is None else default.scan(names)
 
     relation = compile_statement(
-        text, statement, Frames(base, scans), draw=draws(text, seed), random=random_numbers(seed), numbered=numbered, note=_notes(text)
+        text,
+        statement,
+        Frames(base, scans),
+        draw=draws(text, seed),
+        random=random_numbers(seed),
+        numbered=numbered,
+        note=_notes(text),
     )
     pairs = [(adapter, scans[name]) for name, adapter in named.items()]
     if default is not None and base is not None:
@@ -171,7 +177,9 @@ def _notes(text: str) -> Callable[[tree.Call], None]:
 
     def note(call: tree.Call) -> None:
         name, argument = call.name, unparse(call.arguments[0])
-        message = f"{name}({argument}) is one value a row: {name} takes the elements of a list, and {argument} is a number"
+        message = (
+            f"{name}({argument}) is one value a row: {name} takes the elements of a list, and {argument} is a number"
+        )
         hint = f"for one value of all rows write: select {name}({argument}) as {name} group by true"
         warn(TQLWarning(str(TQLError(message, source=text, span=call.span, hint=hint))))
 

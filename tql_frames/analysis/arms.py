@@ -91,7 +91,11 @@ class Arms:
         """The weights of the arms where the sampler is no more than the greatest of constants."""
         constants = [arm.constant for arm in self.compiled]
         plain = isinstance(self._tree, tree.WeightChoice) and self._tree.name == "max_weight"
-        if not plain or len(self._tree.arms) != len(self) or not all(c is not None and 0 <= c < np.inf for c in constants):
+        if (
+            not plain
+            or len(self._tree.arms) != len(self)
+            or not all(c is not None and 0 <= c < np.inf for c in constants)
+        ):
             return None
         return np.array(constants, np.float64)
 

@@ -48,9 +48,7 @@ def is_default(arm: tree.Arm) -> bool:
 
 def _number(sampler: CompiledSampler, places: tuple[int, ...]) -> pl.Expr:
     arms = [sampler.arms[place] for place in places]
-    greatest = pl.max_horizontal(
-        [pl.when(arm.condition).then(arm.weight).otherwise(pl.lit(-1.0)) for arm in arms]
-    )
+    greatest = pl.max_horizontal([pl.when(arm.condition).then(arm.weight).otherwise(pl.lit(-1.0)) for arm in arms])
     return pl.min_horizontal(
         [
             pl.when(arm.condition & (arm.weight >= greatest)).then(pl.lit(number, pl.UInt32))

@@ -52,7 +52,7 @@ def levels_of(choice: tree.WeightChoice, arms: Sequence[CompiledArm]) -> Levels 
 
 
 def _greatest(arms: Sequence[CompiledArm], weights: Sequence[float], always: Sequence[bool]) -> Levels | None:
-    """A number an arm; an arm decides a row where it gives the greatest weight, the default or else the first of equals.
+    """A number an arm; an arm decides a row where it gives the greatest weight, among equals a default or the first.
 
     Where arms are too many, a number a weight.
     """
