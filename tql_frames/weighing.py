@@ -191,7 +191,7 @@ class Weigher:
         strata = strata_of_codes(numbers, levels.weights, most, cells)
         watched = self._read_words(values, list(words))
         if levels.deciding is not None:
-            watched = levels.deciding[cells.any(axis=1)].any(axis=0)
+            watched = np.asarray(levels.deciding[cells.any(axis=1)].any(axis=0))
         return levels.weights[numbers] if strata is None else strata, watched
 
     def _words(self, frame: Readable) -> dict[str, pl.Expr]:

@@ -83,7 +83,8 @@ class Arms:
             Shape (c,).
         """
         if self._greatest is not None:
-            return np.where(matched, self._greatest, 0.0).max(axis=1, initial=0.0)
+            greatest: Floats = np.where(matched, self._greatest, 0.0).max(axis=1, initial=0.0)
+            return greatest
         return self._values(self._weight, matched)
 
     @cached_property
