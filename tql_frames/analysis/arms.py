@@ -90,13 +90,11 @@ class Arms:
     @cached_property
     def _greatest(self) -> Floats | None:
         """The weights of the arms where the sampler is no more than the greatest of constants."""
-        constants = [arm.constant for arm in self.compiled]
-        plain = isinstance(self._tree, tree.WeightChoice) and self._tree.name == "max_weight"
-        if (
-            not plain
-            or len(self._tree.arms) != len(self)
-            or not all(c is not None and 0 <= c < np.inf for c in constants)
-        ):
+        root = self._tree
+        if not (isinstance(root, tree.WeightChoice) and root.name == "max_weight" and len(root.arms) == len(self)):
+            return None
+        constants = [np.nan if arm.constant is None else arm.constant for arm in self.compiled]
+        if not all(0 <= each < np.inf for each in constants):
             return None
         return np.array(constants, np.float64)
 
