@@ -32,7 +32,7 @@ class Case:
 _STANDARD = "Columns: UInt8 label (15, the commonest 54 %, the rarest 0.2 %), Float64, Int64. Five arms."
 _DEEPLAKE_ROWS = 1_000_000  # to load ten million into Deep Lake takes a minute, and a sample of them half of one
 _SMALL_ROWS, _SMALL_CALLS = 1_000, 200
-_BALANCED = 20_000  # rows; more of them only take longer to count
+_BALANCED = _REPORTED = 20_000  # rows; more of them only take longer to count
 _LOADED, _BATCHED = 1_000_000, 100_096  # rows of the table that is trained on, and of an epoch: 391 batches of 256
 
 
@@ -214,6 +214,21 @@ def cases(rows: int) -> tuple[Case, ...]:
                 + (" The workers were started before." if workers else ""),
             )
             for workers in ("", "_with_workers")
+        ),
+        Case(
+            "report",
+            "A report of many labels and arms",
+            Job("labels", _REPORTED, _REPORTED),
+            (
+                Entry("tql-frames: `df.tql.report(by, sampler)`, 1,000 labels and arms", "ours:report_of_1000"),
+                Entry(
+                    "tql-frames: the same, 100 labels and arms",
+                    "ours:report_of_100",
+                    target=Target(at_most=12),
+                    note="time that grows with the square of the arms would be 100 × as long",
+                ),
+            ),
+            f"{_REPORTED:,} rows; parsing and compiling the sampler are in it.",
         ),
         Case(
             "import",

@@ -23,15 +23,17 @@ RULE: dict[str, tuple[set[str], set[str]]] = {
     "sampling": ({"errors"}, {"numpy"}),
     "frames": ({"errors", "compiler", "planning", "sampling"}, {"numpy", "pandas", "polars", "pyarrow"}),
     "arguments": ({"errors", "sampling"}, {"numpy"}),
-    "weighing": ({"errors", "compiler", "sampling", "frames"}, {"numpy", "polars"}),
-    "explanation": ({"errors", "language", "compiler", "frames", "weighing", "querying"}, {"numpy", "polars"}),
-    "drawing": ({"errors", "compiler", "planning", "sampling", "frames", "weighing"}, {"numpy", "polars"}),
+    "weighing": ({"errors", "language", "compiler", "sampling", "frames"}, {"numpy", "polars"}),
+    "explanation": ({"idle", "errors", "language", "compiler", "frames", "weighing", "querying"}, {"numpy", "polars"}),
+    "idle": ({"errors", "language", "compiler", "frames", "weighing"}, {"numpy", "polars"}),
+    "drawing": ({"errors", "compiler", "planning", "sampling", "frames", "weighing", "idle"}, {"numpy", "polars"}),
     "querying": (
-        {"errors", "language", "compiler", "planning", "sampling", "frames", "weighing", "drawing"},
+        {"idle", "errors", "language", "compiler", "planning", "sampling", "frames", "weighing", "drawing"},
         {"polars"},
     ),
     "views": (
         {
+            "idle",
             "analysis",
             "arguments",
             "errors",
@@ -47,6 +49,7 @@ RULE: dict[str, tuple[set[str], set[str]]] = {
     ),
     "api": (
         {
+            "idle",
             "analysis",
             "arguments",
             "errors",
@@ -61,7 +64,10 @@ RULE: dict[str, tuple[set[str], set[str]]] = {
         },
         {"numpy", "pandas", "polars"},
     ),
-    "accessors": ({"analysis", "api", "arguments", "explanation", "notebook", "views"}, {"pandas", "polars"}),
+    "accessors": (
+        {"errors", "idle", "analysis", "api", "arguments", "explanation", "notebook", "views"},
+        {"pandas", "polars"},
+    ),
     "distributed": (
         {
             "analysis",
@@ -104,6 +110,7 @@ RULE: dict[str, tuple[set[str], set[str]]] = {
     "balancing": ({"errors", "language", "compiler"}, {"numpy", "polars"}),
     "analysis": (
         {
+            "idle",
             "balancing",
             "errors",
             "language",
@@ -121,6 +128,7 @@ RULE: dict[str, tuple[set[str], set[str]]] = {
     "interrupts": (set(), set()),
     "torch": (
         {
+            "idle",
             "arguments",
             "compiler",
             "drawing",

@@ -19,6 +19,7 @@ from tql_frames.api import balance, explain, query, report, sample, weight_expr,
 from tql_frames.compiler import register_function
 from tql_frames.errors import (
     Span,
+    TQLArmWarning,
     TQLError,
     TQLNameError,
     TQLSyntaxError,
@@ -37,6 +38,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Span",
+    "TQLArmWarning",
     "TQLError",
     "TQLNameError",
     "TQLSyntaxError",
@@ -65,6 +67,10 @@ def __getattr__(name: str) -> Any:
     if name == "View":  # loaded when it is asked for
         return views.View
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])
 
 
 def load_ipython_extension(shell: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -11,7 +12,9 @@ import polars as pl
 
 from tql_frames import api
 from tql_frames.arguments import Order, all_named
+from tql_frames.errors import TQLWarning
 from tql_frames.explanation import Explanation
+from tql_frames.idle import warn
 from tql_frames.notebook import explore
 from tql_frames.views import view
 
@@ -84,9 +87,11 @@ class _PolarsNamespace(Generic[PolarsFrame]):
             parameters=parameters,
         )
 
-    def explain(self, sampler: str | pl.Expr, parameters: Sequence[object] | None = None) -> Explanation:
+    def explain(
+        self, sampler: str | pl.Expr, parameters: Sequence[object] | None = None, *, seed: int | None = None
+    ) -> Explanation:
         """Say what a sampler or a statement does to this frame; see `tql_frames.explain`."""
-        return api.explain(self._frame, sampler, parameters)
+        return api.explain(self._frame, sampler, parameters, seed=seed)
 
     def report(
         self,
@@ -97,9 +102,19 @@ class _PolarsNamespace(Generic[PolarsFrame]):
         fraction: float | None = None,
         replace: bool = True,
         parameters: Sequence[object] | None = None,
+        seed: int | None = None,
     ) -> Report:
         """Say how often each label comes before and after sampling; see `tql_frames.report`."""
-        return api.report(self._frame, by, sampler, limit, fraction=fraction, replace=replace, parameters=parameters)
+        return api.report(
+            self._frame,
+            by,
+            sampler,
+            limit,
+            fraction=fraction,
+            replace=replace,
+            parameters=parameters,
+            seed=seed,
+        )
 
     def balance(
         self,
@@ -126,9 +141,9 @@ class DataFrameNamespace(_PolarsNamespace[pl.DataFrame]):
 
     __slots__ = ()
 
-    def weights(self, sampler: str | pl.Expr) -> pl.Series:
+    def weights(self, sampler: str | pl.Expr, *, seed: int | None = None) -> pl.Series:
         """Series `weight` of the rows; see `tql_frames.weights`."""
-        return api.weights(self._frame, sampler)
+        return api.weights(self._frame, sampler, seed=seed)
 
     def explore(self, sampler: str = "") -> Any:
         """A widget to find a sampler by; see `tql_frames.explore`."""
@@ -147,9 +162,9 @@ class LazyFrameNamespace(_PolarsNamespace[pl.LazyFrame]):
 
     __slots__ = ()
 
-    def weights(self, sampler: str | pl.Expr) -> pl.LazyFrame:
+    def weights(self, sampler: str | pl.Expr, *, seed: int | None = None) -> pl.LazyFrame:
         """Plan of one column `weight`; see `tql_frames.weights`."""
-        return api.weights(self._frame, sampler)
+        return api.weights(self._frame, sampler, seed=seed)
 
 
 @all_named
@@ -204,9 +219,9 @@ class PandasNamespace:
         """Run a TQL statement on this frame; see `tql_frames.query`."""
         return api.query_frame(self._frame, text, parameters, seed=seed, index=index)
 
-    def weights(self, sampler: str | pl.Expr) -> pd.Series:
+    def weights(self, sampler: str | pl.Expr, *, seed: int | None = None) -> pd.Series:
         """Series `weight` of the rows, with the index of the frame; see `tql_frames.weights`."""
-        return api.weights(self._frame, sampler)
+        return api.weights(self._frame, sampler, seed=seed)
 
     def view(
         self,
@@ -235,9 +250,11 @@ class PandasNamespace:
             parameters=parameters,
         )
 
-    def explain(self, sampler: str | pl.Expr, parameters: Sequence[object] | None = None) -> Explanation:
+    def explain(
+        self, sampler: str | pl.Expr, parameters: Sequence[object] | None = None, *, seed: int | None = None
+    ) -> Explanation:
         """Say what a sampler or a statement does to this frame; see `tql_frames.explain`."""
-        return api.explain(self._frame, sampler, parameters)
+        return api.explain(self._frame, sampler, parameters, seed=seed)
 
     def report(
         self,
@@ -248,9 +265,19 @@ class PandasNamespace:
         fraction: float | None = None,
         replace: bool = True,
         parameters: Sequence[object] | None = None,
+        seed: int | None = None,
     ) -> Report:
         """Say how often each label comes before and after sampling; see `tql_frames.report`."""
-        return api.report(self._frame, by, sampler, limit, fraction=fraction, replace=replace, parameters=parameters)
+        return api.report(
+            self._frame,
+            by,
+            sampler,
+            limit,
+            fraction=fraction,
+            replace=replace,
+            parameters=parameters,
+            seed=seed,
+        )
 
     def balance(
         self,
@@ -283,8 +310,26 @@ class _Accessor:
         return self._namespace if frame is None else self._namespace(frame)
 
 
+def _other_owner(frame: type) -> str | None:
+    """The package whose `.tql` a class of frames has, if it is another than this one."""
+    found = inspect.getattr_static(frame, "tql", None)
+    if found is None or type(found).__module__ == __name__:
+        return None
+    owner = next((getattr(found, name) for name in ("_ns", "_accessor") if hasattr(found, name)), found)
+    module = getattr(owner, "__module__", None) or type(owner).__module__
+    return None if module == __name__ else str(module)
+
+
 def register() -> None:
-    """Put `.tql` on Polars and pandas frames, known to both libraries' own registries."""
+    """Put `.tql` on Polars and pandas frames, known to both libraries' own registries.
+
+    Warns:
+        TQLWarning: another package has put its own `.tql` there, which is replaced.
+    """
+    others = [found for each in (pl.DataFrame, pl.LazyFrame, pd.DataFrame) if (found := _other_owner(each)) is not None]
+    if others:
+        message = f".tql of {others[0]} is replaced by that of tql_frames"
+        warn(TQLWarning(f"{message}; its calls are functions of the package as well: tql_frames.sample(frame, …)"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a reloaded module registers again
         pl.api.register_dataframe_namespace("tql")(DataFrameNamespace)

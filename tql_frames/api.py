@@ -32,6 +32,7 @@ from tql_frames.drawing import Draw, random_numbers
 from tql_frames.errors import Span, TQLError
 from tql_frames.explanation import Explanation, explain_sampler, explain_statement
 from tql_frames.frames import Adapter, LazyAdapter, PandasAdapter, adapt
+from tql_frames.idle import warn_of_categories
 from tql_frames.language import is_statement
 from tql_frames.querying import Query, prepare
 from tql_frames.sampling import Positions, fresh_seed
@@ -81,6 +82,8 @@ def sample(
 
     Warns:
         TQLWarning: fewer rows have a positive weight than were asked for without replacement.
+        TQLArmWarning: an arm matches no row, or another arm has as great a weight wherever it matches; or a text is no
+            category of the Enum that it is compared with.
 
     Example:
         >>> df = pl.DataFrame({"age": [71, 34, 65], "id": ["a", "b", "c"]})
@@ -104,6 +107,7 @@ def sample(
     check_index(index)
     adapter = adapt(frame, index, ignore_index)
     weigher = Weigher.of(sampler, adapter, random_numbers(fixed_seed))
+    warn_of_categories(weigher.sampler)
     how = Draw(weigher, size_of, bool(replace), fixed_seed)
 
     def positions(rows: Adapter) -> Positions:
@@ -118,20 +122,21 @@ def sample(
 
 
 @overload
-def weights(frame: pl.DataFrame, sampler: str | pl.Expr) -> pl.Series: ...
+def weights(frame: pl.DataFrame, sampler: str | pl.Expr, *, seed: int | None = None) -> pl.Series: ...
 @overload
-def weights(frame: pl.LazyFrame, sampler: str | pl.Expr) -> pl.LazyFrame: ...
+def weights(frame: pl.LazyFrame, sampler: str | pl.Expr, *, seed: int | None = None) -> pl.LazyFrame: ...
 @overload
-def weights(frame: pd.DataFrame, sampler: str | pl.Expr) -> pd.Series: ...
+def weights(frame: pd.DataFrame, sampler: str | pl.Expr, *, seed: int | None = None) -> pd.Series: ...
 @named
 def weights(
-    frame: pl.DataFrame | pl.LazyFrame | pd.DataFrame, sampler: str | pl.Expr
+    frame: pl.DataFrame | pl.LazyFrame | pd.DataFrame, sampler: str | pl.Expr, *, seed: int | None = None
 ) -> pl.Series | pl.LazyFrame | pd.Series:
     """Weights that a sampler gives to the rows of a frame.
 
     Args:
         frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame.
         sampler: TQL text, the name of a weight column, or a Polars expression.
+        seed: fixes the numbers of `random()`, which are those of `sample` with the same seed; by default fresh ones.
 
     Returns:
         Float64 series `weight`, aligned with the frame (pandas: with its index); of a LazyFrame a LazyFrame of that
@@ -145,7 +150,7 @@ def weights(
         [5.0, 1.0]
     """
     adapter = adapt(frame)
-    weigher = Weigher.of(sampler_from(sampler), adapter, random_numbers(fresh_seed()))
+    weigher = Weigher.of(sampler_from(sampler), adapter, random_numbers(seed_from(seed)))
     if isinstance(adapter, LazyAdapter):
         return adapter.then_series(weigher.weigh, "weight")
     return adapter.series(weigher.weigh(adapter), "weight")  # type: ignore[return-value]
@@ -156,6 +161,8 @@ def explain(
     frame: pl.DataFrame | pl.LazyFrame | pd.DataFrame,
     sampler: str | pl.Expr,
     parameters: Sequence[object] | None = None,
+    *,
+    seed: int | None = None,
 ) -> Explanation:
     """Say what a sampler or a statement does to a frame, before anything is drawn.
 
@@ -164,11 +171,13 @@ def explain(
         sampler: TQL text of a sampler, the name of a weight column, or a Polars expression; or a whole statement, which
             begins with SELECT.
         parameters: values for the `?` of a statement.
+        seed: fixes the numbers of `random()`, which are those of `sample` with the same seed; by default fresh ones.
 
     Returns:
-        Text. Of a sampler: its tree, its Polars expression, and for each arm the rows that match it and the share of
-        draws with replacement that are expected to be such rows; rows may match several arms. Of a statement: its text
-        as it was read, and the optimized Polars plan.
+        Text. Of a sampler: its tree, its Polars expression, and for each arm the rows that match it, the rows whose
+        weight it decides, and the share of draws with replacement that are expected to be rows that it decides. In
+        max_weight the arm with the greatest weight decides, among equals a default or else the first; in sum_weight
+        each arm that matches. Of a statement: its text as it was read, and the optimized Polars plan.
 
     Raises:
         TQLError: as `sample`.
@@ -179,9 +188,9 @@ def explain(
         ├─ age > 60: 3
         └─ true: 1
         <BLANKLINE>
-        arm          rows  share of rows  expected share of draws
-        age > 60: 3     2         50.00%                   75.00%
-        true: 1         4        100.00%                  100.00%
+        arm          rows  share of rows  decides  expected share of draws
+        age > 60: 3     2         50.00%        2                   75.00%
+        true: 1         4        100.00%        2                   25.00%
         <BLANKLINE>
         4 rows, 4 of positive weight, 2 distinct weights from 1 to 3
         <BLANKLINE>
@@ -189,11 +198,13 @@ def explain(
     """
     sampler = sampler_from(sampler)
     if isinstance(sampler, str) and is_statement(sampler):
-        return explain_statement(_prepared(sampler, parameters, _adapter(frame, None), {}, seed=0, index=None))
+        fixed = 0 if seed is None else seed_from(seed)
+        return explain_statement(_prepared(sampler, parameters, _adapter(frame, None), {}, seed=fixed, index=None))
     if parameters is not None:
         raise TQLError("a sampler takes no parameters; a statement does")
     adapter = adapt(frame)
-    weigher = Weigher.of(sampler, adapter, random_numbers(fresh_seed()))
+    weigher = Weigher.of(sampler, adapter, random_numbers(seed_from(seed)))
+    warn_of_categories(weigher.sampler)
     if isinstance(adapter, LazyAdapter):
         return explain_sampler(weigher, adapter.now(), adapter.why_held)
     return explain_sampler(weigher, adapter)
@@ -209,6 +220,7 @@ def report(
     fraction: float | None = None,
     replace: bool = True,
     parameters: Sequence[object] | None = None,
+    seed: int | None = None,
 ) -> Report:
     """Say how often each label comes before and after sampling, and what the sampler costs; nothing is drawn.
 
@@ -222,6 +234,8 @@ def report(
         replace: with or without replacement. Expectations with replacement are exact but for rounding. Without,
             they are inclusion probabilities of successive sampling, with a relative error below 1e-9.
         parameters: values for the `?` of a statement.
+        seed: fixes the numbers of `random()`, which are those of `sample` with the same seed; by default fresh ones.
+            The report is exact for these numbers: it averages over draws, not over other values of `random()`.
 
     Returns:
         A report of frames (`labels`, `arms`, `co_movement`: of the kind of the frame, Polars for a LazyFrame) and
@@ -238,9 +252,9 @@ def report(
         PA       3  75.00%          62.50%             2.5      -   0.833
         AP       1  25.00%          37.50%             1.5      -     1.5
         <BLANKLINE>
-        arm            rows    share  expected share  expected draws  asked  factor
-        1 age < 50: 3     2   50.00%          75.00%             3.0      3     1.5
-        2 true: 1         4  100.00%         100.00%             4.0      1       1
+        arm            rows  decides    share  expected share  expected draws  asked  factor
+        1 age < 50: 3     2        2   50.00%          75.00%             3.0      3     1.5
+        2 true: 1         4        2  100.00%         100.00%             4.0      1       1
         <BLANKLINE>
         view  arm 1
         PA    0.833
@@ -256,23 +270,28 @@ def report(
         raise no_column(by)
     sampler = sampler_from(sampler)
     size_of = size_from(limit, fraction, replace)
+    fixed_seed = seed_from(seed)
     adapter = adapt(frame)
     analysis = _analysis()
     pandas = isinstance(frame, pd.DataFrame)
     if isinstance(sampler, str) and is_statement(sampler):
         if limit is not None or fraction is not None or not replace:
             raise TQLError("limit, fraction and replace are said by the statement itself")
-        sampled = analysis.sampled_by(adapter, sampler, parameters, by, fresh_seed())
+        sampled = analysis.sampled_by(adapter, sampler, parameters, by, fixed_seed)
         if sampled is None:
             hint = "add SAMPLE BY, or report on a view of it: view(statement).report(by)"
             raise TQLError("the statement draws no sample", source=sampler, span=Span(0, len(sampler)), hint=hint)
+        if sampled.population.sampler is not None:
+            warn_of_categories(sampled.population.sampler)
         made: Report = analysis.report_on(
             sampled.population, by, sampled.size.of, replace=sampled.replace, pandas=pandas
         )
         return made
     if parameters is not None:
         raise TQLError("a sampler takes no parameters; a statement does")
-    population = analysis.population_of(adapter, by, sampler, fresh_seed())
+    population = analysis.population_of(adapter, by, sampler, fixed_seed)
+    if population.sampler is not None:
+        warn_of_categories(population.sampler)
     made = analysis.report_on(population, by, size_of, replace=bool(replace), pandas=pandas)
     return made
 

@@ -5,6 +5,8 @@ Run it with `python -m tql_frames.demo`.
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 
 import pandas as pd
@@ -77,4 +79,9 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads it has seen enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what Python still holds for the pipe
+        sys.exit(128 + 13)

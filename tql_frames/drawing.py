@@ -5,10 +5,8 @@ How positions are drawn is in `sampling`, what the weights are in `weighing`.
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -16,11 +14,11 @@ import polars as pl
 from tql_frames.compiler import RandomNumbers
 from tql_frames.errors import TQLError, TQLWarning, WeightError
 from tql_frames.frames import Readable
+from tql_frames.idle import Place, caller, warn, warn_of_idle_arms
 from tql_frames.planning import most_rows
 from tql_frames.sampling import Positions, Strata, Streams, derived_seed, draw
 from tql_frames.weighing import Weigher, Weights
 
-_LIBRARIES = ("tql_frames", "polars", "pandas", "functools")  # a call may come by way of `collect` or `pipe`
 _RANDOM_BITS = 40
 _RANDOM, _EPOCH, _ORDER = 1, 2, 3  # branches of the seed; that of further SAMPLE BY clauses is 0
 
@@ -40,6 +38,7 @@ class Draw:
         replace: with or without replacement.
         seed: fixes the sample.
         refusal: the error for so many rows asked for where there are none.
+        place: the caller's line, for warnings from threads that a library starts.
     """
 
     weigher: Weigher
@@ -47,6 +46,7 @@ class Draw:
     replace: bool
     seed: int
     refusal: Callable[[int], WeightError] = of_empty_frame
+    place: Place | None = field(default_factory=caller)
 
     def positions(self, rows: Readable) -> Positions:
         """Positions of the drawn rows, in the order drawn, shape (k,).
@@ -56,14 +56,17 @@ class Draw:
 
         Warns:
             TQLWarning: without replacement, fewer rows have a positive weight than were asked for.
+            TQLArmWarning: an arm matches no row, or never decides.
         """
-        population = self.weigher.population(rows)
+        population, watched = self.weigher.watched(rows)
         size = self.checked_size(population, rows.rows)
         if not rows.rows:
             return np.empty(0, np.uint32)
+        if size:
+            warn_of_idle_arms(self.weigher.sampler, rows, watched, self.place)
         found = draw(population, size, replace=self.replace, seed=self.seed)
         if len(found) < size:
-            warn_of_fewer(size, len(found))
+            warn(fewer_rows(size, len(found)), self.place)
         return found
 
     def checked_size(self, population: Strata | Weights, rows: int) -> int:
@@ -81,7 +84,7 @@ class Draw:
 
 def warn_of_fewer(size: int, found: int) -> None:
     """Warn the caller that fewer rows come without replacement than were asked for."""
-    warnings.warn(fewer_rows(size, found), stacklevel=_caller_level())
+    warn(fewer_rows(size, found))
 
 
 def fewer_rows(size: int, found: int) -> TQLWarning:
@@ -124,11 +127,3 @@ def random_numbers(seed: int, start: int = 0) -> RandomNumbers:
         return pl.int_range(pl.len()).map_batches(fill, return_dtype=pl.Int64())
 
     return numbers
-
-
-def _caller_level() -> int:
-    """Stack level of the first caller outside the libraries, so that a warning points at the user's line."""
-    level, frame = 1, sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in _LIBRARIES:
-        level, frame = level + 1, frame.f_back  # type: ignore[assignment]
-    return level

@@ -144,6 +144,36 @@ class TQLWarning(UserWarning):
     __module__ = "tql_frames"
 
 
+class TQLArmWarning(TQLWarning):
+    """An arm of a sampler that changes nothing: it matches no row, or another arm always has as great a weight.
+
+    Attributes:
+        message: what is wrong, one sentence.
+        source: the TQL text.
+        span: the characters of the arm in `source`.
+        hint: what to do about it, or None.
+
+    Example:
+        >>> import warnings
+        >>> warnings.simplefilter("ignore", TQLArmWarning)  # samplers for tables that hold a part of the labels
+    """
+
+    __module__ = "tql_frames"
+
+    def __init__(
+        self, message: str, *, source: str | None = None, span: Span | None = None, hint: str | None = None
+    ) -> None:
+        """Build the warning; its text is drawn when it is printed."""
+        super().__init__(message)
+        self.message, self.source, self.span, self.hint = message, source, span, hint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.message, self.source, self.span, self.hint))
+
+    def __str__(self) -> str:
+        return str(TQLError(self.message, source=self.source, span=self.span, hint=self.hint))
+
+
 def warn(message: str) -> None:
     """Warn the caller outside the library."""
     warnings.warn(TQLWarning(shortened(message)), stacklevel=caller_level())
@@ -204,7 +234,9 @@ def reason_of(fault: BaseException) -> str:
     return (str(fault) or type(fault).__name__).splitlines()[0][:300]
 
 
-def _rebuild(kind: type[TQLError], message: str, source: str | None, span: Span | None, hint: str | None) -> TQLError:
+def _rebuild(
+    kind: type[TQLError | TQLArmWarning], message: str, source: str | None, span: Span | None, hint: str | None
+) -> TQLError | TQLArmWarning:
     return kind(message, source=source, span=span, hint=hint)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 
 import numpy as np
@@ -9,13 +10,17 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.compiler import CompiledSampler
+from tql_frames.compiler.deciding import deciders_of
 from tql_frames.frames import Adapter
+from tql_frames.idle import idle_warnings, warn
 from tql_frames.language import on_lines, on_one_line, tree, unparse
 from tql_frames.language.tree import Node
 from tql_frames.querying import Query
 from tql_frames.weighing import Weigher
 
 _WIDTH = 60  # characters of an arm that the table shows
+_MOST_LINES = 8  # of a Polars expression
+_CAST = re.compile(r"\.(strict_)?cast\((Float64|Boolean|UInt8|Int64|String)\)")
 
 
 class Explanation(str):
@@ -48,12 +53,11 @@ def explain_sampler(weigher: Weigher, frame: Adapter, why_held: str | None = Non
     if isinstance(sampler, CompiledSampler):
         sections.append("\n".join(draw_tree(sampler.tree)))
         if sampler.arms:
-            conditions = weigher.arm_conditions(frame)
-            sections.append(_arm_table(sampler, conditions, weights))
+            sections.append(_arm_table(sampler, frame, weigher, weights))
         expr = sampler.weight
     else:
         expr = sampler
-    sections += [_summary(weights), "\n".join(textwrap.wrap(str(expr), 110)) or str(expr)]
+    sections += [_summary(weights), _expression(expr)]
     if why_held:
         sections.append(f"the rows are held in memory while a sample is drawn: {why_held}")
     return Explanation("\n\n".join(sections))
@@ -68,25 +72,68 @@ def explain_statement(query: Query) -> Explanation:
 
 
 def draw_tree(node: Node) -> list[str]:
-    """Lines that draw a tree: a weight choice with its arms, an expression on one line."""
-    if not isinstance(node, tree.WeightChoice):
+    """Lines that draw a tree: weight choices with their arms, and what is around them; the rest on one line."""
+    if isinstance(node, tree.WeightChoice):
+        return [node.name, *_branches([[on_one_line(unparse(arm))] for arm in node.arms])]
+    if not any(isinstance(each, tree.WeightChoice) for each in node.walk()):
         return [on_one_line(unparse(node))]
-    arms = [on_one_line(unparse(arm)) for arm in node.arms]
-    return [node.name, *(f"├─ {arm}" for arm in arms[:-1]), f"└─ {arms[-1]}"]
+    match node:
+        case tree.Arithmetic(operator, _, _):
+            return [operator, *_branches([draw_tree(each) for each in _operands(node, operator)])]
+        case tree.Negative(operand):
+            return ["-", *_branches([draw_tree(operand)])]
+        case tree.Call(name, arguments):
+            return [name, *_branches([draw_tree(each) for each in arguments])]
+    return [on_one_line(unparse(node))]
 
 
-def _arm_table(sampler: CompiledSampler, conditions: pl.DataFrame, weights: NDArray[np.float64]) -> str:
+def _operands(node: Node, operator: str) -> list[Node]:
+    """The operands of a chain such as `a * b * c`."""
+    if isinstance(node, tree.Arithmetic) and node.operator == operator:
+        return [*_operands(node.left, operator), node.right]
+    return [node]
+
+
+def _branches(parts: list[list[str]]) -> list[str]:
+    lines = []
+    for number, part in enumerate(parts, 1):
+        last = number == len(parts)
+        lines.append(f"{'└─' if last else '├─'} {part[0]}")
+        lines += [f"{'  ' if last else '│ '} {line}" for line in part[1:]]
+    return lines
+
+
+def _expression(expr: pl.Expr) -> str:
+    """A Polars expression in a few lines, without the casts that repeat in it."""
+    text = _CAST.sub("", str(expr))
+    lines = textwrap.wrap(text, 110) or [text]
+    more = len(lines) - _MOST_LINES
+    return "\n".join(lines if more <= 0 else [*lines[:_MOST_LINES], f"… and {more:,} more lines of the expression"])
+
+
+def _arm_table(sampler: CompiledSampler, frame: Adapter, weigher: Weigher, weights: NDArray[np.float64]) -> str:
+    conditions = weigher.arm_conditions(frame)
+    decided = [conditions[name].to_numpy() for name in conditions.columns]
+    for decider in deciders_of(sampler):
+        numbers = frame.evaluate({"number": decider.number.fill_null(len(decider.places))})["number"].to_numpy()
+        for number, place in enumerate(decider.places):
+            decided[place] = numbers == number
+    counts = [int(np.count_nonzero(each)) for each in decided]
+    if len(weights):
+        for warning in idle_warnings(sampler, frame, [int(conditions[n].sum()) for n in conditions.columns], counts):
+            warn(warning)
     weights = weights / (weights.max(initial=0.0) or 1.0)  # lest their sum overflows
     total = weights.sum()
-    rows = [("arm", "rows", "share of rows", "expected share of draws")]
-    for arm, name in zip(sampler.arms, conditions.columns, strict=True):
+    rows = [("arm", "rows", "share of rows", "decides", "expected share of draws")]
+    for arm, name, decides, number in zip(sampler.arms, conditions.columns, decided, counts, strict=True):
         matched = conditions[name].to_numpy()
         count = int(np.count_nonzero(matched))
-        expected = f"{weights[matched].sum() / total:.2%}" if total > 0 else "-"
+        expected = f"{weights[decides].sum() / total:.2%}" if total > 0 else "-"
         share = f"{count / len(matched):.2%}" if len(matched) else "-"
         text = " ".join(on_one_line(arm.text).split())
-        rows.append((text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…", f"{count:,}", share, expected))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+        shown = text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
+        rows.append((shown, f"{count:,}", share, f"{number:,}", expected))
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
     return "\n".join(
         "  ".join(
             [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]

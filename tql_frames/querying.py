@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -11,9 +11,10 @@ import polars as pl
 from tql_frames.compiler import CompiledSampler
 from tql_frames.compiler.scope import column
 from tql_frames.drawing import Draw, random_numbers, seed_of_sample
-from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, WeightError, reason_of
-from tql_frames.frames import Adapter, Column, Deferred, LazyAdapter, Readable
-from tql_frames.language import parse_statement, tree
+from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, TQLWarning, WeightError, reason_of
+from tql_frames.frames import Adapter, Column, Deferred, LazyAdapter, Readable, check_process
+from tql_frames.idle import warn, warn_of_categories
+from tql_frames.language import parse_statement, tree, unparse
 from tql_frames.language.parameters import bind
 from tql_frames.planning import Draw as DrawsRows
 from tql_frames.planning import Frames, Relation, Scan, Size, compile_statement, named_columns
@@ -90,6 +91,7 @@ class RowQuery:
             TQLError: as `Query.result`.
         """
         assert self.relation.row is not None
+        check_process()
         plan = self.relation.plan.select(column(self.relation.row))
         with evaluating(self.source, self.statement):
             found = plan.collect(engine="streaming" if streaming else "auto")
@@ -131,6 +133,7 @@ def prepare(
         draw=draws(text, seed, sampled),
         random=random_numbers(seed),
         numbered=numbered,
+        note=_notes(text),
     )
     pairs = [(adapter, scans[name]) for name, adapter in named.items()]
     if default is not None and base is not None:
@@ -180,6 +183,20 @@ def _bound(text: str, parameters: Sequence[object] | None) -> tree.Statement:
         raise fault.error(text) from None
 
 
+def _notes(text: str) -> Callable[[tree.Call], None]:
+    """Warns of aggregations in a statement that see one number a row."""
+
+    def note(call: tree.Call) -> None:
+        name, argument = call.name, unparse(call.arguments[0])
+        message = (
+            f"{name}({argument}) is one value a row: {name} takes the elements of a list, and {argument} is a number"
+        )
+        hint = f"for one value of all rows write: select {name}({argument}) as {name} group by true"
+        warn(TQLWarning(str(TQLError(message, source=text, span=call.span, hint=hint))))
+
+    return note
+
+
 @contextmanager
 def evaluating(source: str, statement: tree.Statement) -> Iterator[None]:
     """Say of what Polars cannot evaluate that it was the statement."""
@@ -227,6 +244,7 @@ def draws(text: str, seed: int, sampled: list[pl.LazyFrame] | None = None) -> Dr
         def refusal(size: int) -> WeightError:
             return of_no_rows(size, text, sampler.tree.span)
 
+        warn_of_categories(sampler)
         how = Draw(Weigher(sampler), size.of, replace, seed_of_sample(seed, number), refusal)
         if sampled is not None:
             sampled.append(plan)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,10 +19,15 @@ from tql_frames.compiler import CompiledArm, CompiledSampler, RandomNumbers, com
 from tql_frames.compiler.levels import Levels
 from tql_frames.compiler.types import type_name
 from tql_frames.errors import TQLError, TQLNameError, TQLTypeError, WeightError, did_you_mean, reason_of
-from tql_frames.frames import Deferred, Readable
-from tql_frames.sampling import Strata, strata_of_codes
+from tql_frames.frames import Deferred, Readable, Scanned
+from tql_frames.language import tree
+from tql_frames.sampling import Strata, count_codes, strata_of_codes
 
 Weights = NDArray[np.float64]
+Watched = NDArray[np.bool_]
+"""Which arms decide a row, shape (arms,)."""
+
+_MOST_WATCHED = 64  # arms of which files are asked in the pass that counts weights: four bytes a row for each 32
 
 
 @dataclass(frozen=True)
@@ -90,11 +95,15 @@ class Weigher:
         Raises:
             WeightError: a weight, or the weight of an arm where its condition is true, is negative, NaN or infinite.
         """
+        return self._weigh(frame, {})[0]
+
+    def _weigh(self, frame: Readable, more: Mapping[str, pl.Expr]) -> tuple[Weights, pl.DataFrame]:
+        """Weights of the rows, and the values of further expressions."""
         if isinstance(self.sampler, pl.Expr):
-            return self._weigh_expression(self.sampler, frame)
+            return self._weigh_expression(self.sampler, frame), pl.DataFrame()
         sampler = self.sampler
         suspects = _suspects(sampler)
-        exprs = {"weight": sampler.weight}
+        exprs = {"weight": sampler.weight, **more}
         if suspects:  # a bad weight may hide behind a greater one, or cancel in a sum
             exprs["bad"] = pl.any_horizontal([_bad(arm) for arm in suspects])
         found = self._evaluate(frame, exprs)
@@ -103,7 +112,7 @@ class Weigher:
             raise self.refusal(*self._bad_arm(frame, suspects))
         self.check_constants(", in 0 rows here")
         self._check(weights)
-        return weights
+        return weights, found
 
     def check_constants(self, where: str = "") -> None:
         """Make sure that no arm has a weight that is wrong whatever the rows, even while none matches its condition.
@@ -167,12 +176,52 @@ class Weigher:
         Raises:
             WeightError: as `weigh`.
         """
+        return self.watched(frame, most)[0]
+
+    def watched(self, frame: Readable, most: int | None = None) -> tuple[Strata | Weights, Watched | None]:
+        """The same, and which arms decide a row, found in the same pass; None where there are no arms to watch."""
         levels = self.levels
         if levels is None:
-            return self.weigh(frame)
-        numbers = self._evaluate(frame, {"number": levels.number})["number"].to_numpy()
-        strata = strata_of_codes(numbers, levels.weights, most)
-        return levels.weights[numbers] if strata is None else strata
+            words = self._words(frame)
+            weights, found = self._weigh(frame, words)
+            return weights, self._read_words(found, list(words))
+        words = self._words(frame) if levels.deciding is None else {}
+        values = self._evaluate(frame, {"number": levels.number, **words})
+        numbers = values["number"].to_numpy()
+        cells = count_codes(numbers, len(levels.weights))
+        strata = strata_of_codes(numbers, levels.weights, most, cells)
+        watched = self._read_words(values, list(words))
+        if levels.deciding is not None:
+            watched = np.asarray(levels.deciding[cells.any(axis=1)].any(axis=0))
+        return levels.weights[numbers] if strata is None else strata, watched
+
+    def _words(self, frame: Readable) -> dict[str, pl.Expr]:
+        """Numbers with a bit for each of up to 32 arms: whether it decides a row, equals included."""
+        if isinstance(self.sampler, pl.Expr) or not self.sampler.arms:
+            return {}
+        sampler, arms = self.sampler, self.sampler.arms
+        if len(arms) > _MOST_WATCHED and isinstance(frame, Scanned):  # whose weights are held, and so would be these
+            return {}
+        greatest = sampler.choice == "max_weight" and isinstance(sampler.tree, tree.WeightChoice)
+        own = {arm.span for arm in sampler.tree.arms} if isinstance(sampler.tree, tree.WeightChoice) else set()
+        flags = [
+            arm.condition & (arm.weight >= sampler.weight) if greatest and arm.span in own else arm.condition
+            for arm in arms
+        ]
+        return {
+            f"arms {first}": pl.sum_horizontal(
+                flag.cast(dtype) * pl.lit(1 << place, dtype) for place, flag in enumerate(flags[first : first + 32])
+            )
+            for first in range(0, len(flags), 32)
+            for dtype in [pl.UInt8() if len(flags) - first <= 7 else pl.UInt32()]
+        }
+
+    def _read_words(self, found: pl.DataFrame, names: Sequence[str]) -> Watched | None:
+        if not names:
+            return None
+        assert isinstance(self.sampler, CompiledSampler)
+        bits = [np.bitwise_or.reduce(found[name].to_numpy(), initial=0) >> np.arange(32) & 1 for name in names]
+        return np.concatenate(bits)[: len(self.sampler.arms)].astype(np.bool_)
 
     def check_drawable(self, population: Strata | Weights) -> None:
         """Make sure that some row can be drawn, of at least one.

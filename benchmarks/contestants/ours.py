@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import polars as pl
 
@@ -48,6 +49,35 @@ def pandas_frame(job: Job) -> Contestant:
     def run(seed: int) -> pd.DataFrame:
         drawn: pd.DataFrame = frame.tql.sample(sampler, limit=job.draws, replace=job.replace, seed=seed)
         return drawn
+
+    return Contestant(run, fault, (frame,))
+
+
+def report_of_100(job: Job) -> Contestant:
+    """`df.tql.report` of 100 labels, by a sampler with an arm for each."""
+    return _report(job, 100)
+
+
+def report_of_1000(job: Job) -> Contestant:
+    """`df.tql.report` of 1,000 labels, by a sampler with an arm for each."""
+    return _report(job, 1_000)
+
+
+def _report(job: Job, labels: int) -> Contestant:
+    frame: Any = pl.DataFrame({"label": [f"label {row % labels}" for row in range(job.rows)]})
+    arms = ", ".join(f"label = 'label {number}': {number + 2}" for number in range(labels))
+    weights = 2 + np.arange(labels)
+
+    def run(seed: int) -> pl.DataFrame:
+        report = frame.tql.report("label", f"max_weight({arms}, True: {1 / (seed + 2)})")  # never compiled before
+        found: pl.DataFrame = report.labels
+        return found
+
+    def fault(result: pl.DataFrame) -> str | None:
+        rows = np.bincount(np.arange(job.rows) % labels, minlength=labels)
+        wanted = rows * weights / (rows * weights).sum()
+        shares = result.sort(pl.col("label").str.slice(6).cast(pl.Int64))["expected_share"].to_numpy()
+        return None if np.allclose(shares, wanted) else "the expected shares are wrong"
 
     return Contestant(run, fault, (frame,))
 

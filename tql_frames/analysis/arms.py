@@ -6,12 +6,14 @@ Which rows match which arms is counted in `cells`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.compiler import CompiledArm, CompiledSampler
+from tql_frames.compiler.deciding import Decider, deciders_of, is_default
 from tql_frames.compiler.functions import FUNCTIONS
 from tql_frames.compiler.sampler import compile_tree
 from tql_frames.compiler.scope import SchemaScope
@@ -22,6 +24,7 @@ from tql_frames.language.replacing import replaced
 from tql_frames.language.tree import Node
 from tql_frames.sampling import Floats
 
+_MOST_SWITCHES = 50_000_000  # bytes of combinations that are weighed at a time
 OF_ROWS = {"random", "row_number", "data"}  # functions that give rows of equal arguments different values
 
 
@@ -31,6 +34,7 @@ class Arms:
     Attributes:
         compiled: the arms.
         decide: whether a row's weight follows from the arms that it matches.
+        deciders: its max_weight choices.
     """
 
     def __init__(self, sampler: CompiledSampler | pl.Expr | None, compile: Callable[[Node], CompiledSampler]) -> None:
@@ -42,23 +46,25 @@ class Arms:
         """
         self.compiled: tuple[CompiledArm, ...] = ()
         self.decide = False
+        self.deciders: list[Decider] = []
         self._compile = compile
         if isinstance(sampler, CompiledSampler):
             self.compiled = sampler.arms
+            self.deciders = deciders_of(sampler)
             self._source, self._tree = sampler.source, sampler.tree
             self._places = {arm.span: place for place, arm in enumerate(sampler.arms)}
+            self._names = {str(place) for place in range(len(sampler.arms))}
             self._switched = self._switches(sampler.tree)
             self.decide = all(self._is_known(node) for node in self._switched.walk())
 
     def __len__(self) -> int:
         return len(self.compiled)
 
-    @property
+    @cached_property
     def defaults(self) -> NDArray[np.bool_]:
         """Shape (arms,): which of them match every row by their text, as `True: 1` does."""
         arms = {node.span: node for node in self._tree.walk() if isinstance(node, tree.Arm)} if self.compiled else {}
-        conditions = [arms[arm.span].condition for arm in self.compiled]
-        return np.array([isinstance(each, tree.Literal) and each.value is True for each in conditions], np.bool_)
+        return np.array([is_default(arms[arm.span]) for arm in self.compiled], np.bool_)
 
     def number(self, first: int, count: int) -> pl.Expr:
         """UInt32 expression with a bit for each of `count` <= 32 arms from the first."""
@@ -76,25 +82,75 @@ class Arms:
         Returns:
             Shape (c,).
         """
-        found: Floats = self._evaluate([self._switched], matched)[0]
+        if self._greatest is not None:
+            greatest: Floats = np.where(matched, self._greatest, 0.0).max(axis=1, initial=0.0)
+            return greatest
+        return self._values(self._weight, matched)
+
+    @cached_property
+    def _greatest(self) -> Floats | None:
+        """The weights of the arms where the sampler is no more than the greatest of constants."""
+        root = self._tree
+        if not (isinstance(root, tree.WeightChoice) and root.name == "max_weight" and len(root.arms) == len(self)):
+            return None
+        constants = [np.nan if arm.constant is None else arm.constant for arm in self.compiled]
+        if not all(0 <= each < np.inf for each in constants):
+            return None
+        return np.array(constants, np.float64)
+
+    @cached_property
+    def _weight(self) -> pl.Expr:
+        """The weight, of a Boolean column for each arm."""
+        return self._compiled_for_switches(self._switched)
+
+    def _compiled_for_switches(self, node: Node) -> pl.Expr:
+        schema = pl.Schema({str(place): pl.Boolean() for place in range(len(self))})
+        return compile_tree(self._source, node, Translator(SchemaScope(schema))).weight
+
+    def _values(self, weight: pl.Expr, matched: NDArray[np.bool_]) -> Floats:
+        columns = {str(place): matched[:, place] for place in range(len(self))}
+        frame = pl.DataFrame(columns or {"": np.zeros(len(matched), np.bool_)})
+        found: Floats = PolarsAdapter(frame).evaluate({"weight": weight})["weight"].to_numpy()
         return found
 
     def weights_without(self, matched: NDArray[np.bool_]) -> Floats:
-        """The same by the sampler without each of its arms, shape (arms, c)."""
-        return self._evaluate([self._lacking(self._switched, place) for place in range(len(self))], matched)
+        """The same by the sampler without each of its arms, shape (arms, c).
+
+        An arm that is not matched changes nothing: only combinations that match it are weighed once more, without it.
+        """
+        if not len(self):
+            return np.empty((0, len(matched)))
+        found = np.tile(self.weights(matched), (len(self), 1))
+        cells, places = np.nonzero(matched)
+        size = max(_MOST_SWITCHES // max(len(self), 1), 1)
+        for first in range(0, len(cells), size):
+            some, without = cells[first : first + size], places[first : first + size]
+            switched = matched[some]
+            switched[np.arange(len(some)), without] = False
+            found[without, some] = self.weights(switched)
+        return found
+
+    def deciding(self, matched: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which arms decide the weight for each combination of matched arms, where these decide it; shape (c, arms)."""
+        each = np.empty((len(self), len(matched)))
+        for place, (arm, node) in enumerate(zip(self.compiled, self._in_order(self._switched), strict=True)):
+            known = arm.constant is not None
+            each[place] = arm.constant if known else self._values(self._compiled_for_switches(node.weight), matched)
+        decides = matched.copy()
+        for decider in self.deciders:
+            places = np.array(decider.places)
+            weights = np.where(matched[:, places], each[places].T, -1.0)
+            decides[:, places] &= places[weights.argmax(axis=1)][:, None] == places
+        return decides
+
+    def _in_order(self, node: Node) -> list[tree.Arm]:
+        """The arms in a tree by their numbers."""
+        arms = {self._places[each.span]: each for each in node.walk() if isinstance(each, tree.Arm)}
+        return [arms[place] for place in range(len(self))]
 
     def without(self) -> list[pl.Expr]:
         """For each arm, the weight of a row by the sampler without it."""
         return [self._compile(self._lacking(self._tree, place)).weight for place in range(len(self))]
-
-    def _evaluate(self, trees: list[Node], matched: NDArray[np.bool_]) -> Floats:
-        frame = pl.DataFrame({str(place): matched[:, place] for place in range(len(self))})
-        if not len(self):
-            frame = pl.DataFrame({"": np.zeros(len(matched), np.bool_)})
-        translator = Translator(SchemaScope(frame.schema))
-        exprs = {str(n): compile_tree(self._source, node, translator).weight for n, node in enumerate(trees)}
-        found = PolarsAdapter(frame).evaluate(exprs) if exprs else pl.DataFrame()
-        return np.array([found[name].to_numpy() for name in exprs]).reshape(len(exprs), len(matched))
 
     def _switches(self, node: Node) -> Node:
         """The tree with a Boolean column for each condition, named by the number of the arm."""
@@ -121,5 +177,5 @@ class Arms:
 
     def _is_known(self, node: Node) -> bool:
         if isinstance(node, tree.Column):
-            return node.frame is None and node.name in {str(place) for place in range(len(self))}
+            return node.frame is None and node.name in self._names
         return not isinstance(node, tree.Call) or (node.name in FUNCTIONS and node.name not in OF_ROWS)

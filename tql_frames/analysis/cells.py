@@ -41,6 +41,7 @@ class Cells:
         without: shape (arms, c), the same by the sampler without an arm; NaN where that draws nothing.
         expected: shape (c,), how often they are expected among the draws.
         drawn: shape (c,), how often they were drawn, or None.
+        decides: shape (arms,), of how many rows each arm decides the weight.
         table: the strata of the population.
         size: number of draws.
     """
@@ -52,6 +53,7 @@ class Cells:
     without: Floats
     expected: Floats
     drawn: Integers | None
+    decides: Integers
     table: StrataTable
     size: int
 
@@ -95,7 +97,10 @@ def count_cells(
     if not replace and each is not None and table.drawable:
         of_row = expected_draws(table, size, replace=False)
         expected = counted.rows * of_row[np.searchsorted(table.weights, each)]
-    return Cells(counted.labels, counted.matched, counted.rows, share, without, expected, counted.drawn, table, size)
+    decides = counting.decides(counted)
+    return Cells(
+        counted.labels, counted.matched, counted.rows, share, without, expected, counted.drawn, decides, table, size
+    )
 
 
 def count_part(population: Population, arms: Arms) -> pl.DataFrame:
@@ -157,6 +162,8 @@ class _Counting:
         self._keys = {name: arms.number(first, _WORD) for name, first in self._words.items()}
         self._sums: dict[str, pl.Expr] = {}
         self._without: list[str] = []
+        self._deciders: list[str] = []
+        self._weighed: tuple[_Counted, Floats] | None = None  # where weights follow from the arms
         if population.label is not None:
             self._keys[self._label] = population.label
         if self._by_row:
@@ -169,6 +176,14 @@ class _Counting:
             self._sums[self._bad] = Weigher(self._sampler).bad.cast(pl.UInt32)
             self._without = [names.new("without") for _ in range(len(arms))]
             self._sums |= dict(zip(self._without, map(self._of_all, arms.without()), strict=True))
+            self._deciders = [names.new("decides") for _ in range(len(arms))]
+            flags = [arm.condition for arm in arms.compiled]
+            for decider in arms.deciders:
+                number = names.new("decider")
+                self._plan = self._plan.with_columns(decider.number.alias(number))
+                for n, place in enumerate(decider.places):
+                    flags[place] = (column(number) == n).fill_null(False)
+            self._sums |= {n: self._of_all(f.cast(pl.Int64)) for n, f in zip(self._deciders, flags, strict=True)}
         if positions is not None:
             assert population.row is not None
             self._sums[self._drawn] = _times(positions, population.row)
@@ -232,7 +247,9 @@ class _Counting:
         if self._sampler is None:
             return np.ones(len(counted.rows))
         if not self._by_row:
-            return self._arms.weights(counted.matched)
+            if self._weighed is None or self._weighed[0] is not counted:
+                self._weighed = counted, self._arms.weights(counted.matched)
+            return self._weighed[1]
         return counted.sums[self._weight].to_numpy() if self._by_weight else None
 
     def weight(self, counted: _Counted) -> Floats:
@@ -250,6 +267,16 @@ class _Counting:
                 return counted.rows * self._arms.weights_without(counted.matched)
         found = [counted.sums[name].to_numpy() for name in self._without]
         return np.array(found).reshape(len(self._without), len(counted.rows))
+
+    def decides(self, counted: _Counted) -> Integers:
+        """Of how many rows each arm decides the weight, shape (arms,)."""
+        if self._by_row:
+            sums = [int(counted.sums[name].sum()) for name in self._deciders]
+            return np.array(sums, np.int64)
+        if not len(self._arms):
+            return np.zeros(0, np.int64)
+        found: Integers = counted.rows @ self._arms.deciding(counted.matched)
+        return found
 
     def table(self, counted: _Counted) -> StrataTable:
         """The strata of the population."""

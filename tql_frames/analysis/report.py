@@ -22,7 +22,9 @@ from tql_frames.analysis.plot import bar_chart
 from tql_frames.analysis.population import Population
 from tql_frames.analysis.showing import Shown, as_html, as_text, co_movement, effects, in_words, name_of
 from tql_frames.balancing import NO_LABEL
+from tql_frames.compiler import CompiledSampler
 from tql_frames.errors import TQLError
+from tql_frames.idle import Planned, idle_warnings, warn
 from tql_frames.sampling import Floats, Integers, Positions
 
 Table = pl.DataFrame | pd.DataFrame
@@ -45,7 +47,9 @@ class Report:
             `expected_share` of the draws and `expected_count` of them, the `factor` between the shares, the weight
             `asked` for by an arm that matches just the rows that show the label, or null; with a view `drawn` and
             `drawn_share`. None without `by`.
-        arms: the same a row an arm, `asked` being the arm's weight where it is a constant; None without arms.
+        arms: the same a row an arm, `asked` being the arm's weight where it is a constant, and `decides` the rows whose
+            weight comes from the arm: in max_weight those where it gives the greatest, a default or else the first arm
+            deciding among equals; in sum_weight all that it matches. None without arms.
         co_movement: a row a label, a column an arm: the label's expected share by the sampler over that by the sampler
             without the arm; above 1 the arm upsamples the label. Null where the sampler without it draws nothing.
     """
@@ -192,6 +196,11 @@ def report_on(
     """
     arms = Arms(population.sampler, population.compile)
     cells = count_cells(population, arms, size_of, replace=replace, positions=positions, parts=parts)
+    if isinstance(population.sampler, CompiledSampler) and cells.table.rows:
+        matched = (cells.rows @ cells.matched).tolist()
+        rows = None if parts is not None else Planned(population.plan)
+        for warning in idle_warnings(population.sampler, rows, matched, cells.decides.tolist()):
+            warn(warning)
     drawable = cells.table.drawable
     labels = None if cells.labels is None else Labels.of(cells.labels, cells.rows)
     tables = (
@@ -226,7 +235,8 @@ def _label_table(labels: Labels, cells: Cells, arms: Arms, *, weighted: bool) ->
 def _arm_table(cells: Cells, arms: Arms) -> pl.DataFrame:
     names = pl.Series("arm", [" ".join(arm.text.split()) for arm in arms.compiled], pl.String)
     asked = np.array([np.nan if arm.constant is None else arm.constant for arm in arms.compiled])
-    return _effects(names, lambda values: (values @ cells.matched).astype(np.float64), cells, asked)
+    table = _effects(names, lambda values: (values @ cells.matched).astype(np.float64), cells, asked)
+    return table.insert_column(2, pl.Series("decides", cells.decides, pl.Int64))
 
 
 def _effects(

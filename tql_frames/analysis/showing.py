@@ -21,6 +21,7 @@ _ARMS = 20  # columns of the table that shows how arms move labels
 
 _COLUMNS = {
     "rows": Column("rows", ","),
+    "decides": Column("decides", ","),
     "share": Column("share", ".2%", COLOURS["raw"]),
     "expected_share": Column("expected share", ".2%", COLOURS["expected"]),
     "expected_count": Column("expected draws", ",.1f"),

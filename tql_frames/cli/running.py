@@ -149,7 +149,10 @@ def _warnings_as_lines(progress: Progress) -> Iterator[None]:
 
     def show(message: Warning | str, *_: object, **__: object) -> None:
         progress.erase()
-        _print(sys.stderr, f"tql-frames: warning: {' '.join(str(message).split())}\n")
+        text = str(message)
+        if isinstance(message, tql_frames.TQLArmWarning):  # whose carets need lines of their own
+            text = "; ".join(part for part in (message.message, message.hint) if part)
+        _print(sys.stderr, f"tql-frames: warning: {' '.join(text.split())}\n")
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", tql_frames.TQLWarning)

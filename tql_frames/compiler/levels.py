@@ -27,10 +27,13 @@ class Levels:
     Attributes:
         number: UInt8 expression of each row's number.
         weights: shape (m,), the weight of each number: finite, >= 0; in any order, repeated or not.
+        deciding: shape (m, arms), the arms that decide the weight of the rows of a number; None where arms are too many
+            to be told apart.
     """
 
     number: pl.Expr
     weights: NDArray[np.float64]
+    deciding: NDArray[np.bool_] | None
 
 
 def levels_of(choice: tree.WeightChoice, arms: Sequence[CompiledArm]) -> Levels | None:
@@ -49,19 +52,33 @@ def levels_of(choice: tree.WeightChoice, arms: Sequence[CompiledArm]) -> Levels 
 
 
 def _greatest(arms: Sequence[CompiledArm], weights: Sequence[float], always: Sequence[bool]) -> Levels | None:
-    default = max([0.0, *(weight for weight, each in zip(weights, always, strict=True) if each)])
-    levels = sorted({default, *(weight for weight in weights if weight > default)})
+    """A number an arm; an arm decides a row where it gives the greatest weight, among equals a default or the first.
+
+    Where arms are too many, a number a weight.
+    """
+    default = max((place for place, each in enumerate(always) if each), key=lambda place: weights[place], default=None)
+    least = 0.0 if default is None else weights[default]
+    above = [place for place, weight in enumerate(weights) if weight > least or default is None]
+    above.sort(key=lambda place: (weights[place], -place))  # ascending, so that the greatest is asked for first
+    levels = [least, *(weights[place] for place in above)]
+    numbers = list(range(1, len(levels)))
+    deciding: NDArray[np.bool_] | None = None
     if len(levels) > _MOST_NUMBERS:
-        return None
-    numbers = {weight: number for number, weight in enumerate(levels)}
-    above = sorted((weight, place) for place, weight in enumerate(weights) if weight > default)
+        levels = sorted(set(levels))
+        if len(levels) > _MOST_NUMBERS:
+            return None
+        numbers = np.searchsorted(levels, [weights[place] for place in above]).tolist()
+    else:
+        deciding = np.zeros((len(levels), len(arms)), np.bool_)
+        deciding[numbers, above] = True
+        if default is not None:
+            deciding[0, default] = True
     chains = [pl.lit(0, pl.UInt8)]
-    for place, (weight, arm) in enumerate(above):  # ascending, so that the greatest is asked for first
+    for place, (number, arm) in enumerate(zip(numbers, above, strict=True)):
         if place and place % _CHAIN == 0:
             chains.append(pl.lit(0, pl.UInt8))
-        chains[-1] = _where(arms[arm], numbers[weight], chains[-1])
-    number = chains[0] if len(chains) == 1 else pl.max_horizontal(chains)
-    return Levels(number, np.array(levels))
+        chains[-1] = _where(arms[arm], number, chains[-1])
+    return Levels(chains[0] if len(chains) == 1 else pl.max_horizontal(chains), np.array(levels), deciding)
 
 
 def _sums(arms: Sequence[CompiledArm], weights: Sequence[float]) -> Levels | None:
@@ -74,7 +91,8 @@ def _sums(arms: Sequence[CompiledArm], weights: Sequence[float]) -> Levels | Non
     for place, (arm, weight) in enumerate(zip(arms, weights, strict=True)):
         number = number + _where(arm, 1 << place, pl.lit(0, pl.UInt8))
         sums += np.where(combinations >> place & 1, weight, 0.0)
-    return Levels(number, sums) if np.isfinite(sums).all() else None
+    deciding = (combinations[:, None] >> np.arange(len(arms)) & 1).astype(np.bool_)
+    return Levels(number, sums, deciding) if np.isfinite(sums).all() else None
 
 
 def _where(arm: CompiledArm, number: int, otherwise: pl.Expr) -> pl.Expr:

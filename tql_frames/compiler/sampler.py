@@ -14,7 +14,14 @@ import polars as pl
 from tql_frames.compiler.functions import FUNCTIONS
 from tql_frames.compiler.levels import Levels, levels_of
 from tql_frames.compiler.scope import SchemaScope
-from tql_frames.compiler.translate import CompiledArm, RandomNumbers, Translator, as_weight, in_order
+from tql_frames.compiler.translate import (
+    CompiledArm,
+    RandomNumbers,
+    Translator,
+    UnknownCategory,
+    as_weight,
+    in_order,
+)
 from tql_frames.compiler.types import DataType
 from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError
 from tql_frames.language import parse, tree
@@ -35,6 +42,7 @@ class CompiledSampler:
         arms: arms of its weight choices in the order of the text; none for a plain expression.
         choice: 'max_weight' or 'sum_weight' when the whole sampler is one, else None.
         levels: the weights by number, where there are few and all are known; else None.
+        unknown: texts that it compares with an Enum and that are no category of it.
     """
 
     source: str
@@ -43,6 +51,7 @@ class CompiledSampler:
     arms: tuple[CompiledArm, ...]
     choice: str | None
     levels: Levels | None
+    unknown: tuple[UnknownCategory, ...] = ()
 
 
 def compile_sampler(text: str, schema: Mapping[str, DataType], random: RandomNumbers | None = None) -> CompiledSampler:
@@ -136,7 +145,7 @@ def compile_tree(text: str, root: Node, translator: Translator) -> CompiledSampl
     choice = root.name if isinstance(root, tree.WeightChoice) else None
     arms = tuple(translator.arms)
     levels = levels_of(root, arms) if isinstance(root, tree.WeightChoice) else None
-    return CompiledSampler(text, root, weight, arms, choice, levels)
+    return CompiledSampler(text, root, weight, arms, choice, levels, tuple(translator.unknown))
 
 
 def check_size(node: Node) -> int:

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import polars as pl
 
@@ -68,6 +68,22 @@ class CompiledArm:
     constant: float | None
 
 
+class UnknownCategory(NamedTuple):
+    """A text that an Enum is compared with, and is no category of it.
+
+    Attributes:
+        span: where the text stands.
+        word: the text.
+        of: what it is compared with, as TQL.
+        categories: those that there are.
+    """
+
+    span: Span
+    word: str
+    of: str
+    categories: tuple[str, ...]
+
+
 def as_weight(value: Value) -> pl.Expr:
     """A number, or true and false as 1 and 0, as Float64 with null as 0."""
     value = json_text.as_number(value)
@@ -98,6 +114,7 @@ class Translator:
         self._random = random
         self._known = known or {}
         self.arms: list[CompiledArm] = []
+        self.unknown: list[UnknownCategory] = []
 
     def translate(self, node: Node) -> Value:
         """The value of a node, by the rule of its class."""
@@ -170,7 +187,11 @@ class Translator:
         if quantified is not None:
             return quantified
         with _dates_in_quotes(node.left, node.right):
-            return comparisons.comparison(node.operator, node, self.translate(node.left), self.translate(node.right))
+            left, right = self.translate(node.left), self.translate(node.right)
+            if node.operator in ("==", "!="):
+                self._note_unknown(left, right)
+                self._note_unknown(right, left)
+            return comparisons.comparison(node.operator, node, left, right)
 
     def _not(self, node: tree.Not) -> Value:
         return operators.negation(node, self.translate(node.operand))
@@ -186,7 +207,9 @@ class Translator:
         if quantified is not None:
             return quantified
         with _dates_in_quotes(*node.items):
-            found = membership.membership(node, self.translate(node.operand), self._all(node.items))
+            operand, items = self.translate(node.operand), self._all(node.items)
+            self._note_unknown(operand, *items)
+            found = membership.membership(node, operand, items)
         return operators.negation(node, found) if node.negated else found
 
     def _between(self, node: tree.Between) -> Value:
@@ -248,7 +271,21 @@ class Translator:
             near = ELSEWHERE.get(node.name) or did_you_mean(node.name, names)
             raise Fault(TQLNameError, f"unknown function {node.name!r}", node.name_span, near)
         _check_arity(node, function)
-        return function.build(node, *self._all(node.arguments))
+        arguments = self._all(node.arguments)
+        if node.name == "contains" and is_nested(arguments[0].row_dtype):
+            self._note_unknown(*arguments)
+        return function.build(node, *arguments)
+
+    def _note_unknown(self, value: Value, *words: Value) -> None:
+        """Note texts that are compared with the categories of an Enum and are none."""
+        dtype = innermost(value.row_dtype)
+        if not isinstance(dtype, pl.Enum) or value.constant is not None:
+            return
+        for each in words:
+            if each.constant is not None and isinstance(word := each.constant.value, str):
+                categories = tuple(dtype.categories.to_list())
+                if word not in categories:
+                    self.unknown.append(UnknownCategory(each.node.span, word, unparse(value.node), categories))
 
     def _row_data(self, node: tree.Call) -> Value:
         """`data(column, i)`: of a whole statement it is known before its clauses are translated."""

@@ -9,11 +9,12 @@ from tql_frames.errors import TQLError
 from tql_frames.frames.base import Adapter, Column, Contents, Deferred, Part, Readable, Source
 from tql_frames.frames.chosen import Chosen
 from tql_frames.frames.exchange import check_columns, shared, to_pandas, to_polars
+from tql_frames.frames.forked import check_process
 from tql_frames.frames.held import Held
 from tql_frames.frames.lazy import LazyAdapter
 from tql_frames.frames.pandas import PandasAdapter
 from tql_frames.frames.pandas_source import PandasSource
-from tql_frames.frames.passes import is_repeatable, reporting
+from tql_frames.frames.passes import Scanned, is_repeatable, reporting
 from tql_frames.frames.polars import PolarsAdapter, with_index
 from tql_frames.frames.scanned import ScannedSource
 
@@ -29,10 +30,12 @@ __all__ = [
     "Part",
     "PolarsAdapter",
     "Readable",
+    "Scanned",
     "ScannedSource",
     "Source",
     "adapt",
     "check_columns",
+    "check_process",
     "is_repeatable",
     "reporting",
     "shared",
@@ -76,8 +79,10 @@ def adapt(frame: object, index: str | None = None, ignore_index: bool = False) -
         ignore_index: whether rows of a sample are numbered anew (pandas).
 
     Raises:
-        TQLError: another object, or an option that the frame's library does not know.
+        TQLError: another object, an option that the frame's library does not know, or a forked process in which Polars
+            cannot run.
     """
+    check_process()
     if isinstance(frame, pd.DataFrame):
         if index not in (None, "index"):
             raise TQLError("a pandas frame keeps its own index; index= names a column of Polars frames")

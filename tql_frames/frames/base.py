@@ -64,6 +64,9 @@ class Readable(Protocol):
     def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         """Values of expressions by name, one a row of the frame."""
 
+    def look(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+        """Values of aggregations by name, in one row; files are read again, and not held."""
+
     def column(self, name: str) -> pl.Series:
         """A column of the frame, not copied where its library keeps it as Polars does."""
 

@@ -63,6 +63,11 @@ class Chosen:
         names = list({name: None for expr in exprs.values() for name in expr.meta.root_names()})
         return evaluate(self._read(names), exprs)
 
+    def look(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+        """Values of aggregations by name, in one row."""
+        names = list({name: None for expr in exprs.values() for name in expr.meta.root_names()})
+        return self._read(names).lazy().select(**exprs).collect()
+
     def column(self, name: str) -> pl.Series:
         """A column of the rows."""
         return self._read([name])[name]

@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.frames.base import Column, Contents
+from tql_frames.frames.forked import check_process
 from tql_frames.frames.once import once
 from tql_frames.frames.polars import PolarsAdapter, dtypes_of, schema_of, tallied
 from tql_frames.planning import Scan, whole
@@ -33,6 +34,7 @@ class Held:
 
     @once
     def _now(self) -> PolarsAdapter:
+        check_process()
         return PolarsAdapter(self._plan.collect(), self._index)
 
     @property
@@ -53,6 +55,10 @@ class Held:
     def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         """Values of expressions by name, one a row."""
         return self._now.evaluate(exprs)
+
+    def look(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+        """Values of aggregations by name, in one row."""
+        return self._now.look(exprs)
 
     def column(self, name: str) -> pl.Series:
         """A column of the rows."""

@@ -52,6 +52,12 @@ class PandasAdapter:
             self._columns.convert(expr.meta.root_names())
         return evaluate(self._columns.converted(), exprs)
 
+    def look(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+        """Values of aggregations by name, in one row."""
+        for expr in exprs.values():
+            self._columns.convert(expr.meta.root_names())
+        return self._columns.converted().lazy().select(**exprs).collect()
+
     def column(self, name: str) -> pl.Series:
         """A column of the frame; whole and floating-point numbers of NumPy are not copied."""
         self._columns.convert([name])
@@ -94,7 +100,7 @@ class PandasAdapter:
         for place, each in enumerate(relation.fields):
             if not (own and each.origin is not None):
                 frame.insert(place, each.label, _to_pandas(found[each.key], frame.index), allow_duplicates=True)
-        return frame
+        return self._flagged(frame)
 
     def _own(self, relation: Relation, positions: Positions) -> pd.DataFrame:
         """Those columns of a relation that are the frame's own."""
@@ -104,8 +110,9 @@ class PandasAdapter:
     def _pick(self, columns: Sequence[Column], positions: Positions) -> pd.DataFrame:
         """Columns by their places, under their labels, of the rows at positions."""
         places = [each.origin for each in columns]
-        every = places == list(range(self._frame.shape[1]))
-        chosen = self._frame if every else self._frame.take(places, axis=1)
+        frame = self._relaxed()
+        every = places == list(range(frame.shape[1]))
+        chosen = frame if every else frame.take(places, axis=1)
         taken = chosen.take(positions)
         labels = [each.label for each in columns]
         if labels != list(taken.columns):
@@ -117,9 +124,30 @@ class PandasAdapter:
         if columns is not None:
             taken = self._pick(columns, positions)
         else:
-            large = _is_large(self._frame, positions)
-            taken = _take_in_threads(self._frame, positions) if large else self._frame.take(positions)
-        return taken.reset_index(drop=True) if self._ignore_index else taken
+            frame = self._relaxed()
+            taken = _take_in_threads(frame, positions) if _is_large(frame, positions) else frame.take(positions)
+        return self._flagged(taken.reset_index(drop=True) if self._ignore_index else taken)
+
+    def _relaxed(self) -> pd.DataFrame:
+        """The frame without its flag against duplicate labels, which a sample may have until it is complete."""
+        if self._frame.flags.allows_duplicate_labels:
+            return self._frame
+        return self._frame.set_flags(allows_duplicate_labels=True)
+
+    def _flagged(self, taken: pd.DataFrame) -> pd.DataFrame:
+        """Rows with the flag of the frame.
+
+        Raises:
+            TQLError: the frame allows no duplicate labels, and rows repeat.
+        """
+        if self._frame.flags.allows_duplicate_labels:
+            return taken
+        try:
+            return taken.set_flags(allows_duplicate_labels=False)
+        except pd.errors.DuplicateLabelError:
+            message = "the sample repeats rows, and the frame does not allow duplicate labels"
+            hint = "use replace=False or ignore_index=True, or set_flags(allows_duplicate_labels=True) on the frame"
+            raise TQLError(message, hint=hint) from None
 
     def series(self, values: NDArray[np.float64], name: str) -> pd.Series:
         """One value a row, with the index of the frame."""
@@ -172,12 +200,23 @@ def polars_series(column: pd.Series, label: object) -> pl.Series:
         column = pd.Series(np.asarray(column))  # dense
     try:
         # As a table: from an array alone Polars 1.30 reads large lists of text wrongly, or kills the process.
-        table = pa.table({name: pa.array(column, from_pandas=True)})
+        table = pa.table({name: _arrow(column)})
         return cast(pl.DataFrame, pl.from_arrow(table, rechunk=False)).to_series()
     except (Exception, pl.exceptions.PanicException) as fault:  # whatever an extension type of any library raises
         reason = f"its values have no common Polars type: {str(fault).splitlines()[0][:200]}" if str(fault) else None
         message = f"column {label!r} of dtype {dtype} cannot be read by a sampler"
         raise TQLTypeError(message, hint=reason) from None
+
+
+def _arrow(column: pd.Series) -> pa.Array | pa.ChunkedArray:
+    try:
+        return pa.array(column, from_pandas=True)
+    except pa.ArrowException:
+        if column.dtype != np.object_:
+            raise
+        # An empty NumPy array among lists of another type says nothing of the type of its elements.
+        lists = [[] if isinstance(each, np.ndarray) and each.shape == (0,) else each for each in column]
+        return pa.array(lists, from_pandas=True)
 
 
 def _is_large(frame: pd.DataFrame, positions: Positions) -> bool:

@@ -20,6 +20,7 @@ from tql_frames.compiler.types import instance
 from tql_frames.errors import TQLError, reason_of
 from tql_frames.frames.base import Adapter
 from tql_frames.frames.files import states_of
+from tql_frames.frames.forked import check_process
 from tql_frames.frames.once import once
 from tql_frames.frames.plans import contents_of
 from tql_frames.frames.polars import PolarsAdapter, with_index
@@ -154,6 +155,7 @@ class Scanned(PolarsAdapter):
         """Number of rows; they are counted if nothing was evaluated yet."""
         if self._found is not None:
             return self._found.height
+        check_process()
         self.check_files()
         found = int(self._plan.select(pl.len()).collect(engine="streaming").item())
         self.check_files()
@@ -161,6 +163,7 @@ class Scanned(PolarsAdapter):
 
     def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         """Values of expressions by name, one a row."""
+        check_process()
         self._listener("counting", 0, None)
         self.check_files()
         # Not in batches: an iterator of batches just ends where a thread of Polars panics.
@@ -171,12 +174,18 @@ class Scanned(PolarsAdapter):
             self._weights, self._found = dict(exprs), found
         return found
 
+    def look(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+        """Values of aggregations by name, in one row, by another pass."""
+        check_process()
+        return self._plan.select(**exprs).collect(engine="streaming")
+
     def fetch(self, positions: Positions, columns: Sequence[str]) -> Iterator[tuple[Positions, pl.DataFrame]]:
         """The rows at ascending positions, and these, in batches: the second pass.
 
         Raises:
             TQLError: the rows are not those of the first pass.
         """
+        check_process()
         mask = np.zeros(self.rows, np.bool_)
         self.check_files()
         mask[positions] = True

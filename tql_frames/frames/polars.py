@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tql_frames.compiler.scope import column
 from tql_frames.errors import TQLError
 from tql_frames.frames.base import Column, Contents, Part
+from tql_frames.frames.forked import check_process
 from tql_frames.planning import Relation, Scan
 from tql_frames.sampling import Positions
 
@@ -48,6 +49,11 @@ class PolarsAdapter:
         """Values of expressions by name, one a row of the frame."""
         return evaluate(self._frame, exprs)
 
+    def look(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+        """Values of aggregations by name, in one row."""
+        check_process()
+        return self._frame.lazy().select(**exprs).collect()
+
     def column(self, name: str) -> pl.Series:
         """A column of the frame."""
         return self._frame[name]
@@ -66,6 +72,7 @@ class PolarsAdapter:
 
     def take(self, positions: Positions, columns: Sequence[Column] | None = None) -> pl.DataFrame:
         """Rows at positions, in their order, behind the column of original row numbers."""
+        check_process()
         taken = self._frame[positions] if columns is None else chosen(self._frame, columns)[positions]
         if self._index is None:
             return taken
@@ -82,6 +89,7 @@ class PolarsAdapter:
 
     def read(self, names: Sequence[str], positions: Positions) -> pl.DataFrame:
         """Columns by name of the rows at positions, in their order."""
+        check_process()
         return self._frame.select([column(name) for name in names])[positions]
 
     def batches(self, positions: Positions, columns: Sequence[Column] | None, size: int) -> Iterator[pl.DataFrame]:
@@ -113,6 +121,7 @@ def evaluate(frame: pl.DataFrame, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
 
     Not `select`: it gives a constant once, and may drop what it takes for an irrelevant order of rows.
     """
+    check_process()
     if not frame.width:
         frame = pl.DataFrame({"": pl.repeat(None, frame.height, dtype=pl.Null, eager=True)})
     if frame.height < _SMALL:

@@ -7,7 +7,7 @@ relations put together in `combinations` and `joins`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import polars as pl
@@ -16,7 +16,7 @@ from tql_frames.compiler import operators
 from tql_frames.compiler.sampler import CompiledSampler, check_size, compile_tree
 from tql_frames.compiler.scope import Field, FieldScope, column
 from tql_frames.compiler.translate import RandomNumbers, Translator, in_order
-from tql_frames.compiler.types import Value, is_nested
+from tql_frames.compiler.types import Value, is_bool, is_nested, is_number
 from tql_frames.errors import (
     Fault,
     Span,
@@ -48,6 +48,11 @@ from tql_frames.planning.sizes import Size, count_of, cut, size_of
 Draw = Callable[[pl.LazyFrame, CompiledSampler, Size, bool, int], pl.LazyFrame]
 """Population, sampler, size, with replacement, number of the SAMPLE BY in the statement -> plan of the drawn rows."""
 
+Note = Callable[[tree.Call], None]
+"""Told of a call in a statement that may not do what was meant."""
+
+_OF_MANY = {"sum", "avg", "amin", "amax", "prod"}  # of the elements of a list, where SQL aggregates rows
+
 
 @dataclass(frozen=True)
 class Frames:
@@ -63,7 +68,14 @@ class Frames:
 
 
 def compile_statement(
-    source: str, statement: tree.Statement, frames: Frames, *, draw: Draw, random: RandomNumbers, numbered: bool
+    source: str,
+    statement: tree.Statement,
+    frames: Frames,
+    *,
+    draw: Draw,
+    random: RandomNumbers,
+    numbered: bool,
+    note: Note | None = None,
 ) -> Relation:
     """Translate a statement to a lazy plan.
 
@@ -74,6 +86,7 @@ def compile_statement(
         draw: draws rows.
         random: the numbers of `random()`, by the number of the call.
         numbered: whether row positions are asked for.
+        note: told of each aggregation in a SELECT without GROUP BY that sees one number a row, and not all of a column.
 
     Raises:
         TQLError: it does not fit the frames; with the span of the fault.
@@ -84,7 +97,7 @@ def compile_statement(
     try:
         numbered = numbered or _needs_rows(statement)
         return _Compiler(
-            source, frames, names, draw=draw, random=in_order(random, statement), numbered=numbered
+            source, frames, names, draw=draw, random=in_order(random, statement), numbered=numbered, note=note
         ).compile(statement)
     except Fault as fault:
         raise fault.error(source) from None
@@ -137,8 +150,17 @@ class _Compiler:
     """What the clauses of one statement share."""
 
     def __init__(
-        self, source: str, frames: Frames, names: Names, *, draw: Draw, random: RandomNumbers, numbered: bool
+        self,
+        source: str,
+        frames: Frames,
+        names: Names,
+        *,
+        draw: Draw,
+        random: RandomNumbers,
+        numbered: bool,
+        note: Note | None,
     ) -> None:
+        self._note = note
         self._source, self._frames, self._names = source, frames, names
         self._draw, self._random, self._numbered = draw, random, numbered
         self._samples = 0
@@ -242,6 +264,9 @@ class _Compiler:
         translator = self._translator(relation, known)
         outputs = outputs_of(node.items, relation, translator)
         relation, outputs = parts_of_groups(node.items, relation, outputs, translator)
+        if not node.groups and self._note is not None:
+            for call in self._of_single_values(node.items, relation, known):
+                self._note(call)
         if node.distinct:
             relation, outputs = distinct(relation, outputs, self._names)
         return self._tail(statement, _Selection(relation, outputs, node.items, node.top, keys, known))
@@ -262,6 +287,16 @@ class _Compiler:
             exprs[name] = value.expr
             known[call.span] = replace(value, expr=column(name))
         return added(relation, exprs), known
+
+    def _of_single_values(
+        self, items: Sequence[Node], relation: Relation, known: Mapping[Span, Value]
+    ) -> Iterator[tree.Call]:
+        """Calls such as `sum(age)` in a SELECT list whose argument is one number a row."""
+        for call in (each for item in items for each in item.walk()):
+            if isinstance(call, tree.Call) and call.name in _OF_MANY and len(call.arguments) == 1:
+                value = self._translator(relation, known).translate(call.arguments[0])
+                if value.constant is None and (is_number(value.row_dtype) or is_bool(value.row_dtype)):
+                    yield call
 
     def _where(self, node: tree.Select, relation: Relation, known: Mapping[Span, Value]) -> Value:
         assert node.where is not None

@@ -2,7 +2,7 @@
 
 from tql_frames.sampling.blocks import Floats, Integers, Positions, cores, in_threads
 from tql_frames.sampling.draw import draw
-from tql_frames.sampling.strata import Strata, StrataTable, strata_of_codes, stratify
+from tql_frames.sampling.strata import Strata, StrataTable, count_codes, strata_of_codes, stratify
 from tql_frames.sampling.streams import Streams, derived_seed, fresh_seed
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "StrataTable",
     "Streams",
     "cores",
+    "count_codes",
     "derived_seed",
     "draw",
     "fresh_seed",

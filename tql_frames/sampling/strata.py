@@ -198,15 +198,18 @@ def stratify(weights: Floats, most: int | None = None) -> Strata | None:
     return None
 
 
-def strata_of_codes(codes: Codes, levels: Floats, most: int | None = None) -> Strata | None:
+def strata_of_codes(
+    codes: Codes, levels: Floats, most: int | None = None, cells: Integers | None = None
+) -> Strata | None:
     """Group rows whose weights are known by number; None where there are too many distinct weights.
 
     Args:
         codes: shape (n,), the number of each row's weight.
         levels: shape (number of codes,): the weights, finite, >= 0, in any order, repeated or not.
         most: as in `stratify`.
+        cells: as `count_codes` gives it, where that was asked for before.
     """
-    cells = _count(codes, len(levels))
+    cells = count_codes(codes, len(levels)) if cells is None else cells
     seen = cells.any(axis=1)
     values, numbers = np.unique(levels[seen], return_inverse=True)
     if len(values) > (most_strata(len(codes)) if most is None else most):
@@ -267,8 +270,8 @@ def _numbered(weights: Floats, values: Floats, most: int) -> tuple[Codes, Intege
     return codes, cells, others
 
 
-def _count(codes: Codes, strata: int) -> Integers:
-    """Rows of each stratum in each block, shape (m, blocks)."""
+def count_codes(codes: Codes, strata: int) -> Integers:
+    """Rows of each code in each block, shape (m, blocks)."""
     cells = np.zeros((strata, -(-len(codes) // BLOCK)), np.int64)
 
     def run(blocks: Blocks) -> None:

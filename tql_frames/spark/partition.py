@@ -52,6 +52,11 @@ class ArrowPartition:
         """Values of expressions by name, one a row of the partition."""
         return evaluate(self._held(name for expr in exprs.values() for name in expr.meta.root_names()), exprs)
 
+    def look(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+        """Values of aggregations by name, in one row."""
+        held = self._held(name for expr in exprs.values() for name in expr.meta.root_names())
+        return held.lazy().select(**exprs).collect()
+
     def column(self, name: str) -> pl.Series:
         """A column of the partition."""
         return self._columns.series(name)

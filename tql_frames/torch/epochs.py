@@ -17,6 +17,7 @@ from tql_frames.compiler.scope import column
 from tql_frames.drawing import Draw, random_numbers, seed_of_epoch, shuffled, warn_of_fewer
 from tql_frames.errors import TQLError
 from tql_frames.frames import PolarsAdapter, Readable
+from tql_frames.idle import warn_of_categories, warn_of_idle_arms
 from tql_frames.language import tree
 from tql_frames.sampling import Positions, Strata, draw, stratify
 from tql_frames.weighing import Weigher, Weights
@@ -66,7 +67,8 @@ class Epochs:
             return numbers(call)
 
         weigher = Weigher.of(sampler, frame, noted)
-        self._weighed = 0, _weigh(frame, weigher, size, replace)
+        warn_of_categories(weigher.sampler)
+        self._weighed = 0, _weigh(frame, weigher, size, replace, first=True)
         self._anew = _Anew(frame, weigher, size, replace) if calls else None
 
     @property
@@ -93,11 +95,13 @@ class Epochs:
         return found if self.replace else shuffled(found, seed)
 
 
-def _weigh(frame: Readable, weigher: Weigher, size: Size, replace: bool) -> Weighed:
-    population = weigher.population(frame)
+def _weigh(frame: Readable, weigher: Weigher, size: Size, replace: bool, *, first: bool = False) -> Weighed:
+    population, watched = weigher.watched(frame)
     if not isinstance(population, Strata):
         population = stratify(population) or population  # now, lest every epoch does
     number = Draw(weigher, size, replace, seed=0).checked_size(population, frame.rows)
+    if first and number:
+        warn_of_idle_arms(weigher.sampler, frame, watched)
     if not replace:
         drawable = population.table.drawable if isinstance(population, Strata) else int(np.count_nonzero(population))
         if drawable < number:

@@ -15,6 +15,7 @@ from tql_frames.drawing import Draw, random_numbers
 from tql_frames.errors import TQLError
 from tql_frames.frames import Column, Readable, ScannedSource
 from tql_frames.frames.polars import picks_columns
+from tql_frames.idle import warn_of_categories
 from tql_frames.language import is_statement, tree
 from tql_frames.querying import RowQuery, prepare_rows
 from tql_frames.sampling import Positions
@@ -75,6 +76,7 @@ def choose(
     check_flag("replace", replace)
     check_order(order)
     weigher = Weigher.of(sampler, origin, random_numbers(fixed_seed))
+    warn_of_categories(weigher.sampler)
     draw = Draw(weigher, size, bool(replace), fixed_seed)
 
     def find() -> Positions:

@@ -62,8 +62,8 @@ class View(KeptRows[Frame]):
           drawn    4 rows, with replacement, in the order drawn
           seed     1
         <BLANKLINE>
-        arm            rows   share  expected share  expected draws  asked  factor  drawn  drawn share
-        1 age > 60: 1     2  66.67%         100.00%             4.0      1     1.5      4      100.00%
+        arm            rows  decides   share  expected share  expected draws  asked  factor  drawn  drawn share
+        1 age > 60: 1     2        2  66.67%         100.00%             4.0      1     1.5      4      100.00%
         >>> old.positions
         array([0, 0, 2, 2])
         >>> pl.DataFrame(old)["age"].to_list()

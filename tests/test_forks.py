@@ -1,0 +1,109 @@
+"""Processes that are forked after Polars was used: an error that says what to do, never a process that hangs."""
+
+import multiprocessing
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+FORKS = "fork" in multiprocessing.get_all_start_methods()
+pytestmark = pytest.mark.skipif(not FORKS, reason="this system does not fork")
+
+
+def run(program: str) -> str:
+    begin = """
+        import multiprocessing, warnings
+        import pandas as pd, polars as pl
+        import tql_frames
+        warnings.simplefilter("ignore", DeprecationWarning)
+        fork = multiprocessing.get_context("fork")
+        table = pl.DataFrame({"age": [71, 34, 65]})
+        patients = pd.DataFrame({"age": [71, 34, 65]})
+
+        def told(call):
+            try:
+                call()
+            except tql_frames.TQLError as error:
+                return str(error)
+            return "ran"
+    """
+    text = textwrap.dedent(begin) + textwrap.dedent(program)
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=100, check=False)
+    assert not done.returncode, done.stderr
+    return done.stdout
+
+
+CALLS = {
+    "sample": "patients.tql.sample('age', limit=2, seed=1)",
+    "sample_polars": "table.tql.sample('age', limit=2, seed=1)",
+    "lazy": "table.lazy().tql.sample('age', limit=2, seed=1)",
+    "query": "patients.tql.query('select * where age > 40', seed=1)",
+    "weights": "patients.tql.weights('age')",
+    "report": "patients.tql.report('age', 'age')",
+    "explain": "table.tql.explain('age')",
+    "view": "patients.tql.view('age', seed=1)",
+    "kept_view": "kept.to_native()",
+    "kept_statement": "chosen.positions",
+}
+
+
+@pytest.mark.fault("D5")
+def test_a_forked_process_is_told_how_to_start_others() -> None:
+    program = f"""
+        kept = table.tql.view("age", seed=1)
+        chosen = table.lazy().tql.view("select * where age > 40", seed=1)
+        table.filter(pl.col("age") > 40)  # Polars has threads by now
+
+        def work(text):
+            return told(lambda: eval(text))
+
+        with fork.Pool(1) as pool:
+            for text in {list(CALLS.values())!r}:
+                print(pool.apply(work, (text,)).splitlines())
+    """
+    lines = run(program).splitlines()
+    assert len(lines) == len(CALLS)
+    for line in lines:
+        assert "it was forked after Polars had started its threads" in line
+        assert "spawn or forkserver" in line
+
+
+@pytest.mark.fault("D5")
+def test_polars_used_by_others_counts_too() -> None:
+    program = """
+        pl.DataFrame({"a": [2, 1]}).lazy().sort("a").collect()
+        process = fork.Process(target=lambda: print(told(lambda: patients.tql.weights("age")).splitlines()[0]))
+        process.start()
+        process.join()
+    """
+    assert "Polars cannot run in this process" in run(program)
+
+
+@pytest.mark.fault("D5")
+def test_a_process_forked_before_polars_ran_can_sample() -> None:
+    program = """
+        def work():
+            print(len(patients.tql.sample("max_weight(age > 60: 5, True: 1)", limit=2, seed=1)))
+            grandchild = fork.Process(target=lambda: print(told(lambda: patients.tql.weights("age")).splitlines()[0]))
+            grandchild.start()
+            grandchild.join()
+
+        process = fork.Process(target=work)
+        process.start()
+        process.join()
+    """
+    first, second = run(program).splitlines()
+    assert first == "2"
+    assert second.startswith("Polars cannot run in this process")
+
+
+def test_the_parent_goes_on() -> None:
+    program = """
+        first = patients.tql.sample("age", limit=2, seed=1)
+        process = fork.Process(target=lambda: None)
+        process.start()
+        process.join()
+        print(patients.tql.sample("age", limit=2, seed=1).equals(first))
+    """
+    assert run(program) == "True\n"
