@@ -12,9 +12,8 @@ import polars as pl
 
 from tql_frames import api
 from tql_frames.arguments import Order, all_named
-from tql_frames.errors import TQLWarning
+from tql_frames.errors import TQLWarning, warn
 from tql_frames.explanation import Explanation
-from tql_frames.idle import warn
 from tql_frames.notebook import explore
 from tql_frames.views import view
 

@@ -12,9 +12,9 @@ import numpy as np
 import polars as pl
 
 from tql_frames.compiler import RandomNumbers
-from tql_frames.errors import TQLError, TQLWarning, WeightError
+from tql_frames.errors import Place, TQLError, TQLWarning, WeightError, caller, warn
 from tql_frames.frames import Readable
-from tql_frames.idle import Place, caller, warn, warn_of_idle_arms
+from tql_frames.idle import warn_of_idle_arms
 from tql_frames.planning import most_rows
 from tql_frames.sampling import Positions, Strata, Streams, derived_seed, draw
 from tql_frames.weighing import Weigher, Weights

@@ -19,7 +19,7 @@ _QUOTED = 80  # characters of a name or text that a message repeats
 # Quotes inside words are no such quotes.
 _LONG_QUOTE = re.compile(rf"""(?<!\w)('[^'\n]{{{_QUOTED + 1},}}'|"[^"\n]{{{_QUOTED + 1},}}")(?!\w)""")
 _LONG_WORD = re.compile(rf"\w{{{_QUOTED + 1},}}")
-_LIBRARIES = ("tql_frames", "polars", "pandas", "functools")  # a call may come by way of `collect` or `pipe`
+_LIBRARIES = ("tql_frames", "polars", "pandas", "functools", "importlib")
 
 
 class Span(NamedTuple):
@@ -174,17 +174,33 @@ class TQLArmWarning(TQLWarning):
         return str(TQLError(self.message, source=self.source, span=self.span, hint=self.hint))
 
 
-def warn(message: str) -> None:
-    """Warn the caller outside the library."""
-    warnings.warn(TQLWarning(shortened(message)), stacklevel=caller_level())
+Place = tuple[str, int]
+"""A line of a program: file and number."""
 
 
-def caller_level() -> int:
-    """Stack level of the first caller outside the libraries, so that a warning points at the user's line."""
-    level, frame = 1, sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in _LIBRARIES:
-        level, frame = level + 1, frame.f_back  # type: ignore[assignment]
-    return level
+def caller() -> Place | None:
+    """Return the line of the first caller outside the libraries; None in a thread that a library started."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and _is_ours(frame):
+        frame = frame.f_back
+    return None if frame is None else (frame.f_code.co_filename, frame.f_lineno)
+
+
+def warn(warning: TQLWarning, place: Place | None = None) -> None:
+    """Issue a warning that points at the caller's line; in a thread that a library started, at `place`."""
+    level, frame = 1, sys._getframe(0)
+    while frame is not None and _is_ours(frame):
+        frame = frame.f_back  # type: ignore[assignment]
+        # `warnings` leaves out the frames of imports.
+        level += frame is None or not frame.f_code.co_filename.startswith("<frozen importlib")
+    if frame is None and place is not None:
+        warnings.warn_explicit(warning, None, *place)
+    else:
+        warnings.warn(warning, stacklevel=2 if frame is None else level)
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return frame.f_globals.get("__name__", "").split(".")[0] in _LIBRARIES
 
 
 def shown(value: object) -> str:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from tql_frames.compiler import CompiledSampler
 from tql_frames.compiler.deciding import deciders_of
+from tql_frames.errors import warn
 from tql_frames.frames import Adapter
-from tql_frames.idle import idle_warnings, warn
+from tql_frames.idle import idle_warnings
 from tql_frames.language import on_lines, on_one_line, tree, unparse
 from tql_frames.language.tree import Node
 from tql_frames.querying import Query

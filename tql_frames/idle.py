@@ -6,11 +6,8 @@ Which arms decide a row is counted with the weights, in `weighing`; rows are loo
 from __future__ import annotations
 
 import re
-import sys
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import FrameType
 from typing import Protocol
 
 import numpy as np
@@ -20,13 +17,11 @@ from tql_frames.compiler import CompiledArm, CompiledSampler
 from tql_frames.compiler.deciding import is_default
 from tql_frames.compiler.scope import column
 from tql_frames.compiler.types import inner, innermost, is_nested, is_number, is_text
-from tql_frames.errors import Span, TQLArmWarning, TQLWarning, did_you_mean
+from tql_frames.errors import Place, Span, TQLArmWarning, did_you_mean, warn
 from tql_frames.language import tree, unparse
 from tql_frames.language.tree import Node
 from tql_frames.weighing import Watched
 
-# A call may come by way of `collect` or `pipe`, or of an import.
-_LIBRARIES = ("tql_frames", "polars", "pandas", "functools", "importlib")
 _MOST_VALUES = 5_000  # values of a column among which the nearest is looked for
 _MOST_SHOWN = 5
 _MOST_BESIDE = 16  # other arms that an arm is compared with one by one
@@ -76,30 +71,6 @@ class Planned:
     def look(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         """Values of aggregations by name, in one row."""
         return self._plan.select(**exprs).collect(engine="streaming")
-
-
-Place = tuple[str, int]
-"""A line: file and number."""
-
-
-def caller() -> Place | None:
-    """The line of the first caller outside the libraries; None in a thread that a library started."""
-    level = _caller_level()
-    if level is None:
-        return None
-    frame = sys._getframe(1)
-    while frame.f_back is not None and _is_ours(frame):
-        frame = frame.f_back
-    return frame.f_code.co_filename, frame.f_lineno
-
-
-def warn(warning: TQLWarning, place: Place | None = None) -> None:
-    """Issue a warning that points at the caller's line; in a thread that a library started, at another place."""
-    level = _caller_level()
-    if level is None and place is not None:
-        warnings.warn_explicit(warning, None, *place)
-    else:
-        warnings.warn(warning, stacklevel=level or 2)
 
 
 def warn_of_categories(sampler: CompiledSampler | pl.Expr) -> None:
@@ -384,17 +355,3 @@ def _short(text: str) -> str:
 
 def _escaped(text: str) -> str:
     return re.sub(r"([\\.+*?()|\[\]{}^$#&\-~/])", r"\\\1", text)
-
-
-def _caller_level() -> int | None:
-    """Stack level of the first caller outside the libraries, seen from who calls this function; None without one."""
-    level, frame = 1, sys._getframe(1)
-    while frame is not None and _is_ours(frame):
-        frame = frame.f_back  # type: ignore[assignment]
-        # `warnings` leaves out the frames of imports.
-        level += frame is None or not frame.f_code.co_filename.startswith("<frozen importlib")
-    return None if frame is None else level
-
-
-def _is_ours(frame: FrameType) -> bool:
-    return frame.f_globals.get("__name__", "").split(".")[0] in _LIBRARIES

@@ -11,9 +11,9 @@ import polars as pl
 from tql_frames.compiler import CompiledSampler
 from tql_frames.compiler.scope import column
 from tql_frames.drawing import Draw, random_numbers, seed_of_sample
-from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, TQLWarning, WeightError, reason_of
+from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, TQLWarning, WeightError, reason_of, warn
 from tql_frames.frames import Adapter, Column, Deferred, LazyAdapter, Readable, check_process
-from tql_frames.idle import warn, warn_of_categories
+from tql_frames.idle import warn_of_categories
 from tql_frames.language import parse_statement, tree, unparse
 from tql_frames.language.parameters import bind
 from tql_frames.planning import Draw as DrawsRows

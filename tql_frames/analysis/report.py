@@ -23,8 +23,8 @@ from tql_frames.analysis.population import Population
 from tql_frames.analysis.showing import Shown, as_html, as_text, co_movement, effects, in_words, name_of
 from tql_frames.balancing import NO_LABEL
 from tql_frames.compiler import CompiledSampler
-from tql_frames.errors import TQLError
-from tql_frames.idle import Planned, idle_warnings, warn
+from tql_frames.errors import TQLError, warn
+from tql_frames.idle import Planned, idle_warnings
 from tql_frames.sampling import Floats, Integers, Positions
 
 Table = pl.DataFrame | pd.DataFrame

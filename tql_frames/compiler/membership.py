@@ -28,7 +28,7 @@ from tql_frames.compiler.types import (
     is_text,
     is_wide,
 )
-from tql_frames.errors import Fault, TQLTypeError, TQLUnsupportedError, shown, warn
+from tql_frames.errors import Fault, TQLTypeError, TQLUnsupportedError, TQLWarning, shown, warn
 from tql_frames.language import unparse
 from tql_frames.language.tree import Column, Node
 
@@ -181,7 +181,7 @@ def _warn_of_pattern(container: Value, item: Value) -> None:
     if "|" in text:
         words = " or ".join(f"contains({name}, '{part}')" for part in text.split("|")[:2])
         words = f"for one of several texts write {words}"
-    warn(f"contains looks for {shown(text)} as it is written; {words}")
+    warn(TQLWarning(f"contains looks for {shown(text)} as it is written; {words}"))
 
 
 def _holds(lists: pl.Expr, element: DataType, item: pl.Expr, dtype: DataType) -> pl.Expr:

@@ -11,7 +11,7 @@ from tql_frames.compiler.sampler import check_size
 from tql_frames.compiler.scope import Field, column
 from tql_frames.compiler.translate import Translator
 from tql_frames.compiler.types import Value, is_nested, is_text
-from tql_frames.errors import Fault, TQLTypeError, warn
+from tql_frames.errors import Fault, TQLTypeError, TQLWarning, warn
 from tql_frames.language import tree, unparse
 from tql_frames.language.tree import Node
 from tql_frames.planning.relation import Names, Relation, added
@@ -43,7 +43,7 @@ def sort(
         if found.constant is not None or _is_constant(node):
             text = unparse(node.expression)
             advice = f'write "{text[1:-1]}" in double quotes' if is_text(found.dtype) else "name the column to sort by"
-            warn(f"ORDER BY {text[:80]} sorts by a constant, which leaves the rows as they are; {advice}")
+            warn(TQLWarning(f"ORDER BY {text[:80]} sorts by a constant, which leaves the rows as they are; {advice}"))
             continue
         if is_nested(found.row_dtype) or isinstance(found.dtype, pl.Struct):
             hint = "order by one of its elements, or by what sum(…), amax(…) or l2_norm(…) make of it"
