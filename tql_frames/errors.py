@@ -12,6 +12,7 @@ import unicodedata
 import warnings
 from collections.abc import Iterable
 from numbers import Number
+from types import FrameType
 from typing import NamedTuple
 
 _EXCERPT = 60  # characters shown on either side of the fault when a line is long

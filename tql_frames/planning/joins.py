@@ -175,8 +175,8 @@ def _comparable(node: Node, a: Value, b: Value) -> list[tuple[pl.Expr, pl.Expr]]
         ]
     if is_temporal(a.dtype) and is_temporal(b.dtype):
         units = [moments.nanoseconds_of(each.dtype) for each in (a, b)]
-        keys = [moments.in_unit(moments.counted(v.expr), u, max(units)) for v, u in zip((a, b), units, strict=True)]
-        return [(keys[0], keys[1])]
+        x, y = (moments.in_unit(moments.counted(v.expr), u, max(units)) for v, u in zip((a, b), units, strict=True))
+        return [(x, y)]
     if (is_bool(a.dtype) or is_number(a.dtype)) and (is_bool(b.dtype) or is_number(b.dtype)):
         whole = [
             replace(each, expr=each.expr.cast(pl.Int8), dtype=pl.Int8()) if is_bool(each.dtype) else each
