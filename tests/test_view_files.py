@@ -294,7 +294,7 @@ class TestColumnsThatComeAndGo:
     ]
 
     @pytest.mark.fault("E2")
-    @pytest.mark.parametrize(("sampler", "needed"), NEEDS, ids=str)
+    @pytest.mark.parametrize(("sampler", "needed"), NEEDS, ids=range(len(NEEDS)))
     def test_which_columns_a_view_needs(self, path: Path, sampler: Any, needed: set[str]) -> None:
         view = FRAME.tql.view(sampler, seed=1)
         for saved in (view, pickle.loads(pickle.dumps(view))):
