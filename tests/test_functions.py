@@ -214,6 +214,8 @@ def in_pairs(rule: Callable[[Any, Any], Any], left: str, right: str) -> list[Any
 
 def cosine(a: Any, b: Any) -> float:
     with np.errstate(all="ignore"):
+        if not (a.any() and b.any()):  # a vector of zeros has no angle
+            return 0.0
         return float(np.dot(a, b) / (np.sqrt((a * a).sum()) * np.sqrt((b * b).sum())))
 
 
@@ -236,7 +238,7 @@ def test_vectors_of_arrays_and_constants() -> None:
     check(frame, "dot(emb, array[1, 2])", [1.0, 11.0, None, None])
     check(frame, "dot(array[1, 2], emb)", [1.0, 11.0, None, None])
     check(frame, "cosine_similarity(emb, array[1, 0])", [1.0, 0.6, None, None])
-    check(frame, "cosine_similarity(emb, array[0, 0])", [NAN, NAN, None, None])
+    check(frame, "cosine_similarity(emb, array[0, 0])", [0.0, 0.0, None, None])
     check(frame, "hamming_distance(emb, array[1, 4])", [1, 1, None, None])
     check(frame, "l2_norm(emb - array[0, 0])", [1.0, 5.0, None, 1.0])
     check(frame, "all(emb == array[3, 4])", [False, True, None, False])

@@ -24,7 +24,7 @@ from tql_frames.frames.forked import check_process
 from tql_frames.frames.once import once
 from tql_frames.frames.plans import contents_of
 from tql_frames.frames.polars import PolarsAdapter, with_index
-from tql_frames.planning import Names
+from tql_frames.planning import Names, PythonStep
 from tql_frames.sampling import Positions
 
 Listener: TypeAlias = Callable[[str, int, int | None], None]
@@ -92,7 +92,7 @@ def plan_of_batches(
             found = frame.select([column(name) for name in wanted])
             yield found if predicate is None else found.filter(predicate)
 
-    return register_io_source(read, schema=schema)
+    return register_io_source(PythonStep(read), schema=schema)
 
 
 class Scanned(PolarsAdapter):

@@ -15,6 +15,8 @@ from typing import Any, ClassVar
 
 import polars as pl
 
+from tql_frames.planning import unwritten
+
 # Scans of files; all others are Python that may do anything.
 _FORMATS = {"Parquet", "Csv", "Ipc", "NDJson"}
 
@@ -80,7 +82,8 @@ class PlanNodes:
 def contents_of(plan: pl.LazyFrame) -> PlanNodes:
     """What is in a plan; nothing runs."""
     try:
-        written = _written(plan)
+        with unwritten():
+            written = _written(plan)
     except _InMemoryError as found:
         return PlanNodes((), str(found))
     except Exception:  # files that are open already, Python that cannot be pickled: what no file can hold

@@ -1,6 +1,6 @@
 """Statements to lazy plans, clause by clause; runs nothing."""
 
-from tql_frames.planning.relation import Names, Relation, Scan, whole
+from tql_frames.planning.relation import Names, PythonStep, Relation, Scan, unwritten, whole
 from tql_frames.planning.sizes import Size, most_rows, size_of
 from tql_frames.planning.statement import Draw, Frames, compile_statement, named_columns
 
@@ -8,6 +8,7 @@ __all__ = [
     "Draw",
     "Frames",
     "Names",
+    "PythonStep",
     "Relation",
     "Scan",
     "Size",
@@ -15,5 +16,6 @@ __all__ = [
     "most_rows",
     "named_columns",
     "size_of",
+    "unwritten",
     "whole",
 ]

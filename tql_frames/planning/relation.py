@@ -6,8 +6,11 @@ Every clause takes a relation and gives another; nothing runs.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import polars as pl
 
@@ -164,6 +167,39 @@ def _exact_type(a: DataType, b: DataType) -> DataType | None:
     return next((kind for kind in kinds if bounds_of(kind)[0] <= low and high <= bounds_of(kind)[1]), None)
 
 
+_unwritten: ContextVar[bool] = ContextVar("_unwritten", default=False)
+
+
+class PythonStep:
+    """A function of ours within a plan, which can be pickled but where `unwritten` forbids it."""
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        """Hold the function."""
+        self._call = call
+
+    def __call__(self, *given: Any, **options: Any) -> Any:
+        """Call the function."""
+        return self._call(*given, **options)
+
+    def __reduce__(self) -> tuple[type[PythonStep], tuple[Callable[..., Any]]]:
+        if _unwritten.get():
+            raise TQLError("a plan with Python steps is not written down")
+        return PythonStep, (self._call,)
+
+
+@contextmanager
+def unwritten() -> Iterator[None]:
+    """Within it, to write down a plan that has a step of ours fails at once.
+
+    Such steps may hold plans with further steps, and to pickle all of them takes time exponential in their depth.
+    """
+    token = _unwritten.set(True)
+    try:
+        yield
+    finally:
+        _unwritten.reset(token)
+
+
 def whole(
     plan: pl.LazyFrame, step: Callable[[pl.DataFrame], pl.DataFrame], schema: Mapping[str, DataType] | None = None
 ) -> pl.LazyFrame:
@@ -177,7 +213,7 @@ def whole(
     # Nothing may be pushed past it: a filter or slice after a draw is of the sample, not of the population. Columns
     # stay too, since the step must see those that it needs whatever is selected afterwards.
     return plan.map_batches(
-        step,
+        PythonStep(step),
         predicate_pushdown=False,
         projection_pushdown=False,
         slice_pushdown=False,
