@@ -204,7 +204,7 @@ def test_types_of_text_are_guessed_from_rows(command: Command) -> None:
     assert done.err.startswith("tql-frames: cannot read in.csv: could not parse `2.5` as dtype `i64` at column 'w'")
     assert done.err.endswith("types are guessed from the first 10,000 rows; --infer-rows all looks at every one\n")
     assert command("sample", "w", "in.csv", "-o", "out.csv", "--infer-rows", "all") == (0, "", "")
-    assert pl.read_csv("out.csv", infer_schema_length=None).schema == {"w": pl.Float64}
+    assert {*Path("out.csv").read_text().split()} <= {"w", "1", "2.5"}  # cells as they were, whatever their type
 
 
 # --- what is drawn ---------------------------------------------------------------------------------------------------

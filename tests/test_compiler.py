@@ -516,16 +516,23 @@ DATE, INTS, FLAGS, TEXTS = ["date", "moment", "zoned"], ["ints", "array"], ["fla
 DEEP, NULL, STRUCT = ["matrix", "grid"], ["null"], ["struct"]
 CALCULABLE = NUMBER + BOOL + NULL + INTS + FLAGS + DEEP
 LISTS = INTS + FLAGS + TEXTS + DEEP + ["dates"]
+# What the evaluator does not know: a column without a type as a list, and durations beside text. All rows are null, and
+# no duration of days is an hour.
+UNTYPED, DURATION = [("null",)], [("long",)]
 
 # An operator, the columns it is right for, and what the error points at for the others where that is not in « ».
-OPERATORS: list[tuple[str, list[str], dict[str, str]]] = [
+OPERATORS: list[tuple[str, list[Any], dict[str, str]]] = [
     ("any(«{c} = 1»)", CALCULABLE, {}),
     ("any(«{c} >= 1.5»)", CALCULABLE, {}),
     ("any(«{c} != true»)", CALCULABLE, {}),
-    ("any(«{c} = 'red'»)", TEXT + TEXTS + NULL, dict.fromkeys([*DATE, "clock", "dates"], "'red'")),
-    ("any(«{c} < 'red'»)", TEXT + TEXTS + NULL, dict.fromkeys([*DATE, "clock", "dates"], "'red'")),
-    ("any(«{c} > '2024-06-01'»)", TEXT + TEXTS + NULL + DATE + ["dates"], {"clock": "'2024-06-01'"}),
-    ("any(«{c} = '01:00'»)", TEXT + TEXTS + NULL + ["clock"], dict.fromkeys([*DATE, "dates"], "'01:00'")),
+    ("any(«{c} = 'red'»)", TEXT + TEXTS + NULL, dict.fromkeys([*DATE, "clock", "long", "dates"], "'red'")),
+    ("any(«{c} < 'red'»)", TEXT + TEXTS + NULL, dict.fromkeys([*DATE, "clock", "long", "dates"], "'red'")),
+    (
+        "any(«{c} > '2024-06-01'»)",
+        TEXT + TEXTS + NULL + DATE + ["dates"],
+        dict.fromkeys(["clock", "long"], "'2024-06-01'"),
+    ),
+    ("any(«{c} = '01:00'»)", TEXT + TEXTS + NULL + ["clock"] + DURATION, dict.fromkeys([*DATE, "dates"], "'01:00'")),
     ("any(«{c} = {c}»)", [each for each in TABLE.columns if each not in ("struct", "bytes")], {}),
     ("any({c} in («1», 2.5))", CALCULABLE, {}),
     ("any({c} not in («'red'», null))", TEXT + TEXTS + NULL, {}),
@@ -546,7 +553,7 @@ OPERATORS: list[tuple[str, list[str], dict[str, str]]] = [
     ("all_strict(«{c}»)", NUMBER + BOOL + NULL + FLAGS, {}),
     ("contains(«{c}», 1)", NULL + INTS + FLAGS, dict.fromkeys([*TEXT, *TEXTS, "dates"], "1")),
     ("contains(«{c}», 'red')", NULL + TEXT + TEXTS, dict.fromkeys([*INTS, *FLAGS, "dates"], "'red'")),
-    ("shape(«{c}»)[0]", LISTS, {}),
+    ("shape(«{c}»)[0]", LISTS + UNTYPED, {}),
     ("sum(«{c}»)", CALCULABLE, {}),
     ("avg(«{c}»)", CALCULABLE, {}),
     ("prod(«{c}»)", CALCULABLE, {}),
@@ -555,15 +562,15 @@ OPERATORS: list[tuple[str, list[str], dict[str, str]]] = [
     ("linf_norm(«{c}»)", CALCULABLE, {}),
     ("amax(«{c}») is null", [each for each in TABLE.columns if each not in ("struct", "bytes")], {}),
     ("amin(«{c}») is null", [each for each in TABLE.columns if each not in ("struct", "bytes")], {}),
-    ("shape(nonzero(«{c}»))[0]", INTS + FLAGS, {}),
-    ("dot(«{c}», {c})", INTS + FLAGS + DEEP, {}),
-    ("cosine_similarity(«{c}», {c}) > 0.9", INTS + FLAGS + DEEP, {}),
-    ("hamming_distance(«{c}», {c})", LISTS, {}),
+    ("shape(nonzero(«{c}»))[0]", INTS + FLAGS + UNTYPED, {}),
+    ("dot(«{c}», {c})", INTS + FLAGS + DEEP + UNTYPED, {}),
+    ("cosine_similarity(«{c}», {c}) > 0.9", INTS + FLAGS + DEEP + UNTYPED, {}),
+    ("hamming_distance(«{c}», {c})", LISTS + UNTYPED, {}),
     ("keys(«{c}») is null", TEXT + STRUCT + NULL, {}),
     ("array[«{c}», 1] is null", NUMBER + NULL, {"bool": "1", **dict.fromkeys(TEXT, "1")}),
-    ("«{c}»[0] is null", LISTS, {"struct": "struct[0]"}),
-    ("«{c}»[-1:] is null", LISTS, {"struct": "struct[-1:]"}),
-    ("«{c}»['k'] is null", STRUCT + TEXT, {}),
+    ("«{c}»[0] is null", LISTS + UNTYPED, {"struct": "struct[0]"}),
+    ("«{c}»[-1:] is null", LISTS + UNTYPED, {"struct": "struct[-1:]"}),
+    ("«{c}»['k'] is null", STRUCT + TEXT + UNTYPED, {}),
     ("max_weight(true: «{c}»)", NUMBER + BOOL + NULL, {}),
     ("max_weight(«{c}»: 2)", NUMBER + BOOL + NULL, {}),
     ("«{c}»", NUMBER + BOOL + NULL, {}),
@@ -572,10 +579,14 @@ OPERATORS: list[tuple[str, list[str], dict[str, str]]] = [
 
 @pytest.mark.parametrize("name", TABLE.columns)
 @pytest.mark.parametrize(("marked", "right", "elsewhere"), OPERATORS, ids=[each[0] for each in OPERATORS])
-def test_operator_on_type(marked: str, right: list[str], elsewhere: dict[str, str], name: str) -> None:
+def test_operator_on_type(marked: str, right: list[Any], elsewhere: dict[str, str], name: str) -> None:
     quoted = unparse(column(name))
     text = marked.replace("{c}", quoted)
     plain = text.replace("«", "").replace("»", "")
+    if (name,) in right:
+        expected = [1.0, 1.0, 1.0] if plain.endswith("is null") else [0.0, 0.0, 0.0]
+        assert tql_frames.weights(TABLE, plain).to_list() == expected
+        return
     if name in right:
         assert tql_frames.weights(TABLE, plain).to_list() == evaluator.weights(parse(plain), TABLE)
         return

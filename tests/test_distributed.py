@@ -70,6 +70,7 @@ SAMPLERS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::tql_frames.TQLArmWarning")  # doses are all below 1
 @REPLACE
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_a_sampler_on_partitions_is_the_sampler_on_the_frame(name, replace):

@@ -16,10 +16,11 @@ import polars as pl
 import pytest
 
 import tql_frames
+from tests.sizes import size
 from tql_frames import TQLError
 
-TEXTS = int(os.environ.get("TQL_FUZZ", "20000"))  # samplers; of statements a sixth as many
-CHUNKS = 40
+TEXTS = int(os.environ.get("TQL_FUZZ", size(6_000, 100_000)))  # samplers; of statements a sixth as many
+CHUNKS = size(8, 40)
 TEXTS_A_CHUNK = max(TEXTS // CHUNKS, 1)
 
 FRAME = pl.DataFrame(
@@ -175,7 +176,7 @@ def test_the_seeds_are_samplers(seed: str) -> None:
 
 # --- statements ------------------------------------------------------------------------------------------------------
 
-STATEMENT_CHUNKS = 32
+STATEMENT_CHUNKS = size(4, 32)
 STATEMENTS_A_CHUNK = max(TEXTS // 6 // STATEMENT_CHUNKS, 1)
 SECONDS = 10.0  # a statement takes milliseconds; what is quadratic or worse takes longer than this
 

@@ -334,7 +334,7 @@ def test_an_item_beyond_the_start_is_an_index_error() -> None:
     torch = pytest.importorskip("tql_frames.torch")
     dataset = torch.TQLDataset(pl.DataFrame({"n": [1, 2, 3]}))
     for place in (-4, 3, -(10**9)):
-        with pytest.raises(IndexError, match=f"item {place} of 3"):
+        with pytest.raises(IndexError, match=f"item {place:,} was asked for, and the data set has 3 rows"):
             dataset[place]
     assert dataset[-3] == dataset[0]
     with pytest.raises(TQLError, match="the place of an item must be a whole number"):

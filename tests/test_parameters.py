@@ -155,6 +155,7 @@ PLACES: list[tuple[str, list[Any], str]] = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:ORDER BY .* sorts by a constant:tql_frames.TQLWarning")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("text", "parameters", "same"), PLACES)
 def test_in_other_places(text: str, parameters: list[Any], same: str, kind: str) -> None:

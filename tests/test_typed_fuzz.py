@@ -16,9 +16,10 @@ import polars as pl
 import pytest
 
 import tql_frames
+from tests.sizes import size
 from tql_frames import TQLError
 
-COUNT = int(os.environ.get("TQL_FUZZ", "300"))
+COUNT = int(os.environ.get("TQL_FUZZ", size(200, 2_000)))
 ROWS = 6
 
 

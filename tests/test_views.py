@@ -715,11 +715,13 @@ class TestShowing:
         ]
         assert " × 2 of 4 columns, " in repr(view)
 
+    @pytest.mark.filterwarnings("ignore:arm 1 matches no row:tql_frames.TQLArmWarning")
     def test_long_samplers_are_cut(self) -> None:
         line = repr(FRAME.tql.view(f"max_weight(s = '{'x' * 200}': 5, true: 1)")).splitlines()[1]
         assert len(line) == 11 + 80
         assert line.endswith("…")
 
+    @pytest.mark.filterwarnings("ignore:arm 1 matches no row:tql_frames.TQLArmWarning")
     def test_html(self) -> None:
         view = FRAME.tql.view("max_weight(s = '<b>&': 5, true: 1)", 70, seed=3)
         html = view._repr_html_()

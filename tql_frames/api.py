@@ -405,7 +405,7 @@ def query(
         └─────────┴─────┘
     """
     for name, frame in frames.items():
-        if is_foreign_name(name) and not hasattr(frame, "columns"):
+        if is_foreign_name(name) and not hasattr(type(frame), "columns"):
             raise wrong_name("query", name, ["text", "parameters", "seed", "index"])
     if not frames:
         raise TQLError("pass the frames that the statement names: query(text, name=frame)")

@@ -22,6 +22,7 @@ from tql_frames.language import tree, unparse
 from tql_frames.language.tree import Node
 from tql_frames.weighing import Watched
 
+_MOST_WARNED = 10  # arms
 _MOST_VALUES = 5_000  # values of a column among which the nearest is looked for
 _MOST_SHOWN = 5
 _MOST_BESIDE = 16  # other arms that an arm is compared with one by one
@@ -112,9 +113,9 @@ def warn_of_idle_arms(
     if not idle:
         return
     looking = _Looking(sampler, rows, nodes)
-    for arm in idle:
+    for arm in idle[:_MOST_WARNED]:
         looking.ask(arm)
-    for warning in looking.warnings(idle):
+    for warning in [*looking.warnings(idle[:_MOST_WARNED]), *_of_more(sampler, idle)]:
         warn(warning, place)
 
 
@@ -127,10 +128,23 @@ def idle_warnings(
     idle = {place: bool(rows_of) for place, (rows_of, decides) in counts if not (rows_of and decides)}
     idle = {place: matches for place, matches in idle.items() if _is_of_interest(nodes.get(sampler.arms[place].span))}
     looking = _Looking(sampler, rows, nodes)
+    places = list(idle)
     if rows is not None:
-        for place in idle:
+        for place in places[:_MOST_WARNED]:
             looking.ask(place)
-    return list(looking.warnings(list(idle), idle))
+    return [*looking.warnings(places[:_MOST_WARNED], idle), *_of_more(sampler, places)]
+
+
+def _of_more(sampler: CompiledSampler, idle: Sequence[int]) -> list[TQLArmWarning]:
+    """One warning of all arms beyond those that are warned of one by one."""
+    more = len(idle) - _MOST_WARNED
+    if more <= 0:
+        return []
+    span = sampler.arms[idle[_MOST_WARNED]].span
+    arms = "arm matches no row or never decides" if more == 1 else "arms match no row or never decide"
+    return [
+        TQLArmWarning(f"{more:,} more {arms}, the first arm {idle[_MOST_WARNED] + 1}", source=sampler.source, span=span)
+    ]
 
 
 def warn_of_undecided(sampler: CompiledSampler | pl.Expr, watched: Watched | None) -> None:

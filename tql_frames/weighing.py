@@ -27,6 +27,7 @@ Weights = NDArray[np.float64]
 Watched = NDArray[np.bool_]
 """Which arms decide a row, shape (arms,)."""
 
+_FEW = 16  # arms
 _MOST_WATCHED = 64  # arms of which files are asked in the pass that counts weights: four bytes a row for each 32
 
 
@@ -181,21 +182,34 @@ class Weigher:
     def watched(self, frame: Readable, most: int | None = None) -> tuple[Strata | Weights, Watched | None]:
         """The same, and which arms decide a row, found in the same pass; None where there are no arms to watch."""
         levels = self.levels
+        # The weight of all arms stands beside each arm, in an expression that grows with the square of their number:
+        # of many arms it is found first.
+        many = self._arms > _FEW and not isinstance(frame, Scanned)
         if levels is None:
-            words = self._words(frame)
+            words = {} if many else self._words(frame)
             weights, found = self._weigh(frame, words)
-            return weights, self._read_words(found, list(words))
-        words = self._words(frame) if levels.deciding is None else {}
+            return weights, self._watched_after(frame, weights) if many else self._read_words(found, list(words))
+        words = {} if many or levels.deciding is not None else self._words(frame)
         values = self._evaluate(frame, {"number": levels.number, **words})
         numbers = values["number"].to_numpy()
         cells = count_codes(numbers, len(levels.weights))
         strata = strata_of_codes(numbers, levels.weights, most, cells)
         watched = self._read_words(values, list(words))
+        if many and levels.deciding is None:
+            watched = self._watched_after(frame, levels.weights[numbers])
         if levels.deciding is not None:
             watched = np.asarray(levels.deciding[cells.any(axis=1)].any(axis=0))
         return levels.weights[numbers] if strata is None else strata, watched
 
-    def _words(self, frame: Readable) -> dict[str, pl.Expr]:
+    @property
+    def _arms(self) -> int:
+        return len(self.sampler.arms) if isinstance(self.sampler, CompiledSampler) else 0
+
+    def _watched_after(self, frame: Readable, weights: Weights) -> Watched | None:
+        words = self._words(frame, pl.lit(pl.Series(weights)))
+        return self._read_words(self._evaluate(frame, words), list(words))
+
+    def _words(self, frame: Readable, weight: pl.Expr | None = None) -> dict[str, pl.Expr]:
         """Numbers with a bit for each of up to 32 arms: whether it decides a row, equals included."""
         if isinstance(self.sampler, pl.Expr) or not self.sampler.arms:
             return {}
@@ -205,7 +219,9 @@ class Weigher:
         greatest = sampler.choice == "max_weight" and isinstance(sampler.tree, tree.WeightChoice)
         own = {arm.span for arm in sampler.tree.arms} if isinstance(sampler.tree, tree.WeightChoice) else set()
         flags = [
-            arm.condition & (arm.weight >= sampler.weight) if greatest and arm.span in own else arm.condition
+            arm.condition & (arm.weight >= (sampler.weight if weight is None else weight))
+            if greatest and arm.span in own
+            else arm.condition
             for arm in arms
         ]
         return {

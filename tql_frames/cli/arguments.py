@@ -165,7 +165,7 @@ def add_balance(parser: ArgumentParser) -> None:
         help="share of draws, from 0 to 1, of a label or TQL condition; by default all labels get the same",
     )
     parser.add_argument("--keep", action="append", default=[], metavar="LABEL", help="label that keeps its share")
-    parser.add_argument("--max-weight", type=_share, metavar="X", help="greatest weight, where the mean is 1")
+    parser.add_argument("--max-weight", type=_number, metavar="X", help="greatest weight, where the mean is 1")
     parser.add_argument(
         "--method",
         choices=("raking", "nnls"),
@@ -243,6 +243,10 @@ def _types(text: str) -> dict[str, pl.DataType]:
             raise ArgumentTypeError(f"{part!r} is no NAME=TYPE, where TYPE is one of {known}")
         found[name.strip()] = _TYPES[word.strip().lower()]
     return found
+
+
+def _number(text: str) -> float:
+    return float(_share(text))
 
 
 def _share(text: str) -> Decimal:

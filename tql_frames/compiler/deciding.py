@@ -13,6 +13,8 @@ import polars as pl
 from tql_frames.compiler.sampler import CompiledSampler
 from tql_frames.language import tree
 
+_FEW = 16  # arms
+
 
 @dataclass(frozen=True, eq=False)  # Polars expressions have no truth value to compare by
 class Decider:
@@ -48,7 +50,11 @@ def is_default(arm: tree.Arm) -> bool:
 
 def _number(sampler: CompiledSampler, places: tuple[int, ...]) -> pl.Expr:
     arms = [sampler.arms[place] for place in places]
-    greatest = pl.max_horizontal([pl.when(arm.condition).then(arm.weight).otherwise(pl.lit(-1.0)) for arm in arms])
+    weights = [pl.when(arm.condition).then(arm.weight).otherwise(pl.lit(-1.0)) for arm in arms]
+    if len(arms) > _FEW:  # the expression below grows with the square of the arms
+        every = pl.concat_list(each.cast(pl.Float64).fill_null(-1.0) for each in weights)
+        return pl.when(every.list.max() >= 0).then(every.list.arg_max().cast(pl.UInt32))
+    greatest = pl.max_horizontal(weights)
     return pl.min_horizontal(
         [
             pl.when(arm.condition & (arm.weight >= greatest)).then(pl.lit(number, pl.UInt32))

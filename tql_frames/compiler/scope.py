@@ -99,7 +99,8 @@ class FieldScope:
             self._by_label.setdefault(field.label, []).append(field)
             self._frames.update(field.frames)
         for label in [label for label in self._by_label if not isinstance(label, str)]:
-            self._by_label.setdefault(text_of(label), self._by_label[label])
+            if (name := text_of(label)) is not None:
+                self._by_label.setdefault(name, self._by_label[label])
         self._aliases = aliases or {}
         self._later = later
 
@@ -172,10 +173,19 @@ def _no_frame(node: tree.Column, columns: Iterable[object], frames: Iterable[str
     return Fault(TQLNameError, f"no frame is named {node.frame!r} here", node.span, hint)
 
 
-def text_of(label: object) -> str:
-    """The text by which an expression names a column: of the number 0 `"0"`, of the levels `('a', 'b')` `"a.b"`."""
+def text_of(label: object) -> str | None:
+    """The text by which an expression names a column: of the number 0 `"0"`, of the levels `('a', 'b')` `"a.b"`.
+
+    A label that is missing has none.
+    """
     if isinstance(label, str):
         return label
+    try:
+        missing = label is None or bool(label != label)  # noqa: PLR0124 - NaN
+    except TypeError:  # pandas.NA
+        missing = True
+    if missing:
+        return None
     return ".".join(map(str, label)) if isinstance(label, tuple) else str(label)
 
 

@@ -27,7 +27,7 @@ class ConvertedColumns(Mapping[str, pl.DataType], ABC):
         self.labels: dict[str, object] = {name: name for name in self._places}
         for label, places in others.items():
             name = text_of(label)
-            if name not in self._places:
+            if name is not None and name not in self._places:
                 self._places[name] = places
                 self.labels[name] = label
 

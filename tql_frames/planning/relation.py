@@ -117,7 +117,8 @@ def from_scan(scan: Scan, frame: str | None, row: str | None, names: Names) -> R
         Field(label, names.key(label), scan.dtypes.get(label), origin, frames)
         for origin, label in enumerate(scan.labels)
     )
-    renamed = {text_of(each.label): each.key for each in fields if is_read(each) and each.key != each.label}
+    read = [(text_of(each.label), each.key) for each in fields if is_read(each) and each.key != each.label]
+    renamed = {name: key for name, key in read if name is not None}
     plan = plan.rename(renamed) if renamed else plan
     return Relation(plan, fields, scan.rows, row)
 

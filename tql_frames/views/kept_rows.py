@@ -115,7 +115,7 @@ class KeptRows(Generic[Frame]):
         Example:
             >>> import tql_frames
             >>> pl.DataFrame({"age": [71, 34]}).tql.view("age", 9, seed=1).head(2)["age"].to_list()
-            [71, 71]
+            [34, 34]
         """
         number = whole_number(n)
         if number is None or number < 0:
