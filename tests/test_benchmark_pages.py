@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
+from types import ModuleType
 
 import numpy as np
 import pytest
 
-from benchmarks import __main__ as command
 from benchmarks import pages
 from benchmarks.cases import cases
 from benchmarks.contestants.numpy import by_hand, choice, positions, positions_without
@@ -59,11 +60,17 @@ def test_tables_with_figures_of_time_stand_between_marks() -> None:
             assert not time.findall(rest), path.name
 
 
+def the_command() -> ModuleType:
+    pytest.importorskip("psutil", reason="psutil, of the extra bench, is not installed")
+    return import_module("benchmarks.__main__")
+
+
 @pytest.mark.fault("H3")
 @pytest.mark.parametrize("option", [["--cases", "draw"], ["--rows", "1000"], ["--rounds", "1"]])
 def test_a_record_is_a_whole_run(
     option: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    command = the_command()
     monkeypatch.setattr("sys.argv", ["benchmarks", "--record", *option])
     with pytest.raises(SystemExit):
         command.main()
@@ -74,6 +81,7 @@ def test_a_record_is_a_whole_run(
 def test_a_recorded_run_writes_report_and_pages(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    command = the_command()
     folder = tmp_path_factory.mktemp("pages")
     (folder / "docs").mkdir()
     for page, _ in pages.TABLES:
