@@ -253,7 +253,7 @@ def named_on_the_page() -> set[str]:
             at_top = (ROOT / word).exists() and not (ROOT / folder / word).exists()
             found.add(word if at_top else str(Path(folder, word)))
         elif word != "tql_frames/":
-            inner = Path(folder.split("/")[0], word)
+            inner = Path(folder.split("/", 1)[0], word)
             folder = str(inner if (ROOT / inner).is_dir() else Path(word))
             assert (ROOT / folder).is_dir(), f"CONTRIBUTING.md names the folder {word}"
     return found

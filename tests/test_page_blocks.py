@@ -9,7 +9,6 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -152,7 +151,11 @@ def _no_workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Loaders without workers: processes of them are for the tests of PyTorch."""
     loaders = sys.modules["torch.utils.data"]
     made = loaders.DataLoader
-    monkeypatch.setattr(loaders, "DataLoader", lambda *rest, num_workers=0, **named: made(*rest, **named))
+
+    def without(*rest: Any, num_workers: int = 0, **named: Any) -> Any:
+        return made(*rest, **named)
+
+    monkeypatch.setattr(loaders, "DataLoader", without)
     yield
 
 
@@ -204,7 +207,7 @@ def test_a_loader_of_torchdata_keeps_its_place(xrays: pl.DataFrame) -> None:
 
 @pytest.mark.fault("H7")
 @pytest.mark.filterwarnings("ignore")  # of Dask and of Spark's reader of processes
-def test_dask_and_spark_draw_the_same_rows(folder: Path) -> None:
+def test_dask_and_spark_draw_the_same_rows(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dd = pytest.importorskip("dask.dataframe", reason="Dask is not installed")
     pytest.importorskip("distributed", reason="Dask's distributed is not installed")
     pytest.importorskip("pyspark", reason="PySpark is not installed")
@@ -215,6 +218,7 @@ def test_dask_and_spark_draw_the_same_rows(folder: Path) -> None:
     import dask  # noqa: PLC0415 - need not be installed
     from pyspark.sql import SparkSession  # noqa: PLC0415 - need not be installed
 
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
     spark = builder.config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.memory", "1g").getOrCreate()
     # Dask reads lists as text, and does not write the categories of files.

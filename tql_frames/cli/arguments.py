@@ -165,7 +165,7 @@ def add_balance(parser: ArgumentParser) -> None:
         help="share of draws, from 0 to 1, of a label or TQL condition; by default all labels get the same",
     )
     parser.add_argument("--keep", action="append", default=[], metavar="LABEL", help="label that keeps its share")
-    parser.add_argument("--max-weight", type=_share, metavar="X", help="greatest weight, where the mean is 1")
+    parser.add_argument("--max-weight", type=_number, metavar="X", help="greatest weight, where the mean is 1")
     parser.add_argument(
         "--method",
         choices=("raking", "nnls"),
@@ -253,6 +253,10 @@ def _share(text: str) -> Decimal:
     if not 0 <= float(number) < float("inf"):
         raise ArgumentTypeError(f"{text!r} is no number of at least 0")
     return number
+
+
+def _number(text: str) -> float:
+    return float(_share(text))
 
 
 def _split(text: str) -> tuple[str | None, str]:
