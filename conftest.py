@@ -1,6 +1,8 @@
-"""What pytest does not look into for doctests where optional libraries are missing: modules that cannot be imported."""
+"""Examples that are not run where optional libraries are missing."""
 
 from importlib.util import find_spec
+
+import pytest
 
 collect_ignore_glob = [] if find_spec("torch") else ["tql_frames/torch/*.py", "tests/torch_programs.py"]
 collect_ignore_glob += [] if find_spec("altair") else ["tql_frames/analysis/plot.py"]
@@ -9,3 +11,24 @@ collect_ignore_glob += [] if find_spec("playwright") else ["tests/browser/lab.py
 collect_ignore_glob += [] if find_spec("IPython") else ["tql_frames/notebook/magics.py"]
 collect_ignore_glob += [] if find_spec("dask") and find_spec("distributed") else ["tql_frames/dask/*.py"]
 collect_ignore_glob += [] if find_spec("pyspark") else ["tql_frames/spark/*.py"]
+collect_ignore_glob += ["tql_frames/spark/calls.py"]  # its examples need a session: tests/test_spark.py runs them
+
+# Examples that need an optional library, in modules that do not.
+NEEDS = {
+    "accessors.DataFrameNamespace.explore": "anywidget",
+    "accessors.PandasNamespace.explore": "anywidget",
+    "notebook.explore": "anywidget",
+    "views.kept_sample.View.to_torch": "torch",
+    "views.kept_sample.View.plot": "altair",
+    "analysis.report.Report.plot": "altair",
+    "analysis.report.Report.plot_beside": "altair",
+    "analysis.balance.Balance.plot": "altair",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip examples whose library is missing."""
+    for item in items:
+        library = NEEDS.get(item.name.removeprefix("tql_frames."))
+        if isinstance(item, pytest.DoctestItem) and library is not None and find_spec(library) is None:
+            item.add_marker(pytest.mark.skip(reason=f"{library} is not installed"))

@@ -1,6 +1,7 @@
-"""The command `python -m benchmarks`: run the cases, print the report, write it to files.
+"""The command `python -m benchmarks`: run the cases, print the report, write it to files and into the pages.
 
-What is run is in `cases` and `memory`, how in `rounds`, what is printed in `report`.
+What is run is in `cases`, `memory`, `large` and `distributed`, how in `rounds`, what is printed in `report`, what pages
+show of it in `pages`.
 """
 
 from __future__ import annotations
@@ -12,17 +13,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import imports, machine, memory, report, rounds
+from benchmarks import distributed, imports, large, machine, memory, pages, report, rounds
 from benchmarks.cases import Case, cases
 from benchmarks.jobs import Measured
 
-_MEMORY = "memory"
+_MEMORY, _LARGE, _PLAN = "memory", "large", "plan"
+_ROWS, _ROUNDS = 10_000_000, 5
+_FEWER = 3  # rounds of what takes minutes: files of twice the rows, and the engines
 
 
 def main() -> None:
     """Run the cases that the command line names; print and write each table as soon as it is there."""
-    keys = [case.key for case in cases(1)] + [_MEMORY]
-    options = _parser(keys).parse_args()
+    keys = [*(case.key for case in cases(1)), _MEMORY, _LARGE, *distributed.ENGINES, _PLAN]
+    parser = _parser(keys)
+    options = parser.parse_args()
+    if options.record and (options.cases is not None or (options.rows, options.rounds) != (_ROWS, _ROUNDS)):
+        parser.error("a recorded run is a whole one: --record goes without --cases, --rows and --rounds")
     wanted = keys if options.cases is None else options.cases
     found = machine.describe()
     text = f"## Benchmarks\n\n{machine.as_text(found)}\n\n{_HOW_TO_READ}\n"
@@ -36,6 +42,10 @@ def main() -> None:
             options.out.write_text(text, encoding="utf-8")
         if options.json:
             options.json.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if options.record:
+        recorded = text.replace("## Benchmarks\n", pages.INTRODUCTION, 1)
+        pages.REPORT.write_text(recorded, encoding="utf-8")
+        pages.main()
 
 
 def _sections(wanted: list[str], rows: int, number: int) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
@@ -49,6 +59,14 @@ def _sections(wanted: list[str], rows: int, number: int) -> Iterator[tuple[str, 
         peaks = memory.measure(rows, _say)
         plain = [{"name": call.name, "allowed": call.allowed, **peak} for call, peak in peaks]
         yield _MEMORY, memory.section(peaks), plain
+    number = min(number, _FEWER)
+    if _LARGE in wanted:
+        yield _LARGE, large.run(2 * rows, number), []
+    for engine in distributed.ENGINES:
+        if engine in wanted:
+            yield engine, distributed.run(engine, 2 * rows, number), []
+    if _PLAN in wanted:
+        yield _PLAN, distributed.plan(100 * rows, max(1, rows // 1000), 10 * rows), []
 
 
 _HOW_TO_READ = (
@@ -74,11 +92,13 @@ def _plain(measured: Measured) -> dict[str, Any]:
 
 def _parser(keys: list[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="tql-frames and its peers, in turns.")
-    parser.add_argument("--rows", type=int, default=10_000_000, help="rows of the standard frame (default: 10,000,000)")
-    parser.add_argument("--rounds", type=int, default=5, help="timed calls of each contestant (default: 5)")
+    parser.add_argument("--rows", type=int, default=_ROWS, help="rows of the standard frame (default: 10,000,000)")
+    parser.add_argument("--rounds", type=int, default=_ROUNDS, help="timed calls of each contestant (default: 5)")
     parser.add_argument("--cases", nargs="+", choices=keys, metavar="CASE", help=f"some of: {', '.join(keys)}")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the Markdown there too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every single time there")
+    record = "write the report to docs/benchmarks.md and its figures into README and guides, when all is measured"
+    parser.add_argument("--record", action="store_true", help=record)
     return parser
 
 

@@ -70,7 +70,12 @@ def cases(rows: int) -> tuple[Case, ...]:
                     note="is given the weights, which ours has to find",
                 ),
                 Entry(
-                    "imbalanced-learn: `RandomOverSampler`",
+                    "NumPy by hand: sorted uniforms, `searchsorted`, `shuffle`, and `pdf.take`",
+                    "pandas:by_hand",
+                    note="is given the weights, too",
+                ),
+                Entry(
+                    "imbalanced-learn: `RandomOverSampler` of positions, and `pdf.take`",
                     "imblearn:random_over_sampler",
                     "imblearn",
                     note=over_sampler,
@@ -85,6 +90,7 @@ def cases(rows: int) -> tuple[Case, ...]:
             (
                 Entry("tql-frames: `sampling.draw(w, n, replace=True)`", "ours:positions"),
                 Entry("NumPy: `Generator.choice(p=p)`", "numpy:choice", target=Target(faster=50)),
+                Entry("NumPy by hand: sorted uniforms, `searchsorted`, `shuffle`", "numpy:by_hand"),
                 Entry("PyTorch: `multinomial`", "torch:multinomial", "torch", target=Target(faster=15)),
                 Entry("PyTorch: `list(WeightedRandomSampler)`", "torch:weighted_random_sampler", "torch"),
             ),
@@ -97,6 +103,7 @@ def cases(rows: int) -> tuple[Case, ...]:
             (
                 Entry("tql-frames: `sampling.draw(w, n, replace=False)`", "ours:positions"),
                 Entry("NumPy: `Generator.choice(p=p, replace=False)`", "numpy:choice", target=Target(faster=20)),
+                Entry("NumPy by hand: `argpartition` of exponentials over weights", "numpy:by_hand"),
                 Entry("PyTorch: `multinomial(replacement=False)`", "torch:multinomial", "torch"),
             ),
             "Float64 weights of the labels in, row positions out.",
@@ -121,6 +128,7 @@ def cases(rows: int) -> tuple[Case, ...]:
             (
                 Entry("tql-frames: `sampling.draw(w, n, replace=True)`", "ours:positions"),
                 Entry("NumPy: `Generator.choice(p=p)`", "numpy:choice", target=Target(faster=10)),
+                Entry("NumPy by hand: sorted uniforms, `searchsorted`, `shuffle`", "numpy:by_hand"),
             ),
             "Log-normal Float64 weights, all distinct: every row is a stratum of its own.",
         ),
@@ -131,6 +139,7 @@ def cases(rows: int) -> tuple[Case, ...]:
             (
                 Entry("tql-frames: `sampling.draw(w, n, replace=False)`", "ours:positions"),
                 Entry("NumPy: `Generator.choice(p=p, replace=False)`", "numpy:choice"),
+                Entry("NumPy by hand: `argpartition` of exponentials over weights", "numpy:by_hand"),
             ),
             "Log-normal Float64 weights, all distinct.",
         ),
@@ -205,6 +214,20 @@ def cases(rows: int) -> tuple[Case, ...]:
                     Entry(
                         "PyTorch: `TensorDataset` of a matrix and the row numbers, `WeightedRandomSampler`",
                         f"torch:loader_of_matrix{workers}",
+                        "torch",
+                        target=Target(at_most=1),
+                        note="two tensors instead of three",
+                    ),
+                    Entry(
+                        "PyTorch in bulk: the columns, `sampler=BatchSampler(…), batch_size=None`",
+                        f"torch:loader_in_bulk{workers}",
+                        "torch",
+                        target=Target(at_most=1),
+                        note="`TensorDataset` is indexed once a batch, with a list",
+                    ),
+                    Entry(
+                        "PyTorch in bulk: the matrix and the row numbers",
+                        f"torch:loader_of_matrix_in_bulk{workers}",
                         "torch",
                         target=Target(at_most=1),
                         note="two tensors instead of three",

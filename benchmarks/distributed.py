@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -27,7 +28,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks import machine, report
-from benchmarks.large import make
+from benchmarks.large import FOLDER, make
 from benchmarks.rounds import ROOT
 from tql_frames.analysis.expectation import expected_draws
 from tql_frames.distributed import Counts, Drawing, Sampler, Share, draw_shares, questions
@@ -239,17 +240,37 @@ def _bytes(size: float) -> str:
     )
 
 
+ENGINES = {"dask": ("Dask", dask_cases), "spark": ("Spark", spark_cases)}
+
+
+def run(part: str, rows: int, rounds: int, numbers: Sequence[int] | None = None, folder: Path = FOLDER) -> str:
+    """Make the file where it is not there, measure an engine's cases (by default all), and return their section."""
+    name, cases_of = ENGINES[part]
+    heading = f"### {name} (`{part}`)\n\n"
+    module = {"dask": "dask", "spark": "pyspark"}[part]
+    if find_spec(module) is None:
+        return f"{heading}Not measured: {module} is not installed.\n"
+    if part == "spark" and shutil.which("java") is None:
+        return f"{heading}Not measured: Java is not installed.\n"
+    file = folder / f"xrays-1-{rows}.parquet"
+    make(file, rows)
+    with cases_of(file, rows) as cases:
+        lines = measure([cases[number] for number in numbers or range(len(cases))], rounds, folder)
+    note = f"{rows:,} rows, {len(COLUMNS)} columns, read from Parquet and written to Parquet."
+    return f"{heading}{note}\n\n{report.table(_HEADER, lines)}\n"
+
+
 def main() -> None:
     """Make the file where it is not there, measure, print the tables."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.distributed", description=(__doc__ or "").splitlines()[0]
     )
-    parts = ["dask", "spark", "plan"]
+    parts = [*ENGINES, "plan"]
     parser.add_argument("--rows", type=int, default=20_000_000, help="rows of the file (default: 20,000,000)")
     parser.add_argument("--rounds", type=int, default=3, help="timed calls of each (default: 3)")
     parser.add_argument("--parts", nargs="+", choices=parts, default=parts, metavar="PART", help=f"some of: {parts}")
     parser.add_argument("--cases", nargs="+", type=int, metavar="N", help="numbers of cases, from 0")
-    parser.add_argument("--folder", type=Path, default=ROOT / "benchmarks" / "data", help="default: benchmarks/data")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="default: benchmarks/data")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the Markdown there too")
     parser.add_argument("--draw", nargs=4, type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -257,23 +278,12 @@ def main() -> None:
         replace, *sizes = options.draw
         print(draw(bool(replace), *sizes))
         return
-    file = options.folder / f"xrays-1-{options.rows}.parquet"
     sections = [machine.as_text(machine.describe())]
-    engines = {"dask": ("Dask", dask_cases), "spark": ("Spark", spark_cases)}
     for part in options.parts:
         if part == "plan":
             sections.append(plan())
-            continue
-        if part == "spark" and shutil.which("java") is None:
-            sections.append("### Spark\n\nNot measured: there is no Java here.\n")
-            continue
-        make(file, options.rows)
-        name, cases_of = engines[part]
-        with cases_of(file, options.rows) as cases:
-            chosen = [cases[number] for number in options.cases or range(len(cases))]
-            lines = measure(chosen, options.rounds, options.folder)
-        note = f"{options.rows:,} rows, {len(COLUMNS)} columns, read from Parquet and written to Parquet."
-        sections.append(f"### {name} (`{part}`)\n\n{note}\n\n{report.table(_HEADER, lines)}\n")
+        else:
+            sections.append(run(part, options.rows, options.rounds, options.cases, options.folder))
     text = "\n\n".join(sections)
     print(text)
     if options.out:

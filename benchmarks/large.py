@@ -9,7 +9,7 @@ import argparse
 import multiprocessing
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from multiprocessing.connection import Connection
@@ -32,6 +32,7 @@ SAMPLER = (
     "max_weight(contains(findings, 'Hernia'): 20, contains(findings, 'Pneumonia'): 8, "
     "contains(findings, 'Fibrosis'): 5, contains(findings, 'Edema'): 5, True: 1)"
 )
+FOLDER = ROOT / "benchmarks" / "data"  # where the file is kept
 SLOWER = 4.0  # times its yardstick that a call of ours may take
 _VERSION = 1  # of the file; one more whenever its rows change
 _GROUP = 250_000  # rows of a row group, and of a batch while the file is made
@@ -273,6 +274,16 @@ def _megabytes(size: float) -> str:
     return f"{size / 1e6:,.0f} MB"
 
 
+def run(rows: int, rounds: int, keys: Sequence[str] = (), folder: Path = FOLDER) -> str:
+    """Make the file where it is not there, measure the cases (by default all), and return their section."""
+    if not _anonymous("self"):
+        return "### Samples of a large file (`large`)\n\nNot measured: only Linux has /proc, where memory is read.\n"
+    file = folder / f"xrays-{_VERSION}-{rows}.parquet"
+    make(file, rows)
+    wanted = [case for case in CASES if not keys or case.key in keys]
+    return section([(case, measure(case, file, rounds)) for case in wanted], file)
+
+
 def main() -> None:
     """Make the file where it is not there, measure, print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.large", description=(__doc__ or "").splitlines()[0])
@@ -280,16 +291,13 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000_000, help="rows of the file (default: 20,000,000)")
     parser.add_argument("--rounds", type=int, default=3, help="timed calls of each (default: 3)")
     parser.add_argument("--cases", nargs="+", choices=keys, metavar="CASE", help=f"some of: {', '.join(keys)}")
-    parser.add_argument("--folder", type=Path, default=ROOT / "benchmarks" / "data", help="default: benchmarks/data")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="default: benchmarks/data")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the Markdown there too")
     options = parser.parse_args()
     if not _anonymous("self"):
         parser.error("anonymous memory is read from /proc, which only Linux has")
-    file = options.folder / f"xrays-{_VERSION}-{options.rows}.parquet"
-    make(file, options.rows)
-    wanted = [case for case in CASES if case.key in (options.cases or keys)]
-    found = [(case, measure(case, file, options.rounds)) for case in wanted]
-    text = f"{machine.as_text(machine.describe())}\n\n{section(found, file)}"
+    measured = run(options.rows, options.rounds, options.cases or keys, options.folder)
+    text = f"{machine.as_text(machine.describe())}\n\n{measured}"
     print(text)
     if options.out:
         options.out.write_text(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -236,3 +237,10 @@ def test_a_balance_says_that_its_shares_hold_with_replacement() -> None:
         assert found[-1] == pytest.approx(share_of_b(tuple(range(6)), limit) / limit, rel=1e-6)
     assert found[0] == pytest.approx(0.5, rel=0.006) and found[-1] == pytest.approx(1 / 3)
     assert found == sorted(found, reverse=True)
+
+
+@pytest.mark.fault("H7")
+def test_a_greatest_weight_may_be_a_decimal() -> None:
+    df = pl.DataFrame({"view": ["PA"] * 9 + ["AP"]})
+    found = [df.tql.balance("view", {"AP": 0.2}, max_weight=cap).sampler for cap in (5.0, Decimal(5))]
+    assert found[0] == found[1]

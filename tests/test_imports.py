@@ -4,11 +4,14 @@ Read from the source, so that an import inside a function does not escape.
 """
 
 import ast
+import re
 import subprocess
 import sys
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
+
+import pytest
 
 import tql_frames
 
@@ -232,3 +235,67 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert "polars" in loaded
     assert not loaded & HEAVY
     assert done.stderr == ""
+
+
+# --- what the pages say of the tree and of the rule ------------------------------------------------------------------
+
+CONTRIBUTING = (ROOT.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+README = (ROOT.parent / "README.md").read_text(encoding="utf-8")
+
+
+def named_on_the_page() -> set[str]:
+    """Files that the page names, by their paths in the package: a name belongs to the folder named last before it."""
+    tree = re.search(r"## Where things are\n+```\n(.*?)```", CONTRIBUTING, re.DOTALL)
+    assert tree
+    found, folder = set(), "."
+    for word in re.findall(r"[\w/]+/(?=[\s:,])|\w+\.(?:py|lark)\b", tree[1].split("tools/mutants/")[0]):
+        if not word.endswith("/"):
+            at_top = (ROOT / word).exists() and not (ROOT / folder / word).exists()
+            found.add(word if at_top else str(Path(folder, word)))
+        elif word != "tql_frames/":
+            inner = Path(folder.split("/", 1)[0], word)
+            folder = str(inner if (ROOT / inner).is_dir() else Path(word))
+            assert (ROOT / folder).is_dir(), f"CONTRIBUTING.md names the folder {word}"
+    return found
+
+
+@pytest.mark.fault("H8")
+def test_contributing_names_every_file_and_no_other() -> None:
+    files = [path for path in ROOT.rglob("*") if path.suffix in (".py", ".lark") and not path.name.startswith("__")]
+    there = {str(path.relative_to(ROOT)) for path in files}
+    named = named_on_the_page()
+    assert not there - named, f"name in CONTRIBUTING.md: {sorted(there - named)}"
+    assert not named - there, f"CONTRIBUTING.md names what is not there: {sorted(named - there)}"
+
+
+@pytest.mark.fault("H8")
+def test_contributing_names_every_folder_beside_the_package() -> None:
+    tree = CONTRIBUTING.split("## Where things are")[1].split("```")[1]
+    for folder in ("tools/mutants/", "benchmarks/", "docs/", "tests/cases/", "notebooks/"):
+        assert re.search(rf"^{folder}", tree, re.MULTILINE), folder
+        assert (ROOT.parent / folder).is_dir(), folder
+    pages = [path.name for path in (ROOT.parent / "docs").glob("*.md")]
+    assert all(name in tree for name in pages), pages
+
+
+@pytest.mark.fault("H8")
+def test_the_rule_of_the_page_is_the_rule() -> None:
+    said = re.search(r"Imports point down:(.*?)\. ", " ".join(CONTRIBUTING.split()))
+    assert said
+    order = re.findall(r"\w+", said[1].split("`")[1])
+    assert sorted(order) == sorted(set(RULE) - {"__init__", "__main__"})
+    for layer in order:
+        above = RULE[layer][0] - set(order[: order.index(layer)]) - {"__init__"}
+        assert not above, f"{layer} imports {above}, which the page puts above it"
+
+
+@pytest.mark.fault("H8")
+def test_the_table_of_readme_is_in_the_order_of_imports() -> None:
+    table = README.split("| folder | what it does | knows |")[1].split("\n\n")[0]
+    rows = [re.findall(r"`(\w+)(?:/|\.py)`", line.split("|")[1]) for line in table.splitlines()[2:]]
+    place = {layer: number for number, row in enumerate(rows) for layer in row}
+    apart = {"errors", "datasets", "demo", "interrupts", "__init__", "__main__"}
+    assert set(place) == set(RULE) - apart
+    for layer, number in place.items():
+        above = {other for other in RULE[layer][0] - apart if place[other] > number}
+        assert not above, f"{layer} imports {above}, which the table puts below it"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import inspect
 import os
 import re
 import shutil
@@ -433,6 +435,17 @@ def test_reports(xrays, by, sampler, options):
 @TWO
 def test_examples_of_the_page_show_what_they_say(spark):
     check_examples("docs/distributed.md", blocks_of("docs/distributed.md", "Spark"), spark=spark)
+
+
+@TWO
+@pytest.mark.fault("H15")
+@pytest.mark.parametrize("name", tql.__all__)
+def test_examples_of_docstrings_show_what_they_say(spark, name):
+    text = inspect.getdoc(getattr(tql, name))
+    test = doctest.DocTestParser().get_doctest(text, {"spark": spark}, name, name, 0)
+    runner = doctest.DocTestRunner(verbose=False)
+    runner.run(test)
+    assert runner.tries >= 3 and runner.summarize(verbose=False).failed == 0
 
 
 CONNECT = """

@@ -45,7 +45,13 @@ class _PolarsNamespace(Generic[PolarsFrame]):
         order: Order = "draw",
         index: str | None = "index",
     ) -> PolarsFrame:
-        """Draw rows by weight, of a LazyFrame once it is collected; see `tql_frames.sample`."""
+        """Draw rows by weight, of a LazyFrame once it is collected; see `tql_frames.sample`.
+
+        Example:
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> df.tql.sample("max_weight(age > 60: 1)", limit=4, seed=1)["index"].to_list()
+            [0, 0, 2, 2]
+        """
         return api.sample(
             self._frame, sampler, limit, fraction=fraction, replace=replace, seed=seed, order=order, index=index
         )
@@ -58,7 +64,13 @@ class _PolarsNamespace(Generic[PolarsFrame]):
         seed: int | None = None,
         index: str | None = "index",
     ) -> PolarsFrame:
-        """Run a TQL statement on this frame; see `tql_frames.query`."""
+        """Run a TQL statement on this frame; see `tql_frames.query`.
+
+        Example:
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> df.tql.query("select age where age > ?", [60])["age"].to_list()
+            [71, 65]
+        """
         return api.query_frame(self._frame, text, parameters, seed=seed, index=index)
 
     def view(
@@ -73,7 +85,13 @@ class _PolarsNamespace(Generic[PolarsFrame]):
         index: str | None = "index",
         parameters: Sequence[object] | None = None,
     ) -> View[PolarsFrame]:
-        """Draw rows and keep which they are, instead of the rows; see `tql_frames.view`."""
+        """Draw rows and keep their positions instead of the rows; see `tql_frames.view`.
+
+        Example:
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1).positions
+            array([0, 0, 2, 2])
+        """
         return view(
             self._frame,
             sampler,
@@ -89,7 +107,13 @@ class _PolarsNamespace(Generic[PolarsFrame]):
     def explain(
         self, sampler: str | pl.Expr, parameters: Sequence[object] | None = None, *, seed: int | None = None
     ) -> Explanation:
-        """Say what a sampler or a statement does to this frame; see `tql_frames.explain`."""
+        """Explain what a sampler or a statement does to this frame; see `tql_frames.explain`.
+
+        Example:
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> df.tql.explain("max_weight(age > 60: 5, True: 1)").splitlines()[:3]
+            ['max_weight', '├─ age > 60: 5', '└─ true: 1']
+        """
         return api.explain(self._frame, sampler, parameters, seed=seed)
 
     def report(
@@ -103,7 +127,14 @@ class _PolarsNamespace(Generic[PolarsFrame]):
         parameters: Sequence[object] | None = None,
         seed: int | None = None,
     ) -> Report:
-        """Say how often each label comes before and after sampling; see `tql_frames.report`."""
+        """Report how often each label occurs before and after sampling; see `tql_frames.report`.
+
+        Example:
+            >>> df = pl.DataFrame({"view": ["PA", "PA", "AP"]})
+            >>> report = df.tql.report("view", "max_weight(view = 'AP': 2, True: 1)")
+            >>> report.labels["expected_share"].to_list()
+            [0.5, 0.5]
+        """
         return api.report(
             self._frame,
             by,
@@ -124,7 +155,13 @@ class _PolarsNamespace(Generic[PolarsFrame]):
         max_weight: float | None = None,
         method: str = "raking",
     ) -> Balance:
-        """Find weights whose expected shares of labels are what is wanted; see `tql_frames.balance`."""
+        """Find weights that lead to the wanted shares of labels; see `tql_frames.balance`.
+
+        Example:
+            >>> df = pl.DataFrame({"view": ["PA", "PA", "AP"]})
+            >>> print(df.tql.balance("view").sampler)
+            max_weight(view == 'AP': 1.5, view == 'PA': 0.75)
+        """
         return api.balance(self._frame, by, target, keep=keep, max_weight=max_weight, method=method)
 
 
@@ -141,11 +178,24 @@ class DataFrameNamespace(_PolarsNamespace[pl.DataFrame]):
     __slots__ = ()
 
     def weights(self, sampler: str | pl.Expr, *, seed: int | None = None) -> pl.Series:
-        """Series `weight` of the rows; see `tql_frames.weights`."""
+        """Return the weights of the rows as a Series `weight`; see `tql_frames.weights`.
+
+        Example:
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> df.tql.weights("max_weight(age > 60: 5, True: 1)").to_list()
+            [5.0, 1.0, 5.0]
+        """
         return api.weights(self._frame, sampler, seed=seed)
 
     def explore(self, sampler: str = "") -> Any:
-        """A widget to find a sampler by; see `tql_frames.explore`."""
+        """Return a widget to find a sampler with; see `tql_frames.explore`.
+
+        Example:
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> widget = df.tql.explore("max_weight(age > 60: 5, True: 1)")
+            >>> widget.query
+            'max_weight(age > 60: 5, True: 1)'
+        """
         return explore(self._frame, sampler)
 
 
@@ -162,7 +212,13 @@ class LazyFrameNamespace(_PolarsNamespace[pl.LazyFrame]):
     __slots__ = ()
 
     def weights(self, sampler: str | pl.Expr, *, seed: int | None = None) -> pl.LazyFrame:
-        """Plan of one column `weight`; see `tql_frames.weights`."""
+        """Return a plan of one column `weight`; see `tql_frames.weights`.
+
+        Example:
+            >>> plan = pl.LazyFrame({"age": [71, 34]}).tql.weights("max_weight(age > 60: 5, True: 1)")
+            >>> plan.collect()["weight"].to_list()
+            [5.0, 1.0]
+        """
         return api.weights(self._frame, sampler, seed=seed)
 
 
@@ -194,7 +250,13 @@ class PandasNamespace:
         index: str | None = "index",
         ignore_index: bool = False,
     ) -> pd.DataFrame:
-        """Draw rows by weight, with their index labels; see `tql_frames.sample`."""
+        """Draw rows by weight, with their index labels; see `tql_frames.sample`.
+
+        Example:
+            >>> df = pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"])
+            >>> df.tql.sample("max_weight(age > 60: 1)", limit=4, seed=1).index.to_list()
+            ['x', 'x', 'z', 'z']
+        """
         return api.sample(
             self._frame,
             sampler,
@@ -215,11 +277,23 @@ class PandasNamespace:
         seed: int | None = None,
         index: str | None = "index",
     ) -> pd.DataFrame:
-        """Run a TQL statement on this frame; see `tql_frames.query`."""
+        """Run a TQL statement on this frame; see `tql_frames.query`.
+
+        Example:
+            >>> df = pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"])
+            >>> df.tql.query("select age where age > ?", [60])["age"].to_list()
+            [71, 65]
+        """
         return api.query_frame(self._frame, text, parameters, seed=seed, index=index)
 
     def weights(self, sampler: str | pl.Expr, *, seed: int | None = None) -> pd.Series:
-        """Series `weight` of the rows, with the index of the frame; see `tql_frames.weights`."""
+        """Return the weights of the rows as a Series `weight`, with the index of the frame; see `tql_frames.weights`.
+
+        Example:
+            >>> df = pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"])
+            >>> df.tql.weights("max_weight(age > 60: 5, True: 1)").to_list()
+            [5.0, 1.0, 5.0]
+        """
         return api.weights(self._frame, sampler, seed=seed)
 
     def view(
@@ -235,7 +309,13 @@ class PandasNamespace:
         ignore_index: bool = False,
         parameters: Sequence[object] | None = None,
     ) -> View[pd.DataFrame]:
-        """Draw rows and keep which they are, instead of the rows; see `tql_frames.view`."""
+        """Draw rows and keep their positions instead of the rows; see `tql_frames.view`.
+
+        Example:
+            >>> df = pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"])
+            >>> df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1).positions
+            array([0, 0, 2, 2])
+        """
         return view(
             self._frame,
             sampler,
@@ -252,7 +332,13 @@ class PandasNamespace:
     def explain(
         self, sampler: str | pl.Expr, parameters: Sequence[object] | None = None, *, seed: int | None = None
     ) -> Explanation:
-        """Say what a sampler or a statement does to this frame; see `tql_frames.explain`."""
+        """Explain what a sampler or a statement does to this frame; see `tql_frames.explain`.
+
+        Example:
+            >>> df = pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"])
+            >>> df.tql.explain("max_weight(age > 60: 5, True: 1)").splitlines()[:3]
+            ['max_weight', '├─ age > 60: 5', '└─ true: 1']
+        """
         return api.explain(self._frame, sampler, parameters, seed=seed)
 
     def report(
@@ -266,7 +352,14 @@ class PandasNamespace:
         parameters: Sequence[object] | None = None,
         seed: int | None = None,
     ) -> Report:
-        """Say how often each label comes before and after sampling; see `tql_frames.report`."""
+        """Report how often each label occurs before and after sampling; see `tql_frames.report`.
+
+        Example:
+            >>> df = pd.DataFrame({"view": ["PA", "PA", "AP"]}, index=["x", "y", "z"])
+            >>> report = df.tql.report("view", "max_weight(view = 'AP': 2, True: 1)")
+            >>> report.labels["expected_share"].to_list()
+            [0.5, 0.5]
+        """
         return api.report(
             self._frame,
             by,
@@ -287,11 +380,24 @@ class PandasNamespace:
         max_weight: float | None = None,
         method: str = "raking",
     ) -> Balance:
-        """Find weights whose expected shares of labels are what is wanted; see `tql_frames.balance`."""
+        """Find weights that lead to the wanted shares of labels; see `tql_frames.balance`.
+
+        Example:
+            >>> df = pd.DataFrame({"view": ["PA", "PA", "AP"]}, index=["x", "y", "z"])
+            >>> print(df.tql.balance("view").sampler)
+            max_weight(view == 'AP': 1.5, view == 'PA': 0.75)
+        """
         return api.balance(self._frame, by, target, keep=keep, max_weight=max_weight, method=method)
 
     def explore(self, sampler: str = "") -> Any:
-        """A widget to find a sampler by; see `tql_frames.explore`."""
+        """Return a widget to find a sampler with; see `tql_frames.explore`.
+
+        Example:
+            >>> df = pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"])
+            >>> widget = df.tql.explore("max_weight(age > 60: 5, True: 1)")
+            >>> widget.query
+            'max_weight(age > 60: 5, True: 1)'
+        """
         return explore(self._frame, sampler)
 
 

@@ -24,7 +24,13 @@ _LIBRARIES = ("tql_frames", "polars", "pandas", "functools", "importlib")
 
 
 class Span(NamedTuple):
-    """A half-open range of characters, `source[start:stop]`."""
+    """A half-open range of characters, `source[start:stop]`.
+
+    Example:
+        >>> span = Span(0, 4)
+        >>> "agee > 60"[span.start : span.stop]
+        'agee'
+    """
 
     start: int
     stop: int
@@ -73,14 +79,24 @@ class TQLError(ValueError):
 
     @property
     def line(self) -> int | None:
-        """1-based line of the fault, or None."""
+        """1-based line of the fault, or None.
+
+        Example:
+            >>> TQLError("unknown column 'agee'", source="age > 60 and agee < 80", span=Span(13, 17)).line
+            1
+        """
         if self.source is None or self.span is None:
             return None
         return self.source.count("\n", 0, self.span.start) + 1
 
     @property
     def column(self) -> int | None:
-        """1-based column of the fault, in characters, or None."""
+        """1-based column of the fault, in characters, or None.
+
+        Example:
+            >>> TQLError("unknown column 'agee'", source="age > 60 and agee < 80", span=Span(13, 17)).column
+            14
+        """
         if self.source is None or self.span is None:
             return None
         return self.span.start - (self.source.rfind("\n", 0, self.span.start) + 1) + 1
@@ -97,31 +113,81 @@ class TQLError(ValueError):
 
 
 class TQLSyntaxError(TQLError):
-    """The text is not TQL."""
+    """Error for a text that is not TQL.
+
+    Example:
+        >>> import polars as pl
+        >>> import tql_frames
+        >>> try:
+        ...     pl.DataFrame({"age": [71, 34]}).tql.sample("max_weight(age > 60 5)")
+        ... except tql_frames.TQLSyntaxError as error:
+        ...     print(error.message)
+        unexpected '5'
+    """
 
     __module__ = "tql_frames"
 
 
 class TQLNameError(TQLError):
-    """A column, function or key that does not exist."""
+    """Error for a column, function or key that does not exist.
+
+    Example:
+        >>> import polars as pl
+        >>> import tql_frames
+        >>> try:
+        ...     pl.DataFrame({"age": [71, 34]}).tql.sample("agee")
+        ... except tql_frames.TQLNameError as error:
+        ...     print(error.message)
+        unknown column 'agee'
+    """
 
     __module__ = "tql_frames"
 
 
 class TQLTypeError(TQLError):
-    """Values of a type that the expression cannot use, such as text compared with a number."""
+    """Error for values of a type that the expression cannot use, such as text compared with a number.
+
+    Example:
+        >>> import polars as pl
+        >>> import tql_frames
+        >>> try:
+        ...     pl.DataFrame({"age": [71, 34]}).tql.sample("age = 'old'")
+        ... except tql_frames.TQLTypeError as error:
+        ...     print(error.message)
+        cannot compare a number with text
+    """
 
     __module__ = "tql_frames"
 
 
 class TQLUnsupportedError(TQLError):
-    """Valid TQL that tql-frames does not support, refused by name."""
+    """Error for valid TQL that tql-frames does not support.
+
+    Example:
+        >>> import polars as pl
+        >>> import tql_frames
+        >>> try:
+        ...     pl.DataFrame({"age": [71, 34]}).tql.sample("case when age > 60 then 2 else 1 end")
+        ... except tql_frames.TQLUnsupportedError as error:
+        ...     print(error.message)
+        CASE is not supported
+    """
 
     __module__ = "tql_frames"
 
 
 class WeightError(TQLError):
-    """Weights that are negative, NaN or infinite, or of which none is positive."""
+    """Error for weights that are negative, NaN or infinite, or that are all 0.
+
+    Example:
+        >>> import polars as pl
+        >>> import tql_frames
+        >>> try:
+        ...     pl.DataFrame({"age": [71, 34]}).tql.sample("60 - age")
+        ... except tql_frames.WeightError as error:
+        ...     print(error.message)
+        the sampler gives a negative weight in row 0 (-11)
+    """
 
     __module__ = "tql_frames"
 
@@ -140,7 +206,18 @@ class Fault(Exception):  # noqa: N818 - never seen by a user: it becomes a TQLEr
 
 
 class TQLWarning(UserWarning):
-    """A sample that is right but may not be what was asked for."""
+    """Warning about a sample that is right but may not be what was asked for.
+
+    Example:
+        >>> import warnings
+        >>> import polars as pl
+        >>> import tql_frames
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     warnings.simplefilter("always")
+        ...     drawn = pl.DataFrame({"w": [0, 1]}).tql.sample("w", limit=2, replace=False)
+        >>> drawn.height, caught[0].category.__name__
+        (1, 'TQLWarning')
+    """
 
     __module__ = "tql_frames"
 

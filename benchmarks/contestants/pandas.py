@@ -1,4 +1,4 @@
-"""pandas: its weighted sample, the weights already there.
+"""pandas: its weighted sample, and a take of rows that NumPy drew; the weights are already there.
 
 Ours on pandas frames is in `ours`.
 """
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import checks, tables
+from benchmarks.contestants.numpy import positions, positions_without
 from benchmarks.jobs import Contestant, Job
 
 
@@ -23,4 +24,16 @@ def weighted(job: Job) -> Contestant:
 
     return Contestant(
         run, lambda result: checks.fault(tables.population(job), job, result["row"].to_numpy()), (frame, weights)
+    )
+
+
+def by_hand(job: Job) -> Contestant:
+    """`pdf.take` of the positions that NumPy draws by hand."""
+    frame = pd.DataFrame(tables.columns(job))
+    weights = tables.row_weights(job)
+    draw = positions if job.replace else positions_without
+    return Contestant(
+        lambda seed: frame.take(draw(weights, job.draws, np.random.default_rng(seed))),
+        lambda result: checks.fault(tables.population(job), job, result["row"].to_numpy()),
+        (frame, weights),
     )

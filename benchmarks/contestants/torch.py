@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, TensorDataset, WeightedRandomSampler
+from torch.utils.data import BatchSampler, DataLoader, TensorDataset, WeightedRandomSampler
 
 from benchmarks import checks, tables
 from benchmarks.jobs import Contestant, Job
@@ -66,6 +66,26 @@ def loader_of_matrix_with_workers(job: Job) -> Contestant:
     return _loader(job, _matrix(job), 2)
 
 
+def loader_in_bulk(job: Job) -> Contestant:
+    """A DataLoader that reads a batch by one index: `sampler=BatchSampler(…), batch_size=None` over the columns."""
+    return _loader(job, _columns(job), 0, bulk=True)
+
+
+def loader_in_bulk_with_workers(job: Job) -> Contestant:
+    """The same with two workers, which live through all rounds."""
+    return _loader(job, _columns(job), 2, bulk=True)
+
+
+def loader_of_matrix_in_bulk(job: Job) -> Contestant:
+    """A DataLoader that reads a batch by one index, over two tensors: a matrix of Float64, and the row number."""
+    return _loader(job, _matrix(job), 0, bulk=True)
+
+
+def loader_of_matrix_in_bulk_with_workers(job: Job) -> Contestant:
+    """The same with two workers."""
+    return _loader(job, _matrix(job), 2, bulk=True)
+
+
 def loader_options(workers: int) -> dict[str, Any]:
     """Options of a DataLoader with so many workers, ours and PyTorch's."""
     return {"num_workers": workers, "persistent_workers": workers > 0}
@@ -80,11 +100,15 @@ def _matrix(job: Job) -> TensorDataset:
     return TensorDataset(torch.stack([each.double() for each in features], 1), row)
 
 
-def _loader(job: Job, rows: TensorDataset, workers: int) -> Contestant:
+def _loader(job: Job, rows: TensorDataset, workers: int, *, bulk: bool = False) -> Contestant:
     weights = torch.from_numpy(tables.row_weights(job))
     generator = torch.Generator()
     sampler = WeightedRandomSampler(weights, job.draws, job.replace, generator)  # type: ignore[arg-type]
-    batches = DataLoader(rows, BATCH, sampler=sampler, **loader_options(workers))
+    if bulk:  # TensorDataset takes a list of positions, and no batch has to be put together from rows
+        draws = BatchSampler(sampler, BATCH, drop_last=False)
+        batches = DataLoader(rows, batch_size=None, sampler=draws, **loader_options(workers))
+    else:
+        batches = DataLoader(rows, BATCH, sampler=sampler, **loader_options(workers))
 
     def run(seed: int) -> list[torch.Tensor]:
         generator.manual_seed(seed)

@@ -68,6 +68,15 @@ class Balance:
             the target, and the `reason` where that is more than a percent.
         price: how uneven the weights are: the effective sample size (Kish) in rows, the greatest and the smallest
             weight over the mean, rows of weight 0.
+
+    Example:
+        >>> import tql_frames
+        >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
+        >>> balance = df.tql.balance("view", {"AP": 0.5})
+        >>> print(balance.sampler)
+        max_weight(view == 'AP': 2, true: 0.67)
+        >>> balance.labels.select("label", "share", "target", "expected_share").rows()
+        [('PA', 0.75, None, 0.5012468827930175), ('AP', 0.25, 0.5, 0.49875311720698257)]
     """
 
     sampler: str
@@ -80,13 +89,30 @@ class Balance:
 
     @cached_property
     def report(self) -> Report:
-        """What the sampler does to each label and how its arms move the others; counted when first asked for."""
+        """Effect of the sampler on each label, counted when first asked for.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
+            >>> balance = df.tql.balance("view", {"AP": 0.5})
+            >>> balance.report.labels["expected_count"].round(3).to_list()
+            [2.005, 1.995]
+        """
         pandas = isinstance(self.labels, pd.DataFrame)
         population = population_of(self._frame, self._by, self.sampler, seed=0)
         return report_on(population, self._by, lambda rows: rows, replace=True, pandas=pandas)
 
     def plot(self, *, log: bool = False) -> Any:
-        """Draw bars of raw, wanted and expected counts of each label; see `Report.plot`."""
+        """Draw bars of raw, wanted and expected counts of each label; see `Report.plot`.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
+            >>> balance = df.tql.balance("view", {"AP": 0.5})
+            >>> chart = balance.plot()
+            >>> sorted(chart.to_dict())[0]
+            '$schema'
+        """
         return self.report.plot_beside(dict(self._table.select("label", "target").iter_rows()), log=log)
 
     def to_dict(self) -> dict[str, Plain]:

@@ -40,10 +40,10 @@ class Expectations:
         >>> from tql_frames.frames import adapt
         >>> frame = pl.DataFrame({"age": [71, 34, 65, 20], "view": ["PA", "AP", "PA", "PA"]})
         >>> expectations = Expectations(adapt(frame), "view")
-        >>> for weight in (1, 3):
+        >>> for weight in (2, 3):
         ...     report = expectations.report(f"max_weight(age < 50: {weight}, True: 1)")
         ...     print(report.labels["expected_share"].to_list())
-        [0.75, 0.25]
+        [0.6666666666666666, 0.3333333333333333]
         [0.625, 0.375]
     """
 

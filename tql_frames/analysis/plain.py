@@ -18,6 +18,7 @@ def plain(value: object) -> Plain:
     their text.
 
     Example:
+        >>> from decimal import Decimal
         >>> plain([dt.date(2024, 5, 1), Decimal("1.10"), float("nan"), None, True])
         ['2024-05-01', '1.10', 'nan', None, True]
     """

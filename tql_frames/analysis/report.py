@@ -32,7 +32,7 @@ Table = pl.DataFrame | pd.DataFrame
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Report:
-    """What a sampler does to a frame: as frames, as text (`print`), as HTML in notebooks, and as a chart (`plot`).
+    """Effect of a sampler on a frame: as frames, as text (`print`), as HTML in notebooks, and as a chart (`plot`).
 
     Attributes:
         by: the column of labels, or None.
@@ -52,6 +52,15 @@ class Report:
             deciding among equals; in sum_weight all that it matches. None without arms.
         co_movement: a row a label, a column an arm: the label's expected share by the sampler over that by the sampler
             without the arm; above 1 the arm upsamples the label. Null where the sampler without it draws nothing.
+
+    Example:
+        >>> import tql_frames
+        >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
+        >>> report = df.tql.report("view", "max_weight(view = 'AP': 3, True: 1)")
+        >>> report.labels.select("label", "share", "expected_share", "factor").rows()
+        [('PA', 0.75, 0.5, 0.6666666666666666), ('AP', 0.25, 0.5, 2.0)]
+        >>> report.effective_rows
+        3.0
     """
 
     by: str | None
@@ -78,7 +87,7 @@ class Report:
         return as_html(self._shown(), self._sentences())
 
     def plot(self, *, log: bool = False) -> Any:
-        """Bars of raw, expected and drawn counts of each label, or of each arm where no labels were asked for.
+        """Draw bars of the raw, expected and drawn counts of each label, or of each arm where no labels were asked for.
 
         Labels that are numbers, dates or times are in their order, others the commonest first. Of more than 40 the
         chart shows those that change most.
@@ -91,6 +100,14 @@ class Report:
 
         Raises:
             TQLError: Altair is not installed, or there is nothing to show.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
+            >>> report = df.tql.report("view", "max_weight(view = 'AP': 3, True: 1)")
+            >>> chart = report.plot(log=True)
+            >>> sorted(chart.to_dict())[0]
+            '$schema'
         """
         return self.plot_beside({}, log=log)
 
@@ -100,6 +117,14 @@ class Report:
         Args:
             targets: the share of draws that is wanted, by label as text; none for no such bars.
             log: as of `plot`.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
+            >>> report = df.tql.report("view", "max_weight(view = 'AP': 3, True: 1)")
+            >>> chart = report.plot_beside({"AP": 0.5})
+            >>> sorted(chart.to_dict())[0]
+            '$schema'
         """
         labels, arms, _ = self._tables
         table, name = (labels, "label") if labels is not None else (arms, "arm")
@@ -135,11 +160,29 @@ class Report:
         return {**{name: plain(getattr(self, name)) for name in names}, **tables}
 
     def arms_as_text(self) -> str:
-        """The table of arms alone."""
+        """Return the table of arms as text.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
+            >>> report = df.tql.report("view", "max_weight(view = 'AP': 3, True: 1)")
+            >>> print(report.arms_as_text())
+            arm                rows  decides    share  expected share  expected draws  asked  factor
+            1 view == 'AP': 3     1        1   25.00%          50.00%             2.0      3       2
+            2 true: 1             4        3  100.00%         100.00%             4.0      1       1
+        """
         return as_text([self._shown_arms()], [])
 
     def arms_as_html(self) -> str:
-        """The same for notebooks."""
+        """Return the table of arms as HTML for notebooks.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
+            >>> report = df.tql.report("view", "max_weight(view = 'AP': 3, True: 1)")
+            >>> "<table" in report.arms_as_html()
+            True
+        """
         return as_html([self._shown_arms()], [])
 
     def _shown_arms(self) -> Shown:

@@ -93,6 +93,7 @@ def balance_sets(
         (array([0.5]), 36.0)
     """
     shares, equal = _checked(sets, items, targets, max_weight, method)
+    max_weight = None if max_weight is None else float(max_weight)  # as of a Decimal
     never, always = _bars(sets, shares, equal)
     left = ~banned(sets, never, always)
     table = sets.select(left)

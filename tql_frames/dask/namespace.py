@@ -66,6 +66,13 @@ class DaskNamespace:
 
         Warns:
             TQLWarning: when it is computed: fewer rows have a positive weight than were asked for.
+
+        Example:
+            >>> import pandas as pd
+            >>> import tql_frames.dask
+            >>> ddf = dd.from_pandas(pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"]), npartitions=2)
+            >>> ddf.tql.sample("max_weight(age > 60: 1)", limit=4, seed=1).compute().index.to_list()
+            ['x', 'x', 'z', 'z']
         """
         size, fixed = size_from(limit, fraction, replace), seed_from(seed)
         check_flag("replace", replace)
@@ -76,10 +83,17 @@ class DaskNamespace:
         return graph.sampled(self._frame, how, job, by_strata=makes_strata(weigher))
 
     def weights(self, sampler: str | pl.Expr) -> dd.Series:
-        """Series `weight` of the rows, with the index of the frame.
+        """Return the weights of the rows as a Series `weight`, with the index of the frame.
 
         Raises:
             TQLError: as `sample`.
+
+        Example:
+            >>> import pandas as pd
+            >>> import tql_frames.dask
+            >>> ddf = dd.from_pandas(pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"]), npartitions=2)
+            >>> ddf.tql.weights("max_weight(age > 60: 5, True: 1)").compute().to_list()
+            [5.0, 1.0, 5.0]
         """
         job = Sampler.of(sampler, self._frame.columns, seed_from(None))
         return graph.weighed(self._frame, job, never_bad=never_bad(weigher_of(self._frame, job)))
@@ -99,6 +113,13 @@ class DaskNamespace:
             TQLUnsupportedError: it has another clause, or asks for row numbers or random numbers.
             TQLError: as `sample`. Where the types of computed columns depend on a column of dtype object, some rows of
                 it are computed at once.
+
+        Example:
+            >>> import pandas as pd
+            >>> import tql_frames.dask
+            >>> ddf = dd.from_pandas(pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"]), npartitions=2)
+            >>> ddf.tql.query("select age where age > ?", [60]).compute()["age"].to_list()
+            [71, 65]
         """
         fixed = seed_from(seed)
         job = Statement.of(text, parameters, fixed)
@@ -118,10 +139,17 @@ class DaskNamespace:
         replace: bool = True,
         parameters: Sequence[object] | None = None,
     ) -> Report:
-        """Say how often each label comes before and after sampling, as `tql_frames.report`; partitions are counted now.
+        """Report how often each label occurs, as `tql_frames.report`; the partitions are counted now.
 
         Raises:
             TQLError: as `tql_frames.report`; or there are too many combinations of labels, arms and weights.
+
+        Example:
+            >>> import pandas as pd
+            >>> import tql_frames.dask
+            >>> ddf = dd.from_pandas(pd.DataFrame({"view": ["PA", "PA", "AP"]}), npartitions=2)
+            >>> ddf.tql.report("view", "max_weight(view = 'AP': 2, True: 1)").labels["expected_share"].to_list()
+            [0.5, 0.5]
         """
         size = size_from(limit, fraction, replace)
         check_flag("replace", replace)

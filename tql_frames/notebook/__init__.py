@@ -13,7 +13,7 @@ from tql_frames.errors import TQLError
 
 
 def explore(frame: object, sampler: str = "") -> Any:
-    """A widget to find a sampler by: as one types, what is wrong with the text, and what it does to the labels.
+    """Return a widget to find a sampler with: it shows mistakes and the expected labels while one types.
 
     Args:
         frame: a Polars or pandas DataFrame. It is kept as it is now, as by `tql_frames.view`.
@@ -26,6 +26,12 @@ def explore(frame: object, sampler: str = "") -> Any:
 
     Raises:
         TQLError: anywidget is not installed, or the frame is none of these.
+
+    Example:
+        >>> import polars as pl
+        >>> widget = explore(pl.DataFrame({"age": [71, 34]}), "max_weight(age > 60: 5, True: 1)")
+        >>> widget.query, widget.view
+        ('max_weight(age > 60: 5, True: 1)', None)
     """
     return _widgets().Explore(frame, sampler)
 

@@ -81,6 +81,12 @@ def sample(
 
     Warns:
         TQLWarning: fewer rows have a positive weight than were asked for without replacement.
+
+    Example:
+        >>> import tql_frames.spark
+        >>> frame = spark.createDataFrame([(71,), (34,), (65,)], "age int")
+        >>> tql_frames.spark.sample(frame, "max_weight(age > 60: 1)", limit=4, seed=1).toPandas()["age"].to_list()
+        [71, 71, 65, 65]
     """
     size, fixed = size_from(limit, fraction, replace), seed_from(seed)
     check_flag("replace", replace)
@@ -106,7 +112,7 @@ def sample(
 
 @named
 def weights(frame: DataFrame, sampler: str | pl.Expr) -> DataFrame:
-    """A Spark frame with a further column `weight`, Float64: finite and >= 0, null as 0.
+    """Return a Spark frame with a further column `weight`, Float64: finite and >= 0, null as 0.
 
     Args:
         frame: a Spark DataFrame. Unless all weights are constants of the text its rows are counted now, so that bad
@@ -115,6 +121,12 @@ def weights(frame: DataFrame, sampler: str | pl.Expr) -> DataFrame:
 
     Raises:
         TQLError: as `sample`; weights that are all 0 are no error here.
+
+    Example:
+        >>> import tql_frames.spark
+        >>> frame = spark.createDataFrame([(71,), (34,), (65,)], "age int")
+        >>> tql_frames.spark.weights(frame, "max_weight(age > 60: 5, True: 1)").toPandas()["weight"].to_list()
+        [5.0, 1.0, 5.0]
     """
     _check_frame(frame)
     job = Sampler.of(sampler, frame.columns, seed_from(None))
@@ -173,6 +185,12 @@ def query(
     Raises:
         TQLUnsupportedError: it has another clause, or asks for row numbers or random numbers.
         TQLError: as `sample`.
+
+    Example:
+        >>> import tql_frames.spark
+        >>> frame = spark.createDataFrame([(71,), (34,), (65,)], "age int")
+        >>> tql_frames.spark.query(frame, "select age where age > ?", [60]).toPandas()["index"].to_list()
+        [0, 2]
     """
     fixed = seed_from(seed)
     check_index(index)
@@ -220,12 +238,19 @@ def report(
     replace: bool = True,
     parameters: Sequence[object] | None = None,
 ) -> Report:
-    """Say how often each label of a Spark frame comes before and after sampling, as `tql_frames.report`, in one job.
+    """Report how often each label of a Spark frame occurs, as `tql_frames.report`, in one job.
 
     The tables of the report are pandas frames.
 
     Raises:
         TQLError: as `tql_frames.report`; or there are too many combinations of labels, arms and weights.
+
+    Example:
+        >>> import tql_frames.spark
+        >>> frame = spark.createDataFrame([("PA",), ("PA",), ("AP",)], "view string")
+        >>> report = tql_frames.spark.report(frame, "view", "max_weight(view = 'AP': 2, True: 1)")
+        >>> report.labels["expected_share"].to_list()
+        [0.5, 0.5]
     """
     size = size_from(limit, fraction, replace)
     check_flag("replace", replace)

@@ -100,42 +100,87 @@ class TQLSampler(Sampler[int]):
 
     @property
     def epoch(self) -> int:
-        """The epoch that the next iteration draws."""
+        """The epoch that the next iteration draws.
+
+        Example:
+            >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
+            >>> first = list(draws)
+            >>> draws.epoch
+            1
+        """
         return self._next[0]
 
     @property
     def num_replicas(self) -> int:
-        """Number of processes that share an epoch's sample."""
+        """Number of processes that share the sample of an epoch.
+
+        Example:
+            >>> TQLSampler(pl.DataFrame({"age": [71, 34]}), "age", num_replicas=4, rank=1).num_replicas
+            4
+        """
         return processes(*self._given)[0]
 
     @property
     def rank(self) -> int:
-        """Number of this process, from 0."""
+        """Number of this process, from 0.
+
+        Example:
+            >>> TQLSampler(pl.DataFrame({"age": [71, 34]}), "age", num_replicas=4, rank=1).rank
+            1
+        """
         return processes(*self._given)[1]
 
     def seed_of(self, epoch: int) -> int:
-        """The seed with which `frame.tql.sample` draws the rows of an epoch."""
+        """Return the seed with which `frame.tql.sample` draws the rows of an epoch.
+
+        Example:
+            >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
+            >>> draws.seed_of(0)
+            1
+        """
         return seed_of_epoch(self._epochs.seed, epoch)
 
     def draw(self, epoch: int) -> Positions:
-        """Row positions of an epoch's sample, those of all processes, shape (n,)."""
+        """Return the row positions of an epoch's sample, those of all processes, shape (n,).
+
+        Example:
+            >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
+            >>> draws.draw(0).tolist()
+            [0, 0, 2, 2, 0, 0]
+        """
         return self._epochs.positions(check_whole("epoch", epoch))
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch the next iteration draws; the one that `load_state_dict` was in goes on where it stopped."""
+        """Set the epoch that the next iteration draws; the one that `load_state_dict` was in goes on where it stopped.
+
+        Example:
+            >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
+            >>> draws.set_epoch(1)
+            >>> list(draws)
+            [2, 2, 2, 2, 2, 0]
+        """
         number = check_whole("epoch", epoch)
         if number != self._next[0]:
             self._next = number, 0
         self._pass = None
 
     def state_dict(self, seen: int | None = None) -> dict[str, Any]:
-        """Where the iteration is, for `load_state_dict`: a dict of numbers, and the text of the sampler.
+        """Return the state of the iteration for `load_state_dict`: a dict of numbers, and the text of the sampler.
 
         It is the same in all processes that have come equally far, whatever their number.
 
         Args:
             seen: items that this process took from its DataLoader since the iteration began. A loader with workers asks
                 for more than it has given out, which the sampler cannot know; `StatefulDataLoader` of torchdata can.
+
+        Example:
+            >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
+            >>> rows = iter(draws)
+            >>> next(rows), next(rows), next(rows)
+            (0, 0, 2)
+            >>> state = draws.state_dict()
+            >>> state["epoch"], state["done"], state["sampler"]
+            (0, 3, 'max_weight(age > 60: 1)')
         """
         epoch, done = self._next
         if self._pass is not None:
@@ -143,10 +188,20 @@ class TQLSampler(Sampler[int]):
         return {"epoch": epoch, "done": done} | self._identity()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Have the next iteration go on where another one stopped: the rest of its epoch, which may be empty.
+        """Continue with the next iteration where another one stopped: the rest of its epoch, which may be empty.
 
         Raises:
             TQLError: it is the state of another sampler, and what differs; or it is no state.
+
+        Example:
+            >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
+            >>> rows = iter(draws)
+            >>> next(rows), next(rows)
+            (0, 0)
+            >>> again = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
+            >>> again.load_state_dict(draws.state_dict())
+            >>> list(again)
+            [2, 2, 0, 0]
         """
         if not isinstance(state, Mapping):
             raise TQLError(f"the state must be what state_dict returned, not {type(state).__name__}")
@@ -218,7 +273,13 @@ class TQLSampler(Sampler[int]):
 
     @property
     def weights(self) -> NoReturn:
-        """Not there: weights cannot be read or replaced; make another sampler."""
+        """Absent: weights cannot be read or replaced; make another sampler.
+
+        Example:
+            >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
+            >>> hasattr(draws, "weights")
+            False
+        """
         raise AttributeError("a TQLSampler keeps no weights by row; df.tql.weights(sampler) computes them")
 
     def __setattr__(self, name: str, value: Any) -> None:

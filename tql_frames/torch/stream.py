@@ -97,7 +97,13 @@ def data_set_of(
     *,
     classes: Mapping[str, Sequence[Any]] | None = None,
 ) -> TQLDataset | TQLIterableDataset:
-    """The data set that `View.to_torch` gives."""
+    """Return the data set that `View.to_torch` returns.
+
+    Example:
+        >>> import polars as pl
+        >>> data_set_of(pl.DataFrame({"age": [71, 34]}))[1]
+        {'age': tensor(34)}
+    """
     made = TQLIterableDataset if origin_of(frame).is_plan else TQLDataset
     return made(frame, columns, transform, target, encode, classes=classes)
 

@@ -56,7 +56,15 @@ class KeptRows(Generic[Frame]):
 
     @property
     def source(self) -> Frame:
-        """The frame, as it was when the rows were chosen."""
+        """The frame, as it was when the rows were chosen.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old.source.height
+            3
+        """
         return self._source.native  # type: ignore[return-value]
 
     @once
@@ -65,6 +73,13 @@ class KeptRows(Generic[Frame]):
 
         Raises:
             TQLError: of a LazyFrame, whatever `sample` and `query` raise when they are collected.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old.positions
+            array([0, 0, 2, 2])
         """
         found = self._find().astype(np.int64)
         found.setflags(write=False)
@@ -72,7 +87,14 @@ class KeptRows(Generic[Frame]):
 
     @property
     def index(self) -> Any:
-        """Index of the rows: a pandas Index of their labels, a Polars Series of row numbers."""
+        """Index of the rows: a pandas Index of their labels, a Polars Series of row numbers.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"])
+            >>> df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1).index.to_list()
+            ['x', 'x', 'z', 'z']
+        """
         return self._source.labels(self.positions)
 
     def counts(self) -> Any:
@@ -94,7 +116,15 @@ class KeptRows(Generic[Frame]):
 
     @property
     def columns(self) -> list[Any]:
-        """Labels of the columns, without the one of row numbers."""
+        """Labels of the columns, without the one of row numbers.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old.columns
+            ['age']
+        """
         if self._columns is not None:
             return [each.label for each in self._columns]
         labels: tuple[object, ...] = self._source.scan(frozenset()).labels
@@ -152,24 +182,46 @@ class KeptRows(Generic[Frame]):
         return (row for _, row in self.to_pandas().astype(object).iterrows())
 
     def to_native(self) -> Frame:
-        """The rows as a frame of the source's kind, just as `sample` or `query` gives them; a LazyFrame is a plan."""
+        """Return the rows as a frame of the source's kind, as `sample` or `query` returns them; of a LazyFrame, a plan.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old.to_native()["age"].to_list()
+            [71, 71, 65, 65]
+        """
         if self._is_lazy:
             return self._source.later(lambda: self.positions, self._columns)  # type: ignore[return-value]
         return shared(self._rows)  # type: ignore[return-value, type-var]
 
     def to_polars(self) -> pl.DataFrame:
-        """The rows as a Polars DataFrame, behind a column of row numbers unless `index=None` or `ignore_index=True`.
+        """Return the rows as a Polars DataFrame, after row numbers unless `index=None` or `ignore_index=True`.
 
         Raises:
             TQLError: a column of a pandas frame has no Polars type, or no text for a name.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old.to_polars().columns
+            ['index', 'age']
         """
         return shared(self._polars)
 
     def to_pandas(self) -> pd.DataFrame:
-        """The rows as a pandas DataFrame; of a Polars frame with row numbers as labels unless `index=None`.
+        """Return the rows as a pandas DataFrame; of a Polars frame with row numbers as labels unless `index=None`.
 
         Raises:
             TQLError: a column has no pandas type.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old.to_pandas().index.to_list()
+            [0, 0, 2, 2]
         """
         return shared(self._pandas)
 
@@ -180,13 +232,20 @@ class KeptRows(Generic[Frame]):
     @overload
     def batches(self: KeptRows[pl.LazyFrame], size: int) -> Iterator[pl.DataFrame]: ...
     def batches(self, size: int) -> Iterator[Any]:
-        """The rows as frames of at most `size` rows, made one after another; of a LazyFrame DataFrames.
+        """Return the rows as an iterator of frames of at most `size` rows; of a LazyFrame, of DataFrames.
 
         Files that a LazyFrame scans are read once more, in batches; if the rows are in another order than theirs, all
         are held meanwhile.
 
         Raises:
             TQLError: `size` is no whole number of at least 1.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> [batch.height for batch in old.batches(3)]
+            [3, 1]
         """
         number = whole_number(size)
         if number is None or number < 1:
@@ -211,7 +270,15 @@ class KeptRows(Generic[Frame]):
 
     @property
     def adapter(self) -> Chosen:
-        """The rows as the package reads them, to weigh, draw from and query them."""
+        """The rows as the package reads them, to weigh, draw from and query them.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old.adapter.rows
+            4
+        """
         return Chosen(self._source, lambda: self.positions, self._columns)
 
     @property

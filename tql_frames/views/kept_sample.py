@@ -100,27 +100,67 @@ class View(KeptRows[Frame]):
 
     @property
     def sampler(self) -> str:
-        """Text of the sampler or statement; of a Polars expression what it prints."""
+        """Text of the sampler or statement; of a Polars expression its printed form.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old.sampler
+            'max_weight(age > 60: 1)'
+        """
         return self.steps[-1].text
 
     @property
     def parameters(self) -> tuple[Any, ...] | None:
-        """Values for the `?` of the statement, dates as text."""
+        """Values for the `?` of the statement, dates as text.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> df.tql.view("select * where age > ?", parameters=[60]).parameters
+            (60,)
+        """
         return self.steps[-1].parameters
 
     @property
     def seed(self) -> int:
-        """What fixes the rows: `sample` and `query` give the same with it."""
+        """Seed of the rows: `sample` and `query` draw the same rows with it.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old.seed
+            1
+        """
         return self.steps[-1].seed
 
     @property
     def replace(self) -> bool | None:
-        """With or without replacement; None of a statement."""
+        """Whether the rows were drawn with replacement; None of a statement.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old.replace
+            True
+        """
         return self.steps[-1].replace
 
     @property
     def drawn(self) -> Positions:
-        """Positions of the rows in `origin`, in their order, shape (k,)."""
+        """Positions of the rows in `origin`, in their order, shape (k,).
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> young = old.view("max_weight(age < 70: 1)", limit=2, seed=1)
+            >>> young.drawn.tolist(), young.positions.tolist()
+            ([2, 2], [2, 2])
+        """
         return self.positions if self._parent is None else self._in_parent
 
     @once
@@ -182,7 +222,15 @@ class View(KeptRows[Frame]):
         seed: int | None = None,
         order: Order = "draw",
     ) -> Frame:
-        """Draw rows of this view by weight, with their indices in the frame; see `tql_frames.sample`."""
+        """Draw rows of this view by weight, with their indices in the frame; see `tql_frames.sample`.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old.sample("age", limit=2, seed=1)["age"].to_list()
+            [65, 65]
+        """
         return self.view(sampler, limit, fraction=fraction, replace=replace, seed=seed, order=order).to_native()
 
     def to_torch(
@@ -194,7 +242,7 @@ class View(KeptRows[Frame]):
         encode: Mapping[str, str] | None = None,
         classes: Mapping[str, Sequence[Any]] | None = None,
     ) -> Any:
-        """The rows as a PyTorch data set, in their order.
+        """Return the rows as a PyTorch data set, in their order.
 
         Args:
             columns: names of the columns that are features; by default all but the target.
@@ -211,6 +259,13 @@ class View(KeptRows[Frame]):
 
         Raises:
             TQLError: PyTorch is not installed, a row has a null where a tensor has none, or an argument is wrong.
+
+        Example:
+            >>> import tql_frames
+            >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> rows = old.to_torch()
+            >>> len(rows), rows[3]
+            (4, {'age': tensor(65)})
         """
         return _torch().data_set_of(self, columns, transform, target, encode, classes=classes)
 
@@ -240,12 +295,29 @@ class View(KeptRows[Frame]):
         return found
 
     def plot(self, by: str | None = None, *, log: bool = False) -> Any:
-        """Bars of raw, expected and drawn counts of each label, or of each arm; see `report` and `Report.plot`."""
+        """Draw bars of the raw, expected and drawn counts of each label, or of each arm; see `Report.plot`.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> chart = old.plot()
+            >>> sorted(chart.to_dict())[0]
+            '$schema'
+        """
         return self.report(by).plot(log=log)
 
     @property
     def tql(self) -> View[Frame]:
-        """The view itself, so that `view.tql.sample(…)` reads as it does of a frame."""
+        """The view itself, so that `view.tql.sample(…)` reads as it does of a frame.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old.tql is old
+            True
+        """
         return self
 
     def save(self, path: str | os.PathLike[str], message: str = "") -> None:
@@ -265,6 +337,16 @@ class View(KeptRows[Frame]):
         Warns:
             TQLWarning: columns hold Python objects, or other values that have no Polars type. They are left out:
                 `load_view` does not compare them.
+
+        Example:
+            >>> import tempfile
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     old.save(f"{folder}/old.view", "first run")
+            ...     tql_frames.load_view(f"{folder}/old.view", df).message
+            'first run'
         """
         if not isinstance(message, str):
             raise TQLError(f"message must be text, not {type(message).__name__}")

@@ -1,0 +1,157 @@
+"""The figures of README and guides are those of the report, and the peers are called in their best way."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from benchmarks import pages
+from benchmarks.cases import cases
+from benchmarks.contestants.numpy import by_hand, choice, positions, positions_without
+from benchmarks.jobs import Job
+from benchmarks.worker import contestant
+from tests.pages import ROOT
+
+REPORT = pages.read(pages.REPORT.read_text(encoding="utf-8"))
+ROWS = 20_000
+
+
+@pytest.mark.fault("H3")
+@pytest.mark.parametrize(("page", "name"), list(pages.TABLES))
+def test_tables_of_pages_are_those_of_the_report(page: str, name: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert pages.written(text, name, pages.TABLES[page, name](REPORT)) == text, "run `python -m benchmarks.pages`"
+
+
+@pytest.mark.fault("H3")
+def test_every_line_that_pages_show_is_an_entry_of_the_benchmarks() -> None:
+    names = {case.key: [entry.name for entry in case.entries] for case in cases(ROWS)}
+    for _, key, peer, _ in pages.SPEED:
+        assert key in ("dask", "spark") or peer in names[key], peer
+    for key in ("loader", "loader-workers"):
+        assert set(pages.BATCHES.values()) == set(names[key])
+    assert set(pages.EPOCHS.values()) == set(names["epoch"])
+
+
+@pytest.mark.fault("H3")
+def test_missed_targets_are_shown_as_missed() -> None:
+    head = "### A draw (`draw`)\n\n|  | median | ours is | target | met |\n|--|--|--|--|--|\n"
+    lines = "| ours | 2 s |  |  |  |\n| NumPy: `Generator.choice(p=p)` | 1 s | 2.00 × its time | at most 1 | **no** |\n"
+    machine = "* CPU: one\n* memory: 1 GiB\n* system: any\n* Python: 3\n* commit: abc\n* libraries: none\n\n"
+    shown = pages.speed(pages.read(machine + head + lines))
+    assert "| draw alone, with replacement | 2 s | NumPy: `Generator.choice(p=p)` | 1 s | 2.00 × its time |" in shown
+    assert "| **no** |" in shown and "commit abc" in shown
+    pair = pages.read(head + lines).pair("draw", "NumPy: `Generator.choice(p=p)`")
+    assert pair is not None and pair.ratio == "2.00 × its time, **missed**"
+
+
+@pytest.mark.fault("H3")
+def test_tables_with_figures_of_time_stand_between_marks() -> None:
+    time = re.compile(r"^\|.*\| [\d.]+ (?:s|ms|µs) \|", re.MULTILINE)
+    for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        if path != pages.REPORT:
+            rest = re.sub(
+                r"<!-- benchmarks: .*?<!-- end of benchmarks -->", "", path.read_text("utf-8"), flags=re.DOTALL
+            )
+            assert not time.findall(rest), path.name
+
+
+def the_command() -> ModuleType:
+    pytest.importorskip("psutil", reason="psutil, of the extra bench, is not installed")
+    return import_module("benchmarks.__main__")
+
+
+@pytest.mark.fault("H3")
+@pytest.mark.parametrize("option", [["--cases", "draw"], ["--rows", "1000"], ["--rounds", "1"]])
+def test_a_record_is_a_whole_run(
+    option: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = the_command()
+    monkeypatch.setattr("sys.argv", ["benchmarks", "--record", *option])
+    with pytest.raises(SystemExit):
+        command.main()
+    assert "a recorded run is a whole one" in capsys.readouterr().err
+
+
+@pytest.mark.fault("H3")
+def test_a_recorded_run_writes_report_and_pages(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = the_command()
+    folder = tmp_path_factory.mktemp("pages")
+    (folder / "docs").mkdir()
+    for page, _ in pages.TABLES:
+        (folder / page).write_text((ROOT / page).read_text(encoding="utf-8"), encoding="utf-8")
+    monkeypatch.setattr(pages, "ROOT", folder)
+    monkeypatch.setattr(pages, "REPORT", folder / "docs" / "benchmarks.md")
+    section = "### X (`polars`)\n\n|  | median | ours is |\n|--|--|--|\n| ours | 5 ms |  |\n"
+    section += f"| {pages.SPEED[0][2]} | 6 ms | 1.20 × faster |\n"
+    monkeypatch.setattr(command, "_sections", lambda *_: iter([("polars", section, [])]))
+    monkeypatch.setattr("sys.argv", ["benchmarks", "--record"])
+    command.main()
+    report, readme = (folder / "docs" / "benchmarks.md").read_text("utf-8"), (folder / "README.md").read_text("utf-8")
+    assert report.startswith(pages.INTRODUCTION) and section in report
+    assert "1.20 × faster" in readme and "Dask, 20 million" not in readme
+
+
+# --- the peers -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.fault("H12")
+@pytest.mark.parametrize("draw", [positions, positions_without])
+def test_numpy_by_hand_draws_by_weight_in_random_order(draw: object) -> None:
+    weights = np.array([0.0, 1.0, 2.0, 5.0])
+    found = np.array([draw(weights, 2, np.random.default_rng(seed)) for seed in range(20_000)])  # type: ignore[operator]
+    first = np.bincount(found[:, 0], minlength=4) / len(found)
+    second = np.bincount(found[:, 1], minlength=4) / len(found)
+    shares = weights / weights.sum()
+    expected = shares
+    if draw is positions_without:  # the second of successive sampling
+        expected = np.array(
+            [sum(shares[j] * shares[i] / (1 - shares[j]) for j in range(4) if j != i) for i in range(4)]
+        )
+    assert abs(first - shares).max() < 0.02  # 6 standard errors of 0.0035
+    assert abs(second - expected).max() < 0.02
+
+
+@pytest.mark.fault("H12")
+def test_numpy_by_hand_stands_beside_choice_wherever_choice_does() -> None:
+    for case in cases(ROWS):
+        makers = [entry.maker for entry in case.entries]
+        assert ("numpy:choice" in makers) == ("numpy:by_hand" in makers)
+    assert choice(Job("labels", 100, 10)).run(1).shape == by_hand(Job("labels", 100, 10)).run(1).shape == (10,)
+
+
+@pytest.mark.fault("H10")
+def test_imbalanced_learn_resamples_positions_alone() -> None:
+    pytest.importorskip("imblearn", reason="imbalanced-learn is not installed")
+    ready = contestant("imblearn:random_over_sampler", Job("labels", ROWS, ROWS))
+    result = ready.run(3)
+    assert ready.fault(result) is None
+    assert list(result.columns) == ["label", "value", "row"]
+    assert ready.fault(result.assign(label=0)) == "rows of other labels"
+
+
+@pytest.mark.fault("H2")
+@pytest.mark.parametrize("name", ["loader_in_bulk", "loader_of_matrix_in_bulk"])
+@pytest.mark.parametrize("workers", ["", "_with_workers"])
+def test_the_loader_of_pytorch_reads_in_bulk(name: str, workers: str) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    maker = f"torch:{name}{workers}"
+    assert any(maker == entry.maker and entry.target for case in cases(ROWS) for entry in case.entries)
+    if workers:
+        return
+    ready = contestant(maker, Job("labels", ROWS, 2_560))
+    found = ready.run(3)
+    assert len(found) == 10 and all(isinstance(each, torch.Tensor) and len(each) == 256 for each in found)
+    assert ready.fault(found) is None
+
+
+@pytest.mark.fault("H2")
+def test_the_loaders_that_pages_compare_include_those_in_bulk() -> None:
+    assert {key for _, key, peer, _ in pages.SPEED if "in bulk" in peer} == {"loader", "loader-workers"}
+    assert sum("bulk" in name for name in pages.BATCHES.values()) == 2
