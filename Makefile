@@ -15,7 +15,7 @@ demo: $(VENV)/installed
 	$(BIN)/python -m tql_frames.demo
 
 # nbmake, where it is installed, takes seconds to load in every worker, and runs notebooks alone.
-PYTEST = $(BIN)/python -m pytest -n auto -p no:nbmake
+PYTEST = $(BIN)/python -m pytest -n auto --dist worksteal -p no:nbmake
 
 # The tests start many processes, each of which would compile the package again.
 unexport PYTHONDONTWRITEBYTECODE

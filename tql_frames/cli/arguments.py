@@ -259,10 +259,6 @@ def _share(text: str) -> Decimal:
     return number
 
 
-def _number(text: str) -> float:
-    return float(_share(text))
-
-
 def _split(text: str) -> tuple[str | None, str]:
     name, equals, separator = text.partition("=")
     found = (name, separator) if equals and name and separator else (None, text)
