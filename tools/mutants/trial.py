@@ -1,16 +1,21 @@
-"""Run the tests of a change on a copy of the project."""
+"""Run tests on a copy of the project, with a change and without."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tools.mutants.changes import Change
+from tools.mutants.recording import VARIABLE, read
 
 TIMEOUT = 120.0  # seconds, after which a change counts as noticed: it loops, or waits
+_PATIENCE = 20.0  # seconds that an interrupted run may take to end
 
 _COPIED = ("tests", "docs", "benchmarks", "tools", "notebooks")
 
@@ -25,27 +30,70 @@ def copy_project(root: Path, package: str, to: Path) -> None:
             shutil.copy2(file, to / file.name)
 
 
-def _passes(copy: Path, tests: list[str]) -> bool:
-    """Return whether tests pass in a copy."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:cov", *tests]
+def run_tests(
+    copy: Path, tests: list[str], seconds: float, *, program: list[str] | None = None, record: Path | None = None
+) -> int | None:
+    """Run tests in a copy and return the exit status of pytest, or None where they take too long.
+
+    Args:
+        copy: of the project.
+        tests: files or names.
+        seconds: that they may take.
+        program: module and arguments that run pytest, if not pytest itself, which then stops at the first failure.
+        record: file to write how each test went to.
+    """
+    command = [sys.executable, "-m", *(program or ["pytest", "-x"])]
+    command += ["-q", "-p", "no:cacheprovider", "-p", "no:nbmake", "-p", "no:xdist", "-p", "tools.mutants.recording"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(copy), os.environ.get("PYTHONPATH", "")])}
-    environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    environment |= {"PYTHONDONTWRITEBYTECODE": "1"} | ({VARIABLE: str(record)} if record else {})
     with subprocess.Popen(
-        command, cwd=copy, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        [*command, *tests],
+        cwd=copy,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     ) as run:
         try:
-            return run.wait(TIMEOUT) == 0
+            return run.wait(seconds)
         except subprocess.TimeoutExpired:
-            os.killpg(run.pid, 9)  # its own session: the tests and what they started
-            return False
+            run.send_signal(signal.SIGINT)  # pytest ends, and what is measured is written
+        with suppress(subprocess.TimeoutExpired):
+            run.wait(_PATIENCE)
+        with suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)  # its own session: the tests and what they started
+        return None
 
 
-def survives(copy: Path, change: Change, tests: list[str]) -> bool:
-    """Return whether tests pass after a change, which is undone."""
+def noticed(copy: Path, change: Change, tests: list[str]) -> str | None:
+    """Return the test that fails after a change, or what else tells of it, or None where nothing does.
+
+    A test that fails without the change as well is left out. The change is undone.
+    """
     file = copy / change.path
     text = file.read_text(encoding="utf-8")
-    file.write_text(change.apply(text), encoding="utf-8")
-    try:
-        return _passes(copy, tests)
-    finally:
-        file.write_text(text, encoding="utf-8")
+    left = list(tests)
+    while left:
+        file.write_text(change.apply(text), encoding="utf-8")
+        try:
+            status, failed = _first_failure(copy, left)
+        finally:
+            file.write_text(text, encoding="utf-8")
+        if status is None:
+            return "no end"
+        if status == 0:
+            return None
+        if failed is None:
+            return "no start"
+        if _first_failure(copy, [failed])[0] == 0:
+            return failed
+        left.remove(failed)
+    return None
+
+
+def _first_failure(copy: Path, tests: list[str]) -> tuple[int | None, str | None]:
+    with TemporaryDirectory() as folder:
+        record = Path(folder) / "record.jsonl"
+        status = run_tests(copy, tests, TIMEOUT, record=record)
+        failed = [test for test, (_, passed) in read(record).items() if not passed and test in tests]
+    return status, failed[-1] if failed else None
