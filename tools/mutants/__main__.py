@@ -2,9 +2,10 @@
 
     python -m tools.mutants --number 150 --seed 1
 
-First the tests run under coverage, one file after the other, to find those that run a line. Its results are kept in
-`.mutants`, until the package or a file of tests changes. Each change then runs against tests that run its line, and
-where none fails against others that do. `--only tql_frames/api.py:120` tries the changes of some lines alone.
+First the tests run under coverage, one file after the other, to find those that run a line. Each change then runs
+against tests that run its line, and where none fails against others that do. What was found is kept in `.mutants`: the
+coverage until the package or a file of tests changes, and which changes are caught until the package does. `--only
+tql_frames/api.py:120` tries the changes of some lines alone.
 
 Changes that change nothing a test could see are listed in `equivalent.txt`, as they are printed, each with a line
 `reason: …`; they are left out of the count.
@@ -13,19 +14,23 @@ Changes that change nothing a test could see are listed in `equivalent.txt`, as 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 
 from tools.mutants.changes import Change, sample
-from tools.mutants.covering import MOST_TESTS, covering
+from tools.mutants.covering import covering, digest_of
 from tools.mutants.trial import copy_project, noticed
 
 ROOT = Path(__file__).parents[2]
 EQUIVALENT = Path(__file__).parent / "equivalent.txt"
-ROUNDS = 3  # of tests that a change is tried against, before it counts as unnoticed
+ROUNDS = (0.3, 1.0, 1.0)  # parts of the tests that may run at a time: the few that are nearest catch most changes
+
+_WRITING = Lock()
 
 
 def equivalents(text: str) -> set[str]:
@@ -39,6 +44,12 @@ def equivalents(text: str) -> set[str]:
         if lines:
             found.add("\n".join(line for line in lines if line not in reasons))
     return found
+
+
+def _keep(file: Path, caught: dict[str, str], diff: str, sign: str) -> None:
+    with _WRITING:
+        caught[diff] = sign
+        file.write_text(json.dumps(caught, indent=1), encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -63,6 +74,8 @@ def main(arguments: list[str] | None = None) -> int:
         chosen = [change for change in chosen if f"{change.path}:{change.line}" in options.only]
     texts = {change.path: (ROOT / change.path).read_text(encoding="utf-8") for change in chosen}
     listed = equivalents(EQUIVALENT.read_text(encoding="utf-8"))
+    known = options.kept / f"caught-{digest_of(ROOT, 'tql_frames')}.json"
+    caught: dict[str, str] = json.loads(known.read_text(encoding="utf-8")) if known.exists() else {}
     counts = {"caught": 0, "survived": 0, "equivalent": 0, "not covered": 0}
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.workers) as pool:
         copies = [Path(folder) / str(number) for number in range(options.workers)]
@@ -72,23 +85,24 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{len(chosen)} changes; coverage after {time.monotonic() - began:.0f} s", flush=True)
 
         def outcome(change: Change) -> tuple[str, str]:
-            if change.diff(texts[change.path]) in listed:
+            diff = change.diff(texts[change.path])
+            if diff in listed:
                 return "equivalent", ""
-            covering_tests = tests.tests_of(change.path, change.line)
-            if not covering_tests:
-                return "not covered", ""
+            if diff in caught:
+                return "caught", caught[diff]
             copy = copies.pop()
             tried: list[str] = []
             try:
-                while covering_tests and len(tried) < ROUNDS * MOST_TESTS:
-                    sign = noticed(copy, change, covering_tests)
+                for part in ROUNDS:
+                    some = tests.tests_of(change.path, change.line, tried, part=part)
+                    sign = noticed(copy, change, some) if some else None
                     if sign:
+                        _keep(known, caught, diff, sign)
                         return "caught", sign
-                    tried += covering_tests
-                    covering_tests = tests.tests_of(change.path, change.line, tried)
-                return "survived", f"{len(tried)} tests"
+                    tried += some
             finally:
                 copies.append(copy)
+            return ("survived", f"{len(tried)} tests") if tried else ("not covered", "")
 
         for change, (found, how) in zip(chosen, pool.map(outcome, chosen), strict=True):
             counts[found] += 1

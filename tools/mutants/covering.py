@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +13,9 @@ from pathlib import Path
 from tools.mutants.recording import read
 from tools.mutants.trial import run_tests
 
-MOST_TESTS = 80
-MOST_FILES = 12  # of tests at a time: each takes a while to load
-MOST_SECONDS = 20.0  # that the tests of a change take together, as they took under coverage
+MOST_TESTS = 80  # at a time
+MOST_SECONDS = 20.0  # that they take together, as they took under coverage
+MOST_FILES = 12  # that they come from: each takes a while to load
 MOST_SECONDS_OF_A_FILE = 240.0  # after which the rest of a file of tests is left out
 
 LEFT_OUT = {
@@ -42,7 +43,7 @@ class Covering:
     lines: dict[str, dict[int, set[str]]]
     seconds: dict[str, float]
 
-    def tests_of(self, path: str, line: int, leaving: Iterable[str] = ()) -> list[str]:
+    def tests_of(self, path: str, line: int, leaving: Iterable[str] = (), *, part: float = 1.0) -> list[str]:
         """Choose tests that run a line: of each file in turn, the quickest first.
 
         The files come first of which most tests run the line: it is what these are about. A line that runs on import
@@ -52,6 +53,7 @@ class Covering:
             path: of the module.
             line: of it.
             leaving: tests not to choose.
+            part: of the tests, seconds and files that there may be at a time.
         """
         lines = self.lines.get(path, {})
         tests = (lines.get(line) or set().union(*lines.values())) & self.seconds.keys()
@@ -67,12 +69,12 @@ class Covering:
         files = sorted((file for file, some in rest.items() if some), key=lambda file: (shares[file], file))
         turns = sorted(
             (turn, shares[file], self.seconds[test], test)
-            for file in files[:MOST_FILES]
+            for file in files[: math.ceil(MOST_FILES * part)]
             for turn, test in enumerate(rest[file])
         )
         chosen: list[str] = []
-        left = MOST_SECONDS
-        for *_, seconds, test in turns[:MOST_TESTS]:
+        left = MOST_SECONDS * part
+        for *_, seconds, test in turns[: math.ceil(MOST_TESTS * part)]:
             if seconds <= left or not chosen:
                 chosen.append(test)
                 left -= seconds
@@ -96,7 +98,7 @@ def covering(copies: list[Path], package: str, kept: Path, tests: list[str]) -> 
     if not tests:
         tests = [path.relative_to(root).as_posix() for path in sorted((root / "tests").rglob("test_*.py"))]
         tests = [path for path in tests if not any(path.startswith(left) for left in LEFT_OUT)] + [package]
-    code = _digest(*sorted((root / package).rglob("*.py")))
+    code = digest_of(root, package)
     results = {}
     for path in tests:
         own = _digest(root / path) if path.endswith(".py") else code
@@ -151,6 +153,11 @@ def _read_lines(file: Path, lines: dict[str, dict[int, set[str]]]) -> None:
 def _file(test: str) -> str:
     """Return the file of a test; the examples in docstrings are as one file."""
     return test.partition("::")[0] if test.startswith("tests/") or "/" not in test else "docstrings"
+
+
+def digest_of(root: Path, package: str) -> str:
+    """A short text that tells one version of the code from others."""
+    return _digest(*sorted((root / package).rglob("*.py")))
 
 
 def _digest(*files: Path) -> str:

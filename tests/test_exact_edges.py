@@ -1,0 +1,100 @@
+"""Values exactly at a bound, the first row, a full count: what samples of random tables hardly ever meet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import tql_frames
+from tql_frames.frames import passes
+from tql_frames.sampling.line import Line, Workspace, integer_weights, line_of_rows, line_of_strata
+from tql_frames.sampling.parts import winners_of_parts
+from tql_frames.sampling.strata import StrataTable
+
+pytestmark = pytest.mark.fault("I")
+
+
+def owners(line: Line, uniforms: np.ndarray) -> list[int]:
+    out = np.empty(len(uniforms), np.int64)
+    line.owners(uniforms.copy(), out, Workspace(line, len(uniforms)))
+    return out.tolist()
+
+
+def beside_starts(line: Line, parts: int) -> np.ndarray:
+    starts = np.arange(parts) / parts
+    return np.concatenate([starts, np.nextafter(starts, 1), np.nextafter(starts[1:], 0)])
+
+
+@pytest.mark.parametrize("place", [4, 7, 100])
+@pytest.mark.parametrize("units", [-1, 0, 1])
+def test_points_beside_a_bound_have_their_owner_with_the_guide_too(place: int, units: int) -> None:
+    """A bound one unit beside the first point of a part."""
+    weights = np.ones(8192)
+    unit = 1.0 / int(integer_weights(weights)[0])
+    weights[place] += units * unit
+    weights[place + 1] -= units * unit
+    line = line_of_rows(weights, 10_000)
+    assert line.guide is not None
+    points = beside_starts(line, len(line.guide))
+    assert owners(line, points) == line.bounds.searchsorted(points * line.bounds[-1], side="right").tolist()
+    assert owners(Line(line.bounds, None), points) == owners(line, points)
+    strata = line_of_strata(StrataTable(np.arange(1.0, 65.0), np.ones(64, np.int64)), 10_000)
+    assert strata.guide is not None
+    points = beside_starts(strata, len(strata.guide))
+    assert owners(Line(strata.bounds, None), points) == owners(strata, points)
+
+
+@pytest.mark.parametrize("place", [0, 1, 5, -1])
+@pytest.mark.parametrize("greatest", [1e3, 1e9, 1e30])
+def test_a_heavy_row_counts_at_every_place(place: int, greatest: float) -> None:
+    weights = np.ones(11)
+    weights[place] = greatest
+    shares = integer_weights(weights)
+    assert 2**60 < sum(shares.tolist()) < 2**62
+    assert shares[place] == pytest.approx(greatest * 2.0 ** round(np.log2(float(shares[place]) / greatest)), rel=1e-15)
+    bounds = line_of_rows(weights, 5).bounds
+    assert bounds[-1] == float(shares.sum()) and (np.diff(bounds, prepend=0) >= 0).all()
+
+
+def test_as_many_that_finished_as_win_are_enough() -> None:
+    nothing = np.array([], np.int64), np.array([])
+    found = [(np.array([3, 5]), np.array([0.5, 0.25])), nothing, (np.array([9]), np.array([0.1]))]
+    won = winners_of_parts(found, 3)
+    assert won is not None and [rows.tolist() for rows in won] == [[3, 5], [], [9]]
+    won = winners_of_parts(found, 2)
+    assert won is not None and [rows.tolist() for rows in won] == [[5], [], [9]]
+    assert winners_of_parts(found, 4) is None
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        pl.String(),
+        pl.Binary(),
+        pl.List(pl.String()),
+        pl.Struct({"n": pl.Int64(), "t": pl.String()}),
+        pl.Struct({"t": pl.List(pl.Binary()), "n": pl.Int64()}),
+        pl.List(pl.Struct({"n": pl.Int64(), "t": pl.String()})),
+    ],
+)
+def test_text_of_every_column_that_has_any_is_copied(dtype: pl.DataType) -> None:
+    copied = passes._copied(pl.col("x"), dtype)
+    assert not copied.meta.eq(pl.col("x"))
+    assert passes._copied(pl.col("x"), pl.Struct({"n": pl.Int64()})).meta.eq(pl.col("x"))
+    frame = pl.DataFrame({"x": pl.Series([None, None], dtype=dtype)})
+    assert frame.select(copied).equals(frame) and frame.select(copied).schema == frame.schema
+
+
+@pytest.mark.parametrize("orders", [("draw",), ("draw", "source", "draw"), ("source", "draw", "source", "draw")])
+def test_a_saved_view_of_views_has_the_options_of_the_last_step(orders: tuple[str, ...], tmp_path: Path) -> None:
+    view = tql_frames.view(pl.DataFrame({"age": range(50)}), "1", 9, seed=9)
+    for seed, order in enumerate(orders):
+        view = view.view(f"{seed + 1}", 8 - seed, seed=seed, order=order, replace=seed == len(orders) - 1)
+    view.save(tmp_path / "view.npz")
+    saved = tql_frames.read_view(tmp_path / "view.npz")
+    last = len(orders) - 1
+    assert (saved.order, saved.seed, saved.limit, saved.sampler) == (orders[-1], last, 8 - last, f"{last + 1}")
+    assert saved.replace and saved.fraction is None and len(saved.steps) == 1 + len(orders)
