@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 
 import tql_frames
 from tql_frames.frames import passes
+from tql_frames.frames.files import states_of
 from tql_frames.sampling.line import Line, Workspace, integer_weights, line_of_rows, line_of_strata
 from tql_frames.sampling.parts import winners_of_parts
 from tql_frames.sampling.strata import StrataTable
@@ -69,6 +72,24 @@ def test_as_many_that_finished_as_win_are_enough() -> None:
     assert winners_of_parts(found, 4) is None
 
 
+@pytest.mark.parametrize("target", [False, True])
+def test_a_batch_that_leaves_a_worker_arrives_as_it_is(target: bool) -> None:
+    torch = pytest.importorskip("torch")
+    sending = pytest.importorskip("tql_frames.torch.sending")
+    features = {"a": torch.tensor([1, 2]), "b": torch.tensor([0.5, 1.5]), "c": ["x", None], "d": torch.zeros(10**5)}
+    batch = sending._List([features["a"], features["c"]]) if target else sending._Dict(features)
+    found = pickle.loads(pickle.dumps(batch))
+    assert type(found) is (list if target else dict) and len(found) == len(batch)
+    pairs = zip(found, batch, strict=True) if target else ((found[name], batch[name]) for name in batch)
+    for arrived, value in pairs:
+        assert type(arrived) is type(value)
+        assert (
+            arrived == value
+            if isinstance(value, list)
+            else (arrived.dtype, arrived.tolist()) == (value.dtype, value.tolist())
+        )
+
+
 @pytest.mark.parametrize(
     "dtype",
     [
@@ -98,3 +119,20 @@ def test_a_saved_view_of_views_has_the_options_of_the_last_step(orders: tuple[st
     last = len(orders) - 1
     assert (saved.order, saved.seed, saved.limit, saved.sampler) == (orders[-1], last, 8 - last, f"{last + 1}")
     assert saved.replace and saved.fraction is None and len(saved.steps) == 1 + len(orders)
+
+
+@pytest.mark.parametrize("size", [1, 4096, 4097, 8192, 20_000])
+def test_a_file_that_ends_otherwise_is_noticed_though_its_time_is_the_same(size: int, tmp_path: Path) -> None:
+    file = tmp_path / "data.parquet"
+    file.write_bytes(bytes(size))
+    before, times = states_of([str(tmp_path)]), file.stat()
+    for place in {0, min(4095, size - 1), max(size - 4096, 0), size - 1}:
+        content = bytearray(size)
+        content[place] = 1
+        file.write_bytes(content)
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+        assert list(states_of([str(file)])) == list(before)
+        assert states_of([str(file)]) != before, place
+    file.write_bytes(bytes(size))
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert states_of([str(tmp_path / "*.parquet")]) == before

@@ -30,6 +30,22 @@ def copy_project(root: Path, package: str, to: Path) -> None:
             shutil.copy2(file, to / file.name)
 
 
+def compile_project(copy: Path) -> None:
+    """Compile the code and the tests of a copy, which copies of it then need not."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    environment = _environment(copy) | {"PYTHONDONTWRITEBYTECODE": ""}
+    subprocess.run(
+        command, cwd=copy, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
+    )
+
+
+def _environment(copy: Path) -> dict[str, str]:
+    path = os.pathsep.join([str(copy), os.environ.get("PYTHONPATH", "")])
+    # What is compiled is not written, lest that of a change stays; and plugins of pytest take longer than most tests.
+    own = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    return os.environ | own
+
+
 def run_tests(
     copy: Path, tests: list[str], seconds: float, *, program: list[str] | None = None, record: Path | None = None
 ) -> int | None:
@@ -43,9 +59,8 @@ def run_tests(
         record: file to write how each test went to.
     """
     command = [sys.executable, "-m", *(program or ["pytest", "-x"])]
-    command += ["-q", "-p", "no:cacheprovider", "-p", "no:nbmake", "-p", "no:xdist", "-p", "tools.mutants.recording"]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(copy), os.environ.get("PYTHONPATH", "")])}
-    environment |= {"PYTHONDONTWRITEBYTECODE": "1"} | ({VARIABLE: str(record)} if record else {})
+    command += ["-q", "-p", "no:cacheprovider", "-p", "tools.mutants.recording"]
+    environment = _environment(copy) | ({VARIABLE: str(record)} if record else {})
     with subprocess.Popen(
         [*command, *tests],
         cwd=copy,
@@ -71,14 +86,16 @@ def noticed(copy: Path, change: Change, tests: list[str]) -> str | None:
     A test that fails without the change as well is left out. The change is undone.
     """
     file = copy / change.path
-    text = file.read_text(encoding="utf-8")
+    text, times = file.read_text(encoding="utf-8"), file.stat()
     left = list(tests)
     while left:
         file.write_text(change.apply(text), encoding="utf-8")
+        os.utime(file, (times.st_atime, times.st_mtime + 10))  # so that it is compiled anew
         try:
             status, failed = _first_failure(copy, left)
         finally:
             file.write_text(text, encoding="utf-8")
+            os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
         if status is None:
             return "no end"
         if status == 0:
