@@ -136,3 +136,27 @@ def test_a_file_that_ends_otherwise_is_noticed_though_its_time_is_the_same(size:
     file.write_bytes(bytes(size))
     os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert states_of([str(tmp_path / "*.parquet")]) == before
+
+
+@pytest.mark.parametrize(("number", "rank"), [(None, None), (1, 0), (4, 3), (3, 0), (2, None)])
+def test_a_sampler_tells_its_process(number: int | None, rank: int | None) -> None:
+    pytest.importorskip("torch")
+    from tql_frames.torch import TQLSampler  # noqa: PLC0415  # PyTorch may be missing
+
+    sampler = TQLSampler(pl.DataFrame({"age": [1, 2]}), "1", seed=1, num_replicas=number, rank=rank)
+    assert (sampler.num_replicas, sampler.rank) == (number or 1, rank or 0)
+
+
+@pytest.mark.parametrize(
+    ("items", "hint"),
+    [
+        ("null", "use `is null`: view is null"),
+        ("null, null", "use `is null`: view is null"),
+        ("null, 'pa'", "did you mean 'PA'?"),
+        ("'pa', null", "did you mean 'PA'?"),
+    ],
+)
+def test_null_among_others_is_not_what_was_meant(items: str, hint: str) -> None:
+    with pytest.warns(tql_frames.TQLArmWarning, match="arm 1") as found:
+        tql_frames.sample(pl.DataFrame({"view": ["PA", "AP"]}), f"max_weight(view in ({items}): 5, True: 1)", seed=1)
+    assert hint in str(found[0].message)
