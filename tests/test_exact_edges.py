@@ -11,8 +11,10 @@ import polars as pl
 import pytest
 
 import tql_frames
+from tql_frames.compiler.sampler import check_size
 from tql_frames.frames import passes
 from tql_frames.frames.files import states_of
+from tql_frames.language import parse
 from tql_frames.sampling.line import Line, Workspace, integer_weights, line_of_rows, line_of_strata
 from tql_frames.sampling.parts import winners_of_parts
 from tql_frames.sampling.strata import StrataTable
@@ -160,3 +162,13 @@ def test_null_among_others_is_not_what_was_meant(items: str, hint: str) -> None:
     with pytest.warns(tql_frames.TQLArmWarning, match="arm 1") as found:
         tql_frames.sample(pl.DataFrame({"view": ["PA", "AP"]}), f"max_weight(view in ({items}): 5, True: 1)", seed=1)
     assert hint in str(found[0].message)
+
+
+@pytest.mark.parametrize("items", [2, 5])
+def test_membership_among_columns_is_as_large_as_its_operand_for_each_item(items: int) -> None:
+    """The operand is compared with each item, and so evaluated as often."""
+    operand = " + ".join(["age"] * 20)
+    among = ", ".join(f"c{number} * 2" for number in range(items))
+    size, whole = (check_size(parse(text)) for text in (operand, f"{operand} in ({among})"))
+    assert whole >= 2 * items * size
+    assert check_size(parse(f"age in ({among})")) < whole / 5
