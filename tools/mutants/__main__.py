@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
 import tempfile
 import time
@@ -25,7 +24,7 @@ from threading import Lock
 
 from tools.mutants.changes import Change, sample
 from tools.mutants.covering import covering, digest_of
-from tools.mutants.trial import compile_project, copy_project, noticed
+from tools.mutants.trial import copy_project, noticed
 
 ROOT = Path(__file__).parents[2]
 EQUIVALENT = Path(__file__).parent / "equivalent.txt"
@@ -80,10 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
     counts = {"caught": 0, "survived": 0, "equivalent": 0, "not covered": 0}
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.workers) as pool:
         copies = [Path(folder) / str(number) for number in range(options.workers)]
-        copy_project(ROOT, "tql_frames", copies[0])
-        compile_project(copies[0])
-        for copy in copies[1:]:
-            shutil.copytree(copies[0], copy)
+        for copy in copies:
+            copy_project(ROOT, "tql_frames", copy)
         tests = covering(copies, "tql_frames", options.kept.resolve(), options.tests)
         print(f"{len(chosen)} changes; coverage after {time.monotonic() - began:.0f} s", flush=True)
 

@@ -30,7 +30,7 @@ LEFT_OUT = {
     "tests/test_torch_processes.py": "runs the package in other processes, where coverage sees nothing",
 }
 
-LAST = {"tests/test_spark.py"}  # for lines that no others run: the tests start Java first
+LAST = {"tests/test_dask.py", "tests/test_spark.py"}  # for lines that no others run: they start other processes first
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 from contextlib import suppress
+from functools import cache
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,6 +20,7 @@ from tools.mutants.recording import VARIABLE, read
 TIMEOUT = 120.0  # seconds, after which a change counts as noticed: it loops, or waits
 _PATIENCE = 20.0  # seconds that an interrupted run may take to end
 
+_NUMBERS = count(1)
 _COPIED = ("tests", "docs", "benchmarks", "tools", "notebooks")
 
 
@@ -30,19 +34,10 @@ def copy_project(root: Path, package: str, to: Path) -> None:
             shutil.copy2(file, to / file.name)
 
 
-def compile_project(copy: Path) -> None:
-    """Compile the code and the tests of a copy, which copies of it then need not."""
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
-    environment = _environment(copy) | {"PYTHONDONTWRITEBYTECODE": ""}
-    subprocess.run(
-        command, cwd=copy, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
-    )
-
-
 def _environment(copy: Path) -> dict[str, str]:
     path = os.pathsep.join([str(copy), os.environ.get("PYTHONPATH", "")])
-    # What is compiled is not written, lest that of a change stays; and plugins of pytest take longer than most tests.
-    own = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    # Plugins of pytest take longer than most tests.
+    own = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     return os.environ | own
 
 
@@ -90,7 +85,8 @@ def noticed(copy: Path, change: Change, tests: list[str]) -> str | None:
     left = list(tests)
     while left:
         file.write_text(change.apply(text), encoding="utf-8")
-        os.utime(file, (times.st_atime, times.st_mtime + 10))  # so that it is compiled anew
+        # Python compiles a file anew by its time in whole seconds: each change has its own.
+        os.utime(file, (times.st_atime, times.st_mtime + 10 * next(_NUMBERS)))
         try:
             status, failed = _first_failure(copy, left)
         finally:
@@ -101,6 +97,8 @@ def noticed(copy: Path, change: Change, tests: list[str]) -> str | None:
         if status == 0:
             return None
         if failed is None:
+            if _first_failure(copy, left)[0] != 0:
+                raise RuntimeError(f"tests do not start without the change: {' '.join(left)}")
             return "no start"
         if _first_failure(copy, [failed])[0] == 0:
             return failed
@@ -109,8 +107,19 @@ def noticed(copy: Path, change: Change, tests: list[str]) -> str | None:
 
 
 def _first_failure(copy: Path, tests: list[str]) -> tuple[int | None, str | None]:
+    server = _server(copy)
+    assert server.stdin is not None and server.stdout is not None
     with TemporaryDirectory() as folder:
         record = Path(folder) / "record.jsonl"
-        status = run_tests(copy, tests, TIMEOUT, record=record)
+        server.stdin.write(json.dumps({"tests": tests, "record": str(record), "seconds": TIMEOUT}) + "\n")
+        server.stdin.flush()
+        status: int | None = json.loads(server.stdout.readline())
         failed = [test for test, (_, passed) in read(record).items() if not passed and test in tests]
     return status, failed[-1] if failed else None
+
+
+@cache
+def _server(copy: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tools.mutants.server"]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=copy, env=_environment(copy), stdin=pipe, stdout=pipe, text=True)
