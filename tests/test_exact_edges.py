@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import pickle
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
 import tql_frames
+from tql_frames.accessors import _other_owner
+from tql_frames.cli.formats import Reading, _texts
+from tql_frames.cli.running import _print_out
+from tql_frames.compiler import moments
 from tql_frames.compiler.sampler import check_size
+from tql_frames.compiler.scope import is_odd
 from tql_frames.frames import passes
 from tql_frames.frames.files import states_of
-from tql_frames.language import parse
+from tql_frames.language import parse, parse_statement
+from tql_frames.planning.statement import named_columns
+from tql_frames.sampling.blocks import BLOCK
 from tql_frames.sampling.line import Line, Workspace, integer_weights, line_of_rows, line_of_strata
 from tql_frames.sampling.parts import winners_of_parts
 from tql_frames.sampling.strata import StrataTable
+from tql_frames.sampling.streams import Streams
 
 pytestmark = pytest.mark.fault("I")
 
@@ -172,3 +182,105 @@ def test_membership_among_columns_is_as_large_as_its_operand_for_each_item(items
     size, whole = (check_size(parse(text)) for text in (operand, f"{operand} in ({among})"))
     assert whole >= 2 * items * size
     assert check_size(parse(f"age in ({among})")) < whole / 5
+
+
+@pytest.mark.filterwarnings("ignore::tql_frames.TQLArmWarning")
+@pytest.mark.parametrize(
+    ("dtype", "low", "high"),
+    [
+        (pl.Datetime("ns"), "1000-01-01", "3000-01-01"),
+        (pl.Datetime("ns", "UTC"), "1000-01-01", "3000-01-01"),
+        (pl.Duration("ns"), "-P200000D", "P200000D"),
+    ],
+)
+def test_moments_beyond_what_a_column_can_hold_are_above_and_below_all_values(
+    dtype: pl.DataType, low: str, high: str
+) -> None:
+    frame = pl.DataFrame({"t": pl.Series([-(10**18), 0, 10**18, None], dtype=pl.Int64).cast(dtype)})
+    true = {("<", high), ("<=", high), (">", low), (">=", low), ("!=", high), ("!=", low)}
+    for operator in ("<", "<=", ">", ">=", "=", "!="):
+        for text in (low, high):
+            weights = tql_frames.weights(frame, f"max_weight(t {operator} '{text}': 5, True: 1)")
+            assert weights.to_list() == [5.0 if (operator, text) in true else 1.0] * 3 + [1.0], (operator, text)
+            weights = tql_frames.weights(frame, f"max_weight(not (t {operator} '{text}'): 5, True: 1)")
+            assert weights.to_list() == [1.0 if (operator, text) in true else 5.0] * 3 + [1.0], (operator, text)
+
+
+def test_statements_over_frames_look_at_all_columns_where_rows_are_compared() -> None:
+    one = "select a from x where b > 1 union select a from x"
+    assert named_columns(parse_statement(one)) == {"a", "b"}
+    for text in ("select a from x union select a from y", "select a from x except select a from (select a from y)"):
+        assert named_columns(parse_statement(text)) is None, text
+
+
+@pytest.mark.parametrize(("rows", "types"), [(3, {}), (4, {"code": pl.String}), (None, {"code": pl.String})])
+def test_types_are_guessed_from_no_more_rows_than_asked_for(rows: int | None, types: dict[str, object]) -> None:
+    text = pl.LazyFrame({"code": ["1", "2", "3", "007"]})
+    assert _texts(text, Reading(guess_rows=rows)) == types
+
+
+@pytest.mark.parametrize("size", [BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 7])
+def test_numbers_of_several_blocks_are_those_of_one_stream(size: int) -> None:
+    streams = Streams(3)
+    pieces = [streams.uniforms(2, min(100_000, size - start), start) for start in range(0, size, 100_000)]
+    assert (streams.uniforms(2, size) == np.concatenate(pieces)).all()
+
+
+def test_just_labels_that_are_no_names_of_columns_are_odd() -> None:
+    assert all(map(is_odd, ["*", "^a$", "^$", 5, None, ("a", "b"), "\ud800"]))
+    assert not any(map(is_odd, ["age", "", "a*", "**", "^a", "a$", "a.b"]))
+
+
+@pytest.mark.parametrize(("length", "known"), [(1, True), (194, True), (195, False), (1000, False)])
+def test_the_item_of_a_list_is_shown_where_it_is_not_too_long(length: int, known: bool) -> None:
+    with pytest.raises(tql_frames.TQLError) as caught:
+        tql_frames.weights(pl.DataFrame({"tags": [["a"]]}), f"max_weight('{'a' * length}' in tags: 2)")
+    assert (f"contains(tags, '{'a' * min(length, 50)}" if known else "contains(tags, value)") in str(caught.value)
+
+
+@pytest.mark.parametrize("index", ["row", "index", None])
+def test_a_loaded_view_of_a_polars_frame_has_the_index_that_it_was_saved_with(
+    index: str | None, tmp_path: Path
+) -> None:
+    frame = pl.DataFrame({"age": [1, 2, 3]})
+    view = tql_frames.view(frame, "1", 5, seed=1, index=index)
+    view.save(tmp_path / "view.npz")
+    loaded = tql_frames.load_view(tmp_path / "view.npz", frame)
+    assert loaded.head(5).equals(view.head(5)) and (index is None or loaded.head(5).columns == [index, "age"])
+
+
+def test_another_package_that_has_the_namespace_is_named() -> None:
+    class Foreign:
+        __module__ = "other.package"
+
+    class Frame:
+        tql = Foreign()
+
+    assert _other_owner(Frame) == "other.package"
+    assert _other_owner(object) is None and _other_owner(pl.DataFrame) is None
+    assert _other_owner(pd.DataFrame) is None
+
+
+@pytest.mark.parametrize(("text", "status", "ends"), [("a", 0, 1), ("a", 3, 3), ("", 0, 0), ("", 3, 3)])
+def test_closed_standard_output_is_a_failure_where_something_is_to_be_said(
+    text: str, status: int, ends: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    assert _print_out(text, status) == ends
+
+
+@pytest.mark.parametrize("unit", ["ms", "us"])
+def test_moments_that_nanoseconds_do_not_hold_are_an_error(unit: str) -> None:
+    frame = pl.DataFrame({"t": pl.Series([dt.datetime(2000, 1, 1), dt.datetime(3000, 1, 1), None])})
+    frame = frame.select(pl.col("t").cast(pl.Datetime(unit)))  # type: ignore[arg-type]
+    cast = moments.cast(pl.col("t"), frame.schema["t"], pl.Datetime("ns"))
+    assert frame[[0, 2]].select(cast).equals(frame[[0, 2]].select(pl.col("t").cast(pl.Datetime("ns"))))
+    with pytest.raises((tql_frames.TQLError, pl.exceptions.PolarsError), match="does not fit beside values in nanosec"):
+        frame.select(cast)
+
+
+def test_each_sample_of_a_statement_has_numbers_of_its_own() -> None:
+    frame = pl.DataFrame({"a": range(1000)})
+    one = "select a from (select a from x sample by 1 limit 50)"
+    found = tql_frames.query(f"{one} union all {one}", x=frame, seed=3)["a"].to_list()
+    assert len(found) == 100 and found[:50] != found[50:]
