@@ -114,6 +114,19 @@ def test_the_demo_ends_quietly_when_nobody_reads_on() -> None:
     assert demo.wait(100) == 141
 
 
+@pytest.mark.fault("I")
+def test_the_demo_ends_quietly_when_nobody_reads_at_all() -> None:
+    """All that it prints is still held when it ends."""
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "tql_frames.demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert demo.stdout is not None and demo.stderr is not None
+    demo.stdout.close()
+    assert demo.stderr.read() == ""
+    demo.stderr.close()
+    assert demo.wait(100) == 141
+
+
 @pytest.mark.fault("E12")
 @pytest.mark.parametrize(
     "other",

@@ -9,7 +9,8 @@ import pytest
 
 from tools.mutants.__main__ import EQUIVALENT, equivalents
 from tools.mutants.changes import changes_of, sample
-from tools.mutants.covering import MOST_SECONDS, Covering
+from tools.mutants.covering import LEFT_OUT, MOST_FILES, MOST_SECONDS, Covering, covering
+from tools.mutants.trial import noticed
 
 ROOT = Path(__file__).parents[1]
 CODE = '''"""Doc 1."""
@@ -64,6 +65,70 @@ def test_tests_of_a_line_are_quick_ones_of_each_file() -> None:
     assert tests.tests_of("m.py", 4) == ["c::slow"]
     assert tests.tests_of("m.py", 1) == ["a::y", "b::z", "a::x"]  # run on import: of any line, within the time
     assert tests.tests_of("n.py", 1) == []
+
+
+def test_tests_come_first_of_files_that_are_about_a_line() -> None:
+    lines = {"m.py": {1: {f"tests/test_{number}.py::{name}" for number in range(30) for name in "ab"}}}
+    seconds = dict.fromkeys(lines["m.py"][1], 0.01) | {
+        f"tests/test_{n}.py::c{i}": 1.0 for n in range(30) for i in range(n)
+    }
+    tests = Covering(lines, seconds)
+    few = tests.tests_of("m.py", 1, part=0.25)
+    assert few == [f"tests/test_{n}.py::{name}" for name in "ab" for n in range(MOST_FILES // 4)]
+    more = tests.tests_of("m.py", 1, few)
+    assert not set(more) & set(few) and len(more) == 2 * MOST_FILES
+    assert {test.partition("::")[0] for test in more} == {f"tests/test_{n}.py" for n in range(3, 3 + MOST_FILES)}
+
+
+def test_what_is_left_out_is_there() -> None:
+    assert all((ROOT / path).exists() for path in LEFT_OUT)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    for path, text in {
+        "p/__init__.py": "",
+        "p/m.py": "def less(a, b):\n    return a < b\n\n\ndef last():\n    return 3\n",
+        "tests/test_m.py": """
+            import pytest
+            from p.m import less, last
+            @pytest.mark.parametrize("a", [1, 2])
+            def test_less(a): assert less(a, 3)
+            def test_equal(): assert not less(3, 3)
+            def test_broken(): assert less(4, 3)
+            def test_none(): assert last
+        """,
+        "tests/test_n.py": "def test_nothing():\n    pass\n",
+    }.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(
+            "\n".join(line.removeprefix(" " * 12) for line in text.split("\n")), encoding="utf-8"
+        )
+    return tmp_path
+
+
+def test_a_change_is_noticed_by_a_test_that_passes_without_it(project: Path) -> None:
+    text = (project / "p/m.py").read_text()
+    changes = {change.diff(text).split("+ ")[1]: change for change in changes_of("p/m.py", text)}
+    every = [f"tests/test_m.py::{name}" for name in ("test_broken", "test_less[1]", "test_equal", "test_none")]
+    assert noticed(project, changes["return (a <= b)"], every) == "tests/test_m.py::test_equal"
+    assert noticed(project, changes["return None"], every[:2]) == "tests/test_m.py::test_less[1]"
+    assert (project / "p/m.py").read_text() == text
+
+
+def test_tests_of_each_line_are_found_and_kept(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("coverage")
+    found = covering([project], "p", project / "kept", [])
+    of_line = {"tests/test_m.py::test_less[1]", "tests/test_m.py::test_less[2]", "tests/test_m.py::test_equal"}
+    assert set(found.tests_of("p/m.py", 2)) == of_line
+    assert found.tests_of("p/m.py", 5) and not found.tests_of("p/n.py", 1)
+    out = capfd.readouterr().out
+    assert "measured tests/test_n.py: 1 tests" in out and "test_broken" in out
+    (project / "tests/test_n.py").write_text("")
+    assert covering([project], "p", project / "kept", []).lines == found.lines
+    out = capfd.readouterr().out
+    assert "measured tests/test_n.py: 0 tests" in out and "test_m" not in out
 
 
 def test_equivalent_changes_are_read_with_their_reasons() -> None:

@@ -24,6 +24,7 @@ import pytest
 import tql_frames
 from tql_frames.arguments import size_from
 
+POLARS_1 = pl.__version__.startswith("1.")
 WHOLE = {"Int8": 8, "Int16": 16, "Int32": 32, "Int64": 64, "Int128": 128}
 UNSIGNED = {"UInt8": 8, "UInt16": 16, "UInt32": 32, "UInt64": 64} | ({"UInt128": 128} if hasattr(pl, "UInt128") else {})
 EDGES = [0, 1, -1, 3, -7, 100]
@@ -375,6 +376,8 @@ def test_decimals_are_calculated_exactly(a: str, b: str) -> None:
             assert exact is not None
             factor = 1 if symbol == "*" else 10**places
             terms = all(-(2**127) <= each * factor < 2**127 for each in (p, q))
+            if POLARS_1 and symbol == "*" and value is None:  # of more than 38 digits on the way
+                continue
             if within(exact, places) and terms:
                 assert Fraction(value) == exact, (x, symbol, y)
             else:
@@ -391,7 +394,8 @@ def test_functions_and_weights_of_decimals() -> None:
     )
     first = Decimal("12345678901234567.89")
     expected = [-first, Decimal("13580246791358024.679"), first + Decimal("0.5"), 2 * first, first]
-    assert list(found[0]) == [*expected, [first, Decimal("1.25")], 2 * Fraction(first) ** 2, True]
+    squares = None if POLARS_1 else 2 * Fraction(first) ** 2  # of more than 38 digits on the way
+    assert list(found[0]) == [*expected, [first, Decimal("1.25")], squares, True]
     assert list(tql_frames.weights(pl.DataFrame({"d": _decimals(9, 2, "1.10", "2.5")}), "d * 3")) == [3.3, 7.5, 0]
 
 

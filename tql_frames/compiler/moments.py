@@ -96,13 +96,17 @@ def with_constant(operator: str, expr: pl.Expr, unit: int, constant: Fraction) -
     exact = below * unit == constant
     if not -(2**63) <= below < 2**63 - 1:  # above or below all values
         holds = operator == "!=" or ((operator in ("<", "<=")) == (below > 0) and operator != "==")
-        return expr.is_null() & pl.lit(None, dtype=pl.Boolean) | holds
+        return _unless_null(expr, holds)
     bound = pl.lit(int(below), dtype=pl.Int64)
     if exact:
         return relate(operator, expr, bound)
     if operator in ("==", "!="):
-        return expr.is_null() & pl.lit(None, dtype=pl.Boolean) | (operator == "!=")
+        return _unless_null(expr, operator == "!=")
     return relate({"<": "<=", ">=": ">"}.get(operator, operator), expr, bound)
+
+
+def _unless_null(expr: pl.Expr, holds: bool) -> pl.Expr:
+    return pl.when(expr.is_not_null()).then(pl.lit(holds))
 
 
 def duration(text: str) -> Fraction | None:
