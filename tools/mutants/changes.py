@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import math
 import random
 from collections import defaultdict
 from collections.abc import Iterator
@@ -84,7 +85,7 @@ def sample(root: Path, package: str, number: int, seed: int) -> list[Change]:
     total = sum(map(len, folders.values()))
     chosen: list[Change] = []
     for _, changes in sorted(folders.items()):
-        wanted = max(2, round(number * len(changes) / max(total, 1)))
+        wanted = max(2, math.ceil(number * len(changes) / max(total, 1)))
         chosen += rng.sample(changes, min(wanted, len(changes)))
     rng.shuffle(chosen)
     return chosen[:number]
