@@ -360,8 +360,10 @@ def test_labels_in_one_text_are_split(command: Command, split: str) -> None:  # 
     for name, *text in (["report", "n"], ["balance"]):
         for json_too in ([], ["--json"]):
             done = command(name, *text, "in.csv", "--by", "findings", "--split", split, *json_too)
-            assert done == command(name, *text, "in.parquet", "--by", "findings", *json_too)
-            assert done.status == 0
+            lists_done = command(name, *text, "in.parquet", "--by", "findings", *json_too)
+            assert (done.status, done.err) == (lists_done.status, lists_done.err) == (0, "")
+            # Sums may differ in their last digit.
+            assert re.sub(r"(\.\d{9})\d+", r"\1", done.out) == re.sub(r"(\.\d{9})\d+", r"\1", lists_done.out)
 
 
 @pytest.mark.fault("D8")
