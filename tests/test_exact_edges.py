@@ -284,3 +284,18 @@ def test_each_sample_of_a_statement_has_numbers_of_its_own() -> None:
     one = "select a from (select a from x sample by 1 limit 50)"
     found = tql_frames.query(f"{one} union all {one}", x=frame, seed=3)["a"].to_list()
     assert len(found) == 100 and found[:50] != found[50:]
+
+
+@pytest.mark.fault("A-refused")
+def test_times_of_two_units_are_null_where_either_is() -> None:
+    """A date that is null beside a time that is no midnight is null, and so is its negation."""
+    frame = pl.DataFrame(
+        {
+            "d": [None, None, dt.date(2024, 5, 1), dt.date(2024, 5, 1)],
+            "at": [dt.datetime(2024, 5, 1), dt.datetime(2024, 5, 1, 13), None, dt.datetime(2024, 5, 1, 13)],
+        }
+    )
+    for operator, last in (("=", False), ("!=", True), ("<", True), ("<=", True), (">", False), (">=", False)):
+        for text in (f"d {operator} at", f"not (d {operator} at)"):
+            found = frame.tql.query(f"select {text} as x", index=None)["x"].to_list()
+            assert found == [None, None, None, last != text.startswith("not")], text

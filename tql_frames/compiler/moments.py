@@ -45,9 +45,9 @@ def across_units(operator: str, a: pl.Expr, b: pl.Expr, a_unit: int, b_unit: int
     below, exact = b // factor, b % factor == 0
     match operator:
         case "==":
-            return (a == below) & exact
+            return (a == below) & (exact | a.is_null())  # null where `a` is, whatever `b` is
         case "!=":
-            return (a != below) | ~exact
+            return (a != below) | (~exact & a.is_not_null())
         case "<=" | ">":
             return relate(operator, a, below)
     return relate(operator, a, below + (~exact).cast(pl.Int64))
