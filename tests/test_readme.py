@@ -10,6 +10,7 @@ import pytest
 import tql_frames
 from tests.pages import ROOT, blocks_of, check_examples
 from tql_frames import demo
+from tql_frames.language import parse
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = blocks_of("README.md")
@@ -26,6 +27,13 @@ def test_the_first_example_runs():
     names: dict[str, object] = {"df": tql_frames.datasets.chest_xray()}
     exec(opening, names)
     assert names["balanced"].height == 100_000
+
+
+@pytest.mark.fault("H")
+def test_the_first_table_is_of_the_sampler_above_it():
+    opening = next(block for block in BLOCKS if "limit=100_000" in block)
+    assert parse(re.search(r'"""(.*?)"""', opening, re.DOTALL).group(1)) == parse(demo.SAMPLER)
+    assert README.index(opening) < README.index("`make demo` runs this sampler") < README.index("                   raw ")
 
 
 def test_the_demo_output_is_the_demo_output(capsys):
