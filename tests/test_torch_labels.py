@@ -250,6 +250,7 @@ class TestOtherFrames:
 
 
 class TestTexts:
+    @pytest.mark.filterwarnings("ignore::tql_frames.TQLArmWarning")
     @pytest.mark.fault("G")
     def test_a_sampler_tells_what_it_draws(self) -> None:
         sampler = TQLSampler(FRAME, WEIGHTS, limit=1_000, seed=7)

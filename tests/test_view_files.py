@@ -256,6 +256,7 @@ class TestOldFiles:
 
 
 class TestColumnsThatComeAndGo:
+    @pytest.mark.filterwarnings("ignore::tql_frames.TQLArmWarning")
     @pytest.mark.fault("E2")
     @pytest.mark.parametrize("library", ["polars", "pandas", "lazy"])
     def test_columns_that_are_not_needed_may(self, path: Path, library: str) -> None:
