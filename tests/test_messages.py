@@ -1,6 +1,7 @@
 """What is said of wrong texts and arguments: the guilty characters, and an instruction."""
 
 import datetime as dt
+import importlib
 from typing import Any
 
 import numpy as np
@@ -331,7 +332,8 @@ def test_types_of_other_libraries_are_put_in_words() -> None:
 
 @pytest.mark.fault("A-minor")
 def test_an_item_beyond_the_start_is_an_index_error() -> None:
-    torch = pytest.importorskip("tql_frames.torch")
+    pytest.importorskip("torch")
+    torch = importlib.import_module("tql_frames.torch")
     dataset = torch.TQLDataset(pl.DataFrame({"n": [1, 2, 3]}))
     for place in (-4, 3, -(10**9)):
         with pytest.raises(IndexError, match=f"item {place:,} was asked for, and the data set has 3 rows"):
