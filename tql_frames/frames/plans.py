@@ -87,7 +87,7 @@ def contents_of(plan: pl.LazyFrame) -> PlanNodes:
     except _InMemoryError as found:
         return PlanNodes((), str(found))
     except Exception:  # files that are open already, Python that cannot be pickled: what no file can hold
-        return PlanNodes((), "a step that cannot be written down")
+        return PlanNodes(("",), "a Python function or another step that cannot be written down")
     steps = list(_nodes(json.loads(written)))
     paths = tuple(path for name, node in steps if name == "Scan" for path in _paths(node))
     return PlanNodes(paths, next((word for step in steps if (word := _changing(*step))), None))
