@@ -147,20 +147,6 @@ def _of_more(sampler: CompiledSampler, idle: Sequence[int]) -> list[TQLArmWarnin
     ]
 
 
-def warn_of_undecided(sampler: CompiledSampler | pl.Expr, watched: Watched | None) -> None:
-    """Warn of the arms that decide no row, where the rows cannot be looked at again to say why."""
-    if isinstance(sampler, pl.Expr) or watched is None:
-        return
-    nodes = {node.span: node for node in sampler.tree.walk() if isinstance(node, tree.Arm)}
-    for place in np.flatnonzero(~watched).tolist():
-        arm = sampler.arms[place]
-        node = nodes.get(arm.span)
-        if _is_of_interest(node):
-            hint = _null_hint(node) if node is not None else None
-            hint = hint or "it matches no row, or another arm always has as great a weight"
-            warn(TQLArmWarning(f"arm {place + 1} decides no row", source=sampler.source, span=arm.span, hint=hint))
-
-
 class _Looking:
     """One look at rows for all arms that seem idle."""
 
