@@ -26,6 +26,9 @@ class Scope(Protocol):
             Fault: there is none, or it cannot be read.
         """
 
+    def knows(self, name: str) -> bool:
+        """Whether anything is called so."""
+
 
 class SchemaScope:
     """The columns of one frame."""
@@ -44,6 +47,10 @@ class SchemaScope:
             raise unknown_column(node, self._schema) from None
         except TQLError as fault:  # the column is there but cannot be read
             raise Fault(type(fault), fault.message, node.span, fault.hint) from None
+
+    def knows(self, name: str) -> bool:
+        """Whether a column is called so."""
+        return name in self._schema
 
 
 @dataclass(frozen=True)
@@ -110,6 +117,10 @@ class FieldScope:
         if isinstance(field.dtype, TQLError):
             raise Fault(type(field.dtype), field.dtype.message, node.span, field.dtype.hint)
         return field.key, instance(field.known)
+
+    def knows(self, name: str) -> bool:
+        """Whether a column or an alias is called so."""
+        return name in self._aliases or name in self._by_label
 
     def field(self, node: tree.Column) -> Field:
         """The field that a column names.

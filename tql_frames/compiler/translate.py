@@ -332,7 +332,13 @@ class Translator:
         return CompiledArm(unparse(node), node.span, condition, as_weight(weight), constant)
 
     def _array(self, node: tree.Array) -> Value:
+        if node.word is not None and self._is_known(node.word):
+            return self._subscript(tree.Subscript(node.word, node.items, span=node.span))
         return vectors.array(node, self._all(node.items))
+
+    def _is_known(self, word: Node) -> bool:
+        """Whether a word that is also one of the language names a column, or was replaced by what an alias is of."""
+        return not isinstance(word, tree.Column) or self._scope.knows(word.name)
 
     def _parameter(self, node: tree.Parameter) -> Value:
         hint = "use query(text, parameters=[…])"

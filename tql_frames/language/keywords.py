@@ -26,12 +26,13 @@ _OPERAND_ENDS = ("NAME", "QUOTED", "NUMBER", "STRING", "TRUE", "FALSE", "NULL", 
 
 
 class Place(NamedTuple):
-    """Where a word stands: types of the tokens around it, and the clause it is in."""
+    """Where a word stands: types of the tokens around it, the clause it is in, and whether it is sliced: `word[1:2]`."""
 
     before: str
     after: str
     second_after: str
     clause: str
+    sliced: bool = False
 
 
 def _before_join(place: Place) -> bool:
@@ -40,7 +41,7 @@ def _before_join(place: Place) -> bool:
 
 WHERE_KEYWORD: dict[str, Callable[[Place], bool]] = {
     "all": lambda place: place.before in ("UNION", "LIMIT"),
-    "array": lambda place: place.after == "LSQB",
+    "array": lambda place: place.after == "LSQB" and place.before != "DOT" and not place.sliced,
     "cross": lambda place: place.after == "JOIN",
     "full": _before_join,
     "inner": lambda place: place.after == "JOIN",

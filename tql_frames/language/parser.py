@@ -296,7 +296,8 @@ class _Builder(Transformer[Token, Node]):
         return tree.Column(_name(parts[-1]), _name(parts[0]) if len(parts) > 1 else None, span=_span(parts))
 
     def array(self, parts: Parts) -> Node:
-        return _checked(tree.Array(_nodes(parts), span=_span(parts)))
+        word = tree.Column(str(parts[0]), span=_span_of(parts[0]))
+        return _checked(tree.Array(_nodes(parts), word, span=_span(parts)))
 
 
 # `from` cannot be the name of a method.

@@ -36,10 +36,11 @@ class SoftKeywords:
 def _retyped(tokens: Sequence[Token]) -> Iterator[Token]:
     clauses = [""]  # of each open parenthesis
     before = ""
+    slices = _slices(tokens)
     for at, token in enumerate(tokens):
         kind = token.type
         if kind == "NAME" and (keyword := _soft(token)):
-            place = keywords.Place(before, _kind(tokens, at + 1), _kind(tokens, at + 2), clauses[-1])
+            place = keywords.Place(before, _kind(tokens, at + 1), _kind(tokens, at + 2), clauses[-1], at + 1 in slices)
             if keywords.WHERE_KEYWORD[keyword](place):
                 kind = keyword.upper()
         elif kind == "LPAR":
@@ -50,6 +51,19 @@ def _retyped(tokens: Sequence[Token]) -> Iterator[Token]:
             clauses[-1] = kind.lower()
         yield token if kind == token.type else Token.new_borrow_pos(kind, str(token), token)
         before = kind
+
+
+def _slices(tokens: Sequence[Token]) -> set[int]:
+    """Places of the brackets that a slice stands in: a colon, not inside brackets or parentheses of its own."""
+    found, open_ones = set(), []
+    for at, token in enumerate(tokens):
+        if token.type in ("LSQB", "LPAR"):
+            open_ones.append(at)
+        elif token.type in ("RSQB", "RPAR") and open_ones:
+            open_ones.pop()
+        elif token.type == "COLON" and open_ones:
+            found.add(open_ones[-1])
+    return found
 
 
 def _soft(token: Token) -> str | None:

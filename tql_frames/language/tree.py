@@ -147,9 +147,16 @@ class Parameter(Node):
 
 @_node
 class Array(Node):
-    """`ARRAY[items]`, or a list given for a parameter."""
+    """`ARRAY[items]`, or a list given for a parameter.
+
+    Attributes:
+        items: what stands in the brackets.
+        word: the word before them as a name, since a frame may have a column `array`, of which the brackets then take
+            an element; None where the text has no such word, and after IN.
+    """
 
     items: tuple[Node, ...]
+    word: Node | None = None
 
 
 @_node

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TypeGuard
 
 from tql_frames.language.keywords import RESERVED, SOMETIMES
 from tql_frames.language.tree import (
@@ -66,8 +67,9 @@ def unparse(node: Node) -> str:
             return f"{_name(frame)}.{_name(name)}" if frame is not None else _name(name)
         case Parameter():
             return "?"
-        case Array(items):
-            return f"array[{', '.join(map(unparse, items))}]"
+        case Array(items, word):
+            before = "array" if word is None else word.name if _is_array(word) else _inside(word, _SUBSCRIPT)
+            return f"{before}[{', '.join(map(unparse, items))}]"
         case Positive(operand):
             return f"+{_inside(operand, _SIGNED)}"
         case Negative(operand):
@@ -208,6 +210,10 @@ def _name(name: str) -> str:
     if _BARE_NAME.fullmatch(name) and name.lower() not in RESERVED | SOMETIMES:
         return name
     return '"' + name.replace('"', '""') + '"'
+
+
+def _is_array(word: Node) -> TypeGuard[Column]:
+    return isinstance(word, Column) and word.frame is None and word.name.lower() == "array"
 
 
 def _not(negated: bool) -> str:

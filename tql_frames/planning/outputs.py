@@ -9,7 +9,7 @@ import polars as pl
 
 from tql_frames.compiler import CompiledSampler
 from tql_frames.compiler.sampler import check_size
-from tql_frames.compiler.scope import Field, FieldScope, column
+from tql_frames.compiler.scope import Field, FieldScope, Scope, column
 from tql_frames.compiler.translate import Translator
 from tql_frames.compiler.types import DataType, Value, describe, is_nested
 from tql_frames.errors import Fault, TQLError, TQLNameError, TQLTypeError
@@ -79,7 +79,7 @@ def outputs_of(items: Sequence[Node], relation: Relation, translator: Translator
         else:
             assert isinstance(item, tree.Item)
             expression = item.expression
-            label = item.alias if item.alias is not None else _label(expression)
+            label = item.alias if item.alias is not None else _label(expression, scope)
             if isinstance(expression, tree.Column):
                 field = scope.field(expression)
                 new = [Output(field.label if item.alias is None else label, field)]
@@ -215,10 +215,15 @@ def aliases_of(items: Sequence[Node]) -> set[str]:
     return {item.alias for item in items if isinstance(item, tree.Item) and item.alias is not None}
 
 
-def _label(node: Node) -> str:
+def _label(node: Node, scope: Scope) -> str:
     """Name of an expression without one: that of its first column, as in Deep Lake, or its text."""
-    first = next((each.name for each in node.walk() if isinstance(each, tree.Column)), None)
-    return unparse(node) if first is None else first
+    words = {each.word for each in node.walk() if isinstance(each, tree.Array)}
+    columns = [
+        each
+        for each in node.walk()
+        if isinstance(each, tree.Column) and (each not in words or scope.knows(each.name))
+    ]
+    return min(columns, key=lambda each: each.span.start).name if columns else unparse(node)
 
 
 def _value(node: Node, translator: Translator) -> Value:
