@@ -197,7 +197,7 @@ STATEMENT_SPANS: dict[str, list[str]] = {
     "((select a) limit 2)": ["((select a) limit 2)", "((select a) limit 2)", "(select a)", "a", "a", "limit 2", "2"],
     "select a, b + 1 as  c , x.*": ["select", "select", "a", "a", "b + 1 as  c", "b + 1", "b", "1", "x.*"],
     "select b + 1 c": ["select", "select", "b + 1 c", "b + 1", "b", "1"],
-    "select array[ 1, ? ] x": ["select", "select", "array[ 1, ? ] x", "array[ 1, ? ]", "1", "?"],
+    "select array[ 1, ? ] x": ["select", "select", "array[ 1, ? ] x", "array[ 1, ? ]", "1", "?", "array"],
     "select a where b expand by 1  ? overlap true": [
         *("select", "select", "a", "a", "b", "expand by 1  ? overlap true", "1", "?"),
     ],
@@ -492,7 +492,7 @@ expressions = st.recursive(
     | nasty.map(column)
     | st.just(tree.Parameter())
     | st.builds(column, nasty, frame_names)
-    | st.builds(tree.Array, st.lists(literals, min_size=1, max_size=2).map(tuple)),
+    | st.builds(tree.Array, st.lists(literals, min_size=1, max_size=2).map(tuple), st.just(tree.Column("array"))),
     _built,
     max_leaves=4,
 )
