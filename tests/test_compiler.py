@@ -499,7 +499,7 @@ TABLE = pl.DataFrame(
         "clock": [dt.time(1), dt.time(2), None],
         "long": [dt.timedelta(1), dt.timedelta(2), None],
         "ints": [[1, None], [], None],
-        "array": pl.Series([[1.0, 2.0], [0.0, 3.0], None], dtype=pl.Array(pl.Float64, 2)),
+        "pair": pl.Series([[1.0, 2.0], [0.0, 3.0], None], dtype=pl.Array(pl.Float64, 2)),
         "texts": [["red", None], [], None],
         "enums": pl.Series([["red", None], [], None], dtype=pl.List(pl.Enum(["red"]))),
         "dates": [[dt.date(2024, 1, 1), None], [], None],
@@ -512,7 +512,7 @@ TABLE = pl.DataFrame(
     }
 )
 NUMBER, BOOL, TEXT = ["int", "u64", "float", "dec"], ["bool"], ["text", "cat", "enum"]
-DATE, INTS, FLAGS, TEXTS = ["date", "moment", "zoned"], ["ints", "array"], ["flags"], ["texts", "enums"]
+DATE, INTS, FLAGS, TEXTS = ["date", "moment", "zoned"], ["ints", "pair"], ["flags"], ["texts", "enums"]
 DEEP, NULL, STRUCT = ["matrix", "grid"], ["null"], ["struct"]
 CALCULABLE = NUMBER + BOOL + NULL + INTS + FLAGS + DEEP
 LISTS = INTS + FLAGS + TEXTS + DEEP + ["dates"]
