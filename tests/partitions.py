@@ -10,9 +10,9 @@ from typing import TypeVar
 import numpy as np
 import polars as pl
 
-from tql_frames.arguments import size_from
 from tql_frames.distributed import Counts, Drawing, Drawn, Sampler, draw_shares, questions, starts_of
-from tql_frames.frames import PolarsAdapter
+from tql_frames.drawing import DrawSpec
+from tql_frames.frames import PolarsFrame
 
 Thing = TypeVar("Thing")
 
@@ -33,7 +33,7 @@ def counted(parts: Sequence[pl.DataFrame], sampler: Sampler) -> list[Counts]:
     """The first pass."""
     starts = starts_of([part.height for part in parts])
     return [
-        sent(sampler.count(PolarsAdapter(part), start)) if part.height else Counts(0)
+        sent(sampler.count(PolarsFrame(part), start)) if part.height else Counts(0)
         for part, start in zip(parts, starts, strict=True)
     ]
 
@@ -43,11 +43,11 @@ def drawn(
 ) -> tuple[Sampler, Drawn]:
     """All passes but the last."""
     sampler = sent(Sampler.of(text, parts[0].columns, seed))
-    how = sent(Drawing(sampler, size_from(limit, None), replace, seed))
+    how = sent(Drawing(sampler, DrawSpec.checked(limit, None, replace, seed)))
     counts = counted(parts, sampler)
     starts = starts_of([part.height for part in parts])
     asked = zip(sent(questions(counts, how)), parts, starts, strict=True)
-    answers = [None if each is None else sampler.answer(each, PolarsAdapter(part), at) for each, part, at in asked]
+    answers = [None if each is None else sampler.answer(each, PolarsFrame(part), at) for each, part, at in asked]
     return sampler, draw_shares(counts, sent(answers), how)
 
 
@@ -57,7 +57,7 @@ def positions(
     """Numbers of the drawn rows among those of all partitions, in order."""
     sampler, found = drawn(parts, text, limit, replace=replace, seed=seed)
     each = [
-        sampler.positions(PolarsAdapter(part), sent(share)).astype(np.int64) + share.first
+        sampler.positions(PolarsFrame(part), sent(share)).astype(np.int64) + share.first
         for part, share in zip(parts, found.shares, strict=True)
     ]
     return np.concatenate(each).tolist()

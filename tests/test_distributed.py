@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from fractions import Fraction
 
+import dataclasses
 import numpy as np
 import polars as pl
 import pytest
@@ -16,10 +17,10 @@ import tql_frames
 from tests.partitions import counted, cut, drawn, positions, sent
 from tests.sizes import size
 from tql_frames import TQLError, TQLUnsupportedError, WeightError
-from tql_frames.arguments import size_from
 from tql_frames.distributed import Counts, Drawing, Sampler, Statement, draw_shares, first_shares, questions
 from tql_frames.distributed.shares import Ascending
-from tql_frames.frames import PolarsAdapter
+from tql_frames.drawing import DrawSpec
+from tql_frames.frames import PolarsFrame
 from tql_frames.sampling import StrataTable, Streams, draw
 from tql_frames.sampling.distinct import distinct_strata, finishers
 from tql_frames.sampling.line import draw_strata, integer_weights
@@ -150,7 +151,7 @@ def test_the_draw_of_a_billion_rows_in_ten_thousand_partitions():
     table, cells = together(tables)
     assert table.rows == 10**9
     for replace in (True, False):
-        how = Drawing(Sampler("w", 7), size_from(100_000, None), replace, 7)
+        how = Drawing(Sampler("w", 7), DrawSpec.checked(100_000, None, replace, 7))
         assert questions(counts, how) == [None] * 10_000
         found = draw_shares(counts, [None] * 10_000, how)
         slots = np.sort((draw_strata if replace else distinct_strata)(table, 100_000, Streams(7)))
@@ -184,19 +185,19 @@ def test_other_rows_than_were_counted_are_refused(text, replace):
     for number, share in enumerate(found.shares):
         for other in (parts[number].reverse(), parts[number][:-1], parts[number][:0], parts[(number + 1) % 3]):
             with pytest.raises(TQLError, match="rows changed between the passes") as fault:
-                sampler.positions(PolarsAdapter(other), share)
+                sampler.positions(PolarsFrame(other), share)
             assert "persist" in str(fault.value) and "keys" in str(fault.value)
 
 
 def test_keys_tell_rows_of_equal_weight_apart():
     parts = [part.sort("image") for part in cut(XRAYS, [2000])]
     sampler = Sampler.of("max_weight(True: 1)", XRAYS.columns, 1, ("image",))
-    how = Drawing(sampler, size_from(50, None), True, 1)
+    how = Drawing(sampler, DrawSpec.checked(50, None, True, 1))
     counts = counted(parts, sampler)
     found = draw_shares(counts, [None] * 2, how)
-    assert len(sampler.positions(PolarsAdapter(parts[0]), found.shares[0])) > 10
+    assert len(sampler.positions(PolarsFrame(parts[0]), found.shares[0])) > 10
     with pytest.raises(TQLError, match="rows changed"):
-        sampler.positions(PolarsAdapter(parts[0].reverse()), found.shares[0])
+        sampler.positions(PolarsFrame(parts[0].reverse()), found.shares[0])
 
 
 @pytest.mark.parametrize(
@@ -263,15 +264,15 @@ def test_samplers_that_partitions_cannot_evaluate(sampler, error, message):
 )
 def test_expressions_that_look_at_several_rows_are_refused(expr):
     with pytest.raises(TQLUnsupportedError, match="several rows at once"):
-        Sampler.of(expr, XRAYS.columns, 1).weigher(PolarsAdapter(XRAYS))
+        Sampler.of(expr, XRAYS.columns, 1).weigher(PolarsFrame(XRAYS))
     row_by_row = pl.when(pl.col("findings").list.contains("Mass")).then(3).otherwise(pl.col("age").fill_null(0) + 1)
-    assert Sampler.of(row_by_row, XRAYS.columns, 1).weigher(PolarsAdapter(XRAYS)).weigh(PolarsAdapter(XRAYS)).any()
+    assert Sampler.of(row_by_row, XRAYS.columns, 1).weigher(PolarsFrame(XRAYS)).weigh(PolarsFrame(XRAYS)).any()
 
 
 def test_an_expression_that_does_not_fit_its_columns():
     sampler = Sampler.of(pl.col("age").str.len_chars(), XRAYS.columns, 1)
     with pytest.raises(TQLError, match="the sampler"):
-        sampler.count(PolarsAdapter(XRAYS), 0)
+        sampler.count(PolarsFrame(XRAYS), 0)
 
 
 # -- statements -------------------------------------------------------------------------------------------------------
@@ -292,19 +293,17 @@ STATEMENTS = [
 def test_a_statement_on_partitions_is_the_statement_on_the_frame(text):
     parts = cut(XRAYS, [0, 1, 1200, 2800])
     statement = sent(Statement.of(text, None, 6))
-    counts = [sent(statement.count(PolarsAdapter(part))) if part.height else Counts(0) for part in parts]
+    counts = [sent(statement.count(PolarsFrame(part))) if part.height else Counts(0) for part in parts]
     shares = [None] * len(parts)
     if statement.samples:
-        how = Drawing(statement, statement.size.of, statement.replace, 6)
+        how = Drawing(statement, dataclasses.replace(statement.spec, seed=6))
         asked = zip(questions(counts, how), parts, strict=True)
-        answers = [None if each is None else statement.answer(each, PolarsAdapter(part)) for each, part in asked]
+        answers = [None if each is None else statement.answer(each, PolarsFrame(part)) for each, part in asked]
         shares = draw_shares(counts, answers, how).shares
     elif statement.cuts:
         shares = first_shares(counts, statement.size.of)
     each = [
-        statement.rows(PolarsAdapter(part), sent(share))
-        for part, share in zip(parts, shares, strict=True)
-        if part.height
+        statement.rows(PolarsFrame(part), sent(share)) for part, share in zip(parts, shares, strict=True) if part.height
     ]
     expected = XRAYS.tql.query(text, seed=6)
     if statement.samples:
@@ -338,6 +337,6 @@ def test_clauses_that_need_other_partitions_are_refused_by_name(text, guilty, me
 
 def test_a_statement_whose_where_finds_other_rows_is_refused():
     statement = Statement.of("select * where age > 60 limit 50", None, 1)
-    share = first_shares([statement.count(PolarsAdapter(XRAYS))], statement.size.of)[0]
+    share = first_shares([statement.count(PolarsFrame(XRAYS))], statement.size.of)[0]
     with pytest.raises(TQLError, match="rows changed"):
-        statement.rows(PolarsAdapter(XRAYS.head(3_000)), share)
+        statement.rows(PolarsFrame(XRAYS.head(3_000)), share)

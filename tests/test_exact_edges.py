@@ -19,8 +19,8 @@ from tql_frames.cli.running import _print_out
 from tql_frames.compiler import moments
 from tql_frames.compiler.sampler import check_size
 from tql_frames.compiler.scope import is_odd
-from tql_frames.frames import passes
-from tql_frames.frames.files import states_of
+from tql_frames.frames import two_pass as passes
+from tql_frames.frames.plans import states_of
 from tql_frames.language import parse, parse_statement
 from tql_frames.planning.statement import named_columns
 from tql_frames.sampling.blocks import BLOCK

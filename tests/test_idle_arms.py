@@ -14,7 +14,7 @@ import tql_frames
 from tql_frames import TQLArmWarning, TQLWarning
 from tql_frames.cli import main
 from tql_frames.compiler.translate import Translator
-from tql_frames.frames.polars import PolarsAdapter
+from tql_frames.frames.polars import PolarsFrame
 
 VIEWS = pl.Enum(["AP", "PA"])
 XRAYS = pl.DataFrame(
@@ -215,11 +215,11 @@ def test_the_command_prints_one_line(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_rows_are_evaluated_once_unless_an_arm_seems_idle(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
-    evaluate, look = PolarsAdapter.evaluate, PolarsAdapter.look
+    evaluate, look = PolarsFrame.evaluate, PolarsFrame.aggregate
     monkeypatch.setattr(
-        PolarsAdapter, "evaluate", lambda self, exprs: (calls.append("evaluate"), evaluate(self, exprs))[1]
+        PolarsFrame, "evaluate", lambda self, exprs: (calls.append("evaluate"), evaluate(self, exprs))[1]
     )
-    monkeypatch.setattr(PolarsAdapter, "look", lambda self, exprs: (calls.append("look"), look(self, exprs))[1])
+    monkeypatch.setattr(PolarsFrame, "aggregate", lambda self, exprs: (calls.append("look"), look(self, exprs))[1])
     for sampler in ("max_weight(age > 60: 5, True: 1)", "max_weight(age > 60: age, True: 1)"):
         calls.clear()
         sampled(XRAYS, sampler, limit=2)

@@ -19,7 +19,7 @@ from polars.testing import assert_frame_equal
 
 import tql_frames
 from tql_frames import TQLError, TQLWarning, WeightError
-from tql_frames.frames.passes import is_repeatable, reporting
+from tql_frames.frames.two_pass import is_repeatable, reporting
 
 if not hasattr(pl.LazyFrame, "collect_batches"):
     pytest.skip("this Polars gives no batches; LazyFrames are held in memory", allow_module_level=True)

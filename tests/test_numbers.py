@@ -22,7 +22,7 @@ import pyarrow as pa
 import pytest
 
 import tql_frames
-from tql_frames.arguments import size_from
+from tql_frames.drawing import DrawSpec
 
 POLARS_1 = pl.__version__.startswith("1.")
 WHOLE = {"Int8": 8, "Int16": 16, "Int32": 32, "Int64": 64, "Int128": 128}
@@ -526,5 +526,5 @@ def test_a_fraction_is_rounded_down_exactly(fraction: Any, rows: int, expected: 
 
 @pytest.mark.fault("A10")
 def test_a_small_fraction_of_many_rows_is_kept() -> None:
-    assert size_from(None, 1e-13)(10**13) == 1
-    assert size_from(None, 1e-13)(10**13 - 1) == 0
+    assert DrawSpec.checked(None, 1e-13, True, 0).size(10**13) == 1
+    assert DrawSpec.checked(None, 1e-13, True, 0).size(10**13 - 1) == 0

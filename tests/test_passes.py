@@ -11,7 +11,7 @@ import pytest
 
 import tql_frames
 from tql_frames import TQLError
-from tql_frames.frames.passes import is_repeatable
+from tql_frames.frames.two_pass import is_repeatable
 
 if not hasattr(pl.LazyFrame, "collect_batches"):
     pytest.skip("this Polars gives no batches; LazyFrames are held in memory", allow_module_level=True)

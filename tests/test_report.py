@@ -18,7 +18,7 @@ import tql_frames
 from tests.sizes import size
 from tql_frames.analysis import Expectations
 from tql_frames.errors import TQLError, WeightError
-from tql_frames.frames import adapt
+from tql_frames.frames import frame_of
 
 XRAYS = tql_frames.datasets.chest_xray()
 ARMS = {"Hernia": 20, "Pneumonia": 8, "Fibrosis": 5, "Edema": 5, "Emphysema": 2}
@@ -393,7 +393,7 @@ def test_expectations_from_combinations_are_those_of_the_rows(kind: str, replace
     few = XRAYS.head(size(2_000, 20_000))
     limit = few.height // 4
     frame: Any = {"eager": few, "lazy": few.lazy(), "pandas": few.to_pandas()}[kind]
-    expectations = Expectations(adapt(frame), "findings")
+    expectations = Expectations(frame_of(frame), "findings")
     for sampler in [*SAMPLERS, "age", "max_weight(age > 60: sqrt(age), sex = 'F': 2)", "row_number()"]:
         report = expectations.report(sampler, limit, replace=replace)
         direct = few.tql.report("findings", sampler, limit, replace=replace)
@@ -405,7 +405,7 @@ def test_expectations_from_combinations_are_those_of_the_rows(kind: str, replace
 
 
 def test_expectations_tell_of_rows_what_is_wrong() -> None:
-    expectations = Expectations(adapt(XRAYS), "findings")
+    expectations = Expectations(frame_of(XRAYS), "findings")
     with pytest.raises(WeightError, match="negative weight in 36,616 rows, the first row 39"):
         expectations.report("age - 40")
     with pytest.raises(TQLError, match="unknown column 'agee'"):
@@ -415,7 +415,7 @@ def test_expectations_tell_of_rows_what_is_wrong() -> None:
 
 
 def test_expectations_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    expectations = Expectations(adapt(XRAYS), "findings")
+    expectations = Expectations(frame_of(XRAYS), "findings")
     expectations.report("max_weight(age > 60: 2, view = 'PA': 3)")
     monkeypatch.setattr(expectations, "_frame", None)  # which is not looked at again
     monkeypatch.setattr(expectations, "_named", lambda sampler: frozenset({"age", "findings"}))

@@ -27,7 +27,7 @@ import tql_frames
 from tests import test_frames_pandas, test_frames_polars
 from tests.sizes import size
 from tql_frames import TQLError, TQLTypeError, View, load_view
-from tql_frames.frames import source_of
+from tql_frames.frames import kept_frame_of
 from tql_frames.views.saved import Fingerprint, fingerprint
 from tql_frames.views.saved.digests import digest_of
 from tql_frames.views.saved.file import _parquet
@@ -69,7 +69,7 @@ def frame_of(tmp_path: Path) -> Callable[..., Any]:
 
 
 def print_of(frame: Any) -> Fingerprint:
-    return fingerprint(source_of(frame))
+    return fingerprint(kept_frame_of(frame))
 
 
 def assert_same_view(found: View[Any], expected: View[Any]) -> None:
@@ -649,7 +649,7 @@ class TestFingerprint:
                 "bytes": [b"\xff", None, b"x" * 2000],
             }
         )
-        found = fingerprint(source_of(table), by_value=False)
+        found = fingerprint(kept_frame_of(table), by_value=False)
         assert {each.name.strip("'"): (each.type, each.digest[:16]) for each in found.columns} == self.GOLDEN
         assert found.bag == "c4859662d753f964"
         found = print_of(table)

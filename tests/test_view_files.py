@@ -22,7 +22,7 @@ from polars.testing import assert_frame_equal
 import tql_frames
 from tests import test_frames_pandas, test_frames_polars
 from tql_frames import TQLError, TQLTypeError, TQLWarning, load_view
-from tql_frames.frames import source_of
+from tql_frames.frames import kept_frame_of
 from tql_frames.views.saved import digests as digests_by_type
 from tql_frames.views.saved import file as view_file
 from tql_frames.views.saved import fingerprint
@@ -45,7 +45,7 @@ def path(tmp_path: Path) -> Path:
 
 def digests(column: Any, **options: Any) -> tuple[str, str]:
     frame = column if isinstance(column, (pl.DataFrame, pd.DataFrame, pl.LazyFrame)) else pl.DataFrame({"x": column})
-    found = fingerprint(source_of(frame), **options)
+    found = fingerprint(kept_frame_of(frame), **options)
     return found.columns[0].digest, found.bag
 
 
@@ -178,7 +178,7 @@ class TestEqualValues:
         frame = pd.DataFrame({"x": test_frames_pandas.COLUMNS[kind], "w": [1, 2, 3, 4]})
         view = frame.tql.view("w", 5, seed=1)
         try:
-            polars = pl.DataFrame({"x": source_of(frame).column("x"), "w": [1, 2, 3, 4]})
+            polars = pl.DataFrame({"x": kept_frame_of(frame).column("x"), "w": [1, 2, 3, 4]})
         except TQLTypeError:
             with pytest.warns(TQLWarning, match="'x'"):
                 view.save(path)
@@ -195,11 +195,11 @@ class TestEqualValues:
             pl.when(pl.col("t") > 0).then("i").alias("i"), s=pl.col("t").cast(pl.String), big=pl.col("i") + 2**53
         )
         frame.write_parquet(tmp_path / "frame.parquet", row_group_size=100_000)
-        scanned = source_of(pl.scan_parquet(tmp_path / "frame.parquet"))
+        scanned = kept_frame_of(pl.scan_parquet(tmp_path / "frame.parquet"))
         assert len(list(scanned.contents())) > 1
-        assert fingerprint(scanned, by_value=by_value) == fingerprint(source_of(frame), by_value=by_value)
+        assert fingerprint(scanned, by_value=by_value) == fingerprint(kept_frame_of(frame), by_value=by_value)
         other = frame.with_columns(big=pl.when(pl.col("i") == rows - 5).then(0).otherwise("big"))
-        found, expected = (fingerprint(source_of(each), by_value=by_value) for each in (other, frame))
+        found, expected = (fingerprint(kept_frame_of(each), by_value=by_value) for each in (other, frame))
         assert [a == b for a, b in zip(found.columns, expected.columns, strict=True)] == [True, True, True, False]
 
     @pytest.mark.fault("I-digests")

@@ -539,7 +539,7 @@ class TestLaziness:
     def test_files_are_not_held(self, frame_of: Any) -> None:
         view = frame_of("scan").tql.view("w", 20, seed=1)
         if hasattr(pl.LazyFrame, "collect_batches"):
-            assert type(view._source).__name__ == "ScannedSource"
+            assert type(view._source).__name__ == "TwoPassFrame"
         len(view)
         assert view._source.rows == ROWS
 

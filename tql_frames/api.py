@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import pandas as pd
 import polars as pl
@@ -17,36 +17,32 @@ from tql_frames.arguments import (
     Order,
     check_flag,
     check_index,
-    check_order,
     check_parameters,
     is_foreign_name,
     named,
     no_column,
     sampler_from,
     seed_from,
-    size_from,
     wrong_name,
 )
 from tql_frames.compiler import compile_sampler
-from tql_frames.drawing import Draw, random_numbers
+from tql_frames.drawing import Draw, DrawSpec, random_numbers
 from tql_frames.errors import Span, TQLError
 from tql_frames.explanation import Explanation, explain_sampler, explain_statement
-from tql_frames.frames import Adapter, LazyAdapter, PandasAdapter, adapt
+from tql_frames.frames import Frame, Native, PandasFrame, check_columns, frame_of
 from tql_frames.idle import warn_of_categories
 from tql_frames.language import is_statement
 from tql_frames.querying import Query, prepare
-from tql_frames.sampling import Positions, fresh_seed
+from tql_frames.sampling import fresh_seed
 from tql_frames.weighing import Weigher
 
 if TYPE_CHECKING:
     from tql_frames.analysis import Balance, Report
 
-Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame, pd.DataFrame)
-
 
 @named
 def sample(
-    frame: Frame,
+    frame: Native,
     sampler: str | pl.Expr,
     limit: int | None = None,
     *,
@@ -56,7 +52,7 @@ def sample(
     order: Order = "draw",
     index: str | None = "index",
     ignore_index: bool = False,
-) -> Frame:
+) -> Native:
     """Draw rows of a frame by weight.
 
     Args:
@@ -98,27 +94,12 @@ def sample(
         │ 2     ┆ 65  ┆ c   │
         └───────┴─────┴─────┘
     """
-    sampler = sampler_from(sampler)
-    size_of = size_from(limit, fraction, replace)
-    fixed_seed = seed_from(seed)
-    check_flag("replace", replace)
+    spec = DrawSpec.checked(limit, fraction, replace, seed, order)
     check_flag("ignore_index", ignore_index)
-    check_order(order)
     check_index(index)
-    adapter = adapt(frame, index, ignore_index)
-    weigher = Weigher.of(sampler, adapter, random_numbers(fixed_seed))
-    warn_of_categories(weigher.sampler)
-    how = Draw(weigher, size_of, bool(replace), fixed_seed)
-
-    def positions(rows: Adapter) -> Positions:
-        found = how.positions(rows)
-        if order == "source":
-            found.sort()
-        return found
-
-    if isinstance(adapter, LazyAdapter):
-        return adapter.then_take(positions)  # type: ignore[return-value]
-    return adapter.take(positions(adapter))  # type: ignore[return-value]
+    rows = frame_of(frame, index, ignore_index)
+    check_columns(rows, None, index)
+    return rows.take_lazy(Draw.of(sampler_from(sampler), rows, spec).positions)  # type: ignore[return-value]
 
 
 @overload
@@ -149,11 +130,9 @@ def weights(
         >>> weights(pl.DataFrame({"age": [71, 34]}), "max_weight(age > 60: 5, True: 1)").to_list()
         [5.0, 1.0]
     """
-    adapter = adapt(frame)
-    weigher = Weigher.of(sampler_from(sampler), adapter, random_numbers(seed_from(seed)))
-    if isinstance(adapter, LazyAdapter):
-        return adapter.then_series(weigher.weigh, "weight")
-    return adapter.series(weigher.weigh(adapter), "weight")  # type: ignore[return-value]
+    rows = frame_of(frame)
+    weigher = Weigher.of(sampler_from(sampler), rows, random_numbers(seed_from(seed)))
+    return rows.series(weigher.weigh, "weight")  # type: ignore[return-value]
 
 
 @named
@@ -199,15 +178,13 @@ def explain(
     sampler = sampler_from(sampler)
     if isinstance(sampler, str) and is_statement(sampler):
         fixed = 0 if seed is None else seed_from(seed)
-        return explain_statement(_prepared(sampler, parameters, _adapter(frame, None), {}, seed=fixed, index=None))
+        return explain_statement(_prepared(sampler, parameters, _queried(frame, None), {}, seed=fixed, index=None))
     if parameters is not None:
         raise TQLError("a sampler takes no parameters; a statement does")
-    adapter = adapt(frame)
-    weigher = Weigher.of(sampler, adapter, random_numbers(seed_from(seed)))
+    rows = frame_of(frame)
+    weigher = Weigher.of(sampler, rows, random_numbers(seed_from(seed)))
     warn_of_categories(weigher.sampler)
-    if isinstance(adapter, LazyAdapter):
-        return explain_sampler(weigher, adapter.now(), adapter.why_held)
-    return explain_sampler(weigher, adapter)
+    return explain_sampler(weigher, rows.collect(), rows.why_collected)
 
 
 @named
@@ -269,30 +246,27 @@ def report(
     if not (by is None or isinstance(by, str)):
         raise no_column(by)
     sampler = sampler_from(sampler)
-    size_of = size_from(limit, fraction, replace)
-    fixed_seed = seed_from(seed)
-    adapter = adapt(frame)
+    spec = DrawSpec.checked(limit, fraction, replace, seed)
+    rows = frame_of(frame)
     analysis = _analysis()
     pandas = isinstance(frame, pd.DataFrame)
     if isinstance(sampler, str) and is_statement(sampler):
         if limit is not None or fraction is not None or not replace:
             raise TQLError("limit, fraction and replace are said by the statement itself")
-        sampled = analysis.sampled_by(adapter, sampler, parameters, by, fixed_seed)
+        sampled = analysis.sampled_by(rows, sampler, parameters, by, spec.seed)
         if sampled is None:
             hint = "add SAMPLE BY, or report on a view of it: view(statement).report(by)"
             raise TQLError("the statement draws no sample", source=sampler, span=Span(0, len(sampler)), hint=hint)
         if sampled.population.sampler is not None:
             warn_of_categories(sampled.population.sampler)
-        made: Report = analysis.report_on(
-            sampled.population, by, sampled.size.of, replace=sampled.replace, pandas=pandas
-        )
+        made: Report = analysis.report_on(sampled.population, by, sampled.spec, pandas=pandas)
         return made
     if parameters is not None:
         raise TQLError("a sampler takes no parameters; a statement does")
-    population = analysis.population_of(adapter, by, sampler, fixed_seed)
+    population = analysis.population_of(rows, by, sampler, spec.seed)
     if population.sampler is not None:
         warn_of_categories(population.sampler)
-    made = analysis.report_on(population, by, size_of, replace=bool(replace), pandas=pandas)
+    made = analysis.report_on(population, by, spec, pandas=pandas)
     return made
 
 
@@ -347,7 +321,7 @@ def balance(
     if not isinstance(by, str):
         raise no_column(by)
     found: Balance = _analysis().balance_on(
-        adapt(frame),
+        frame_of(frame),
         by,
         target,
         keep=keep,
@@ -364,8 +338,8 @@ def query(
     *,
     seed: int | None = None,
     index: str | None = "index",
-    **frames: Frame,
-) -> Frame:
+    **frames: Native,
+) -> Native:
     """Run a TQL statement on frames by name.
 
     Args:
@@ -412,19 +386,19 @@ def query(
     kinds = {"pandas" if isinstance(frame, pd.DataFrame) else "Polars" for frame in frames.values()}
     if len(kinds) > 1:
         raise TQLError("the frames are of two libraries; convert the pandas frames with pl.from_pandas, or the others")
-    adapters = {name: _adapter(frame, index) for name, frame in frames.items()}
+    adapters = {name: _queried(frame, index) for name, frame in frames.items()}
     return _prepared(text, parameters, None, adapters, seed=seed, index=index).result(index)  # type: ignore[return-value]
 
 
 @named
 def query_frame(
-    frame: Frame,
+    frame: Native,
     text: str,
     parameters: Sequence[object] | None = None,
     *,
     seed: int | None = None,
     index: str | None = "index",
-) -> Frame:
+) -> Native:
     """Run a TQL statement on one frame, which a SELECT without FROM reads; see `query`.
 
     Example:
@@ -432,21 +406,21 @@ def query_frame(
         >>> query_frame(df, "select age where age > 60 order by age limit 1", index=None).item()
         65
     """
-    query = _prepared(text, parameters, _adapter(frame, index), {}, seed=seed, index=index)
+    query = _prepared(text, parameters, _queried(frame, index), {}, seed=seed, index=index)
     return query.result(index)  # type: ignore[return-value]
 
 
-def _adapter(frame: object, index: str | None) -> Adapter | LazyAdapter:
-    """The adapter of a frame to query; whether `index` is free is a question to the columns of the result."""
+def _queried(frame: object, index: str | None) -> Frame:
+    """Return a frame to query; that `index` is free is checked for the columns of the result."""
     check_index(index)
-    return adapt(frame, index if isinstance(frame, pd.DataFrame) else None)
+    return frame_of(frame, index if isinstance(frame, pd.DataFrame) else None)
 
 
 def _prepared(
     text: str,
     parameters: Sequence[object] | None,
-    default: Adapter | LazyAdapter | None,
-    named: Mapping[str, Adapter | LazyAdapter],
+    default: Frame | None,
+    named: Mapping[str, Frame],
     *,
     seed: int | None,
     index: str | None,
@@ -455,7 +429,7 @@ def _prepared(
         raise TQLError(f"a statement is TQL text, not {type(text).__name__}")
     check_parameters(parameters)
     adapters = [*named.values(), *([default] if default is not None else [])]
-    numbered = index is not None or any(isinstance(each, PandasAdapter) for each in adapters)
+    numbered = index is not None or any(each.kind == PandasFrame.kind for each in adapters)
     return prepare(text, parameters, default, named, seed=seed_from(seed), numbered=numbered)
 
 

@@ -37,7 +37,7 @@ _OURS = {
     **dict.fromkeys(("df", "data", "lf"), "frame"),
 }
 
-_MOST_ROWS = 2**48  # a limit beyond any memory, caught before NumPy overflows
+MOST_ROWS = 2**48  # a limit beyond any memory, caught before NumPy overflows
 _MOST_DIGITS = 400  # behind the point, before a fraction of any table is no row
 _SIMPLE = 10**7  # the greatest denominator of a fraction that was calculated, as 1 / 3
 _WRITTEN = 15  # digits of a decimal number that every float keeps; people write no more
@@ -103,43 +103,18 @@ def sampler_from(value: object) -> Any:
     return value
 
 
-class Size:
-    """Rows to draw, as a function of the rows there are.
+def size_from(limit: object, fraction: object, replace: object = True) -> tuple[int | None, Fraction | None]:
+    """Check `limit` and `fraction`; without replacement a limit may be greater than any frame.
 
-    Attributes:
-        limit: so many, or None.
-        fraction: so many of each row, instead of `limit`, or None.
-    """
-
-    def __init__(self, limit: int | None, fraction: Fraction | None) -> None:
-        """Hold one of them; with neither, as many rows as there are."""
-        self.limit, self.fraction = limit, fraction
-
-    def __call__(self, rows: int) -> int:
-        """Rows to draw from so many.
-
-        Raises:
-            TQLError: they are more than any memory holds.
-        """
-        if self.limit is not None:
-            return self.limit
-        if self.fraction is None:
-            return rows
-        size = int(rows * self.fraction)
-        if size > _MOST_ROWS:
-            raise TQLError(f"fraction asks for {size:,} rows, more than any memory holds")
-        return size
-
-
-def size_from(limit: object, fraction: object, replace: object = True) -> Size:
-    """The size that `limit` and `fraction` say; without replacement there are no more rows than the frame has.
+    Returns:
+        The limit and the fraction, of which one at most is not None.
 
     Raises:
         TQLError: both were given, or one is no such number.
 
     Example:
-        >>> size_from(None, 0.29)(100), size_from(5, None)(100), size_from(None, None)(100)
-        (29, 5, 100)
+        >>> size_from(None, 0.29), size_from(5, None)
+        ((None, Fraction(29, 100)), (5, None))
     """
     if limit is not None and fraction is not None:
         raise TQLError("limit and fraction were both given; give one of them")
@@ -147,15 +122,15 @@ def size_from(limit: object, fraction: object, replace: object = True) -> Size:
         share = _share(fraction)
         if share is None or share < 0:
             raise TQLError(f"fraction must be a number of at least 0, not {shown(fraction)}")
-        return Size(None, share)
+        return None, share
     if limit is None:
-        return Size(None, None)
+        return None, None
     number = whole_number(limit)
     if number is None or number < 0:
         raise TQLError(f"limit must be a whole number of at least 0, not {shown(limit)}")
-    if number > _MOST_ROWS and replace:
+    if number > MOST_ROWS and replace:
         raise TQLError(f"limit is {number:,}, more rows than any memory holds")
-    return Size(min(number, 10**18), None)  # within 64 bits
+    return min(number, 10**18), None  # within 64 bits
 
 
 def seed_from(seed: object) -> int:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tql_frames.compiler import CompiledSampler
 from tql_frames.compiler.deciding import deciders_of
 from tql_frames.errors import warn
-from tql_frames.frames import Adapter
+from tql_frames.frames import Frame
 from tql_frames.idle import idle_warnings
 from tql_frames.language import on_lines, on_one_line, tree, unparse
 from tql_frames.language.tree import Node
@@ -44,13 +44,13 @@ class Explanation(str):
         return str(self)
 
 
-def explain_sampler(weigher: Weigher, frame: Adapter, why_held: str | None = None) -> Explanation:
+def explain_sampler(weigher: Weigher, frame: Frame, why_collected: str | None = None) -> Explanation:
     """Explain a sampler on the rows of a frame.
 
     Args:
         weigher: the sampler.
         frame: the rows.
-        why_held: why a sample of this LazyFrame holds its rows in memory, where it does.
+        why_collected: why a sample of this LazyFrame holds its rows in memory, where it does.
 
     Raises:
         TQLError: the sampler cannot be evaluated, or gives weights that are negative, NaN or infinite.
@@ -66,16 +66,16 @@ def explain_sampler(weigher: Weigher, frame: Adapter, why_held: str | None = Non
     else:
         expr = sampler
     sections += [_summary(weights), _expression(expr)]
-    if why_held:
-        sections.append(f"the rows are held in memory while a sample is drawn: {why_held}")
+    if why_collected:
+        sections.append(f"the rows are held in memory while a sample is drawn: {why_collected}")
     return Explanation("\n\n".join(sections))
 
 
 def explain_statement(query: Query) -> Explanation:
     """Explain a statement: its text as it was read, and the plan that runs for it."""
     sections = [unparse(query.statement), query.plan(None).explain()]
-    if query.why_held:
-        sections.append(f"the rows are held in memory while a sample is drawn: {query.why_held}")
+    if query.why_collected:
+        sections.append(f"the rows are held in memory while a sample is drawn: {query.why_collected}")
     return Explanation("\n\n".join(sections))
 
 
@@ -119,7 +119,7 @@ def _expression(expr: pl.Expr) -> str:
     return "\n".join(lines if more <= 0 else [*lines[:_MOST_LINES], f"… and {more:,} more lines of the expression"])
 
 
-def _arm_table(sampler: CompiledSampler, frame: Adapter, weigher: Weigher, weights: NDArray[np.float64]) -> str:
+def _arm_table(sampler: CompiledSampler, frame: Frame, weigher: Weigher, weights: NDArray[np.float64]) -> str:
     conditions = weigher.arm_conditions(frame)
     decided = [conditions[name].to_numpy() for name in conditions.columns]
     for decider in deciders_of(sampler):

@@ -46,14 +46,14 @@ class _Sought:
     operator: str
 
 
-class Lookable(Protocol):
+class Aggregable(Protocol):
     """Rows that can be looked at again."""
 
     @property
     def schema(self) -> Mapping[str, pl.DataType]:
         """Polars type by column name."""
 
-    def look(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+    def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         """Values of aggregations by name, in one row."""
 
 
@@ -69,7 +69,7 @@ class Planned:
         """Polars type by column name."""
         return self._plan.clone().collect_schema()
 
-    def look(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+    def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         """Values of aggregations by name, in one row."""
         return self._plan.select(**exprs).collect(engine="streaming")
 
@@ -93,7 +93,7 @@ def warn_of_categories(sampler: CompiledSampler | pl.Expr) -> None:
 
 
 def warn_of_idle_arms(
-    sampler: CompiledSampler | pl.Expr, rows: Lookable, watched: Watched | None, place: Place | None = None
+    sampler: CompiledSampler | pl.Expr, rows: Aggregable, watched: Watched | None, place: Place | None = None
 ) -> None:
     """Warn of the arms of a sampler that match no row, and of those that never decide.
 
@@ -120,7 +120,7 @@ def warn_of_idle_arms(
 
 
 def idle_warnings(
-    sampler: CompiledSampler, rows: Lookable | None, matched: Sequence[int], decided: Sequence[int]
+    sampler: CompiledSampler, rows: Aggregable | None, matched: Sequence[int], decided: Sequence[int]
 ) -> list[TQLArmWarning]:
     """What to warn of where it is known how many rows each arm matches and decides."""
     nodes = {node.span: node for node in sampler.tree.walk() if isinstance(node, tree.Arm)}
@@ -150,7 +150,7 @@ def _of_more(sampler: CompiledSampler, idle: Sequence[int]) -> list[TQLArmWarnin
 class _Looking:
     """One look at rows for all arms that seem idle."""
 
-    def __init__(self, sampler: CompiledSampler, rows: Lookable | None, nodes: dict[Span, tree.Arm]) -> None:
+    def __init__(self, sampler: CompiledSampler, rows: Aggregable | None, nodes: dict[Span, tree.Arm]) -> None:
         self._sampler, self._rows, self._nodes = sampler, rows, nodes
         self._exprs: dict[str, pl.Expr] = {}
         self._sought: dict[int, list[_Sought]] = {}
@@ -172,7 +172,7 @@ class _Looking:
         found: dict[str, object] = {}
         if self._exprs and self._rows is not None:
             try:
-                found = self._rows.look(self._exprs).row(0, named=True)
+                found = self._rows.aggregate(self._exprs).row(0, named=True)
             except (pl.exceptions.PolarsError, pl.exceptions.PanicException):  # no hint is better than an error
                 found = {}
         for place in places:

@@ -10,9 +10,9 @@ import polars as pl
 
 from tql_frames.compiler import CompiledSampler
 from tql_frames.compiler.scope import column
-from tql_frames.drawing import Draw, random_numbers, seed_of_sample
+from tql_frames.drawing import Draw, DrawSpec, random_numbers, seed_of_sample
 from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, TQLWarning, WeightError, reason_of, warn
-from tql_frames.frames import Adapter, Column, Deferred, LazyAdapter, Readable, check_process
+from tql_frames.frames import CollectedFrame, Column, Frame, Rows, check_process
 from tql_frames.idle import warn_of_categories
 from tql_frames.language import parse_statement, tree, unparse
 from tql_frames.language.parameters import bind
@@ -38,14 +38,14 @@ class Query:
     source: str
     statement: tree.Statement
     relation: Relation
-    adapter: Adapter | Deferred
+    adapter: Frame
     scan: Scan
     sampled: tuple[pl.LazyFrame, ...] = ()
 
     @property
-    def why_held(self) -> str | None:
+    def why_collected(self) -> str | None:
         """Why a sample holds rows of files in memory; None where they are read twice."""
-        return next((why for plan in self.sampled if (why := LazyAdapter(plan).why_held)), None)
+        return next((why for plan in self.sampled if (why := CollectedFrame(plan).why_collected)), None)
 
     def plan(self, index: str | None) -> pl.LazyFrame:
         """What runs for it."""
@@ -101,8 +101,8 @@ class RowQuery:
 def prepare(
     text: str,
     parameters: Sequence[object] | None,
-    default: Adapter | Deferred | None,
-    named: Mapping[str, Adapter | Deferred],
+    default: Frame | None,
+    named: Mapping[str, Frame],
     *,
     seed: int,
     numbered: bool,
@@ -138,13 +138,13 @@ def prepare(
     pairs = [(adapter, scans[name]) for name, adapter in named.items()]
     if default is not None and base is not None:
         pairs.append((default, base))
-    lazy = next((pair for pair in pairs if isinstance(pair[0], LazyAdapter)), None)
+    lazy = next((pair for pair in pairs if pair[0].is_lazy), None)
     own = next((pair for pair in pairs if pair[1].rows is relation.rows), None)
     adapter, scan = lazy or own or pairs[0]
     return Query(text, statement, relation, adapter, scan, tuple(sampled))
 
 
-def prepare_rows(text: str, parameters: Sequence[object] | None, frame: Readable, *, seed: int) -> RowQuery:
+def prepare_rows(text: str, parameters: Sequence[object] | None, frame: Rows, *, seed: int) -> RowQuery:
     """Read and compile a statement that chooses rows and columns of one frame; nothing runs.
 
     Args:
@@ -231,8 +231,8 @@ def _not_of_the_frame(message: str, text: str, span: Span) -> TQLUnsupportedErro
     return TQLUnsupportedError(message, source=text, span=span, hint=hint)
 
 
-def of_no_rows(size: int, text: str, span: Span) -> WeightError:
-    """What to raise for so many rows asked of a SAMPLE BY, whose sampler stands at a span, where none are left."""
+def no_rows_error(size: int, text: str, span: Span) -> WeightError:
+    """Return the error for requesting `size` rows in a SAMPLE BY whose population is empty."""
     hint = "without LIMIT no rows give an empty frame"
     return WeightError(f"cannot draw {size:,} rows: none is left to draw from", source=text, span=span, hint=hint)
 
@@ -242,12 +242,13 @@ def draws(text: str, seed: int, sampled: list[pl.LazyFrame] | None = None) -> Dr
 
     def drawn(plan: pl.LazyFrame, sampler: CompiledSampler, size: Size, replace: bool, number: int) -> pl.LazyFrame:
         def refusal(size: int) -> WeightError:
-            return of_no_rows(size, text, sampler.tree.span)
+            return no_rows_error(size, text, sampler.tree.span)
 
         warn_of_categories(sampler)
-        how = Draw(Weigher(sampler), size.of, replace, seed_of_sample(seed, number), refusal)
+        spec = DrawSpec(size.rows, size.share, replace, seed_of_sample(seed, number))
+        how = Draw(Weigher(sampler), spec, refusal)
         if sampled is not None:
             sampled.append(plan)
-        return LazyAdapter(plan).then_take(how.positions)
+        return CollectedFrame(plan).take_lazy(how.positions)
 
     return drawn

@@ -19,7 +19,7 @@ from tql_frames.compiler import CompiledArm, CompiledSampler, RandomNumbers, com
 from tql_frames.compiler.levels import Levels
 from tql_frames.compiler.types import type_name
 from tql_frames.errors import TQLError, TQLNameError, TQLTypeError, WeightError, did_you_mean, reason_of
-from tql_frames.frames import Deferred, Readable, Scanned
+from tql_frames.frames import Rows
 from tql_frames.language import tree
 from tql_frames.sampling import Strata, count_codes, strata_of_codes
 
@@ -78,7 +78,7 @@ class Weigher:
     sampler: CompiledSampler | pl.Expr
 
     @classmethod
-    def of(cls, sampler: object, frame: Deferred | Readable, random: RandomNumbers) -> Weigher:
+    def of(cls, sampler: object, frame: Rows, random: RandomNumbers) -> Weigher:
         """Compile a sampler for a frame, with the numbers of `random()`.
 
         Raises:
@@ -90,7 +90,7 @@ class Weigher:
             return cls(sampler)
         raise no_sampler(sampler)
 
-    def weigh(self, frame: Readable) -> Weights:
+    def weigh(self, frame: Rows) -> Weights:
         """Weights of the rows, shape (n,): finite, >= 0, null as 0.
 
         Raises:
@@ -98,7 +98,7 @@ class Weigher:
         """
         return self._weigh(frame, {})[0]
 
-    def _weigh(self, frame: Readable, more: Mapping[str, pl.Expr]) -> tuple[Weights, pl.DataFrame]:
+    def _weigh(self, frame: Rows, more: Mapping[str, pl.Expr]) -> tuple[Weights, pl.DataFrame]:
         """Weights of the rows, and the values of further expressions."""
         if isinstance(self.sampler, pl.Expr):
             return self._weigh_expression(self.sampler, frame), pl.DataFrame()
@@ -127,7 +127,7 @@ class Weigher:
                 message = f"arm {self._number(arm)} has {_kind(arm.constant)} weight{where}"
                 raise WeightError(message, source=self.sampler.source, span=arm.span, hint=_HINT)
 
-    def first_bad(self, frame: Readable) -> tuple[int | None, BadWeights]:
+    def first_bad(self, frame: Rows) -> tuple[int | None, BadWeights]:
         """What `weigh` refuses of rows that it refuses: the place of the first arm whose weights are bad, and these.
 
         The place is None where it is the weight of the whole sampler.
@@ -167,7 +167,7 @@ class Weigher:
         """All weights that there can be, by number, where they are known from the text; none of them is bad then."""
         return self.sampler.levels if isinstance(self.sampler, CompiledSampler) else None
 
-    def population(self, frame: Readable, most: int | None = None) -> Strata | Weights:
+    def population(self, frame: Rows, most: int | None = None) -> Strata | Weights:
         """What a draw needs to know of the rows: their strata, or their weights as `weigh` gives them.
 
         Args:
@@ -179,12 +179,12 @@ class Weigher:
         """
         return self.watched(frame, most)[0]
 
-    def watched(self, frame: Readable, most: int | None = None) -> tuple[Strata | Weights, Watched | None]:
+    def watched(self, frame: Rows, most: int | None = None) -> tuple[Strata | Weights, Watched | None]:
         """The same, and which arms decide a row, found in the same pass; None where there are no arms to watch."""
         levels = self.levels
         # The weight of all arms stands beside each arm, in an expression that grows with the square of their number:
         # of many arms it is found first.
-        many = self._arms > _FEW and not isinstance(frame, Scanned)
+        many = self._arms > _FEW and not frame.is_read_anew
         if levels is None:
             words = {} if many else self._words(frame)
             weights, found = self._weigh(frame, words)
@@ -205,16 +205,16 @@ class Weigher:
     def _arms(self) -> int:
         return len(self.sampler.arms) if isinstance(self.sampler, CompiledSampler) else 0
 
-    def _watched_after(self, frame: Readable, weights: Weights) -> Watched | None:
+    def _watched_after(self, frame: Rows, weights: Weights) -> Watched | None:
         words = self._words(frame, pl.lit(pl.Series(weights)))
         return self._read_words(self._evaluate(frame, words), list(words))
 
-    def _words(self, frame: Readable, weight: pl.Expr | None = None) -> dict[str, pl.Expr]:
+    def _words(self, frame: Rows, weight: pl.Expr | None = None) -> dict[str, pl.Expr]:
         """Numbers with a bit for each of up to 32 arms: whether it decides a row, equals included."""
         if isinstance(self.sampler, pl.Expr) or not self.sampler.arms:
             return {}
         sampler, arms = self.sampler, self.sampler.arms
-        if len(arms) > _MOST_WATCHED and isinstance(frame, Scanned):  # whose weights are held, and so would be these
+        if len(arms) > _MOST_WATCHED and frame.is_read_anew:  # whose weights are held, and so would be these
             return {}
         greatest = sampler.choice == "max_weight" and isinstance(sampler.tree, tree.WeightChoice)
         own = {arm.span for arm in sampler.tree.arms} if isinstance(sampler.tree, tree.WeightChoice) else set()
@@ -263,12 +263,12 @@ class Weigher:
                 hint = "add a default arm, such as True: 1"
         return WeightError(message, source=source, span=span, hint=hint)
 
-    def arm_conditions(self, frame: Readable) -> pl.DataFrame:
+    def arm_conditions(self, frame: Rows) -> pl.DataFrame:
         """Which rows each arm matches: a Boolean column an arm, named by its number from 1."""
         assert isinstance(self.sampler, CompiledSampler)
         return self._evaluate(frame, {str(n): arm.condition for n, arm in enumerate(self.sampler.arms, 1)})
 
-    def _weigh_expression(self, expr: pl.Expr, frame: Readable) -> Weights:
+    def _weigh_expression(self, expr: pl.Expr, frame: Rows) -> Weights:
         found = self._evaluate(frame, {"weight": expr})["weight"]
         dtype = found.dtype
         if not (dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)):
@@ -282,7 +282,7 @@ class Weigher:
         if weights.size and not (weights.min() >= 0 and weights.max() < math.inf):
             raise self.refusal(None, BadWeights.among(weights, ~((weights >= 0) & (weights < math.inf))))
 
-    def _evaluate(self, frame: Readable, exprs: dict[str, pl.Expr]) -> pl.DataFrame:
+    def _evaluate(self, frame: Rows, exprs: dict[str, pl.Expr]) -> pl.DataFrame:
         try:
             return frame.evaluate(exprs)
         except pl.exceptions.ColumnNotFoundError as fault:
@@ -299,7 +299,7 @@ class Weigher:
                 raise TQLError(message, source=self.sampler.source, span=self.sampler.tree.span) from None
             raise TQLError(message) from None
 
-    def _bad_arm(self, frame: Readable, suspects: list[CompiledArm]) -> tuple[int, BadWeights]:
+    def _bad_arm(self, frame: Rows, suspects: list[CompiledArm]) -> tuple[int, BadWeights]:
         """The place of the first arm that has bad weights, and these."""
         assert isinstance(self.sampler, CompiledSampler)
         exprs = {f"bad {i}": _bad(arm) for i, arm in enumerate(suspects)}

@@ -18,7 +18,7 @@ from tql_frames.compiler.functions import FUNCTIONS
 from tql_frames.compiler.sampler import compile_tree
 from tql_frames.compiler.scope import SchemaScope
 from tql_frames.compiler.translate import Translator
-from tql_frames.frames import PolarsAdapter
+from tql_frames.frames import PolarsFrame
 from tql_frames.language import tree
 from tql_frames.language.replacing import replaced
 from tql_frames.language.tree import Node
@@ -110,7 +110,7 @@ class Arms:
     def _values(self, weight: pl.Expr, matched: NDArray[np.bool_]) -> Floats:
         columns = {str(place): matched[:, place] for place in range(len(self))}
         frame = pl.DataFrame(columns or {"": np.zeros(len(matched), np.bool_)})
-        found: Floats = PolarsAdapter(frame).evaluate({"weight": weight})["weight"].to_numpy()
+        found: Floats = PolarsFrame(frame).evaluate({"weight": weight})["weight"].to_numpy()
         return found
 
     def weights_without(self, matched: NDArray[np.bool_]) -> Floats:

@@ -38,8 +38,9 @@ from tql_frames.balancing import (
     unlabelled_item,
 )
 from tql_frames.compiler.types import DataType, inner, instance, is_nested, is_number, is_temporal
+from tql_frames.drawing import DrawSpec
 from tql_frames.errors import TQLError
-from tql_frames.frames import Deferred, Readable
+from tql_frames.frames import Rows
 from tql_frames.language import sampler_on_lines
 
 Shares: TypeAlias = Mapping[Any, float]
@@ -85,7 +86,7 @@ class Balance:
     _by: str
     _table: pl.DataFrame
     _rows: int
-    _frame: Readable | Deferred
+    _frame: Rows
 
     @cached_property
     def report(self) -> Report:
@@ -100,7 +101,7 @@ class Balance:
         """
         pandas = isinstance(self.labels, pd.DataFrame)
         population = population_of(self._frame, self._by, self.sampler, seed=0)
-        return report_on(population, self._by, lambda rows: rows, replace=True, pandas=pandas)
+        return report_on(population, self._by, DrawSpec(), pandas=pandas)
 
     def plot(self, *, log: bool = False) -> Any:
         """Draw bars of raw, wanted and expected counts of each label; see `Report.plot`.
@@ -168,7 +169,7 @@ class Balance:
 
 
 def balance_on(
-    frame: Readable | Deferred,
+    frame: Rows,
     by: str,
     target: str | Shares,
     *,
@@ -217,10 +218,10 @@ class _Counted:
     labels: Labels
 
     @classmethod
-    def of(cls, frame: Readable | Deferred, by: str, conditions: Sequence[str]) -> _Counted:
+    def of(cls, frame: Rows, by: str, conditions: Sequence[str]) -> _Counted:
         arms = ", ".join([*(f"{text}: 1" for text in conditions), "True: 1"])
         population = population_of(frame, by, f"max_weight({arms})" if conditions else None, seed=0)
-        cells = count_cells(population, Arms(population.sampler, population.compile), int, replace=True)
+        cells = count_cells(population, Arms(population.sampler, population.compile), DrawSpec())
         assert cells.labels is not None
         return cls(cells, Labels.of(cells.labels, cells.rows))
 

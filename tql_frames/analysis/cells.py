@@ -6,7 +6,7 @@ from arms in `arms`, how often rows are expected in `expectation`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -20,8 +20,9 @@ from tql_frames.analysis.expectation import expected_draws
 from tql_frames.analysis.population import Population
 from tql_frames.compiler import CompiledSampler
 from tql_frames.compiler.scope import column
+from tql_frames.drawing import DrawSpec
 from tql_frames.errors import TQLError, reason_of
-from tql_frames.frames import PolarsAdapter
+from tql_frames.frames import PolarsFrame
 from tql_frames.planning import Names
 from tql_frames.sampling import Floats, Integers, Positions, StrataTable
 from tql_frames.weighing import Weigher
@@ -61,9 +62,8 @@ class Cells:
 def count_cells(
     population: Population,
     arms: Arms,
-    size_of: Callable[[int], int],
+    spec: DrawSpec,
     *,
-    replace: bool,
     positions: Positions | None = None,
     parts: Sequence[pl.DataFrame] | None = None,
 ) -> Cells:
@@ -72,8 +72,7 @@ def count_cells(
     Args:
         population: the rows.
         arms: of its sampler.
-        size_of: number of draws, of so many rows.
-        replace: with or without replacement.
+        spec: the request for draws.
         positions: the rows that were drawn, by their numbers in the source of the population.
         parts: what `count_part` gave of each part of it; the plan is not run then.
 
@@ -81,11 +80,11 @@ def count_cells(
         WeightError: the weights cannot be drawn by.
         TQLError: Polars cannot evaluate the plan, or the sum of the weights is beyond all numbers.
     """
-    counting = _Counting(population, arms, by_weight=not replace or parts is not None, positions=positions)
+    counting = _Counting(population, arms, by_weight=not spec.replace or parts is not None, positions=positions)
     with _faults_told():
         counted = counting.read(counting.collect() if parts is None else counting.together(parts))
         table = counting.table(counted)
-    size = size_of(table.rows)
+    size = spec.size(table.rows)
     weight = counting.weight(counted)
     with np.errstate(over="ignore"):
         overflow = not np.isfinite(weight.sum())
@@ -94,7 +93,7 @@ def count_cells(
     share, without = _shares(weight), _shares(counting.weight_without(counted))
     each = counting.weight_of_row(counted)
     expected = size * share
-    if not replace and each is not None and table.drawable:
+    if not spec.replace and each is not None and table.drawable:
         of_row = expected_draws(table, size, replace=False)
         expected = counted.rows * of_row[np.searchsorted(table.weights, each)]
     decides = counting.decides(counted)
@@ -238,7 +237,7 @@ class _Counting:
         each = self.weight_of_row(counted)
         bad = self._by_row and counted.sums[self._bad].to_numpy().any()
         if bad or weigher.has_bad_constant or not (each is None or np.isfinite(each).all()):
-            weigher.weigh(PolarsAdapter(self._plan.collect()))  # which says what is wrong with them
+            weigher.weigh(PolarsFrame(self._plan.collect()))  # which says what is wrong with them
         if counted.rows.size and not self.weight(counted).any():
             weigher.check_drawable(np.zeros(int(counted.rows.sum())))
 

@@ -7,7 +7,6 @@ same columns is weighed on the combinations, not on the rows.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 
 import polars as pl
 
@@ -17,8 +16,9 @@ from tql_frames.analysis.population import population_of
 from tql_frames.analysis.report import Report, report_on
 from tql_frames.compiler.functions import FUNCTIONS
 from tql_frames.compiler.scope import column
+from tql_frames.drawing import DrawSpec
 from tql_frames.errors import TQLError, WeightError
-from tql_frames.frames import Deferred, PolarsAdapter, Readable
+from tql_frames.frames import PolarsFrame, Rows
 from tql_frames.language import parse, tree
 from tql_frames.planning import Names
 
@@ -29,7 +29,7 @@ _MOST = 200_000  # combinations that are still far fewer than what makes one wai
 class _Combinations:
     """The different rows of some columns, and a column of how often each is there."""
 
-    rows: PolarsAdapter
+    rows: PolarsFrame
     times: pl.Expr
 
 
@@ -37,9 +37,9 @@ class Expectations:
     """What samplers do to the labels of one frame; the frame is not to change meanwhile.
 
     Example:
-        >>> from tql_frames.frames import adapt
+        >>> from tql_frames.frames import frame_of
         >>> frame = pl.DataFrame({"age": [71, 34, 65, 20], "view": ["PA", "AP", "PA", "PA"]})
-        >>> expectations = Expectations(adapt(frame), "view")
+        >>> expectations = Expectations(frame_of(frame), "view")
         >>> for weight in (2, 3):
         ...     report = expectations.report(f"max_weight(age < 50: {weight}, True: 1)")
         ...     print(report.labels["expected_share"].to_list())
@@ -47,7 +47,7 @@ class Expectations:
         [0.625, 0.375]
     """
 
-    def __init__(self, frame: Readable | Deferred, by: str | None) -> None:
+    def __init__(self, frame: Rows, by: str | None) -> None:
         """Note the frame; nothing is counted yet.
 
         Args:
@@ -74,26 +74,21 @@ class Expectations:
         Raises:
             TQLError: as `tql_frames.report`.
         """
-
-        def size_of(rows: int) -> int:
-            return rows if size is None else size
-
+        spec = DrawSpec(size, replace=replace)
         names = self._named(sampler)
         combinations = None if names is None else self._known(names) or self._count(names)
         if combinations is not None:
             try:
-                return self._report(combinations, sampler, size_of, replace=replace)
+                return self._report(combinations, sampler, spec)
             except WeightError:
                 pass  # which tells of rows; these are combinations
         population = population_of(self._frame, self._by, sampler, seed=0)
-        return report_on(population, self._by, size_of, replace=replace)
+        return report_on(population, self._by, spec)
 
-    def _report(
-        self, combinations: _Combinations, sampler: str, size_of: Callable[[int], int], *, replace: bool
-    ) -> Report:
+    def _report(self, combinations: _Combinations, sampler: str, spec: DrawSpec) -> Report:
         population = population_of(combinations.rows, self._by, sampler, seed=0)
         population = dataclasses.replace(population, times=combinations.times)
-        return report_on(population, self._by, size_of, replace=replace)
+        return report_on(population, self._by, spec)
 
     def _named(self, sampler: str) -> frozenset[str] | None:
         """The columns that matter to a sampler; None where rows that agree in them may differ in their weights."""
@@ -122,5 +117,5 @@ class Expectations:
             found = scan.plan.select(keys).group_by(keys).agg(pl.len().alias(times)).head(_MOST + 1)
             rows = collect_groups(found)
             few = rows.height <= _MOST
-            self._counted[names] = _Combinations(PolarsAdapter(rows), column(times)) if few else None
+            self._counted[names] = _Combinations(PolarsFrame(rows), column(times)) if few else None
         return self._counted[names]

@@ -16,14 +16,14 @@ from tql_frames.compiler.sampler import compile_tree
 from tql_frames.compiler.scope import FieldScope, SchemaScope, column
 from tql_frames.compiler.translate import Translator, in_order
 from tql_frames.compiler.types import DataType, instance, type_name
-from tql_frames.drawing import random_numbers
+from tql_frames.drawing import DrawSpec, random_numbers
 from tql_frames.errors import Fault, TQLNameError, TQLTypeError, did_you_mean
-from tql_frames.frames import Deferred, LazyAdapter, Readable
+from tql_frames.frames import CollectedFrame, Rows
 from tql_frames.language import parse_statement, tree
 from tql_frames.language.parameters import bind
 from tql_frames.language.replacing import replaced
 from tql_frames.language.tree import Node
-from tql_frames.planning import Frames, Names, Size, compile_statement, named_columns, size_of
+from tql_frames.planning import Frames, Names, compile_statement, named_columns, size_of
 from tql_frames.querying import draws
 from tql_frames.weighing import Weigher
 
@@ -53,14 +53,13 @@ class Population:
 
 @dataclass(frozen=True)
 class Sampled:
-    """The population of a statement, and how the statement draws from it."""
+    """The population of a statement, and the request for rows of its SAMPLE BY."""
 
     population: Population
-    size: Size
-    replace: bool
+    spec: DrawSpec
 
 
-def population_of(frame: Readable | Deferred, by: str | None, sampler: str | pl.Expr | None, seed: int) -> Population:
+def population_of(frame: Rows, by: str | None, sampler: str | pl.Expr | None, seed: int) -> Population:
     """The rows of a frame.
 
     Args:
@@ -79,8 +78,8 @@ def population_of(frame: Readable | Deferred, by: str | None, sampler: str | pl.
     compiled = None if weigher is None else weigher.sampler
     weights = None
     if weigher is not None and isinstance(compiled, pl.Expr):  # its values are checked, which takes all of them
-        frame = frame.now() if isinstance(frame, LazyAdapter) else frame
-        weights = weigher.weigh(frame)  # type: ignore[arg-type]
+        frame = frame.collect() if isinstance(frame, CollectedFrame) else frame
+        weights = weigher.weigh(frame)
     named = {by} if by is not None else set()
     if isinstance(compiled, CompiledSampler):
         named |= {node.name for node in compiled.tree.walk() if isinstance(node, tree.Column)}
@@ -100,7 +99,7 @@ def population_of(frame: Readable | Deferred, by: str | None, sampler: str | pl.
 
 
 def sampled_by(
-    frame: Readable | Deferred, text: str, parameters: Sequence[object] | None, by: str | None, seed: int
+    frame: Rows, text: str, parameters: Sequence[object] | None, by: str | None, seed: int
 ) -> Sampled | None:
     """The rows that the last SAMPLE BY of a statement draws from: what the rest of the statement gives, all columns.
 
@@ -115,6 +114,7 @@ def sampled_by(
         if sample is None:
             return None
         size = size_of(sample.limit, "LIMIT")
+        spec = DrawSpec(size.rows, size.share, sample.replace, seed)
     except Fault as fault:
         raise fault.error(text) from None
     rest, aliases = _before_sampling(statement)
@@ -145,7 +145,7 @@ def sampled_by(
         label = labels_of(by, dtypes or dict.fromkeys(schema, pl.Null()), column(schema[by].key) if dtypes else None)
     own = relation.rows is scan.rows and relation.row is not None
     row = column(str(relation.row)) if own else None
-    return Sampled(Population(relation.plan, text, label, compile(root), compile, row), size, sample.replace)
+    return Sampled(Population(relation.plan, text, label, compile(root), compile, row), spec)
 
 
 def labels_of(by: str, schema: Mapping[str, DataType], values: pl.Expr | None) -> pl.Expr:

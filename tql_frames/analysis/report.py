@@ -23,6 +23,7 @@ from tql_frames.analysis.population import Population
 from tql_frames.analysis.showing import Shown, as_html, as_text, co_movement, effects, in_words, name_of
 from tql_frames.balancing import NO_LABEL
 from tql_frames.compiler import CompiledSampler
+from tql_frames.drawing import DrawSpec
 from tql_frames.errors import TQLError, warn
 from tql_frames.idle import Planned, idle_warnings
 from tql_frames.sampling import Floats, Integers, Positions
@@ -216,9 +217,8 @@ class Report:
 def report_on(
     population: Population,
     by: str | None,
-    size_of: Callable[[int], int],
+    spec: DrawSpec,
     *,
-    replace: bool,
     positions: Positions | None = None,
     pandas: bool = False,
     parts: Sequence[pl.DataFrame] | None = None,
@@ -228,8 +228,7 @@ def report_on(
     Args:
         population: the rows, with the labels where these are asked for.
         by: name of the labels.
-        size_of: number of draws, of so many rows.
-        replace: with or without replacement.
+        spec: the request for draws.
         positions: the rows that were drawn.
         pandas: give the tables as pandas frames.
         parts: what `count_part` gave of each part of the population, which is then not looked at.
@@ -238,7 +237,7 @@ def report_on(
         TQLError: the weights cannot be drawn by, or the plan cannot be evaluated.
     """
     arms = Arms(population.sampler, population.compile)
-    cells = count_cells(population, arms, size_of, replace=replace, positions=positions, parts=parts)
+    cells = count_cells(population, arms, spec, positions=positions, parts=parts)
     if isinstance(population.sampler, CompiledSampler) and cells.table.rows:
         matched = (cells.rows @ cells.matched).tolist()
         rows = None if parts is not None else Planned(population.plan)
@@ -252,16 +251,16 @@ def report_on(
         _co_movement(labels, cells, arms) if labels is not None and not arms.defaults.all() else None,
     )
     native = tuple(table.to_pandas() if pandas and table is not None else table for table in tables)
-    size = cells.size if replace else min(cells.size, drawable)
+    size = cells.size if spec.replace else min(cells.size, drawable)
     return Report(
         by=by,
         sampler=population.text,
         rows=cells.table.rows,
         size=size,
-        replace=replace,
+        replace=spec.replace,
         effective_rows=effective_rows(cells.table) if drawable else 0.0,
-        expected_distinct=expected_distinct(cells.table, size, replace=replace) if drawable else 0.0,
-        repeats=float(expected_draws(cells.table, size, replace=replace).max()) if drawable else 0.0,
+        expected_distinct=expected_distinct(cells.table, size, replace=spec.replace) if drawable else 0.0,
+        repeats=float(expected_draws(cells.table, size, replace=spec.replace).max()) if drawable else 0.0,
         labels=native[0],
         arms=native[1],
         co_movement=native[2],

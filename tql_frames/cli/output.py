@@ -153,7 +153,7 @@ class Pipe(Output):
         """Run a plan; rows leave as they come."""
         try:
             held = _Held(self._file)
-            self._form.write(plan, cast(IO[bytes], held))
+            self._form.write(plan, cast("IO[bytes]", held))
             held.release()
             self._file.flush()
         except (OSError, pl.exceptions.PolarsError) as fault:

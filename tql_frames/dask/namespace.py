@@ -10,10 +10,11 @@ import dask.dataframe as dd
 import polars as pl
 
 from tql_frames.analysis import Report
-from tql_frames.arguments import all_named, check_flag, seed_from, size_from
+from tql_frames.arguments import all_named, seed_from
 from tql_frames.dask import graph
 from tql_frames.dask.types import makes_strata, meta_of, never_bad, weigher_of
 from tql_frames.distributed import Drawing, Reporting, Sampler, Statement, check_source_order, job_of, keys_from
+from tql_frames.drawing import DrawSpec
 
 
 @all_named
@@ -74,12 +75,11 @@ class DaskNamespace:
             >>> ddf.tql.sample("max_weight(age > 60: 1)", limit=4, seed=1).compute().index.to_list()
             ['x', 'x', 'z', 'z']
         """
-        size, fixed = size_from(limit, fraction, replace), seed_from(seed)
-        check_flag("replace", replace)
+        spec = DrawSpec.checked(limit, fraction, replace, seed, "source")
         check_source_order(order)
-        job = Sampler.of(sampler, self._frame.columns, fixed, keys_from(keys, self._frame.columns))
+        job = Sampler.of(sampler, self._frame.columns, spec.seed, keys_from(keys, self._frame.columns))
         weigher = weigher_of(self._frame, job)
-        how = Drawing(job, size, bool(replace), fixed)
+        how = Drawing(job, spec)
         return graph.sampled(self._frame, how, job, by_strata=makes_strata(weigher))
 
     def weights(self, sampler: str | pl.Expr) -> dd.Series:
@@ -126,7 +126,7 @@ class DaskNamespace:
         meta = meta_of(self._frame, job)
         if not job.samples:
             return graph.selected(self._frame, None, job, meta, by_strata=True)
-        how = Drawing(job, job.size.of, job.replace, fixed)
+        how = Drawing(job, job.spec)
         return graph.selected(self._frame, how, job, meta, by_strata=makes_strata(weigher_of(self._frame, job)))
 
     def report(
@@ -151,8 +151,7 @@ class DaskNamespace:
             >>> ddf.tql.report("view", "max_weight(view = 'AP': 2, True: 1)").labels["expected_share"].to_list()
             [0.5, 0.5]
         """
-        size = size_from(limit, fraction, replace)
-        check_flag("replace", replace)
+        spec = DrawSpec.checked(limit, fraction, replace, None)
         columns = list(self._frame.columns)
         sized = limit is not None or fraction is not None or not replace
         job = job_of(sampler, parameters, columns, sized=sized)
@@ -160,4 +159,4 @@ class DaskNamespace:
         if job is not None:
             weigher_of(self._frame, job)
         parts = dask.compute(*graph.reported(self._frame, reporting))
-        return reporting.report(parts, size, replace=bool(replace))
+        return reporting.report(parts, spec)

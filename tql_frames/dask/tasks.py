@@ -29,7 +29,7 @@ from tql_frames.distributed import (
 )
 from tql_frames.drawing import fewer_rows
 from tql_frames.errors import TQLError, TQLWarning
-from tql_frames.frames import PandasAdapter
+from tql_frames.frames import PandasFrame
 
 Job = Sampler | Statement
 
@@ -70,12 +70,12 @@ def weigh(part: pd.DataFrame, start: int = 0, *, job: Sampler) -> pd.Series:
     frame = _frame(part, job)
     if not frame.rows:
         return pd.Series(index=part.index, name="weight", dtype="float64")
-    return frame.series(job.weigher(frame, start).weigh(frame), "weight")
+    return frame.series(job.weigher(frame, start).weigh, "weight")
 
 
 def report(part: pd.DataFrame, *, job: Reporting) -> Counted:
     """What a partition tells for a report."""
-    frame = PandasAdapter(part)
+    frame = PandasFrame(part)
     return job.count(frame) if frame.rows else Counted(Counts(0), None)
 
 
@@ -113,11 +113,11 @@ def pick(told: Sequence[object], place: int) -> object:
     return told[place]
 
 
-def _frame(part: pd.DataFrame, job: Job) -> PandasAdapter:
+def _frame(part: pd.DataFrame, job: Job) -> PandasFrame:
     if not isinstance(part, pd.DataFrame):
         raise TQLError(f"the partitions must be pandas DataFrames, not {type(part).__name__}")
     keys = list(job.keys) if isinstance(job, Sampler) else []
-    return PandasAdapter(part.sort_values(keys, kind="stable") if keys else part)
+    return PandasFrame(part.sort_values(keys, kind="stable") if keys else part)
 
 
 def _warn(warning: TQLWarning) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from tql_frames.distributed import Sampler, Statement
 from tql_frames.errors import TQLTypeError
-from tql_frames.frames import PandasAdapter
+from tql_frames.frames import PandasFrame
 from tql_frames.sampling.strata import FEW_STRATA
 from tql_frames.weighing import Weigher
 
@@ -27,7 +27,7 @@ def weigher_of(frame: dd.DataFrame, job: Sampler | Statement) -> Weigher | None:
         TQLError: the sampler does not fit the columns, or an arm has a bad weight.
     """
     try:
-        weigher = job.weigher(PandasAdapter(frame._meta))
+        weigher = job.weigher(PandasFrame(frame._meta))
     except TQLTypeError as fault:
         names = job.names(list(frame.columns))
         if _is_known(frame, names):
@@ -59,7 +59,7 @@ def meta_of(frame: dd.DataFrame, job: Statement) -> pd.DataFrame:
     names = job.all_names(list(frame.columns))
     known = _is_known(frame, names)
     try:
-        if known or not job.computes(PandasAdapter(frame._meta)):
+        if known or not job.computes(PandasFrame(frame._meta)):
             return _result(frame._meta, job)
     except TQLTypeError as fault:
         if known:
@@ -69,7 +69,7 @@ def meta_of(frame: dd.DataFrame, job: Statement) -> pd.DataFrame:
 
 
 def _result(rows: pd.DataFrame, job: Statement) -> pd.DataFrame:
-    result = job.rows(PandasAdapter(rows), None)
+    result = job.rows(PandasFrame(rows), None)
     assert isinstance(result, pd.DataFrame)
     return result.head(0)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tql_frames.compiler.scope import column
 from tql_frames.errors import WeightError
-from tql_frames.frames import Readable
+from tql_frames.frames import Rows
 from tql_frames.sampling import Floats, Positions, Strata, StrataTable, Streams, stratify
 from tql_frames.sampling.distinct import Race, finishers
 from tql_frames.sampling.parts import Spread, integer_total
@@ -70,7 +70,7 @@ Question = SumUp | RunRace
 Answer = int | tuple[Positions, Floats]
 
 
-def count(weigher: Weigher, frame: Readable, schema: Schema, keys: tuple[str, ...] = ()) -> Counts:
+def count(weigher: Weigher, frame: Rows, schema: Schema, keys: tuple[str, ...] = ()) -> Counts:
     """Count a partition that has rows.
 
     Args:
@@ -93,7 +93,7 @@ def count(weigher: Weigher, frame: Readable, schema: Schema, keys: tuple[str, ..
     return Counts(frame.rows, digest, None, Spread.of(population), schema=schema, seen=frame.rows)
 
 
-def answer(question: Question, weigher: Weigher, frame: Readable) -> Answer:
+def answer(question: Question, weigher: Weigher, frame: Rows) -> Answer:
     """What a partition answers to a question about its weights: their integer total, or its finishers."""
     weights = weights_of(population_of(weigher, frame))
     if isinstance(question, SumUp):
@@ -101,7 +101,7 @@ def answer(question: Question, weigher: Weigher, frame: Readable) -> Answer:
     return finishers(weights, question.race, question.limit, Streams(question.seed), start=question.start)
 
 
-def population_of(weigher: Weigher, frame: Readable) -> Strata | Weights:
+def population_of(weigher: Weigher, frame: Rows) -> Strata | Weights:
     """The rows of a partition in as many strata as any table may have, or their weights."""
     population = weigher.population(frame, MOST_STRATA)
     if isinstance(population, Strata):
@@ -115,7 +115,7 @@ def weights_of(population: Strata | Weights) -> Weights:
     return population.table.weights[population.codes] if isinstance(population, Strata) else population
 
 
-def digest_of(population: Strata | Weights, frame: Readable, keys: tuple[str, ...] = ()) -> bytes:
+def digest_of(population: Strata | Weights, frame: Rows, keys: tuple[str, ...] = ()) -> bytes:
     """A digest of the weights of rows in their order, and of keys."""
     parts: list[NDArray[Any]]
     parts = [population.table.weights, population.codes] if isinstance(population, Strata) else [population]

@@ -13,7 +13,8 @@ from typing import Protocol
 import numpy as np
 
 from tql_frames.distributed.counting import Answer, Counts, Question, RunRace, Schema, SumUp, schemas_together
-from tql_frames.distributed.shares import Ascending, Every, First, Points, Rows, Share, Slots
+from tql_frames.distributed.shares import Ascending, Every, First, Points, RowNumbers, Share, Slots
+from tql_frames.drawing import DrawSpec
 from tql_frames.errors import TQLError, WeightError
 from tql_frames.planning import most_rows
 from tql_frames.sampling import Integers, StrataTable, Streams
@@ -38,19 +39,15 @@ class Sampling(Protocol):
 
 @dataclass(frozen=True)
 class Drawing:
-    """How rows are drawn from all partitions.
+    """A request for rows of all partitions, and what gives them their weights.
 
     Attributes:
-        sampling: what gives them their weights.
-        size: rows to draw, as a function of the rows there are.
-        replace: with or without replacement.
-        seed: fixes the sample.
+        sampling: gives the weights.
+        spec: the request.
     """
 
     sampling: Sampling
-    size: Callable[[int], int]
-    replace: bool
-    seed: int
+    spec: DrawSpec
 
 
 @dataclass(frozen=True)
@@ -78,11 +75,11 @@ def questions(counts: Sequence[Counts], how: Drawing) -> list[Question | None]:
     spread = whole.spread
     if spread is None or whole.takes_all or not whole.size:
         return [None] * len(counts)
-    if how.replace:
+    if how.spec.replace:
         return [SumUp(spread.scale) if part.rows else None for part in counts]
     limit = spread.limit_of(whole.size)
     starts = zip(counts, whole.starts.tolist(), strict=True)
-    return [RunRace(spread.race, limit, how.seed, start) if part.rows else None for part, start in starts]
+    return [RunRace(spread.race, limit, how.spec.seed, start) if part.rows else None for part, start in starts]
 
 
 def draw_shares(counts: Sequence[Counts], answers: Sequence[Answer | None], how: Drawing) -> Drawn:
@@ -100,7 +97,7 @@ def draw_shares(counts: Sequence[Counts], answers: Sequence[Answer | None], how:
     drawn = whole.drawn(answers)
     parts = zip(counts, whole.starts.tolist(), _firsts_of(counts), drawn, strict=True)
     shares = [Share(start, first, part.rows, part.digest, each) for part, start, first, each in parts]
-    return Drawn(shares, whole.size, whole.size if how.replace else min(whole.size, whole.drawable))
+    return Drawn(shares, whole.size, whole.size if how.spec.replace else min(whole.size, whole.drawable))
 
 
 def first_shares(counts: Sequence[Counts], size: Callable[[int], int]) -> list[Share]:
@@ -167,14 +164,14 @@ class _Whole:
         return self._how.sampling.weigher_of(schemas_together(self._counts))
 
     def _checked_size(self) -> int:
-        size = self._how.size(self.rows)
+        size = self._how.spec.size(self.rows)
         if not self.rows:
             if size:
                 raise self._how.sampling.of_nothing(size)
             return 0
         if not self.drawable:
             raise self._weigher().no_row(self.rows)
-        if (size if self._how.replace else min(size, self.rows)) > most_rows():
+        if (size if self._how.spec.replace else min(size, self.rows)) > most_rows():
             raise TQLError(f"a sample of {size:,} rows does not fit into memory")
         return size
 
@@ -188,7 +185,7 @@ class _Whole:
     @property
     def takes_all(self) -> bool:
         """Whether the sample is every row of positive weight."""
-        return not self._how.replace and self.size >= self.drawable
+        return not self._how.spec.replace and self.size >= self.drawable
 
     @cached_property
     def spread(self) -> Spread | None:
@@ -198,23 +195,23 @@ class _Whole:
         parts = [Spread.of_table(part.table) if part.table is not None else part.spread for part in self._counts]
         return Spread.sum([part for part in parts if part is not None])
 
-    def drawn(self, answers: Sequence[Answer | None]) -> Sequence[Slots | Points | Rows | Every]:
+    def drawn(self, answers: Sequence[Answer | None]) -> Sequence[Slots | Points | RowNumbers | Every]:
         """What is drawn from each partition."""
-        streams = Streams(self._how.seed)
-        nothing = Rows(Ascending.of(np.empty(0, np.uint32)))
+        streams = Streams(self._how.spec.seed)
+        nothing = RowNumbers(Ascending.of(np.empty(0, np.uint32)))
         if not self.size:
             return [nothing] * len(self._counts)
         if self.takes_all:
             return [Every()] * len(self._counts)
         if self._strata is not None:
             table, cells = self._strata
-            if self._how.replace:
+            if self._how.spec.replace:
                 slots = draw_strata(table, self.size, streams)
             else:
                 slots = distinct_strata(table, self.size, streams, dense=_DENSE)
             return [Slots(Ascending.of(each)) for each in slots_of_parts(slots, cells)]
         assert self.spread is not None
-        if self._how.replace:
+        if self._how.spec.replace:
             totals = [each if isinstance(each, int) else 0 for each in answers]
             points = points_of_parts(totals, self.size, streams)
             befores = (np.cumsum(totals, dtype=np.int64) - totals).tolist()
@@ -224,4 +221,4 @@ class _Whole:
         winners = winners_of_parts([each if isinstance(each, tuple) else none for each in answers], self.size)
         if winners is None:
             raise TQLError("the race of rows was too short, which comes once in 10**15 draws", hint="take another seed")
-        return [Rows(Ascending.of(each)) for each in winners]
+        return [RowNumbers(Ascending.of(each)) for each in winners]

@@ -6,7 +6,7 @@ What a report says is told in `tql_frames.analysis`.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -20,8 +20,9 @@ from tql_frames.distributed.counting import Counts, schemas_together
 from tql_frames.distributed.driver import check_weights
 from tql_frames.distributed.sampler import Sampler, asks_for_numbers, check_column
 from tql_frames.distributed.statement import Statement
+from tql_frames.drawing import DrawSpec
 from tql_frames.errors import Fault, TQLError, TQLUnsupportedError
-from tql_frames.frames import PolarsAdapter, Readable
+from tql_frames.frames import PolarsFrame, Rows
 from tql_frames.language import is_statement, tree
 
 _MOST_CELLS = 1_000_000  # of a partition
@@ -75,7 +76,7 @@ class Reporting:
         used = {self.by, *(self.job.names(columns) if self.job is not None else ())}
         return [name for name in columns if name in used]
 
-    def count(self, frame: Readable) -> Counted:
+    def count(self, frame: Rows) -> Counted:
         """What a partition that has rows tells.
 
         Raises:
@@ -86,18 +87,17 @@ class Reporting:
         counts = Counts(counts.rows, bad=counts.bad, schema=schema)
         if counts.bad is not None:
             return Counted(counts, None)
-        population, _, _ = self._population(frame)
+        population, _ = self._population(frame)
         cells = count_part(population, Arms(population.sampler, population.compile))
         _check_cells(cells.height, _MOST_CELLS)
         return Counted(counts, cells)
 
-    def report(self, parts: Sequence[Counted], size_of: Callable[[int], int], *, replace: bool) -> Report:
+    def report(self, parts: Sequence[Counted], spec: DrawSpec) -> Report:
         """The report of all partitions, with pandas tables.
 
         Args:
             parts: what each told.
-            size_of: number of draws, of so many rows; a statement says it itself.
-            replace: with or without replacement; a statement says it itself.
+            spec: the request for draws; that of a statement comes before it.
 
         Raises:
             TQLError: the weights cannot be drawn by.
@@ -105,24 +105,23 @@ class Reporting:
         counts = [part.counts for part in parts]
         if self.job is not None:
             check_weights(counts, self.job)
-        frame = PolarsAdapter(pl.DataFrame(schema=schemas_together(counts)))
-        population, said_size, said_replace = self._population(frame)
-        size_of, replace = said_size or size_of, replace if said_replace is None else said_replace
+        frame = PolarsFrame(pl.DataFrame(schema=schemas_together(counts)))
+        population, own = self._population(frame)
         cells = [part.cells for part in parts if part.cells is not None and part.cells.height]
         _check_cells(sum(each.height for each in cells), _MOST_TOGETHER)
-        report = report_on(population, self.by, size_of, replace=replace, pandas=True, parts=cells or None)
+        report = report_on(population, self.by, own or spec, pandas=True, parts=cells or None)
         return report
 
-    def _population(self, frame: Readable) -> tuple[Population, Callable[[int], int] | None, bool | None]:
-        """The rows, and how many are drawn and whether with replacement, where a statement says it."""
+    def _population(self, frame: Rows) -> tuple[Population, DrawSpec | None]:
+        """The rows, and the request of a statement."""
         if isinstance(self.job, Statement):
             sampled = sampled_by(frame, self.job.text, self.job.parameters, self.by, self.job.seed)
             assert sampled is not None
-            return self._with_text(sampled.population, frame), sampled.size.of, sampled.replace
+            return self._with_text(sampled.population, frame), sampled.spec
         source, seed = (None, 0) if self.job is None else (self.job.source, self.job.seed)
-        return self._with_text(population_of(frame, self.by, source, seed), frame), None, None
+        return self._with_text(population_of(frame, self.by, source, seed), frame), None
 
-    def _with_text(self, population: Population, frame: Readable) -> Population:
+    def _with_text(self, population: Population, frame: Rows) -> Population:
         """The same with labels as text where they are kept as numbers, whose meaning each partition has for itself."""
         if population.label is None or self.by is None or frame.schema[self.by] not in (pl.Categorical, pl.Enum):
             return population

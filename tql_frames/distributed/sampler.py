@@ -18,7 +18,7 @@ from tql_frames.compiler.scope import SchemaScope, column
 from tql_frames.compiler.translate import Translator, in_order
 from tql_frames.distributed.counting import Answer, Counts, Question, answer, count
 from tql_frames.distributed.shares import Share
-from tql_frames.drawing import of_empty_frame, random_numbers
+from tql_frames.drawing import empty_population_error, random_numbers
 from tql_frames.errors import (
     Fault,
     Span,
@@ -30,7 +30,7 @@ from tql_frames.errors import (
     did_you_mean,
     reason_of,
 )
-from tql_frames.frames import PolarsAdapter, Readable
+from tql_frames.frames import PolarsFrame, Rows
 from tql_frames.frames.polars import picks_columns
 from tql_frames.language import parse, tree
 from tql_frames.language.replacing import replaced
@@ -102,7 +102,7 @@ class Sampler:
         """Whether a weight depends on the number of its row, so that rows must be counted first."""
         return isinstance(self.source, str) and asks_for_numbers(self.root([self.source]))
 
-    def weigher(self, frame: Readable, start: int = 0) -> Weigher:
+    def weigher(self, frame: Rows, start: int = 0) -> Weigher:
         """The sampler made ready for a partition whose first row has a number.
 
         Raises:
@@ -116,7 +116,7 @@ class Sampler:
             return Weigher.of(self.source, frame, random)
         return _weigher_from(self.source, self.root(frame.schema), frame.schema, start, random)
 
-    def count(self, frame: Readable, start: int) -> Counts:
+    def count(self, frame: Rows, start: int) -> Counts:
         """What a partition that has rows tells in the first pass.
 
         Raises:
@@ -125,11 +125,11 @@ class Sampler:
         weigher = self.weigher(frame, start)
         return count(weigher, frame, {name: frame.schema[name] for name in self.names(list(frame.schema))}, self.keys)
 
-    def answer(self, question: Question, frame: Readable, start: int) -> Answer:
+    def answer(self, question: Question, frame: Rows, start: int) -> Answer:
         """What a partition answers to a question about its weights."""
         return answer(question, self.weigher(frame, start), frame)
 
-    def positions(self, frame: Readable, share: Share) -> Positions:
+    def positions(self, frame: Rows, share: Share) -> Positions:
         """Positions of the rows that a partition gives, ascending.
 
         Raises:
@@ -142,11 +142,11 @@ class Sampler:
 
     def weigher_of(self, schema: Mapping[str, pl.DataType]) -> Weigher:
         """The sampler made ready for frames of a schema, to say what is wrong with their weights."""
-        return self.weigher(PolarsAdapter(pl.DataFrame(schema=schema)))
+        return self.weigher(PolarsFrame(pl.DataFrame(schema=schema)))
 
     def of_nothing(self, size: int) -> WeightError:
         """What to raise for so many rows asked for where there are none."""
-        return of_empty_frame(size)
+        return empty_population_error(size)
 
 
 def _weigher_from(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tql_frames.distributed.counting import digest_of, population_of, weights_of
 from tql_frames.errors import TQLError
-from tql_frames.frames import Readable
+from tql_frames.frames import Rows
 from tql_frames.sampling import Floats, Positions, Strata
 from tql_frames.sampling.blocks import position_type
 from tql_frames.sampling.parts import rows_at_points
@@ -79,7 +79,7 @@ class Points:
 
 
 @dataclass(frozen=True)
-class Rows:
+class RowNumbers:
     """Rows by their numbers in the partition."""
 
     numbers: Ascending
@@ -122,9 +122,9 @@ class Share:
     first: int
     rows: int
     digest: bytes
-    drawn: Slots | Points | Rows | Every | First
+    drawn: Slots | Points | RowNumbers | Every | First
 
-    def positions(self, weigher: Weigher, frame: Readable, keys: tuple[str, ...] = ()) -> Positions:
+    def positions(self, weigher: Weigher, frame: Rows, keys: tuple[str, ...] = ()) -> Positions:
         """Positions in the partition of its drawn rows, ascending, with repetition, shape (k,).
 
         Raises:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import polars as pl
 
@@ -17,16 +18,23 @@ from tql_frames.compiler import CompiledSampler
 from tql_frames.distributed.counting import Answer, Counts, Question, Schema, answer, count
 from tql_frames.distributed.sampler import asks_for_numbers, check_functions, named_by
 from tql_frames.distributed.shares import First, Share
-from tql_frames.drawing import random_numbers
+from tql_frames.drawing import DrawSpec, random_numbers
 from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, WeightError
-from tql_frames.frames import Adapter, PolarsAdapter, Readable
+from tql_frames.frames import PolarsFrame, Rows
 from tql_frames.language import parse_statement, tree
 from tql_frames.language.parameters import bind
 from tql_frames.language.replacing import replaced
 from tql_frames.language.tree import Node
 from tql_frames.planning import Draw, Frames, Relation, Scan, Size, compile_statement, named_columns, size_of
-from tql_frames.querying import evaluating, of_no_rows
+from tql_frames.querying import evaluating, no_rows_error
 from tql_frames.weighing import Weigher
+
+
+class Partition(Rows, Protocol):
+    """Rows of a partition, which a statement selects."""
+
+    def finish(self, relation: Relation, scan: Scan, index: str | None) -> object:
+        """Return a native frame of a relation."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,11 @@ class Statement:
         return self.root.sample is not None and self.root.sample.replace
 
     @property
+    def spec(self) -> DrawSpec:
+        """The request of its SAMPLE BY."""
+        return DrawSpec(self.size.rows, self.size.share, self.replace, self.seed, "source")
+
+    @property
     def size(self) -> Size:
         """How many rows it draws, or lets through."""
         return _sizes(self.root)
@@ -110,7 +123,7 @@ class Statement:
         used = named_by(self.counted)
         return [name for name in columns if name in used]
 
-    def count(self, frame: Readable, start: int = 0) -> Counts:
+    def count(self, frame: Rows, start: int = 0) -> Counts:
         """What a partition that has rows tells in the first pass: of the rows that WHERE leaves.
 
         Raises:
@@ -127,12 +140,12 @@ class Statement:
             rows_left = int(relation.plan.select(pl.len()).collect().item())
         return Counts(rows_left, schema=schema, seen=frame.rows)
 
-    def answer(self, question: Question, frame: Readable, start: int = 0) -> Answer:
+    def answer(self, question: Question, frame: Rows, start: int = 0) -> Answer:
         """What a partition answers to a question about the weights of the rows that WHERE leaves."""
         rows, sampler = self._drawn_from(frame)
         return answer(question, Weigher(sampler), rows)
 
-    def rows(self, frame: Adapter, share: Share | None) -> object:
+    def rows(self, frame: Partition, share: Share | None) -> object:
         """The rows and columns that a partition gives; without a share all that WHERE leaves, or none that are drawn.
 
         Raises:
@@ -142,7 +155,7 @@ class Statement:
         def drawn(plan: pl.LazyFrame, sampler: CompiledSampler, size: Size, replace: bool, number: int) -> pl.LazyFrame:
             if share is None:
                 return plan.head(0)
-            rows = PolarsAdapter(plan.collect())
+            rows = PolarsFrame(plan.collect())
             return rows.take(share.positions(Weigher(sampler), rows)).lazy()
 
         with evaluating(self.text, self.root):
@@ -153,11 +166,11 @@ class Statement:
                 relation = relation.with_plan(left.lazy().head(share.drawn.count))
             return frame.finish(relation, scan, None)
 
-    def relation(self, frame: Readable) -> tuple[Relation, Scan]:
+    def relation(self, frame: Rows) -> tuple[Relation, Scan]:
         """What it gives, of a frame without rows."""
         return self._compiled(self.root, frame, _draws_nothing)
 
-    def computes(self, frame: Readable) -> bool:
+    def computes(self, frame: Rows) -> bool:
         """Whether it gives columns that are none of the frame's."""
         return any(field.origin is None for field in self.relation(frame)[0].fields)
 
@@ -179,20 +192,20 @@ class Statement:
             return list(columns)
         return self.all_names(columns) or list(columns[:1])
 
-    def weigher(self, frame: Readable) -> Weigher:
+    def weigher(self, frame: Rows) -> Weigher:
         """Its sampler made ready for a frame."""
         return Weigher(self._drawn_from(frame)[1])
 
     def weigher_of(self, schema: Schema) -> Weigher:
         """Its sampler made ready for frames of a schema, to say what is wrong with their weights."""
-        return self.weigher(PolarsAdapter(pl.DataFrame(schema=schema)))
+        return self.weigher(PolarsFrame(pl.DataFrame(schema=schema)))
 
     def of_nothing(self, size: int) -> WeightError:
         """What to raise for so many rows asked for where there are none."""
         assert self.root.sample is not None
-        return of_no_rows(size, self.text, self.root.sample.sampler.span)
+        return no_rows_error(size, self.text, self.root.sample.sampler.span)
 
-    def _drawn_from(self, frame: Readable) -> tuple[PolarsAdapter, CompiledSampler]:
+    def _drawn_from(self, frame: Rows) -> tuple[PolarsFrame, CompiledSampler]:
         """The rows that SAMPLE BY draws from, and its sampler."""
         found: list[tuple[pl.LazyFrame, CompiledSampler]] = []
 
@@ -203,9 +216,9 @@ class Statement:
         self._compiled(self.counted, frame, draw)
         ((plan, sampler),) = found
         with evaluating(self.text, self.root):
-            return PolarsAdapter(plan.collect()), sampler
+            return PolarsFrame(plan.collect()), sampler
 
-    def _compiled(self, statement: tree.Statement, frame: Readable, draw: Draw) -> tuple[Relation, Scan]:
+    def _compiled(self, statement: tree.Statement, frame: Rows, draw: Draw) -> tuple[Relation, Scan]:
         scan = frame.scan(named_columns(statement))
         random = random_numbers(self.seed)
         frames = Frames(scan, {})

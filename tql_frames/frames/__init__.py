@@ -1,48 +1,47 @@
-"""Adapters: the five things the pipeline asks of a frame, one module a library."""
+"""Frames of every library behind one protocol, one module a library."""
 
 from __future__ import annotations
+
+from typing import TypeVar
 
 import pandas as pd
 import polars as pl
 
 from tql_frames.errors import TQLError
-from tql_frames.frames.base import Adapter, Column, Contents, Deferred, Part, Readable, Source
-from tql_frames.frames.chosen import Chosen
-from tql_frames.frames.exchange import check_columns, shared, to_pandas, to_polars
+from tql_frames.frames.base import Column, Contents, Frame, Part, Rows
+from tql_frames.frames.convert import check_columns, shared, to_pandas, to_polars
 from tql_frames.frames.forked import check_process
-from tql_frames.frames.held import Held
-from tql_frames.frames.lazy import LazyAdapter
-from tql_frames.frames.pandas import PandasAdapter
-from tql_frames.frames.pandas_source import PandasSource
-from tql_frames.frames.passes import Scanned, is_repeatable, reporting
-from tql_frames.frames.polars import PolarsAdapter, with_index
-from tql_frames.frames.scanned import ScannedSource
+from tql_frames.frames.lazy import CollectedFrame
+from tql_frames.frames.pandas import PandasFrame
+from tql_frames.frames.polars import PolarsFrame
+from tql_frames.frames.row_view import RowView
+from tql_frames.frames.two_pass import TwoPassFrame, is_repeatable, reporting
 
 __all__ = [
-    "Adapter",
-    "Chosen",
+    "CollectedFrame",
     "Column",
     "Contents",
-    "Deferred",
-    "LazyAdapter",
-    "PandasAdapter",
-    "PandasSource",
+    "Frame",
+    "Native",
+    "PandasFrame",
     "Part",
-    "PolarsAdapter",
-    "Readable",
-    "Scanned",
-    "ScannedSource",
-    "Source",
-    "adapt",
+    "PolarsFrame",
+    "RowView",
+    "Rows",
+    "TwoPassFrame",
     "check_columns",
     "check_process",
+    "frame_of",
     "is_repeatable",
+    "kept_frame_of",
     "reporting",
     "shared",
-    "source_of",
     "to_pandas",
     "to_polars",
 ]
+
+Native = TypeVar("Native", pl.DataFrame, pl.LazyFrame, pd.DataFrame)
+"""A frame as callers pass it, and get it."""
 
 # Libraries whose frames have calls of their own, and what to say of these.
 _ENGINES = {
@@ -70,23 +69,48 @@ _WAYS = {
 }
 
 
-def adapt(frame: object, index: str | None = None, ignore_index: bool = False) -> Adapter | LazyAdapter:
-    """The adapter of a frame.
+def frame_of(frame: object, index: str | None = None, ignore_index: bool = False) -> Frame:
+    """Return a frame of any library behind the one protocol.
 
     Args:
         frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame.
-        index: name for a column of original row numbers (Polars).
-        ignore_index: whether rows of a sample are numbered anew (pandas).
+        index: name for a column of original row numbers (Polars). That it is free is checked for the columns of a
+            result, by `check_columns`.
+        ignore_index: whether rows of a sample are numbered from 0 (pandas).
 
     Raises:
         TQLError: another object, an option that the frame's library does not know, or a forked process in which Polars
             cannot run.
     """
+    _check(frame, index, ignore_index)
+    if isinstance(frame, pd.DataFrame):
+        return PandasFrame(frame, ignore_index)
+    if isinstance(frame, pl.LazyFrame):
+        return CollectedFrame(frame, index)
+    assert isinstance(frame, pl.DataFrame)
+    return PolarsFrame(frame, index)
+
+
+def kept_frame_of(frame: object, index: str | None = None, ignore_index: bool = False) -> Frame:
+    """Return a frame as it is now, which answers each later question about the same rows; arguments as of `frame_of`.
+
+    Before pandas 3, which copies on write, values that are written into a frame in place are seen here too.
+    """
+    _check(frame, index, ignore_index)
+    if isinstance(frame, pd.DataFrame):
+        return PandasFrame(frame.copy(deep=False), ignore_index)
+    if isinstance(frame, pl.LazyFrame):
+        return (TwoPassFrame if is_repeatable(frame) else CollectedFrame)(frame, index, kept=True)
+    assert isinstance(frame, pl.DataFrame)
+    return PolarsFrame(frame.clone(), index)
+
+
+def _check(frame: object, index: str | None, ignore_index: bool) -> None:
     check_process()
     if isinstance(frame, pd.DataFrame):
         if index not in (None, "index"):
             raise TQLError("a pandas frame keeps its own index; index= names a column of Polars frames")
-        return PandasAdapter(frame, ignore_index)
+        return
     if not isinstance(frame, (pl.DataFrame, pl.LazyFrame)):
         kinds = "a Polars DataFrame or LazyFrame, or a pandas DataFrame"
         library, name = type(frame).__module__.partition(".")[0], type(frame).__name__
@@ -97,28 +121,3 @@ def adapt(frame: object, index: str | None = None, ignore_index: bool = False) -
         raise TQLError(f"the frame must be {kinds}, not {what}", hint=hint)
     if ignore_index:
         raise TQLError("ignore_index= is for pandas frames; pass index=None to leave out the row numbers")
-    if isinstance(frame, pl.LazyFrame):
-        return LazyAdapter(frame, index)
-    with_index(frame.schema, index)
-    return PolarsAdapter(frame, index)
-
-
-def source_of(frame: object, index: str | None = None, ignore_index: bool = False) -> Source:
-    """The adapter of a frame that is kept, as it is now, so that its rows can be looked at again.
-
-    Args:
-        frame: as `adapt` takes it.
-        index: as there; whether the name is free is a question to the columns that are taken.
-        ignore_index: as there.
-
-    Raises:
-        TQLError: as `adapt`.
-    """
-    if not isinstance(frame, (pl.DataFrame, pl.LazyFrame)):
-        adapt(frame, index, ignore_index)
-        assert isinstance(frame, pd.DataFrame)
-        return PandasSource(frame, ignore_index)
-    adapt(frame, None, ignore_index)
-    if isinstance(frame, pl.LazyFrame):
-        return ScannedSource(frame, index=index) if is_repeatable(frame) else Held(frame, index)
-    return PolarsAdapter(frame.clone(), index)

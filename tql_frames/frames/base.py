@@ -1,12 +1,12 @@
-"""What every adapter does, and the choice of an adapter for a frame.
+"""The protocol of a frame: what sampling, statements and views ask of the rows of any library.
 
-An adapter is the only place that knows a dataframe library. The pipeline that uses it is in `api`.
+Only the modules of this folder know a dataframe library. Which class a frame gets is decided in `__init__`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import polars as pl
@@ -47,11 +47,16 @@ class Contents(NamedTuple):
     levels: Sequence[Part]
 
 
-class Readable(Protocol):
-    """Rows to weigh, to draw from and to query.
+class Rows(Protocol):
+    """Rows that can be weighed, drawn from and queried: a frame, or rows of one.
 
-    `schema` may be read lazily: an adapter converts, and looks at, only the columns that are asked for.
+    `schema` may be read lazily: pandas columns are converted, and looked at, only when they are asked for.
+
+    Attributes:
+        is_read_anew: whether each question reads the rows again, in batches, since they are not held in memory.
     """
+
+    is_read_anew: ClassVar[bool]
 
     @property
     def rows(self) -> int:
@@ -62,100 +67,87 @@ class Readable(Protocol):
         """Polars type by column name."""
 
     def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
-        """Values of expressions by name, one a row of the frame."""
+        """Return values of expressions by name, one a row."""
 
-    def look(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
-        """Values of aggregations by name, in one row; files are read again, and not held."""
+    def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+        """Return values of aggregations by name, in one row; files are read again, and not held."""
 
     def column(self, name: str) -> pl.Series:
-        """A column of the frame, not copied where its library keeps it as Polars does."""
+        """Return a column, not copied where its library keeps it as Polars does."""
 
     def scan(self, names: frozenset[str] | None) -> Scan:
-        """The frame for a statement that names these columns; None for all."""
+        """Return the plan of the rows for a statement that names these columns; None for all."""
 
 
-class Adapter(Readable, Protocol):
-    """A frame whose rows are at hand."""
+class Frame(Rows, Protocol):
+    """A frame of some library.
 
-    def plan(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:
-        """What runs for a relation."""
-
-    def finish(self, relation: Relation, scan: Scan, index: str | None) -> object:
-        """A native frame of a relation's rows and columns; those that are the frame's own keep its labels."""
-
-    def take(self, positions: Positions, columns: Sequence[Column] | None = None) -> object:
-        """A native frame of the rows at positions, in their order, with their original indices; None: all columns."""
-
-    def series(self, values: NDArray[np.float64], name: str) -> object:
-        """A native series or frame of one value a row, aligned with the frame."""
-
-
-class Source(Readable, Protocol):
-    """A frame that is kept, so that its rows can be looked at again: what a view is of.
-
-    Nothing of a LazyFrame runs before its rows are asked for; then it is collected once, or read as often as needed.
+    Nothing of a LazyFrame runs before its rows are asked for.
 
     Attributes:
         kind: library and class of the frame.
+        is_lazy: whether samples of it are plans.
     """
 
     kind: ClassVar[str]
+    is_lazy: ClassVar[bool]
 
     @property
     def native(self) -> object:
         """The frame itself, as it was when it was given."""
 
+    @property
+    def why_collected(self) -> str | None:
+        """Reason why the rows of files are held in memory while a sample is drawn; None where they are not."""
+
+    def plan(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:
+        """Return what runs for a relation."""
+
+    def finish(self, relation: Relation, scan: Scan, index: str | None) -> object:
+        """Return a native frame of a relation; columns that are the frame's own keep its labels."""
+
+    def collect(self) -> Frame:
+        """Return the frame with its rows in memory."""
+
     def read(self, names: Sequence[str], positions: Positions) -> pl.DataFrame:
-        """Values of columns by name, as Polars has them, of the rows at positions, in their order.
+        """Return values of columns by name, as Polars has them, of the rows at positions, in their order.
 
         Raises:
             TQLError: a column has no Polars type.
         """
 
     def take(self, positions: Positions, columns: Sequence[Column] | None = None) -> object:
-        """As an adapter's; of a LazyFrame a DataFrame."""
+        """Return a native frame of the rows at positions, in their order, with their original indices.
+
+        Args:
+            positions: of the rows.
+            columns: those of the result; None for all, as they are.
+
+        Returns:
+            A frame of the library; of a LazyFrame, a DataFrame.
+        """
+
+    def take_lazy(self, positions_of: Callable[[Rows], Positions], columns: Sequence[Column] | None = None) -> object:
+        """Return the rows at the positions that `positions_of` finds; of a LazyFrame, a plan that calls it."""
+
+    def series(self, values_of: Callable[[Rows], NDArray[np.float64]], name: str) -> object:
+        """Return a native series of one value a row, aligned with the frame; of a LazyFrame, a plan of one column."""
 
     def batches(self, positions: Positions, columns: Sequence[Column] | None, size: int) -> Iterator[object]:
-        """What `take` gives, at most `size` rows at a time."""
-
-    def later(self, positions_of: Callable[[], Positions], columns: Sequence[Column] | None) -> object:
-        """What `take` gives, of a LazyFrame as a plan that asks for the positions when it is collected."""
+        """Yield the frames that make up the one of `take`, of at most `size` rows."""
 
     def labels(self, positions: Positions) -> object:
-        """The index of what `take` gives: a pandas Index, a Polars Series of row numbers."""
+        """Return the index of the rows at positions: a pandas Index, a Polars Series of row numbers."""
 
     def tally(self, positions: Positions, counts: NDArray[np.int64]) -> object:
-        """How often rows were drawn, with their original indices."""
+        """Return how often rows were drawn, with their original indices."""
 
     def contents(self) -> Iterator[Contents]:
-        """All rows in order, in one or several parts of the same columns.
+        """Yield all rows in order, in one or several parts of the same columns.
 
         Raises:
             TQLError: a column has no Polars type.
         """
 
-
-class Deferred(Protocol):
-    """A frame whose rows come later, such as a LazyFrame."""
-
-    @property
-    def schema(self) -> Mapping[str, pl.DataType]:
-        """Polars type by column name, known without running anything."""
-
-    def scan(self, names: frozenset[str] | None) -> Scan:
-        """The frame for a statement that names these columns; None for all."""
-
-    def then_take(self, positions_of: Callable[[Adapter], Positions]) -> object:
-        """A native lazy frame of the rows at the positions that are found once the rows are there."""
-
-    def plan(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:
-        """What runs for a relation."""
-
-    def finish(self, relation: Relation, scan: Scan, index: str | None) -> object:
-        """A native lazy frame of a relation."""
-
-    def then_series(self, values_of: Callable[[Adapter], NDArray[np.float64]], name: str) -> object:
-        """A native lazy frame of one value a row."""
-
-    def now(self) -> Adapter:
-        """Run the plan and hold its rows."""
+    def categories(self, name: str) -> list[Any] | None:
+        """Return the categories that a pandas column declares, in their order; None of any other column."""

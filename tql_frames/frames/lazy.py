@@ -1,76 +1,155 @@
-"""Polars LazyFrame: what is done to its rows is put into the plan and runs at `collect`.
+"""Polars LazyFrame: its plan, and its rows once they are collected.
 
-Eager Polars frames are in `polars`.
+Samples of files that can be read twice are drawn by `two_pass`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tql_frames.frames.base import Adapter
-from tql_frames.frames.passes import is_repeatable, sample_in_two_passes, why_held
-from tql_frames.frames.polars import PolarsAdapter, dtypes_of, plan_of, with_index
+from tql_frames.frames.base import Column, Contents, Rows
+from tql_frames.frames.cached_attribute import cached_attribute
+from tql_frames.frames.forked import check_process
+from tql_frames.frames.polars import PolarsFrame, dtypes_of, plan_of, schema_of, tallied
+from tql_frames.frames.two_pass import TwoPassFrame, is_repeatable, series_of, why_collected
 from tql_frames.planning import Relation, Scan, whole
 from tql_frames.sampling import Positions
 
 
-class LazyAdapter:
-    """A Polars LazyFrame; `index` names the column of original row numbers, None for none."""
+class CollectedFrame:
+    """A LazyFrame whose rows are collected when they are first needed.
 
-    def __init__(self, frame: pl.LazyFrame, index: str | None = None) -> None:
-        """Hold the plan and resolve its schema; nothing runs."""
-        self._frame = frame
+    The rows of a frame that is kept stay in memory from then on; a plan of other frames collects them in each run.
+    """
+
+    kind: ClassVar[str] = "Polars LazyFrame"
+    is_lazy: ClassVar[bool] = True
+    is_read_anew: ClassVar[bool] = False
+
+    def __init__(self, plan: pl.LazyFrame, index: str | None = None, *, kept: bool = False) -> None:
+        """Hold the plan and resolve its schema; nothing runs.
+
+        Args:
+            plan: the frame.
+            index: name of the column of original row numbers; None for none.
+            kept: whether later questions are about the rows that were collected for the first one.
+        """
+        self._plan = plan
         self._index = index
+        self._kept = kept
         # Of a clone: once a scan has resolved its own schema, Polars no longer puts row numbers and filters into it.
-        self._schema = frame.clone().collect_schema()
+        self._schema = plan.clone().collect_schema()
+
+    @cached_attribute
+    def _collected(self) -> PolarsFrame:
+        check_process()
+        return PolarsFrame(self._plan.collect(), self._index)
+
+    def collect(self) -> PolarsFrame:
+        """Return the rows, collected; once if the frame is kept."""
+        return self._collected if self._kept else PolarsFrame(self._plan.collect(), self._index)
+
+    @property
+    def why_collected(self) -> str | None:
+        """Reason why the rows of files are held in memory while a sample is drawn; None where they are not."""
+        return why_collected(self._plan)
+
+    @property
+    def native(self) -> pl.LazyFrame:
+        """The plan."""
+        return self._plan
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return self._collected.rows
 
     @property
     def schema(self) -> Mapping[str, pl.DataType]:
         """Polars type by column name, known without running anything."""
         return self._schema
 
-    @property
-    def why_held(self) -> str | None:
-        """Why a sample holds the rows of the files in memory; None where it reads them twice."""
-        return why_held(self._frame)
+    def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+        """Return values of expressions by name, one a row."""
+        return self._collected.evaluate(exprs)
+
+    def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+        """Return values of aggregations by name, in one row."""
+        return self._collected.aggregate(exprs)
+
+    def column(self, name: str) -> pl.Series:
+        """Return a column of the rows."""
+        return self._collected.column(name)
 
     def scan(self, names: frozenset[str] | None) -> Scan:
-        """The plan for a statement; what is not named is left out of it."""
-        return Scan(self._frame, tuple(self._schema), dtypes_of(self._schema))
+        """Return the plan for a statement; of a kept frame, a plan that collects the rows when it runs."""
+        plan = self._plan
+        if self._kept:
+            plan = whole(pl.LazyFrame(schema=self._schema), lambda _: self._collected.native, self._schema)
+        return Scan(plan, tuple(self._schema), dtypes_of(self._schema))
 
     def plan(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:
-        """What runs for a relation, at `collect`."""
+        """Return what runs for a relation, at `collect`."""
         return plan_of(relation, index)
 
     def finish(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:
-        """The plan of a relation; nothing runs."""
+        """Return the plan of a relation; nothing runs."""
         return self.plan(relation, scan, index)
 
-    def then_take(self, positions_of: Callable[[Adapter], Positions]) -> pl.LazyFrame:
-        """A plan for the rows at the positions that are found once the rows are there."""
-        index = self._index
-        if is_repeatable(self._frame):
-            return sample_in_two_passes(self._frame, index, positions_of)
+    def read(self, names: Sequence[str], positions: Positions) -> pl.DataFrame:
+        """Return columns by name of the rows at positions, in their order."""
+        return self._collected.read(names, positions)
+
+    def take(self, positions: Positions, columns: Sequence[Column] | None = None) -> pl.DataFrame:
+        """Return the rows at positions, in their order, behind the column of original row numbers."""
+        return self._collected.take(positions, columns)
+
+    def take_lazy(
+        self, positions_of: Callable[[Rows], Positions], columns: Sequence[Column] | None = None
+    ) -> pl.LazyFrame:
+        """Return a plan for the rows at the positions that are found once the rows are there.
+
+        The plan of the frame is its input, not run within it: several such runs at the same time would wait for each
+        other's threads in older Polars.
+        """
+        if not self._kept and is_repeatable(self._plan):
+            return TwoPassFrame(self._plan, self._index).take_lazy(positions_of, columns)
+        schema = schema_of(self._schema, columns, self._index)
 
         def take(frame: pl.DataFrame) -> pl.DataFrame:
-            adapter = PolarsAdapter(frame, index)
-            return adapter.take(positions_of(adapter))
+            rows: Rows = PolarsFrame(frame, self._index)
+            if not self._kept:
+                return PolarsFrame(frame, self._index).take(positions_of(rows), columns)
+            vars(self).setdefault("_collected", rows)
+            return self.take(positions_of(self), columns)
 
-        return whole(self._frame, take, with_index(self._schema, index))
+        return whole(pl.LazyFrame(schema=schema) if "_collected" in vars(self) else self._plan, take, schema)
 
-    def then_series(self, values_of: Callable[[Adapter], NDArray[np.float64]], name: str) -> pl.LazyFrame:
-        """A plan for one column, one value a row."""
+    def series(self, values_of: Callable[[Rows], NDArray[np.float64]], name: str) -> pl.LazyFrame:
+        """Return a plan for one column, one value a row."""
+        return series_of(self._plan, values_of, name)
 
-        def values(frame: pl.DataFrame) -> pl.DataFrame:
-            adapter = PolarsAdapter(frame)
-            return adapter.series(values_of(adapter), name).to_frame()
+    def batches(self, positions: Positions, columns: Sequence[Column] | None, size: int) -> Iterator[pl.DataFrame]:
+        """Yield the rows at positions, at most `size` at a time."""
+        return self._collected.batches(positions, columns, size)
 
-        return whole(self._frame, values, {name: pl.Float64()})
+    def labels(self, positions: Positions) -> pl.Series:
+        """Return row numbers."""
+        return PolarsFrame(pl.DataFrame(), self._index).labels(positions)
 
-    def now(self) -> PolarsAdapter:
-        """Run the plan and hold its rows."""
-        return PolarsAdapter(self._frame.collect(), self._index)
+    def tally(self, positions: Positions, counts: NDArray[np.int64]) -> pl.DataFrame:
+        """Return how often rows were drawn."""
+        return tallied(self.labels(positions), counts)
+
+    def contents(self) -> Iterator[Contents]:
+        """Yield all rows, a million at a time."""
+        return self._collected.contents()
+
+    def categories(self, name: str) -> list[Any] | None:
+        """Return None: the categories of a Polars column are part of its type."""
+        return None

@@ -5,8 +5,9 @@ Missing values of every pandas kind, NaN of NumPy floats included, are read as n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from tql_frames.compiler.scope import column
 from tql_frames.errors import TQLError, TQLTypeError
-from tql_frames.frames.base import Column
+from tql_frames.frames.base import Column, Contents, Part, Rows
 from tql_frames.frames.columns import ConvertedColumns
 from tql_frames.frames.polars import evaluate, picks_columns
 from tql_frames.planning import Relation, Scan
@@ -25,8 +26,13 @@ from tql_frames.sampling import Positions, cores, in_threads
 _LARGE = 100_000  # rows from which on a thread a column is faster
 
 
-class PandasAdapter:
-    """A pandas DataFrame; `ignore_index` numbers the rows of a sample anew, as in pandas."""
+class PandasFrame:
+    """A pandas DataFrame; `ignore_index` numbers the rows of a sample from 0, as in pandas."""
+
+    kind: ClassVar[str] = "pandas DataFrame"
+    is_lazy: ClassVar[bool] = False
+    is_read_anew: ClassVar[bool] = False
+    why_collected: ClassVar[str | None] = None
 
     def __init__(self, frame: pd.DataFrame, ignore_index: bool = False) -> None:
         """Hold the frame; it is never modified."""
@@ -52,7 +58,7 @@ class PandasAdapter:
             self._columns.convert(expr.meta.root_names())
         return evaluate(self._columns.converted(), exprs)
 
-    def look(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+    def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         """Values of aggregations by name, in one row."""
         for expr in exprs.values():
             self._columns.convert(expr.meta.root_names())
@@ -149,9 +155,60 @@ class PandasAdapter:
             hint = "use replace=False or ignore_index=True, or set_flags(allows_duplicate_labels=True) on the frame"
             raise TQLError(message, hint=hint) from None
 
-    def series(self, values: NDArray[np.float64], name: str) -> pd.Series:
-        """One value a row, with the index of the frame."""
-        return pd.Series(values, index=self._frame.index, name=name, copy=True)  # they may be the frame's own
+    def series(self, values_of: Callable[[Rows], NDArray[np.float64]], name: str) -> pd.Series:
+        """Return one value a row, with the index of the frame."""
+        return pd.Series(values_of(self), index=self._frame.index, name=name, copy=True)  # they may be the frame's own
+
+    @property
+    def native(self) -> pd.DataFrame:
+        """The frame."""
+        return self._frame.copy(deep=False)
+
+    def read(self, names: Sequence[str], positions: Positions) -> pl.DataFrame:
+        """Columns by name of the rows at positions, in their order."""
+        return pl.DataFrame({name: self._columns.once(name)[positions] for name in names})
+
+    def batches(self, positions: Positions, columns: Sequence[Column] | None, size: int) -> Iterator[pd.DataFrame]:
+        """Rows at positions, at most `size` at a time; numbered anew, the numbers go on."""
+        for start in range(0, len(positions), size):
+            batch = self.take(positions[start : start + size], columns)
+            if self._ignore_index:
+                batch.index = pd.RangeIndex(start, start + len(batch))
+            yield batch
+
+    def take_lazy(
+        self, positions_of: Callable[[Rows], Positions], columns: Sequence[Column] | None = None
+    ) -> pd.DataFrame:
+        """Return the rows at positions, at once."""
+        return self.take(positions_of(self), columns)
+
+    def collect(self) -> PandasFrame:
+        """Return the frame itself, whose rows are at hand."""
+        return self
+
+    def labels(self, positions: Positions) -> pd.Index:
+        """Index labels, or numbers from 0 on."""
+        return pd.RangeIndex(len(positions)) if self._ignore_index else self._frame.index.take(positions)
+
+    def tally(self, positions: Positions, counts: NDArray[np.int64]) -> pd.Series:
+        """How often rows were drawn, by their labels in the frame."""
+        return pd.Series(counts, index=self._frame.index.take(positions), name="count")
+
+    def contents(self) -> Iterator[Contents]:
+        """All rows; a column is converted when it is asked for, and not kept."""
+        index = self._frame.index
+        yield Contents(
+            [
+                Part(label, partial(polars_series, self._frame.iloc[:, place], label))
+                for place, label in enumerate(self._frame.columns)
+            ],
+            [Part(level, partial(_level, index, level)) for level in range(index.nlevels)],
+        )
+
+    def categories(self, name: str) -> list[Any] | None:
+        """Categories that a column declares, in their order; None of a column that is no Categorical."""
+        dtype = self._frame.iloc[:, list(self._frame.columns).index(name)].dtype
+        return dtype.categories.tolist() if isinstance(dtype, pd.CategoricalDtype) else None
 
 
 class _Columns(ConvertedColumns):
@@ -201,7 +258,7 @@ def polars_series(column: pd.Series, label: object) -> pl.Series:
     try:
         # As a table: from an array alone Polars 1.30 reads large lists of text wrongly, or kills the process.
         table = pa.table({name: _arrow(column)})
-        return cast(pl.DataFrame, pl.from_arrow(table, rechunk=False)).to_series()
+        return cast("pl.DataFrame", pl.from_arrow(table, rechunk=False)).to_series()
     except (Exception, pl.exceptions.PanicException) as fault:  # whatever an extension type of any library raises
         reason = f"its values have no common Polars type: {str(fault).splitlines()[0][:200]}" if str(fault) else None
         message = f"column {label!r} of dtype {dtype} cannot be read by a sampler"
@@ -265,3 +322,17 @@ def _to_pandas(values: pl.Series, index: pd.Index) -> pd.Series:
     if dtype.is_nested():  # as arrays, whole numbers beside nulls would become floats
         return pd.Series(values.to_list(), dtype=object, index=index)
     return values.to_pandas().copy().set_axis(index)  # what Polars hands over may be read-only
+
+
+def _level(index: pd.Index, level: int) -> pl.Series:
+    """The labels of a level of an index.
+
+    Raises:
+        TQLTypeError: they have no common Polars type.
+    """
+    labels = index.get_level_values(level)
+    try:
+        return polars_series(pd.Series(labels), "")
+    except TQLTypeError as fault:
+        message = f"the index labels of dtype {labels.dtype} cannot be read"
+        raise TQLTypeError(message, hint=fault.hint) from None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tql_frames.compiler.scope import column
 from tql_frames.errors import TQLError
-from tql_frames.frames.base import Column, Contents, Part
+from tql_frames.frames.base import Column, Contents, Part, Rows
 from tql_frames.frames.forked import check_process
 from tql_frames.planning import Relation, Scan
 from tql_frames.sampling import Positions
@@ -25,10 +25,13 @@ _SMALL = 10_000  # rows below which the optimizer takes longer than what it save
 _PART = 1_048_576  # rows of a part of the contents
 
 
-class PolarsAdapter:
+class PolarsFrame:
     """A Polars DataFrame; `index` names the column of original row numbers, None for none."""
 
     kind: ClassVar[str] = "Polars DataFrame"
+    is_lazy: ClassVar[bool] = False
+    is_read_anew: ClassVar[bool] = False
+    why_collected: ClassVar[str | None] = None
 
     def __init__(self, frame: pl.DataFrame, index: str | None = None) -> None:
         """Hold the frame; it is never modified."""
@@ -49,7 +52,7 @@ class PolarsAdapter:
         """Values of expressions by name, one a row of the frame."""
         return evaluate(self._frame, exprs)
 
-    def look(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+    def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         """Values of aggregations by name, in one row."""
         check_process()
         return self._frame.lazy().select(**exprs).collect()
@@ -78,9 +81,9 @@ class PolarsAdapter:
             return taken
         return taken.insert_column(0, pl.Series(self._index, positions, dtype=pl.get_index_type()))
 
-    def series(self, values: NDArray[np.float64], name: str) -> pl.Series:
-        """One value a row."""
-        return pl.Series(name, values.copy())  # they may be the frame's own
+    def series(self, values_of: Callable[[Rows], NDArray[np.float64]], name: str) -> pl.Series:
+        """Return one value a row."""
+        return pl.Series(name, values_of(self).copy())  # they may be the frame's own
 
     @property
     def native(self) -> pl.DataFrame:
@@ -97,9 +100,19 @@ class PolarsAdapter:
         for start in range(0, len(positions), size):
             yield self.take(positions[start : start + size], columns)
 
-    def later(self, positions_of: Callable[[], Positions], columns: Sequence[Column] | None) -> pl.DataFrame:
-        """Rows at positions."""
-        return self.take(positions_of(), columns)
+    def take_lazy(
+        self, positions_of: Callable[[Rows], Positions], columns: Sequence[Column] | None = None
+    ) -> pl.DataFrame:
+        """Return the rows at positions, at once."""
+        return self.take(positions_of(self), columns)
+
+    def collect(self) -> PolarsFrame:
+        """Return the frame itself, whose rows are at hand."""
+        return self
+
+    def categories(self, name: str) -> list[Any] | None:
+        """Return None: the categories of a Polars column are part of its type."""
+        return None
 
     def labels(self, positions: Positions) -> pl.Series:
         """Row numbers."""

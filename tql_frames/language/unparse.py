@@ -67,8 +67,8 @@ def unparse(node: Node) -> str:
             return f"{_name(frame)}.{_name(name)}" if frame is not None else _name(name)
         case Parameter():
             return "?"
-        case Array(items, word):
-            before = "array" if word is None else word.name if _is_array(word) else _inside(word, _SUBSCRIPT)
+        case Array(items, name):
+            before = "array" if name is None else name.name if _is_array(name) else _inside(name, _SUBSCRIPT)
             return f"{before}[{', '.join(map(unparse, items))}]"
         case Positive(operand):
             return f"+{_inside(operand, _SIGNED)}"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tql_frames.errors import Span, TQLError
-from tql_frames.frames import Source
+from tql_frames.frames import Frame
 from tql_frames.language import Node, is_statement, parse, parse_statement, tree, unparse
 from tql_frames.views.choosing import choose
 
@@ -22,13 +22,13 @@ _OPERATORS: dict[str, Callable[[float, float], float | None]] = {
 }
 
 
-def fault_of(source: Source, text: str) -> TQLError | None:
+def fault_of(source: Frame, text: str) -> TQLError | None:
     """What is wrong with a sampler or statement, or None; nothing runs.
 
     Example:
         >>> import polars as pl
-        >>> from tql_frames.frames import source_of
-        >>> fault = fault_of(source_of(pl.DataFrame({"age": [71]})), "max_weight(agee > 60: 5)")
+        >>> from tql_frames.frames import kept_frame_of
+        >>> fault = fault_of(kept_frame_of(pl.DataFrame({"age": [71]})), "max_weight(agee > 60: 5)")
         >>> fault.message, fault.hint, told(fault, fault.source)["start"]
         ("unknown column 'agee'", "did you mean 'age'?", 11)
     """

@@ -15,8 +15,9 @@ from tql_frames.analysis.labels import Labels
 from tql_frames.analysis.population import labels_of
 from tql_frames.analysis.showing import name_of
 from tql_frames.compiler.scope import column
+from tql_frames.drawing import DrawSpec
 from tql_frames.errors import TQLError
-from tql_frames.frames import Source, source_of
+from tql_frames.frames import Frame, kept_frame_of
 from tql_frames.language import is_statement
 from tql_frames.views.kept_sample import View
 
@@ -28,7 +29,7 @@ _FEW = 60  # different values that make a column of text or numbers one of label
 
 def head_of(frame: pl.DataFrame | pd.DataFrame) -> pl.DataFrame:
     """The first rows, those columns that have a Polars type: what is known of a frame without reading all of it."""
-    source = source_of(frame.head(_HEAD), None)
+    source = kept_frame_of(frame.head(_HEAD), None)
     rows = np.arange(source.rows)
     columns = []
     for name in source.scan(frozenset()).labels:
@@ -87,7 +88,7 @@ def _rank(values: pl.Series) -> int | None:
 
 
 def expected(
-    source: Source, expectations: Expectations, by: str, text: str, size: int | None, *, replace: bool
+    source: Frame, expectations: Expectations, by: str, text: str, size: int | None, *, replace: bool
 ) -> Report:
     """What a sampler or statement does to the labels of a column, exactly.
 
@@ -98,8 +99,8 @@ def expected(
         return expectations.report(text if text.strip() else "1", size, replace=replace)
     sampled = sampled_by(source, text, None, by, seed=0)
     if sampled is None:  # it draws nothing: the labels as they are
-        return report_on(population_of(source, by, None, seed=0), by, lambda rows: rows, replace=True)
-    return report_on(sampled.population, by, sampled.size.of, replace=sampled.replace)
+        return report_on(population_of(source, by, None, seed=0), by, DrawSpec())
+    return report_on(sampled.population, by, sampled.spec)
 
 
 def as_sent(report: Report) -> tuple[list[Any], dict[str, Any]]:

@@ -19,7 +19,7 @@ from tql_frames.analysis import Balance
 from tql_frames.analysis.condensed import Expectations
 from tql_frames.arguments import seed_from, size_from
 from tql_frames.errors import TQLError, TQLWarning
-from tql_frames.frames import source_of
+from tql_frames.frames import kept_frame_of
 from tql_frames.language import is_statement
 from tql_frames.notebook.checking import arms_of, fault_of, told
 from tql_frames.notebook.completion import words_of, words_of_labels
@@ -66,7 +66,7 @@ class Session:
             raise TQLError("the widget shows rows, which a LazyFrame has not yet", hint="collect it first")
         if not isinstance(sampler, str):
             raise TQLError(f"a sampler is TQL text, not {type(sampler).__name__}")
-        self._source = source_of(frame)
+        self._source = kept_frame_of(frame)
         assert isinstance(frame, (pl.DataFrame, pd.DataFrame))
         self._frame = frame.clone() if isinstance(frame, pl.DataFrame) else frame.copy(deep=False)
         labels = self._source.scan(frozenset()).labels
@@ -142,7 +142,7 @@ class Session:
         expectations = self._expectations.setdefault(by, Expectations(self._source, by))
 
         def expect() -> Message:
-            size = size_from(_number(asked["limit"], "limit"), None).limit
+            size, _ = size_from(_number(asked["limit"], "limit"), None)
             report = expected(self._source, expectations, by, text, size, replace=bool(asked["replace"]))
             values, answer = as_sent(report)
             return {"kind": "expected", "by": by, "values": values, **answer}

@@ -39,8 +39,7 @@ def window(view: View[Any], start: int, count: int) -> list[list[str | None]]:
 
 
 def _table(view: View[Any], start: int, stop: int) -> tuple[list[str], list[list[Any]]]:
-    chosen = None if view.choice is None else view.choice.columns
-    taken = view.adapter.frame.take(view.positions[start:stop], chosen)
+    taken = view[start:stop]
     if isinstance(taken, pl.DataFrame):
         shown = taken[:, :MOST_COLUMNS]
         return shown.columns, [each.to_list() for each in shown]

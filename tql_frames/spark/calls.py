@@ -15,7 +15,7 @@ from pyspark.sql import functions as F  # noqa: N812 - as everyone does
 from pyspark.sql.types import DoubleType, StructField, StructType
 
 from tql_frames.analysis import Report
-from tql_frames.arguments import check_flag, check_index, named, seed_from, size_from
+from tql_frames.arguments import check_index, named, seed_from
 from tql_frames.distributed import (
     Answer,
     Counted,
@@ -34,11 +34,11 @@ from tql_frames.distributed import (
     questions,
     starts_of,
 )
-from tql_frames.drawing import warn_of_fewer
+from tql_frames.drawing import DrawSpec, warn_of_fewer
 from tql_frames.errors import TQLError
 from tql_frames.spark.intervals import Intervals
 from tql_frames.spark.jobs import Told, append, arrow_schema, ask, give, narrowed, pick, quoted
-from tql_frames.spark.partition import ArrowPartition, Rows
+from tql_frames.spark.partition import ArrowPartition, PartitionRows
 from tql_frames.spark.types import arrow_schema_of, schema_of, with_first
 
 Job = Sampler | Statement
@@ -88,12 +88,11 @@ def sample(
         >>> tql_frames.spark.sample(frame, "max_weight(age > 60: 1)", limit=4, seed=1).toPandas()["age"].to_list()
         [71, 71, 65, 65]
     """
-    size, fixed = size_from(limit, fraction, replace), seed_from(seed)
-    check_flag("replace", replace)
+    spec = DrawSpec.checked(limit, fraction, replace, seed, "source")
     check_source_order(order)
     check_index(index)
     _check_frame(frame)
-    job = Sampler.of(sampler, frame.columns, fixed, keys_from(keys, frame.columns))
+    job = Sampler.of(sampler, frame.columns, spec.seed, keys_from(keys, frame.columns))
     intervals, whole = Intervals(frame), with_first(index, frame.schema)
     intervals.check(set(job.names(frame.columns)) - set(job.keys))
     origins = [*([] if index is None else [None]), *range(len(frame.columns))]
@@ -102,7 +101,7 @@ def sample(
     schema = with_first(index, frame.schema)
     names = job.names(frame.columns)
     told = ask(frame, names, _counting(job, _starts(frame, job)))
-    shares = _drawn(frame, told, Drawing(job, size, bool(replace), fixed), job)
+    shares = _drawn(frame, told, Drawing(job, spec), job)
     if told.numbered:
         found = pick(frame, schema, names, job.positions, shares, index=index is not None)
     else:
@@ -212,7 +211,7 @@ def query(
         counts, numbered = told.in_order(Counts(0)), told.numbered
         if job.samples:
             job.weigher(ArrowPartition(arrow, [])).check_constants()
-            shares = _drawn(frame, told, Drawing(job, job.size.of, job.replace, fixed), job)
+            shares = _drawn(frame, told, Drawing(job, job.spec), job)
         else:
             shares = first_shares(counts, job.size.of)
 
@@ -220,7 +219,7 @@ def query(
         if share is not None and not drawn:
             share.check_rows(part.rows)
         rows = job.rows(part, share if drawn else None)
-        assert isinstance(rows, Rows)
+        assert isinstance(rows, PartitionRows)
         return rows.batches(result, None if share is None or index is None else share.first)
 
     found = give(frame, schema, select, shares, numbered=numbered)
@@ -252,8 +251,7 @@ def report(
         >>> report.labels["expected_share"].to_list()
         [0.5, 0.5]
     """
-    size = size_from(limit, fraction, replace)
-    check_flag("replace", replace)
+    spec = DrawSpec.checked(limit, fraction, replace, None)
     _check_frame(frame)
     sized = limit is not None or fraction is not None or not replace
     job = job_of(sampler, parameters, frame.columns, sized=sized)
@@ -264,7 +262,7 @@ def report(
     if job is not None:
         job.weigher(_nothing_of(frame)).check_constants()
     told = ask(frame, reporting.names(frame.columns), lambda part, number: reporting.count(part))
-    return reporting.report(told.in_order(Counted(Counts(0), None)), size, replace=bool(replace))
+    return reporting.report(told.in_order(Counted(Counts(0), None)), spec)
 
 
 def _drawn(frame: DataFrame, told: Told, how: Drawing, job: Job) -> Sequence[Share]:

@@ -5,8 +5,8 @@ Rows are taken from the batches as they came, so that every type that Spark hand
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import polars as pl
@@ -36,6 +36,8 @@ class ArrowPartition:
         [{'age': [71, 65, 65]}]
     """
 
+    is_read_anew: ClassVar[bool] = False
+
     def __init__(self, schema: pa.Schema, batches: Sequence[pa.RecordBatch], rows: int | None = None) -> None:
         """Hold the batches; `rows` says how many rows they have where they have no columns."""
         self._batches = batches
@@ -52,7 +54,7 @@ class ArrowPartition:
         """Values of expressions by name, one a row of the partition."""
         return evaluate(self._held(name for expr in exprs.values() for name in expr.meta.root_names()), exprs)
 
-    def look(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+    def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         """Values of aggregations by name, in one row."""
         held = self._held(name for expr in exprs.values() for name in expr.meta.root_names())
         return held.lazy().select(**exprs).collect()
@@ -82,22 +84,22 @@ class ArrowPartition:
                 raise each.dtype
         return relation.plan.select([column(name) for name in (relation.row, *(each.key for each in computed))])
 
-    def finish(self, relation: Relation, scan: Scan, index: str | None) -> Rows:
+    def finish(self, relation: Relation, scan: Scan, index: str | None) -> PartitionRows:
         """The rows and columns of a relation, which are rows of the partition in their order."""
         found = self.plan(relation, scan, index).collect()
         positions = found.to_series(0).to_numpy()
         computed = {place: found[each.key] for place, each in enumerate(relation.fields) if each.origin is None}
         columns = [-1 if each.origin is None else each.origin for each in relation.fields]
-        return Rows(self, positions, columns, computed)
+        return PartitionRows(self, positions, columns, computed)
 
-    def take(self, positions: Positions, columns: Sequence[Column] | None = None) -> Rows:
+    def take(self, positions: Positions, columns: Sequence[Column] | None = None) -> PartitionRows:
         """Rows at ascending positions."""
         places = range(len(self.arrow)) if columns is None else [each.origin for each in columns]
-        return Rows(self, positions, list(places), {})
+        return PartitionRows(self, positions, list(places), {})
 
-    def series(self, values: NDArray[np.float64], name: str) -> pa.Array:
-        """One value a row."""
-        return pa.array(values)
+    def series(self, values_of: Callable[[Self], NDArray[np.float64]], name: str) -> pa.Array:
+        """Return one value a row."""
+        return pa.array(values_of(self))
 
     def with_last(self, name: str, values: pa.Array) -> Iterator[pa.RecordBatch]:
         """The batches with a further column of one value a row."""
@@ -123,7 +125,7 @@ class ArrowPartition:
         return pl.DataFrame(columns or {"": pl.repeat(None, self.rows, dtype=pl.Null, eager=True)})
 
 
-class Rows:
+class PartitionRows:
     """Rows of a partition, some columns of its own and some that were computed, by their places; -1 for the latter."""
 
     def __init__(
@@ -157,6 +159,8 @@ class Rows:
 class _Columns(ConvertedColumns):
     """Columns of Arrow batches as Polars series."""
 
+    is_read_anew: ClassVar[bool] = False
+
     def __init__(self, schema: pa.Schema, batches: Sequence[pa.RecordBatch]) -> None:
         super().__init__(schema.names)
         self._arrow, self._batches = schema, batches
@@ -165,7 +169,7 @@ class _Columns(ConvertedColumns):
         dtype = self._arrow.field(place).type
         values = pa.chunked_array([batch.column(place) for batch in self._batches], dtype)
         try:
-            return cast(pl.DataFrame, pl.from_arrow(pa.table({name: values}))).to_series()
+            return cast("pl.DataFrame", pl.from_arrow(pa.table({name: values}))).to_series()
         except (
             Exception,
             pl.exceptions.PanicException,

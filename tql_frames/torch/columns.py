@@ -183,7 +183,7 @@ def _tensor_of_arrays(series: pl.Series, shape: tuple[int, ...], used: InUse) ->
     leaves = arrow_of(series)
     for width in shape:  # a null row has places too, so that rows stay where they are
         leaves = leaves.values.slice(leaves.offset * width, len(leaves) * width)
-    numbers = cast(pl.Series, pl.from_arrow(leaves)).alias(series.name)
+    numbers = cast("pl.Series", pl.from_arrow(leaves)).alias(series.name)
     if numbers.null_count():
         bad = numbers.is_null().to_numpy().reshape(len(series), -1).any(axis=1)
         refuse(series.name, bad & series.is_not_null().to_numpy(), used, "null in part")

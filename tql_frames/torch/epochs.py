@@ -12,11 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from tql_frames.arguments import Size
 from tql_frames.compiler.scope import column
-from tql_frames.drawing import Draw, random_numbers, seed_of_epoch, shuffled, warn_of_fewer
+from tql_frames.drawing import Draw, DrawSpec, random_numbers, seed_of_epoch, shuffled, warn_of_fewer
 from tql_frames.errors import TQLError
-from tql_frames.frames import PolarsAdapter, Readable
+from tql_frames.frames import PolarsFrame, Rows
 from tql_frames.idle import warn_of_categories, warn_of_idle_arms
 from tql_frames.language import tree
 from tql_frames.sampling import Positions, Strata, draw, stratify
@@ -41,15 +40,13 @@ class Weighed:
 class Epochs:
     """The samples of all epochs."""
 
-    def __init__(self, frame: Readable, sampler: str | pl.Expr, size: Size, replace: bool, seed: int) -> None:
+    def __init__(self, frame: Rows, sampler: str | pl.Expr, spec: DrawSpec) -> None:
         """Weigh the rows; nothing is drawn yet.
 
         Args:
             frame: the rows.
             sampler: their weights: TQL text or a Polars expression.
-            size: rows to draw for an epoch.
-            replace: with or without replacement.
-            seed: of epoch 0; `seed_of_epoch` gives the others.
+            spec: the request for the rows of epoch 0; `seed_of_epoch` returns the seeds of the others.
 
         Raises:
             TQLError: the sampler does not fit the frame, or its weights cannot be drawn by.
@@ -57,10 +54,10 @@ class Epochs:
         Warns:
             TQLWarning: without replacement, fewer rows have a positive weight than were asked for.
         """
-        self.size, self.replace, self.seed = size, replace, seed
+        self.spec = spec
         self.text, self.is_expression = str(sampler), isinstance(sampler, pl.Expr)
         calls: list[int] = []
-        numbers = random_numbers(seed)
+        numbers = random_numbers(spec.seed)
 
         def noted(call: int) -> pl.Expr:
             calls.append(call)
@@ -68,8 +65,8 @@ class Epochs:
 
         weigher = Weigher.of(sampler, frame, noted)
         warn_of_categories(weigher.sampler)
-        self._weighed = 0, _weigh(frame, weigher, size, replace, first=True)
-        self._anew = _Anew(frame, weigher, size, replace) if calls else None
+        self._weighed = 0, _weigh(frame, weigher, spec, first=True)
+        self._anew = _Anew(frame, weigher, spec) if calls else None
 
     @property
     def rows(self) -> int:
@@ -79,7 +76,7 @@ class Epochs:
     def weighed(self, epoch: int) -> Weighed:
         """The rows with their weights in an epoch."""
         if self._anew is not None and self._weighed[0] != epoch:
-            self._weighed = epoch, self._anew.weigh(seed_of_epoch(self.seed, epoch))
+            self._weighed = epoch, self._anew.weigh(seed_of_epoch(self.spec.seed, epoch))
         return self._weighed[1]
 
     def positions(self, epoch: int) -> Positions:
@@ -90,19 +87,19 @@ class Epochs:
         weighed = self.weighed(epoch)
         if not weighed.size:
             return np.empty(0, np.uint32)
-        seed = seed_of_epoch(self.seed, epoch)
-        found = draw(weighed.population, weighed.size, replace=self.replace, seed=seed)
-        return found if self.replace else shuffled(found, seed)
+        seed = seed_of_epoch(self.spec.seed, epoch)
+        found = draw(weighed.population, weighed.size, replace=self.spec.replace, seed=seed)
+        return found if self.spec.replace else shuffled(found, seed)
 
 
-def _weigh(frame: Readable, weigher: Weigher, size: Size, replace: bool, *, first: bool = False) -> Weighed:
+def _weigh(frame: Rows, weigher: Weigher, spec: DrawSpec, *, first: bool = False) -> Weighed:
     population, watched = weigher.watched(frame)
     if not isinstance(population, Strata):
         population = stratify(population) or population  # now, lest every epoch does
-    number = Draw(weigher, size, replace, seed=0).checked_size(population, frame.rows)
+    number = Draw(weigher, spec).checked_size(population, frame.rows)
     if first and number:
         warn_of_idle_arms(weigher.sampler, frame, watched)
-    if not replace:
+    if not spec.replace:
         drawable = population.table.drawable if isinstance(population, Strata) else int(np.count_nonzero(population))
         if drawable < number:
             warn_of_fewer(number, drawable)
@@ -113,9 +110,9 @@ def _weigh(frame: Readable, weigher: Weigher, size: Size, replace: bool, *, firs
 class _Anew:
     """The columns that a sampler with `random()` names, to weigh their rows for another epoch."""
 
-    def __init__(self, frame: Readable, weigher: Weigher, size: Size, replace: bool) -> None:
+    def __init__(self, frame: Rows, weigher: Weigher, spec: DrawSpec) -> None:
         assert not isinstance(weigher.sampler, pl.Expr)
-        self._text, self._size, self._replace = weigher.sampler.source, size, replace
+        self._text, self._spec = weigher.sampler.source, spec
         names = {node.name for node in weigher.sampler.tree.walk() if isinstance(node, tree.Column)}
         self._frame = frame.evaluate({name: column(name) for name in names} or {"": pl.lit(None)})
         self._process = os.getpid()
@@ -125,8 +122,8 @@ class _Anew:
             message = "a sampler with random() weighs the rows for each epoch, which a forked process cannot do"
             hint = "start the processes by spawn or forkserver, or make the sampler in each of them"
             raise TQLError(message, hint=hint)
-        frame = PolarsAdapter(self._frame)
-        return _weigh(frame, Weigher.of(self._text, frame, random_numbers(seed)), self._size, self._replace)
+        frame = PolarsFrame(self._frame)
+        return _weigh(frame, Weigher.of(self._text, frame, random_numbers(seed)), self._spec)
 
     def __getstate__(self) -> dict[str, object]:
         return {name: value for name, value in self.__dict__.items() if name != "_process"}

@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 import polars as pl
 from torch.utils.data import Sampler
 
-from tql_frames.arguments import check_flag, size_from
-from tql_frames.drawing import seed_of_epoch
+from tql_frames.arguments import check_flag
+from tql_frames.drawing import DrawSpec, seed_of_epoch
 from tql_frames.errors import TQLError
 from tql_frames.language import parse
 from tql_frames.sampling import Positions
@@ -88,10 +88,10 @@ class TQLSampler(Sampler[int]):
         drop_last: bool = False,
     ) -> None:
         """Weigh the rows; nothing is drawn yet."""
-        check_flag("replace", replace)
         check_flag("drop_last", drop_last)
-        size = size_from(limit, None)
-        self._epochs = Epochs(readable(frame), sampler, size, bool(replace), check_whole("seed", seed))
+        self._epochs = Epochs(
+            readable(frame), sampler, DrawSpec.checked(limit, None, replace, check_whole("seed", seed))
+        )
         self._drop_last = bool(drop_last)
         self._given = num_replicas, rank
         processes(num_replicas, rank)  # to say now what is wrong with them
@@ -138,7 +138,7 @@ class TQLSampler(Sampler[int]):
             >>> draws.seed_of(0)
             1
         """
-        return seed_of_epoch(self._epochs.seed, epoch)
+        return seed_of_epoch(self._epochs.spec.seed, epoch)
 
     def draw(self, epoch: int) -> Positions:
         """Return the row positions of an epoch's sample, those of all processes, shape (n,).
@@ -255,9 +255,9 @@ class TQLSampler(Sampler[int]):
         """What two samplers must have in common for one to go on where the other stopped."""
         epochs = self._epochs
         return {
-            "seed": epochs.seed,
-            "limit": epochs.size.limit,
-            "replace": epochs.replace,
+            "seed": epochs.spec.seed,
+            "limit": epochs.spec.limit,
+            "replace": epochs.spec.replace,
             "rows": epochs.rows,
             "sampler": epochs.text,
         }
@@ -293,11 +293,11 @@ class TQLSampler(Sampler[int]):
 
     def __repr__(self) -> str:
         epochs, (number, rank) = self._epochs, processes(*self._given)
-        size, how = self._epochs.weighed(self.epoch).size, "with" if epochs.replace else "without"
+        size, how = self._epochs.weighed(self.epoch).size, "with" if epochs.spec.replace else "without"
         parts = [
             f"{size:,} of {epochs.rows:,} row{'s' * (epochs.rows != 1)}",
             f"{how} replacement",
-            f"seed {epochs.seed}",
+            f"seed {epochs.spec.seed}",
             f"epoch {self.epoch}",
         ]
         if number > 1:

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from tql_frames.frames import PandasSource, Readable, Source, source_of
+from tql_frames.frames import Frame, Rows, kept_frame_of
 from tql_frames.sampling import Positions
 from tql_frames.views.kept_sample import View
 
@@ -24,7 +24,7 @@ class Origin:
         names: what the columns are called in the frame, by their labels; pandas may have others, which are no names.
     """
 
-    source: Source
+    source: Frame
     positions: Positions | None
     labels: Sequence[object]
     names: Mapping[str, str]
@@ -43,16 +43,16 @@ class Origin:
 
     def categories(self, name: str) -> list[Any] | None:
         """Categories that a pandas column declares, in their order; None of other columns."""
-        return self.source.categories(self.names[name]) if isinstance(self.source, PandasSource) else None
+        return self.source.categories(self.names[name])
 
 
-def readable(frame: object) -> Readable:
+def readable(frame: object) -> Rows:
     """The rows of a frame or view, to weigh them.
 
     Raises:
         TQLError: it is neither.
     """
-    return frame.adapter if isinstance(frame, View) else source_of(frame)
+    return frame.adapter if isinstance(frame, View) else kept_frame_of(frame)
 
 
 def origin_of(frame: object) -> Origin:
@@ -64,5 +64,5 @@ def origin_of(frame: object) -> Origin:
     if isinstance(frame, View):
         rows = frame.adapter
         return Origin(rows.frame, frame.positions, rows.scan(frozenset()).labels, rows.names)
-    source = source_of(frame)
+    source = kept_frame_of(frame)
     return Origin(source, None, source.scan(frozenset()).labels, {name: name for name in source.schema})

@@ -9,12 +9,12 @@ import os
 from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import polars as pl
 
 from tql_frames.arguments import Order, named
+from tql_frames.frames import Native
 
 if TYPE_CHECKING:
     from tql_frames.views.kept_sample import View
@@ -22,12 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["View", "load_view", "read_view", "view"]
 
-Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame, pd.DataFrame)
-
 
 @named
 def view(
-    frame: Frame,
+    frame: Native,
     sampler: str | pl.Expr,
     limit: int | None = None,
     *,
@@ -38,7 +36,7 @@ def view(
     index: str | None = "index",
     ignore_index: bool = False,
     parameters: Sequence[object] | None = None,
-) -> View[Frame]:
+) -> View[Native]:
     """Draw rows of a frame and keep which they are, instead of the rows.
 
     Args:
@@ -73,7 +71,7 @@ def view(
         >>> young.sample("max_weight(age > 60: 1)", limit=1)["index"].to_list()
         [2]
     """
-    made: View[Frame] = _making().view_of(
+    made: View[Native] = _making().view_of(
         frame,
         sampler,
         limit,
@@ -90,11 +88,11 @@ def view(
 
 def load_view(
     path: str | os.PathLike[str],
-    frame: Frame,
+    frame: Native,
     *,
     strict: bool = False,
     columns: Sequence[object] | None = None,
-) -> View[Frame]:
+) -> View[Native]:
     """Load a view that `View.save` saved, with a frame that holds the same values.
 
     Values are compared, not types: a view of a Polars frame loads on `to_pandas()` of it, on a LazyFrame, and on a
@@ -133,7 +131,7 @@ def load_view(
         tql_frames.TQLError: the frame is not the one that the view was saved of: it has the same rows in another order
           bring them back into their order, or draw the view again: its file tells how
     """
-    loaded: View[Frame] = _making().load(path, frame, strict=strict, columns=columns)
+    loaded: View[Native] = _making().load(path, frame, strict=strict, columns=columns)
     return loaded
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Generic, TypeVar, cast, overload
+from typing import Any, Generic, cast, overload
 
 import numpy as np
 import pandas as pd
@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 
 from tql_frames.arguments import whole_number
 from tql_frames.errors import TQLError, TQLTypeError
-from tql_frames.frames import Chosen, Column, Source, check_columns, shared, to_pandas, to_polars
-from tql_frames.frames.once import once
+from tql_frames.frames import Column, Frame, Native, RowView, check_columns, shared, to_pandas, to_polars
+from tql_frames.frames.cached_attribute import cached_attribute
 from tql_frames.sampling import Positions
 
-Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame, pd.DataFrame)
 
-
-class KeptRows(Generic[Frame]):
+class KeptRows(Generic[Native]):
     """Rows of a frame by their positions, and some of its columns.
 
     Frames of them are made when they are asked for, each kind once, and are the caller's own. Of a LazyFrame nothing
@@ -28,7 +26,7 @@ class KeptRows(Generic[Frame]):
 
     def __init__(
         self,
-        source: Source,
+        source: Frame,
         columns: tuple[Column, ...] | None,
         index: str | None,
         ignore_index: bool,
@@ -55,7 +53,7 @@ class KeptRows(Generic[Frame]):
         raise NotImplementedError
 
     @property
-    def source(self) -> Frame:
+    def source(self) -> Native:
         """The frame, as it was when the rows were chosen.
 
         Example:
@@ -67,7 +65,7 @@ class KeptRows(Generic[Frame]):
         """
         return self._source.native  # type: ignore[return-value]
 
-    @once
+    @cached_attribute
     def positions(self) -> NDArray[np.int64]:
         """Positions of the rows in the frame, in their order, shape (k,); read-only.
 
@@ -181,7 +179,7 @@ class KeptRows(Generic[Frame]):
         """
         return (row for _, row in self.to_pandas().astype(object).iterrows())
 
-    def to_native(self) -> Frame:
+    def to_native(self) -> Native:
         """Return the rows as a frame of the source's kind, as `sample` or `query` returns them; of a LazyFrame, a plan.
 
         Example:
@@ -192,7 +190,7 @@ class KeptRows(Generic[Frame]):
             [71, 71, 65, 65]
         """
         if self._is_lazy:
-            return self._source.later(lambda: self.positions, self._columns)  # type: ignore[return-value]
+            return self._source.take_lazy(lambda _: self.positions, self._columns)  # type: ignore[return-value]
         return shared(self._rows)  # type: ignore[return-value, type-var]
 
     def to_polars(self) -> pl.DataFrame:
@@ -269,7 +267,7 @@ class KeptRows(Generic[Frame]):
         return self._polars.__arrow_c_stream__(requested_schema)
 
     @property
-    def adapter(self) -> Chosen:
+    def adapter(self) -> RowView:
         """The rows as the package reads them, to weigh, draw from and query them.
 
         Example:
@@ -279,23 +277,23 @@ class KeptRows(Generic[Frame]):
             >>> old.adapter.rows
             4
         """
-        return Chosen(self._source, lambda: self.positions, self._columns)
+        return RowView(self._source, lambda: self.positions, self._columns)
 
     @property
     def _is_lazy(self) -> bool:
-        return self._source.kind.endswith("LazyFrame")
+        return self._source.is_lazy
 
-    @once
+    @cached_attribute
     def _rows(self) -> pl.DataFrame | pd.DataFrame:
-        return cast(pl.DataFrame | pd.DataFrame, self._source.take(self.positions, self._columns))
+        return cast("pl.DataFrame | pd.DataFrame", self._source.take(self.positions, self._columns))
 
-    @once
+    @cached_attribute
     def _polars(self) -> pl.DataFrame:
         if isinstance(self._rows, pl.DataFrame):
             return self._rows
         return to_polars(self.adapter, self.positions, None if self._ignore_index else self._index)
 
-    @once
+    @cached_attribute
     def _pandas(self) -> pd.DataFrame:
         if isinstance(self._rows, pd.DataFrame):
             return self._rows

@@ -11,17 +11,17 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import polars as pl
 
 from tql_frames.arguments import Order
 from tql_frames.errors import TQLError, TQLWarning
-from tql_frames.frames import Column, Readable, Source, source_of
-from tql_frames.frames.once import once
+from tql_frames.frames import Column, Frame, Native, Rows, kept_frame_of
+from tql_frames.frames.cached_attribute import cached_attribute
 from tql_frames.sampling import Positions
-from tql_frames.views.choosing import Choice, choose
+from tql_frames.views.choosing import choose
 from tql_frames.views.kept_rows import KeptRows
 from tql_frames.views.provenance import Step
 from tql_frames.views.saved import Description, fingerprint, names_of, write_file
@@ -30,12 +30,10 @@ from tql_frames.views.text import as_html, as_text, lines_of
 if TYPE_CHECKING:
     from tql_frames.analysis import Report
 
-Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame, pd.DataFrame)
-
 _HEAD = 5  # rows that notebooks show
 
 
-class View(KeptRows[Frame]):
+class View(KeptRows[Native]):
     """Rows of a frame: which, how often and in what order, and how they were drawn; made by `tql_frames.view`.
 
     Frames of the rows are made when they are asked for, each kind once, and are the caller's own. Of a LazyFrame
@@ -50,7 +48,7 @@ class View(KeptRows[Frame]):
         differences: how the frame differs from the one that a loaded view was saved of, in columns that do not matter.
         origin: what the rows were drawn from, as the package reads it: the frame, or the rows of another view. None of
             a loaded view that was drawn from another one.
-        choice: how they are found there; None of a loaded view.
+        expression: what weighed the rows, if it is a Polars expression; None of a loaded view.
 
     Example:
         >>> import tql_frames
@@ -72,30 +70,30 @@ class View(KeptRows[Frame]):
 
     def __init__(
         self,
-        source: Source,
+        source: Frame,
         steps: tuple[Step, ...],
-        find: Callable[[], Positions],
+        find: Callable[[Rows], Positions],
         columns: tuple[Column, ...] | None,
         *,
         index: str | None,
         ignore_index: bool,
-        parent: View[Frame] | None = None,
-        choice: Choice | None = None,
-        origin: Readable | None = None,
+        parent: View[Native] | None = None,
+        expression: pl.Expr | None = None,
+        origin: Rows | None = None,
         description: Description | None = None,
         differences: Sequence[str] = (),
     ) -> None:
         """Put together what `tql_frames.view` or `load_view` found; `find` gives positions in `origin`."""
         self.steps = steps
         self.origin = origin
-        self.choice = choice
+        self.expression = expression
         self.message = "" if description is None else description.message
         self.saved: dt.datetime | None = None if description is None else description.saved
         self.differences = tuple(differences)
         self._needs = None if description is None else description.needs
         self._is_loaded = description is not None
         self._find_drawn = find
-        self._parent: View[Frame] | None = parent
+        self._parent: View[Native] | None = parent
         super().__init__(source, columns, index, ignore_index)
 
     @property
@@ -163,12 +161,12 @@ class View(KeptRows[Frame]):
         """
         return self.positions if self._parent is None else self._in_parent
 
-    @once
+    @cached_attribute
     def _in_parent(self) -> Positions:
-        return self._find_drawn()
+        return self._find_drawn(self._parent.adapter if self._parent is not None else self._source)
 
     def _find(self) -> Positions:
-        return self._find_drawn() if self._parent is None else self._parent.positions[self._in_parent]
+        return self._find_drawn(self._source) if self._parent is None else self._parent.positions[self._in_parent]
 
     def view(
         self,
@@ -180,7 +178,7 @@ class View(KeptRows[Frame]):
         seed: int | None = None,
         order: Order = "draw",
         parameters: Sequence[object] | None = None,
-    ) -> View[Frame]:
+    ) -> View[Native]:
         """A view of rows of this one, weighed or queried as they are here; arguments as of `tql_frames.view`.
 
         Example:
@@ -208,7 +206,7 @@ class View(KeptRows[Frame]):
             index=self._index,
             ignore_index=self._ignore_index,
             parent=self,
-            choice=choice,
+            expression=choice.expression,
             origin=rows,
         )
 
@@ -221,7 +219,7 @@ class View(KeptRows[Frame]):
         replace: bool = True,
         seed: int | None = None,
         order: Order = "draw",
-    ) -> Frame:
+    ) -> Native:
         """Draw rows of this view by weight, with their indices in the frame; see `tql_frames.sample`.
 
         Example:
@@ -308,7 +306,7 @@ class View(KeptRows[Frame]):
         return self.report(by).plot(log=log)
 
     @property
-    def tql(self) -> View[Frame]:
+    def tql(self) -> View[Native]:
         """The view itself, so that `view.tql.sample(…)` reads as it does of a frame.
 
         Example:
@@ -389,7 +387,7 @@ class View(KeptRows[Frame]):
             sections.append(head._repr_html_())
         return as_html(self._title(), self._lines(), sections)
 
-    @once
+    @cached_attribute
     def _arms(self) -> Report | None:
         """The shares of the arms of the sampler; nothing is run for them that has not run yet."""
         if self._is_lazy or self.origin is None or self.steps[-1].kind == "expression":
@@ -437,14 +435,14 @@ def _restored(made: type[View[Any]], arguments: tuple[Any, ...], has_origin: boo
     """A view that was pickled."""
     frame, steps, positions, columns, index, ignore_index, parent = arguments
     is_pandas = isinstance(frame, pd.DataFrame)
-    source = parent._source if parent is not None else source_of(frame, index, ignore_index and is_pandas)
-    origin: Readable | None = None
+    source = parent._source if parent is not None else kept_frame_of(frame, index, ignore_index and is_pandas)
+    origin: Rows | None = None
     if has_origin:
         origin = source if parent is None else parent.adapter
     found: View[Any] = made(
         source,
         steps,
-        lambda: positions,
+        lambda _: positions,
         columns,
         index=index,
         ignore_index=ignore_index,

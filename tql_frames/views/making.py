@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TypeVar
 
 import pandas as pd
 import polars as pl
 
 from tql_frames.arguments import Order, check_flag, check_index, sampler_from
 from tql_frames.errors import TQLError, TQLNameError, did_you_mean
-from tql_frames.frames import PolarsAdapter, ScannedSource, is_repeatable, source_of
+from tql_frames.frames import Native, PolarsFrame, TwoPassFrame, is_repeatable, kept_frame_of
 from tql_frames.language import is_statement
 from tql_frames.views.choosing import choose
 from tql_frames.views.kept_sample import View
@@ -25,11 +24,9 @@ from tql_frames.views.saved import (
     read_file,
 )
 
-Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame, pd.DataFrame)
-
 
 def view_of(
-    frame: Frame,
+    frame: Native,
     sampler: str | pl.Expr,
     limit: int | None,
     *,
@@ -40,12 +37,12 @@ def view_of(
     index: str | None,
     ignore_index: bool,
     parameters: Sequence[object] | None,
-) -> View[Frame]:
+) -> View[Native]:
     """A view of a frame; arguments and errors as of `tql_frames.view`."""
     check_index(index)
     check_flag("ignore_index", ignore_index)
     sampler = sampler_from(sampler)
-    source = source_of(frame, index, ignore_index)
+    source = kept_frame_of(frame, index, ignore_index)
     if ignore_index and isinstance(sampler, str) and is_statement(sampler):
         raise TQLError("ignore_index= cannot be given with a statement", hint="call reset_index on the rows")
     choice = choose(
@@ -65,7 +62,7 @@ def view_of(
         choice.columns,
         index=index,
         ignore_index=bool(ignore_index),
-        choice=choice,
+        expression=choice.expression,
         origin=source,
     )
 
@@ -96,7 +93,7 @@ def rows_as_they_stand(
     """
     check_index(index)
     streamed = is_repeatable(plan) and is_repeatable(rows)
-    source = ScannedSource(plan, index=index, rows=rows) if streamed else PolarsAdapter(plan.collect(), index)
+    source = TwoPassFrame(plan, index, kept=True, rows=rows) if streamed else PolarsFrame(plan.collect(), index)
     choice = choose(
         source,
         sampler,
@@ -107,12 +104,14 @@ def rows_as_they_stand(
         order=order,
         parameters=parameters,
     )
-    if isinstance(source, ScannedSource):
-        return source.later(choice.find, choice.columns)
-    return PolarsAdapter(rows.collect(), index).take(choice.find(), choice.columns).lazy()
+    if isinstance(source, TwoPassFrame):
+        return source.take_lazy(choice.find, choice.columns)
+    return PolarsFrame(rows.collect(), index).take(choice.find(source), choice.columns).lazy()
 
 
-def load(path: str | os.PathLike[str], frame: Frame, *, strict: bool, columns: Sequence[object] | None) -> View[Frame]:
+def load(
+    path: str | os.PathLike[str], frame: Native, *, strict: bool, columns: Sequence[object] | None
+) -> View[Native]:
     """The view of a file; arguments and errors as of `tql_frames.load_view`."""
     check_flag("strict", strict)
     positions, saved = read_file(path)
@@ -122,7 +121,7 @@ def load(path: str | os.PathLike[str], frame: Frame, *, strict: bool, columns: S
     index = None if saved.ignore_index else saved.index
     if pandas and index is not None:
         index = "index"
-    source = source_of(frame, index, ignore_index)
+    source = kept_frame_of(frame, index, ignore_index)
     labels = source.scan(frozenset()).labels
     # Looked at first, since the rest takes a pass over the whole frame.
     found = Fingerprint(source.rows, (), (), "")
@@ -140,7 +139,7 @@ def load(path: str | os.PathLike[str], frame: Frame, *, strict: bool, columns: S
     return View(
         source,
         saved.steps,
-        lambda: positions,
+        lambda _: positions,
         saved.columns_in(labels),
         index=index,
         ignore_index=ignore_index,

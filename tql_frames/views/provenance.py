@@ -5,7 +5,6 @@ What they do to rows is in `kept_sample`.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,10 @@ from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, Literal
 
-from tql_frames.arguments import Order
+from tql_frames.arguments import Order, size_from
+from tql_frames.drawing import DrawSpec
+
+Kind = Literal["sampler", "expression", "statement"]
 
 
 @dataclass(frozen=True)
@@ -25,58 +27,77 @@ class Step:
         kind: what it is text of.
         seed: fixes the rows.
         parameters: values for the `?` of a statement, as plain values; else None.
-        limit: rows asked for; None for as many as there were, and of a statement, which says so itself.
-        fraction: instead of `limit`, the share of the rows that was asked for.
-        replace: with or without replacement; None of a statement.
-        order: of the rows; None of a statement.
+        draw: the request for rows; None of a statement, which says it itself.
         reads: names of the columns that the text names; None for all, or where they are not known.
     """
 
     text: str
-    kind: Literal["sampler", "expression", "statement"]
+    kind: Kind
     seed: int
     parameters: tuple[Any, ...] | None = None
-    limit: int | None = None
-    fraction: float | None = None
-    replace: bool | None = None
-    order: Order | None = None
+    draw: DrawSpec | None = None
     reads: tuple[str, ...] | None = None
+
+    @property
+    def limit(self) -> int | None:
+        """Number of rows that was asked for; None for as many as there were, and of a statement."""
+        return None if self.draw is None else self.draw.limit
+
+    @property
+    def fraction(self) -> float | None:
+        """Share of the rows that was asked for instead; None of a statement."""
+        return None if self.draw is None or self.draw.fraction is None else float(self.draw.fraction)
+
+    @property
+    def replace(self) -> bool | None:
+        """Whether rows were drawn with replacement; None of a statement."""
+        return None if self.draw is None else self.draw.replace
+
+    @property
+    def order(self) -> Order | None:
+        """Order of the rows; None of a statement."""
+        return None if self.draw is None else self.draw.order
 
     @property
     def words(self) -> str:
         """The options in words.
 
         Example:
-            >>> Step("age", "sampler", 7, limit=1000, replace=False, order="draw").words
+            >>> Step("age", "sampler", 7, draw=DrawSpec(1000, replace=False)).words
             '1,000 rows, without replacement, in the order drawn'
         """
-        if self.kind == "statement":
+        if self.draw is None:
             return "as the statement says"
         size = "as many rows as there are"
-        if self.fraction is not None:
-            size = f"{self.fraction:g} of the rows"
-        elif self.limit is not None:
-            size = f"{self.limit:,} row{'s' * (self.limit != 1)}"
-        how = "with" if self.replace else "without"
-        order = "drawn" if self.order == "draw" else "of the frame"
+        if self.draw.fraction is not None:
+            size = f"{float(self.draw.fraction):g} of the rows"
+        elif self.draw.limit is not None:
+            size = f"{self.draw.limit:,} row{'s' * (self.draw.limit != 1)}"
+        how = "with" if self.draw.replace else "without"
+        order = "drawn" if self.draw.order == "draw" else "of the frame"
         return f"{size}, {how} replacement, in the order {order}"
 
     def to_json(self) -> dict[str, Any]:
-        """Its attributes."""
-        return dataclasses.asdict(self)
+        """Return its attributes, those of the request among them."""
+        names = ("text", "kind", "seed", "parameters", "limit", "fraction", "replace", "order", "reads")
+        return {name: getattr(self, name) for name in names}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Step:
-        """The step of such attributes.
+        """Return the step of such attributes.
 
         Raises:
             KeyError, TypeError, ValueError: they are not those of a step.
         """
-        parameters, reads = values["parameters"], values.get("reads")
+        values = dict(values)
+        parameters, reads, seed = values["parameters"], values.get("reads"), values["seed"]
+        names: list[str] = [name for name in ("limit", "fraction", "replace", "order") if name in values]
+        request = {name: values.pop(name) for name in names}
         found = cls(
             **{
                 **values,
                 "parameters": None if parameters is None else tuple(parameters),
+                "draw": None if values["kind"] == "statement" else request_from_json(request, seed),
                 "reads": None if reads is None else tuple(reads),
             }
         )
@@ -91,12 +112,27 @@ class Step:
             and self.kind in ("sampler", "expression", "statement")
             and type(self.seed) is int
             and self.seed >= 0
-            and (self.limit is None or (type(self.limit) is int and self.limit >= 0))
-            and (self.fraction is None or (isinstance(self.fraction, float) and self.fraction >= 0))
-            and (self.replace is None or isinstance(self.replace, bool))
-            and self.order in (None, "draw", "source")
             and all(isinstance(name, str) for name in self.reads or ())
         )
+
+
+def request_from_json(values: Mapping[str, Any], seed: int) -> DrawSpec:
+    """Return the request of such values.
+
+    Raises:
+        ValueError: they are not those of a request.
+    """
+    limit, fraction, replace, order = (values.get(name) for name in ("limit", "fraction", "replace", "order"))
+    sound = (
+        (limit is None or (type(limit) is int and limit >= 0))
+        and (fraction is None or (isinstance(fraction, float) and fraction >= 0))
+        and isinstance(replace, bool)
+        and order in ("draw", "source")
+    )
+    if not sound:
+        raise ValueError("no request for rows")
+    size = size_from(limit, fraction, replace)
+    return DrawSpec(*size, bool(replace), seed, order)  # type: ignore[arg-type]
 
 
 def plain_parameters(values: Sequence[object] | None) -> tuple[Any, ...] | None:

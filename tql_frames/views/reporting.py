@@ -8,21 +8,22 @@ import polars as pl
 
 from tql_frames.analysis import Report, population_of, report_on, sampled_by
 from tql_frames.arguments import no_column
-from tql_frames.frames import Readable, Source
+from tql_frames.drawing import DrawSpec
+from tql_frames.frames import Frame, Rows
 
 if TYPE_CHECKING:
     from tql_frames.views.kept_sample import View
 
 
-def report_on_view(view: View[Any], source: Source, by: str | None) -> Report:
+def report_on_view(view: View[Any], source: Frame, by: str | None) -> Report:
     """A report on a view; arguments and errors as of `View.report`."""
     if not (by is None or isinstance(by, str)):
         raise no_column(by)
     pandas = source.kind.startswith("pandas")
     step, drawn = view.steps[-1], view.drawn
-    origin: Readable = source
+    origin: Rows = source
     sampler: str | pl.Expr | None = None
-    if view.origin is None or (step.kind == "expression" and view.choice is None):
+    if view.origin is None or (step.kind == "expression" and view.expression is None):
         drawn = view.positions  # what they were drawn from, or by, was not saved
     else:
         origin = view.origin
@@ -32,18 +33,14 @@ def report_on_view(view: View[Any], source: Source, by: str | None) -> Report:
                 return report_on(
                     sampled.population,
                     by,
-                    lambda rows: len(view),
-                    replace=sampled.replace,
+                    DrawSpec(len(view), replace=sampled.spec.replace),
                     positions=drawn,
                     pandas=pandas,
                 )
         elif step.kind == "sampler":
             sampler = step.text
         else:
-            assert view.choice is not None and view.choice.weigher is not None
-            expression = view.choice.weigher.sampler
-            assert isinstance(expression, pl.Expr)
-            sampler = expression
+            sampler = view.expression
     population = population_of(origin, by, sampler, step.seed)
-    replace = step.replace is not False
-    return report_on(population, by, lambda rows: len(view), replace=replace, positions=drawn, pandas=pandas)
+    spec = DrawSpec(len(view), replace=step.replace is not False)
+    return report_on(population, by, spec, positions=drawn, pandas=pandas)

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from tql_frames.compiler.types import instance
 from tql_frames.errors import TQLTypeError
-from tql_frames.frames import Contents, Part, Source
+from tql_frames.frames import Contents, Frame, Part
 from tql_frames.sampling import cores, in_threads
 from tql_frames.views.saved.digests import Digest, Numbers, digest_of, mixed
 from tql_frames.views.saved.values import family, values_digest
@@ -96,7 +96,7 @@ class Fingerprint:
 
 
 def fingerprint(
-    frame: Source,
+    frame: Frame,
     wanted: Collection[str] | None = None,
     *,
     needed: Collection[str] | None = None,
@@ -115,9 +115,9 @@ def fingerprint(
         TQLError: its rows cannot be read.
 
     Example:
-        >>> from tql_frames.frames import source_of
+        >>> from tql_frames.frames import kept_frame_of
         >>> frame, chunks = pl.DataFrame({"age": [71, 34]}), pl.DataFrame({"age": [[71], [34]]}).explode("age")
-        >>> fingerprint(source_of(frame)) == fingerprint(source_of(chunks))
+        >>> fingerprint(kept_frame_of(frame)) == fingerprint(kept_frame_of(chunks))
         True
     """
     columns: list[_Column] = []

@@ -9,10 +9,9 @@ import polars as pl
 import pyarrow as pa
 
 from tql_frames.errors import TQLTypeError
-from tql_frames.frames.base import Column, Source
-from tql_frames.frames.chosen import Chosen
-from tql_frames.frames.pandas_source import PandasSource
+from tql_frames.frames.base import Column, Frame
 from tql_frames.frames.polars import schema_of, with_index
+from tql_frames.frames.row_view import RowView
 from tql_frames.sampling import Positions
 
 Eager = TypeVar("Eager", pl.DataFrame, pd.DataFrame)
@@ -26,18 +25,18 @@ def shared(frame: Eager) -> Eager:
     return frame.copy(deep=not copies_on_write)
 
 
-def check_columns(frame: Source, columns: tuple[Column, ...] | None, index: str | None) -> None:
+def check_columns(frame: Frame, columns: tuple[Column, ...] | None, index: str | None) -> None:
     """Make sure that the rows of a frame can be given with a column of row numbers, if its library has such.
 
     Raises:
         TQLError: one of the columns has that name.
     """
-    if not isinstance(frame, PandasSource):
+    if frame.kind != "pandas DataFrame":
         schema = schema_of(frame.schema, columns, None)
         with_index(schema, index, of="frame" if columns is None else "result")
 
 
-def to_polars(rows: Chosen, positions: Positions, index: str | None) -> pl.DataFrame:
+def to_polars(rows: RowView, positions: Positions, index: str | None) -> pl.DataFrame:
     """Rows of a pandas frame as a Polars frame, behind a column of row numbers; None for none.
 
     Raises:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import ClassVar
 
 import polars as pl
 
 from tql_frames.errors import TQLError, TQLTypeError
-from tql_frames.frames.base import Column, Source
+from tql_frames.frames.base import Column, Frame
 from tql_frames.frames.polars import evaluate, picks_columns
 from tql_frames.planning import Scan, whole
 from tql_frames.sampling import Positions
 
 
-class Chosen:
+class RowView:
     """The rows of a frame at some positions, in their order, and some of its columns; None for all.
 
     Attributes:
@@ -21,15 +22,17 @@ class Chosen:
 
     Example:
         >>> import numpy as np
-        >>> from tql_frames.frames import source_of
-        >>> frame = source_of(pl.DataFrame({"age": [71, 34, 65]}))
-        >>> chosen = Chosen(frame, lambda: np.array([2, 2, 0]), [Column(0, "years")])
-        >>> chosen.evaluate({"half": pl.col("years") / 2})["half"].to_list()
+        >>> from tql_frames.frames import kept_frame_of
+        >>> frame = kept_frame_of(pl.DataFrame({"age": [71, 34, 65]}))
+        >>> rows = RowView(frame, lambda: np.array([2, 2, 0]), [Column(0, "years")])
+        >>> rows.evaluate({"half": pl.col("years") / 2})["half"].to_list()
         [32.5, 32.5, 35.5]
     """
 
+    is_read_anew: ClassVar[bool] = False
+
     def __init__(
-        self, frame: Source, positions_of: Callable[[], Positions], columns: Sequence[Column] | None = None
+        self, frame: Frame, positions_of: Callable[[], Positions], columns: Sequence[Column] | None = None
     ) -> None:
         """Note them; nothing is read."""
         self.frame = frame
@@ -63,7 +66,7 @@ class Chosen:
         names = list({name: None for expr in exprs.values() for name in expr.meta.root_names()})
         return evaluate(self._read(names), exprs)
 
-    def look(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+    def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         """Values of aggregations by name, in one row."""
         names = list({name: None for expr in exprs.values() for name in expr.meta.root_names()})
         return self._read(names).lazy().select(**exprs).collect()

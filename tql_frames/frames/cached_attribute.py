@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar, overload
 Value = TypeVar("Value")
 
 
-class once(Generic[Value]):  # noqa: N801 - it stands where `property` would
+class cached_attribute(Generic[Value]):  # noqa: N801 - it stands where `property` would
     """As `functools.cached_property`, which until Python 3.12 holds a lock, one for all objects, while it computes.
 
     Threads of Polars that wait for such a lock may be the ones that its owner waits for. Here two threads that ask at
@@ -16,7 +16,7 @@ class once(Generic[Value]):  # noqa: N801 - it stands where `property` would
 
     Example:
         >>> class Word:
-        ...     @once
+        ...     @cached_attribute
         ...     def letters(self) -> list[str]:
         ...         return list("tql")
         >>> word = Word()
@@ -33,10 +33,10 @@ class once(Generic[Value]):  # noqa: N801 - it stands where `property` would
         self._name = name
 
     @overload
-    def __get__(self, owner: None, kind: type) -> once[Value]: ...
+    def __get__(self, owner: None, kind: type) -> cached_attribute[Value]: ...
     @overload
     def __get__(self, owner: object, kind: type | None = None) -> Value: ...
-    def __get__(self, owner: object | None, kind: type | None = None) -> once[Value] | Value:
+    def __get__(self, owner: object | None, kind: type | None = None) -> cached_attribute[Value] | Value:
         if owner is None:
             return self
         found: Value = vars(owner).setdefault(self._name, self._make(owner))  # from here on the attribute hides this

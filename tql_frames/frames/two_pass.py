@@ -1,7 +1,7 @@
 """A sample of a LazyFrame by reading its files twice: once for the weights, once for the rows that were drawn.
 
 Memory holds a number or weight a row, the positions, and one batch of rows. Plans that may give other rows, or rows in
-another order, the second time are held in memory by `lazy` instead.
+another order, the second time are collected by `lazy` instead.
 """
 
 from __future__ import annotations
@@ -9,22 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeAlias
+from functools import partial
+from itertools import chain
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from polars.io.plugins import register_io_source
 
 from tql_frames.compiler.scope import column
 from tql_frames.compiler.types import instance
 from tql_frames.errors import TQLError, reason_of
-from tql_frames.frames.base import Adapter
-from tql_frames.frames.files import states_of
+from tql_frames.frames.base import Column, Contents, Part, Rows
+from tql_frames.frames.cached_attribute import cached_attribute
 from tql_frames.frames.forked import check_process
-from tql_frames.frames.once import once
-from tql_frames.frames.plans import contents_of
-from tql_frames.frames.polars import PolarsAdapter, with_index
-from tql_frames.planning import Names, PythonStep
+from tql_frames.frames.plans import contents_of, states_of
+from tql_frames.frames.polars import PolarsFrame, dtypes_of, schema_of
+from tql_frames.planning import Names, PythonStep, Relation, Scan, whole
 from tql_frames.sampling import Positions
 
 Listener: TypeAlias = Callable[[str, int, int | None], None]
@@ -48,7 +50,7 @@ def is_repeatable(plan: pl.LazyFrame) -> bool:
     return hasattr(pl.LazyFrame, "collect_batches") and contents_of(plan).changing is None  # not in Polars 1.30
 
 
-def why_held(plan: pl.LazyFrame) -> str | None:
+def why_collected(plan: pl.LazyFrame) -> str | None:
     """Why the rows of the files of a plan are held in memory while a sample is drawn; None where they are not."""
     found = contents_of(plan)
     if not found.paths:
@@ -56,27 +58,6 @@ def why_held(plan: pl.LazyFrame) -> str | None:
     if not hasattr(pl.LazyFrame, "collect_batches"):
         return "this version of Polars gives Python no batches"
     return None if found.changing is None else f"the plan has {found.changing}"
-
-
-def sample_in_two_passes(
-    plan: pl.LazyFrame, index: str | None, positions_of: Callable[[Adapter], Positions]
-) -> pl.LazyFrame:
-    """A plan for the rows at the positions that are found by their weights; nothing runs before it is collected.
-
-    Args:
-        plan: as `is_repeatable` finds it.
-        index: name of a first column of row numbers; None for none.
-        positions_of: gives the positions; of the adapter it uses `rows`, `schema` and `evaluate`.
-    """
-    listener = _listener.get() or _no_listener
-    own = plan.clone().collect_schema()
-    schema = with_index(own, index)
-
-    def rows_of(wanted: Sequence[str], limit: int | None) -> Iterator[pl.DataFrame]:
-        scanned = Scanned(plan, listener, index, own)
-        return taken(scanned, positions_of(scanned)[:limit], [name for name in wanted if name != index], index)
-
-    return plan_of_batches(schema, rows_of)
 
 
 def plan_of_batches(
@@ -95,28 +76,40 @@ def plan_of_batches(
     return register_io_source(PythonStep(read), schema=schema)
 
 
-class Scanned(PolarsAdapter):
-    """The rows of a plan that are read anew whenever they are looked at, in batches and in order."""
+class TwoPassFrame(PolarsFrame):
+    """A LazyFrame of files that are read each time its rows are needed, in batches and in order.
+
+    The second pass makes sure that it reads the rows that were weighed in the first one.
+    """
+
+    kind: ClassVar[str] = "Polars LazyFrame"
+    is_lazy: ClassVar[bool] = True
+    is_read_anew: ClassVar[bool] = True
 
     def __init__(
         self,
         plan: pl.LazyFrame,
-        listener: Listener | None = None,
         index: str | None = None,
-        schema: pl.Schema | None = None,
+        *,
+        kept: bool = False,
         rows: pl.LazyFrame | None = None,
+        schema: pl.Schema | None = None,
+        listener: Listener | None = None,
     ) -> None:
         """Hold the plan; nothing runs.
 
         Args:
             plan: what is weighed.
-            listener: told how far the work is.
             index: name of a first column of row numbers; None for none.
-            schema: of the plan, as it was when a sample was asked for; by default as it is.
+            kept: whether later questions are about the files as the first one found them; else each run of a plan
+                begins with a first pass.
             rows: a plan of the same files and rows that is read in the second pass, such as with text as it stands.
+            schema: of the plan, when the sample was asked for; by default as it is now.
+            listener: called with the progress; by default that of `reporting`.
         """
         super().__init__(pl.DataFrame(schema=plan.clone().collect_schema() if schema is None else schema), index)
         self._plan = plan
+        self._kept = kept
         self._source = plan if rows is None else rows
         self._taken = self._frame if rows is None else pl.DataFrame(schema=rows.clone().collect_schema())
         self._listener = listener or _listener.get() or _no_listener
@@ -150,7 +143,7 @@ class Scanned(PolarsAdapter):
             ]
             raise changed(f"the columns are others than when the plan was made: {', '.join(map(repr, names[:3]))}")
 
-    @once
+    @cached_attribute
     def rows(self) -> int:
         """Number of rows; they are counted if nothing was evaluated yet."""
         if self._found is not None:
@@ -174,7 +167,7 @@ class Scanned(PolarsAdapter):
             self._weights, self._found = dict(exprs), found
         return found
 
-    def look(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+    def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         """Values of aggregations by name, in one row, by another pass."""
         check_process()
         return self._plan.select(**exprs).collect(engine="streaming")
@@ -227,8 +220,106 @@ class Scanned(PolarsAdapter):
         found = self._found
         return found is None or all(_alike(found[name][rows], batch[key]) for name, key in hidden.items())
 
+    @property
+    def native(self) -> pl.LazyFrame:  # type: ignore[override]
+        """The plan."""
+        return self._plan
 
-def taken(scanned: Scanned, positions: Positions, columns: Sequence[str], index: str | None) -> Iterator[pl.DataFrame]:
+    def column(self, name: str) -> pl.Series:
+        """A column of all rows."""
+        self.check_files()
+        found = self._plan.select(column(name)).collect(engine="streaming").to_series()
+        self.check_files()
+        return found
+
+    def scan(self, names: frozenset[str] | None) -> Scan:
+        """The plan for a statement; what is not named is left out of it."""
+        return Scan(self._plan, tuple(self.schema), dtypes_of(self._frame.schema))
+
+    def read(self, names: Sequence[str], positions: Positions) -> pl.DataFrame:
+        """Columns by name of the rows at positions, in their order."""
+        empty = self._taken.select([column(name) for name in names])
+        return pl.concat([empty, *taken(self, positions, names, None)], rechunk=True)
+
+    def take(self, positions: Positions, columns: Sequence[Column] | None = None) -> pl.DataFrame:
+        """Rows at positions, in their order, behind the column of original row numbers."""
+        empty = pl.DataFrame(schema=schema_of(self._taken.schema, columns, self._index))
+        return pl.concat([empty, *self._labelled(positions, columns, list(empty.schema))], rechunk=True)
+
+    def batches(self, positions: Positions, columns: Sequence[Column] | None, size: int) -> Iterator[pl.DataFrame]:
+        """Rows at positions, at most `size` at a time; in another order than the plan's all are held meanwhile."""
+        rest = pl.DataFrame()
+        for frame in self._labelled(positions, columns, list(schema_of(self._taken.schema, columns, self._index))):
+            rest = pl.concat([rest, frame]) if rest.height else frame
+            while rest.height >= size:
+                yield rest.head(size)
+                rest = rest.slice(size)
+        if rest.height:
+            yield rest
+
+    def take_lazy(  # type: ignore[override]
+        self, positions_of: Callable[[Rows], Positions], columns: Sequence[Column] | None = None
+    ) -> pl.LazyFrame:
+        """Return a plan for the rows at the positions that are found by a first pass."""
+        schema = schema_of(self._taken.schema, columns, self._index)
+
+        def rows_of(wanted: Sequence[str], limit: int | None) -> Iterator[pl.DataFrame]:
+            run = self if self._kept else self._another()
+            return run._labelled(positions_of(run)[:limit], columns, wanted)
+
+        return plan_of_batches(schema, rows_of)
+
+    def _another(self) -> TwoPassFrame:
+        """The same frame before its first pass."""
+        return TwoPassFrame(self._plan, self._index, schema=self._frame.schema, listener=self._listener)
+
+    def series(self, values_of: Callable[[Rows], NDArray[np.float64]], name: str) -> pl.LazyFrame:  # type: ignore[override]
+        """Return a plan for one column, one value a row."""
+        return series_of(self._plan, values_of, name)
+
+    def finish(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:  # type: ignore[override]
+        """Return the plan of a relation; nothing runs."""
+        return self.plan(relation, scan, index)
+
+    def collect(self) -> PolarsFrame:
+        """Return the rows, all in memory."""
+        return PolarsFrame(self._plan.collect(), self._index)
+
+    def contents(self) -> Iterator[Contents]:
+        """All rows, in batches as they are read.
+
+        Raises:
+            TQLError: they cannot be read, or there are more or fewer than before.
+        """
+        rows = 0
+        self.check_files()
+        try:
+            for batch in chain([self._frame], self._plan.collect_batches(maintain_order=True, engine="streaming")):
+                rows += batch.height
+                yield Contents([Part(name, partial(batch.get_column, name)) for name in batch.columns], [])
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as fault:
+            raise unreadable(fault) from None
+        self.check_files()
+        if rows != self.rows:  # also where a thread of Polars panicked: the batches just end
+            raise changed()
+
+    def _labelled(
+        self, positions: Positions, columns: Sequence[Column] | None, wanted: Sequence[str]
+    ) -> Iterator[pl.DataFrame]:
+        """The rows at positions, in their order, with those of the view's columns that are wanted."""
+        names = list(self.schema)
+        labels = {name: name for name in names}
+        if columns is not None:
+            labels = {str(each.label): names[each.origin] for each in columns}
+        own = [name for name in wanted if name != self._index]
+        for frame in taken(self, positions, list(dict.fromkeys(labels[name] for name in own)), self._index):
+            numbers = {} if self._index is None else {self._index: frame.to_series(0)}
+            yield pl.DataFrame(numbers | {name: frame[labels[name]] for name in own})
+
+
+def taken(
+    scanned: TwoPassFrame, positions: Positions, columns: Sequence[str], index: str | None
+) -> Iterator[pl.DataFrame]:
     """The rows at positions, in their order, with their numbers as a column `index`."""
     if (positions[1:] >= positions[:-1]).all():
         batches = scanned.fetch(positions, columns)
@@ -243,6 +334,15 @@ def taken(scanned: Scanned, positions: Positions, columns: Sequence[str], index:
     held = list(frames)
     if held:
         yield pl.concat(held)[order]
+
+
+def series_of(plan: pl.LazyFrame, values_of: Callable[[Rows], NDArray[np.float64]], name: str) -> pl.LazyFrame:
+    """Return a plan for one column, one value a row of a plan."""
+
+    def values(frame: pl.DataFrame) -> pl.DataFrame:
+        return PolarsFrame(frame).series(values_of, name).to_frame()
+
+    return whole(plan, values, {name: pl.Float64()})
 
 
 def _copied(expr: pl.Expr, dtype: pl.DataType) -> pl.Expr:
