@@ -192,6 +192,51 @@ def test_delimiters_and_texts_without_a_value(command: Command) -> None:  # noqa
 
 
 @pytest.mark.fault("D6")
+@pytest.mark.parametrize("by_stdin", [False, True])
+@pytest.mark.parametrize("given", [("", []), ("NA", ["--null-value", "NA"])], ids=["empty", "NA"])
+def test_a_column_without_values_is_null(
+    command: Command,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    given: tuple[str, list[str]],
+    by_stdin: bool,
+) -> None:
+    text = f"a,w\n1,{given[0]}\n2,{given[0]}\n"
+    Path("in.csv").write_text(text)
+    file = ["-" if by_stdin else "in.csv", *given[1]]
+
+    def run(*arguments: object) -> Any:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        return command(*arguments)
+
+    for arguments in (
+        ["sample", "w"],
+        ["sample", "w * 2"],
+        ["report", "w", "--by", "a"],
+        ["query", "select * sample by w"],
+    ):
+        done = run(*arguments[:2], *file, *arguments[2:])
+        assert done.status == 1
+        assert "no row can be drawn: the weight is 0 in all 2 rows" in done.err
+    done = run("sample", "max_weight(w > 1: 5, a = 2: 1)", *file, "--limit", 1)
+    assert done.out.splitlines()[1:] == [f"2,{given[0]}"]
+    assert "2 rows, 0 of positive weight" in run("explain", "w", *file).out
+    assert run("query", "select a where w is null", *file).out == "a\n1\n2\n"
+    assert "no label" in run("report", "true", *file, "--by", "w").out
+    assert "max_weight(w is null: 1)" in run("balance", *file, "--by", "w").out
+
+
+@pytest.mark.fault("D6")
+def test_a_column_that_is_filled_late_has_the_type_of_its_values(command: Command) -> None:  # noqa: F811
+    Path("in.csv").write_text("a,w,code,none\n" + "1,,,\n" * 5 + "2,3.5,007,\n")
+    given = ["in.csv", "--infer-rows", 3, "--limit", 1]
+    assert command("sample", "w", *given).out.splitlines()[1:] == ["2,3.5,007,"]
+    assert command("sample", "w", *given, "-o", "out.parquet").status == 0
+    found = pl.read_parquet("out.parquet")
+    assert found.schema == {"a": pl.Int64, "w": pl.Float64, "code": pl.String, "none": pl.String}
+    assert found.rows() == [(2, 3.5, "007", None)]
+
+
+@pytest.mark.fault("D6")
 def test_files_without_a_header(command: Command) -> None:  # noqa: F811
     Path("in.csv").write_text("1,a\n0,b\n3,c\n")
     first, second = pl.read_csv("in.csv", has_header=False).columns  # which differ between versions of Polars

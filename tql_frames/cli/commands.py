@@ -113,7 +113,7 @@ class Sample:
                     plan = tql_frames.sample(frame, options.sampler, options.limit, **sized)
                 else:  # types and lists are for weighing alone
                     plan = rows_as_they_stand(weighed, rows, options.sampler, options.limit, **sized)
-            return output.write(plan)
+            return output.write(_typed(plan, [inputs], output))
 
 
 class Query:
@@ -169,7 +169,7 @@ class Query:
                 plan = tql_frames.query(
                     options.text, options.parameters, seed=options.seed, index=options.index, **named
                 )
-            return output.write(plan)
+            return output.write(_typed(plan, list(tables.values()), output))
 
 
 class Explain:
@@ -262,6 +262,13 @@ COMMANDS: tuple[Command, ...] = (Sample(), Query(), Explain(), Report(), Balance
 
 def _json(values: object) -> str:
     return f"{json.dumps(values, indent=2, ensure_ascii=False)}\n"
+
+
+def _typed(plan: pl.LazyFrame, tables: Sequence[Inputs], output: Output) -> pl.LazyFrame:
+    """Return a plan whose empty columns of CSV are text in files with types, as in other samples of the table."""
+    if output.cells or not any(each.form.cells for each in tables):
+        return plan
+    return plan.with_columns(pl.col(pl.Null).cast(pl.String))
 
 
 def _split(frame: pl.LazyFrame, split: tuple[str | None, str] | None, by: str | None = None) -> pl.LazyFrame:

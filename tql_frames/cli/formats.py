@@ -16,7 +16,9 @@ import polars as pl
 
 from tql_frames.cli.faults import CommandError
 
+Types = dict[str, pl.DataType]
 _COMPRESSED = (".gz", ".zst")  # Polars recognises the content
+_CODE = r"^[+-]?0[0-9]"  # a number that begins with a zero
 
 
 @dataclass(frozen=True)
@@ -110,14 +112,16 @@ class Format:
         if unknown is not None:
             raise CommandError(f"--types names no column of {files[0]}: {unknown!r}", status=2)
         if types is None:
-            types = {
-                **(dict.fromkeys(columns, pl.String()) if reading.text else _texts(text, reading)),
-                **reading.types,
-            }
+            guess = partial(self._guess, names, options)
+            all_text: Types = dict.fromkeys(columns, pl.String())
+            types = (all_text if reading.text else _guessed(text, guess, reading.guess_rows)) | dict(reading.types)
         empty = [name for name, dtype in types.items() if dtype == pl.Null]
         known = {name: dtype for name, dtype in types.items() if name not in empty}
-        plan = self.scan(names, infer_schema_length=reading.guess_rows, schema_overrides=known, **options)
+        plan = self._guess(names, options, reading.guess_rows, known)
         return plan.with_columns([pl.lit(None).alias(name) for name in empty]) if empty else plan
+
+    def _guess(self, names: list[str], options: dict[str, Any], rows: int | None, known: Types | None = None) -> Any:
+        return self.scan(names, infer_schema_length=rows, schema_overrides=known, **options)
 
     def as_read(self, reading: Reading) -> Format:
         """The format whose files look like those that are read: the same delimiter, a header or none."""
@@ -151,17 +155,35 @@ class Format:
         )
 
 
-def _texts(text: pl.LazyFrame, reading: Reading) -> dict[str, pl.DataType]:
-    """Types that a guess gets wrong: numbers that begin with a zero are text, columns of no rows have no type."""
-    head = text if reading.guess_rows is None else text.head(reading.guess_rows)
-    names = head.clone().collect_schema().names()
-    coded, filled = pl.all().str.contains(r"^[+-]?0[0-9]").any(), pl.all().count()
-    found = pl.concat([head.select(each) for each in (coded, filled.cast(pl.Boolean))]).collect(engine="streaming")
-    rows = any(found.row(1)) or head.select(pl.len()).collect(engine="streaming").item()
-    return {
-        **{name: pl.String() for name in names if found[name][0]},
-        **{name: pl.Null() for name in names if not found[name][1] and not rows},
-    }
+def _guessed(text: pl.LazyFrame, guess: Callable[[int | None], pl.LazyFrame], most: int | None) -> Types:
+    """Return the types that Polars guesses wrong: numbers that begin with a zero are text, empty columns are null.
+
+    A column that is empty in the rows by which types are guessed is guessed from all rows.
+
+    Args:
+        text: the files with all cells as text.
+        guess: the files with the types guessed from the first rows, None for all.
+        most: number of these rows.
+    """
+    coded, filled = _look(text if most is None else text.head(most))
+    empty = [name for name in filled if not filled[name]]
+    types: Types = {name: pl.String() for name, found in coded.items() if found}
+    if empty and most is not None:
+        coded, filled = _look(text.slice(most).select(empty))
+        late = [name for name in empty if filled[name]]
+        if late:
+            schema = guess(None).collect_schema()
+            types |= {name: pl.String() if coded[name] else schema[name] for name in late}
+        empty = [name for name in empty if not filled[name]]
+    return types | dict.fromkeys(empty, pl.Null())
+
+
+def _look(text: pl.LazyFrame) -> tuple[dict[str, bool], dict[str, bool]]:
+    """Return for each column whether a number in it begins with a zero, and whether any cell is filled."""
+    coded, filled = pl.all().str.contains(_CODE).any(), pl.all().count().cast(pl.Boolean)
+    found = pl.concat([text.clone().select(each) for each in (coded, filled)]).collect(engine="streaming")
+    first, second = found.rows(named=True)
+    return first, second
 
 
 def format_named(name: str) -> Format | None:
