@@ -432,7 +432,7 @@ def test_a_plain_folder_is_a_table_too(command: Command) -> None:
         (["csv*"], 1, "csv* matches folders only, no file"),
         (["empty"], 1, "empty holds no file with one of the endings .parquet .pq .csv"),
         (["csv", "--input-format", "arrow"], 1, "csv holds no file with one of the endings .arrow .ipc .feather"),
-        (["csv"], 1, "folders such as year=… become columns of Parquet and Arrow files only, not of csv; name the"),
+        (["csv", "in.csv"], 1, "in.csv is in no folder year=…, as other files of the table are"),
         (["delta"], 1, "delta is a Delta table, whose files hold more than its rows; export it first"),
         (["in.parquet", "in.csv"], 1, "files of one table are of one format: in.parquet is parquet, in.csv csv"),
         (["-", "-"], 2, "standard input can be read once; it is named twice"),

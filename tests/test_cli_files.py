@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import os
@@ -18,7 +19,7 @@ import polars as pl
 import pytest
 
 import tql_frames
-from tests.test_cli import Command, command  # noqa: F401 - a fixture
+from tests.test_cli import WRITE, Command, command  # noqa: F401 - a fixture
 
 CELLS = [
     ["00501", "1.10", "TRUE", " 2.50", "2024-05-01", "12:30", "", "é→Ä", "1e3"],
@@ -159,6 +160,44 @@ def test_folders_are_columns_by_glob_too(command: Command, names: list[str], abs
     assert done == command("query", "select * order by id", "r")
     assert done.out == "id,year\n20230,2023\n20231,2023\n20240,2024\n20241,2024\n"
     assert command("sample", "max_weight(year = 2024: 1)", *given, "--limit", 1).out.endswith(",2024\n")
+
+
+@pytest.mark.fault("D2")
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".csv.gz", ".ndjson", ".arrow"])
+@pytest.mark.parametrize("names", [["r[1]"], ["r[[]1]/**/*.*"], ["r[[]1]/*/p.*"], ["{}", "{}"]], ids=" ".join)
+def test_folders_are_columns_of_every_format(command: Command, names: list[str], suffix: str) -> None:  # noqa: F811
+    for place, (year, ward) in enumerate([("2023", "a%2Cb"), ("2024", "__HIVE_DEFAULT_PARTITION__")]):
+        os.makedirs(f"r[1]/year={year}/ward={ward}")
+        part, path = pl.DataFrame({"id": [place * 10, place * 10 + 1]}), f"r[1]/year={year}/ward={ward}/p{suffix}"
+        if suffix == ".csv.gz":
+            Path(path).write_bytes(gzip.compress(part.write_csv().encode()))
+        else:
+            WRITE[suffix](part, path)
+    found = sorted(str(each) for each in Path("r[1]").rglob("*.*"))
+    given = [name.format(path) for name, path in zip(names, found, strict=False)]
+    given = [name.replace("*/p", "*/*/p") for name in given]
+    done = command("sample", "max_weight(year = 2024: 1)", *given, "--limit", 2, "--no-replace")
+    assert (done.status, done.err) == (0, "")
+    assert sorted(done.out.splitlines()[0].split(",")) == ["id", "ward", "year"]
+    assert command("query", "select id, year, ward", *given).out == (
+        'id,year,ward\n0,2023,"a,b"\n1,2023,"a,b"\n10,2024,\n11,2024,\n'
+    )
+    assert command("sample", "max_weight(ward is null: 1)", *given, "-o", "out.parquet").status == 0
+    assert pl.read_parquet("out.parquet").schema["year"] == pl.Int64
+    assert command("report", "1", *given, "--by", "ward").status == 0
+
+
+@pytest.mark.fault("D2")
+def test_folders_have_types_as_asked(command: Command) -> None:  # noqa: F811
+    for month in ("05", "11"):
+        os.makedirs(f"r/month={month}")
+        Path(f"r/month={month}/p.csv").write_text("id\n1\n")
+    assert command("query", "select *", "r/*/p.csv").out == "id,month\n1,05\n1,11\n"
+    assert command("query", "select month where month = 5", "r/*/p.csv").out == "month\n05\n"
+    assert command("query", "select month where month = '05'", "r", "--types", "month=Utf8").out == "month\n05\n"
+    assert command("query", "select month where month = '05'", "r", "--text").out == "month\n05\n"
+    done = command("query", "select *", "r", "--types", "month=Date")
+    assert (done.status, done.err) == (1, "tql-frames: --types: a folder month=… is no Date\n")
 
 
 # --- text files of other kinds ---------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ Which files are read and where the result goes is told elsewhere.
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import PurePath
@@ -15,6 +15,7 @@ from typing import IO, Any
 import polars as pl
 
 from tql_frames.cli.faults import CommandError
+from tql_frames.cli.folders import PATH, with_folders
 
 Types = dict[str, pl.DataType]
 _COMPRESSED = (".gz", ".zst")  # Polars recognises the content
@@ -54,7 +55,7 @@ class Format:
         refused: whether a column of a type cannot be written.
         typed: whether files tell the types of their columns; others are looked at to guess them.
         alike: whether the files of a table have the same columns.
-        partitions: whether the folders of a file can be columns.
+        partitions: whether Polars makes columns of folders.
         binary: whether files are no text.
         cells: whether files are lines of cells, such as CSV.
     """
@@ -75,7 +76,7 @@ class Format:
         files: Sequence[str],
         reading: Reading,
         *,
-        hive: bool = False,
+        keys: Collection[str] = (),
         types: Mapping[str, pl.DataType] | None = None,
     ) -> pl.LazyFrame:
         """The plan that reads files as one table; only the types of columns may be looked at now.
@@ -83,22 +84,30 @@ class Format:
         Args:
             files: names.
             reading: how text is read.
-            hive: whether folders such as `year=2024` are columns.
+            keys: names of the columns that folders such as `year=2024` are.
             types: of columns, instead of a guess.
         """
-        if self.cells:
-            return self._open_cells(files, reading, types)
         options: dict[str, Any] = {}
-        if not self.typed:
-            options = {"infer_schema_length": reading.guess_rows, "schema_overrides": types}
         if self.partitions:
-            options["hive_partitioning"] = hive
-        return self.scan([glob.escape(file) for file in files], **options)  # Polars takes names for globs
+            options["hive_partitioning"] = bool(keys)
+        elif keys:
+            options["include_file_paths"] = PATH
+            types = None if types is None else {name: types[name] for name in types if name not in keys}
+        if self.cells:
+            named = {name: dtype for name, dtype in reading.types.items() if name not in keys}
+            plan = self._open_cells(files, replace(reading, types=named), types, options)
+        else:
+            if not self.typed:
+                options |= {"infer_schema_length": reading.guess_rows, "schema_overrides": types}
+            plan = self.scan([glob.escape(file) for file in files], **options)  # Polars takes names for globs
+        if self.partitions or not keys:
+            return plan
+        return with_folders(plan, files, keys, reading.types, text=reading.text)
 
     def _open_cells(
-        self, files: Sequence[str], reading: Reading, types: Mapping[str, pl.DataType] | None
+        self, files: Sequence[str], reading: Reading, types: Mapping[str, pl.DataType] | None, options: dict[str, Any]
     ) -> pl.LazyFrame:
-        options: dict[str, Any] = {"has_header": reading.header}
+        options["has_header"] = reading.header
         if reading.null_values:
             options["null_values"] = list(reading.null_values)
         if reading.delimiter is not None:
@@ -107,6 +116,7 @@ class Format:
         text = self.scan(names, infer_schema=False, **options)
         if reading.text and not reading.types:
             return text
+        text = text.drop(PATH, strict=False)
         columns = text.clone().collect_schema().names()
         unknown = next((name for name in reading.types if name not in columns), None)
         if unknown is not None:
@@ -120,7 +130,9 @@ class Format:
         plan = self._guess(names, options, reading.guess_rows, known)
         return plan.with_columns([pl.lit(None).alias(name) for name in empty]) if empty else plan
 
-    def _guess(self, names: list[str], options: dict[str, Any], rows: int | None, known: Types | None = None) -> Any:
+    def _guess(
+        self, names: list[str], options: dict[str, Any], rows: int | None, known: Types | None = None
+    ) -> pl.LazyFrame:
         return self.scan(names, infer_schema_length=rows, schema_overrides=known, **options)
 
     def as_read(self, reading: Reading) -> Format:
@@ -212,13 +224,13 @@ def suffixes() -> str:
     return " ".join(suffix for each in FORMATS for suffix in each.suffixes)
 
 
-def _scan_ndjson(files: list[str], **options: Any) -> pl.LazyFrame:
+def _scan_ndjson(files: list[str], include_file_paths: str | None = None, **options: Any) -> pl.LazyFrame:
     """Scan lines of JSON by the types of all files: Polars takes those of the first, by which 1.30 cuts a 1.5 to 1."""
     if len(files) == 1:
-        return pl.scan_ndjson(files, **options)
+        return pl.scan_ndjson(files, include_file_paths=include_file_paths, **options)
     schemas = [pl.scan_ndjson([file], **options).collect_schema() for file in files]
     common = pl.concat([pl.DataFrame(schema=schema) for schema in schemas], how="diagonal_relaxed").schema
-    return pl.scan_ndjson(files, schema=common)
+    return pl.scan_ndjson(files, schema=common, include_file_paths=include_file_paths)
 
 
 def _never(dtype: pl.DataType) -> bool:

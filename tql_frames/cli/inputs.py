@@ -70,10 +70,6 @@ class Inputs:
             (one, first), (other, second), *_ = ((each.name, file) for each, file in forms.items() if each)
             raise CommandError(f"files of one table are of one format: {first} is {one}, {second} {other}")
         (self.form,) = (each for each in forms if each)
-        if self._keys and not self.form.partitions:
-            key = min(self._keys)
-            message = f"folders such as {key}=… become columns of Parquet and Arrow files only, not of {self.form.name}"
-            raise CommandError(f"{message}; name the files, or a glob, to read them without")
 
     def as_text(self) -> pl.LazyFrame | None:
         """The plan that reads every cell as it is written; None for files that are not made of cells."""
@@ -81,7 +77,7 @@ class Inputs:
             return None
         self._spool_all()
         as_they_are = Reading(delimiter=self.reading.delimiter, header=self.reading.header, text=True)
-        return self.form.open([self._spooled.get(file, file) for file in self.files], as_they_are)
+        return self.form.open([self._spooled.get(file, file) for file in self.files], as_they_are, keys=self._keys)
 
     def frame(self) -> pl.LazyFrame:
         """The plan that reads the files; pipes are read now.
@@ -124,9 +120,9 @@ class Inputs:
 
     def _scan(self, files: Sequence[str], types: Mapping[str, pl.DataType] | None = None) -> pl.LazyFrame:
         names = [self._spooled.get(file, file) for file in files]
-        plan = self.form.open(names, self.reading, hive=bool(self._keys), types=types)
+        plan = self.form.open(names, self.reading, keys=self._keys, types=types)
         above = self._above - self._keys
-        return plan.drop(sorted(above)) if self._keys and above else plan
+        return plan.drop(sorted(above)) if self._keys and above and self.form.partitions else plan
 
     def _found(self, name: str, form: Format | None) -> list[str]:
         if name == _STDIN:
@@ -145,8 +141,8 @@ class Inputs:
         return files
 
     def _partitions(self, files: Sequence[str], above: str, form: Format | None) -> None:
-        """Note the columns that folders are, below one; of formats alone that know such folders."""
-        known = [file for file in files if (each := form or format_of(file)) and each.partitions]
+        """Note the columns that folders are, below one."""
+        known = [file for file in files if form or format_of(file)]
         for file in known:
             self._keys |= _keys(os.path.dirname(os.path.relpath(file, above or os.curdir)))
         if known:
