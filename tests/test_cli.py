@@ -121,6 +121,19 @@ def expected(frame: pl.DataFrame, sampler: str = SAMPLER, **options: Any) -> pl.
     return tql_frames.sample(frame, sampler, **{"seed": 7, "order": "source", "index": None} | options)
 
 
+@pytest.mark.fault("H5")
+def test_a_seed_fixes_the_numbers_of_random(command: Command) -> None:
+    FLAT.write_parquet("in.parquet")
+    sampler = "max_weight(random() % 2 = 1: 3, True: 1)"
+    reports, explanations = (
+        [command(name, sampler, "in.parquet", "--seed", seed, *more).out for seed in (3, 3, 4)]
+        for name, more in (("report", ["--by", "age"]), ("explain", []))
+    )
+    for found in (reports, explanations):
+        assert found[0] == found[1] != found[2]
+    assert reports[0] == f"{tql_frames.report(pl.read_parquet('in.parquet'), 'age', sampler, seed=3)}\n"
+
+
 # --- formats ---------------------------------------------------------------------------------------------------------
 
 

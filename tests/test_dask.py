@@ -23,7 +23,15 @@ dd = pytest.importorskip("dask.dataframe", reason="Dask's DataFrame is not insta
 import tql_frames  # noqa: E402 - after what may not be there
 import tql_frames.dask  # noqa: E402
 from tests.pages import blocks_of, check_examples  # noqa: E402
-from tql_frames import TQLError, TQLNameError, TQLTypeError, TQLUnsupportedError, TQLWarning, WeightError  # noqa: E402
+from tql_frames import (  # noqa: E402
+    TQLArmWarning,
+    TQLError,
+    TQLNameError,
+    TQLTypeError,
+    TQLUnsupportedError,
+    TQLWarning,
+    WeightError,
+)
 
 pytestmark = [pytest.mark.usefixtures("in_time"), pytest.mark.filterwarnings("ignore")]
 
@@ -273,6 +281,39 @@ def test_fewer_rows_than_asked_for_are_a_warning_to_the_client(cluster):
     assert any("4,000 rows were asked for" in str(each.message) for each in told)
 
 
+@pytest.mark.fault("B6")
+def test_idle_arms_are_a_warning_to_the_client(cluster):
+    plan = cut(17).tql.sample("max_weight(view = 'pa': 5, age > 60: 0.5, True: 1)", 10, seed=1)
+    statement = cut(3).tql.query("select * where age > 60 sample by max_weight(age < 60: 5, True: 1) limit 5", seed=1)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        plan.compute(), statement.compute()
+
+        def texts() -> list[str]:
+            return [str(each.message) for each in told if issubclass(each.category, TQLArmWarning)]
+
+        for _ in range(100):  # they come by a connection of their own
+            if len(texts()) == 3:
+                break
+            time.sleep(0.05)
+    found = sorted(text.splitlines()[0] for text in texts())
+    assert found == [
+        "arm 1 matches no row",
+        "arm 1 matches no row",
+        "arm 2 never decides: every row has weight 1 from arm 3",
+    ]
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.fault("B6")
+def test_an_arm_that_decides_in_one_partition_is_not_idle():
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        cut(17).tql.sample("max_weight(age > 90: 5, dose > 0.999: 3, True: 1)", 5).compute()
+        cut(17).tql.sample("max_weight(view = 'pa': 5, True: 1)", 0).compute()
+    assert [each for each in told if issubclass(each.category, TQLWarning)] == []
+
+
 def test_faults_come_from_the_workers_as_they_are(cluster):
     with pytest.raises(WeightError) as expected:
         PEOPLE.tql.sample("dose - 0.5", 10)
@@ -302,7 +343,7 @@ def test_faults_come_from_the_workers_as_they_are(cluster):
         (lambda tql: tql.query("select * where age > ?", "5"), TQLError, "parameters"),
         (lambda tql: tql.query(5), TQLError, "a statement is TQL text"),
         (lambda tql: tql.report("agee"), TQLNameError, "did you mean 'age'"),
-        (lambda tql: tql.report("age", "random()"), TQLUnsupportedError, "random"),
+        (lambda tql: tql.report("age", "row_number()"), TQLUnsupportedError, "row_number"),
     ],
 )
 def test_faults_that_texts_and_columns_tell_are_found_at_once(call, error, message):
@@ -383,6 +424,16 @@ def test_reports(by, sampler, options):
     found, expected = frame.tql.report(by, sampler, **options), frame.compute().tql.report(by, sampler, **options)
     assert str(found) == str(expected)
     assert found.labels is None or isinstance(found.labels, pd.DataFrame)
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.fault("H5")
+@pytest.mark.parametrize("sampler", ["random() % 7", "max_weight(random() % 2 = 1: 3, True: 1)"])
+def test_a_seed_fixes_the_numbers_of_random(sampler):
+    frame, whole = cut(17), cut(17).compute()
+    assert frame.tql.weights(sampler, seed=3).compute().to_list() == whole.tql.weights(sampler, seed=3).to_list()
+    found = [str(frame.tql.report("view", sampler, limit=9, seed=seed)) for seed in (3, 4)]
+    assert found[0] == str(whole.tql.report("view", sampler, limit=9, seed=3)) != found[1]
 
 
 @pytest.mark.usefixtures("threads")

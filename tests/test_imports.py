@@ -73,6 +73,7 @@ RULE: dict[str, tuple[set[str], set[str]]] = {
     ),
     "distributed": (
         {
+            "idle",
             "analysis",
             "arguments",
             "errors",

@@ -40,7 +40,7 @@ from pyspark.sql import functions as F  # noqa: E402, N812
 import tql_frames  # noqa: E402
 import tql_frames.spark as tql  # noqa: E402
 from tests.pages import blocks_of, check_examples  # noqa: E402
-from tql_frames import TQLError, TQLNameError, TQLTypeError, TQLUnsupportedError, TQLWarning, WeightError  # noqa: E402
+from tql_frames import TQLArmWarning, TQLError, TQLNameError, TQLTypeError, TQLUnsupportedError, TQLWarning, WeightError  # noqa: E402
 
 # PySpark warns of pandas 3, which it looks for wherever Arrow is used.
 pytestmark = [pytest.mark.usefixtures("in_time"), pytest.mark.filterwarnings("ignore")]
@@ -328,6 +328,30 @@ def test_fewer_rows_than_asked_for_are_a_warning(numbers):
         sample = tql.sample(numbers, "v", 2_000, replace=False, seed=1)
     assert [each.filename for each in told if each.category is TQLWarning] == [__file__]
     assert sample.count() == 1_000 - 143
+
+
+@TWO
+@pytest.mark.fault("B6")
+def test_idle_arms_are_a_warning(numbers):
+    with pytest.warns(TQLArmWarning) as told:
+        tql.sample(numbers, "max_weight(v > 1e9: 5, v >= 0: 0.5, True: 1)", 10, seed=1)
+    assert [(str(each.message).splitlines()[0], each.filename) for each in told] == [
+        ("arm 1 matches no row", __file__),
+        ("arm 2 never decides: every row has weight 1 from arm 3", __file__),
+    ]
+    with pytest.warns(TQLArmWarning, match="arm 1 matches no row"):
+        tql.query(numbers, "select * where v > 1 sample by max_weight(v < 1: 5, True: 1) limit 5")
+
+
+@TWO
+@pytest.mark.fault("H5")
+def test_a_seed_fixes_the_numbers_of_random(xrays):
+    sampler = "max_weight(random() % 2 = 1: 3, True: 1)"
+    assert (
+        rows_of(tql.weights(xrays, sampler, seed=3))["weight"].to_list() == XRAYS.tql.weights(sampler, seed=3).to_list()
+    )
+    found = [str(tql.report(xrays, "sex", sampler, limit=9, seed=seed)) for seed in (3, 4)]
+    assert found[0] == str(XRAYS.tql.report("sex", sampler, limit=9, seed=3)) != found[1]
 
 
 @TWO

@@ -9,6 +9,7 @@ import math
 import operator
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -200,6 +201,20 @@ class Weigher:
         if levels.deciding is not None:
             watched = np.asarray(levels.deciding[cells.any(axis=1)].any(axis=0))
         return levels.weights[numbers] if strata is None else strata, watched
+
+    def matched(self, frame: Readable, decided: Watched) -> Watched:
+        """Return which arms match a row of a frame; an arm that decides one does.
+
+        The answer for arms whose conditions cannot be evaluated alone is that of `decided`.
+        """
+        found = decided.copy()
+        idle = np.flatnonzero(~decided).tolist()
+        if idle and isinstance(self.sampler, CompiledSampler):
+            conditions = {str(arm): self.sampler.arms[arm].condition for arm in idle}
+            with suppress(pl.exceptions.PolarsError, pl.exceptions.PanicException):
+                values = frame.evaluate(conditions)
+                found[idle] = [bool(values[name].any()) for name in conditions]
+        return found
 
     @property
     def _arms(self) -> int:

@@ -59,7 +59,9 @@ class Sampled:
     spec: DrawSpec
 
 
-def population_of(frame: Rows, by: str | None, sampler: str | pl.Expr | None, seed: int) -> Population:
+def population_of(
+    frame: Rows, by: str | None, sampler: str | pl.Expr | None, seed: int, start: int = 0
+) -> Population:
     """The rows of a frame.
 
     Args:
@@ -67,11 +69,12 @@ def population_of(frame: Rows, by: str | None, sampler: str | pl.Expr | None, se
         by: the column of labels.
         sampler: TQL text or a Polars expression; None for equal weights.
         seed: of the numbers of `random()`.
+        start: number of the first row, by which these numbers go.
 
     Raises:
         TQLError: the sampler does not fit the frame, or there is no such column, or it holds no labels.
     """
-    random = random_numbers(seed)
+    random = random_numbers(seed, start)
     weigher = None if sampler is None else Weigher.of(sampler, frame, random)
     schema = frame.schema
     label = None if by is None else labels_of(by, schema, column(by))

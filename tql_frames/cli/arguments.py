@@ -124,6 +124,12 @@ def add_seed(parser: ArgumentParser) -> None:
     parser.add_argument("--seed", type=_rows, metavar="N", help="fixes the sample; by default every run draws another")
 
 
+def add_random_seed(parser: ArgumentParser) -> None:
+    """What fixes the numbers of `random()` where nothing is drawn."""
+    message = "fixes the numbers of random(): those of a sample with the same seed; by default every run has others"
+    parser.add_argument("--seed", type=_rows, metavar="N", help=message)
+
+
 def add_size(parser: ArgumentParser) -> None:
     """How many rows are drawn, and how."""
     size = parser.add_mutually_exclusive_group()

@@ -186,12 +186,13 @@ class Explain:
         parser.add_argument("text", metavar="TEXT", help="a sampler, or a statement on one table")
         arguments.add_inputs(parser)
         arguments.add_parameters(parser)
+        arguments.add_random_seed(parser)
         arguments.add_split(parser)
 
     def run(self, options: Namespace, job: Job) -> str:
         """The explanation."""
         frame = _split(job.find(options.inputs).frame(), options.split)
-        return f"{tql_frames.explain(frame, options.text, options.parameters)}\n"
+        return f"{tql_frames.explain(frame, options.text, options.parameters, seed=options.seed)}\n"
 
 
 class Report:
@@ -208,12 +209,13 @@ class Report:
         parser.add_argument("sampler", metavar="SAMPLER", help="TQL of the weight of a row, or the name of a column")
         arguments.add_inputs(parser)
         arguments.add_labels(parser)
+        arguments.add_random_seed(parser)
         arguments.add_split(parser, "[COLUMN=]SEPARATOR", "; without a name, that of --by")
 
     def run(self, options: Namespace, job: Job) -> str:
         """A table of the labels."""
         frame = _split(job.find(options.inputs).frame(), options.split, options.by)
-        found = tql_frames.report(frame, options.by, options.sampler)
+        found = tql_frames.report(frame, options.by, options.sampler, seed=options.seed)
         return _json(found.to_dict()) if options.json else f"{found}\n"
 
 

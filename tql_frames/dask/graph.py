@@ -73,7 +73,9 @@ def weighed(frame: dd.DataFrame, job: Sampler, *, never_bad: bool) -> dd.Series:
 
 def reported(frame: dd.DataFrame, job: Reporting) -> list[Delayed]:
     """What each partition tells for a report."""
-    return _each(_columns(frame, job.names(list(frame.columns))), tasks.report, job=job)
+    told = _columns(frame, job.names(list(frame.columns)))
+    starts = _starts(told, job.job) if isinstance(job.job, Sampler) else []
+    return _each(told, tasks.report, starts, job=job)
 
 
 def _shares(

@@ -67,6 +67,7 @@ class DaskNamespace:
 
         Warns:
             TQLWarning: when it is computed: fewer rows have a positive weight than were asked for.
+            TQLArmWarning: when it is computed: an arm matches no row, or never decides.
 
         Example:
             >>> import pandas as pd
@@ -82,8 +83,12 @@ class DaskNamespace:
         how = Drawing(job, spec)
         return graph.sampled(self._frame, how, job, by_strata=makes_strata(weigher))
 
-    def weights(self, sampler: str | pl.Expr) -> dd.Series:
+    def weights(self, sampler: str | pl.Expr, *, seed: int | None = None) -> dd.Series:
         """Return the weights of the rows as a Series `weight`, with the index of the frame.
+
+        Args:
+            sampler: as `sample` takes it.
+            seed: fixes the numbers of `random()`: those of `sample` with the same seed; by default fresh ones.
 
         Raises:
             TQLError: as `sample`.
@@ -95,7 +100,7 @@ class DaskNamespace:
             >>> ddf.tql.weights("max_weight(age > 60: 5, True: 1)").compute().to_list()
             [5.0, 1.0, 5.0]
         """
-        job = Sampler.of(sampler, self._frame.columns, seed_from(None))
+        job = Sampler.of(sampler, self._frame.columns, seed_from(seed))
         return graph.weighed(self._frame, job, never_bad=never_bad(weigher_of(self._frame, job)))
 
     def query(self, text: str, parameters: Sequence[object] | None = None, *, seed: int | None = None) -> dd.DataFrame:
@@ -138,8 +143,11 @@ class DaskNamespace:
         fraction: float | None = None,
         replace: bool = True,
         parameters: Sequence[object] | None = None,
+        seed: int | None = None,
     ) -> Report:
         """Report how often each label occurs, as `tql_frames.report`; the partitions are counted now.
+
+        The arguments are those of `tql_frames.report`; `seed` fixes the numbers of `random()`.
 
         Raises:
             TQLError: as `tql_frames.report`; or there are too many combinations of labels, arms and weights.
@@ -154,7 +162,7 @@ class DaskNamespace:
         spec = DrawSpec.checked(limit, fraction, replace, None)
         columns = list(self._frame.columns)
         sized = limit is not None or fraction is not None or not replace
-        job = job_of(sampler, parameters, columns, sized=sized)
+        job = job_of(sampler, parameters, columns, seed_from(seed), sized=sized)
         reporting = Reporting.of(by, job, columns)
         if job is not None:
             weigher_of(self._frame, job)

@@ -73,10 +73,10 @@ def weigh(part: pd.DataFrame, start: int = 0, *, job: Sampler) -> pd.Series:
     return frame.series(job.weigher(frame, start).weigh, "weight")
 
 
-def report(part: pd.DataFrame, *, job: Reporting) -> Counted:
+def report(part: pd.DataFrame, start: int = 0, *, job: Reporting) -> Counted:
     """What a partition tells for a report."""
     frame = PandasFrame(part)
-    return job.count(frame) if frame.rows else Counted(Counts(0), None)
+    return job.count(frame, start) if frame.rows else Counted(Counts(0), None)
 
 
 def ask(counts: Sequence[Counts], how: Drawing) -> list[Question | None]:
@@ -89,6 +89,8 @@ def draw(counts: Sequence[Counts], answers: Sequence[Answer | None], how: Drawin
     drawn = draw_shares(counts, answers or [None] * len(counts), how)
     if drawn.found < drawn.asked:
         _warn(fewer_rows(drawn.asked, drawn.found))
+    for warning in drawn.idle:
+        _warn(warning)
     return drawn.shares
 
 
@@ -129,6 +131,6 @@ def _warn(warning: TQLWarning) -> None:
         except ValueError:  # not on one
             pass
         else:
-            worker.warn(str(warning), TQLWarning)
+            worker.warn(str(warning), type(warning))
             return
     warnings.warn(warning, stacklevel=2)

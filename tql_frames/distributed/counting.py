@@ -21,7 +21,7 @@ from tql_frames.sampling import Floats, Positions, Strata, StrataTable, Streams,
 from tql_frames.sampling.distinct import Race, finishers
 from tql_frames.sampling.parts import Spread, integer_total
 from tql_frames.sampling.strata import MOST_STRATA
-from tql_frames.weighing import BadWeights, Weigher, Weights
+from tql_frames.weighing import BadWeights, Watched, Weigher, Weights
 
 Schema = Mapping[str, pl.DataType]
 
@@ -38,6 +38,7 @@ class Counts:
         bad: the place of the arm whose weights cannot be drawn by, and these weights.
         schema: types of the columns that the sampler names.
         seen: how many rows there are with those that a WHERE leaves out.
+        arms: which arms of the sampler match a row, and which decide one; None where that is not known.
     """
 
     rows: int
@@ -47,6 +48,7 @@ class Counts:
     bad: tuple[int | None, BadWeights] | None = None
     schema: Schema = field(default_factory=dict)
     seen: int = 0
+    arms: tuple[Watched, Watched] | None = None
 
 
 @dataclass(frozen=True)
@@ -84,13 +86,15 @@ def count(weigher: Weigher, frame: Rows, schema: Schema, keys: tuple[str, ...] =
             earlier ones.
     """
     try:
-        population = population_of(weigher, frame)
+        population, decided = weigher.watched(frame, MOST_STRATA)
     except WeightError:
         return Counts(frame.rows, bad=weigher.first_bad(frame), schema=schema, seen=frame.rows)
+    population = _in_strata(population)
+    arms = None if decided is None else (weigher.matched(frame, decided), decided)
     digest = digest_of(population, frame, keys)
     if isinstance(population, Strata):
-        return Counts(frame.rows, digest, population.table, schema=schema, seen=frame.rows)
-    return Counts(frame.rows, digest, None, Spread.of(population), schema=schema, seen=frame.rows)
+        return Counts(frame.rows, digest, population.table, schema=schema, seen=frame.rows, arms=arms)
+    return Counts(frame.rows, digest, None, Spread.of(population), schema=schema, seen=frame.rows, arms=arms)
 
 
 def answer(question: Question, weigher: Weigher, frame: Rows) -> Answer:
@@ -103,7 +107,10 @@ def answer(question: Question, weigher: Weigher, frame: Rows) -> Answer:
 
 def population_of(weigher: Weigher, frame: Rows) -> Strata | Weights:
     """The rows of a partition in as many strata as any table may have, or their weights."""
-    population = weigher.population(frame, MOST_STRATA)
+    return _in_strata(weigher.population(frame, MOST_STRATA))
+
+
+def _in_strata(population: Strata | Weights) -> Strata | Weights:
     if isinstance(population, Strata):
         return population
     strata = stratify(population, MOST_STRATA)

@@ -5,6 +5,7 @@ It holds a strata table a partition, and at most two numbers a drawn row; never 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,10 +13,12 @@ from typing import Protocol
 
 import numpy as np
 
+from tql_frames.compiler import CompiledSampler
 from tql_frames.distributed.counting import Answer, Counts, Question, RunRace, Schema, SumUp, schemas_together
 from tql_frames.distributed.shares import Ascending, Every, First, Points, RowNumbers, Share, Slots
 from tql_frames.drawing import DrawSpec
-from tql_frames.errors import TQLError, WeightError
+from tql_frames.errors import TQLArmWarning, TQLError, WeightError
+from tql_frames.idle import idle_warnings
 from tql_frames.planning import most_rows
 from tql_frames.sampling import Integers, StrataTable, Streams
 from tql_frames.sampling.distinct import distinct_strata
@@ -58,11 +61,13 @@ class Drawn:
         shares: what each partition gives.
         asked: rows that were asked for.
         found: rows that come; fewer without replacement where fewer have a positive weight.
+        idle: warnings of arms that match no row or never decide.
     """
 
     shares: Sequence[Share]
     asked: int
     found: int
+    idle: Sequence[TQLArmWarning] = ()
 
 
 def questions(counts: Sequence[Counts], how: Drawing) -> list[Question | None]:
@@ -97,7 +102,8 @@ def draw_shares(counts: Sequence[Counts], answers: Sequence[Answer | None], how:
     drawn = whole.drawn(answers)
     parts = zip(counts, whole.starts.tolist(), _firsts_of(counts), drawn, strict=True)
     shares = [Share(start, first, part.rows, part.digest, each) for part, start, first, each in parts]
-    return Drawn(shares, whole.size, whole.size if how.spec.replace else min(whole.size, whole.drawable))
+    found = whole.size if how.spec.replace else min(whole.size, whole.drawable)
+    return Drawn(shares, whole.size, found, whole.idle() if whole.size else ())
 
 
 def first_shares(counts: Sequence[Counts], size: Callable[[int], int]) -> list[Share]:
@@ -174,6 +180,22 @@ class _Whole:
         if (size if self._how.spec.replace else min(size, self.rows)) > most_rows():
             raise TQLError(f"a sample of {size:,} rows does not fit into memory")
         return size
+
+    def idle(self) -> list[TQLArmWarning]:
+        """Return what to warn of arms that match no row of any partition, or decide none.
+
+        The values of the columns are not known here, so that no warning has a hint with the nearest of them.
+        """
+        arms = [part.arms for part in self._counts if part.rows]
+        known = [each for each in arms if each is not None]
+        if len(known) < len(arms) or not known:
+            return []
+        matched, decided = (np.any(each, axis=0) for each in zip(*known, strict=True))
+        sampler = None if decided.all() else self._weigher().sampler
+        if not isinstance(sampler, CompiledSampler):
+            return []
+        # Partitions have categories of their own: a text that is none of one's may be one of another's.
+        return idle_warnings(dataclasses.replace(sampler, unknown=()), None, matched.tolist(), decided.tolist())
 
     @property
     def drawable(self) -> int:

@@ -15,10 +15,10 @@ from tql_frames.analysis import Report, population_of, report_on, sampled_by
 from tql_frames.analysis.arms import Arms
 from tql_frames.analysis.cells import count_part
 from tql_frames.analysis.population import Population
-from tql_frames.arguments import no_column, sampler_from, seed_from
+from tql_frames.arguments import no_column, sampler_from
 from tql_frames.distributed.counting import Counts, schemas_together
 from tql_frames.distributed.driver import check_weights
-from tql_frames.distributed.sampler import Sampler, asks_for_numbers, check_column
+from tql_frames.distributed.sampler import Sampler, check_column
 from tql_frames.distributed.statement import Statement
 from tql_frames.drawing import DrawSpec
 from tql_frames.errors import Fault, TQLError, TQLUnsupportedError
@@ -63,12 +63,11 @@ class Reporting:
             check_column(by, columns)
         if isinstance(job, Statement) and not job.samples:
             raise TQLError("the statement draws no sample", source=job.text, span=job.root.span, hint="add SAMPLE BY")
-        if isinstance(job, Sampler) and job.numbers_rows:
-            assert isinstance(job.source, str)
-            root = job.root(columns)
-            node = next(each for each in root.walk() if isinstance(each, tree.Call) and asks_for_numbers(each))
-            fault = Fault(TQLUnsupportedError, f"{node.name}() is not supported in reports here", node.span)
-            raise fault.error(job.source)
+        if isinstance(job, Sampler) and isinstance(job.source, str):
+            for node in job.root(columns).walk():
+                if isinstance(node, tree.Call) and node.name == "row_number":
+                    fault = Fault(TQLUnsupportedError, "row_number() is not supported in reports here", node.span)
+                    raise fault.error(job.source)
         return cls(by, job)
 
     def names(self, columns: Sequence[str]) -> list[str]:
@@ -76,18 +75,18 @@ class Reporting:
         used = {self.by, *(self.job.names(columns) if self.job is not None else ())}
         return [name for name in columns if name in used]
 
-    def count(self, frame: Rows) -> Counted:
-        """What a partition that has rows tells.
+    def count(self, frame: Rows, start: int = 0) -> Counted:
+        """What a partition that has rows tells; `start` is the number of its first row.
 
         Raises:
             TQLError: labels or weights do not fit it, or it has too many cells.
         """
         schema = {name: frame.schema[name] for name in self.names(list(frame.schema))}
-        counts = Counts(frame.rows, schema=schema) if self.job is None else self.job.count(frame, 0)
+        counts = Counts(frame.rows, schema=schema) if self.job is None else self.job.count(frame, start)
         counts = Counts(counts.rows, bad=counts.bad, schema=schema)
         if counts.bad is not None:
             return Counted(counts, None)
-        population, _ = self._population(frame)
+        population, _ = self._population(frame, start)
         cells = count_part(population, Arms(population.sampler, population.compile))
         _check_cells(cells.height, _MOST_CELLS)
         return Counted(counts, cells)
@@ -112,14 +111,16 @@ class Reporting:
         report = report_on(population, self.by, own or spec, pandas=True, parts=cells or None)
         return report
 
-    def _population(self, frame: Rows) -> tuple[Population, DrawSpec | None]:
+    def _population(
+        self, frame: Rows, start: int = 0
+    ) -> tuple[Population, DrawSpec | None]:
         """The rows, and the request of a statement."""
         if isinstance(self.job, Statement):
             sampled = sampled_by(frame, self.job.text, self.job.parameters, self.by, self.job.seed)
             assert sampled is not None
             return self._with_text(sampled.population, frame), sampled.spec
         source, seed = (None, 0) if self.job is None else (self.job.source, self.job.seed)
-        return self._with_text(population_of(frame, self.by, source, seed), frame), None
+        return self._with_text(population_of(frame, self.by, source, seed, start), frame), None, None
 
     def _with_text(self, population: Population, frame: Rows) -> Population:
         """The same with labels as text where they are kept as numbers, whose meaning each partition has for itself."""
@@ -129,7 +130,7 @@ class Reporting:
 
 
 def job_of(
-    sampler: object, parameters: Sequence[object] | None, columns: Sequence[str], *, sized: bool
+    sampler: object, parameters: Sequence[object] | None, columns: Sequence[str], seed: int, *, sized: bool
 ) -> Sampler | Statement | None:
     """What a report is of: a sampler, a whole statement, or nothing.
 
@@ -137,6 +138,7 @@ def job_of(
         sampler: text, expression or None.
         parameters: of a statement.
         columns: of the frame.
+        seed: of the numbers of `random()`.
         sized: whether the number of draws, or replacement, was said beside it.
 
     Raises:
@@ -146,10 +148,10 @@ def job_of(
     if isinstance(sampler, str) and is_statement(sampler):
         if sized:
             raise TQLError("limit, fraction and replace are said by the statement itself")
-        return Statement.of(sampler, parameters, seed_from(None))
+        return Statement.of(sampler, parameters, seed)
     if parameters is not None:
         raise TQLError("a sampler takes no parameters; a statement does")
-    return None if sampler is None else Sampler.of(sampler, columns, seed_from(None))
+    return None if sampler is None else Sampler.of(sampler, columns, seed)
 
 
 def _check_cells(cells: int, most: int) -> None:

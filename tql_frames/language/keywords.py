@@ -26,7 +26,7 @@ _OPERAND_ENDS = ("NAME", "QUOTED", "NUMBER", "STRING", "TRUE", "FALSE", "NULL", 
 
 
 class Place(NamedTuple):
-    """Where a word stands: the types of the tokens around it, its clause, and whether it is sliced: `word[1:2]`."""
+    """The tokens around a word, by type, the clause it is in, and whether it is sliced: `word[1:2]`."""
 
     before: str
     after: str

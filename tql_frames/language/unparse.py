@@ -100,8 +100,8 @@ def unparse(node: Node) -> str:
             bounds = f"{_inside(low, _SUM)} and {_inside(high, _SUM)}"
             return f"{_inside(operand, _SUM)} {_not(negated)}between {bounds}"
         case Like(operand, pattern, negated, ignore_case):
-            word = "ilike" if ignore_case else "like"
-            return f"{_inside(operand, _SUM)} {_not(negated)}{word} {_inside(pattern, _SUM)}"
+            verb = "ilike" if ignore_case else "like"
+            return f"{_inside(operand, _SUM)} {_not(negated)}{verb} {_inside(pattern, _SUM)}"
         case IsNull(operand, negated):
             return f"{_inside(operand, _SUM)} is {_not(negated)}null"
         case Call(name, arguments):

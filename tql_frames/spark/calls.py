@@ -35,7 +35,7 @@ from tql_frames.distributed import (
     starts_of,
 )
 from tql_frames.drawing import DrawSpec, warn_of_fewer
-from tql_frames.errors import TQLError
+from tql_frames.errors import TQLError, warn
 from tql_frames.spark.intervals import Intervals
 from tql_frames.spark.jobs import Told, append, arrow_schema, ask, give, narrowed, pick, quoted
 from tql_frames.spark.partition import ArrowPartition, PartitionRows
@@ -81,6 +81,7 @@ def sample(
 
     Warns:
         TQLWarning: fewer rows have a positive weight than were asked for without replacement.
+        TQLArmWarning: an arm matches no row, or never decides.
 
     Example:
         >>> import tql_frames.spark
@@ -110,13 +111,14 @@ def sample(
 
 
 @named
-def weights(frame: DataFrame, sampler: str | pl.Expr) -> DataFrame:
+def weights(frame: DataFrame, sampler: str | pl.Expr, *, seed: int | None = None) -> DataFrame:
     """Return a Spark frame with a further column `weight`, Float64: finite and >= 0, null as 0.
 
     Args:
         frame: a Spark DataFrame. Unless all weights are constants of the text its rows are counted now, so that bad
             weights are told by the numbers of their rows.
         sampler: as `sample` takes it.
+        seed: fixes the numbers of `random()`, which are those of `sample` with the same seed; by default fresh ones.
 
     Raises:
         TQLError: as `sample`; weights that are all 0 are no error here.
@@ -128,7 +130,7 @@ def weights(frame: DataFrame, sampler: str | pl.Expr) -> DataFrame:
         [5.0, 1.0, 5.0]
     """
     _check_frame(frame)
-    job = Sampler.of(sampler, frame.columns, seed_from(None))
+    job = Sampler.of(sampler, frame.columns, seed_from(seed))
     intervals, origins = Intervals(frame), [*range(len(frame.columns)), None]
     intervals.check(job.names(frame.columns))
     whole = StructType([*frame.schema.fields, StructField("weight", DoubleType())])
@@ -236,10 +238,12 @@ def report(
     fraction: float | None = None,
     replace: bool = True,
     parameters: Sequence[object] | None = None,
+    seed: int | None = None,
 ) -> Report:
-    """Report how often each label of a Spark frame occurs, as `tql_frames.report`, in one job.
+    """Report how often each label of a Spark frame occurs, as `tql_frames.report`, in one job; two with `random()`.
 
-    The tables of the report are pandas frames.
+    The tables of the report are pandas frames. The arguments are those of `tql_frames.report`; `seed` fixes the numbers
+    of `random()`.
 
     Raises:
         TQLError: as `tql_frames.report`; or there are too many combinations of labels, arms and weights.
@@ -254,14 +258,19 @@ def report(
     spec = DrawSpec.checked(limit, fraction, replace, None)
     _check_frame(frame)
     sized = limit is not None or fraction is not None or not replace
-    job = job_of(sampler, parameters, frame.columns, sized=sized)
+    job = job_of(sampler, parameters, frame.columns, seed_from(seed), sized=sized)
     reporting = Reporting.of(by, job, frame.columns)
     intervals = Intervals(frame)
     intervals.check(reporting.names(frame.columns))
     frame = intervals.hidden(frame)
     if job is not None:
         job.weigher(_nothing_of(frame)).check_constants()
-    told = ask(frame, reporting.names(frame.columns), lambda part, number: reporting.count(part))
+    starts = _starts(frame, job) if isinstance(job, Sampler) else []
+
+    def count(part: ArrowPartition, number: int) -> Counted:
+        return reporting.count(part, starts[number] if number < len(starts) else 0)
+
+    told = ask(frame, reporting.names(frame.columns), count)
     return reporting.report(told.in_order(Counted(Counts(0), None)), spec)
 
 
@@ -282,6 +291,8 @@ def _drawn(frame: DataFrame, told: Told, how: Drawing, job: Job) -> Sequence[Sha
     drawn = draw_shares(counts, answers, how)
     if drawn.found < drawn.asked:
         warn_of_fewer(drawn.asked, drawn.found)
+    for warning in drawn.idle:
+        warn(warning)
     return drawn.shares
 
 
