@@ -115,6 +115,75 @@ def test_a_wrong_statement_is_told_what_to_write(marked: str, hint: str, kind: s
     assert (caught.value.hint, caught.value.span) == (hint, span), caught.value
 
 
+_CONDITION = "write ON a.key = b.key or USING (key); CROSS JOIN gives every pair"
+_USING = "write USING (column, …) with names of columns that both frames have"
+_SEMI = "write JOIN (SELECT DISTINCT key FROM …) USING (key)"
+_ANTI = "write LEFT JOIN … ON a.key = b.key WHERE b.key IS NULL"
+_NATURAL = "write JOIN … USING (column, …) with the columns that both frames have"
+JOINS = [
+    ("select * from a «natural» join b", _NATURAL),
+    ("select * from a «NATURAL» left outer join b", _NATURAL),
+    ("select * from a x «natural» join b", _NATURAL),
+    ("select * from (select * from a) «semi» join b using (n)", _SEMI),
+    ("select * from a left «semi» join b using (n)", _SEMI),
+    ("select * from a «anti» join b on a.n = b.n", _ANTI),
+    ("select * from a «asof» join b using (n)", "join the frames first: join_asof of Polars, merge_asof of pandas"),
+    ("select * from a «outer» join b using (n)", "write FULL JOIN"),
+    ("select * from a left «outer» b using (n)", "write LEFT JOIN, RIGHT JOIN or FULL JOIN"),
+    (
+        "select * from a «positional» join b",
+        "put the frames side by side first, or join them on a column of row numbers",
+    ),
+    ("select * from a join «lateral» (select * from b) on true", "write the subquery after FROM or JOIN"),
+    ("select * from a cross «apply» b", "write JOIN (SELECT …) ON condition"),
+    ("select * from a straight_join «b» on a.n = b.n", "write JOIN"),
+    ("select * from a«,» b", "write JOIN … ON condition, or CROSS JOIN for every pair"),
+    ("select * from a join b«»", _CONDITION),
+    ("select * from a left join b «where» n > 1", _CONDITION),
+    ("select * from a join (select * from b) «limit» 3", _CONDITION),
+    ("select * from a join b using «n» where n > 1", "write USING (n)"),
+    ("select * from a join b using «n», t", "write USING (n, t)"),
+    ("select * from a join b using («)»", _USING),
+    ("select * from a join b using («'n'»)", _USING),
+    ("select * from a join b using (a«.»n)", _USING),
+    ("select * from a cross join b «on» a.n = b.n", "CROSS JOIN takes no condition; write JOIN"),
+]
+
+
+@pytest.mark.fault("F")
+@pytest.mark.parametrize(("marked", "hint"), JOINS)
+def test_a_join_of_another_language_is_refused_with_what_to_write(marked: str, hint: str) -> None:
+    text, span = blamed(marked)
+    with pytest.raises(TQLError) as caught:
+        tql_frames.query(text, a=FRAME, b=FRAME)
+    assert (caught.value.hint, caught.value.span) == (hint, span), caught.value
+    assert "''" not in str(caught.value).splitlines()[0]
+
+
+@pytest.mark.parametrize("word", ["anti", "asof", "natural", "outer", "positional", "semi"])
+def test_kinds_of_join_are_names_all_the_same(word: str) -> None:
+    named: Any = {word: FRAME.select("n"), "b": FRAME.select("n")}
+    for text in (
+        f"select {word}.n from {word} join b on {word}.n = b.n",
+        f"select {word}.n from b as {word} join b on {word}.n = b.n",
+        f'select {word}.n from b "{word}" join b on {word}.n = b.n',
+        f"select b.n as {word} from {word} inner join b using (n)",
+    ):
+        assert tql_frames.query(text, **named).height == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "select a.n from a join (select distinct n from b) using (n)",
+        "select a.n from a left join b on a.n = b.n where b.n is null",
+    ],
+)
+def test_what_hints_of_joins_say_runs(text: str) -> None:
+    two = pl.concat([FRAME.select("n")] * 2)
+    assert tql_frames.query(text, a=FRAME, b=two).height == (0 if "left" in text else 3)
+
+
 @pytest.mark.fault("F")
 @pytest.mark.parametrize(("marked", "hint"), SAMPLERS)
 def test_a_wrong_sampler_is_told_what_to_write(marked: str, hint: str) -> None:

@@ -335,7 +335,7 @@ def test_fewer_rows_than_asked_for_are_a_warning(numbers):
 def test_idle_arms_are_a_warning(numbers):
     with pytest.warns(TQLArmWarning) as told:
         tql.sample(numbers, "max_weight(v > 1e9: 5, v >= 0: 0.5, True: 1)", 10, seed=1)
-    assert [(str(each.message).splitlines()[0], each.filename) for each in told] == [
+    assert [(str(each.message).splitlines()[0], each.filename) for each in told if each.category is TQLArmWarning] == [
         ("arm 1 matches no row", __file__),
         ("arm 2 never decides: every row has weight 1 from arm 3", __file__),
     ]

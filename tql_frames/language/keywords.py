@@ -57,3 +57,13 @@ WHERE_KEYWORD: dict[str, Callable[[Place], bool]] = {
 }
 
 SOMETIMES = frozenset(WHERE_KEYWORD)
+
+# Kinds of JOIN in other languages. Without a name for them they would be read as aliases of the frame before.
+OTHER_JOINS = frozenset(("anti", "asof", "natural", "outer", "positional", "semi"))
+OTHER_JOIN = "OTHER_JOIN"
+
+
+def is_other_join(word: str, before: str, after: str) -> bool:
+    """Return whether a name is a kind of JOIN that the language lacks, by the types of the tokens around it."""
+    joins = after == "JOIN" or (word == "natural" and after in ("left", "right", "full", "inner", "outer"))
+    return word in OTHER_JOINS and joins and before in ("NAME", "QUOTED", "RPAR")

@@ -116,6 +116,16 @@ _REFUSED = {
     "values": ("VALUES", "make a frame of the rows, and pass it by name: tql_frames.query(text, name=frame)"),
     "window": ("WINDOW", "use GROUP BY, or compute the column in the frame first"),
 }
+_JOINS = {
+    "anti": "write LEFT JOIN … ON a.key = b.key WHERE b.key IS NULL",
+    "asof": "join the frames first: join_asof of Polars, merge_asof of pandas",
+    "natural": "write JOIN … USING (column, …) with the columns that both frames have",
+    "outer": "write FULL JOIN",
+    "positional": "put the frames side by side first, or join them on a column of row numbers",
+    "semi": "write JOIN (SELECT DISTINCT key FROM …) USING (key)",
+}
+_CONDITION = "write ON a.key = b.key or USING (key); CROSS JOIN gives every pair"
+_USING = "write USING (column, …) with names of columns that both frames have"
 _BRANCHES = ("if", "when", "then", "else", "elif", "end")
 _NO_VALUE = ("none", "nan", "na", "nil", "missing", "unknown")
 _LAST_WORD = re.compile(r"(?:^|[^\w\"'.])([^\W\d]\w*)\s*$")
@@ -135,7 +145,7 @@ def of_character(place: Place) -> str | None:
 
 def of_token(place: Place) -> Advice | None:
     """What was meant by a token that does not fit, or by the word before it."""
-    for rule in (_placeholder, _list, _item, _operator, _null_test, _default_arm, _two_words, _choice):
+    for rule in (_placeholder, _list, _item, _operator, _null_test, _default_arm, _two_words, _choice, _other_join):
         advice = rule(place)
         if advice is not None:
             return advice
@@ -143,7 +153,7 @@ def of_token(place: Place) -> Advice | None:
         advice = _refused(place, word, span) or _branch(place, word, span) or _misspelled(place, word, span)
         if advice is not None:
             return advice
-    return None
+    return _join(place)
 
 
 def _placeholder(place: Place) -> Advice | None:
@@ -253,6 +263,36 @@ def _two_words(place: Place) -> Advice | None:
             hint = "write SELECT column[0] AS column, … GROUP BY key for the first row of each group"
             return _not_supported("DISTINCT ON", hint, Span(start, place.span.stop))
     return None
+
+
+def _other_join(place: Place) -> Advice | None:
+    """Kinds of JOIN that TQL does not have, by name; what stands around the condition of a JOIN."""
+    if place.start != "query":
+        return None
+    tail = place.before[-200:]
+    if place.kind == keywords.OTHER_JOIN:
+        return _not_supported(f"{place.word.upper()} JOIN", _JOINS[place.word], place.span)
+    if place.word == "apply" and re.search(r"(?ai)\b(cross|outer)\s*$", tail):
+        return _not_supported("APPLY", "write JOIN (SELECT …) ON condition", place.span)
+    if place.word == "straight_join" or re.search(r"(?ai)\bstraight_join\s*$", tail):
+        return Advice("write JOIN")
+    if re.search(r"(?ai)\busing\s*$", tail) and "LPAR" in place.accepted:
+        found = re.match(r"[^\W\d]\w*(\s*,\s*[^\W\d]\w*)*", place.rest) if place.kind == "NAME" else None
+        return Advice(f"write USING ({found.group()[:80]})" if found else _USING)
+    if re.search(r"(?ai)\busing\s*\([^()]*$", tail):
+        return Advice(_USING)
+    if place.kind in ("ON", "USING") and re.search(r'(?ai)\bcross\s+join\s+("[^"]*"|\w+)(\s+(as\s+)?\w+)?\s*$', tail):
+        return Advice("CROSS JOIN takes no condition; write JOIN")
+    if place.word == "outer" and "CROSS" in place.accepted:
+        return Advice("write LEFT JOIN, RIGHT JOIN or FULL JOIN")
+    if place.kind == "COMMA" and "CROSS" in place.accepted:
+        return Advice("write JOIN … ON condition, or CROSS JOIN for every pair")
+    return None
+
+
+def _join(place: Place) -> Advice | None:
+    """A JOIN without a condition."""
+    return Advice(_CONDITION) if {"ON", "USING"} <= set(place.accepted) else None
 
 
 def _choice(place: Place) -> Advice | None:

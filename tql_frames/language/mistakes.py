@@ -69,7 +69,7 @@ def syntax_error(unexpected: UnexpectedInput, text: str, start: str, accepted: C
     advice = meant.of_token(meant.Place(text, span, token.type, terminals, start))
     if advice is not None:
         guilty = advice.span or span
-        message = advice.message or f"unexpected {text[guilty.start : guilty.stop][:40]!r}"
+        message = advice.message or (f"unexpected {text[guilty.start : guilty.stop][:40]!r}" if advice.span else what)
         return advice.kind(message, source=text, span=guilty, hint=advice.hint)
     misplaced = _misplaced(token, text[: span.start], start)
     if misplaced is None:

@@ -49,6 +49,8 @@ def _retyped(tokens: Sequence[Token]) -> Iterator[Token]:
             clauses.pop()
         elif kind.lower() in keywords.STARTS:
             clauses[-1] = kind.lower()
+        if kind == "NAME" and keywords.is_other_join(str(token).lower(), before, _kind(tokens, at + 1)):
+            kind = keywords.OTHER_JOIN
         yield token if kind == token.type else Token.new_borrow_pos(kind, str(token), token)
         before = kind
 
