@@ -37,6 +37,11 @@ _OURS = {
     **dict.fromkeys(("df", "data", "lf"), "frame"),
 }
 
+_WITH_REPLACEMENT = (
+    "its shares are those of draws with replacement; for a sample without, look at "
+    "report(by, balance.sampler, limit, replace=False), and ask for greater shares where these are too low"
+)
+
 MOST_ROWS = 2**48  # a limit beyond any memory, caught before NumPy overflows
 _MOST_DIGITS = 400  # behind the point, before a fraction of any table is no row
 _SIMPLE = 10**7  # the greatest denominator of a fraction that was calculated, as 1 / 3
@@ -77,6 +82,8 @@ def all_named(namespace: _Class) -> _Class:
 
 def wrong_name(call: str, name: str, names: list[str]) -> TypeError:
     """What to raise for an argument that a call of some arguments does not have."""
+    if call == "balance" and name in ("limit", "fraction", "replace"):
+        return TypeError(f"balance() has no argument {name!r}: {_WITH_REPLACEMENT}")
     ours = _OURS.get(name)
     if ours in names:
         return TypeError(f"{call}() has no argument {name!r}; write {ours}=")

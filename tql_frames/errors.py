@@ -56,6 +56,7 @@ class TQLError(ValueError):
     """
 
     __module__ = "tql_frames"
+    nulls_known = False  # of a column that cannot be read: whether it is known all the same which values are null
 
     def __init__(
         self,

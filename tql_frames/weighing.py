@@ -202,7 +202,7 @@ class Weigher:
             watched = np.asarray(levels.deciding[cells.any(axis=1)].any(axis=0))
         return levels.weights[numbers] if strata is None else strata, watched
 
-    def matched(self, frame: Readable, decided: Watched) -> Watched:
+    def matched(self, frame: Rows, decided: Watched) -> Watched:
         """Return which arms match a row of a frame; an arm that decides one does.
 
         The answer for arms whose conditions cannot be evaluated alone is that of `decided`.

@@ -72,7 +72,7 @@ def compile_sampler(text: str, schema: Mapping[str, DataType], random: RandomNum
     types = _NamedTypes(schema)
     sampler = _compile_text(text, types, random)
     types.forget()
-    if all(node.name in FUNCTIONS for node in sampler.tree.walk() if isinstance(node, tree.Call)):
+    if types.readable and all(node.name in FUNCTIONS for node in sampler.tree.walk() if isinstance(node, tree.Call)):
         # Not where `random()` has a seed of its own or a user's function may be another one tomorrow.
         known[:] = [*known[-_SCHEMAS_KEPT:], (types, sampler)]
     return sampler
@@ -90,6 +90,7 @@ class _NamedTypes(Mapping[str, DataType]):
     def __init__(self, schema: Mapping[str, DataType]) -> None:
         self._schema = schema
         self._seen: dict[str, DataType] = {}
+        self.readable = True  # all that was looked up
 
     def fit(self, schema: Mapping[str, DataType]) -> bool:
         """Whether all that was looked up is the same in another schema, whose other types are not asked for."""
@@ -103,7 +104,11 @@ class _NamedTypes(Mapping[str, DataType]):
         self._schema = self._seen
 
     def __getitem__(self, name: str) -> DataType:
-        dtype = self._schema[name]
+        try:
+            dtype = self._schema[name]
+        except TQLError:
+            self.readable = False
+            raise
         self._seen[name] = dtype
         return dtype
 

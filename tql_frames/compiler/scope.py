@@ -26,6 +26,13 @@ class Scope(Protocol):
             Fault: there is none, or it cannot be read.
         """
 
+    def find_nulls(self, node: tree.Column) -> str:
+        """Name of a Polars column that is null where the column is, which may hold other values.
+
+        Raises:
+            Fault: there is none, or it is not known which of its values are null.
+        """
+
     def knows(self, name: str) -> bool:
         """Whether anything is called so."""
 
@@ -47,6 +54,18 @@ class SchemaScope:
             raise unknown_column(node, self._schema) from None
         except TQLError as fault:  # the column is there but cannot be read
             raise Fault(type(fault), fault.message, node.span, fault.hint) from None
+
+    def find_nulls(self, node: tree.Column) -> str:
+        """Name of the column, which may be one that cannot be read."""
+        if node.frame is None:
+            try:
+                self._schema[node.name]
+            except KeyError:
+                pass
+            except TQLError as fault:
+                if fault.nulls_known:
+                    return nulls_of(node.name)
+        return self.find(node)[0]
 
     def knows(self, name: str) -> bool:
         """Whether a column is called so."""
@@ -117,6 +136,12 @@ class FieldScope:
         if isinstance(field.dtype, TQLError):
             raise Fault(type(field.dtype), field.dtype.message, node.span, field.dtype.hint)
         return field.key, instance(field.known)
+
+    def find_nulls(self, node: tree.Column) -> str:
+        """Name of the column, which may be one that cannot be read."""
+        field = self.field(node)
+        known = isinstance(field.dtype, TQLError) and field.dtype.nulls_known
+        return field.key if known else self.find(node)[0]
 
     def knows(self, name: str) -> bool:
         """Whether a column or an alias is called so."""
@@ -198,6 +223,19 @@ def text_of(label: object) -> str | None:
     if missing:
         return None
     return ".".join(map(str, label)) if isinstance(label, tuple) else str(label)
+
+
+_NULLS = "tql_frames nulls of: "
+
+
+def nulls_of(name: str) -> str:
+    """Name of a Polars column that stands for one that cannot be read: null in the same rows, and true elsewhere."""
+    return _NULLS + name
+
+
+def with_nulls_of(name: str) -> str | None:
+    """Name of the column that a Polars column stands for, or None where it is no stand-in."""
+    return name.removeprefix(_NULLS) if name.startswith(_NULLS) else None
 
 
 def is_pattern(name: str) -> bool:

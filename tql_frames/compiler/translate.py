@@ -248,7 +248,7 @@ class Translator:
 
     def _is_null(self, node: tree.IsNull) -> Value:
         if isinstance(node.operand, tree.Column):  # whatever it holds
-            expr = column(self._scope.find(node.operand)[0])
+            expr = column(self._scope.find_nulls(node.operand))
         else:
             expr = self.translate(node.operand).row_expr
         return Value(node, expr.is_not_null() if node.negated else expr.is_null(), pl.Boolean())

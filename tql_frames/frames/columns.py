@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import polars as pl
 
-from tql_frames.compiler.scope import text_of
+from tql_frames.compiler.scope import column, nulls_of, text_of, with_nulls_of
 from tql_frames.errors import TQLTypeError
 
 
@@ -20,6 +20,7 @@ class ConvertedColumns(Mapping[str, pl.DataType], ABC):
     def __init__(self, labels: Iterable[object]) -> None:
         """Note the places of columns with these labels."""
         self._converted: dict[str, pl.Series] = {}
+        self._stand_ins: dict[str, pl.Series] = {}
         self._places: dict[str, list[int]] = {}
         others: dict[object, list[int]] = {}
         for place, label in enumerate(labels):
@@ -39,6 +40,10 @@ class ConvertedColumns(Mapping[str, pl.DataType], ABC):
             TQLTypeError: it cannot be converted.
         """
 
+    @abstractmethod
+    def _nulls(self, place: int, name: str) -> pl.Series:
+        """A Boolean column that is null where the column at a place is, and true elsewhere."""
+
     def series(self, name: str) -> pl.Series:
         """A column.
 
@@ -49,15 +54,35 @@ class ConvertedColumns(Mapping[str, pl.DataType], ABC):
             self._converted[name] = self._convert_only(name)
         return self._converted[name]
 
+    def stand_in(self, name: str) -> pl.Series:
+        """A column that is null where one is that cannot be converted, and true elsewhere."""
+        if name not in self._stand_ins:
+            self._stand_ins[name] = self._nulls(self._places[name][0], nulls_of(name))
+        return self._stand_ins[name]
+
+    def named(self, name: str) -> pl.Series | None:
+        """A column, or a stand-in, by the name that an expression has for it; None where there is none."""
+        hidden = with_nulls_of(name)
+        if hidden is not None and hidden in self:
+            return self.stand_in(hidden)
+        return self.series(name) if name in self else None
+
     def once(self, name: str) -> pl.Series:
-        """A column, which is not kept if it was not converted before."""
+        """A column, or a stand-in by its name, which is not kept if it was not converted before."""
+        hidden = with_nulls_of(name)
+        if hidden is not None and hidden in self:
+            return self._nulls(self._places[hidden][0], name)
         return self._converted[name] if name in self._converted else self._convert_only(name)
 
     def _convert_only(self, name: str) -> pl.Series:
         places = self._places[name]
         if len(places) > 1:
             raise TQLTypeError(f"{len(places)} columns are named {name!r}; an expression can name only one of a name")
-        return self._convert(places[0], name)
+        try:
+            return self._convert(places[0], name)
+        except TQLTypeError as fault:
+            fault.nulls_known = True
+            raise
 
     def __getitem__(self, name: str) -> pl.DataType:
         return self.series(name).dtype
@@ -70,3 +95,8 @@ class ConvertedColumns(Mapping[str, pl.DataType], ABC):
 
     def __len__(self) -> int:
         return len(self._places)
+
+
+def with_stand_ins(plan: pl.LazyFrame, names: Iterable[str]) -> pl.LazyFrame:
+    """Return a plan whose stand-ins of some columns are under the names of these, too, as statements know them."""
+    return plan.with_columns([column(nulls_of(name)).alias(name) for name in names])

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tql_frames.compiler.scope import column
 from tql_frames.errors import TQLError, TQLTypeError
 from tql_frames.frames.base import Column, Contents, Part, Rows
-from tql_frames.frames.columns import ConvertedColumns
+from tql_frames.frames.columns import ConvertedColumns, with_stand_ins
 from tql_frames.frames.polars import evaluate, picks_columns
 from tql_frames.planning import Relation, Scan
 from tql_frames.sampling import Positions, cores, in_threads
@@ -72,6 +72,7 @@ class PandasFrame:
     def scan(self, names: frozenset[str] | None) -> Scan:
         """The frame for a statement; only the columns that it names are converted."""
         dtypes: dict[object, pl.DataType | TQLError] = {}
+        stand_ins = []
         for name in self._columns:
             if names is None or name in names:
                 label = self._columns.labels[name]
@@ -79,12 +80,15 @@ class PandasFrame:
                     dtypes[label] = self._columns[name]
                 except TQLError as fault:
                     dtypes[label] = fault
+                    if fault.nulls_known:
+                        self._columns.stand_in(name)
+                        stand_ins.append(name)
         if names is None:
             for label in self._frame.columns:
                 if label not in dtypes:
                     message = f"column {label!r} has a label by whose text another column is named"
                     dtypes[label] = TQLTypeError(message, hint="rename it, or select the columns that are wanted")
-        return Scan(self._columns.converted().lazy(), tuple(self._frame.columns), dtypes)
+        return Scan(with_stand_ins(self._columns.converted().lazy(), stand_ins), tuple(self._frame.columns), dtypes)
 
     def plan(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:
         """What runs for a relation: its row numbers and what is computed; the rest is taken from the frame."""
@@ -222,12 +226,12 @@ class _Columns(ConvertedColumns):
     def convert(self, names: Iterable[str]) -> None:
         """Convert those of the names that are columns."""
         for name in names:
-            if name in self:
-                self.series(name)
+            self.named(name)
 
     def converted(self) -> pl.DataFrame:
         """The columns converted so far; one of nulls, as long, where there are none."""
-        return pl.DataFrame(self._converted or {"": pl.repeat(None, len(self._frame), dtype=pl.Null, eager=True)})
+        columns = {**self._converted, **{each.name: each for each in self._stand_ins.values()}}
+        return pl.DataFrame(columns or {"": pl.repeat(None, len(self._frame), dtype=pl.Null, eager=True)})
 
     def everything(self) -> pl.DataFrame:
         """All columns with a text of their own for a name; those of no Polars type as Python objects."""
@@ -243,6 +247,10 @@ class _Columns(ConvertedColumns):
 
     def _convert(self, place: int, name: str) -> pl.Series:
         return polars_series(self._frame.iloc[:, place], name)
+
+    def _nulls(self, place: int, name: str) -> pl.Series:
+        here = np.asarray(self._frame.iloc[:, place].notna(), np.bool_)
+        return pl.Series(name, here).replace(False, None)
 
 
 def polars_series(column: pd.Series, label: object) -> pl.Series:

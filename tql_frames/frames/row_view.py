@@ -7,8 +7,10 @@ from typing import ClassVar
 
 import polars as pl
 
+from tql_frames.compiler.scope import nulls_of, with_nulls_of
 from tql_frames.errors import TQLError, TQLTypeError
 from tql_frames.frames.base import Column, Frame
+from tql_frames.frames.columns import with_stand_ins
 from tql_frames.frames.polars import evaluate, picks_columns
 from tql_frames.planning import Scan, whole
 from tql_frames.sampling import Positions
@@ -94,11 +96,18 @@ class RowView:
         dtypes = {label: found.dtypes[source] for label, source in self._source.items() if source in found.dtypes}
         if names is not None:
             dtypes = {label: dtype for label, dtype in dtypes.items() if label in names}
-        schema = {str(label): dtype for label, dtype in dtypes.items() if not isinstance(dtype, TQLError)}
+        schema: dict[str, pl.DataType] = {}
+        hidden = []
+        for label, dtype in dtypes.items():
+            if not isinstance(dtype, TQLError):
+                schema[str(label)] = dtype
+            elif dtype.nulls_known:
+                schema[nulls_of(str(label))] = pl.Boolean()
+                hidden.append(str(label))
         if not schema:
             schema = {"": pl.Null()}
         plan = whole(pl.LazyFrame(schema=schema), lambda _: self._read(schema), schema)
-        return Scan(plan, self._labels, dtypes)
+        return Scan(with_stand_ins(plan, hidden), self._labels, dtypes)
 
     def of_frame(self, columns: Sequence[Column]) -> tuple[Column, ...]:
         """Columns of these columns, by their places in the frame."""
@@ -126,13 +135,20 @@ class RowView:
     def _read(self, names: Iterable[str]) -> pl.DataFrame:
         """Columns by name; one of nulls, as long, where there are none."""
         positions = self._positions_of()
-        chosen = [name for name in names if name in self._source]
+        known = {name: self._source_of(name) for name in names}
+        chosen = {name: source for name, source in known.items() if source is not None}
         if not chosen:
             return pl.DataFrame({"": pl.repeat(None, len(positions), dtype=pl.Null, eager=True)})
         # A column under two names is read once.
-        sources = list(dict.fromkeys(str(self._source[name]) for name in chosen))
-        found = self.frame.read(sources, positions)
-        return pl.DataFrame({name: found[str(self._source[name])] for name in chosen})
+        found = self.frame.read(list(dict.fromkeys(chosen.values())), positions)
+        return pl.DataFrame({name: found[source] for name, source in chosen.items()})
+
+    def _source_of(self, name: str) -> str | None:
+        """Name in the frame of a column, or of its stand-in."""
+        hidden = with_nulls_of(name)
+        if hidden is not None and hidden in self._source:
+            return nulls_of(str(self._source[hidden]))
+        return str(self._source[name]) if name in self._source else None
 
 
 class _Renamed(Mapping[str, pl.DataType]):

@@ -12,7 +12,16 @@ from tql_frames.compiler.scope import Field, column
 from tql_frames.compiler.types import describe
 from tql_frames.errors import Fault, TQLNameError, TQLTypeError
 from tql_frames.language import tree
-from tql_frames.planning.relation import Names, Relation, Rows, check_values, common_type, first_of_equal, is_read
+from tql_frames.planning.relation import (
+    Names,
+    Relation,
+    Rows,
+    check_values,
+    common_type,
+    first_of_equal,
+    is_read,
+    without_stand_in,
+)
 
 
 def combine(node: tree.Combination, left: Relation, right: Relation, names: Names) -> Relation:
@@ -27,7 +36,7 @@ def combine(node: tree.Combination, left: Relation, right: Relation, names: Name
     right = _aligned(node, left, right)
     same = left.rows is right.rows and left.row is not None
     pairs = list(zip(left.fields, right.fields, strict=True))
-    fields = tuple(_merged(node, a, b, same=same) for a, b in pairs)
+    fields = tuple(without_stand_in(_merged(node, a, b, same=same)) for a, b in pairs)
     read = [(each, *pair) for each, pair in zip(fields, pairs, strict=True) if is_read(each)]
     row = left.row if same else None
     first, second = (

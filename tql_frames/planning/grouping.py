@@ -9,7 +9,7 @@ import polars as pl
 
 from tql_frames.compiler.scope import Field, column
 from tql_frames.errors import Fault, Span, TQLError, TQLTypeError
-from tql_frames.planning.relation import Names, Relation, Rows, is_read, whole, with_values
+from tql_frames.planning.relation import Names, Relation, Rows, is_read, whole, with_values, without_stand_in
 from tql_frames.planning.sizes import most_rows
 
 
@@ -34,7 +34,9 @@ def group(
     plan = relation.plan.group_by(list(keys), maintain_order=True).agg(lists)
     row = names.new("row") if numbered else None
     fields = tuple(
-        Field(each.label, each.key, pl.List(each.known), None, each.frames, within=each) if is_read(each) else each
+        Field(each.label, each.key, pl.List(each.known), None, each.frames, within=each)
+        if is_read(each)
+        else without_stand_in(each)
         for each in relation.fields
     )
     return Relation(plan if row is None else plan.with_row_index(row), fields, Rows(), row, members)

@@ -15,7 +15,7 @@ from tql_frames.compiler.types import DataType, Value, describe, is_nested
 from tql_frames.errors import Fault, TQLError, TQLNameError, TQLTypeError
 from tql_frames.language import tree, unparse
 from tql_frames.language.tree import Node
-from tql_frames.planning.relation import Names, Relation, added, check_values, first_of_equal, is_read
+from tql_frames.planning.relation import Names, Relation, added, check_values, first_of_equal, is_kept
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Output:
     @property
     def is_read(self) -> bool:
         """Whether the plan holds it."""
-        return self.field is None or is_read(self.field)
+        return self.field is None or is_kept(self.field)
 
     @property
     def expr(self) -> pl.Expr:

@@ -96,7 +96,7 @@ class Relation:
     @property
     def read(self) -> list[str]:
         """Columns of the plan that belong to fields."""
-        return [each.key for each in self.fields if is_read(each)]
+        return [each.key for each in self.fields if is_kept(each)]
 
     @property
     def hidden(self) -> list[str]:
@@ -109,6 +109,18 @@ def is_read(each: Field) -> bool:
     return each.dtype is not None and not isinstance(each.dtype, TQLError)
 
 
+def is_kept(each: Field) -> bool:
+    """Return whether the plan holds a column for a field: its values, or a stand-in that is null in the same rows."""
+    return is_read(each) or (isinstance(each.dtype, TQLError) and each.dtype.nulls_known)
+
+
+def without_stand_in(each: Field) -> Field:
+    """Return a field for a plan that holds no stand-in for it."""
+    if not isinstance(each.dtype, TQLError) or not each.dtype.nulls_known:
+        return each
+    return replace(each, dtype=type(each.dtype)(each.dtype.message, hint=each.dtype.hint))
+
+
 def from_scan(scan: Scan, frame: str | None, row: str | None, names: Names) -> Relation:
     """The relation of a whole frame."""
     plan = scan.plan if row is None else scan.plan.with_row_index(row)
@@ -117,7 +129,7 @@ def from_scan(scan: Scan, frame: str | None, row: str | None, names: Names) -> R
         Field(label, names.key(label), scan.dtypes.get(label), origin, frames)
         for origin, label in enumerate(scan.labels)
     )
-    read = [(text_of(each.label), each.key) for each in fields if is_read(each) and each.key != each.label]
+    read = [(text_of(each.label), each.key) for each in fields if is_kept(each) and each.key != each.label]
     renamed = {name: key for name, key in read if name is not None}
     plan = plan.rename(renamed) if renamed else plan
     return Relation(plan, fields, scan.rows, row)

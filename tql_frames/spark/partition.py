@@ -13,11 +13,11 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tql_frames.compiler.scope import column
+from tql_frames.compiler.scope import column, nulls_of
 from tql_frames.compiler.types import inner
 from tql_frames.errors import TQLError, TQLTypeError
 from tql_frames.frames.base import Column
-from tql_frames.frames.columns import ConvertedColumns
+from tql_frames.frames.columns import ConvertedColumns, with_stand_ins
 from tql_frames.frames.polars import evaluate
 from tql_frames.planning import Relation, Scan
 from tql_frames.sampling import Positions
@@ -73,7 +73,9 @@ class ArrowPartition:
                 except TQLError as fault:
                     dtypes[name] = fault
         readable = [str(name) for name, dtype in dtypes.items() if not isinstance(dtype, TQLError)]
-        return Scan(self._held(readable).lazy(), tuple(self.arrow.names), dtypes)
+        hidden = [str(name) for name, dtype in dtypes.items() if isinstance(dtype, TQLError) and dtype.nulls_known]
+        held = self._held([*readable, *map(nulls_of, hidden)])
+        return Scan(with_stand_ins(held.lazy(), hidden), tuple(self.arrow.names), dtypes)
 
     def plan(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:
         """What runs for a relation: its row numbers and what is computed; the rest is taken from the batches."""
@@ -121,7 +123,7 @@ class ArrowPartition:
             first += batch.num_rows
 
     def _held(self, names: Iterable[str]) -> pl.DataFrame:
-        columns = {name: self._columns.series(name) for name in names if name in self._columns}
+        columns = {name: series for name in names if (series := self._columns.named(name)) is not None}
         return pl.DataFrame(columns or {"": pl.repeat(None, self.rows, dtype=pl.Null, eager=True)})
 
 
@@ -176,6 +178,10 @@ class _Columns(ConvertedColumns):
         ) as fault:  # whatever Polars raises for a type
             reason = str(fault).splitlines()[0][:200] if str(fault) else None
             raise TQLTypeError(f"column {name!r} of type {dtype} cannot be read by a sampler", hint=reason) from None
+
+    def _nulls(self, place: int, name: str) -> pl.Series:
+        here = [batch.column(place).is_valid().to_numpy(zero_copy_only=False) for batch in self._batches]
+        return pl.Series(name, np.concatenate([np.empty(0, np.bool_), *here])).replace(False, None)
 
 
 def in_spark(dtype: pl.DataType) -> pl.DataType:
