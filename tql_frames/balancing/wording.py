@@ -60,7 +60,7 @@ def sampler_text(items: Sequence[Item], formula: Formula) -> str:
     node, text = _chained([_sum(items, formula)], [], limits) if formula.added else _product(items, formula, limits)
     if formula.cap is not None:
         cap = _number(formula.cap)
-        node = tree.Call("amin", (tree.Array((node, cap)),))
+        node = tree.Call("amin", (tree.Array((node, cap), tree.Column("array")),))
         text = f"amin(array[\n{_indented(text)},\n  {unparse(cap)}\n])"
     assert parse(text) == node, f"not what it was made of: {text}"
     return text
