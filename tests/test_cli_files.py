@@ -275,6 +275,31 @@ def test_a_column_that_is_filled_late_has_the_type_of_its_values(command: Comman
     assert found.rows() == [(2, 3.5, "007", None)]
 
 
+@pytest.mark.fault("D1")
+@pytest.mark.parametrize("suffix", ["csv", "ndjson", "parquet"])
+def test_numbers_that_begin_with_a_zero_late(command: Command, suffix: str) -> None:  # noqa: F811
+    rows = "".join(f"{place},1,1.5\n" for place in range(1, 21))
+    Path("in.csv").write_text(f"id,w,f\n{rows}00501,2,-01.5\n")
+    given = ["in.csv", "--infer-rows", 10, "-o", f"out.{suffix}", "--force"]
+    calls: list[list[object]] = [["sample", "max_weight(w = 2: 1)", "--limit", 1], ["query", "select * where w = 2"]]
+    for call in calls:
+        done = command(*call, *given)
+        if suffix == "csv":
+            assert Path("out.csv").read_text() == "id,w,f\n00501,2,-01.5\n"
+            continue
+        assert done.status == 1
+        assert "column 'id' has numbers in its first 10 rows and '00501' later, which would lose its zeros" in done.err
+        assert "--types id=Utf8 keeps the column as text, id=Int64 or id=Float64 reads numbers" in done.err
+        assert not Path(f"out.{suffix}").exists()
+        assert command(*call, *given, "--types", "id=Utf8,f=Float64").status == 0
+        found = {"ndjson": pl.read_ndjson, "parquet": pl.read_parquet}[suffix](f"out.{suffix}")  # type: ignore[operator]
+        assert found.rows() == [("00501", 2, -1.5)]
+        os.remove(f"out.{suffix}")
+    assert command("query", "select w where w = 2", *given).status == 0  # the others do not matter then
+    assert command("query", "select id, id + 1 as more", *given).status == 1
+    assert command("sample", "id", *given[:1], "--infer-rows", "all").status == 1  # text is not a weight
+
+
 @pytest.mark.fault("D6")
 def test_files_without_a_header(command: Command) -> None:  # noqa: F811
     Path("in.csv").write_text("1,a\n0,b\n3,c\n")

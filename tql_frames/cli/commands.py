@@ -113,7 +113,9 @@ class Sample:
                     plan = tql_frames.sample(frame, options.sampler, options.limit, **sized)
                 else:  # types and lists are for weighing alone
                     plan = rows_as_they_stand(weighed, rows, options.sampler, options.limit, **sized)
-            return output.write(_typed(plan, [inputs], output))
+                if text is None:
+                    plan = _typed(plan, [inputs], output)
+            return output.write(plan)
 
 
 class Query:
@@ -159,8 +161,8 @@ class Query:
                         index=options.index,
                     )
             if plan is not None:
-                pass
-            elif None in frames:
+                return output.write(plan)
+            if None in frames:
                 plan = api.query_frame(
                     frames[None], options.text, options.parameters, seed=options.seed, index=options.index
                 )
@@ -267,10 +269,17 @@ def _json(values: object) -> str:
 
 
 def _typed(plan: pl.LazyFrame, tables: Sequence[Inputs], output: Output) -> pl.LazyFrame:
-    """Return a plan whose empty columns of CSV are text in files with types, as in other samples of the table."""
-    if output.cells or not any(each.form.cells for each in tables):
+    """Return a plan of columns with types, of which the empty ones of CSV are text, as in other samples of the table.
+
+    Raises:
+        CommandError: numbers that begin with a zero would lose it.
+    """
+    if not any(each.form.cells for each in tables):
         return plan
-    return plan.with_columns(pl.col(pl.Null).cast(pl.String))
+    schema = plan.clone().collect_schema()
+    for table in tables:
+        table.check_codes([name for name, dtype in schema.items() if dtype.is_numeric()])
+    return plan if output.cells else plan.with_columns(pl.col(pl.Null).cast(pl.String))
 
 
 def _split(frame: pl.LazyFrame, split: tuple[str | None, str] | None, by: str | None = None) -> pl.LazyFrame:

@@ -198,6 +198,15 @@ def _look(text: pl.LazyFrame) -> tuple[dict[str, bool], dict[str, bool]]:
     return first, second
 
 
+def late_code(text: pl.LazyFrame, names: Sequence[str], first: int) -> tuple[str, str] | None:
+    """Return the first number that begins with a zero in some columns of text, from a row on, and its column."""
+    if not names:
+        return None
+    cells = [pl.col(name).filter(pl.col(name).str.contains(_CODE)).first() for name in names]
+    found = text.clone().slice(first).select(cells).collect(engine="streaming").row(0)
+    return next(((name, cell) for name, cell in zip(names, found, strict=True) if cell is not None), None)
+
+
 def format_named(name: str) -> Format | None:
     """The format of a name or suffix, such as `csv` or `.pq`."""
     word = name.lower().lstrip(".")

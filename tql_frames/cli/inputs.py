@@ -10,13 +10,13 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 import polars as pl
 
 from tql_frames.cli.faults import CommandError, reason_of
-from tql_frames.cli.formats import ARROW, CSV, Format, Reading, format_of, suffixes
+from tql_frames.cli.formats import ARROW, CSV, Format, Reading, format_of, late_code, suffixes
 from tql_frames.cli.temporaries import Temporaries
 
 _STDIN = "-"
@@ -87,6 +87,31 @@ class Inputs:
         """
         self._spool_all()
         return self._scan(self.files)
+
+    def check_codes(self, names: Iterable[str]) -> None:
+        """Make sure that no guess takes the zeros from numbers that begin with one.
+
+        Only cells after those by which types were guessed are looked at; a column with such a number among these is
+        text.
+
+        Args:
+            names: columns of numbers that are written.
+
+        Raises:
+            CommandError: a column has such a number.
+        """
+        text = self.as_text()
+        if text is None or self.reading.guess_rows is None or self.reading.text:
+            return
+        own = set(text.clone().collect_schema()) - set(self.reading.types) - self._keys
+        code = late_code(text, [name for name in names if name in own], self.reading.guess_rows)
+        if code is not None:
+            name, cell = code
+            rows = f"{self.reading.guess_rows:,}"
+            raise CommandError(
+                f"column {name!r} has numbers in its first {rows} rows and {cell!r} later, which would lose its zeros: "
+                f"--types {name}=Utf8 keeps the column as text, {name}=Int64 or {name}=Float64 reads numbers"
+            )
 
     def _spool_all(self) -> None:
         for file in self.files:
