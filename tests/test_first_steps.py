@@ -65,6 +65,13 @@ def test_aggregations_of_lists_and_groups_do_not_warn(text: str) -> None:
         ([["a"], np.array([]), ["b", "c"], None], "contains(l, 'a')", [2, 1, 1, 1]),
         ([np.array(["a"]), np.array([]), ["b"]], "contains(l, 'a')", [2, 1, 1]),
         ([np.array([], dtype=np.int64), ["a"]], "contains(l, 'a')", [1, 2]),
+        ([np.array([]), [True, False], None], "any(l)", [1, 2, 1]),
+        ([[True], np.array([]), [False]], "any(l)", [2, 1, 1]),
+        ([np.array([]), np.array([True], dtype=object)], "any(l)", [1, 2]),
+        ([np.empty((0, 2)), [[True, False]]], "any(l)", [1, 2]),
+        ([[np.array([]), np.array([True])], [[False]]], "any(l)", [2, 1]),
+        ([np.array([]), np.array([1.5]), [2]], "any(l > 1)", [1, 2, 2]),
+        ([np.array([]), [], None], "shape(l)[0] = 0", [2, 2, 1]),
     ],
 )
 def test_an_empty_array_among_lists_of_pandas_is_an_empty_list(

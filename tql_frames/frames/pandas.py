@@ -275,13 +275,37 @@ def polars_series(column: pd.Series, label: object) -> pl.Series:
 
 def _arrow(column: pd.Series) -> pa.Array | pa.ChunkedArray:
     try:
-        return pa.array(column, from_pandas=True)
+        found = pa.array(column, from_pandas=True)
     except pa.ArrowException:
         if column.dtype != np.object_:
             raise
-        # An empty NumPy array among lists of another type says nothing of the type of its elements.
-        lists = [[] if isinstance(each, np.ndarray) and each.shape == (0,) else each for each in column]
-        return pa.array(lists, from_pandas=True)
+        return pa.array([_listed(each) for each in column], from_pandas=True)
+    lists = pa.types.is_list(found.type) or pa.types.is_large_list(found.type)
+    if column.dtype != np.object_ or not (lists and pa.types.is_floating(_innermost(found.type))):
+        return found
+    # Arrow makes numbers of truth values beside an empty array of floats, which is what `np.array([])` is.
+    cells = list(column)
+    listed = [_listed(each) for each in cells]
+    if all(one is other for one, other in zip(cells, listed, strict=True)):
+        return found
+    other = pa.array(listed, from_pandas=True)
+    return found if pa.types.is_null(_innermost(other.type)) else other
+
+
+def _listed(cell: object) -> object:
+    """Return a cell with empty NumPy arrays as lists: they say nothing of the type of the elements beside them."""
+    if isinstance(cell, np.ndarray):
+        return [] if not cell.size else cell
+    if isinstance(cell, list) and cell and isinstance(cell[0], (list, np.ndarray)):
+        return [_listed(each) for each in cell]
+    return cell
+
+
+def _innermost(dtype: pa.DataType) -> pa.DataType:
+    """Return the type of the elements of lists, of any number of dimensions; of other types themselves."""
+    while pa.types.is_list(dtype) or pa.types.is_large_list(dtype):
+        dtype = dtype.value_type
+    return dtype
 
 
 def _is_large(frame: pd.DataFrame, positions: Positions) -> bool:
