@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import json
 import os
@@ -9,6 +10,7 @@ import pickle
 import stat
 from collections.abc import Callable
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -713,3 +715,37 @@ class TestViewsInOtherLibraries:
         query = frame.tql.query('select "" sample by w limit 2')
         assert list(query.collect().columns if kind in ("lazy", "scan") else query.columns)[-1] == ""
         assert len(view.report(by="").labels) == 3
+
+
+@pytest.mark.fault("E8")
+@pytest.mark.parametrize("kind", ["polars", "pandas", "lazy"])
+def test_a_view_with_any_options_is_copied(tmp_path: Path, kind: str) -> None:
+    frame = {"polars": FRAME, "pandas": FRAME.to_pandas(), "lazy": FRAME.lazy()}[kind]
+    views = [
+        frame.tql.view("w", fraction=Fraction(2, 3), seed=2**70),
+        frame.tql.view("w", fraction=Decimal("0.5"), replace=False, order="source", seed=np.int64(3)),
+        frame.tql.view(pl.col("w") * 2, np.int64(3)),
+        frame.tql.view("max_weight(random() > 5: 2, true: 1)", 3, seed=1),
+        frame.tql.view("select age as years where age > ? sample by w limit 3", parameters=[1], seed=1),
+        frame.tql.view("w", 5).view("select age where age > 0"),
+        frame.tql.view("w", 0),
+        frame.tql.view("w", 3, ignore_index=True) if kind == "pandas" else frame.tql.view("w", 3, index="row"),
+    ]
+    copies: list[Callable[[Any], Any]] = [copy.copy, copy.deepcopy]
+    copies += [lambda view, protocol=protocol: pickle.loads(pickle.dumps(view, protocol)) for protocol in range(2, 6)]
+    for view in views:
+        for copied in (each(view) for each in copies):
+            assert copied.drawn.tolist() == view.drawn.tolist()
+            assert repr(copied) == repr(view)
+            for name in ("sampler", "seed", "parameters", "replace", "columns"):
+                assert str(getattr(copied, name)) == str(getattr(view, name))
+            copied.save(tmp_path / "view")
+
+
+@pytest.mark.fault("E8")
+def test_joblib_keeps_views(tmp_path: Path) -> None:
+    joblib = pytest.importorskip("joblib")
+    for view in (FRAME.tql.view("w", 4), FRAME.to_pandas().tql.view("w", 4), FRAME.lazy().tql.view("w", 4)):
+        for compress in (0, 3):
+            joblib.dump(view, tmp_path / "view", compress=compress)
+            assert joblib.load(tmp_path / "view").drawn.tolist() == view.drawn.tolist()
