@@ -120,7 +120,7 @@ class Reporting:
             assert sampled is not None
             return self._with_text(sampled.population, frame), sampled.spec
         source, seed = (None, 0) if self.job is None else (self.job.source, self.job.seed)
-        return self._with_text(population_of(frame, self.by, source, seed, start), frame), None, None
+        return self._with_text(population_of(frame, self.by, source, seed, start), frame), None
 
     def _with_text(self, population: Population, frame: Rows) -> Population:
         """The same with labels as text where they are kept as numbers, whose meaning each partition has for itself."""
