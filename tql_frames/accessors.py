@@ -416,7 +416,7 @@ class _Accessor:
 
 
 def _other_owner(frame: type) -> str | None:
-    """The package whose `.tql` a class of frames has, if it is another than this one."""
+    """Return the package whose `.tql` a class of frames has, if it is another than this one."""
     found = inspect.getattr_static(frame, "tql", None)
     if found is None or type(found).__module__ == __name__:
         return None

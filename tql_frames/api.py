@@ -112,7 +112,7 @@ def weights(frame: pd.DataFrame, sampler: str | pl.Expr, *, seed: int | None = N
 def weights(
     frame: pl.DataFrame | pl.LazyFrame | pd.DataFrame, sampler: str | pl.Expr, *, seed: int | None = None
 ) -> pl.Series | pl.LazyFrame | pd.Series:
-    """Weights that a sampler gives to the rows of a frame.
+    """Return weights that a sampler gives to the rows of a frame.
 
     Args:
         frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame.
@@ -464,5 +464,5 @@ def weight_expr(text: str, schema: Mapping[str, pl.DataType] | pl.Schema) -> pl.
 
 @cache
 def _analysis() -> Any:
-    """Loaded for the first report: most programs draw and never ask for one."""
+    """Return loaded for the first report: most programs draw and never ask for one."""
     return import_module("tql_frames.analysis")

@@ -49,7 +49,7 @@ _WRITTEN = 15  # digits of a decimal number that every float keeps; people write
 
 
 def named(call: _Call) -> _Call:
-    """A call that says of an argument it does not know which one is meant.
+    """Return a call that says of an argument it does not know which one is meant.
 
     Example:
         >>> @named
@@ -73,7 +73,7 @@ def named(call: _Call) -> _Call:
 
 
 def all_named(namespace: _Class) -> _Class:
-    """A class whose public methods are `named`."""
+    """Return a class whose public methods are `named`."""
     for name, method in list(vars(namespace).items()):
         if inspect.isfunction(method) and not name.startswith("_"):
             setattr(namespace, name, named(method))
@@ -81,7 +81,7 @@ def all_named(namespace: _Class) -> _Class:
 
 
 def wrong_name(call: str, name: str, names: list[str]) -> TypeError:
-    """What to raise for an argument that a call of some arguments does not have."""
+    """Return the error to raise for an argument that a call of some arguments does not have."""
     if call == "balance" and name in ("limit", "fraction", "replace"):
         return TypeError(f"balance() has no argument {name!r}: {_WITH_REPLACEMENT}")
     ours = _OURS.get(name)
@@ -92,19 +92,19 @@ def wrong_name(call: str, name: str, names: list[str]) -> TypeError:
 
 
 def is_foreign_name(name: str) -> bool:
-    """Whether a name is that of an argument in other libraries."""
+    """Return whether a name is that of an argument in other libraries."""
     return name in _OURS
 
 
 def no_column(value: object) -> TQLError:
-    """What to raise for labels that are not the name of a column."""
+    """Return the error to raise for labels that are not the name of a column."""
     name = getattr(value, "name", None)
     hint = f"pass the name of the column: by={name!r}" if isinstance(name, str) and name else None
     return TQLError(f"by must be the name of a column, not {shown(value)}", hint=hint)
 
 
 def sampler_from(value: object) -> Any:
-    """A sampler as text or expression; of a `Balance` the text that it found."""
+    """Return a sampler as text or expression; of a `Balance` the text that it found."""
     if type(value).__name__ == "Balance" and isinstance(text := getattr(value, "sampler", None), str):
         return text
     return value
@@ -141,7 +141,7 @@ def size_from(limit: object, fraction: object, replace: object = True) -> tuple[
 
 
 def seed_from(seed: object) -> int:
-    """A seed as a number, a fresh one for None.
+    """Return a seed as a number, a fresh one for None.
 
     Raises:
         TQLError: it is no whole number, or less than 0.
@@ -155,7 +155,7 @@ def seed_from(seed: object) -> int:
 
 
 def whole_number(value: object) -> int | None:
-    """A whole number of any library as an int, None for anything else."""
+    """Return a whole number of any library as an int, None for anything else."""
     if isinstance(value, (bool, np.bool_)):
         return None
     try:
@@ -207,7 +207,7 @@ def check_parameters(parameters: object) -> None:
 
 
 def _share(value: object) -> Fraction | None:
-    """The number as it was written: 0.29 of 100 rows are 29, though the float is a little less.
+    """Return the number as it was written: 0.29 of 100 rows are 29, though the float is a little less.
 
     A float of 16 or 17 digits that is next to a simple fraction stands for that: `1 / 3` of 3 rows is 1.
     """

@@ -28,7 +28,7 @@ _BAR = 24  # characters of the longest bar
 
 
 def histogram(frame: pl.DataFrame | pd.DataFrame) -> dict[str, int]:
-    """Rows that show each finding, the commonest first."""
+    """Return rows that show each finding, the commonest first."""
     if isinstance(frame, pd.DataFrame):
         counts = frame["findings"].explode().value_counts()
         return {str(name): int(count) for name, count in counts.items()}
@@ -45,7 +45,7 @@ def expected_shares(frame: pl.DataFrame, weights: pl.Series) -> dict[str, float]
 
 
 def side_by_side(raw: dict[str, int], drawn: dict[str, int], expected: dict[str, float], rows: int, size: int) -> str:
-    """Two histograms as text bars, and the expected share of each finding beside the drawn one."""
+    """Return two histograms as text bars, and the expected share of each finding beside the drawn one."""
     scale = _BAR / max(*raw.values(), *drawn.values())
     lines = [f"{'':18} {'raw':<{_BAR + 8}}{'balanced':<{_BAR + 8}}{'raw':>6}{'expected':>10}{'drawn':>8}"]
     for name, count in raw.items():

@@ -140,7 +140,10 @@ class Draw:
         return found
 
     def checked_size(self, population: Strata | Weights, rows: int) -> int:
-        """Rows to draw of so many that were weighed, once it is known that they can be drawn; raises as `positions`."""
+        """Return rows to draw of so many that were weighed, once it is known that they can be drawn.
+
+        It raises as `positions`.
+        """
         size = self.spec.size(rows)
         if not rows:
             if size:
@@ -158,23 +161,26 @@ def warn_of_fewer(size: int, found: int) -> None:
 
 
 def fewer_rows(size: int, found: int) -> TQLWarning:
-    """What to warn of where fewer rows come without replacement than were asked for."""
+    """Return the warnings of where fewer rows come without replacement than were asked for."""
     message = f"{size:,} rows were asked for without replacement, but only {found:,} have a positive weight"
     return TQLWarning(message)
 
 
 def seed_of_sample(seed: int, number: int) -> int:
-    """Seed of a statement's SAMPLE BY clause by its number; the first draws as `sample` does with the same seed."""
+    """Return the seed of a statement's SAMPLE BY clause by its number.
+
+    The first draws as `sample` does with the same seed.
+    """
     return seed if number == 0 else derived_seed(seed, 0, number)
 
 
 def seed_of_epoch(seed: int, epoch: int) -> int:
-    """Seed of the sample that is drawn for an epoch; the first draws as `sample` does with the same seed."""
+    """Return the seed of the sample that is drawn for an epoch; the first draws as `sample` does with the same seed."""
     return seed if epoch == 0 else derived_seed(seed, _EPOCH, epoch)
 
 
 def shuffled(positions: Positions, seed: int) -> Positions:
-    """Positions drawn with a seed, in a random order that the same seed fixes."""
+    """Return positions drawn with a seed, in a random order that the same seed fixes."""
     keys = Streams(derived_seed(seed, _ORDER)).uniforms(0, len(positions))
     found: Positions = positions[np.argsort(keys, kind="stable")]
     return found

@@ -202,7 +202,7 @@ class Fault(Exception):  # noqa: N818 - never seen by a user: it becomes a TQLEr
         self.kind, self.message, self.span, self.hint = kind, message, span, hint
 
     def error(self, source: str) -> TQLError:
-        """The error to raise instead."""
+        """Return the error to raise instead."""
         return self.kind(self.message, source=source, span=self.span, hint=self.hint)
 
 
@@ -283,7 +283,7 @@ def _is_ours(frame: FrameType) -> bool:
 
 
 def shown(value: object) -> str:
-    """A value that a caller passed, for a message: what it is where it is short, else its type.
+    """Return a value that a caller passed, for a message: what it is where it is short, else its type.
 
     Example:
         >>> shown("x" * 100), shown(2.5), shown([[0] * 100])
@@ -297,13 +297,13 @@ def shown(value: object) -> str:
 
 
 def shortened(message: str) -> str:
-    """A message in which no name or text is longer than 80 characters."""
+    """Return a message in which no name or text is longer than 80 characters."""
     quotes = _LONG_QUOTE.sub(lambda found: f"{found.group()[:_QUOTED]}…{found.group()[0]}", message)
     return _LONG_WORD.sub(lambda found: f"{found.group()[: _QUOTED - 1]}…", quotes)
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str | None:
-    """Hint with the candidate nearest to `name`, or None where none is near.
+    """Return the hint with the candidate nearest to `name`, or None where none is near.
 
     Example:
         >>> did_you_mean("finding", ["image", "findings"])
@@ -325,7 +325,10 @@ def lone_surrogate(text: str) -> int | None:
 
 
 def reason_of(fault: BaseException) -> str:
-    """What a library says of a fault, as the end of a sentence: its first line, or its kind where it says nothing."""
+    """Return what a library says of a fault, as the end of a sentence.
+
+    It is the first line of the message, or the kind of the error where there is no message.
+    """
     return (str(fault) or type(fault).__name__).splitlines()[0][:300]
 
 
@@ -359,7 +362,7 @@ def _printable(text: str) -> str:
 
 
 def _width(char: str) -> int:
-    """Columns a character takes on a terminal: 2 for East Asian wide and emoji, 0 for combining marks."""
+    """Return columns a character takes on a terminal: 2 for East Asian wide and emoji, 0 for combining marks."""
     if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1

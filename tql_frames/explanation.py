@@ -80,7 +80,7 @@ def explain_statement(query: Query) -> Explanation:
 
 
 def draw_tree(node: Node) -> list[str]:
-    """Lines that draw a tree: weight choices with their arms, and what is around them; the rest on one line."""
+    """Return lines that draw a tree: weight choices with their arms, and what is around them; the rest on one line."""
     if isinstance(node, tree.WeightChoice):
         return [node.name, *_branches([[on_one_line(unparse(arm))] for arm in node.arms])]
     if not any(isinstance(each, tree.WeightChoice) for each in node.walk()):
@@ -96,7 +96,7 @@ def draw_tree(node: Node) -> list[str]:
 
 
 def _operands(node: Node, operator: str) -> list[Node]:
-    """The operands of a chain such as `a * b * c`."""
+    """Return the operands of a chain such as `a * b * c`."""
     if isinstance(node, tree.Arithmetic) and node.operator == operator:
         return [*_operands(node.left, operator), node.right]
     return [node]
@@ -112,7 +112,7 @@ def _branches(parts: list[list[str]]) -> list[str]:
 
 
 def _expression(expr: pl.Expr) -> str:
-    """A Polars expression in a few lines, without the casts that repeat in it."""
+    """Return a Polars expression in a few lines, without the casts that repeat in it."""
     text = _CAST.sub("", str(expr))
     lines = textwrap.wrap(text, 110) or [text]
     more = len(lines) - _MOST_LINES

@@ -54,7 +54,7 @@ class Aggregable(Protocol):
         """Polars type by column name."""
 
     def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
-        """Values of aggregations by name, in one row."""
+        """Return values of aggregations by name, in one row."""
 
 
 class Planned:
@@ -70,7 +70,7 @@ class Planned:
         return self._plan.clone().collect_schema()
 
     def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
-        """Values of aggregations by name, in one row."""
+        """Return values of aggregations by name, in one row."""
         return self._plan.select(**exprs).collect(engine="streaming")
 
 
@@ -122,7 +122,7 @@ def warn_of_idle_arms(
 def idle_warnings(
     sampler: CompiledSampler, rows: Aggregable | None, matched: Sequence[int], decided: Sequence[int]
 ) -> list[TQLArmWarning]:
-    """What to warn of where it is known how many rows each arm matches and decides."""
+    """Return the warnings of where it is known how many rows each arm matches and decides."""
     nodes = {node.span: node for node in sampler.tree.walk() if isinstance(node, tree.Arm)}
     counts = enumerate(zip(matched, decided, strict=True))
     idle = {place: bool(rows_of) for place, (rows_of, decides) in counts if not (rows_of and decides)}
@@ -136,7 +136,7 @@ def idle_warnings(
 
 
 def _of_more(sampler: CompiledSampler, idle: Sequence[int]) -> list[TQLArmWarning]:
-    """One warning of all arms beyond those that are warned of one by one."""
+    """Return one warning of all arms beyond those that are warned of one by one."""
     more = len(idle) - _MOST_WARNED
     if more <= 0:
         return []
@@ -168,7 +168,7 @@ class _Looking:
                 self._exprs[f"{name} {place} {number}"] = expr
 
     def warnings(self, places: Sequence[int], matches: dict[int, bool] | None = None) -> Iterator[TQLArmWarning]:
-        """What to warn of."""
+        """Yield what to warn of."""
         found: dict[str, object] = {}
         if self._exprs and self._rows is not None:
             try:
@@ -189,7 +189,7 @@ class _Looking:
                 yield TQLArmWarning(message, source=source, span=span, hint=self._hint(place, found))
 
     def _greater(self, place: int) -> list[int]:
-        """Other arms of the same choice with at least its weight, defaults first."""
+        """Return other arms of the same choice with at least its weight, defaults first."""
         mine = self._sampler.arms[place]
         choice = next(
             (
@@ -293,7 +293,7 @@ _MIRROR = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 def _comparisons(node: Node) -> Iterator[_Sought]:
-    """The constants that a condition compares columns with."""
+    """Yield the constants that a condition compares columns with."""
     for each in node.walk():
         pairs: list[tuple[Node, str, Node]] = []
         match each:
@@ -335,7 +335,7 @@ def _null_hint(node: tree.Arm) -> str | None:
 
 
 def _is_of_interest(node: tree.Arm | None) -> bool:
-    """Whether an idle arm is a mistake: not one that is switched off, left to chance, or there for the rest."""
+    """Return whether an idle arm is a mistake: not one that is switched off, left to chance, or there for the rest."""
     if node is None or isinstance(node.condition, tree.Literal):
         return False
     return not any(isinstance(each, tree.Call) and each.name == "random" for each in node.condition.walk())

@@ -48,11 +48,11 @@ class Query:
         return next((why for plan in self.sampled if (why := CollectedFrame(plan).why_collected)), None)
 
     def plan(self, index: str | None) -> pl.LazyFrame:
-        """What runs for it."""
+        """Return what runs for it."""
         return self.adapter.plan(self.relation, self.scan, index)
 
     def result(self, index: str | None) -> object:
-        """A native frame, of a LazyFrame a lazy one; `index` as `sample` takes it.
+        """Return a native frame, of a LazyFrame a lazy one; `index` as `sample` takes it.
 
         Raises:
             TQLError: the weights cannot be drawn by, or Polars cannot evaluate the plan.
@@ -82,7 +82,7 @@ class RowQuery:
     names: frozenset[str] | None
 
     def positions(self, *, streaming: bool) -> Positions:
-        """Positions of its rows in the frame, in its order, shape (k,).
+        """Return positions of its rows in the frame, in its order, shape (k,).
 
         Args:
             streaming: read what the plan scans in batches.
@@ -238,7 +238,7 @@ def no_rows_error(size: int, text: str, span: Span) -> WeightError:
 
 
 def draws(text: str, seed: int, sampled: list[pl.LazyFrame] | None = None) -> DrawsRows:
-    """What the SAMPLE BY clauses of a statement do, each with a seed of its own; `sampled` gets their plans."""
+    """Return what the SAMPLE BY clauses of a statement do, each with a seed of its own; `sampled` gets their plans."""
 
     def drawn(plan: pl.LazyFrame, sampler: CompiledSampler, size: Size, replace: bool, number: int) -> pl.LazyFrame:
         def refusal(size: int) -> WeightError:

@@ -50,7 +50,7 @@ class BadWeights:
 
     @classmethod
     def among(cls, weights: Weights, bad: NDArray[np.bool_]) -> BadWeights:
-        """Those of the weights that are bad, of which there is one."""
+        """Return those of the weights that are bad, of which there is one."""
         found, first = weights[bad], int(bad.argmax())
         kinds = bool(np.isnan(found).any()), bool((found < 0).any()), bool((found == math.inf).any())
         return cls(len(found), first, float(weights[first]), kinds)
@@ -61,7 +61,7 @@ class BadWeights:
         return BadWeights(self.rows + others.rows, self.first, self.weight, (nan, negative, infinite))
 
     def words(self, who: str) -> str:
-        """What is wrong."""
+        """Return what is wrong."""
         where = f"row {self.first}" if self.rows == 1 else f"{self.rows:,} rows, the first row {self.first}"
         kinds = zip(("a NaN", "a negative", "an infinite"), self.kinds, strict=True)
         kind = " or ".join(kind for kind, here in kinds if here)
@@ -92,7 +92,7 @@ class Weigher:
         raise no_sampler(sampler)
 
     def weigh(self, frame: Rows) -> Weights:
-        """Weights of the rows, shape (n,): finite, >= 0, null as 0.
+        """Return weights of the rows, shape (n,): finite, >= 0, null as 0.
 
         Raises:
             WeightError: a weight, or the weight of an arm where its condition is true, is negative, NaN or infinite.
@@ -100,7 +100,7 @@ class Weigher:
         return self._weigh(frame, {})[0]
 
     def _weigh(self, frame: Rows, more: Mapping[str, pl.Expr]) -> tuple[Weights, pl.DataFrame]:
-        """Weights of the rows, and the values of further expressions."""
+        """Return weights of the rows, and the values of further expressions."""
         if isinstance(self.sampler, pl.Expr):
             return self._weigh_expression(self.sampler, frame), pl.DataFrame()
         sampler = self.sampler
@@ -129,7 +129,9 @@ class Weigher:
                 raise WeightError(message, source=self.sampler.source, span=arm.span, hint=_HINT)
 
     def first_bad(self, frame: Rows) -> tuple[int | None, BadWeights]:
-        """What `weigh` refuses of rows that it refuses: the place of the first arm whose weights are bad, and these.
+        """Return what `weigh` refuses of rows that it refuses.
+
+        These are the place of the first arm whose weights are bad, and the weights.
 
         The place is None where it is the weight of the whole sampler.
         """
@@ -141,7 +143,7 @@ class Weigher:
         return None, BadWeights.among(weights, ~((weights >= 0) & (weights < math.inf)))
 
     def refusal(self, place: int | None, bad: BadWeights) -> WeightError:
-        """What to raise for bad weights, as `first_bad` finds them."""
+        """Return the error to raise for bad weights, as `first_bad` finds them."""
         if isinstance(self.sampler, pl.Expr):
             return WeightError(bad.words("the sampler gives"), hint=_HINT)
         span = self.sampler.tree.span if place is None else self.sampler.arms[place].span
@@ -169,7 +171,7 @@ class Weigher:
         return self.sampler.levels if isinstance(self.sampler, CompiledSampler) else None
 
     def population(self, frame: Rows, most: int | None = None) -> Strata | Weights:
-        """What a draw needs to know of the rows: their strata, or their weights as `weigh` gives them.
+        """Return what a draw needs to know of the rows: their strata, or their weights as `weigh` gives them.
 
         Args:
             frame: the rows.
@@ -181,7 +183,10 @@ class Weigher:
         return self.watched(frame, most)[0]
 
     def watched(self, frame: Rows, most: int | None = None) -> tuple[Strata | Weights, Watched | None]:
-        """The same, and which arms decide a row, found in the same pass; None where there are no arms to watch."""
+        """Return the same, and which arms decide a row, found in the same pass.
+
+        It is None where there are no arms to watch.
+        """
         levels = self.levels
         # The weight of all arms stands beside each arm, in an expression that grows with the square of their number:
         # of many arms it is found first.
@@ -225,7 +230,7 @@ class Weigher:
         return self._read_words(self._evaluate(frame, words), list(words))
 
     def _words(self, frame: Rows, weight: pl.Expr | None = None) -> dict[str, pl.Expr]:
-        """Numbers with a bit for each of up to 32 arms: whether it decides a row, equals included."""
+        """Return numbers with a bit for each of up to 32 arms: whether it decides a row, equals included."""
         if isinstance(self.sampler, pl.Expr) or not self.sampler.arms:
             return {}
         sampler, arms = self.sampler, self.sampler.arms
@@ -265,7 +270,7 @@ class Weigher:
         raise self.no_row(population.rows if isinstance(population, Strata) else len(population))
 
     def no_row(self, count: int) -> WeightError:
-        """What to raise for so many rows of which none can be drawn."""
+        """Return the error for so many rows of which none can be drawn."""
         source, span, hint = None, None, None
         rows = f"all {count:,} rows, the first row 0" if count > 1 else "the one row"
         message = f"no row can be drawn: the weight is 0 in {rows}"
@@ -279,7 +284,7 @@ class Weigher:
         return WeightError(message, source=source, span=span, hint=hint)
 
     def arm_conditions(self, frame: Rows) -> pl.DataFrame:
-        """Which rows each arm matches: a Boolean column an arm, named by its number from 1."""
+        """Return which rows each arm matches: a Boolean column an arm, named by its number from 1."""
         assert isinstance(self.sampler, CompiledSampler)
         return self._evaluate(frame, {str(n): arm.condition for n, arm in enumerate(self.sampler.arms, 1)})
 
@@ -315,7 +320,7 @@ class Weigher:
             raise TQLError(message) from None
 
     def _bad_arm(self, frame: Rows, suspects: list[CompiledArm]) -> tuple[int, BadWeights]:
-        """The place of the first arm that has bad weights, and these."""
+        """Return the place of the first arm that has bad weights, and these."""
         assert isinstance(self.sampler, CompiledSampler)
         exprs = {f"bad {i}": _bad(arm) for i, arm in enumerate(suspects)}
         found = frame.evaluate(exprs | {f"weight {i}": arm.weight for i, arm in enumerate(suspects)})
@@ -332,7 +337,7 @@ class Weigher:
 
 
 def no_sampler(value: object) -> TQLError:
-    """What to raise for a sampler that is neither text nor expression."""
+    """Return the error to raise for a sampler that is neither text nor expression."""
     hint = None
     if isinstance(value, Mapping):
         hint = "write its items as arms: max_weight(column = 'label': weight, …, True: 1)"
@@ -352,7 +357,7 @@ def _is_weight(number: float) -> bool:
 
 
 def _suspects(sampler: CompiledSampler) -> list[CompiledArm]:
-    """The arms whose weight may be bad."""
+    """Return the arms whose weight may be bad."""
     return [arm for arm in sampler.arms if arm.constant is None or not _is_weight(arm.constant)]
 
 

@@ -67,14 +67,14 @@ class Arms:
         return np.array([is_default(arms[arm.span]) for arm in self.compiled], np.bool_)
 
     def number(self, first: int, count: int) -> pl.Expr:
-        """UInt32 expression with a bit for each of `count` <= 32 arms from the first."""
+        """Return a UInt32 expression with a bit for each of `count` <= 32 arms from the first."""
         return pl.sum_horizontal(
             arm.condition.cast(pl.UInt32) * pl.lit(1 << place, pl.UInt32)
             for place, arm in enumerate(self.compiled[first : first + count])
         )
 
     def weights(self, matched: NDArray[np.bool_]) -> Floats:
-        """The weight for each combination of matched arms, where these decide it.
+        """Return the weight for each combination of matched arms, where these decide it.
 
         Args:
             matched: shape (c, arms).
@@ -114,7 +114,7 @@ class Arms:
         return found
 
     def weights_without(self, matched: NDArray[np.bool_]) -> Floats:
-        """The same by the sampler without each of its arms, shape (arms, c).
+        """Return the same by the sampler without each of its arms, shape (arms, c).
 
         An arm that is not matched changes nothing: only combinations that match it are weighed once more, without it.
         """
@@ -131,7 +131,10 @@ class Arms:
         return found
 
     def deciding(self, matched: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Which arms decide the weight for each combination of matched arms, where these decide it; shape (c, arms)."""
+        """Return which arms decide the weight for each combination of matched arms, where these decide it.
+
+        The shape is (c, arms).
+        """
         each = np.empty((len(self), len(matched)))
         for place, (arm, node) in enumerate(zip(self.compiled, self._in_order(self._switched), strict=True)):
             known = arm.constant is not None
@@ -144,7 +147,7 @@ class Arms:
         return decides
 
     def _in_order(self, node: Node) -> list[tree.Arm]:
-        """The arms in a tree by their numbers."""
+        """Return the arms in a tree by their numbers."""
         arms = {self._places[each.span]: each for each in node.walk() if isinstance(each, tree.Arm)}
         return [arms[place] for place in range(len(self))]
 
@@ -153,7 +156,7 @@ class Arms:
         return [self._compile(self._lacking(self._tree, place)).weight for place in range(len(self))]
 
     def _switches(self, node: Node) -> Node:
-        """The tree with a Boolean column for each condition, named by the number of the arm."""
+        """Return the tree with a Boolean column for each condition, named by the number of the arm."""
 
         def switch(each: Node) -> Node | None:
             if not (isinstance(each, tree.Arm) and each.span in self._places):
@@ -164,7 +167,7 @@ class Arms:
         return replaced(node, switch)
 
     def _lacking(self, node: Node, place: int) -> Node:
-        """The tree without an arm; a choice without arms gives 0."""
+        """Return the tree without an arm; a choice without arms gives 0."""
         span = self.compiled[place].span
 
         def lack(each: Node) -> Node | None:

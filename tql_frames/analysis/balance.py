@@ -226,7 +226,7 @@ class _Counted:
         return cls(cells, Labels.of(cells.labels, cells.rows))
 
     def items(self, by: str, dtype: DataType) -> list[Item]:
-        """The labels as items; of lists, null is a label of all rows that have none."""
+        """Return the labels as items; of lists, null is a label of all rows that have none."""
         values = self.labels.values
         found = label_items(by, dtype, values)
         if is_nested(dtype) and values.null_count():
@@ -237,7 +237,7 @@ class _Counted:
         return found
 
     def sets(self, conditions: Sequence[str]) -> LabelSets:
-        """The sets of labels and conditions that rows have."""
+        """Return the sets of labels and conditions that rows have."""
         shown = self.labels.sets
         cells, numbers = np.nonzero(self.cells.matched[:, : len(conditions)])
         owner = np.concatenate([shown.owner, cells])
@@ -248,7 +248,7 @@ class _Counted:
 
 
 def _shares(target: object) -> dict[Any, float] | None:
-    """The share asked for by label or condition; None for equal shares."""
+    """Return the share asked for by label or condition; None for equal shares."""
     if isinstance(target, str):
         if target != "uniform":
             raise TQLError(f"target must be 'uniform', or shares by label or condition, not {target!r}")
@@ -266,7 +266,10 @@ def _shares(target: object) -> dict[Any, float] | None:
 def _asked(
     shares: Mapping[Any, float] | None, keep: Sequence[Any], naming: Naming
 ) -> tuple[dict[int | str, float | None], list[str]]:
-    """The share asked for by number of a label, or by condition, None to keep what the table has; the conditions."""
+    """Return the share asked for by number of a label, or by condition, None to keep what the table has.
+
+    Also return the conditions.
+    """
     if isinstance(keep, str):
         raise TQLError("keep is a list of labels or conditions", hint=f"write keep=[{keep!r}]")
     found: dict[int | str, float | None] = {}
@@ -286,7 +289,10 @@ def _asked(
 def _targets(
     asked: Mapping[int | str, float | None], keys: Sequence[Any], before: Sequence[float], *, uniform: bool
 ) -> list[Target]:
-    """What is wanted of each label and condition. Rows without a label keep their share where they are not named."""
+    """Return what is wanted of each label and condition.
+
+    Rows without a label keep their share where they are not named.
+    """
     found: list[Target] = []
     labels = len(keys) - sum(isinstance(key, str) for key in asked)
     for place, (key, share) in enumerate(zip(keys, before, strict=True)):
@@ -300,7 +306,7 @@ def _targets(
 
 
 def _missed(solution: Solution, asked: Mapping[int | str, float | None]) -> float:
-    """How far the shares of the named labels and conditions are off, the conditions being the last."""
+    """Return how far the shares of the named labels and conditions are off, the conditions being the last."""
     conditions = sum(isinstance(key, str) for key in asked)
     places = [place for place in asked if isinstance(place, int)]
     off = np.append(solution.off[places], solution.off[len(solution.off) - conditions :])

@@ -103,7 +103,7 @@ def count_cells(
 
 
 def count_part(population: Population, arms: Arms) -> pl.DataFrame:
-    """What `count_cells` needs to know of a part of a population.
+    """Return what `count_cells` needs to know of a part of a population.
 
     Raises:
         TQLError: Polars cannot evaluate the plan.
@@ -189,7 +189,7 @@ class _Counting:
         self._keys = self._keys or {self._any: pl.lit(True)}
 
     def _of_all(self, weight: pl.Expr) -> pl.Expr:
-        """The weight of all rows that a row stands for."""
+        """Return the weight of all rows that a row stands for."""
         return weight if self._times is None else weight * self._times
 
     def collect(self) -> pl.DataFrame:
@@ -208,7 +208,7 @@ class _Counting:
         return pl.len().alias(self._rows) if self._times is None else column(self._rows).sum()
 
     def together(self, parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
-        """What the query would give of all parts of a population, from what it gave of each."""
+        """Return what the query would give of all parts of a population, from what it gave of each."""
         wide = [column(name).cast(pl.Int64) for name in (self._rows, self._bad) if name == self._rows or self._by_row]
         cells = pl.concat([part.with_columns(wide) for part in parts], how="vertical_relaxed")
         return cells.group_by([column(name) for name in self._keys]).agg(
@@ -216,7 +216,7 @@ class _Counting:
         )
 
     def read(self, counts: pl.DataFrame) -> _Counted:
-        """What the query gave, once it is known that the weights can be drawn by.
+        """Return what the query gave, once it is known that the weights can be drawn by.
 
         Raises:
             WeightError: they cannot.
@@ -242,7 +242,7 @@ class _Counting:
             weigher.check_drawable(np.zeros(int(counted.rows.sum())))
 
     def weight_of_row(self, counted: _Counted) -> Floats | None:
-        """The weight of each row of a cell, shape (c,); None where it differs among them."""
+        """Return the weight of each row of a cell, shape (c,); None where it differs among them."""
         if self._sampler is None:
             return np.ones(len(counted.rows))
         if not self._by_row:
@@ -252,7 +252,7 @@ class _Counting:
         return counted.sums[self._weight].to_numpy() if self._by_weight else None
 
     def weight(self, counted: _Counted) -> Floats:
-        """The weight of all rows of a cell, shape (c,)."""
+        """Return the weight of all rows of a cell, shape (c,)."""
         each = self.weight_of_row(counted)
         if each is None:
             return counted.sums[self._weight].to_numpy()
@@ -260,7 +260,7 @@ class _Counting:
             return counted.rows * each
 
     def weight_without(self, counted: _Counted) -> Floats:
-        """The same by the sampler without each of its arms, shape (arms, c)."""
+        """Return the same by the sampler without each of its arms, shape (arms, c)."""
         if not self._by_row:
             with np.errstate(over="ignore"):
                 return counted.rows * self._arms.weights_without(counted.matched)
@@ -278,7 +278,7 @@ class _Counting:
         return found
 
     def table(self, counted: _Counted) -> StrataTable:
-        """The strata of the population."""
+        """Return the strata of the population."""
         each, rows = self.weight_of_row(counted), counted.rows
         if each is None:
             assert self._each is not None
@@ -291,7 +291,7 @@ class _Counting:
 
 
 def _times(positions: Positions, row: pl.Expr) -> pl.Expr:
-    """How often each row is among the positions, UInt32."""
+    """Return how often each row is among the positions, UInt32."""
     counts = np.bincount(positions, minlength=1).astype(np.uint32)
     last = len(counts) - 1
     times = pl.lit(pl.Series(counts)).gather(pl.min_horizontal(row, pl.lit(last)))
@@ -299,6 +299,6 @@ def _times(positions: Positions, row: pl.Expr) -> pl.Expr:
 
 
 def _shares(weights: Floats) -> Floats:
-    """Weights along the last axis as shares of their sum; NaN where that is 0."""
+    """Return weights along the last axis as shares of their sum; NaN where that is 0."""
     with np.errstate(invalid="ignore", over="ignore"):
         return weights / weights.sum(axis=-1, keepdims=True)  # type: ignore[no-any-return]

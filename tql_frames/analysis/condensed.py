@@ -59,12 +59,12 @@ class Expectations:
         self._counted: dict[frozenset[str], _Combinations | None] = {}
 
     def is_counted(self, sampler: str) -> bool:
-        """Whether a report on a sampler is a matter of milliseconds."""
+        """Return whether a report on a sampler is a matter of milliseconds."""
         names = self._named(sampler)
         return names is not None and self._known(names) is not None
 
     def report(self, sampler: str, size: int | None = None, *, replace: bool = True) -> Report:
-        """What a sampler does, as `tql_frames.report` says it.
+        """Return what a sampler does, as `tql_frames.report` says it.
 
         Args:
             sampler: TQL text.
@@ -91,7 +91,10 @@ class Expectations:
         return report_on(population, self._by, spec)
 
     def _named(self, sampler: str) -> frozenset[str] | None:
-        """The columns that matter to a sampler; None where rows that agree in them may differ in their weights."""
+        """Return the columns that matter to a sampler.
+
+        It is None where rows that agree in them may differ in their weights.
+        """
         try:
             root = parse(sampler)
         except TQLError:
@@ -103,7 +106,7 @@ class Expectations:
         return frozenset(name for name in (found | {self._by}) if name is not None and name in self._frame.schema)
 
     def _known(self, names: frozenset[str]) -> _Combinations | None:
-        """Combinations of these columns, or of more."""
+        """Return combinations of these columns, or of more."""
         return next((found for known, found in self._counted.items() if names <= known and found is not None), None)
 
     def _count(self, names: frozenset[str]) -> _Combinations | None:

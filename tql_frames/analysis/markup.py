@@ -68,7 +68,7 @@ class Column:
     none: str = "null"
 
     def text(self, cell: Cell) -> str:
-        """What stands in a cell: null in a column of text, a dash for a number that there is not."""
+        """Return what stands in a cell: null in a column of text, a dash for a number that there is not."""
         if cell is None:
             return "-" if self.form else self.none
         if isinstance(cell, float) and math.isnan(cell):
@@ -77,7 +77,7 @@ class Column:
 
 
 def html_table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> str:
-    """A table for `_repr_html_`.
+    """Return a table for `_repr_html_`.
 
     Args:
         caption: above the table.
@@ -108,7 +108,7 @@ def html_table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[
 
 
 def text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Aligned lines of text, the first column set left, the others right, under their header.
+    """Return aligned lines of text, the first column set left, the others right, under their header.
 
     Example:
         >>> print(text_table(("view", "rows"), [("PA", "1,200"), ("AP", "3")]))
@@ -128,7 +128,7 @@ def text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _width(text: str) -> int:
-    """Columns of a terminal: 2 for East Asian wide and emoji, 0 for combining marks."""
+    """Return columns of a terminal: 2 for East Asian wide and emoji, 0 for combining marks."""
     if text.isascii():
         return len(text)
     return sum(

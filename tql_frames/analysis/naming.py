@@ -75,7 +75,7 @@ class Naming:
         return self._places.get(key) if isinstance(key, Hashable) else None
 
     def _alike(self, key: object) -> int | None:
-        """The one label of the same value; one text is no other text's value."""
+        """Return the one label of the same value; one text is no other text's value."""
         if is_text(self._kind):
             if isinstance(key, str):
                 return None
@@ -134,7 +134,7 @@ class Naming:
 
 
 def _unwrapped(key: object) -> list[object]:
-    """What a key stands for, the likeliest first: a scalar of NumPy or pandas, or the member of an Enum."""
+    """Return what a key stands for, the likeliest first: a scalar of NumPy or pandas, or the member of an Enum."""
     if key is pd.NA or key is pd.NaT:
         return [None]
     if isinstance(key, enum.Enum):
@@ -149,7 +149,7 @@ def _unwrapped(key: object) -> list[object]:
 
 
 def _marks(value: object) -> Iterator[Hashable]:
-    """Marks of a value that equal values of other types share."""
+    """Yield marks of a value that equal values of other types share."""
     if isinstance(value, bool):
         yield from (("truth", value), ("number", Fraction(value)))
     elif isinstance(value, int | float | Decimal):
@@ -177,7 +177,7 @@ def _read(text: str) -> Iterator[Hashable]:
 
 
 def _exactly(number: float | Decimal) -> Hashable:
-    """The number as it is written: 0.1 is a tenth."""
+    """Return the number as it is written: 0.1 is a tenth."""
     if isinstance(number, int):
         return Fraction(number)
     if not math.isfinite(number) or abs(Decimal(str(number)).adjusted()) > _DIGITS:

@@ -40,7 +40,7 @@ _SVG = "image/svg+xml"
 
 
 def bar_chart(table: pl.DataFrame, *, title: str, label_title: str, none: str = "null", log: bool = False) -> Any:
-    """Horizontal bars: how often each label is in a table, is wanted and expected in a
+    """Return horizontal bars: how often each label is in a table, is wanted and expected in a
     sample, and was drawn.
 
     As the last line of a notebook's cell it is shown without a network, also after `properties()` and other changes,
@@ -111,7 +111,7 @@ def bar_chart(table: pl.DataFrame, *, title: str, label_title: str, none: str = 
 
 
 def _most_changed(counts: pl.DataFrame, series: Sequence[str], *, log: bool) -> tuple[pl.DataFrame, str]:
-    """The labels to show, in their order, and what is said of the others.
+    """Return the labels to show, in their order, and what is said of the others.
 
     A change is as great as it looks on the axis: a number of rows, or a ratio on a logarithmic one.
     """
@@ -127,7 +127,7 @@ def _most_changed(counts: pl.DataFrame, series: Sequence[str], *, log: bool) -> 
 
 
 def _names(labels: Sequence[str | None], none: str) -> list[str]:
-    """Labels as they are written, each another text: for Vega, equal ones would be one label."""
+    """Return labels as they are written, each another text: for Vega, equal ones would be one label."""
     while none in labels:
         none = f"({none})"
     found: dict[str, None] = {}
@@ -161,7 +161,7 @@ def _count_axis(alt: Any, greatest: float, log: bool) -> Any:
 
 
 def _ticks(greatest: float) -> list[int]:
-    """Marks of a logarithmic axis that begins at 0; Vega would set them evenly.
+    """Return marks of a logarithmic axis that begins at 0; Vega would set them evenly.
 
     Example:
         >>> _ticks(8.5), _ticks(60_412)
@@ -174,7 +174,7 @@ def _ticks(greatest: float) -> list[int]:
 
 
 def _bar_height(labels: int, series: int) -> float:
-    """Pixels of a bar. The more labels, the closer; still so far apart that each can be read."""
+    """Return pixels of a bar. The more labels, the closer; still so far apart that each can be read."""
     return min(18.0, (28 if labels <= 20 else 21 if labels <= 60 else 16) / series)
 
 

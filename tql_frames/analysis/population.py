@@ -59,10 +59,8 @@ class Sampled:
     spec: DrawSpec
 
 
-def population_of(
-    frame: Rows, by: str | None, sampler: str | pl.Expr | None, seed: int, start: int = 0
-) -> Population:
-    """The rows of a frame.
+def population_of(frame: Rows, by: str | None, sampler: str | pl.Expr | None, seed: int, start: int = 0) -> Population:
+    """Return the rows of a frame.
 
     Args:
         frame: its adapter.
@@ -104,7 +102,9 @@ def population_of(
 def sampled_by(
     frame: Rows, text: str, parameters: Sequence[object] | None, by: str | None, seed: int
 ) -> Sampled | None:
-    """The rows that the last SAMPLE BY of a statement draws from: what the rest of the statement gives, all columns.
+    """Return the rows that the last SAMPLE BY of a statement draws from.
+
+    These are the rows of the rest of the statement, with all columns.
 
     None where the statement does not end with SAMPLE BY.
 
@@ -152,7 +152,7 @@ def sampled_by(
 
 
 def labels_of(by: str, schema: Mapping[str, DataType], values: pl.Expr | None) -> pl.Expr:
-    """The labels of a row, one value or a list of them.
+    """Return the labels of a row, one value or a list of them.
 
     Raises:
         TQLError: there is no such column, or its values are no labels.
@@ -170,7 +170,7 @@ def labels_of(by: str, schema: Mapping[str, DataType], values: pl.Expr | None) -
 
 
 def _before_sampling(statement: tree.Statement) -> tuple[tree.Statement, dict[str, Node]]:
-    """A statement without its SAMPLE BY and with all columns, and what its aliases stand for."""
+    """Return a statement without its SAMPLE BY and with all columns, and what its aliases stand for."""
     body = statement.body
     aliases: dict[str, Node] = {}
     if isinstance(body, tree.Select) and not (body.groups or body.ungroup or body.distinct):
@@ -188,7 +188,7 @@ def _without_aliases(node: Node, aliases: Mapping[str, Node]) -> Node:
 
 
 def _as_in(whole: Node, random: RandomNumbers, part: Node) -> RandomNumbers:
-    """The numbers that the calls of `random()` in a part of a statement have in all of it."""
+    """Return the numbers that the calls of `random()` in a part of a statement have in all of it."""
     places, others = (
         sorted(each.span.start for each in node.walk() if isinstance(each, tree.Call) and each.name == "random")
         for node in (whole, part)

@@ -284,7 +284,7 @@ def _arm_table(cells: Cells, arms: Arms) -> pl.DataFrame:
 def _effects(
     names: pl.Series, sum_of: Callable[[Floats | Integers], Floats], cells: Cells, asked: Floats | None
 ) -> pl.DataFrame:
-    """A row a name, before, expected and drawn; no expectation where nothing is asked."""
+    """Return a row a name, before, expected and drawn; no expectation where nothing is asked."""
     rows, expected = sum_of(cells.rows), sum_of(cells.expected)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = rows / cells.table.rows
@@ -300,7 +300,7 @@ def _effects(
 
 
 def _asked(labels: Labels, cells: Cells, arms: Arms) -> Floats:
-    """The weight of an arm that matches just the rows that show a label, for each label; NaN without."""
+    """Return the weight of an arm that matches just the rows that show a label, for each label; NaN without."""
     asked = np.full(len(labels.values), np.nan)
     there = cells.rows > 0
     for place, arm in enumerate(arms.compiled):

@@ -49,7 +49,7 @@ class Shown:
     note: str = ""
 
     def text(self, most: int | None = None) -> str:
-        """Aligned lines.
+        """Return aligned lines.
 
         Args:
             most: rows to show; of more, half of this from both ends, and a line says how many are between.
@@ -89,19 +89,19 @@ def co_movement(table: pl.DataFrame, title: str, numbers: Sequence[int]) -> Show
 
 
 def names_of(title: str) -> Column:
-    """The column of labels or arms."""
+    """Return the column of labels or arms."""
     return Column(title, none=NO_LABEL)
 
 
 def name_of(label: object) -> str | None:
-    """A label as text, truth values as TQL writes them."""
+    """Return a label as text, truth values as TQL writes them."""
     if label is None or isinstance(label, str):
         return label
     return str(label).lower() if isinstance(label, bool) else str(label)
 
 
 def in_words(rows: int, size: int, *, replace: bool, effective: float, distinct: float, repeats: float) -> list[str]:
-    """What the weights cost, a sentence a line."""
+    """Return what the weights cost, a sentence a line."""
     how = "with" if replace else "without"
     return [
         f"{size:,} draws {how} replacement from {rows:,} rows",
@@ -112,7 +112,7 @@ def in_words(rows: int, size: int, *, replace: bool, effective: float, distinct:
 
 
 def as_text(tables: Sequence[Shown], sentences: Sequence[str], *, above: str = "") -> str:
-    """Tables and sentences, an empty line between them, in at most 60 lines.
+    """Return tables and sentences, an empty line between them, in at most 60 lines.
 
     Args:
         tables: a table that is too long loses rows in its middle.
@@ -154,7 +154,7 @@ def cut_in_the_middle(text: str, rest: str) -> str:
 
 
 def as_html(tables: Sequence[Shown], sentences: Sequence[str]) -> str:
-    """The same for notebooks."""
+    """Return the same for notebooks."""
     return "".join(_html(tables, sentences))
 
 

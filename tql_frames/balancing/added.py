@@ -37,7 +37,7 @@ class ArmWeights:
 
 
 def weigh_arms(sets: LabelSets, wanted: Wanted) -> ArmWeights:
-    """The arms whose expected shares of labels are nearest to what is wanted, in relative least squares.
+    """Return the arms whose expected shares of labels are nearest to what is wanted, in relative least squares.
 
     What an arm weighs says how many draws are made with it in mind, so the draws with each label are linear in the
     weights: with equal labels at the level 1, and others at 0 above what is wanted of all draws.

@@ -42,7 +42,7 @@ class Formula:
     added: bool = False
 
     def weights(self, sets: LabelSets) -> Floats:
-        """Shape (S,): the weight of the rows of each set.
+        """Return an array of shape (S,): the weight of the rows of each set.
 
         Example:
             >>> none = np.array([False, False])
@@ -54,7 +54,7 @@ class Formula:
         return found if self.cap is None else np.minimum(found, self.cap)
 
     def logs(self, sets: LabelSets) -> Floats:
-        """Shape (S,): logarithms of the weights as they are before the cap; -inf for 0."""
+        """Return an array of shape (S,): logarithms of the weights as they are before the cap; -inf for 0."""
         with np.errstate(divide="ignore"):
             if self.added:
                 found = np.log(self.constant + sets.scores(self.factors))
@@ -65,7 +65,7 @@ class Formula:
         return np.where(banned(sets, self.never, self.always), -np.inf, found)
 
     def shortened(self, sets: LabelSets, matter: Flags) -> Formula:
-        """The same in as few digits as keep the shares that matter, flags of shape (L,), within 0.5 percent.
+        """Return the same in as few digits as keep the shares that matter, flags of shape (L,), within 0.5 percent.
 
         No weight then is above the cap times the mean weight: what is cut is cut at the cap itself, and all other
         numbers are such that the mean is not below 1.
@@ -117,13 +117,16 @@ class Formula:
 
 
 def banned(sets: LabelSets, never: Flags, always: Flags) -> Flags:
-    """Shape (S,): whether a set has a label that is never to be drawn, or has not one that always is."""
+    """Return an array of shape (S,).
+
+    Whether a set has a label that is never to be drawn, or has not one that always is.
+    """
     found: Flags = (sets.scores(never.astype(np.float64)) > 0) | (sets.scores(always.astype(np.float64)) < always.sum())
     return found
 
 
 def short(number: float, digits: int, *, up: bool = False) -> float:
-    """A number in significant decimal digits; the next one above where it is not to become less.
+    """Return a number in significant decimal digits; the next one above where it is not to become less.
 
     Example:
         >>> short(0.83333, 2), short(0.83333, 2, up=True), short(1250.0000000001, 3, up=True)

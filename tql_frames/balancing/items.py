@@ -38,7 +38,7 @@ class Item:
 
 
 def condition_item(text: str) -> Item:
-    """The item of a condition.
+    """Return the item of a condition.
 
     Raises:
         TQLError: the text is not TQL.
@@ -51,7 +51,7 @@ def condition_item(text: str) -> Item:
 
 
 def label_items(column: str, dtype: DataType, labels: pl.Series) -> list[Item]:
-    """The items of the labels of a column.
+    """Return the items of the labels of a column.
 
     Args:
         column: its name.
@@ -101,7 +101,7 @@ def unlabelled_item(column: str, dtype: DataType, *, nulls: bool) -> Item:
 
 
 def other_than(conditions: Sequence[Node]) -> list[Node]:
-    """Conditions that together hold for all rows but those of some labels of one column of one value a row.
+    """Return conditions that together hold for all rows but those of some labels of one column of one value a row.
 
     Example:
         >>> from tql_frames.language import unparse

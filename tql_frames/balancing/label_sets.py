@@ -43,7 +43,7 @@ class LabelSets:
 
     @classmethod
     def from_flags(cls, counts: object, flags: object) -> LabelSets:
-        """The sets of a matrix of shape (S, L): true or 1 where a set has a label."""
+        """Return the sets of a matrix of shape (S, L): true or 1 where a set has a label."""
         has = np.asarray(flags, dtype=np.bool_)
         starts = np.concatenate([[0], has.sum(axis=1).cumsum()]).astype(np.int64)
         return cls(np.asarray(counts, dtype=np.int64), starts, np.nonzero(has)[1].astype(np.int64), has.shape[1])
@@ -64,26 +64,26 @@ class LabelSets:
         return np.repeat(np.arange(len(self.counts)), np.diff(self.starts))
 
     def totals(self, mass: NDArray[np.number]) -> Floats:
-        """Shape (L,): the mass, shape (S,), of the sets that have each label."""
+        """Return an array of shape (L,): the mass, shape (S,), of the sets that have each label."""
         return np.bincount(self.labels, weights=mass[self.owner], minlength=self.width).astype(np.float64, copy=False)
 
     def scores(self, values: Floats) -> Floats:
-        """Shape (S,): the sum of the values, shape (L,), of the labels of each set."""
+        """Return an array of shape (S,): the sum of the values, shape (L,), of the labels of each set."""
         found = np.bincount(self.owner, weights=values[self.labels], minlength=len(self.counts))
         return found.astype(np.float64, copy=False)
 
     def having(self, label: int) -> Flags:
-        """Shape (S,): whether a set has a label."""
+        """Return an array of shape (S,): whether a set has a label."""
         found = np.zeros(len(self.counts), dtype=np.bool_)
         found[self.owner[self.labels == label]] = True
         return found
 
     def beside(self, label: int, mass: NDArray[np.number]) -> Floats:
-        """Shape (L,): the mass, shape (S,), of the sets that have a label and each other one."""
+        """Return an array of shape (L,): the mass, shape (S,), of the sets that have a label and each other one."""
         return self.totals(np.where(self.having(label), mass, 0))
 
     def together(self, mass: NDArray[np.number]) -> Floats:
-        """Shape (L, L): the mass, shape (S,), of the sets that have both of two labels."""
+        """Return an array of shape (L, L): the mass, shape (S,), of the sets that have both of two labels."""
         if self._pairs is None:
             return self._multiplied(mass)
         codes, owner = self._pairs
@@ -92,13 +92,13 @@ class LabelSets:
         return above + above.T + np.diag(self.totals(mass))
 
     def select(self, chosen: Flags) -> LabelSets:
-        """The sets that are chosen, flags of shape (S,), of the same labels."""
+        """Return the sets that are chosen, flags of shape (S,), of the same labels."""
         sizes = np.diff(self.starts)[chosen]
         starts = np.concatenate([[0], sizes.cumsum()]).astype(np.int64)
         return LabelSets(self.counts[chosen], starts, self.labels[chosen[self.owner]], self.width)
 
     def of(self, labels: Flags) -> LabelSets:
-        """The same sets, of some of the labels, flags of shape (L,), which are numbered anew."""
+        """Return the same sets, of some of the labels, flags of shape (L,), which are numbered anew."""
         stay = labels[self.labels]
         starts = np.concatenate([[0], stay.cumsum()])[self.starts]
         number = labels.cumsum() - 1

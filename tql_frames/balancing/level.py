@@ -91,7 +91,7 @@ class _Place:
 
     @classmethod
     def of(cls, sets: LabelSets, wanted: Wanted, tilt: Tilt, level: float, cap: float | None) -> _Place | None:
-        """The place of some weights; None where the share cannot be moved alone."""
+        """Return the place of some weights; None where the share cannot be moved alone."""
         dual = Dual(sets, tilt.logs, cap)
         curvature = dual.curvature(0.0)
         goal = wanted.at(level) * wanted.equal
@@ -108,7 +108,7 @@ class _Place:
         return cls(tilt, math.log(level), math.log(squares), slope, along)
 
     def move(self, sets: LabelSets, wanted: Wanted, at: float, cap: float | None) -> _Place | None:
-        """The place at another share; None where the labels do not reach it."""
+        """Return the place at another share; None where the labels do not reach it."""
         level = math.exp(at)
         goal = wanted.at(level)
         if (goal >= 1).any():

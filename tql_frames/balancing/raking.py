@@ -41,11 +41,11 @@ class Wanted:
     equal: Flags
 
     def at(self, level: float) -> Floats:
-        """Shape (L,): the share of each label where the equal ones are at a level."""
+        """Return an array of shape (L,): the share of each label where the equal ones are at a level."""
         return self.shares * np.where(self.equal, level, 1.0)
 
     def misses(self, shares: Floats, level: float) -> Floats:
-        """Shape (L,): how far shares are from these, as a part of what is wanted."""
+        """Return an array of shape (L,): how far shares are from these, as a part of what is wanted."""
         return np.abs(shares / self.at(level) - 1)
 
 
@@ -69,7 +69,7 @@ class Tilt:
 
 
 def rake(sets: LabelSets, wanted: Wanted, cap: float | None = None) -> Tilt:
-    """The weights nearest to even that give the wanted shares.
+    """Return the weights nearest to even that give the wanted shares.
 
     Nearest to even is by the Kullback-Leibler divergence of the draws from the rows: exponential tilting, raking
     (Deville & Sarndal 1992, Journal of the American Statistical Association 87:376; with a cap their truncated form).
@@ -99,7 +99,7 @@ def rake(sets: LabelSets, wanted: Wanted, cap: float | None = None) -> Tilt:
 
 
 def _at_a_level(sets: LabelSets, wanted: Wanted, cap: float | None, free: Tilt, start: float) -> Tilt:
-    """Equal labels that cannot all be equal, at the level that those have which can.
+    """Return equal labels that cannot all be equal, at the level that those have which can.
 
     At a free level they could come together by all becoming rare, in rows that have none of them; and one that is out
     of reach would draw the others towards it. So it is set while the level of the others is found, be it each one
@@ -121,7 +121,10 @@ def _at_a_level(sets: LabelSets, wanted: Wanted, cap: float | None, free: Tilt, 
 
 
 def _few_or_alike(sets: LabelSets, wanted: Wanted, cap: float | None, few: Tilt, _: float) -> Tilt:
-    """Fixed shares that cannot all be reached: few of them missed, or all alike where their relation can be reached."""
+    """Return fixed shares that cannot all be reached.
+
+    Few of them are missed, or all alike where their relation can be reached.
+    """
     relation = Wanted(wanted.shares, np.ones_like(wanted.equal))
     alike = tilt_to(sets, relation, 1.0, cap)
     if (relation.misses(alike.shares, alike.level) > _MET).any():
@@ -181,7 +184,10 @@ def tilt_to(
 
 
 def _excess(sets: LabelSets, logs: Floats, now: Dual) -> Floats:
-    """How much less each logarithm may be while the same weights are cut: one that is out of reach is overdone."""
+    """Return how much less each logarithm may be while the same weights are cut.
+
+    A logarithm that is out of reach is overdone.
+    """
     over = now.over
     found = np.zeros(len(logs))
     for label in np.flatnonzero(logs > 0).tolist():
@@ -199,7 +205,7 @@ def _price(off: Floats) -> Floats:
 
 
 def _newton(curvature: Floats, slope: Floats, along: Floats) -> Floats:
-    """The step to the minimum of a quadratic, on which `step @ along` is 0."""
+    """Return the step to the minimum of a quadratic, on which `step @ along` is 0."""
     both: Floats = np.linalg.solve(curvature, np.column_stack([-slope, along])).astype(np.float64, copy=False)
     step, back = both.T
     found: Floats = step - back * (step @ along) / (back @ along) if along.any() else step
@@ -239,7 +245,7 @@ class Dual:
 
 
 def normalise(part: Floats, score: Floats, cap: float | None) -> tuple[float, Flags]:
-    """The `log_z` at which `min(exp(score - log_z), cap)` has the mean 1, and which weights are cut.
+    """Return the `log_z` at which `min(exp(score - log_z), cap)` has the mean 1, and which weights are cut.
 
     Args:
         part: shape (S,), share of the rows in each set.

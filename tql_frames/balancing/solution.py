@@ -123,7 +123,7 @@ def balance_sets(
 def _checked(
     sets: LabelSets, items: Sequence[Item], targets: Sequence[Target], max_weight: float | None, method: str
 ) -> tuple[Floats, Flags]:
-    """Shares, NaN where equal or any, and which are equal."""
+    """Return shares, NaN where equal or any, and which are equal."""
     if method not in METHODS:
         raise TQLError(f"unknown method {method!r}", hint=f"methods are {' and '.join(map(repr, METHODS))}")
     if max_weight is not None and not 1 < max_weight < math.inf:
@@ -141,7 +141,7 @@ def _checked(
 
 
 def _bars(sets: LabelSets, shares: Floats, equal: Flags) -> tuple[Flags, Flags]:
-    """Labels whose rows are not drawn, and labels that all draws have.
+    """Return labels whose rows are not drawn, and labels that all draws have.
 
     A share of 1 bars rows only where that leaves rows of every other label that is wanted; else it is come near to.
     """
@@ -154,7 +154,9 @@ def _bars(sets: LabelSets, shares: Floats, equal: Flags) -> tuple[Flags, Flags]:
 def _formula(
     table: LabelSets, wanted: Wanted, cap: float | None, find: Callable[[LabelSets, Wanted, float | None], Tilt] | None
 ) -> tuple[Formula, float]:
-    """The weights of the labels that have a share to reach, on the rows that may be drawn; the level of the equal.
+    """Return the weights of the labels that have a share to reach, on the rows that may be drawn.
+
+    Also return the level of the equal.
 
     They are products that `find` finds, or else a sum.
     """
@@ -167,7 +169,7 @@ def _formula(
 
 
 def _on_all(formula: Formula, active: Flags, scale: float, cap: float | None) -> Formula:
-    """The same among all labels, of which some are active, and rows, of which the others have the weight 0."""
+    """Return the same among all labels, of which some are active, and rows, of which the others have the weight 0."""
     factors = np.full(len(active), 0.0 if formula.added else 1.0)
     factors[active] = formula.factors * (scale if formula.added else 1.0)
     none = np.zeros(len(active), dtype=np.bool_)
@@ -175,7 +177,7 @@ def _on_all(formula: Formula, active: Flags, scale: float, cap: float | None) ->
 
 
 def _with_arms(formula: Formula, sets: LabelSets, arms: Flags) -> Formula:
-    """The same, with one arm for each of some labels of which a row has at most one, where there are any."""
+    """Return the same, with one arm for each of some labels of which a row has at most one, where there are any."""
     if not arms.any():
         return formula
     only = arms & formula.always

@@ -42,7 +42,7 @@ class Price:
 
 
 def price_of(counts: Integers, weights: Floats) -> Price:
-    """The price of weights, shape (S,), of so many rows each, shape (S,).
+    """Return the price of weights, shape (S,), of so many rows each, shape (S,).
 
     Example:
         >>> price_of(np.array([90, 10]), np.array([1.0, 9.0]))
@@ -77,7 +77,7 @@ class Case:
     max_weight: float | None
 
     def reasons(self) -> list[str | None]:
-        """Why the share of each item is off by more than a percent; None where it is not."""
+        """Return why the share of each item is off by more than a percent; None where it is not."""
         mass = self.sets.counts * self.formula.weights(self.sets)
         draws = mass / mass.sum()
         shares = self.sets.totals(draws)
@@ -104,7 +104,7 @@ class Case:
         return self._companion(label, shares, drawn, rows, more=more) or self._limit()
 
     def _barred(self, label: int, rows: Floats) -> str | None:
-        """Which share of 0 or 1 leaves no row that has the label."""
+        """Return which share of 0 or 1 leaves no row that has the label."""
         if (self.sets.having(label) & ~banned(self.sets, self.formula.never, self.formula.always)).any():
             return None
         for other in np.flatnonzero(self.formula.never).tolist():
@@ -116,7 +116,7 @@ class Case:
         return "all its rows are barred by shares of 0 and 1"
 
     def _sums(self, *, single: bool, more: bool) -> str | None:
-        """What the shares sum to, where they cannot."""
+        """Return what the shares sum to, where they cannot."""
         wanted = ~np.isnan(self.targets) & (np.array([item.single for item in self.items]) if single else True)
         total = float(self.targets[wanted].sum())
         if single and total > 1 + _ROUNDING:
@@ -127,7 +127,7 @@ class Case:
         return None
 
     def _companion(self, label: int, shares: Floats, drawn: Floats, rows: Floats, *, more: bool) -> str | None:
-        """The other label that holds this one back, or draws it along."""
+        """Return the other label that holds this one back, or draws it along."""
         part = rows / rows[label] if more else drawn / shares[label]
         part[label] = 0.0
         other = int(part.argmax())

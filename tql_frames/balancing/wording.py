@@ -28,7 +28,7 @@ _ALWAYS = tree.Literal(True)
 
 
 def sampler_text(items: Sequence[Item], formula: Formula) -> str:
-    """The sampler that gives rows the weights of a formula.
+    """Return the sampler that gives rows the weights of a formula.
 
     Args:
         items: L labels or conditions; those that are `arms` of the formula are labels of one column.
@@ -118,7 +118,7 @@ def _absent(item: Item) -> _Piece:
 
 
 def _arms(items: Sequence[Item], formula: Formula) -> _Piece:
-    """The labels of a column of one value a row, and what the other rows weigh."""
+    """Return the labels of a column of one value a row, and what the other rows weigh."""
     places = [place for place in _greatest_first(formula.factors) if formula.arms[place]]
     arms = [(items[place].condition, formula.factors[place]) for place in places]
     if 0 < formula.constant <= formula.factors[places].min():

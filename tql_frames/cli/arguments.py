@@ -42,7 +42,7 @@ class Command(Protocol):
 
 
 def parser_for(commands: Iterable[Command], version: str) -> ArgumentParser:
-    """The parser of the command line; the chosen sub-command is `command` of what it finds."""
+    """Return the parser of the command line; the chosen sub-command is `command` of what it finds."""
     parser = ArgumentParser(
         prog="tql-frames",
         description="Draw rows of files by weight, and run TQL on files.",
@@ -66,7 +66,7 @@ def parser_for(commands: Iterable[Command], version: str) -> ArgumentParser:
 
 
 def add_inputs(parser: ArgumentParser, metavar: str = "FILE", help: str = "files to read, as one table") -> None:
-    """What is read, and how."""
+    """Add the files to read, and the options by which they are read."""
     parser.add_argument("inputs", nargs="+", metavar=metavar, help=help)
     parser.add_argument("--input-format", type=_format, metavar="FORMAT", help=f"{_names()}; by default by the ending")
     parser.add_argument(
@@ -105,7 +105,7 @@ def add_inputs(parser: ArgumentParser, metavar: str = "FILE", help: str = "files
 
 
 def add_output(parser: ArgumentParser) -> None:
-    """What is written, and where."""
+    """Add the options of the output."""
     parser.add_argument("-o", "--output", metavar="FILE", help="file to write, - for standard output (the default)")
     parser.add_argument("--output-format", type=_format, metavar="FORMAT", help="by default by the ending, or csv")
     parser.add_argument("-f", "--force", action="store_true", help="replace an existing file")
@@ -120,18 +120,18 @@ def add_output(parser: ArgumentParser) -> None:
 
 
 def add_seed(parser: ArgumentParser) -> None:
-    """What fixes the sample."""
+    """Add the seed of the sample."""
     parser.add_argument("--seed", type=_rows, metavar="N", help="fixes the sample; by default every run draws another")
 
 
 def add_random_seed(parser: ArgumentParser) -> None:
-    """What fixes the numbers of `random()` where nothing is drawn."""
+    """Add the seed of `random()` for commands that draw nothing."""
     message = "fixes the numbers of random(): those of a sample with the same seed; by default every run has others"
     parser.add_argument("--seed", type=_rows, metavar="N", help=message)
 
 
 def add_size(parser: ArgumentParser) -> None:
-    """How many rows are drawn, and how."""
+    """Add the options of the draw: size, replacement, order."""
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--limit", type=_rows, metavar="N", help="rows to draw; by default as many as there are")
     size.add_argument("--fraction", type=_share, metavar="X", help="rows to draw as a share of those there are")
@@ -145,13 +145,13 @@ def add_size(parser: ArgumentParser) -> None:
 
 
 def add_labels(parser: ArgumentParser) -> None:
-    """Whose labels are counted, and how the answer is printed."""
+    """Add the column of labels, and the format of the answer."""
     parser.add_argument("--by", required=True, metavar="COLUMN", help="the column of labels, or of lists of them")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def add_split(parser: ArgumentParser, what: str = "COLUMN=SEPARATOR", also: str = "") -> None:
-    """Which column of text holds several labels."""
+    """Add the column of text that holds several labels."""
     parser.add_argument(
         "--split",
         type=_split,
@@ -161,7 +161,7 @@ def add_split(parser: ArgumentParser, what: str = "COLUMN=SEPARATOR", also: str 
 
 
 def add_balance(parser: ArgumentParser) -> None:
-    """Which shares are wanted."""
+    """Add the wanted shares."""
     parser.add_argument(
         "--target",
         dest="targets",
@@ -181,7 +181,7 @@ def add_balance(parser: ArgumentParser) -> None:
 
 
 def add_parameters(parser: ArgumentParser) -> None:
-    """Values for the `?` of a statement."""
+    """Add the values for the `?` of a statement."""
     parser.add_argument(
         "--parameter",
         dest="parameters",

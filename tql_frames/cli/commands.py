@@ -48,7 +48,7 @@ class Job:
         self._temporaries = temporaries
 
     def find(self, names: Sequence[str]) -> Inputs:
-        """The files of one table; none is opened."""
+        """Return the files of one table; none is opened."""
         options = self._options
         reading = Reading(
             options.infer_rows,
@@ -63,7 +63,7 @@ class Job:
         return found
 
     def output(self) -> Output:
-        """The place for the result, after all that is read was found."""
+        """Return the place for the result, after all that is read was found."""
         options = self._options
         files = [file for each in self.inputs for file in each.files]
         output = output_for(options.output, options.output_format, self._temporaries, files, replace=options.force)
@@ -85,7 +85,7 @@ class Sample:
 """
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Sampler, files, and what `tql_frames.sample` takes."""
+        """Add sampler, files, and the arguments of `tql_frames.sample`."""
         parser.add_argument("sampler", metavar="SAMPLER", help="TQL of the weight of a row, or the name of a column")
         arguments.add_inputs(parser)
         arguments.add_output(parser)
@@ -94,7 +94,7 @@ class Sample:
         arguments.add_split(parser)
 
     def run(self, options: Namespace, job: Job) -> str:
-        """Draw, and write what was drawn."""
+        """Return draw, and write what was drawn."""
         inputs = job.find(options.inputs)
         with job.output() as output:
             output.as_read(inputs.reading)
@@ -130,7 +130,7 @@ class Query:
 """
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Statement, files, and what `tql_frames.query` takes."""
+        """Add statement, files, and the arguments of `tql_frames.query`."""
         parser.add_argument("text", metavar="STATEMENT", help="TQL that begins with SELECT")
         arguments.add_inputs(
             parser,
@@ -184,7 +184,7 @@ class Explain:
 """
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Text and files."""
+        """Add text and files."""
         parser.add_argument("text", metavar="TEXT", help="a sampler, or a statement on one table")
         arguments.add_inputs(parser)
         arguments.add_parameters(parser)
@@ -192,7 +192,7 @@ class Explain:
         arguments.add_split(parser)
 
     def run(self, options: Namespace, job: Job) -> str:
-        """The explanation."""
+        """Return the explanation."""
         frame = _split(job.find(options.inputs).frame(), options.split)
         return f"{tql_frames.explain(frame, options.text, options.parameters, seed=options.seed)}\n"
 
@@ -207,7 +207,7 @@ class Report:
 """
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Sampler, files, and the column of labels."""
+        """Add sampler, files, and the column of labels."""
         parser.add_argument("sampler", metavar="SAMPLER", help="TQL of the weight of a row, or the name of a column")
         arguments.add_inputs(parser)
         arguments.add_labels(parser)
@@ -215,7 +215,7 @@ class Report:
         arguments.add_split(parser, "[COLUMN=]SEPARATOR", "; without a name, that of --by")
 
     def run(self, options: Namespace, job: Job) -> str:
-        """A table of the labels."""
+        """Return a table of the labels."""
         frame = _split(job.find(options.inputs).frame(), options.split, options.by)
         found = tql_frames.report(frame, options.by, options.sampler, seed=options.seed)
         return _json(found.to_dict()) if options.json else f"{found}\n"
@@ -233,14 +233,14 @@ class Balance:
 """
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Files, the column of labels, and what `tql_frames.balance` takes."""
+        """Add files, the column of labels, and the arguments of `tql_frames.balance`."""
         arguments.add_inputs(parser)
         arguments.add_labels(parser)
         arguments.add_balance(parser)
         arguments.add_split(parser, "[COLUMN=]SEPARATOR", "; without a name, that of --by")
 
     def run(self, options: Namespace, job: Job) -> str:
-        """The sampler, its labels, and its price."""
+        """Return the sampler, its labels, and its price."""
         frame = _split(job.find(options.inputs).frame(), options.split, options.by)
         found = tql_frames.balance(
             frame,
@@ -283,7 +283,7 @@ def _typed(plan: pl.LazyFrame, tables: Sequence[Inputs], output: Output) -> pl.L
 
 
 def _split(frame: pl.LazyFrame, split: tuple[str | None, str] | None, by: str | None = None) -> pl.LazyFrame:
-    """A frame whose column of texts is one of lists of labels; no label of an empty text."""
+    """Return a frame whose column of texts is one of lists of labels; no label of an empty text."""
     if split is None:
         return frame
     name, separator = split[0] or by, split[1]
@@ -301,7 +301,7 @@ def _split(frame: pl.LazyFrame, split: tuple[str | None, str] | None, by: str | 
 
 
 def _by_name(inputs: Sequence[str]) -> dict[str | None, list[str]]:
-    """Files by the name of their table, None without one."""
+    """Return files by the name of their table, None without one."""
     tables: dict[str | None, list[str]] = {}
     for each in inputs:
         named = None if os.path.exists(each) or glob.glob(each) else _NAMED.fullmatch(each)  # a file may be called a=b

@@ -41,7 +41,7 @@ class CommandError(Exception):
 
 
 def message_of(fault: BaseException) -> str:
-    """The message of any error, as short as it can be; of a TQLError with its carets."""
+    """Return the message of any error, as short as it can be; of a TQLError with its carets."""
     if isinstance(fault, TQLError):
         for begin, words in _HINTS.items():
             if fault.hint and fault.hint.startswith(begin):
@@ -59,7 +59,7 @@ def message_of(fault: BaseException) -> str:
 
 
 def reason_of(fault: BaseException) -> str:
-    """The first line of an error's text; of an error of the system what the system calls it."""
+    """Return the first line of an error's text; of an error of the system what the system calls it."""
     number = number_of(fault)
     if number is not None:
         return os.strerror(number)
@@ -68,7 +68,7 @@ def reason_of(fault: BaseException) -> str:
 
 
 def number_of(fault: BaseException) -> int | None:
-    """The system's number of an error; Polars gives it in the text alone."""
+    """Return the system's number of an error; Polars gives it in the text alone."""
     if isinstance(fault, OSError) and fault.errno is not None:
         return fault.errno
     if not isinstance(fault, (OSError, *_POLARS)):
@@ -78,17 +78,17 @@ def number_of(fault: BaseException) -> int | None:
 
 
 def is_of_writing(fault: BaseException) -> bool:
-    """Whether an error can only come from the output."""
+    """Return whether an error can only come from the output."""
     return number_of(fault) in _WRITING
 
 
 def is_of_python(fault: BaseException) -> bool:
-    """Whether an error of the system was met by our own code, not by Polars."""
+    """Return whether an error of the system was met by our own code, not by Polars."""
     return isinstance(fault, OSError) and fault.errno is not None
 
 
 def is_of_reading(fault: BaseException) -> bool:
-    """Whether an error may come from an input, so that it is worth finding out from which."""
+    """Return whether an error may come from an input, so that it is worth finding out from which."""
     if isinstance(fault, TQLError):
         # Polars failed, for whatever reason.
         return "cannot be evaluated on these rows" in fault.message or "that were drawn cannot be read" in fault.message

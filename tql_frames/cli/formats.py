@@ -79,7 +79,7 @@ class Format:
         keys: Collection[str] = (),
         types: Mapping[str, pl.DataType] | None = None,
     ) -> pl.LazyFrame:
-        """The plan that reads files as one table; only the types of columns may be looked at now.
+        """Return the plan that reads files as one table; only the types of columns may be looked at now.
 
         Args:
             files: names.
@@ -136,7 +136,7 @@ class Format:
         return self.scan(names, infer_schema_length=rows, schema_overrides=known, **options)
 
     def as_read(self, reading: Reading) -> Format:
-        """The format whose files look like those that are read: the same delimiter, a header or none."""
+        """Return the format whose files look like those that are read: the same delimiter, a header or none."""
         if not self.cells:
             return self
         options: dict[str, Any] = {"include_header": reading.header}
@@ -208,13 +208,13 @@ def late_code(text: pl.LazyFrame, names: Sequence[str], first: int) -> tuple[str
 
 
 def format_named(name: str) -> Format | None:
-    """The format of a name or suffix, such as `csv` or `.pq`."""
+    """Return the format of a name or suffix, such as `csv` or `.pq`."""
     word = name.lower().lstrip(".")
     return next((each for each in FORMATS if word == each.name or f".{word}" in each.suffixes), None)
 
 
 def format_of(path: str) -> Format | None:
-    """The format that the name of a file tells, compressed or not."""
+    """Return the format that the name of a file tells, compressed or not."""
     suffixes = [suffix.lower() for suffix in PurePath(path).suffixes]
     compressed = bool(suffixes) and suffixes[-1] in _COMPRESSED
     if compressed:
@@ -224,12 +224,12 @@ def format_of(path: str) -> Format | None:
 
 
 def is_compressed(path: str) -> bool:
-    """Whether the name of a file tells that it is compressed as a whole."""
+    """Return whether the name of a file tells that it is compressed as a whole."""
     return path.lower().endswith(_COMPRESSED)
 
 
 def suffixes() -> str:
-    """All suffixes, for messages."""
+    """Return all suffixes, for messages."""
     return " ".join(suffix for each in FORMATS for suffix in each.suffixes)
 
 

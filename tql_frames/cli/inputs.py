@@ -72,7 +72,7 @@ class Inputs:
         (self.form,) = (each for each in forms if each)
 
     def as_text(self) -> pl.LazyFrame | None:
-        """The plan that reads every cell as it is written; None for files that are not made of cells."""
+        """Return the plan that reads every cell as it is written; None for files that are not made of cells."""
         if not self.form.cells:
             return None
         self._spool_all()
@@ -80,7 +80,7 @@ class Inputs:
         return self.form.open([self._spooled.get(file, file) for file in self.files], as_they_are, keys=self._keys)
 
     def frame(self) -> pl.LazyFrame:
-        """The plan that reads the files; pipes are read now.
+        """Return the plan that reads the files; pipes are read now.
 
         Raises:
             CommandError: a pipe cannot be read or kept.
@@ -119,7 +119,9 @@ class Inputs:
                 self._spooled[file] = self._spool(file)
 
     def fault(self) -> str | None:
-        """What is wrong with the first file that cannot be read, or is not like the first one; None where all can.
+        """Return what is wrong with the first file that cannot be read, or is not like the first one.
+
+        It is None where all can.
 
         Polars does not say which file it could not read. All are read again, in the streaming engine.
         """
@@ -212,12 +214,12 @@ def _files_under(folder: str) -> Iterator[str]:
 
 
 def _keys(path: str) -> set[str]:
-    """Names of the columns that folders of a path are."""
+    """Return names of the columns that folders of a path are."""
     return {part.split("=")[0] for part in path.split(os.sep) if part.count("=") == 1}
 
 
 def _before_magic(pattern: str) -> str:
-    """The folder that a glob begins with."""
+    """Return the folder that a glob begins with."""
     parts = pattern.split(os.sep)
     plain = next(place for place, part in enumerate(parts) if glob.has_magic(part))
     return os.sep.join(parts[:plain]) or (os.sep if pattern.startswith(os.sep) else "")

@@ -230,7 +230,7 @@ class Screen(Output):
 def output_for(
     name: str | None, form: Format | None, temporaries: Temporaries, inputs: Collection[str], *, replace: bool
 ) -> Output:
-    """The place that the options tell.
+    """Return the place that the options tell.
 
     Args:
         name: a file, `-` for standard output, or None for a table on a terminal and standard output elsewhere.

@@ -71,7 +71,7 @@ class Progress:
         self._shown = False
 
     def line(self, seconds: float) -> str:
-        """What it shows after some time."""
+        """Return what it shows after some time."""
         if self._state is None:
             return f"working  {seconds:.1f} s"
         phase, done, total = self._state
@@ -104,7 +104,7 @@ class Progress:
 
 
 def _short(rows: int) -> str:
-    """A number of rows in at most seven characters."""
+    """Return a number of rows in at most seven characters."""
     size = float(rows)
     for unit in ("", " k", " M", " G"):
         if size < 999.95 or unit == " G":

@@ -161,7 +161,7 @@ def _warnings_as_lines(progress: Progress) -> Iterator[None]:
 
 
 def _broken_input(fault: BaseException, job: Job) -> str | None:
-    """What is wrong with the file that made Polars fail, where a file did."""
+    """Return what is wrong with the file that made Polars fail, where a file did."""
     if not is_of_reading(fault):
         return None
     return next((found for found in (each.fault() for each in job.inputs) if found), None)
@@ -206,7 +206,7 @@ _ASCII = str.maketrans(
 
 
 def _in_ascii(fault: UnicodeError) -> tuple[str, int]:
-    """What is printed where an encoding lacks characters: plain lines and dots, an escape for all else."""
+    """Return what is printed where an encoding lacks characters: plain lines and dots, an escape for all else."""
     assert isinstance(fault, UnicodeEncodeError)
     plain = fault.object[fault.start : fault.end].translate(_ASCII)
     return plain.encode("ascii", "backslashreplace").decode(), fault.end

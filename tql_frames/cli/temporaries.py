@@ -42,7 +42,7 @@ class Temporaries:
         return file
 
     def spool(self) -> tuple[str, IO[bytes]]:
-        """A file in the folder for temporary files, which only this user can read."""
+        """Return a file in the folder for temporary files, which only this user can read."""
         path = os.path.join(tempfile.gettempdir(), f"tql-frames-{secrets.token_hex(8)}")
         return path, self.create(path, 0o600)
 

@@ -17,7 +17,7 @@ Fold = Callable[[pl.Expr], pl.Expr]
 
 
 def along(node: Node, value: Value, axis: Value, fold: Fold, fold_column: Fold) -> Value:
-    """A list of truth values folded along an axis: one of a list, a list of them of a list of lists.
+    """Return a list of truth values folded along an axis: one of a list, a list of them of a list of lists.
 
     Args:
         node: the call.
@@ -56,7 +56,7 @@ def along(node: Node, value: Value, axis: Value, fold: Fold, fold_column: Fold) 
 
 
 def _nested(node: Node, value: Value) -> tuple[Nested, pl.Expr]:
-    """Lists with all their dimensions, and what is made of an element."""
+    """Return lists with all their dimensions, and what is made of an element."""
     if value.base is None:
         return Nested(as_list(value.expr, value.dtype), list_dtype(value.dtype)), ELEMENT
     if value.nested is not None:
@@ -69,7 +69,7 @@ def _dimensions(dtype: pl.DataType) -> int:
 
 
 def _inside(depth: int, element: pl.Expr) -> pl.Expr:
-    """The innermost lists, seen from the lists around them."""
+    """Return the innermost lists, seen from the lists around them."""
     return _mapped(pl.element(), element) if depth else element
 
 
@@ -85,7 +85,7 @@ def _lists(dimensions: int) -> pl.DataType:
 
 
 def _columns(rows: pl.Series, fold: Fold) -> pl.Series:
-    """Lists of lists folded column by column; a list of nothing gives an empty list."""
+    """Return lists of lists folded column by column; a list of nothing gives an empty list."""
     lists = pl.DataFrame({"cell": rows}).with_row_index("row")
     cells = lists.explode("cell").with_columns(at=pl.int_ranges(0, pl.col("cell").list.len()))
     cells = cells.filter(pl.col("at").list.len() > 0).explode("cell", "at")

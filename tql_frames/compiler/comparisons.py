@@ -83,7 +83,7 @@ def comparison(operator: str, node: Node, left: Value, right: Value) -> Value:
 
 
 def _difference(a: Value, b: Value) -> pl.Expr:
-    """Lists of Int128 with the sign of the exact difference of the elements."""
+    """Return lists of Int128 with the sign of the exact difference of the elements."""
     pairs = exact.order_keys(_as_integer(element(a)), _as_integer(element(b)))
     if any(abs(bound) > 2**126 for pair in pairs for key in pair for bound in key.bounds):
         # The difference of two halves fits.
@@ -111,7 +111,7 @@ def _as_integer(value: Value) -> Value:
 
 
 def _compare_json(operator: str, node: Node, left: Value, right: Value) -> Value:
-    """A comparison of which a side is a JSON value: null where the sides are of two kinds."""
+    """Return a comparison of which a side is a JSON value: null where the sides are of two kinds."""
     for value, other, way in ((left, right, operator), (right, left, _MIRROR.get(operator, operator))):
         plain = is_number(other.dtype) or is_bool(other.dtype) or isinstance(other.dtype, pl.String)
         if value.json is not None and other.constant is not None and plain and other.constant.value is not None:
@@ -146,7 +146,7 @@ def _infinite(value: Value) -> pl.Expr:
 
 
 def _beside(value: Value, other: Value) -> Value:
-    """A list of constants in the type of what it is compared with, as one constant would be."""
+    """Return a list of constants in the type of what it is compared with, as one constant would be."""
     dtype = innermost(other.row_dtype)
     parts = value.parts
     if not parts or any(part.constant is None for part in parts) or not is_number(innermost(value.row_dtype)):
@@ -168,7 +168,7 @@ def _beside(value: Value, other: Value) -> Value:
 
 
 def _single(value: Value) -> float | int | str | bool | None:
-    """A constant as the Float32 next to it; as it is where that would be 0 or infinite."""
+    """Return a constant as the Float32 next to it; as it is where that would be 0 or infinite."""
     number = value.constant.value if value.constant is not None else None
     if not isinstance(number, (int, float)):
         return number
@@ -178,7 +178,7 @@ def _single(value: Value) -> float | int | str | bool | None:
 
 
 def unknown(*values: Value) -> pl.Expr:
-    """Null, once for each element where a value is elementwise."""
+    """Return null, once for each element where a value is elementwise."""
     for value in values:
         if value.base is not None:
             return pl.when(value.expr.is_null()).then(NO_BOOL).otherwise(NO_BOOL)
@@ -233,7 +233,7 @@ def _compare_text(operator: str, left: Value, right: Value) -> pl.Expr:
 
 
 def as_text(value: Value) -> pl.Expr:
-    """A text value as String, whatever it is stored as."""
+    """Return a text value as String, whatever it is stored as."""
     return value.expr if isinstance(value.dtype, pl.String) else value.expr.cast(pl.String)
 
 
@@ -269,7 +269,7 @@ def _unit(dtype: DataType) -> TimeUnit | None:
 
 
 def _compare_with_text(operator: str, node: Node, moment: Value, text: Value) -> pl.Expr:
-    """A date, time or duration column compared with a text."""
+    """Return a date, time or duration column compared with a text."""
     assert text.constant is not None
     word, dtype = str(text.constant.value), moment.dtype
     unit = moments.nanoseconds_of(dtype)
@@ -290,7 +290,7 @@ def _compare_with_text(operator: str, node: Node, moment: Value, text: Value) ->
 
 
 def _with_iso_text(node: Node, moment: Value, text: Value) -> tuple[pl.Expr, pl.Expr]:
-    """A date or time column and the ISO text it is compared with, in one type."""
+    """Return a date or time column and the ISO text it is compared with, in one type."""
     assert text.constant is not None
     word, dtype = str(text.constant.value), moment.dtype
     if isinstance(dtype, pl.Time):

@@ -30,7 +30,7 @@ class Decider:
 
 
 def deciders_of(sampler: CompiledSampler) -> list[Decider]:
-    """The max_weight choices of a sampler, inner ones included."""
+    """Return the max_weight choices of a sampler, inner ones included."""
     places = {arm.span: place for place, arm in enumerate(sampler.arms)}
     found = []
     for choice in sampler.tree.walk():
@@ -44,7 +44,7 @@ def deciders_of(sampler: CompiledSampler) -> list[Decider]:
 
 
 def is_default(arm: tree.Arm) -> bool:
-    """Whether an arm matches every row by its text, as `True: 1` does."""
+    """Return whether an arm matches every row by its text, as `True: 1` does."""
     return isinstance(arm.condition, tree.Literal) and arm.condition.value is True
 
 

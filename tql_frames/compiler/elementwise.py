@@ -31,7 +31,7 @@ Across: TypeAlias = Callable[[Value, Value], tuple[pl.Expr, pl.Expr]]
 
 
 def elements(value: Value) -> Value:
-    """A list as one value an element; anything else as it is. Lists of lists are flattened, row by row."""
+    """Return a list as one value an element; anything else as it is. Lists of lists are flattened, row by row."""
     if value.base is not None or not is_nested(value.dtype):
         return value
     base, dtype = as_list(value.expr, value.dtype), list_dtype(value.dtype)
@@ -51,28 +51,31 @@ def elements(value: Value) -> Value:
 
 
 def flattened(lists: pl.Expr) -> pl.Expr:
-    """Lists of lists without the inner dimension; an inner null becomes a null element, an inner empty list none."""
+    """Return lists of lists without the inner dimension.
+
+    An inner null becomes a null element, an inner empty list none.
+    """
     # An explode alone makes a null of an empty list (Polars 1).
     return lists.list.eval(pl.element().filter((pl.element().list.len() > 0).fill_null(True)).explode())
 
 
 def element(value: Value) -> Value:
-    """An elementwise value seen from inside its list: a scalar."""
+    """Return an elementwise value seen from inside its list: a scalar."""
     return Value(value.node, value.expr, value.dtype, json=value.json)
 
 
 def same_list(values: Sequence[Value]) -> bool:
-    """Whether elementwise values all run over one list."""
+    """Return whether elementwise values all run over one list."""
     return all(value.base_key == values[0].base_key for value in values)
 
 
 def rows(value: Value, dtype: pl.DataType) -> pl.Expr:
-    """Scalars of a type, or lists of it."""
+    """Return scalars of a type, or lists of it."""
     return value.row_expr.cast(dtype if value.base is None else pl.List(dtype))
 
 
 def list_of(items: Sequence[pl.Expr]) -> pl.Expr:
-    """One list a row of one value each of `items`."""
+    """Return one list a row of one value each of `items`."""
     first, *others = items
     if not first.meta.root_names():  # `concat_list` takes the length of its first for that of the frame (Polars 1.30)
         first = pl.when(pl.int_range(pl.len(), dtype=pl.Int64) >= 0).then(first)
@@ -80,14 +83,16 @@ def list_of(items: Sequence[pl.Expr]) -> pl.Expr:
 
 
 def lists_where(condition: pl.Expr, lists: pl.Expr) -> pl.Expr:
-    """Lists where a condition is met, and null elsewhere."""
+    """Return lists where a condition is met, and null elsewhere."""
     # The others are emptied first: what follows would crash on a null that has elements below it (Polars 1.30).
     none = pl.lit(pl.Series([[]], dtype=pl.List(pl.Null))).first()
     return pl.when(condition).then(pl.when(condition).then(lists).otherwise(none))
 
 
 def aligned(node: Node, a: Value, b: Value) -> tuple[Value, Value]:
-    """Two elementwise values, or one and a scalar, whose lists are of one length in each row: null where they are not.
+    """Return two elementwise values, or one and a scalar, whose lists are of one length in each row.
+
+    They are null where the lengths differ.
 
     Raises:
         Fault: the lengths are known and differ.
@@ -147,12 +152,12 @@ def lift(rule: Rule, node: Node, *operands: Value, across: Across | None = None)
 
 
 def _list_of(value: Value) -> dict[str, Any]:
-    """What tells the list over whose elements a value runs."""
+    """Return what tells the list over whose elements a value runs."""
     return {"base": value.base, "base_key": value.base_key, "size": value.size, "nested": value.nested}
 
 
 def _item_by_item(rule: Rule, node: Node, values: Sequence[Value], size: int) -> Value:
-    """A rule on lists of which one has `size` known items: null where another list has not as many."""
+    """Return a rule on lists of which one has `size` known items: null where another list has not as many."""
     fits = []
     for value in values:
         if isinstance(value.size, int):

@@ -47,24 +47,24 @@ class Whole:
 
 
 def bounds_of(dtype: DataType) -> tuple[int, int]:
-    """Least and greatest value of an integer type."""
+    """Return least and greatest value of an integer type."""
     bits = int("".join(filter(str.isdigit, str(dtype))))
     return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if dtype.is_signed_integer() else (0, 2**bits - 1)
 
 
 def is_beyond(dtype: DataType) -> bool:
-    """Whether values are whole numbers of which some do not fit into Int128."""
+    """Return whether values are whole numbers of which some do not fit into Int128."""
     return str(dtype) == "UInt128"
 
 
 def fits(number: int, dtype: DataType) -> bool:
-    """Whether an integer type holds a number."""
+    """Return whether an integer type holds a number."""
     low, high = bounds_of(dtype)
     return low <= number <= high
 
 
 def whole(value: Value) -> Whole:
-    """An integer or Boolean as Int64, or Int128 where Int64 does not hold its type.
+    """Return an integer or Boolean as Int64, or Int128 where Int64 does not hold its type.
 
     A UInt128 beyond Int128 is null.
     """
@@ -82,7 +82,7 @@ def whole(value: Value) -> Whole:
 
 
 def unscaled(value: Value) -> tuple[Whole, int]:
-    """A decimal as a whole number and the number of its decimal places; an integer has none."""
+    """Return a decimal as a whole number and the number of its decimal places; an integer has none."""
     dtype = value.dtype
     if not isinstance(dtype, pl.Decimal):
         return whole(value), 0
@@ -94,7 +94,7 @@ def unscaled(value: Value) -> tuple[Whole, int]:
 
 
 def as_decimal(number: pl.Expr, scale: int) -> pl.Expr:
-    """The inverse of `unscaled`; null beyond 38 digits."""
+    """Return the inverse of `unscaled`; null beyond 38 digits."""
     found = number.cast(pl.Decimal(MOST_DIGITS, 0), strict=False)
     if scale:
         found = (found * pl.lit(Decimal(1).scaleb(-scale))).cast(pl.Decimal(MOST_DIGITS, scale))
@@ -102,7 +102,7 @@ def as_decimal(number: pl.Expr, scale: int) -> pl.Expr:
 
 
 def as_written(value: Value) -> Value:
-    """A constant fraction as a decimal, where 38 digits hold it; any other value as it is."""
+    """Return a constant fraction as a decimal, where 38 digits hold it; any other value as it is."""
     number = value.constant.value if value.constant is not None else None
     if not isinstance(number, float) or not math.isfinite(number):
         return value
@@ -117,7 +117,7 @@ def as_written(value: Value) -> Value:
 
 
 def rescaled(number: Whole, places: int) -> Whole:
-    """The number by a power of ten."""
+    """Return the number by a power of ten."""
     if not places:
         return number
     power = 10**places
@@ -125,7 +125,7 @@ def rescaled(number: Whole, places: int) -> Whole:
 
 
 def like(value: Value, found: Whole, scale: int, node: Node) -> Value:
-    """A result as a decimal where the value is one, else as a whole number."""
+    """Return a result as a decimal where the value is one, else as a whole number."""
     if value.dtype.is_decimal():
         return Value(node, as_decimal(found.expr, scale), pl.Decimal(MOST_DIGITS, scale))
     return Value(node, found.expr, found.dtype, bounds=found.bounds)
@@ -220,7 +220,7 @@ def absolute(a: Whole) -> Whole:
 
 
 def total(lists: pl.Expr, dtype: DataType, bounds: tuple[int, int] | None = None) -> pl.Expr:
-    """Sums of lists of Int64, Int128 or Decimal, in that type; null beyond it."""
+    """Return sums of lists of Int64, Int128 or Decimal, in that type; null beyond it."""
     if isinstance(dtype, pl.Decimal):
         sums = total(lists.list.eval(pl.element().to_physical()), pl.Int128())
         return as_decimal(sums, dtype.scale)
@@ -234,7 +234,7 @@ def total(lists: pl.Expr, dtype: DataType, bounds: tuple[int, int] | None = None
 
 
 def product(elements: pl.Expr, dtype: DataType) -> pl.Expr:
-    """The product of Int64 or Int128 elements of a list, in that type; null beyond it."""
+    """Return the product of Int64 or Int128 elements of a list, in that type; null beyond it."""
     found = elements.cast(pl.Int128).product()
     near = _near(elements.cast(pl.Float64).product(), found)
     zero = pl.lit(0, dtype=pl.Int128)
@@ -242,7 +242,7 @@ def product(elements: pl.Expr, dtype: DataType) -> pl.Expr:
 
 
 def order_keys(a: Value, b: Value) -> list[tuple[Whole, Whole]]:
-    """Pairs of whole numbers of one type: `a` and `b` compare as the first pair, where that is equal as the second."""
+    """Return pairs of whole numbers of one type by which `a` and `b` compare, the second where the first is equal."""
     if is_beyond(a.dtype) or is_beyond(b.dtype):
         if isinstance(a.dtype, pl.Decimal) or isinstance(b.dtype, pl.Decimal):
             return order_keys(_clipped(a), _clipped(b))
@@ -258,7 +258,7 @@ def order_keys(a: Value, b: Value) -> list[tuple[Whole, Whole]]:
 
 
 def split(number: Whole, by: int) -> tuple[Whole, Whole]:
-    """Quotient, rounded down, and remainder."""
+    """Return the quotient, rounded down, and remainder."""
     divisor = pl.lit(by, dtype=pl.Int128)
     expr = number.expr.cast(pl.Int128)
     return (
@@ -288,7 +288,7 @@ def against(operator: str, value: Value, number: float) -> pl.Expr:
 
 
 def compare(operator: str, pairs: list[tuple[Whole, Whole]]) -> pl.Expr:
-    """The comparison of what `order_keys` gave."""
+    """Return the comparison of what `order_keys` gave."""
     (a, b), *rest = pairs
     if not rest:
         return relate(operator, a.expr, b.expr)
@@ -329,7 +329,10 @@ def _result_bounds(operator: str, a: Whole, b: Whole) -> tuple[int, int]:
 
 
 def _remainder(a: Whole, b: Whole) -> Whole:
-    """Remainder with the sign of the dividend, as in C and SQL; Polars gives it that of the divisor. Null by 0."""
+    """Return the remainder with the sign of the dividend, as in C and SQL.
+
+    Polars returns it with the sign of the divisor. The remainder by 0 is null.
+    """
     wide = pl.Int128() in (a.dtype, b.dtype)
     work: DataType = pl.Int128() if wide else pl.Int64()
     dividend, divisor = a.expr.cast(work), b.expr.cast(work)
@@ -356,12 +359,12 @@ def _near_product(operator: str, a: pl.Expr, b: pl.Expr) -> pl.Expr:
 
 
 def _near(real: pl.Expr, found: pl.Expr) -> pl.Expr:
-    """Int128 numbers where they are what was calculated in Float64, too; null where they wrapped."""
+    """Return a Int128 numbers where they are what was calculated in Float64, too; null where they wrapped."""
     return pl.when((real - found.cast(pl.Float64)).abs() < 2.0**126).then(found)
 
 
 def _known(value: Value, answer: bool) -> pl.Expr:
-    """One answer for all values but null."""
+    """Return one answer for all values but null."""
     return value.expr.is_not_null() | NO_BOOL if answer else value.expr.is_null() & NO_BOOL
 
 
@@ -382,7 +385,7 @@ def _split_beyond(value: Value) -> tuple[Whole, Whole]:
 
 
 def _clipped(value: Value) -> Value:
-    """A UInt128 no greater than the greatest Int128, which is beyond every decimal."""
+    """Return a UInt128 no greater than the greatest Int128, which is beyond every decimal."""
     if not is_beyond(value.dtype):
         return value
     expr = value.expr.clip(upper_bound=pl.lit(_INT128[1], dtype=value.dtype)).cast(pl.Int128)

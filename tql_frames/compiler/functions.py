@@ -64,7 +64,7 @@ def _fold(
     fold: Callable[[pl.Expr], pl.Expr],
     fold_column: Callable[[pl.Expr], pl.Expr],
 ) -> Value:
-    """One truth value of a list of them: null elements count as false, a null list gives null."""
+    """Return one truth value of a list of them: null elements count as false, a null list gives null."""
     lists: pl.Expr = value.row_expr
     dtype: pl.DataType = value.row_dtype
     if not is_nested(dtype):
@@ -92,7 +92,7 @@ def _logical_or(node: Node, left: Value, right: Value) -> Value:
 
 
 def _shape(node: Node, value: Value) -> Value:
-    """Lengths by dimension; of lists of lists, the first item tells the lengths below."""
+    """Return lengths by dimension; of lists of lists, the first item tells the lengths below."""
     if is_null(value.row_dtype):  # a list that was never filled
         return Value(node, value.expr.cast(pl.List(pl.Int64)), pl.List(pl.Int64()))
     if not is_nested(value.row_dtype):
@@ -115,7 +115,7 @@ def _shape(node: Node, value: Value) -> Value:
 
 
 def _keys(node: Node, value: Value) -> Value:
-    """Names of the fields of a struct or of the JSON object in a text, a list of text."""
+    """Return names of the fields of a struct or of the JSON object in a text, a list of text."""
     if isinstance(value.dtype, pl.Struct):
         names = pl.lit(pl.Series([field.name for field in value.dtype.fields], dtype=pl.String)).implode()
         return Value(node, lists_where(value.expr.is_not_null(), names), pl.List(pl.String()))

@@ -32,20 +32,20 @@ _TESTS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def step(node: Node, operand: Value, at: str | int) -> Value:
-    """The value of a key, or at an index as Python counts, of a JSON text or of a value in one."""
+    """Return the value of a key, or at an index as Python counts, of a JSON text or of a value in one."""
     place = operand.json or Json(operand.expr.cast(pl.String), ())
     place = replace(place, path=(*place.path, at))
     return Value(node, _read(place, _as_text, pl.String()), pl.String(), json=place)
 
 
 def keys(node: Node, value: Value) -> Value:
-    """Keys of a JSON object in the order of the text, a list of text; null where the text is none."""
+    """Return keys of a JSON object in the order of the text, a list of text; null where the text is none."""
     place = value.json or Json(value.expr.cast(pl.String), ())
     return Value(node, _read(place, _as_keys, pl.List(pl.String())), pl.List(pl.String()))
 
 
 def contains(node: Node, container: Value, item: Value) -> Value:
-    """Whether a JSON text has a substring, or a JSON list has an element equal to a constant."""
+    """Return whether a JSON text has a substring, or a JSON list has an element equal to a constant."""
     assert container.json is not None
     if item.constant is not None:
         sought = item.constant.value
@@ -65,32 +65,32 @@ def contains(node: Node, container: Value, item: Value) -> Value:
 
 
 def as_number(value: Value) -> Value:
-    """A JSON number as Float64, null where it is none; any other value as it is."""
+    """Return a JSON number as Float64, null where it is none; any other value as it is."""
     return _as(value, _number, pl.Float64())
 
 
 def as_whole(value: Value) -> Value:
-    """A whole JSON number, true or false as Int128, null where it is none; any other value as it is."""
+    """Return a whole JSON number, true or false as Int128, null where it is none; any other value as it is."""
     return _as(value, _whole, pl.Int128())
 
 
 def as_other_number(value: Value) -> Value:
-    """A JSON number that `as_whole` leaves out as Float64, null where it is none; any other value as it is."""
+    """Return a JSON number that `as_whole` leaves out as Float64, null where it is none; any other value as it is."""
     return _as(value, lambda found: _number(found) if _whole(found) is None else None, pl.Float64())
 
 
 def as_bool(value: Value) -> Value:
-    """A JSON true or false as Boolean, null where it is neither; any other value as it is."""
+    """Return a JSON true or false as Boolean, null where it is neither; any other value as it is."""
     return _as(value, _bool, pl.Boolean())
 
 
 def as_string(value: Value) -> Value:
-    """A JSON string as String, null where it is none; any other value as it is."""
+    """Return a JSON string as String, null where it is none; any other value as it is."""
     return _as(value, _string, pl.String())
 
 
 def kind(dtype: DataType) -> Callable[[Value], Value]:
-    """Which single kind stands beside values of a type."""
+    """Return which single kind stands beside values of a type."""
     return as_number if is_number(dtype) else as_bool if is_bool(dtype) else as_string
 
 
@@ -98,7 +98,7 @@ _NUMBERS = (as_whole, as_other_number)
 
 
 def readings(left: Value, right: Value) -> list[tuple[Value, Value]]:
-    """The pairs of kinds in which two values compare, of which at most one is not null in a row."""
+    """Return the pairs of kinds in which two values compare, of which at most one is not null in a row."""
     if left.json is not None and right.json is not None:
         return [*((a(left), b(right)) for a in _NUMBERS for b in _NUMBERS), (as_string(left), as_string(right))]
     value, other = (left, right) if left.json is not None else (right, left)
@@ -140,29 +140,29 @@ def among(node: Node, value: Value, constants: Sequence[object]) -> Value:
 
 
 def beside(value: Value, other: Value) -> Value:
-    """A JSON value in the kind of the other, which decides; as it is where the other is JSON, too."""
+    """Return a JSON value in the kind of the other, which decides; as it is where the other is JSON, too."""
     return value if other.json is not None else beside_dtype(value, innermost(other.row_dtype))
 
 
 def as_key(value: Value, other: Value) -> Value:
-    """A JSON value in the kind of the other, for a JOIN: whole numbers beside whole numbers stay exact."""
+    """Return a JSON value in the kind of the other, for a JOIN: whole numbers beside whole numbers stay exact."""
     whole = other.dtype.is_integer() or is_bool(other.dtype)
     return value if value.json is None else as_whole(value) if whole else beside(value, other)
 
 
 def beside_dtype(value: Value, dtype: DataType) -> Value:
-    """A JSON value in the kind that stands beside values of a type."""
+    """Return a JSON value in the kind that stands beside values of a type."""
     return kind(dtype)(value)
 
 
 def truth(value: Value) -> pl.Expr:
-    """A JSON value as a condition: true, false, or a number other than 0; null where it is of another kind."""
+    """Return a JSON value as a condition: true, false, or a number other than 0; null where it is of another kind."""
     assert value.json is not None
     return _read(value.json, lambda found: found != 0 if _is_number(found) else None, pl.Boolean())
 
 
 def sort_value(value: Value) -> list[pl.Expr]:
-    """Keys to sort by: numbers by size, then false and true, then texts and the JSON of lists and objects."""
+    """Return keys to sort by: numbers by size, then false and true, then texts and the JSON of lists and objects."""
     if value.json is None:
         return [value.expr]
 
@@ -185,12 +185,12 @@ def _as(value: Value, pick: Callable[[Any], Any], dtype: DataType) -> Value:
 
 
 def _is_number(found: object) -> bool:
-    """Whether a value is a number, or true or false, which Python counts as 1 and 0."""
+    """Return whether a value is a number, or true or false, which Python counts as 1 and 0."""
     return isinstance(found, (int, float, Decimal))
 
 
 def _alike(found: Any, constant: object) -> bool:
-    """Whether two values compare.
+    """Return whether two values compare.
 
     Raises:
         OverflowError: the first is a number that is too large for a float.
@@ -233,7 +233,7 @@ def _equal(a: Any, b: Any) -> bool:
 
 
 def _read(place: Json, pick: Callable[[Any], Any], dtype: DataType) -> pl.Expr:
-    """What `pick` makes of the values at a place; null where there is none, or JSON null.
+    """Return what `pick` makes of the values at a place; null where there is none, or JSON null.
 
     Each different text is read once, by Python's `json`: Polars cannot tell the number 5 from the text '5' at a path,
     takes no key with a backslash, and panics on some paths.
@@ -271,5 +271,5 @@ def _refuse(constant: str) -> None:
 
 
 def index_fault(node: Node) -> Fault:
-    """What to say of a subscript into JSON that is neither key nor one constant index."""
+    """Return the message on a subscript into JSON that is neither key nor one constant index."""
     return Fault(TQLTypeError, "a JSON value takes one key in single quotes or one constant index", node.span)

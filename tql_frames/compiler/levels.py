@@ -37,7 +37,7 @@ class Levels:
 
 
 def levels_of(choice: tree.WeightChoice, arms: Sequence[CompiledArm]) -> Levels | None:
-    """The levels of a weight choice with these arms; None where they are not known or too many."""
+    """Return the levels of a weight choice with these arms; None where they are not known or too many."""
     if len(arms) != len(choice.arms):  # a condition holds a weight choice of its own
         return None
     weights = []
@@ -52,7 +52,9 @@ def levels_of(choice: tree.WeightChoice, arms: Sequence[CompiledArm]) -> Levels 
 
 
 def _greatest(arms: Sequence[CompiledArm], weights: Sequence[float], always: Sequence[bool]) -> Levels | None:
-    """A number an arm; an arm decides a row where it gives the greatest weight, among equals a default or the first.
+    """Return a number an arm.
+
+    An arm decides a row where it gives the greatest weight, among equals a default or the first.
 
     Where arms are too many, a number a weight.
     """
@@ -82,7 +84,7 @@ def _greatest(arms: Sequence[CompiledArm], weights: Sequence[float], always: Seq
 
 
 def _sums(arms: Sequence[CompiledArm], weights: Sequence[float]) -> Levels | None:
-    """A bit an arm, and the sum of each combination, added from left to right as `translate` adds."""
+    """Return a bit an arm, and the sum of each combination, added from left to right as `translate` adds."""
     if 2 ** len(arms) > _MOST_NUMBERS:
         return None
     number = pl.lit(0, pl.UInt8)

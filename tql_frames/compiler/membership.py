@@ -169,7 +169,7 @@ def contains(node: Node, container: Value, item: Value) -> Value:
 
 
 def _warn_of_pattern(container: Value, item: Value) -> None:
-    """A regular expression, or a pattern of LIKE, finds nothing in most tables, without a word."""
+    """Warn of a regular expression or a pattern of LIKE, which `contains` finds in few tables."""
     text = None if item.constant is None else item.constant.value
     if not isinstance(text, str) or not isinstance(container.node, Column) or not _PATTERN.search(text):
         return
@@ -185,6 +185,6 @@ def _warn_of_pattern(container: Value, item: Value) -> None:
 
 
 def _holds(lists: pl.Expr, element: DataType, item: pl.Expr, dtype: DataType) -> pl.Expr:
-    """Whether lists of `element` hold an item of `dtype`."""
+    """Return whether lists of `element` hold an item of `dtype`."""
     same = lists if element == dtype else lists.cast(pl.List(dtype))
     return same.list.contains(item, nulls_equal=False)

@@ -24,14 +24,14 @@ _CLOCK = re.compile(r"([+-]?)(?:(\d+) days?,? )?(?:\+?(\d+):([0-5]\d)(?::([0-5]\
 
 
 def nanoseconds_of(dtype: DataType) -> int:
-    """Length of the unit that values of a temporal type are counted in."""
+    """Return the length of the unit that values of a temporal type are counted in."""
     if isinstance(dtype, pl.Date):
         return _DAY
     return _NANOSECONDS[dtype.time_unit] if isinstance(dtype, (pl.Datetime, pl.Duration)) else 1
 
 
 def counted(expr: pl.Expr) -> pl.Expr:
-    """Values of a temporal type as the whole numbers of units that they are."""
+    """Return values of a temporal type as the whole numbers of units that they are."""
     return expr.to_physical().cast(pl.Int64)
 
 
@@ -54,13 +54,13 @@ def across_units(operator: str, a: pl.Expr, b: pl.Expr, a_unit: int, b_unit: int
 
 
 def in_unit(expr: pl.Expr, unit: int, coarser: int) -> pl.Expr:
-    """Whole numbers of a unit as those of a coarser one, null where they are none."""
+    """Return whole numbers of a unit as those of a coarser one, null where they are none."""
     factor = coarser // unit
     return expr if factor == 1 else pl.when(expr % factor == 0).then(expr // factor)
 
 
 def common_type(a: DataType, b: DataType) -> DataType | None:
-    """The type that holds dates and times, or durations, of both types; None where there is none."""
+    """Return the type that holds dates and times, or durations, of both types; None where there is none."""
     unit = min(
         (dtype.time_unit for dtype in (a, b) if isinstance(dtype, (pl.Datetime, pl.Duration))),
         default=None,
@@ -75,7 +75,10 @@ def common_type(a: DataType, b: DataType) -> DataType | None:
 
 
 def cast(expr: pl.Expr, dtype: DataType, target: DataType) -> pl.Expr:
-    """Values of a type as those of another that holds them; dates and times that it does not hold raise a TQLError."""
+    """Return values of a type as those of another that holds them.
+
+    Dates and times that it does not hold raise a TQLError.
+    """
     if dtype == target or not (isinstance(target, (pl.Datetime, pl.Duration)) and dtype.is_temporal()):
         return expr if dtype == target else expr.cast(target)
 
@@ -110,7 +113,7 @@ def _unless_null(expr: pl.Expr, holds: bool) -> pl.Expr:
 
 
 def duration(text: str) -> Fraction | None:
-    """Nanoseconds of `PT1H30M`, `01:30:00`, `2 days 01:30:00` or `-PT0.5S`; None where a text is no duration."""
+    """Return nanoseconds of `PT1H30M`, `01:30:00`, `2 days 01:30:00` or `-PT0.5S`; None where a text is no duration."""
     text = text.strip()
     if found := _ISO.fullmatch(text):
         sign, *numbers = found.groups()

@@ -34,7 +34,7 @@ from tql_frames.language.tree import Column, Node
 
 
 def truth(value: Value) -> pl.Expr:
-    """A value as true, false or null: numbers are true unless 0, null stays null.
+    """Return a value as true, false or null: numbers are true unless 0, null stays null.
 
     Raises:
         Fault: a list, text or date has no truth value.
@@ -55,7 +55,7 @@ def truth(value: Value) -> pl.Expr:
 
 
 def condition(value: Value) -> pl.Expr:
-    """A value as true or false, null as false."""
+    """Return a value as true or false, null as false."""
     found = truth(value)
     known = value.constant is not None and value.constant.value is not None
     return found if known or value.never_null else found.fill_null(False)
@@ -92,7 +92,7 @@ def _coded(value: Value) -> Value:
 
 
 def number(value: Value, verb: str) -> Value:
-    """A number wide enough to calculate with: Int64 or Int128, Decimal, all others as Float64; true is 1."""
+    """Return a number wide enough to calculate with: Int64 or Int128, Decimal, all others as Float64; true is 1."""
     value = json_text.as_number(value)
     dtype = value.dtype
     if is_null(dtype):
@@ -150,12 +150,12 @@ def arithmetic(operator: str, node: Node, left: Value, right: Value) -> Value:
 
 
 def _inside(value: Value) -> Value:
-    """An elementwise value as a scalar that keeps what is known of a constant."""
+    """Return an elementwise value as a scalar that keeps what is known of a constant."""
     return replace(element(value), constant=value.constant, bounds=value.bounds)
 
 
 def _exact_terms(operator: str, a: Value, b: Value) -> tuple[tuple[exact.Whole, exact.Whole], int | None] | None:
-    """Two numbers as whole numbers, and the decimal places of their result where it is a decimal.
+    """Return two numbers as whole numbers, and the decimal places of their result where it is a decimal.
 
     None where the result is a Float64: of `/`, beside a float that is no constant, and beyond 38 decimal places.
     """
@@ -176,7 +176,7 @@ def _exact_terms(operator: str, a: Value, b: Value) -> tuple[tuple[exact.Whole, 
 
 
 def _remainder(a: pl.Expr, b: pl.Expr) -> pl.Expr:
-    """The remainder of fractions, by NumPy: Polars calculates it from a rounded quotient."""
+    """Return the remainder of fractions, by NumPy: Polars calculates it from a rounded quotient."""
     known = a.is_not_null() & b.is_not_null()
     found = pl.struct(a=a, b=b).map_batches(_fmod, return_dtype=pl.Float64(), is_elementwise=True)
     return pl.when(known).then(found)
@@ -274,7 +274,7 @@ def _pick(node: Node, lists: pl.Expr, dtype: DataType, indices: list[Index | Ran
 
 
 def _slice(lists: pl.Expr, bounds: Range) -> pl.Expr:
-    """Elements at start, start + step, … as `slice.indices` in Python counts them."""
+    """Return elements at start, start + step, … as `slice.indices` in Python counts them."""
     size = lists.list.len().cast(pl.Int64)
     forward = bounds.step > 0
     lowest, highest = (pl.lit(0, dtype=pl.Int64), size) if forward else (pl.lit(-1, dtype=pl.Int64), size - 1)
@@ -314,7 +314,7 @@ def key(node: Node, operand: Value, name: str, name_node: Node) -> Value:
 
 
 def is_map(dtype: DataType) -> bool:
-    """Whether values are lists of pairs of a text and a value, as Arrow's maps are read."""
+    """Return whether values are lists of pairs of a text and a value, as Arrow's maps are read."""
     struct = inner(dtype) if is_nested(dtype) else None
     if not isinstance(struct, pl.Struct) or [each.name for each in struct.fields] != ["key", "value"]:
         return False

@@ -111,7 +111,7 @@ def nonzero(node: Node, value: Value) -> Value:
 
 
 def sums(lists: pl.Expr, dtype: DataType) -> pl.Expr:
-    """The sum of each list of numbers of a type, 0 of an empty one; null beyond the type."""
+    """Return the sum of each list of numbers of a type, 0 of an empty one; null beyond the type."""
     # Polars 2.1 sums an empty list of floats to -0.0, and takes `+ 0.0` for nothing.
     return lists.list.sum().replace(-0.0, 0.0) if dtype.is_float() else exact.total(lists, dtype)
 

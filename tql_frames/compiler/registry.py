@@ -26,12 +26,12 @@ _registered: dict[str, Function] = {}
 
 
 def find(name: str) -> Function | None:
-    """The function of a name in lower case, registered ones included."""
+    """Return the function of a name in lower case, registered ones included."""
     return FUNCTIONS.get(name) or _registered.get(name)
 
 
 def names() -> list[str]:
-    """Names of the registered functions."""
+    """Return names of the registered functions."""
     return list(_registered)
 
 

@@ -80,7 +80,10 @@ def compile_sampler(text: str, schema: Mapping[str, DataType], random: RandomNum
 
 @lru_cache(maxsize=512)
 def _compiled(text: str) -> list[tuple[_NamedTypes, CompiledSampler]]:
-    """What a text was compiled to, with the types of the columns it names: translating costs more than small draws."""
+    """Return what a text was compiled to, with the types of the columns it names.
+
+    Translating costs more than small draws.
+    """
     return []
 
 
@@ -93,7 +96,7 @@ class _NamedTypes(Mapping[str, DataType]):
         self.readable = True  # all that was looked up
 
     def fit(self, schema: Mapping[str, DataType]) -> bool:
-        """Whether all that was looked up is the same in another schema, whose other types are not asked for."""
+        """Return whether all that was looked up is the same in another schema, whose other types are not asked for."""
         try:
             return all(schema[name] == dtype for name, dtype in self._seen.items())
         except (KeyError, TQLError):

@@ -20,21 +20,21 @@ class Scope(Protocol):
     """Finds columns by name."""
 
     def find(self, node: tree.Column) -> tuple[str, DataType]:
-        """Name of the Polars column, and its type.
+        """Return the name of the Polars column, and its type.
 
         Raises:
             Fault: there is none, or it cannot be read.
         """
 
     def find_nulls(self, node: tree.Column) -> str:
-        """Name of a Polars column that is null where the column is, which may hold other values.
+        """Return the name of a Polars column that is null where the column is, which may hold other values.
 
         Raises:
             Fault: there is none, or it is not known which of its values are null.
         """
 
     def knows(self, name: str) -> bool:
-        """Whether anything is called so."""
+        """Return whether anything is called so."""
 
 
 class SchemaScope:
@@ -45,7 +45,7 @@ class SchemaScope:
         self._schema = schema
 
     def find(self, node: tree.Column) -> tuple[str, DataType]:
-        """Name and type of the column."""
+        """Return the name and type of the column."""
         if node.frame is not None:
             raise _no_frame(node, self._schema)
         try:
@@ -56,7 +56,7 @@ class SchemaScope:
             raise Fault(type(fault), fault.message, node.span, fault.hint) from None
 
     def find_nulls(self, node: tree.Column) -> str:
-        """Name of the column, which may be one that cannot be read."""
+        """Return the name of the column, which may be one that cannot be read."""
         if node.frame is None:
             try:
                 self._schema[node.name]
@@ -68,7 +68,7 @@ class SchemaScope:
         return self.find(node)[0]
 
     def knows(self, name: str) -> bool:
-        """Whether a column is called so."""
+        """Return whether a column is called so."""
         return name in self._schema
 
 
@@ -131,24 +131,24 @@ class FieldScope:
         self._later = later
 
     def find(self, node: tree.Column) -> tuple[str, DataType]:
-        """Name and type of the column."""
+        """Return the name and type of the column."""
         field = self.field(node)
         if isinstance(field.dtype, TQLError):
             raise Fault(type(field.dtype), field.dtype.message, node.span, field.dtype.hint)
         return field.key, instance(field.known)
 
     def find_nulls(self, node: tree.Column) -> str:
-        """Name of the column, which may be one that cannot be read."""
+        """Return the name of the column, which may be one that cannot be read."""
         field = self.field(node)
         known = isinstance(field.dtype, TQLError) and field.dtype.nulls_known
         return field.key if known else self.find(node)[0]
 
     def knows(self, name: str) -> bool:
-        """Whether a column or an alias is called so."""
+        """Return whether a column or an alias is called so."""
         return name in self._aliases or name in self._by_label
 
     def field(self, node: tree.Column) -> Field:
-        """The field that a column names.
+        """Return the field that a column names.
 
         Raises:
             Fault: there is none, or there are several.
@@ -179,7 +179,7 @@ def _is_text(label: object) -> bool:
 
 
 def unknown_column(node: tree.Column, names: Iterable[object]) -> Fault:
-    """The error for a name that no column has."""
+    """Return the error for a name that no column has."""
     texts = [name for name in names if isinstance(name, str)]
     quoted = node.frame is None and node.span.stop - node.span.start > len(node.name)
     hint = did_you_mean(node.name, texts) or ("a text is written in single quotes" if quoted else None)
@@ -210,7 +210,7 @@ def _no_frame(node: tree.Column, columns: Iterable[object], frames: Iterable[str
 
 
 def text_of(label: object) -> str | None:
-    """The text by which an expression names a column: of the number 0 `"0"`, of the levels `('a', 'b')` `"a.b"`.
+    """Return the text by which an expression names a column: of the number 0 `"0"`, of the levels `('a', 'b')` `"a.b"`.
 
     A label that is missing has none.
     """
@@ -229,27 +229,30 @@ _NULLS = "tql_frames nulls of: "
 
 
 def nulls_of(name: str) -> str:
-    """Name of a Polars column that stands for one that cannot be read: null in the same rows, and true elsewhere."""
+    """Return the name of a Polars column that stands for one that cannot be read.
+
+    The stand-in is null in the same rows, and true elsewhere.
+    """
     return _NULLS + name
 
 
 def with_nulls_of(name: str) -> str | None:
-    """Name of the column that a Polars column stands for, or None where it is no stand-in."""
+    """Return the name of the column that a Polars column stands for, or None where it is no stand-in."""
     return name.removeprefix(_NULLS) if name.startswith(_NULLS) else None
 
 
 def is_pattern(name: str) -> bool:
-    """Whether Polars takes a name for a pattern over all columns."""
+    """Return whether Polars takes a name for a pattern over all columns."""
     return name.startswith("^") and name.endswith("$")
 
 
 def is_odd(label: object) -> bool:
-    """Whether a label cannot be the name of a column in a plan: no text, a pattern, or not to be encoded."""
+    """Return whether a label cannot be the name of a column in a plan: no text, a pattern, or not to be encoded."""
     return not isinstance(label, str) or label == "*" or is_pattern(label) or lone_surrogate(label) is not None
 
 
 def column(name: str) -> pl.Expr:
-    """The column of just this name."""
+    """Return the column of just this name."""
     if name == "*" or is_pattern(name):
         return pl.col("^" + "".join("\\" + char if char in r"\.+*?()|[]{}^$#&-~" else char for char in name) + "$")
     try:

@@ -85,7 +85,7 @@ class UnknownCategory(NamedTuple):
 
 
 def as_weight(value: Value) -> pl.Expr:
-    """A number, or true and false as 1 and 0, as Float64 with null as 0."""
+    """Return a number, or true and false as 1 and 0, as Float64 with null as 0."""
     value = json_text.as_number(value)
     dtype = value.row_dtype
     if is_null(dtype):
@@ -117,7 +117,7 @@ class Translator:
         self.unknown: list[UnknownCategory] = []
 
     def translate(self, node: Node) -> Value:
-        """The value of a node, by the rule of its class."""
+        """Return the value of a node, by the rule of its class."""
         known = self._known.get(node.span) if self._known else None
         return _RULES[type(node)](self, node) if known is None or known.node != node else known
 
@@ -162,7 +162,7 @@ class Translator:
         return operators.positive(node, self.translate(node.operand))
 
     def _chain(self, node: tree.Chain) -> Value:
-        """The operands from left to right, in groups where there are many; see `_FOLD`."""
+        """Return the operands from left to right, in groups where there are many; see `_FOLD`."""
         values, signs = self._all(node.operands), ["+", *node.operators]
         while len(values) > 1:
             groups, group_signs = [], []
@@ -337,7 +337,7 @@ class Translator:
         return vectors.array(node, self._all(node.items))
 
     def _is_known(self, word: Node) -> bool:
-        """Whether a word that is also one of the language names a column, or was replaced by what an alias is of."""
+        """Return whether a word that is one of the language, too, names a column or was replaced by an alias."""
         return not isinstance(word, tree.Column) or self._scope.knows(word.name)
 
     def _parameter(self, node: tree.Parameter) -> Value:
@@ -398,7 +398,10 @@ class Translator:
 
 
 def in_order(random: RandomNumbers, root: Node) -> RandomNumbers:
-    """The numbers of the calls below a node by their places, from those by their order: no space changes them."""
+    """Return the numbers of the calls below a node by their places, from those by their order.
+
+    Spaces do not change them.
+    """
     places = sorted(each.span.start for each in root.walk() if isinstance(each, tree.Call) and each.name == "random")
     return lambda place: random(places.index(place))
 
@@ -429,7 +432,7 @@ def _dates_in_quotes(*nodes: Node) -> Iterator[None]:
 
 
 def _date(node: Node) -> str | None:
-    """The date that a difference of three numbers looks like."""
+    """Return the date that a difference of three numbers looks like."""
     match node:
         case tree.Arithmetic(
             "-",
@@ -445,7 +448,7 @@ def _is_text_literal(node: Node) -> bool:
 
 
 def _term(arm: CompiledArm) -> pl.Expr:
-    """The arm's weight where its condition is true, else 0."""
+    """Return the arm's weight where its condition is true, else 0."""
     if arm.constant is not None:
         # Not when/then: `lf.sort(k).select(when(c).then(2.0).otherwise(1.0))` drops the sort (Polars 1.40 and 2.1).
         return arm.condition.cast(pl.Float64) * arm.constant

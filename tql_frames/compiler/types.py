@@ -86,7 +86,7 @@ class Value:
     bounds: tuple[int, int] | None = None
 
     def at(self, node: Node) -> Value:
-        """The same value, blamed on another node."""
+        """Return the same value, blamed on another node."""
         return replace(self, node=node)
 
     @property
@@ -109,65 +109,65 @@ class Value:
 
 
 def is_nested(dtype: DataType) -> TypeGuard[pl.List | pl.Array]:
-    """Whether values are lists or fixed-size arrays."""
+    """Return whether values are lists or fixed-size arrays."""
     return isinstance(dtype, (pl.List, pl.Array))
 
 
 def inner(dtype: DataType) -> DataType:
-    """Type of the elements of a list or array."""
+    """Return the type of the elements of a list or array."""
     assert is_nested(dtype)
     return instance(dtype.inner)
 
 
 def innermost(dtype: DataType) -> DataType:
-    """Type of the elements below every dimension."""
+    """Return the type of the elements below every dimension."""
     while is_nested(dtype):
         dtype = inner(dtype)
     return dtype
 
 
 def instance(dtype: DataTypeClass | DataType) -> DataType:
-    """A type given as a class, as users write it in a schema, as the value that is worked with."""
+    """Return a type given as a class, as users write it in a schema, as the value that is worked with."""
     return dtype() if isinstance(dtype, type) else dtype
 
 
 def is_wide(dtype: DataType) -> bool:
-    """Whether values are whole numbers of which some do not fit into Int64."""
+    """Return whether values are whole numbers of which some do not fit into Int64."""
     return dtype.is_integer() and (dtype == pl.UInt64 or str(dtype).endswith("Int128"))
 
 
 def is_text(dtype: DataType) -> bool:
-    """Whether values read as text: String, Categorical, Enum."""
+    """Return whether values read as text: String, Categorical, Enum."""
     return isinstance(dtype, (pl.String, pl.Categorical, pl.Enum))
 
 
 def is_number(dtype: DataType) -> bool:
-    """Whether values are numbers, Decimal included."""
+    """Return whether values are numbers, Decimal included."""
     return dtype.is_numeric()
 
 
 def is_fractional(dtype: DataType) -> bool:
-    """Whether values are numbers that need not be whole."""
+    """Return whether values are numbers that need not be whole."""
     return dtype.is_float() or dtype.is_decimal()
 
 
 def is_bool(dtype: DataType) -> bool:
-    """Whether values are true or false."""
+    """Return whether values are true or false."""
     return isinstance(dtype, pl.Boolean)
 
 
 def is_null(dtype: DataType) -> bool:
-    """Whether every value is null, as in a column that was never filled."""
+    """Return whether every value is null, as in a column that was never filled."""
     return isinstance(dtype, pl.Null)
 
 
 def is_temporal(dtype: DataType) -> bool:
-    """Whether values are dates, times or durations."""
+    """Return whether values are dates, times or durations."""
     return dtype.is_temporal()
 
 
 def describe(dtype: DataType) -> str:
-    """A type in the user's words.
+    """Return a type in the user's words.
 
     Example:
         >>> describe(pl.List(pl.String()))
@@ -203,7 +203,7 @@ _EXTENSION = re.compile(r"Extension\('([^']*)'")  # how Polars writes a type of 
 
 
 def type_name(dtype: DataType) -> str:
-    """A type by its name in Polars, without what it holds; that of another library by its own.
+    """Return a type by its name in Polars, without what it holds; that of another library by its own.
 
     Example:
         >>> type_name(pl.String()), type_name(pl.Enum(["a", "b"])), type_name(pl.Datetime("us", "UTC"))
@@ -221,7 +221,7 @@ def _plural(dtype: DataType) -> str:
 
 
 def as_list(expr: pl.Expr, dtype: DataType) -> pl.Expr:
-    """An array expression, of any number of dimensions, as a list expression."""
+    """Return an array expression, of any number of dimensions, as a list expression."""
     assert is_nested(dtype)
     if isinstance(dtype, pl.Array):
         expr = expr.arr.to_list()
@@ -232,7 +232,7 @@ def as_list(expr: pl.Expr, dtype: DataType) -> pl.Expr:
 
 
 def list_dtype(dtype: DataType) -> DataType:
-    """Type of `as_list(expr, dtype)`."""
+    """Return the type of `as_list(expr, dtype)`."""
     return pl.List(list_dtype(inner(dtype))) if is_nested(dtype) else dtype
 
 

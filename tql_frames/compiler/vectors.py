@@ -110,7 +110,7 @@ def _as_part(item: Value, dtype: DataType) -> Value:
 
 
 def _known(part: Value) -> list[Any] | None:
-    """The value of a constant part, in a list; None where it is known by row only."""
+    """Return the value of a constant part, in a list; None where it is known by row only."""
     if part.parts is None:
         return None if part.constant is None else [part.constant.value]
     row = [_known(each) for each in part.parts]
@@ -143,7 +143,7 @@ def hamming_distance(node: Node, left: Value, right: Value) -> Value:
 
 
 def _unless_null(lists: pl.Expr, found: pl.Expr) -> pl.Expr:
-    """What was found, or null where a list is null or holds a null."""
+    """Return what was found, or null where a list is null or holds a null."""
     return pl.when(~lists.list.eval(pl.element().is_null()).list.any()).then(found)
 
 

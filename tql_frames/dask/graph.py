@@ -29,7 +29,7 @@ _ANY = pd.Series([], dtype=np.int64)  # stands for what tasks tell each other, w
 
 
 def sampled(frame: dd.DataFrame, how: Drawing, job: Sampler, *, by_strata: bool) -> dd.DataFrame:
-    """The rows that are drawn from a frame.
+    """Return the rows that are drawn from a frame.
 
     Args:
         frame: what they are drawn from.
@@ -48,7 +48,7 @@ def sampled(frame: dd.DataFrame, how: Drawing, job: Sampler, *, by_strata: bool)
 def selected(
     frame: dd.DataFrame, how: Drawing | None, job: Statement, meta: pd.DataFrame, *, by_strata: bool
 ) -> dd.DataFrame:
-    """The rows and columns of a statement; `how` it draws, or None."""
+    """Return the rows and columns of a statement; `how` it draws, or None."""
     told = _narrow(frame, job)
     shares: list[list[Delayed]] = []
     if how is not None:
@@ -60,7 +60,7 @@ def selected(
 
 
 def weighed(frame: dd.DataFrame, job: Sampler, *, never_bad: bool) -> dd.Series:
-    """The weight of each row; unless it is known that none is bad, partitions are counted first."""
+    """Return the weight of each row; unless it is known that none is bad, partitions are counted first."""
     told = _narrow(frame, job)
     starts = _starts(told, job)
     if not never_bad:
@@ -72,7 +72,7 @@ def weighed(frame: dd.DataFrame, job: Sampler, *, never_bad: bool) -> dd.Series:
 
 
 def reported(frame: dd.DataFrame, job: Reporting) -> list[Delayed]:
-    """What each partition tells for a report."""
+    """Return what each partition tells for a report."""
     told = _columns(frame, job.names(list(frame.columns)))
     starts = _starts(told, job.job) if isinstance(job.job, Sampler) else []
     return _each(told, tasks.report, starts, job=job)
@@ -81,7 +81,7 @@ def reported(frame: dd.DataFrame, job: Reporting) -> list[Delayed]:
 def _shares(
     told: dd.DataFrame, how: Drawing, job: tasks.Job, starts: list[list[Delayed]], *, by_strata: bool
 ) -> list[list[Delayed]]:
-    """The share of each partition, as arguments for `_each`."""
+    """Return the share of each partition, as arguments for `_each`."""
     counts = _each(told, tasks.count, starts, job=job)
     answers: list[Delayed] = []
     if not by_strata:
@@ -91,14 +91,14 @@ def _shares(
 
 
 def _starts(told: dd.DataFrame, job: Sampler) -> list[list[Delayed]]:
-    """The number of the first row of each partition, where weights depend on it, as arguments for `_each`."""
+    """Return the number of the first row of each partition, where weights depend on it, as arguments for `_each`."""
     if not job.numbers_rows:
         return []
     return [_dealt(_once(tasks.number, _each(told, tasks.rows_of)), told.npartitions)]
 
 
 def _narrow(frame: dd.DataFrame, job: tasks.Job) -> dd.DataFrame:
-    """The columns that the first pass looks at."""
+    """Return the columns that the first pass looks at."""
     return _columns(frame, job.names(list(frame.columns)))
 
 
@@ -109,7 +109,7 @@ def _columns(frame: dd.DataFrame, names: Sequence[str]) -> dd.DataFrame:
 def _each(
     frame: dd.DataFrame, step: Callable[..., Any], told: Sequence[Sequence[Delayed]] = (), **options: Any
 ) -> list[Delayed]:
-    """A task a partition, which also gets what it was told."""
+    """Return a task a partition, which also gets what it was told."""
     others = [dd.from_delayed(list(each), meta=_ANY, verify_meta=False) for each in told]
     # Tuning would put partitions together of which few columns are read, in one pass and not in the other.
     with dask.config.set({"optimization.tune.active": False}):
@@ -123,12 +123,12 @@ def _each(
 
 
 def _once(step: Callable[..., Any], *arguments: Any) -> Delayed:
-    """One task for all partitions."""
+    """Return one task for all partitions."""
     return delayed(step, pure=True)(*arguments)
 
 
 def _dealt(told: Delayed, parts: int) -> list[Delayed]:
-    """What is meant for each partition, picked where all of it is, so that no more than this goes over the network."""
+    """Return the message for each partition, picked where all are, so that no more goes over the network."""
     return [delayed(tasks.pick, pure=True)(told, place) for place in range(parts)]
 
 

@@ -35,29 +35,29 @@ Job = Sampler | Statement
 
 
 def rows_of(part: pd.DataFrame) -> int:
-    """Rows of a partition."""
+    """Return rows of a partition."""
     return len(part)
 
 
 def count(part: pd.DataFrame, start: int = 0, *, job: Job) -> Counts:
-    """What a partition tells in the first pass."""
+    """Return what a partition tells in the first pass."""
     frame = _frame(part, job)
     return job.count(frame, start) if frame.rows else Counts(0)
 
 
 def answer(part: pd.DataFrame, question: Question | None, start: int = 0, *, job: Job) -> Answer | None:
-    """What a partition answers to a question."""
+    """Return what a partition answers to a question."""
     return None if question is None else job.answer(question, _frame(part, job), start)
 
 
 def take(part: pd.DataFrame, share: Share, *, job: Sampler) -> pd.DataFrame:
-    """The rows that a partition gives to a sample."""
+    """Return the rows that a partition gives to a sample."""
     frame = _frame(part, job)
     return frame.take(job.positions(frame, share))
 
 
 def select(part: pd.DataFrame, share: Share | None = None, *, job: Statement, empty: pd.DataFrame) -> object:
-    """The rows and columns that a partition gives to a statement."""
+    """Return the rows and columns that a partition gives to a statement."""
     if not len(part):
         if share is not None:
             share.check_rows(0)
@@ -66,7 +66,7 @@ def select(part: pd.DataFrame, share: Share | None = None, *, job: Statement, em
 
 
 def weigh(part: pd.DataFrame, start: int = 0, *, job: Sampler) -> pd.Series:
-    """The weights of a partition."""
+    """Return the weights of a partition."""
     frame = _frame(part, job)
     if not frame.rows:
         return pd.Series(index=part.index, name="weight", dtype="float64")
@@ -74,18 +74,18 @@ def weigh(part: pd.DataFrame, start: int = 0, *, job: Sampler) -> pd.Series:
 
 
 def report(part: pd.DataFrame, start: int = 0, *, job: Reporting) -> Counted:
-    """What a partition tells for a report."""
+    """Return what a partition tells for a report."""
     frame = PandasFrame(part)
     return job.count(frame, start) if frame.rows else Counted(Counts(0), None)
 
 
 def ask(counts: Sequence[Counts], how: Drawing) -> list[Question | None]:
-    """The questions to the partitions."""
+    """Return the questions to the partitions."""
     return questions(counts, how)
 
 
 def draw(counts: Sequence[Counts], answers: Sequence[Answer | None], how: Drawing) -> Sequence[Share]:
-    """The shares of the partitions."""
+    """Return the shares of the partitions."""
     drawn = draw_shares(counts, answers or [None] * len(counts), how)
     if drawn.found < drawn.asked:
         _warn(fewer_rows(drawn.asked, drawn.found))
@@ -95,23 +95,23 @@ def draw(counts: Sequence[Counts], answers: Sequence[Answer | None], how: Drawin
 
 
 def cut(counts: Sequence[Counts], job: Statement) -> Sequence[Share]:
-    """The shares of the partitions in the first rows of all."""
+    """Return the shares of the partitions in the first rows of all."""
     return first_shares(counts, job.size.of)
 
 
 def checked_starts(counts: Sequence[Counts], job: Sampler) -> list[int]:
-    """The number of the first row of each partition, once it is known that no weight is bad."""
+    """Return the number of the first row of each partition, once it is known that no weight is bad."""
     check_weights(counts, job)
     return starts_of([each.rows for each in counts])
 
 
 def number(rows: Sequence[int]) -> list[int]:
-    """The number of the first row of each partition."""
+    """Return the number of the first row of each partition."""
     return starts_of(rows)
 
 
 def pick(told: Sequence[object], place: int) -> object:
-    """What is meant for one partition."""
+    """Return what is meant for one partition."""
     return told[place]
 
 

@@ -21,7 +21,9 @@ _PEEK = 100  # rows that are looked at for types
 
 
 def weigher_of(frame: dd.DataFrame, job: Sampler | Statement) -> Weigher | None:
-    """The sampler made ready for the columns as far as they are known; None where they are not known well enough.
+    """Return the sampler made ready for the columns as far as they are known.
+
+    It is None where they are not known well enough.
 
     Raises:
         TQLError: the sampler does not fit the columns, or an arm has a bad weight.
@@ -38,18 +40,18 @@ def weigher_of(frame: dd.DataFrame, job: Sampler | Statement) -> Weigher | None:
 
 
 def never_bad(weigher: Weigher | None) -> bool:
-    """Whether it is known that no weight is negative, NaN or infinite, whatever the rows."""
+    """Return whether it is known that no weight is negative, NaN or infinite, whatever the rows."""
     return weigher is not None and weigher.levels is not None
 
 
 def makes_strata(weigher: Weigher | None) -> bool:
-    """Whether it is known that rows are drawn by strata, whatever the rows."""
+    """Return whether it is known that rows are drawn by strata, whatever the rows."""
     levels = None if weigher is None else weigher.levels
     return levels is not None and len(np.unique(levels.weights)) <= FEW_STRATA
 
 
 def meta_of(frame: dd.DataFrame, job: Statement) -> pd.DataFrame:
-    """The result of a statement without its rows.
+    """Return the result of a statement without its rows.
 
     Where its types depend on columns of dtype object, some rows of the first partition that has any are looked at.
 
@@ -79,7 +81,7 @@ def _is_known(frame: dd.DataFrame, names: list[str]) -> bool:
 
 
 def _of_text(fault: TQLTypeError, frame: dd.DataFrame, names: list[str]) -> TQLTypeError:
-    """The same error; where it is of text, with a hint that Dask may have made the text of other values."""
+    """Return the same error; where it is of text, with a hint that Dask may have made the text of other values."""
     texts = [name for name in names if isinstance(frame._meta[name].dtype, pd.StringDtype)]
     if "text" not in fault.message or not texts or dask.config.get("dataframe.convert-string", None) is False:
         return fault

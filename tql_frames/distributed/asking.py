@@ -26,7 +26,7 @@ def check_source_order(order: object) -> None:
 
 
 def keys_from(keys: object, columns: Iterable[str]) -> tuple[str, ...]:
-    """Names of key columns as a tuple.
+    """Return names of key columns as a tuple.
 
     Raises:
         TQLError: they are no sequence of names, or one is no column.

@@ -98,7 +98,7 @@ def count(weigher: Weigher, frame: Rows, schema: Schema, keys: tuple[str, ...] =
 
 
 def answer(question: Question, weigher: Weigher, frame: Rows) -> Answer:
-    """What a partition answers to a question about its weights: their integer total, or its finishers."""
+    """Return what a partition answers to a question about its weights: their integer total, or its finishers."""
     weights = weights_of(population_of(weigher, frame))
     if isinstance(question, SumUp):
         return integer_total(weights, question.scale)
@@ -106,7 +106,7 @@ def answer(question: Question, weigher: Weigher, frame: Rows) -> Answer:
 
 
 def population_of(weigher: Weigher, frame: Rows) -> Strata | Weights:
-    """The rows of a partition in as many strata as any table may have, or their weights."""
+    """Return the rows of a partition in as many strata as any table may have, or their weights."""
     return _in_strata(weigher.population(frame, MOST_STRATA))
 
 
@@ -118,12 +118,12 @@ def _in_strata(population: Strata | Weights) -> Strata | Weights:
 
 
 def weights_of(population: Strata | Weights) -> Weights:
-    """A weight a row."""
+    """Return a weight a row."""
     return population.table.weights[population.codes] if isinstance(population, Strata) else population
 
 
 def digest_of(population: Strata | Weights, frame: Rows, keys: tuple[str, ...] = ()) -> bytes:
-    """A digest of the weights of rows in their order, and of keys."""
+    """Return a digest of the weights of rows in their order, and of keys."""
     parts: list[NDArray[Any]]
     parts = [population.table.weights, population.codes] if isinstance(population, Strata) else [population]
     if keys:
@@ -136,7 +136,10 @@ def digest_of(population: Strata | Weights, frame: Rows, keys: tuple[str, ...] =
 
 
 def schemas_together(parts: Sequence[Counts]) -> Schema:
-    """Types of columns as the partitions found them; a column of nothing but null has the type it has elsewhere."""
+    """Return types of columns as the partitions found them.
+
+    A column of nothing but null has the type it has elsewhere.
+    """
     found: dict[str, pl.DataType] = {}
     for part in parts:
         for name, dtype in part.schema.items():

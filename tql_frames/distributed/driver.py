@@ -34,10 +34,10 @@ class Sampling(Protocol):
     """What a sampler, or the SAMPLE BY of a statement, says of faults."""
 
     def weigher_of(self, schema: Schema) -> Weigher:
-        """The sampler made ready for frames of a schema."""
+        """Return the sampler made ready for frames of a schema."""
 
     def of_nothing(self, size: int) -> WeightError:
-        """What to raise for so many rows asked for where there are none."""
+        """Return the error for so many rows asked for where there are none."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Drawn:
 
 
 def questions(counts: Sequence[Counts], how: Drawing) -> list[Question | None]:
-    """What to ask the partitions before rows can be drawn; nothing where their strata are enough.
+    """Return what to ask the partitions before rows can be drawn; nothing where their strata are enough.
 
     Raises:
         WeightError: the weights cannot be drawn by.
@@ -107,7 +107,7 @@ def draw_shares(counts: Sequence[Counts], answers: Sequence[Answer | None], how:
 
 
 def first_shares(counts: Sequence[Counts], size: Callable[[int], int]) -> list[Share]:
-    """The first rows of all partitions; how many, of so many rows."""
+    """Return the first rows of all partitions; how many, of so many rows."""
     rows = [part.rows for part in counts]
     left = size(sum(rows))
     return [
@@ -121,7 +121,7 @@ def _firsts_of(counts: Sequence[Counts]) -> list[int]:
 
 
 def starts_of(rows: Sequence[int]) -> list[int]:
-    """The number of the first row of each partition, of so many rows."""
+    """Return the number of the first row of each partition, of so many rows."""
     found: list[int] = (np.cumsum(rows, dtype=np.int64) - rows).tolist()
     return found
 
@@ -182,7 +182,7 @@ class _Whole:
         return size
 
     def idle(self) -> list[TQLArmWarning]:
-        """Return what to warn of arms that match no row of any partition, or decide none.
+        """Return the warnings of arms that match no row of any partition, or decide none.
 
         The values of the columns are not known here, so that no warning has a hint with the nearest of them.
         """
@@ -218,7 +218,7 @@ class _Whole:
         return Spread.sum([part for part in parts if part is not None])
 
     def drawn(self, answers: Sequence[Answer | None]) -> Sequence[Slots | Points | RowNumbers | Every]:
-        """What is drawn from each partition."""
+        """Return what is drawn from each partition."""
         streams = Streams(self._how.spec.seed)
         nothing = RowNumbers(Ascending.of(np.empty(0, np.uint32)))
         if not self.size:

@@ -71,12 +71,12 @@ class Reporting:
         return cls(by, job)
 
     def names(self, columns: Sequence[str]) -> list[str]:
-        """Those of the columns that partitions look at."""
+        """Return those of the columns that partitions look at."""
         used = {self.by, *(self.job.names(columns) if self.job is not None else ())}
         return [name for name in columns if name in used]
 
     def count(self, frame: Rows, start: int = 0) -> Counted:
-        """What a partition that has rows tells; `start` is the number of its first row.
+        """Return what a partition that has rows tells; `start` is the number of its first row.
 
         Raises:
             TQLError: labels or weights do not fit it, or it has too many cells.
@@ -111,9 +111,7 @@ class Reporting:
         report = report_on(population, self.by, own or spec, pandas=True, parts=cells or None)
         return report
 
-    def _population(
-        self, frame: Rows, start: int = 0
-    ) -> tuple[Population, DrawSpec | None]:
+    def _population(self, frame: Rows, start: int = 0) -> tuple[Population, DrawSpec | None]:
         """The rows, and the request of a statement."""
         if isinstance(self.job, Statement):
             sampled = sampled_by(frame, self.job.text, self.job.parameters, self.by, self.job.seed)
@@ -123,7 +121,7 @@ class Reporting:
         return self._with_text(population_of(frame, self.by, source, seed, start), frame), None
 
     def _with_text(self, population: Population, frame: Rows) -> Population:
-        """The same with labels as text where they are kept as numbers, whose meaning each partition has for itself."""
+        """Return the same with labels as text where they are numbers with a meaning of their own in each partition."""
         if population.label is None or self.by is None or frame.schema[self.by] not in (pl.Categorical, pl.Enum):
             return population
         return dataclasses.replace(population, label=population.label.cast(pl.String))
@@ -132,7 +130,7 @@ class Reporting:
 def job_of(
     sampler: object, parameters: Sequence[object] | None, columns: Sequence[str], seed: int, *, sized: bool
 ) -> Sampler | Statement | None:
-    """What a report is of: a sampler, a whole statement, or nothing.
+    """Return what a report is of: a sampler, a whole statement, or nothing.
 
     Args:
         sampler: text, expression or None.

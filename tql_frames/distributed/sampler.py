@@ -83,7 +83,7 @@ class Sampler:
         return sampler
 
     def root(self, columns: Iterable[str]) -> Node:
-        """The tree of the text, which may be the name of a column that is no expression."""
+        """Return the tree of the text, which may be the name of a column that is no expression."""
         assert isinstance(self.source, str)
         try:
             return parse(self.source)
@@ -93,7 +93,7 @@ class Sampler:
             return tree.Column(self.source, span=Span(0, len(self.source)))
 
     def names(self, columns: Iterable[str]) -> list[str]:
-        """Those of the columns that the first pass looks at."""
+        """Return those of the columns that the first pass looks at."""
         used = named_by(self.root(columns)) if isinstance(self.source, str) else set(self.source.meta.root_names())
         return [name for name in columns if name in used or name in self.keys]
 
@@ -103,7 +103,7 @@ class Sampler:
         return isinstance(self.source, str) and asks_for_numbers(self.root([self.source]))
 
     def weigher(self, frame: Rows, start: int = 0) -> Weigher:
-        """The sampler made ready for a partition whose first row has a number.
+        """Return the sampler made ready for a partition whose first row has a number.
 
         Raises:
             TQLError: it does not fit the partition, or an expression looks at several rows at once.
@@ -117,7 +117,7 @@ class Sampler:
         return _weigher_from(self.source, self.root(frame.schema), frame.schema, start, random)
 
     def count(self, frame: Rows, start: int) -> Counts:
-        """What a partition that has rows tells in the first pass.
+        """Return what a partition that has rows tells in the first pass.
 
         Raises:
             TQLError: the sampler does not fit the rows.
@@ -126,11 +126,11 @@ class Sampler:
         return count(weigher, frame, {name: frame.schema[name] for name in self.names(list(frame.schema))}, self.keys)
 
     def answer(self, question: Question, frame: Rows, start: int) -> Answer:
-        """What a partition answers to a question about its weights."""
+        """Return what a partition answers to a question about its weights."""
         return answer(question, self.weigher(frame, start), frame)
 
     def positions(self, frame: Rows, share: Share) -> Positions:
-        """Positions of the rows that a partition gives, ascending.
+        """Return positions of the rows that a partition gives, ascending.
 
         Raises:
             TQLError: it holds other rows than when it was counted.
@@ -141,18 +141,18 @@ class Sampler:
         return share.positions(self.weigher(frame, share.start), frame, self.keys)
 
     def weigher_of(self, schema: Mapping[str, pl.DataType]) -> Weigher:
-        """The sampler made ready for frames of a schema, to say what is wrong with their weights."""
+        """Return the sampler made ready for frames of a schema, to say what is wrong with their weights."""
         return self.weigher(PolarsFrame(pl.DataFrame(schema=schema)))
 
     def of_nothing(self, size: int) -> WeightError:
-        """What to raise for so many rows asked for where there are none."""
+        """Return the error for so many rows asked for where there are none."""
         return empty_population_error(size)
 
 
 def _weigher_from(
     text: str, root: Node, schema: Mapping[str, pl.DataType], start: int, random: RandomNumbers
 ) -> Weigher:
-    """The weigher whose `row_number()` counts from `start`."""
+    """Return the weigher whose `row_number()` counts from `start`."""
 
     def counted_on(node: Node) -> Node | None:
         if not (isinstance(node, tree.Call) and node.name == "row_number"):
@@ -167,12 +167,12 @@ def _weigher_from(
 
 
 def named_by(*nodes: Node) -> set[str]:
-    """Names of the columns in trees."""
+    """Return names of the columns in trees."""
     return {each.name for node in nodes for each in node.walk() if isinstance(each, tree.Column)}
 
 
 def asks_for_numbers(node: Node) -> bool:
-    """Whether a tree asks for the numbers of rows."""
+    """Return whether a tree asks for the numbers of rows."""
     return any(isinstance(each, tree.Call) and each.name in _BY_NUMBER for each in node.walk())
 
 

@@ -46,7 +46,7 @@ class Ascending:
         return cls(int(numbers[0]), gaps.astype(width), numbers.dtype)
 
     def numbers(self) -> Positions:
-        """The numbers, shape (k,)."""
+        """Return the numbers, shape (k,)."""
         found: Positions = (np.cumsum(self.gaps, dtype=np.int64) + self.first).astype(self.dtype)
         return found
 
@@ -58,7 +58,7 @@ class Slots:
     numbers: Ascending
 
     def rows(self, population: Strata | Weights) -> Positions:
-        """The rows that were drawn, ascending."""
+        """Return the rows that were drawn, ascending."""
         assert isinstance(population, Strata)  # since the digest is that of strata
         rows = population.resolve(self.numbers.numbers())
         rows.sort()
@@ -74,7 +74,7 @@ class Points:
     before: int
 
     def rows(self, population: Strata | Weights) -> Positions:
-        """The rows that were drawn, ascending."""
+        """Return the rows that were drawn, ascending."""
         return rows_at_points(weights_of(population), self.scale, self.before, self.points)
 
 
@@ -85,7 +85,7 @@ class RowNumbers:
     numbers: Ascending
 
     def rows(self, population: Strata | Weights) -> Positions:
-        """The rows that were drawn, ascending."""
+        """Return the rows that were drawn, ascending."""
         return self.numbers.numbers()
 
 
@@ -94,7 +94,7 @@ class Every:
     """Every row of positive weight, once."""
 
     def rows(self, population: Strata | Weights) -> Positions:
-        """The rows that were drawn, ascending."""
+        """Return the rows that were drawn, ascending."""
         weights = weights_of(population)
         return np.flatnonzero(weights).astype(position_type(len(weights)))
 
@@ -125,7 +125,7 @@ class Share:
     drawn: Slots | Points | RowNumbers | Every | First
 
     def positions(self, weigher: Weigher, frame: Rows, keys: tuple[str, ...] = ()) -> Positions:
-        """Positions in the partition of its drawn rows, ascending, with repetition, shape (k,).
+        """Return positions in the partition of its drawn rows, ascending, with repetition, shape (k,).
 
         Raises:
             TQLError: the partition holds other rows than when it was counted, or in another order.
@@ -150,7 +150,7 @@ class Share:
 
 
 def changed() -> TQLError:
-    """What to raise where the second pass finds other rows than the first."""
+    """Return the error to raise where the second pass finds other rows than the first."""
     message = "the rows changed between the passes of a sample: a partition has others, or in another order"
     hint = "persist the frame first, sort it, or pass keys=[…]: columns by which the rows of a partition are ordered"
     return TQLError(message, hint=hint)

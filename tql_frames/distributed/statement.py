@@ -119,12 +119,12 @@ class Statement:
         return dataclasses.replace(self.root, body=body, sample=sample, limit=None)
 
     def names(self, columns: Sequence[str]) -> list[str]:
-        """Those of the columns that the first pass looks at."""
+        """Return those of the columns that the first pass looks at."""
         used = named_by(self.counted)
         return [name for name in columns if name in used]
 
     def count(self, frame: Rows, start: int = 0) -> Counts:
-        """What a partition that has rows tells in the first pass: of the rows that WHERE leaves.
+        """Return what a partition that has rows tells in the first pass: of the rows that WHERE leaves.
 
         Raises:
             TQLError: the statement does not fit the rows.
@@ -141,12 +141,14 @@ class Statement:
         return Counts(rows_left, schema=schema, seen=frame.rows)
 
     def answer(self, question: Question, frame: Rows, start: int = 0) -> Answer:
-        """What a partition answers to a question about the weights of the rows that WHERE leaves."""
+        """Return what a partition answers to a question about the weights of the rows that WHERE leaves."""
         rows, sampler = self._drawn_from(frame)
         return answer(question, Weigher(sampler), rows)
 
     def rows(self, frame: Partition, share: Share | None) -> object:
-        """The rows and columns that a partition gives; without a share all that WHERE leaves, or none that are drawn.
+        """Return the rows and columns that a partition gives.
+
+        Without a share these are all rows that WHERE leaves, and none that are drawn.
 
         Raises:
             TQLError: the partition holds other rows than when it was counted.
@@ -167,46 +169,49 @@ class Statement:
             return frame.finish(relation, scan, None)
 
     def relation(self, frame: Rows) -> tuple[Relation, Scan]:
-        """What it gives, of a frame without rows."""
+        """Return what it gives, of a frame without rows."""
         return self._compiled(self.root, frame, _draws_nothing)
 
     def computes(self, frame: Rows) -> bool:
-        """Whether it gives columns that are none of the frame's."""
+        """Return whether it gives columns that are none of the frame's."""
         return any(field.origin is None for field in self.relation(frame)[0].fields)
 
     def all_names(self, columns: Sequence[str]) -> list[str]:
-        """Those of the columns that it names anywhere."""
+        """Return those of the columns that it names anywhere."""
         used = named_by(self.root)
         return [name for name in columns if name in used]
 
     def computed_names(self, columns: Sequence[str]) -> list[str]:
-        """Those of the columns that it computes with: not those that it gives as they are."""
+        """Return those of the columns that it computes with: not those that it gives as they are."""
         items = [item.expression for item in self.select.items if isinstance(item, tree.Item)]
         used = set(self.names(columns))
         used.update(*(named_by(each) for each in items if not isinstance(each, tree.Column)))
         return [name for name in columns if name in used]
 
     def needs(self, columns: Sequence[str]) -> list[str]:
-        """Those of the columns that the last pass looks at or gives; one of them where it needs none, to count rows."""
+        """Return those of the columns that the last pass looks at or gives.
+
+        It is one of them where the pass needs none, to count rows.
+        """
         if any(isinstance(item, tree.Star) for item in self.select.items):
             return list(columns)
         return self.all_names(columns) or list(columns[:1])
 
     def weigher(self, frame: Rows) -> Weigher:
-        """Its sampler made ready for a frame."""
+        """Return its sampler made ready for a frame."""
         return Weigher(self._drawn_from(frame)[1])
 
     def weigher_of(self, schema: Schema) -> Weigher:
-        """Its sampler made ready for frames of a schema, to say what is wrong with their weights."""
+        """Return its sampler made ready for frames of a schema, to say what is wrong with their weights."""
         return self.weigher(PolarsFrame(pl.DataFrame(schema=schema)))
 
     def of_nothing(self, size: int) -> WeightError:
-        """What to raise for so many rows asked for where there are none."""
+        """Return the error for so many rows asked for where there are none."""
         assert self.root.sample is not None
         return no_rows_error(size, self.text, self.root.sample.sampler.span)
 
     def _drawn_from(self, frame: Rows) -> tuple[PolarsFrame, CompiledSampler]:
-        """The rows that SAMPLE BY draws from, and its sampler."""
+        """Return the rows that SAMPLE BY draws from, and its sampler."""
         found: list[tuple[pl.LazyFrame, CompiledSampler]] = []
 
         def draw(plan: pl.LazyFrame, sampler: CompiledSampler, size: Size, replace: bool, number: int) -> pl.LazyFrame:

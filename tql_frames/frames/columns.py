@@ -34,7 +34,7 @@ class ConvertedColumns(Mapping[str, pl.DataType], ABC):
 
     @abstractmethod
     def _convert(self, place: int, name: str) -> pl.Series:
-        """The column at a place.
+        """Return the column at a place.
 
         Raises:
             TQLTypeError: it cannot be converted.
@@ -42,10 +42,10 @@ class ConvertedColumns(Mapping[str, pl.DataType], ABC):
 
     @abstractmethod
     def _nulls(self, place: int, name: str) -> pl.Series:
-        """A Boolean column that is null where the column at a place is, and true elsewhere."""
+        """Return a Boolean column that is null where the column at a place is, and true elsewhere."""
 
     def series(self, name: str) -> pl.Series:
-        """A column.
+        """Return a column.
 
         Raises:
             TQLTypeError: it cannot be converted, or is one of several with the name.
@@ -55,20 +55,20 @@ class ConvertedColumns(Mapping[str, pl.DataType], ABC):
         return self._converted[name]
 
     def stand_in(self, name: str) -> pl.Series:
-        """A column that is null where one is that cannot be converted, and true elsewhere."""
+        """Return a column that is null where one is that cannot be converted, and true elsewhere."""
         if name not in self._stand_ins:
             self._stand_ins[name] = self._nulls(self._places[name][0], nulls_of(name))
         return self._stand_ins[name]
 
     def named(self, name: str) -> pl.Series | None:
-        """A column, or a stand-in, by the name that an expression has for it; None where there is none."""
+        """Return a column, or a stand-in, by the name that an expression has for it; None where there is none."""
         hidden = with_nulls_of(name)
         if hidden is not None and hidden in self:
             return self.stand_in(hidden)
         return self.series(name) if name in self else None
 
     def once(self, name: str) -> pl.Series:
-        """A column, or a stand-in by its name, which is not kept if it was not converted before."""
+        """Return a column, or a stand-in by its name, which is not kept if it was not converted before."""
         hidden = with_nulls_of(name)
         if hidden is not None and hidden in self:
             return self._nulls(self._places[hidden][0], name)

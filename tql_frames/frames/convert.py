@@ -18,7 +18,7 @@ Eager = TypeVar("Eager", pl.DataFrame, pd.DataFrame)
 
 
 def shared(frame: Eager) -> Eager:
-    """The same rows for another owner; they are copied only where the library does not copy on write."""
+    """Return the same rows for another owner; they are copied only where the library does not copy on write."""
     if isinstance(frame, pl.DataFrame):
         return frame.clone()
     copies_on_write = int(pd.__version__.split(".")[0]) >= 3 or pd.get_option("mode.copy_on_write") is True
@@ -37,7 +37,7 @@ def check_columns(frame: Frame, columns: tuple[Column, ...] | None, index: str |
 
 
 def to_polars(rows: RowView, positions: Positions, index: str | None) -> pl.DataFrame:
-    """Rows of a pandas frame as a Polars frame, behind a column of row numbers; None for none.
+    """Return rows of a pandas frame as a Polars frame, behind a column of row numbers; None for none.
 
     Raises:
         TQLError: a column has no Polars type, or no text of its own for a name, or it is that of the row numbers.
@@ -48,7 +48,7 @@ def to_polars(rows: RowView, positions: Positions, index: str | None) -> pl.Data
 
 
 def to_pandas(frame: pl.DataFrame, positions: Positions, index: str | None) -> pd.DataFrame:
-    """Rows of a Polars frame as a pandas frame, with row numbers as labels; None for labels from 0 on.
+    """Return rows of a Polars frame as a pandas frame, with row numbers as labels; None for labels from 0 on.
 
     Raises:
         TQLTypeError: a column has no pandas type.

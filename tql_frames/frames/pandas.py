@@ -51,7 +51,7 @@ class PandasFrame:
         return self._columns
 
     def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
-        """Values of expressions by name, one a row of the frame."""
+        """Return values of expressions by name, one a row of the frame."""
         if any(picks_columns(expr) for expr in exprs.values()):
             return evaluate(self._columns.everything(), exprs)
         for expr in exprs.values():
@@ -59,18 +59,18 @@ class PandasFrame:
         return evaluate(self._columns.converted(), exprs)
 
     def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
-        """Values of aggregations by name, in one row."""
+        """Return values of aggregations by name, in one row."""
         for expr in exprs.values():
             self._columns.convert(expr.meta.root_names())
         return self._columns.converted().lazy().select(**exprs).collect()
 
     def column(self, name: str) -> pl.Series:
-        """A column of the frame; whole and floating-point numbers of NumPy are not copied."""
+        """Return a column of the frame; whole and floating-point numbers of NumPy are not copied."""
         self._columns.convert([name])
         return self._columns.converted()[name]
 
     def scan(self, names: frozenset[str] | None) -> Scan:
-        """The frame for a statement; only the columns that it names are converted."""
+        """Return the frame for a statement; only the columns that it names are converted."""
         dtypes: dict[object, pl.DataType | TQLError] = {}
         stand_ins = []
         for name in self._columns:
@@ -91,7 +91,7 @@ class PandasFrame:
         return Scan(with_stand_ins(self._columns.converted().lazy(), stand_ins), tuple(self._frame.columns), dtypes)
 
     def plan(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:
-        """What runs for a relation: its row numbers and what is computed; the rest is taken from the frame."""
+        """Return what runs for a relation: its row numbers and what is computed; the rest is taken from the frame."""
         assert relation.row is not None
         own = relation.rows is scan.rows
         computed = [each for each in relation.fields if not (own and each.origin is not None)]
@@ -113,12 +113,12 @@ class PandasFrame:
         return self._flagged(frame)
 
     def _own(self, relation: Relation, positions: Positions) -> pd.DataFrame:
-        """Those columns of a relation that are the frame's own."""
+        """Return those columns of a relation that are the frame's own."""
         columns = [Column(each.origin, each.label) for each in relation.fields if each.origin is not None]
         return self._pick(columns, positions)
 
     def _pick(self, columns: Sequence[Column], positions: Positions) -> pd.DataFrame:
-        """Columns by their places, under their labels, of the rows at positions."""
+        """Return columns by their places, under their labels, of the rows at positions."""
         places = [each.origin for each in columns]
         frame = self._relaxed()
         every = places == list(range(frame.shape[1]))
@@ -130,7 +130,7 @@ class PandasFrame:
         return taken
 
     def take(self, positions: Positions, columns: Sequence[Column] | None = None) -> pd.DataFrame:
-        """Rows at positions, in their order, with their index labels."""
+        """Return rows at positions, in their order, with their index labels."""
         if columns is not None:
             taken = self._pick(columns, positions)
         else:
@@ -139,13 +139,13 @@ class PandasFrame:
         return self._flagged(taken.reset_index(drop=True) if self._ignore_index else taken)
 
     def _relaxed(self) -> pd.DataFrame:
-        """The frame without its flag against duplicate labels, which a sample may have until it is complete."""
+        """Return the frame without its flag against duplicate labels, which a sample may have until it is complete."""
         if self._frame.flags.allows_duplicate_labels:
             return self._frame
         return self._frame.set_flags(allows_duplicate_labels=True)
 
     def _flagged(self, taken: pd.DataFrame) -> pd.DataFrame:
-        """Rows with the flag of the frame.
+        """Return rows with the flag of the frame.
 
         Raises:
             TQLError: the frame allows no duplicate labels, and rows repeat.
@@ -169,11 +169,11 @@ class PandasFrame:
         return self._frame.copy(deep=False)
 
     def read(self, names: Sequence[str], positions: Positions) -> pl.DataFrame:
-        """Columns by name of the rows at positions, in their order."""
+        """Return columns by name of the rows at positions, in their order."""
         return pl.DataFrame({name: self._columns.once(name)[positions] for name in names})
 
     def batches(self, positions: Positions, columns: Sequence[Column] | None, size: int) -> Iterator[pd.DataFrame]:
-        """Rows at positions, at most `size` at a time; numbered anew, the numbers go on."""
+        """Yield rows at positions, at most `size` at a time; numbered anew, the numbers go on."""
         for start in range(0, len(positions), size):
             batch = self.take(positions[start : start + size], columns)
             if self._ignore_index:
@@ -195,11 +195,11 @@ class PandasFrame:
         return pd.RangeIndex(len(positions)) if self._ignore_index else self._frame.index.take(positions)
 
     def tally(self, positions: Positions, counts: NDArray[np.int64]) -> pd.Series:
-        """How often rows were drawn, by their labels in the frame."""
+        """Return how often rows were drawn, by their labels in the frame."""
         return pd.Series(counts, index=self._frame.index.take(positions), name="count")
 
     def contents(self) -> Iterator[Contents]:
-        """All rows; a column is converted when it is asked for, and not kept."""
+        """Yield all rows; a column is converted when it is asked for, and not kept."""
         index = self._frame.index
         yield Contents(
             [
@@ -210,7 +210,7 @@ class PandasFrame:
         )
 
     def categories(self, name: str) -> list[Any] | None:
-        """Categories that a column declares, in their order; None of a column that is no Categorical."""
+        """Return categories that a column declares, in their order; None of a column that is no Categorical."""
         dtype = self._frame.iloc[:, list(self._frame.columns).index(name)].dtype
         return dtype.categories.tolist() if isinstance(dtype, pd.CategoricalDtype) else None
 
@@ -229,12 +229,12 @@ class _Columns(ConvertedColumns):
             self.named(name)
 
     def converted(self) -> pl.DataFrame:
-        """The columns converted so far; one of nulls, as long, where there are none."""
+        """Return the columns converted so far; one of nulls, as long, where there are none."""
         columns = {**self._converted, **{each.name: each for each in self._stand_ins.values()}}
         return pl.DataFrame(columns or {"": pl.repeat(None, len(self._frame), dtype=pl.Null, eager=True)})
 
     def everything(self) -> pl.DataFrame:
-        """All columns with a text of their own for a name; those of no Polars type as Python objects."""
+        """Return all columns with a text of their own for a name; those of no Polars type as Python objects."""
         columns = {}
         for name, places in self._places.items():
             if len(places) > 1 or not isinstance(self.labels[name], str):
@@ -254,7 +254,7 @@ class _Columns(ConvertedColumns):
 
 
 def polars_series(column: pd.Series, label: object) -> pl.Series:
-    """A column as a Polars series.
+    """Return a column as a Polars series.
 
     Raises:
         TQLTypeError: its values have no common Polars type; with the column's label.
@@ -309,13 +309,13 @@ def _innermost(dtype: pa.DataType) -> pa.DataType:
 
 
 def _is_large(frame: pd.DataFrame, positions: Positions) -> bool:
-    """Whether columns are worth a thread each; of frames of a subclass pandas alone knows how they are made."""
+    """Return whether columns are worth a thread each; of frames of a subclass pandas alone knows how they are made."""
     numpy_or_own = all(dtype != np.object_ for dtype in frame.dtypes)  # objects would be looked at, to guess a type
     return type(frame) is pd.DataFrame and len(positions) >= _LARGE and frame.shape[1] > 1 and numpy_or_own
 
 
 def _take_in_threads(frame: pd.DataFrame, positions: Positions) -> pd.DataFrame:
-    """What `frame.take` gives, one column after the other on all cores."""
+    """Return what `frame.take` gives, one column after the other on all cores."""
     indexer = positions.astype(np.intp)
     columns: dict[int, Any] = {}
 
@@ -333,13 +333,13 @@ def _take_in_threads(frame: pd.DataFrame, positions: Positions) -> pd.DataFrame:
 
 
 def _row_labels(positions: Positions) -> pd.Index:
-    """Numbers of rows that are no frame's, as pandas numbers them where nothing is left out."""
+    """Return numbers of rows that are no frame's, as pandas numbers them where nothing is left out."""
     counted = pd.RangeIndex(len(positions))
     return counted if (positions == np.arange(len(positions))).all() else pd.Index(positions)
 
 
 def _to_pandas(values: pl.Series, index: pd.Index) -> pd.Series:
-    """Computed values as pandas keeps them; whole numbers and truth values with nulls in its nullable types."""
+    """Return computed values as pandas keeps them; whole numbers and truth values with nulls in its nullable types."""
     dtype = values.dtype
     if dtype.is_integer() and str(dtype).endswith("Int128"):
         # pandas has no integers of 128 bits, and Dask makes text of Python integers.
@@ -357,7 +357,7 @@ def _to_pandas(values: pl.Series, index: pd.Index) -> pd.Series:
 
 
 def _level(index: pd.Index, level: int) -> pl.Series:
-    """The labels of a level of an index.
+    """Return the labels of a level of an index.
 
     Raises:
         TQLTypeError: they have no common Polars type.

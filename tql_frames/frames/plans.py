@@ -84,7 +84,7 @@ class PlanNodes:
 
 
 def contents_of(plan: pl.LazyFrame) -> PlanNodes:
-    """What is in a plan; nothing runs."""
+    """Return what is in a plan; nothing runs."""
     try:
         with unwritten():
             written = _written(plan)
@@ -156,7 +156,7 @@ def _paths(scan: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _changing(name: str, node: Mapping[str, Any]) -> str | None:
-    """What may change in a node of a plan, None of one that does not."""
+    """Return what may change in a node of a plan, None of one that does not."""
     if name == "Scan":
         kind = node["scan_type"]
         kind = kind if isinstance(kind, str) else next(iter(kind))
@@ -173,7 +173,7 @@ def _changing(name: str, node: Mapping[str, Any]) -> str | None:
 
 
 def _changing_value(value: Any) -> str | None:
-    """The first expression that may change, of all that a value holds."""
+    """Return the first expression that may change, of all that a value holds."""
     if isinstance(value, list):
         if value and isinstance(value[0], int):  # bytes
             return None
@@ -201,7 +201,7 @@ _END = 4096  # bytes at either end; the last ones of a Parquet or Arrow file hol
 
 
 def states_of(paths: Iterable[str]) -> Mapping[str, object]:
-    """How files stand, by name: size, time, and a checksum of their first and last bytes.
+    """Return how files stand, by name: size, time, and a checksum of their first and last bytes.
 
     Args:
         paths: names, folders and globs, as Polars takes them; addresses are left out.

@@ -49,24 +49,24 @@ class PolarsFrame:
         return self._frame.schema
 
     def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
-        """Values of expressions by name, one a row of the frame."""
+        """Return values of expressions by name, one a row of the frame."""
         return evaluate(self._frame, exprs)
 
     def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
-        """Values of aggregations by name, in one row."""
+        """Return values of aggregations by name, in one row."""
         check_process()
         return self._frame.lazy().select(**exprs).collect()
 
     def column(self, name: str) -> pl.Series:
-        """A column of the frame."""
+        """Return a column of the frame."""
         return self._frame[name]
 
     def scan(self, names: frozenset[str] | None) -> Scan:
-        """The frame for a statement; its plan leaves out what is not named."""
+        """Return the frame for a statement; its plan leaves out what is not named."""
         return Scan(self._frame.lazy(), tuple(self._frame.columns), dtypes_of(self._frame.schema))
 
     def plan(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:
-        """What runs for a relation."""
+        """Return what runs for a relation."""
         return plan_of(relation, index)
 
     def finish(self, relation: Relation, scan: Scan, index: str | None) -> pl.DataFrame:
@@ -74,7 +74,7 @@ class PolarsFrame:
         return self.plan(relation, scan, index).collect()
 
     def take(self, positions: Positions, columns: Sequence[Column] | None = None) -> pl.DataFrame:
-        """Rows at positions, in their order, behind the column of original row numbers."""
+        """Return rows at positions, in their order, behind the column of original row numbers."""
         check_process()
         taken = self._frame[positions] if columns is None else chosen(self._frame, columns)[positions]
         if self._index is None:
@@ -91,12 +91,12 @@ class PolarsFrame:
         return self._frame.clone()
 
     def read(self, names: Sequence[str], positions: Positions) -> pl.DataFrame:
-        """Columns by name of the rows at positions, in their order."""
+        """Return columns by name of the rows at positions, in their order."""
         check_process()
         return self._frame.select([column(name) for name in names])[positions]
 
     def batches(self, positions: Positions, columns: Sequence[Column] | None, size: int) -> Iterator[pl.DataFrame]:
-        """Rows at positions, at most `size` at a time."""
+        """Yield rows at positions, at most `size` at a time."""
         for start in range(0, len(positions), size):
             yield self.take(positions[start : start + size], columns)
 
@@ -115,22 +115,22 @@ class PolarsFrame:
         return None
 
     def labels(self, positions: Positions) -> pl.Series:
-        """Row numbers."""
+        """Return the row numbers."""
         return pl.Series("index" if self._index is None else self._index, positions, dtype=pl.get_index_type())
 
     def tally(self, positions: Positions, counts: NDArray[np.int64]) -> pl.DataFrame:
-        """How often rows were drawn."""
+        """Return how often rows were drawn."""
         return tallied(self.labels(positions), counts)
 
     def contents(self) -> Iterator[Contents]:
-        """All rows, a million at a time."""
+        """Yield all rows, a million at a time."""
         for start in range(0, max(self._frame.height, 1), _PART):
             part = self._frame.slice(start, _PART)
             yield Contents([Part(name, partial(part.get_column, name)) for name in part.columns], [])
 
 
 def evaluate(frame: pl.DataFrame, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
-    """Values of expressions on a frame, one a row; constants are repeated.
+    """Return values of expressions on a frame, one a row; constants are repeated.
 
     Not `select`: it gives a constant once, and may drop what it takes for an irrelevant order of rows.
     """
@@ -144,36 +144,39 @@ def evaluate(frame: pl.DataFrame, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
 
 
 def tallied(labels: pl.Series, counts: NDArray[np.int64]) -> pl.DataFrame:
-    """Row numbers and how often the rows were drawn, as `value_counts` calls it."""
+    """Return the row numbers and how often the rows were drawn, as `value_counts` calls it."""
     labels = labels.alias("index") if labels.name == "count" else labels
     return pl.DataFrame({labels.name: labels, "count": pl.Series(counts, dtype=pl.get_index_type())})
 
 
 def chosen(frame: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
-    """Columns by their places, under their labels."""
+    """Return columns by their places, under their labels."""
     # Not a list of series: of these, Polars gives one that is called '' another name.
     return pl.DataFrame({str(each.label): frame.to_series(each.origin) for each in columns})
 
 
 def schema_of(frame: Mapping[str, pl.DataType], columns: Sequence[Column] | None, index: str | None) -> pl.Schema:
-    """The schema of what `take` gives."""
+    """Return the schema of what `take` gives."""
     dtypes = list(frame.values())
     own = frame if columns is None else {str(each.label): dtypes[each.origin] for each in columns}
     return with_index(own, index)
 
 
 def picks_columns(expr: pl.Expr) -> bool:
-    """Whether an expression picks columns by type, pattern or place; the last only new Polars counts among these."""
+    """Return whether an expression picks columns by type, pattern or place.
+
+    Only new versions of Polars count expressions by place among these.
+    """
     return expr.meta.has_multiple_outputs() or "nth(" in str(expr)
 
 
 def dtypes_of(schema: pl.Schema) -> dict[object, pl.DataType | TQLError]:
-    """The types of a frame of which every column was read."""
+    """Return the types of a frame of which every column was read."""
     return {name: dtype for name, dtype in schema.items()}  # not a copy, which would keep the type of its keys
 
 
 def plan_of(relation: Relation, index: str | None) -> pl.LazyFrame:
-    """The plan of a relation behind the column of its row numbers."""
+    """Return the plan of a relation behind the column of its row numbers."""
     with_index({str(each.label): pl.Null() for each in relation.fields}, index, of="result")
     for each in relation.fields:
         if isinstance(each.dtype, TQLError):
@@ -183,7 +186,7 @@ def plan_of(relation: Relation, index: str | None) -> pl.LazyFrame:
 
 
 def with_index(schema: Mapping[str, pl.DataType], index: str | None, of: str = "frame") -> pl.Schema:
-    """The schema of a frame or result behind a column of row numbers.
+    """Return the schema of a frame or result behind a column of row numbers.
 
     Raises:
         TQLError: the frame has a column of that name already.

@@ -62,23 +62,23 @@ class RowView:
         return {name: str(source) for name, source in self._named()}
 
     def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
-        """Values of expressions by name, one a row."""
+        """Return values of expressions by name, one a row."""
         if any(picks_columns(expr) for expr in exprs.values()):
             return evaluate(self._readable(), exprs)
         names = list({name: None for expr in exprs.values() for name in expr.meta.root_names()})
         return evaluate(self._read(names), exprs)
 
     def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
-        """Values of aggregations by name, in one row."""
+        """Return values of aggregations by name, in one row."""
         names = list({name: None for expr in exprs.values() for name in expr.meta.root_names()})
         return self._read(names).lazy().select(**exprs).collect()
 
     def column(self, name: str) -> pl.Series:
-        """A column of the rows."""
+        """Return a column of the rows."""
         return self._read([name])[name]
 
     def everything(self) -> pl.DataFrame:
-        """All columns.
+        """Return all columns.
 
         Raises:
             TQLTypeError: one has no Polars type, or no text of its own for a name.
@@ -90,7 +90,7 @@ class RowView:
         return self._read([str(label) for label in self._labels])
 
     def scan(self, names: frozenset[str] | None) -> Scan:
-        """The rows for a statement, read when its plan runs."""
+        """Return the rows for a statement, read when its plan runs."""
         wanted = None if names is None else frozenset(str(self._source[name]) for name in names & self._source.keys())
         found = self.frame.scan(wanted)
         dtypes = {label: found.dtypes[source] for label, source in self._source.items() if source in found.dtypes}
@@ -110,16 +110,16 @@ class RowView:
         return Scan(with_stand_ins(plan, hidden), self._labels, dtypes)
 
     def of_frame(self, columns: Sequence[Column]) -> tuple[Column, ...]:
-        """Columns of these columns, by their places in the frame."""
+        """Return columns of these columns, by their places in the frame."""
         own = self._columns
         return tuple(each if own is None else Column(own[each.origin].origin, each.label) for each in columns)
 
     def _named(self) -> Iterator[tuple[str, object]]:
-        """Names by which expressions know the columns, and the labels in the frame."""
+        """Return names by which expressions know the columns, and the labels in the frame."""
         return ((label, source) for label, source in self._source.items() if isinstance(label, str))
 
     def _readable(self) -> pl.DataFrame:
-        """All columns with a text for a name, those of no Polars type as nulls: places count, too."""
+        """Return all columns with a text for a name, those of no Polars type as nulls: places count, too."""
         names = [name for name, _ in self._named()]
         found = self._read([name for name in names if self._is_readable(name)])
         nulls = pl.repeat(None, found.height, dtype=pl.Null, eager=True)
@@ -133,7 +133,7 @@ class RowView:
             return False
 
     def _read(self, names: Iterable[str]) -> pl.DataFrame:
-        """Columns by name; one of nulls, as long, where there are none."""
+        """Return columns by name; one of nulls, as long, where there are none."""
         positions = self._positions_of()
         known = {name: self._source_of(name) for name in names}
         chosen = {name: source for name, source in known.items() if source is not None}
@@ -144,7 +144,7 @@ class RowView:
         return pl.DataFrame({name: found[source] for name, source in chosen.items()})
 
     def _source_of(self, name: str) -> str | None:
-        """Name in the frame of a column, or of its stand-in."""
+        """Return the name in the frame of a column, or of its stand-in."""
         hidden = with_nulls_of(name)
         if hidden is not None and hidden in self._source:
             return nulls_of(str(self._source[hidden]))

@@ -46,12 +46,15 @@ def reporting(listener: Listener) -> Iterator[None]:
 
 
 def is_repeatable(plan: pl.LazyFrame) -> bool:
-    """Whether a plan reads files, and gives the same rows in the same order each time."""
+    """Return whether a plan reads files, and gives the same rows in the same order each time."""
     return hasattr(pl.LazyFrame, "collect_batches") and contents_of(plan).changing is None  # not in Polars 1.30
 
 
 def why_collected(plan: pl.LazyFrame) -> str | None:
-    """Why the rows of the files of a plan are held in memory while a sample is drawn; None where they are not."""
+    """Return why the rows of the files of a plan are held in memory while a sample is drawn.
+
+    It is None where they are not.
+    """
     found = contents_of(plan)
     if not found.paths:
         return None  # its rows are in memory already, or nobody knows
@@ -63,7 +66,7 @@ def why_collected(plan: pl.LazyFrame) -> str | None:
 def plan_of_batches(
     schema: pl.Schema, rows_of: Callable[[Sequence[str], int | None], Iterator[pl.DataFrame]]
 ) -> pl.LazyFrame:
-    """A plan for rows that come in batches, of at least the columns that are wanted."""
+    """Return a plan for rows that come in batches, of at least the columns that are wanted."""
 
     def read(
         columns: list[str] | None, predicate: pl.Expr | None, limit: int | None, batch_size: int | None
@@ -145,7 +148,7 @@ class TwoPassFrame(PolarsFrame):
 
     @cached_attribute
     def rows(self) -> int:
-        """Number of rows; they are counted if nothing was evaluated yet."""
+        """Return the number of rows; they are counted if nothing was evaluated yet."""
         if self._found is not None:
             return self._found.height
         check_process()
@@ -155,7 +158,7 @@ class TwoPassFrame(PolarsFrame):
         return found
 
     def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
-        """Values of expressions by name, one a row."""
+        """Return values of expressions by name, one a row."""
         check_process()
         self._listener("counting", 0, None)
         self.check_files()
@@ -168,12 +171,12 @@ class TwoPassFrame(PolarsFrame):
         return found
 
     def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
-        """Values of aggregations by name, in one row, by another pass."""
+        """Return values of aggregations by name, in one row, by another pass."""
         check_process()
         return self._plan.select(**exprs).collect(engine="streaming")
 
     def fetch(self, positions: Positions, columns: Sequence[str]) -> Iterator[tuple[Positions, pl.DataFrame]]:
-        """The rows at ascending positions, and these, in batches: the second pass.
+        """Yield the rows at ascending positions, and these, in batches: the second pass.
 
         Raises:
             TQLError: the rows are not those of the first pass.
@@ -214,7 +217,7 @@ class TwoPassFrame(PolarsFrame):
             raise changed()
 
     def _is_as_found(self, batch: pl.DataFrame, row: str, hidden: Mapping[str, str], rows: Positions) -> bool:
-        """Whether a batch holds these rows, with the weights that the first pass found."""
+        """Return whether a batch holds these rows, with the weights that the first pass found."""
         if not np.array_equal(batch[row].to_numpy(), rows):
             return False
         found = self._found
@@ -226,28 +229,31 @@ class TwoPassFrame(PolarsFrame):
         return self._plan
 
     def column(self, name: str) -> pl.Series:
-        """A column of all rows."""
+        """Return a column of all rows."""
         self.check_files()
         found = self._plan.select(column(name)).collect(engine="streaming").to_series()
         self.check_files()
         return found
 
     def scan(self, names: frozenset[str] | None) -> Scan:
-        """The plan for a statement; what is not named is left out of it."""
+        """Return the plan for a statement; what is not named is left out of it."""
         return Scan(self._plan, tuple(self.schema), dtypes_of(self._frame.schema))
 
     def read(self, names: Sequence[str], positions: Positions) -> pl.DataFrame:
-        """Columns by name of the rows at positions, in their order."""
+        """Return columns by name of the rows at positions, in their order."""
         empty = self._taken.select([column(name) for name in names])
         return pl.concat([empty, *taken(self, positions, names, None)], rechunk=True)
 
     def take(self, positions: Positions, columns: Sequence[Column] | None = None) -> pl.DataFrame:
-        """Rows at positions, in their order, behind the column of original row numbers."""
+        """Return rows at positions, in their order, behind the column of original row numbers."""
         empty = pl.DataFrame(schema=schema_of(self._taken.schema, columns, self._index))
         return pl.concat([empty, *self._labelled(positions, columns, list(empty.schema))], rechunk=True)
 
     def batches(self, positions: Positions, columns: Sequence[Column] | None, size: int) -> Iterator[pl.DataFrame]:
-        """Rows at positions, at most `size` at a time; in another order than the plan's all are held meanwhile."""
+        """Yield rows at positions, at most `size` at a time.
+
+        All rows are held meanwhile where the order is not that of the plan.
+        """
         rest = pl.DataFrame()
         for frame in self._labelled(positions, columns, list(schema_of(self._taken.schema, columns, self._index))):
             rest = pl.concat([rest, frame]) if rest.height else frame
@@ -286,7 +292,7 @@ class TwoPassFrame(PolarsFrame):
         return PolarsFrame(self._plan.collect(), self._index)
 
     def contents(self) -> Iterator[Contents]:
-        """All rows, in batches as they are read.
+        """Yield all rows, in batches as they are read.
 
         Raises:
             TQLError: they cannot be read, or there are more or fewer than before.
@@ -306,7 +312,7 @@ class TwoPassFrame(PolarsFrame):
     def _labelled(
         self, positions: Positions, columns: Sequence[Column] | None, wanted: Sequence[str]
     ) -> Iterator[pl.DataFrame]:
-        """The rows at positions, in their order, with those of the view's columns that are wanted."""
+        """Yield the rows at positions, in their order, with those of the view's columns that are wanted."""
         names = list(self.schema)
         labels = {name: name for name in names}
         if columns is not None:
@@ -320,7 +326,7 @@ class TwoPassFrame(PolarsFrame):
 def taken(
     scanned: TwoPassFrame, positions: Positions, columns: Sequence[str], index: str | None
 ) -> Iterator[pl.DataFrame]:
-    """The rows at positions, in their order, with their numbers as a column `index`."""
+    """Yield the rows at positions, in their order, with their numbers as a column `index`."""
     if (positions[1:] >= positions[:-1]).all():
         batches = scanned.fetch(positions, columns)
         order = None
@@ -346,7 +352,7 @@ def series_of(plan: pl.LazyFrame, values_of: Callable[[Rows], NDArray[np.float64
 
 
 def _copied(expr: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    """The same values, whose text is their own: text that is filtered holds on to all that it was read with."""
+    """Return the same values, whose text is their own: text that is filtered holds on to all that it was read with."""
     match dtype:
         case pl.String():
             return expr + ""
@@ -377,7 +383,7 @@ def _numbered(frame: pl.DataFrame, rows: Positions, columns: Sequence[str], inde
 
 
 def _alike(first: pl.Series, second: pl.Series) -> bool:
-    """Whether the second pass found the values of the first; sums may differ in the last bits."""
+    """Return whether the second pass found the values of the first; sums may differ in the last bits."""
     if len(first) != len(second):
         return False
     if first.dtype.is_float():
@@ -389,12 +395,12 @@ _HINT = "sample from files that nobody writes to, or collect the plan first"
 
 
 def unreadable(fault: BaseException) -> TQLError:
-    """The error of a pass that cannot be ended."""
+    """Return the error of a pass that cannot be ended."""
     return TQLError(f"the rows that were drawn cannot be read: {reason_of(fault)}", hint=_HINT)
 
 
 def changed(what: str = "those that were drawn were not found again") -> TQLError:
-    """The error of a pass that finds other rows than the one before."""
+    """Return the error of a pass that finds other rows than the one before."""
     return TQLError(f"the rows changed while they were sampled: {what}", hint=_HINT)
 
 

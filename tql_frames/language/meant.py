@@ -134,7 +134,7 @@ _ITEM_IN = re.compile(r"('(?:[^']|'')*'|\?|[\w.]+)\s+(not\s+)?in\s*$", re.IGNORE
 
 
 def of_character(place: Place) -> str | None:
-    """Hint for a character that begins no token."""
+    """Return the hint for a character that begins no token."""
     sign = place.text[place.span.start]
     if sign in "{@$" or re.match(r"%\w", place.rest):
         return _PLACEHOLDERS[place.start]
@@ -144,7 +144,7 @@ def of_character(place: Place) -> str | None:
 
 
 def of_token(place: Place) -> Advice | None:
-    """What was meant by a token that does not fit, or by the word before it."""
+    """Return what was meant by a token that does not fit, or by the word before it."""
     for rule in (_placeholder, _list, _item, _operator, _null_test, _default_arm, _two_words, _choice, _other_join):
         advice = rule(place)
         if advice is not None:
@@ -233,7 +233,7 @@ def _null_test(place: Place) -> Advice | None:
 
 
 def _default_arm(place: Place) -> Advice | None:
-    """A number alone as the last arm; `*: 1`."""
+    """Return a number alone as the last arm; `*: 1`."""
     found = _LAST_NUMBER.search(place.before[-100:])
     if found and place.kind in ("RPAR", "COMMA") and "COLON" in place.accepted and "," in place.before:
         number = found.group(1)
@@ -246,7 +246,7 @@ def _default_arm(place: Place) -> Advice | None:
 
 
 def _two_words(place: Place) -> Advice | None:
-    """Clauses of SQL that begin with a word of TQL, by name."""
+    """Return clauses of SQL that begin with a word of TQL, by name."""
     before = place.before.rstrip().lower()
     if place.start == "query":
         if place.word == "all" and before.endswith(("except", "intersect")):
@@ -266,7 +266,7 @@ def _two_words(place: Place) -> Advice | None:
 
 
 def _other_join(place: Place) -> Advice | None:
-    """Kinds of JOIN that TQL does not have, by name; what stands around the condition of a JOIN."""
+    """Return kinds of JOIN that TQL does not have, by name; what stands around the condition of a JOIN."""
     if place.start != "query":
         return None
     tail = place.before[-200:]
@@ -291,7 +291,7 @@ def _other_join(place: Place) -> Advice | None:
 
 
 def _join(place: Place) -> Advice | None:
-    """A JOIN without a condition."""
+    """Return a JOIN without a condition."""
     return Advice(_CONDITION) if {"ON", "USING"} <= set(place.accepted) else None
 
 
@@ -303,7 +303,7 @@ def _choice(place: Place) -> Advice | None:
 
 
 def _refused(place: Place, word: str, span: Span) -> Advice | None:
-    """Clauses of SQL that TQL does not have, by name."""
+    """Return clauses of SQL that TQL does not have, by name."""
     if word.lower() in _REFUSED and (place.start == "query" or word.lower() == "escape"):
         name, hint = _REFUSED[word.lower()]
         return _not_supported(name, hint, span)
@@ -317,7 +317,7 @@ def _branch(place: Place, word: str, span: Span) -> Advice | None:
 
 
 def _misspelled(place: Place, word: str, span: Span) -> Advice | None:
-    """A word that is near a keyword that may stand there; or the word before, which was read as an alias."""
+    """Return a word that is near a keyword that may stand there; or the word before, which was read as an alias."""
     if span != place.span and (place.start != "query" or word.lower() in keywords.RESERVED):
         return None
     mine = place.accepted if span == place.span else keywords.STARTS
@@ -329,7 +329,7 @@ def _misspelled(place: Place, word: str, span: Span) -> Advice | None:
 
 
 def _words(place: Place) -> list[tuple[str, Span]]:
-    """The token where it is a name, and the name before it."""
+    """Return the token where it is a name, and the name before it."""
     words = [(place.text[place.span.start : place.span.stop], place.span)] if place.kind == "NAME" else []
     tail = place.before[-200:]
     found = _LAST_WORD.search(tail)

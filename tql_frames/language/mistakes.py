@@ -39,7 +39,7 @@ _CLAUSE_ORDER = (
 
 
 def syntax_error(unexpected: UnexpectedInput, text: str, start: str, accepted: Callable[[str], set[str]]) -> TQLError:
-    """The error for a text that the parser does not take.
+    """Return the error for a text that the parser does not take.
 
     Args:
         unexpected: what lark raised.

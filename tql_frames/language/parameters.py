@@ -17,7 +17,7 @@ AnyNode = TypeVar("AnyNode", bound=Node)
 
 
 def bind(node: AnyNode, values: Sequence[object] | None) -> AnyNode:
-    """The tree with a value for each `?`, in the order of the text.
+    """Return the tree with a value for each `?`, in the order of the text.
 
     Args:
         node: a tree that may hold parameters.
@@ -66,7 +66,7 @@ def _bound(node: AnyNode, constants: Mapping[Span, Node]) -> AnyNode:
 
 
 def _spread(item: Node, bound: Node) -> tuple[Node, ...]:
-    """A list given for one item of `in (…)` stands for its items."""
+    """Return a list given for one item of `in (…)` stands for its items."""
     return bound.items if isinstance(item, tree.Parameter) and isinstance(bound, tree.Array) else (bound,)
 
 
@@ -100,7 +100,7 @@ def _iso_duration(value: dt.timedelta) -> str:
 
 
 def _iso(nanoseconds: int) -> str:
-    """A duration as ISO text."""
+    """Return a duration as ISO text."""
     seconds, rest = divmod(abs(nanoseconds), 10**9)
     return f"{'-' if nanoseconds < 0 else ''}PT{seconds}.{rest:09}S"
 

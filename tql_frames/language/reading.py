@@ -55,7 +55,7 @@ def parse_statement(text: str) -> Statement:
 
 
 def is_statement(text: str) -> bool:
-    """Whether a text is meant as a whole statement, not as a sampler.
+    """Return whether a text is meant as a whole statement, not as a sampler.
 
     Example:
         >>> is_statement("(select *) union (select *)"), is_statement("max_weight(a: 2)")

@@ -10,7 +10,7 @@ from tql_frames.language.tree import Node
 
 
 def replaced(node: Node, other: Callable[[Node], Node | None]) -> Node:
-    """The tree with other nodes in it.
+    """Return the tree with other nodes in it.
 
     Args:
         node: the tree; it is not changed.

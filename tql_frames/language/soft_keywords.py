@@ -56,7 +56,7 @@ def _retyped(tokens: Sequence[Token]) -> Iterator[Token]:
 
 
 def _slices(tokens: Sequence[Token]) -> set[int]:
-    """Places of the brackets that a slice stands in: a colon, not inside brackets or parentheses of its own."""
+    """Return places of the brackets that a slice stands in: a colon, not inside brackets or parentheses of its own."""
     found, open_ones = set(), []
     for at, token in enumerate(tokens):
         if token.type in ("LSQB", "LPAR"):
@@ -74,7 +74,7 @@ def _soft(token: Token) -> str | None:
 
 
 def _kind(tokens: Sequence[Token], at: int) -> str:
-    """Type of a token, or the word that will be a keyword."""
+    """Return the type of a token, or the word that will be a keyword."""
     if at >= len(tokens):
         return ""
     return _soft(tokens[at]) or tokens[at].type

@@ -20,7 +20,7 @@ _Class = TypeVar("_Class")
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def _node(cls: type[_Class]) -> type[_Class]:
-    """A frozen dataclass whose methods are written in `Node` once: made for each class they slow the import."""
+    """Return a frozen dataclass whose methods are written in `Node` once: made for each class they slow the import."""
     made: Any = dataclass(slots=True, eq=False, repr=False)(cls)
     made._own = tuple(each.name for each in fields(made) if each.compare)
     return made  # type: ignore[no-any-return]
@@ -66,7 +66,7 @@ class Node:
         return f"{type(self).__name__}({values})"
 
     def at(self, span: Span) -> Self:
-        """The same node, read from other characters.
+        """Return the same node, read from other characters.
 
         Its depth is not counted again: of many parentheses around many operands that would be quadratic.
         """
@@ -100,7 +100,7 @@ class Written(float):
 
     @classmethod
     def of(cls, exact: Decimal) -> float:
-        """The number as a float, which keeps its digits only where a float has fewer."""
+        """Return the number as a float, which keeps its digits only where a float has fewer."""
         number = float(exact)
         if not math.isfinite(number) or Decimal(repr(number)) == exact:
             return number
@@ -113,7 +113,7 @@ class Written(float):
 
 
 def written(number: float) -> Decimal:
-    """A finite number as its text says it: 0.1 is a tenth, not the float next to it."""
+    """Return a finite number as its text says it: 0.1 is a tenth, not the float next to it."""
     if isinstance(number, Written):
         return number.exact
     return Decimal(number) if isinstance(number, int) else Decimal(repr(float(number)))
@@ -199,7 +199,7 @@ class Arithmetic(Node):
 
 
 def is_link(node: Arithmetic) -> bool:
-    """Whether a node continues the flat chain of `+ -`, or of `*`, that its left operand is."""
+    """Return whether a node continues the flat chain of `+ -`, or of `*`, that its left operand is."""
     left = node.left
     return isinstance(left, Arithmetic) and (
         {left.operator, node.operator} <= {"+", "-"} or left.operator == node.operator == "*"
@@ -215,7 +215,7 @@ class Chain(Node):
 
 
 def calculation(operators: Sequence[str], operands: Sequence[Node]) -> Node:
-    """The node of `first operator second operator third …`, from left to right: what the parser makes of it."""
+    """Return the node of `first operator second operator third …`, from left to right: what the parser makes of it."""
     span = Span(operands[0].span.start, operands[-1].span.stop)
     if len(operators) >= CHAINED and not {"/", "%"} & set(operators):
         return Chain(tuple(operators), tuple(operands), span=span)

@@ -172,7 +172,7 @@ def _bracketed(operand: Node) -> str:
 
 
 def _inside(node: Node, level: int) -> str:
-    """Text of a node where only nodes binding at `level` or tighter may stand bare."""
+    """Return the text of a node where only nodes binding at `level` or tighter may stand bare."""
     text = unparse(node)
     return text if _binding(node) >= level else f"({text})"
 

@@ -42,14 +42,14 @@ def fault_of(source: Frame, text: str) -> TQLError | None:
 
 
 def told(fault: TQLError, text: str | None) -> dict[str, Any]:
-    """An error as it is sent: message, hint, and where in the text it is, if it is there."""
+    """Return an error as it is sent: message, hint, and where in the text it is, if it is there."""
     here = fault.span is not None and fault.source == text
     start, stop = units(text or "", fault.span) if here and fault.span is not None else (None, None)
     return {"message": fault.message, "hint": fault.hint, "start": start, "stop": stop}
 
 
 def arms_of(text: str) -> list[dict[str, Any]]:
-    """The arms of constant weight: their condition, the weight, and where the weight stands in the text.
+    """Return the arms of constant weight: their condition, the weight, and where the weight stands in the text.
 
     Example:
         >>> arms_of("2 * max_weight(age > 60: 5, sex = 'F': age, true: 1)")
@@ -76,7 +76,7 @@ def arms_of(text: str) -> list[dict[str, Any]]:
 
 
 def units(text: str, span: Span) -> tuple[int, int]:
-    """A span in UTF-16 units.
+    """Return a span in UTF-16 units.
 
     Example:
         >>> units("'🫁' = a", Span(6, 7))

@@ -36,7 +36,7 @@ class Word(TypedDict):
 
 
 def words_of(columns: Iterable[object], types: Mapping[str, DataType]) -> list[Word]:
-    """The words for a frame: its columns first, then functions and keywords.
+    """Return the words for a frame: its columns first, then functions and keywords.
 
     Args:
         columns: labels of the columns; one that is no text cannot be named.
@@ -62,7 +62,7 @@ def words_of(columns: Iterable[object], types: Mapping[str, DataType]) -> list[W
 
 
 def words_of_labels(texts: Mapping[str, Iterable[str]]) -> list[Word]:
-    """The labels of columns, to complete a text in quotes to.
+    """Return the labels of columns, to complete a text in quotes to.
 
     Example:
         >>> words_of_labels({"tags": ["Hernia", "O'Hara"]})[1]

@@ -28,7 +28,10 @@ _FEW = 60  # different values that make a column of text or numbers one of label
 
 
 def head_of(frame: pl.DataFrame | pd.DataFrame) -> pl.DataFrame:
-    """The first rows, those columns that have a Polars type: what is known of a frame without reading all of it."""
+    """Return the first rows, those columns that have a Polars type.
+
+    They are known without reading all of the frame.
+    """
     source = kept_frame_of(frame.head(_HEAD), None)
     rows = np.arange(source.rows)
     columns = []
@@ -42,7 +45,7 @@ def head_of(frame: pl.DataFrame | pd.DataFrame) -> pl.DataFrame:
 
 
 def columns_of_labels(head: pl.DataFrame) -> list[str]:
-    """Columns to chart by, the likeliest first: lists, then categories, then what has few values.
+    """Return columns to chart by, the likeliest first: lists, then categories, then what has few values.
 
     Example:
         >>> head = pl.DataFrame({"id": range(9), "sex": list("MFM" * 3), "tags": [["a"], ["b"], []] * 3})
@@ -90,7 +93,7 @@ def _rank(values: pl.Series) -> int | None:
 def expected(
     source: Frame, expectations: Expectations, by: str, text: str, size: int | None, *, replace: bool
 ) -> Report:
-    """What a sampler or statement does to the labels of a column, exactly.
+    """Return what a sampler or statement does to the labels of a column, exactly.
 
     Raises:
         TQLError: as `tql_frames.report`.
@@ -104,7 +107,7 @@ def expected(
 
 
 def as_sent(report: Report) -> tuple[list[Any], dict[str, Any]]:
-    """The values of the labels that are shown, and what is said of them."""
+    """Return the values of the labels that are shown, and what is said of them."""
     labels = report.labels
     assert isinstance(labels, pl.DataFrame)
     half = SHOWN // 2
@@ -120,7 +123,7 @@ def as_sent(report: Report) -> tuple[list[Any], dict[str, Any]]:
 
 
 def drawn(view: View[Any], by: str) -> list[list[Any]]:
-    """Labels among the rows of a view: their names, how many rows show them, and the share of these.
+    """Return labels among the rows of a view: their names, how many rows show them, and the share of these.
 
     Example:
         >>> import tql_frames

@@ -81,7 +81,7 @@ class TQLMagics(Magics):
 
 
 def _read(line: str) -> tuple[str, dict[str, str], str]:
-    """The frame, the options, and the rest of a line, which is not touched.
+    """Return the frame, the options, and the rest of a line, which is not touched.
 
     Example:
         >>> _read("df --seed 7 --out few select * where name = 'a  b'")

@@ -15,7 +15,7 @@ Message = dict[str, Any]
 
 
 def checked(message: Mapping[str, Any], labels: int) -> Message:
-    """A message of a known kind, its values of their types; numbers of rows are clamped to what there can be.
+    """Return a message of a known kind, its values of their types; numbers of rows are clamped to what there can be.
 
     Args:
         message: as it came.
@@ -53,7 +53,7 @@ def _name(name: str, value: object) -> str | None:
 
 
 def _typed(name: str, value: object) -> str:
-    """A number as it was typed."""
+    """Return a number as it was typed."""
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, (str, int)):

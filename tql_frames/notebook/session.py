@@ -237,7 +237,7 @@ class Session:
 
 
 def _safely(work: Callable[[], Message], text: str | None) -> Message:
-    """What came of some work; of an error, too, the page is told, for nobody looks into a thread."""
+    """Return what came of some work; of an error, too, the page is told, for nobody looks into a thread."""
     try:
         return work()
     except TQLError as fault:
@@ -256,7 +256,7 @@ def _fault_of_options(asked: Message) -> TQLError | None:
 
 
 def _number(text: object, name: str) -> int | None:
-    """A whole number as it was typed, None for none."""
+    """Return a whole number as it was typed, None for none."""
     plain = str(text if text is not None else "").replace(",", "").replace("_", "").replace(" ", "")
     if not plain:
         return None
@@ -266,7 +266,7 @@ def _number(text: object, name: str) -> int | None:
 
 
 def _price(balance: Balance, rows: int) -> str:
-    """What the weights cost, and which shares they do not reach."""
+    """Return what the weights cost, and which shares they do not reach."""
     price = balance.price
     note = f"effective sample size {price.effective_rows / rows:.1%} of the rows, "
     note += f"greatest weight {price.greatest:.3g} times the mean"

@@ -25,7 +25,7 @@ def columns_of(view: View[Any]) -> list[str]:
 
 
 def window(view: View[Any], start: int, count: int) -> list[list[str | None]]:
-    """Some rows, the texts of their cells, None for null; the index comes first.
+    """Return some rows, the texts of their cells, None for null; the index comes first.
 
     Example:
         >>> import tql_frames
@@ -52,7 +52,7 @@ def _table(view: View[Any], start: int, stop: int) -> tuple[list[str], list[list
 
 
 def cell_text(cell: object) -> str | None:
-    """What stands in a cell; long texts and lists are cut.
+    """Return what stands in a cell; long texts and lists are cut.
 
     Example:
         >>> cell_text(0.1 + 0.2), cell_text(["a", "b"]), cell_text(list(range(100))), cell_text(None)

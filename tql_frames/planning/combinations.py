@@ -73,7 +73,7 @@ def _combined(operator: str, left: pl.LazyFrame, right: pl.LazyFrame, keys: list
 
 
 def _distinct(plan: pl.LazyFrame, keys: list[str], row: str | None) -> pl.LazyFrame:
-    """The first of equal rows, in table order; rows of no table in the order in which they come."""
+    """Return the first of equal rows, in table order; rows of no table in the order in which they come."""
     if row is not None and keys == [row]:
         plan = plan.sort(row, maintain_order=True)  # half the time of `unique`, and the order is wanted anyway
         return plan.filter((pl.col(row) != pl.col(row).shift()).fill_null(True))
@@ -82,7 +82,7 @@ def _distinct(plan: pl.LazyFrame, keys: list[str], row: str | None) -> pl.LazyFr
 
 
 def _aligned(node: tree.Combination, left: Relation, right: Relation) -> Relation:
-    """The right side with its columns in the order of the left."""
+    """Return the right side with its columns in the order of the left."""
     here, there = ([each.label for each in side.fields] for side in (left, right))
     if here == there:
         return right
@@ -100,7 +100,7 @@ def _aligned(node: tree.Combination, left: Relation, right: Relation) -> Relatio
 
 
 def _merged(node: tree.Combination, a: Field, b: Field, *, same: bool) -> Field:
-    """The field of the result: still a column of the frame where both sides are the same one."""
+    """Return the field of the result: still a column of the frame where both sides are the same one."""
     if same and a.origin is not None and a.origin == b.origin:
         return a
     check_values((a, b), node.operator.upper())

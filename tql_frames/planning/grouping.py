@@ -16,7 +16,7 @@ from tql_frames.planning.sizes import most_rows
 def group(
     relation: Relation, keys: Sequence[str], constants: Sequence[str], names: Names, *, numbered: bool
 ) -> Relation:
-    """One row a group of equal keys, in order of first appearance; every field becomes a list.
+    """Return one row a group of equal keys, in order of first appearance; every field becomes a list.
 
     Args:
         relation: the rows to group.
@@ -43,7 +43,7 @@ def group(
 
 
 def ungroup(relation: Relation, parts: int | None, span: Span, names: Names, *, numbered: bool) -> Relation:
-    """The rows of the groups, in order of the groups; with `parts`, that many smaller groups of each.
+    """Return the rows of the groups, in order of the groups; with `parts`, that many smaller groups of each.
 
     Raises:
         Fault: there are no groups.
@@ -88,7 +88,7 @@ def ungroup(relation: Relation, parts: int | None, span: Span, names: Names, *, 
 def expand(
     relation: Relation, match: str, before: int, after: int, *, overlap: bool, numbers: str | None = None
 ) -> Relation:
-    """The rows where column `match` is true, with some rows before and after each.
+    """Return the rows where column `match` is true, with some rows before and after each.
 
     Args:
         relation: the rows to choose from, in order.
@@ -126,7 +126,10 @@ def expand(
 
 
 def _nearest(match: str, before: int, after: int) -> pl.Expr:
-    """The number of the match whose window a row is in; of two the nearer one, and of equally near ones the first."""
+    """Return the number of the match whose window a row is in.
+
+    Of two matches it is the nearer one, and of equally near ones the first.
+    """
     row = pl.int_range(pl.len(), dtype=pl.Int64)
     place = pl.when(pl.col(match)).then(row)
     behind, ahead = row - place.forward_fill(), place.backward_fill() - row

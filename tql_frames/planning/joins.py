@@ -114,7 +114,7 @@ def _on(
 def _equalities(
     node: tree.Join, left: Relation, right: Relation, random: RandomNumbers
 ) -> tuple[list[tuple[pl.Expr, pl.Expr]], list[Node]]:
-    """Pairs of expressions that must be equal, one of each side, and what else the condition asks."""
+    """Return pairs of expressions that must be equal, one of each side, and what else the condition asks."""
     assert node.condition is not None
     conditions = node.condition.operands if isinstance(node.condition, tree.And) else (node.condition,)
     pairs, rest = [], []

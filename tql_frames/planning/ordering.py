@@ -20,7 +20,7 @@ from tql_frames.planning.relation import Names, Relation, added
 def sort(
     nodes: Sequence[tree.SortKey], relation: Relation, translator: Translator, keys: Mapping[Node, Field], names: Names
 ) -> Relation:
-    """The rows in order.
+    """Return the rows in order.
 
     Args:
         nodes: what to sort by.
@@ -66,7 +66,7 @@ def sort(
 
 
 def _is_constant(node: Node) -> bool:
-    """Whether a value is the same for every row, which Polars refuses to sort by."""
+    """Return whether a value is the same for every row, which Polars refuses to sort by."""
     varied = (tree.Column, tree.Call, tree.WeightChoice)
     return not any(isinstance(each, varied) and not _is_pure(each) for each in node.walk())
 
@@ -76,13 +76,16 @@ def _is_pure(node: Node) -> bool:
 
 
 def _counts_rows(node: Node) -> bool:
-    """Whether a value may depend on the places of rows, not on the row alone."""
+    """Return whether a value may depend on the places of rows, not on the row alone."""
     names = ("row_number", "random", *registry.names())
     return any(isinstance(each, tree.Call) and each.name in names for each in node.walk())
 
 
 def _sort_exprs(value: Value) -> list[pl.Expr]:
-    """What to sort by: text by its letters, not by the order of its categories; a JSON value by its kind first."""
+    """Return what to sort by.
+
+    Text is sorted by its letters, not by the order of its categories; a JSON value by its kind first.
+    """
     if is_text(value.dtype) and not isinstance(value.dtype, pl.String):
         return [value.expr.cast(pl.String)]
     return json_text.sort_value(value)

@@ -61,7 +61,7 @@ class Output:
 
 
 def outputs_of(items: Sequence[Node], relation: Relation, translator: Translator) -> list[Output]:
-    """The columns that a SELECT list gives.
+    """Return the columns that a SELECT list gives.
 
     An alias of the name that a column of a `*` before it has replaces that column, in its place.
 
@@ -131,7 +131,7 @@ def _elements(node: tree.Star, label: object, each: Field, translator: Translato
 
 
 def _is_part(node: tree.Star) -> bool:
-    """Whether a `*` takes a part of every list, which of groups makes smaller groups."""
+    """Return whether a `*` takes a part of every list, which of groups makes smaller groups."""
     return len(node.indices) == 1 and isinstance(node.indices[0], tree.Slice)
 
 
@@ -155,7 +155,7 @@ def parts_of_groups(
 
 
 def distinct(relation: Relation, outputs: Sequence[Output], names: Names) -> tuple[Relation, list[Output]]:
-    """The first of the rows that are equal in all outputs.
+    """Return the first of the rows that are equal in all outputs.
 
     Raises:
         TQLError: values of a column cannot be compared.
@@ -169,7 +169,7 @@ def distinct(relation: Relation, outputs: Sequence[Output], names: Names) -> tup
 def computed(
     relation: Relation, outputs: Sequence[Output], places: Iterable[int], names: Names
 ) -> tuple[Relation, list[Output]]:
-    """The outputs at some places as columns of the plan."""
+    """Return the outputs at some places as columns of the plan."""
     found = list(outputs)
     exprs = {}
     for place in places:
@@ -182,7 +182,7 @@ def computed(
 
 
 def needed(relation: Relation, outputs: Sequence[Output], sampler: CompiledSampler) -> Relation:
-    """The relation with no more columns than the draw and what follows it need; all that a draw sees is held."""
+    """Return the relation with no more columns than the draw and what follows it need; all that a draw sees is held."""
     wanted = set(relation.hidden)
     for expr in [sampler.weight, *(arm.weight for arm in sampler.arms), *(arm.condition for arm in sampler.arms)]:
         wanted.update(expr.meta.root_names())
@@ -195,7 +195,7 @@ def needed(relation: Relation, outputs: Sequence[Output], sampler: CompiledSampl
 
 
 def projected(relation: Relation, outputs: Sequence[Output], names: Names) -> Relation:
-    """The relation of just the outputs."""
+    """Return the relation of just the outputs."""
     relation, outputs = computed(relation, outputs, range(len(outputs)), names)
     fields = []
     exprs = [column(name) for name in relation.hidden]
@@ -211,12 +211,12 @@ def projected(relation: Relation, outputs: Sequence[Output], names: Names) -> Re
 
 
 def aliases_of(items: Sequence[Node]) -> set[str]:
-    """Names that a SELECT list gives by AS."""
+    """Return names that a SELECT list gives by AS."""
     return {item.alias for item in items if isinstance(item, tree.Item) and item.alias is not None}
 
 
 def _label(node: Node, scope: Scope) -> str:
-    """Name of an expression without one: that of its first column, as in Deep Lake, or its text."""
+    """Return the name of an expression without one: that of its first column, as in Deep Lake, or its text."""
     words = {each.word for each in node.walk() if isinstance(each, tree.Array)}
     columns = [
         each for each in node.walk() if isinstance(each, tree.Column) and (each not in words or scope.knows(each.name))

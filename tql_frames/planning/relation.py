@@ -55,7 +55,7 @@ class Names:
 
     @classmethod
     def apart_from(cls, labels: Iterable[object]) -> Names:
-        """Names that differ from all labels."""
+        """Return names that differ from all labels."""
         prefix = "·"
         taken = [label for label in labels if isinstance(label, str) and label.startswith(prefix)]
         while any(label.startswith(prefix) for label in taken):
@@ -63,11 +63,11 @@ class Names:
         return cls(prefix)
 
     def new(self, word: str) -> str:
-        """A name that was not used before; the word is for readers of the plan."""
+        """Return a name that was not used before; the word is for readers of the plan."""
         return f"{self.prefix}{word}{next(iter(self._numbers))}"
 
     def key(self, label: object) -> str:
-        """Name in the plan for a column of a label: that, unless Polars would read more into it."""
+        """Return the name in the plan for a column of a label: that, unless Polars would read more into it."""
         return self.new("column") if is_odd(label) else str(label)
 
 
@@ -90,7 +90,7 @@ class Relation:
     grouped: tuple[str, Rows] | None = None
 
     def with_plan(self, plan: pl.LazyFrame) -> Relation:
-        """The same columns of other rows."""
+        """Return the same columns of other rows."""
         return replace(self, plan=plan)
 
     @property
@@ -105,7 +105,7 @@ class Relation:
 
 
 def is_read(each: Field) -> bool:
-    """Whether the plan holds a field."""
+    """Return whether the plan holds a field."""
     return each.dtype is not None and not isinstance(each.dtype, TQLError)
 
 
@@ -122,7 +122,7 @@ def without_stand_in(each: Field) -> Field:
 
 
 def from_scan(scan: Scan, frame: str | None, row: str | None, names: Names) -> Relation:
-    """The relation of a whole frame."""
+    """Return the relation of a whole frame."""
     plan = scan.plan if row is None else scan.plan.with_row_index(row)
     frames = (frame,) if frame is not None else ()
     fields = tuple(
@@ -136,25 +136,28 @@ def from_scan(scan: Scan, frame: str | None, row: str | None, names: Names) -> R
 
 
 def added(relation: Relation, values: Mapping[str, Value | pl.Expr]) -> Relation:
-    """The relation with further columns, which no field names."""
+    """Return the relation with further columns, which no field names."""
     exprs = {name: value.row_expr if isinstance(value, Value) else value for name, value in values.items()}
     return relation.with_plan(relation.plan.with_columns(**exprs)) if exprs else relation
 
 
 def kept(relation: Relation, names: Sequence[str] = ()) -> Relation:
-    """The relation without the columns that neither a field nor `names` names."""
+    """Return the relation without the columns that neither a field nor `names` names."""
     wanted = dict.fromkeys([*relation.hidden, *relation.read, *names])
     return relation.with_plan(relation.plan.select([column(name) for name in wanted]))
 
 
 def first_of_equal(plan: pl.LazyFrame, keys: Iterable[str | None]) -> pl.LazyFrame:
-    """The first of the rows that are equal in some columns, in their order; of rows without columns the first."""
+    """Return the first of the rows that are equal in some columns, in their order.
+
+    Of rows without columns this is the first.
+    """
     names = list(dict.fromkeys(keys))
     return plan.unique(names, keep="first", maintain_order=True) if names else plan.head(1)
 
 
 def common_type(a: DataType, b: DataType) -> DataType | None:
-    """The type that holds values of both: numbers with numbers, text with text, else equal types only."""
+    """Return the type that holds values of both: numbers with numbers, text with text, else equal types only."""
     if a == b:
         return a
     if is_text(a) and is_text(b):
@@ -170,7 +173,7 @@ def common_type(a: DataType, b: DataType) -> DataType | None:
 
 
 def _exact_type(a: DataType, b: DataType) -> DataType | None:
-    """The type that holds two integer or Decimal types; None where there is none."""
+    """Return the type that holds two integer or Decimal types; None where there is none."""
     scales = [each.scale for each in (a, b) if isinstance(each, pl.Decimal)]
     if scales:
         return pl.Decimal(MOST_DIGITS, max(scales))
@@ -216,7 +219,7 @@ def unwritten() -> Iterator[None]:
 def whole(
     plan: pl.LazyFrame, step: Callable[[pl.DataFrame], pl.DataFrame], schema: Mapping[str, DataType] | None = None
 ) -> pl.LazyFrame:
-    """A step of a plan that must see all rows and columns of what comes before it.
+    """Return a step of a plan that must see all rows and columns of what comes before it.
 
     Args:
         plan: what comes before.
@@ -235,7 +238,7 @@ def whole(
 
 
 def with_values(fields: Iterable[Field], clause: str) -> tuple[Field, ...]:
-    """The fields, those of which a clause cannot keep the values with the error to raise where one is asked for."""
+    """Return the fields; those whose values a clause cannot keep have the error to raise instead of a type."""
     found = []
     for each in fields:
         fault = each.dtype if isinstance(each.dtype, TQLError) else None

@@ -30,14 +30,14 @@ class Size:
     share: Fraction | None = None
 
     def of(self, rows: int) -> int:
-        """The number, of so many rows."""
+        """Return the number, of so many rows."""
         if self.rows is not None:
             return self.rows
         return rows if self.share is None else int(rows * self.share)
 
 
 def size_of(node: tree.Limit | None, clause: str) -> Size:
-    """What a LIMIT says.
+    """Return what a LIMIT says.
 
     Raises:
         Fault: it is no number that makes sense.
@@ -53,7 +53,7 @@ def size_of(node: tree.Limit | None, clause: str) -> Size:
 
 
 def count_of(node: Node, clause: str, least: int = 0) -> int:
-    """A whole number of a clause.
+    """Return a whole number of a clause.
 
     Raises:
         Fault: it is none, or less than `least`.
@@ -65,7 +65,7 @@ def count_of(node: Node, clause: str, least: int = 0) -> int:
 
 
 def cut(relation: Relation, size: Size, offset: int) -> Relation:
-    """The rows behind the first `offset`, so many; a share is of all rows."""
+    """Return the rows behind the first `offset`, so many; a share is of all rows."""
     plan = relation.plan
     if size.share is not None:
         share = _simpler(min(size.share, Fraction(1)))
@@ -81,7 +81,10 @@ def cut(relation: Relation, size: Size, offset: int) -> Relation:
 
 
 def _simpler(share: Fraction) -> Fraction:
-    """The greatest fraction that is no greater, of a denominator that counts rows: of so many rows it is as many."""
+    """Return the greatest fraction that is no greater, of a denominator that counts rows.
+
+    It is as many of so many rows.
+    """
     found = share.limit_denominator(_MOST_ROWS)
     if found <= share:
         return found
@@ -94,7 +97,10 @@ def _simpler(share: Fraction) -> Fraction:
 
 @cache
 def most_rows() -> int:
-    """Rows whose numbers alone would fill half the memory; more are refused, lest a mistyped digit kill the process."""
+    """Return rows whose numbers alone would fill half the memory.
+
+    More are refused, lest a mistyped digit kill the process.
+    """
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 16
     except (AttributeError, ValueError, OSError):  # not known on this system
@@ -102,7 +108,7 @@ def most_rows() -> int:
 
 
 def _longest() -> int:
-    """Rows that a Polars frame can have; a slice of more is an error."""
+    """Return rows that a Polars frame can have; a slice of more is an error."""
     return 2**32 if pl.get_index_type() == pl.UInt32 else 2**64
 
 

@@ -104,7 +104,7 @@ def compile_statement(
 
 
 def named_columns(statement: tree.Statement) -> frozenset[str] | None:
-    """Names of columns that a statement may look at; None for all, where rows are made anew of whole ones."""
+    """Return names of columns that a statement may look at; None for all, where rows are made anew of whole ones."""
     found = set()
     for node in statement.walk():
         match node:
@@ -167,7 +167,7 @@ class _Compiler:
         self._called: list[str] = []  # what FROM and JOIN call frames
 
     def compile(self, root: tree.Statement) -> Relation:
-        """The whole statement."""
+        """Return the whole statement."""
         self._called = sorted({node.name for node in root.walk() if isinstance(node, tree.Frame)})
         return self.statement(root)
 
@@ -362,7 +362,7 @@ class _Compiler:
     def _aliased(
         self, clauses: Sequence[Node], selection: _Selection
     ) -> tuple[Relation, list[Output], dict[str, Field]]:
-        """What ORDER BY and SAMPLE BY call by an alias; an expression is computed once, before them."""
+        """Return what ORDER BY and SAMPLE BY call by an alias; an expression is computed once, before them."""
         used = {each.name for clause in clauses for each in clause.walk() if isinstance(each, tree.Column)}
         named = aliases_of(selection.items) & used
         places = [place for place, output in enumerate(selection.outputs) if output.label in named]

@@ -53,5 +53,5 @@ def cores() -> int:
 
 
 def position_type(rows: int) -> np.dtype[np.uint32] | np.dtype[np.int64]:
-    """The type of positions among so many rows."""
+    """Return the type of positions among so many rows."""
     return np.dtype(np.uint32) if rows < 2**32 else np.dtype(np.int64)

@@ -41,7 +41,7 @@ _TRIAL_ROWS = 4096  # by which the length of a longer one is guessed
 
 
 def distinct_strata(table: StrataTable, size: int, streams: Streams, *, dense: int | None = None) -> Positions:
-    """Slots drawn without replacement, shape (min(size, rows of positive weight),).
+    """Return slots drawn without replacement, shape (min(size, rows of positive weight),).
 
     `dense` is the number of rows a draw up to which a mark a row is kept, by default 64; it changes memory and time.
 
@@ -186,7 +186,7 @@ def _first_places(numbers: Positions) -> tuple[Positions, Integers]:
 
 
 def race_rows(weights: Floats, size: int, streams: Streams) -> Positions:
-    """Row positions drawn without replacement: the exponential race, each row with a time of its own."""
+    """Return the row positions drawn without replacement: the exponential race, each row with a time of its own."""
     positive = weights > 0
     size = min(size, int(np.count_nonzero(positive)))
     if not size:
@@ -254,14 +254,14 @@ class Race(NamedTuple):
 
     @classmethod
     def of(cls, least: float, most: float) -> Race:
-        """The race of rows whose positive weights lie between these."""
+        """Return the race of rows whose positive weights lie between these."""
         return cls(-math.frexp(most)[1], most / least < _WIDE)
 
 
 def finishers(
     weights: Floats, race: Race, limit: float, streams: Streams, *, start: int = 0
 ) -> tuple[Positions, Floats]:
-    """The rows that finish up to a time, in table order, and their times.
+    """Return the rows that finish up to a time, in table order, and their times.
 
     Args:
         weights: shape (n,).
@@ -307,7 +307,7 @@ def _finishers(
 
 
 def _time_of(weights: Floats, size: int, exponent: int) -> float:
-    """A time by which a few more than `size` rows are likely to have finished, as some of the rows tell."""
+    """Return a time by which a few more than `size` rows are likely to have finished, as some of the rows tell."""
     some = times_power_of_two(weights[:: max(1, len(weights) // _TRIAL_ROWS)], exponent)
     some = some[some > 0]
     share = 1.02 * size / len(weights) + 4 * math.sqrt(size) / len(weights) + 2 / _TRIAL_ROWS
@@ -318,7 +318,10 @@ def _time_of(weights: Floats, size: int, exponent: int) -> float:
 
 
 def log_time(weights: Floats, counts: Floats | Integers, wanted: float) -> float:
-    """The logarithm of the time at which `wanted` of the rows have finished, on average; fewer than all of them."""
+    """Return the logarithm of the time at which `wanted` of the rows have finished, on average.
+
+    `wanted` is less than their number.
+    """
     logs = _log(weights)
     low, high = -float(logs.max()) - 64 * math.log(2), -float(logs.min()) + 8 * math.log(2)
     for _ in range(60):
@@ -334,7 +337,7 @@ def _finished(log_times: Floats) -> Floats:
 
 
 def _order(times: Floats) -> Integers:
-    """What a stable argsort gives; the fast one gives the same unless two are equal."""
+    """Return what a stable argsort gives; the fast one gives the same unless two are equal."""
     order = np.argsort(times)
     ordered = times[order]
     if (ordered[1:] == ordered[:-1]).any():

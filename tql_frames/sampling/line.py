@@ -90,7 +90,7 @@ def draw_strata(
     stream: int = STREAM,
     by_slot: Positions | None = None,
 ) -> Positions:
-    """Slots drawn with replacement, shape (size,), or what `by_slot` has for them.
+    """Return slots drawn with replacement, shape (size,), or what `by_slot` has for them.
 
     The rows of a stratum share its part of the line evenly; a point says the stratum, and the place of the row in it.
 
@@ -135,7 +135,7 @@ def draw_strata(
 
 
 def draw_rows(weights: Floats, size: int, streams: Streams) -> Positions:
-    """Row positions drawn with replacement, shape (size,): each row a stratum of its own, in table order."""
+    """Return the row positions drawn with replacement, shape (size,): each row a stratum of its own, in table order."""
     line = line_of_rows(weights, size)
     rows = np.empty(size, position_type(len(weights)))
 
@@ -153,7 +153,7 @@ def draw_rows(weights: Floats, size: int, streams: Streams) -> Positions:
 
 
 def line_of_strata(table: StrataTable, draws: int) -> Line:
-    """The line of strata, for so many draws."""
+    """Return the line of strata, for so many draws."""
     bounds = np.cumsum(integer_weights(table.weights, table.counts) * table.counts).astype(np.float64)
     if draws <= _FEW_DRAWS or len(bounds) <= _BY_COMPARISON:
         return Line(bounds, None)
@@ -163,7 +163,7 @@ def line_of_strata(table: StrataTable, draws: int) -> Line:
 
 
 def line_of_rows(weights: Floats, draws: int) -> Line:
-    """The line of rows, each a stratum of its own, for so many draws."""
+    """Return the line of rows, each a stratum of its own, for so many draws."""
     rows = len(weights)
     exponent = _scale(weights)
     sums = np.zeros(-(-rows // BLOCK), np.int64)
@@ -216,7 +216,7 @@ def integer_weights(weights: Floats, counts: Integers | None = None) -> Integers
 
 
 def _scale(weights: Floats, counts: Integers | None = None) -> int:
-    """The exponent of two that scales weights to integers."""
+    """Return the exponent of two that scales weights to integers."""
     largest = math.frexp(float(weights.max()))[1]  # scaled by it, weights are in [0, 1), and no total overflows
     if counts is None:
         blocks = (weights[first : first + BLOCK] for first in range(0, len(weights), BLOCK))
@@ -231,7 +231,7 @@ def _scale(weights: Floats, counts: Integers | None = None) -> int:
 
 
 def scale_of_total(total: float, largest: int) -> int:
-    """The exponent of two that scales weights to integers.
+    """Return the exponent of two that scales weights to integers.
 
     Args:
         total: the sum of the weights times 2**-largest, correctly rounded where it is near an edge.
@@ -241,7 +241,7 @@ def scale_of_total(total: float, largest: int) -> int:
 
 
 def whole(weights: Floats, exponent: int) -> Integers:
-    """Weights times a power of two, rounded to integers."""
+    """Return weights times a power of two, rounded to integers."""
     scaled = times_power_of_two(weights, exponent)
     rounded: Integers = np.rint(scaled, out=scaled).astype(np.int64)
     return rounded

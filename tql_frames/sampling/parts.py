@@ -54,13 +54,13 @@ class Spread:
 
     @classmethod
     def of(cls, weights: Floats) -> Spread:
-        """The spread of weights, shape (n,): finite, >= 0."""
+        """Return the spread of weights, shape (n,): finite, >= 0."""
         parts = [cls._of_block(weights[first : first + BLOCK]) for first in range(0, len(weights), BLOCK)]
         return cls.sum(parts)
 
     @classmethod
     def of_table(cls, table: StrataTable) -> Spread:
-        """The spread of the rows of a strata table."""
+        """Return the spread of the rows of a strata table."""
         there = table.weights > 0
         weights, counts = table.weights[there], table.counts[there]
         if not len(weights):
@@ -96,7 +96,7 @@ class Spread:
 
     @classmethod
     def sum(cls, parts: Sequence[Spread]) -> Spread:
-        """The spread of all parts."""
+        """Return the spread of all parts."""
         steps, places = np.unique(
             np.concatenate([np.empty(0, np.int64), *(part.steps for part in parts)]), return_inverse=True
         )
@@ -126,7 +126,7 @@ class Spread:
         return Race.of(self.least, self.most)
 
     def limit_of(self, size: int) -> float:
-        """A time by which `size` rows of all parts have finished their race, or its logarithm, and hardly more have.
+        """Return a time by which `size` rows of all parts, and hardly more, have finished, or its logarithm.
 
         A tenth more, as all weights of a step are taken for the smallest.
         """
@@ -141,7 +141,7 @@ class Spread:
 
 
 def _steps(mantissas: Floats, exponents: Integers) -> Integers:
-    """The steps of weights, from what `frexp` gives."""
+    """Return the steps of weights, from what `frexp` gives."""
     steps: Integers = _STEPS * exponents.astype(np.int64) + (mantissas * (2 * _STEPS)).astype(np.int64) - _STEPS
     return steps
 
@@ -150,7 +150,7 @@ def _steps(mantissas: Floats, exponents: Integers) -> Integers:
 
 
 def together(tables: Sequence[StrataTable]) -> tuple[StrataTable, Integers]:
-    """The strata table of all parts, and the rows of each stratum in each part, shape (m, parts)."""
+    """Return the strata table of all parts, and the rows of each stratum in each part, shape (m, parts)."""
     weights, places = np.unique(
         np.concatenate([np.empty(0), *(table.weights for table in tables)]), return_inverse=True
     )  # fmt: skip
@@ -162,7 +162,7 @@ def together(tables: Sequence[StrataTable]) -> tuple[StrataTable, Integers]:
 
 
 def slots_of_parts(slots: Positions, cells: Integers) -> list[Positions]:
-    """The slots that were drawn from each part, as it numbers them itself, ascending.
+    """Return the slots that were drawn from each part, as it numbers them itself, ascending.
 
     Args:
         slots: of all parts, in any order; they are sorted in place.
@@ -188,12 +188,12 @@ def slots_of_parts(slots: Positions, cells: Integers) -> list[Positions]:
 
 
 def integer_total(weights: Floats, scale: int) -> int:
-    """The sum of the weights of a part as integers, by the scale of all parts."""
+    """Return the sum of the weights of a part as integers, by the scale of all parts."""
     return sum(int(whole(weights[first : first + BLOCK], scale).sum()) for first in range(0, len(weights), BLOCK))
 
 
 def points_of_parts(totals: Sequence[int], size: int, streams: Streams) -> list[Floats]:
-    """The points of the line that were drawn from each part, ascending, of so many with replacement.
+    """Return the points of the line that were drawn from each part, ascending, of so many with replacement.
 
     Args:
         totals: the integer total of each part.
@@ -209,7 +209,7 @@ def points_of_parts(totals: Sequence[int], size: int, streams: Streams) -> list[
 
 
 def rows_at_points(weights: Floats, scale: int, before: int, points: Floats) -> Positions:
-    """The rows of a part that own points of the line of all parts, ascending.
+    """Return the rows of a part that own points of the line of all parts, ascending.
 
     Args:
         weights: shape (n,), of the part.
@@ -227,7 +227,7 @@ def rows_at_points(weights: Floats, scale: int, before: int, points: Floats) -> 
 
 
 def winners_of_parts(found: Sequence[tuple[Positions, Floats]], size: int) -> list[Positions] | None:
-    """The rows of each part that are among the first `size` of all; None where fewer finished.
+    """Return the rows of each part that are among the first `size` of all; None where fewer finished.
 
     Args:
         found: of each part, the rows that finished by a time that was the same for all, ascending, and their times.

@@ -44,7 +44,7 @@ class StrataTable:
 
     @classmethod
     def of(cls, weights: Floats) -> StrataTable:
-        """The table of one weight a row, shape (n,)."""
+        """Return the table of one weight a row, shape (n,)."""
         values, counts = np.unique(weights, return_counts=True)
         return cls(values, counts.astype(np.int64))
 
@@ -60,7 +60,7 @@ class StrataTable:
         return np.cumsum(self.counts) - self.counts
 
     def stratum_of(self, slots: Positions) -> Integers:
-        """The strata that slots belong to; both of shape (k,)."""
+        """Return the strata that slots belong to; both of shape (k,)."""
         if len(self.weights) > _BY_COMPARISON:
             return self.first.searchsorted(slots, side="right") - 1
         strata = np.zeros(len(slots), np.int64)
@@ -99,7 +99,7 @@ class Strata:
         return len(self.codes)
 
     def resolve(self, slots: Positions) -> Positions:
-        """Row positions of slots; both of shape (k,).
+        """Return the row positions of slots; both of shape (k,).
 
         The slot of the rank-th row, in table order, of stratum s is `table.first[s] + rank`: its place when the rows
         are sorted by stratum, stably.
@@ -117,11 +117,11 @@ class Strata:
         return positions
 
     def few(self, slots: int) -> bool:
-        """Whether so many slots are looked up faster than all rows are sorted."""
+        """Return whether so many slots are looked up faster than all rows are sorted."""
         return slots < self.rows // 64
 
     def by_slot(self) -> Positions:
-        """The position of every slot, shape (n,): a counting sort of the rows."""
+        """Return the position of every slot, shape (n,): a counting sort of the rows."""
         starts = self._starts()
         positions = np.empty(self.rows, position_type(self.rows))
         largest = int(np.argmax(self.table.counts)) if self.rows else 0
@@ -146,11 +146,11 @@ class Strata:
         return positions
 
     def _starts(self) -> Integers:
-        """The first slot of each cell, shape (m, blocks)."""
+        """Return the first slot of each cell, shape (m, blocks)."""
         return (np.cumsum(self.cells) - self.cells.ravel()).reshape(self.cells.shape)
 
     def _looked_up(self, slots: Positions) -> Positions:
-        """The positions of a few slots: only blocks in which one lies are looked into."""
+        """Return the positions of a few slots: only blocks in which one lies are looked into."""
         starts, blocks = self._starts(), self.cells.shape[1]
         cell = np.searchsorted(starts.ravel(), slots, side="right") - 1  # the last of those that start there has rows
         stratum, block = np.divmod(cell, blocks)
@@ -173,7 +173,7 @@ class Strata:
 
 
 def most_strata(rows: int) -> int:
-    """Distinct weights up to which `rows` rows are drawn by strata; above, every row is a stratum of its own.
+    """Return distinct weights up to which `rows` rows are drawn by strata; above, every row is a stratum of its own.
 
     It depends on the population alone, so that a sample does not depend on how its rows are partitioned.
     """
@@ -230,7 +230,7 @@ def _code_type(strata: int) -> type[np.uint8] | type[np.uint16]:
 
 
 def _numbered(weights: Floats, values: Floats, most: int) -> tuple[Codes, Integers, Floats]:
-    """The place of each weight among `values`, rows of each in each block, and the weights that are not there.
+    """Return the place of each weight among `values`, rows of each in each block, and the weights that are not there.
 
     Once more than `most` of those are found the rest is left out.
     """
@@ -271,7 +271,7 @@ def _numbered(weights: Floats, values: Floats, most: int) -> tuple[Codes, Intege
 
 
 def count_codes(codes: Codes, strata: int) -> Integers:
-    """Rows of each code in each block, shape (m, blocks)."""
+    """Return rows of each code in each block, shape (m, blocks)."""
     cells = np.zeros((strata, -(-len(codes) // BLOCK)), np.int64)
 
     def run(blocks: Blocks) -> None:
@@ -287,7 +287,7 @@ def count_codes(codes: Codes, strata: int) -> Integers:
 
 
 def _renumbered(codes: Codes, numbers: Codes) -> Codes:
-    """Other numbers for codes, shape (n,), by the number of each code."""
+    """Return other numbers for codes, shape (n,), by the number of each code."""
     new = np.empty(len(codes), numbers.dtype)
 
     def run(blocks: Blocks) -> None:

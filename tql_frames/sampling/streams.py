@@ -36,7 +36,10 @@ class Streams:
         self._words = _Words(SeedSequence(seed).generate_state(4, np.uint64))
 
     def uniforms(self, stream: int, size: int, start: int = 0) -> NDArray[np.float64]:
-        """Numbers `start` to `start + size` of a stream, uniform in [0, 1), multiples of 2**-53; shape (size,)."""
+        """Return numbers `start` to `start + size` of a stream, uniform in [0, 1), multiples of 2**-53.
+
+        The shape is (size,).
+        """
         numbers = np.empty(size)
         if size <= BLOCK:
             self.fill(stream, start, numbers)
@@ -68,7 +71,7 @@ class _Words(ISeedSequence):
 
 
 def derived_seed(seed: int, *branch: int) -> int:
-    """A seed of its own for each branch, independent of the seed's own numbers.
+    """Return a seed of its own for each branch, independent of the seed's own numbers.
 
     Example:
         >>> derived_seed(7, 0, 1) == derived_seed(7, 0, 2)
@@ -79,7 +82,7 @@ def derived_seed(seed: int, *branch: int) -> int:
 
 
 def fresh_seed() -> int:
-    """A seed from the operating system, for callers who name none; NumPy's global state is left alone."""
+    """Return a seed from the operating system, for callers who name none; NumPy's global state is left alone."""
     entropy = SeedSequence().entropy
     assert isinstance(entropy, int)
     return entropy

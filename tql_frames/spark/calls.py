@@ -275,7 +275,7 @@ def report(
 
 
 def _drawn(frame: DataFrame, told: Told, how: Drawing, job: Job) -> Sequence[Share]:
-    """The shares of the partitions, once each has answered what it is asked."""
+    """Return the shares of the partitions, once each has answered what it is asked."""
     counts = told.in_order(Counts(0))
     asked = questions(counts, how)
     answers: list[Answer | None] = [None] * len(counts)
@@ -297,7 +297,7 @@ def _drawn(frame: DataFrame, told: Told, how: Drawing, job: Job) -> Sequence[Sha
 
 
 def _counting(job: Job, starts: Sequence[int] = ()) -> Callable[[ArrowPartition, int], Counts]:
-    """The first pass: what a partition, whose first row has a number, tells."""
+    """Return the first pass: what a partition, whose first row has a number, tells."""
 
     def step(part: ArrowPartition, number: int) -> Counts:
         return job.count(part, starts[number] if number < len(starts) else 0)
@@ -310,14 +310,14 @@ def _count_rows(part: ArrowPartition, number: int) -> Counts:
 
 
 def _starts(frame: DataFrame, job: Sampler) -> list[int]:
-    """The number of the first row of each partition, where weights depend on it."""
+    """Return the number of the first row of each partition, where weights depend on it."""
     if not job.numbers_rows:
         return []
     return starts_of([each.rows for each in ask(frame, [], _count_rows).in_order(Counts(0))])
 
 
 def _taking(job: Sampler, index: str | None) -> Callable[[ArrowPartition, Share | None], Iterator[pa.RecordBatch]]:
-    """The last pass: the rows that a partition gives."""
+    """Return the last pass: the rows that a partition gives."""
 
     def take(part: ArrowPartition, share: Share | None) -> Iterator[pa.RecordBatch]:
         assert share is not None
@@ -333,7 +333,7 @@ def _sorted(frame: DataFrame, job: Sampler) -> DataFrame:
 
 
 def _nothing_of(frame: DataFrame) -> ArrowPartition:
-    """The frame without rows, by which types are known."""
+    """Return the frame without rows, by which types are known."""
     return ArrowPartition(arrow_schema(frame), [])
 
 

@@ -53,11 +53,11 @@ class Intervals:
                 raise TQLTypeError(message, hint=hint)
 
     def hidden(self, frame: DataFrame) -> DataFrame:
-        """The frame with numbers in place of its intervals."""
+        """Return the frame with numbers in place of its intervals."""
         return _changed(frame, self._types, _numbers)
 
     def shown(self, result: DataFrame, origins: Sequence[int | None], schema: StructType) -> DataFrame:
-        """A result with intervals in place of their numbers.
+        """Return a result with intervals in place of their numbers.
 
         Args:
             result: the result.
@@ -102,7 +102,7 @@ def _numbers(column: Column, kind: DataType) -> Column:
 
 
 def _interval(column: Column, kind: DataType) -> Column:
-    """The interval of such numbers."""
+    """Return the interval of such numbers."""
     zero = F.lit(0)
     if isinstance(kind, YearMonthIntervalType):
         return F.make_ym_interval(zero, column).cast(kind)

@@ -53,7 +53,7 @@ class Told:
     numbered: bool
 
     def in_order(self, otherwise: object) -> list[Any]:
-        """What each partition told; something else for those without rows."""
+        """Return what each partition told; something else for those without rows."""
         return [self.found.get(number, otherwise) for number in range(self.partitions)]
 
 
@@ -103,7 +103,7 @@ def give(
     *,
     numbered: bool = True,
 ) -> DataFrame:
-    """A plan for what a step gives of each partition that has rows.
+    """Return a plan for what a step gives of each partition that has rows.
 
     Args:
         frame: the frame.
@@ -140,7 +140,7 @@ def pick(
     *,
     index: bool,
 ) -> DataFrame:
-    """A plan for rows that a step picks from each partition; all partitions have numbers.
+    """Return a plan for rows that a step picks from each partition; all partitions have numbers.
 
     Args:
         frame: the frame.
@@ -171,7 +171,9 @@ def append(
     step: Callable[[ArrowPartition, Share | None], pa.Array],
     shares: Sequence[Share] | None,
 ) -> DataFrame:
-    """A plan for the frame with one more column, last in the schema; all partitions have numbers if there are shares.
+    """Return a plan for the frame with one more column, last in the schema.
+
+    All partitions have numbers if there are shares.
 
     Args:
         frame: the frame.
@@ -191,7 +193,10 @@ def _beside(
     step: Callable[[ArrowPartition, Share | None], pa.Array],
     shares: Sequence[Share] | None,
 ) -> DataFrame:
-    """The frame with a last column of one value a row, told by partitions that see some columns; all plainly named."""
+    """Return the frame with a last column of one value a row, told by partitions that see some columns.
+
+    All columns have plain names.
+    """
     names, packed = list(names), None if shares is None else _Packed.of(shares)
 
     def run(batches: Iterable[Any]) -> Iterator[pa.Array]:
@@ -223,29 +228,29 @@ def _as_batches(batches: Iterable[Any], heights: list[int]) -> Iterator[pa.Recor
 
 
 def narrowed(frame: DataFrame, names: Sequence[str]) -> DataFrame:
-    """Some columns of a frame, in its order."""
+    """Return some columns of a frame, in its order."""
     places = [place for place, name in enumerate(frame.columns) if name in names]
     return _plainly_named(frame).select(*map(_plain, places)).toDF(*[frame.columns[place] for place in places])
 
 
 def arrow_schema(frame: DataFrame) -> pa.Schema:
-    """The columns of a frame as Spark hands them to Python; no rows are asked for."""
+    """Return the columns of a frame as Spark hands them to Python; no rows are asked for."""
     found = _plainly_named(frame).limit(0).toArrow().schema
     return pa.schema([field.with_name(name) for field, name in zip(found, frame.columns, strict=True)])
 
 
 def quoted(name: str) -> str:
-    """A name as Spark reads it, dots and all."""
+    """Return a name as Spark reads it, dots and all."""
     return "`" + name.replace("`", "``") + "`"
 
 
 def _plainly_named(frame: DataFrame) -> DataFrame:
-    """The frame with other names: Spark cannot hand over columns whose names it would have to read."""
+    """Return the frame with other names: Spark cannot hand over columns whose names it would have to read."""
     return frame.toDF(*[_plain(place) for place in range(len(frame.columns))])
 
 
 def _numbered(frame: DataFrame) -> DataFrame:
-    """The frame behind a column of the numbers of its partitions, plainly named."""
+    """Return the frame behind a column of the numbers of its partitions, plainly named."""
     return _with_number(_plainly_named(frame))
 
 
@@ -258,7 +263,7 @@ def _plain(place: int) -> str:
 
 
 def _partition(batches: Batches, names: list[str], *, marked: bool) -> tuple[int, ArrowPartition | None]:
-    """The number of a partition, and its rows if it has any; without a mark an empty one has no number."""
+    """Return the number of a partition, and its rows if it has any; without a mark an empty one has no number."""
     number, held, rows = _NO_ROWS, [], 0
     first = 2 if marked else 1
     fields: list[pa.Field] = []
@@ -276,7 +281,7 @@ def _partition(batches: Batches, names: list[str], *, marked: bool) -> tuple[int
 
 
 def _marked(frame: DataFrame) -> DataFrame:
-    """The frame behind a column that says of a row that it stands for none."""
+    """Return the frame behind a column that says of a row that it stands for none."""
     frame = _plainly_named(frame)
     arrow = frame.limit(0).toArrow().schema
     names = [_EMPTY, *arrow.names]

@@ -51,20 +51,20 @@ class ArrowPartition:
         return self._columns
 
     def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
-        """Values of expressions by name, one a row of the partition."""
+        """Return values of expressions by name, one a row of the partition."""
         return evaluate(self._held(name for expr in exprs.values() for name in expr.meta.root_names()), exprs)
 
     def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
-        """Values of aggregations by name, in one row."""
+        """Return values of aggregations by name, in one row."""
         held = self._held(name for expr in exprs.values() for name in expr.meta.root_names())
         return held.lazy().select(**exprs).collect()
 
     def column(self, name: str) -> pl.Series:
-        """A column of the partition."""
+        """Return a column of the partition."""
         return self._columns.series(name)
 
     def scan(self, names: frozenset[str] | None) -> Scan:
-        """The partition for a statement; only the columns that it names are converted."""
+        """Return the partition for a statement; only the columns that it names are converted."""
         dtypes: dict[object, pl.DataType | TQLError] = {}
         for name in self._columns:
             if names is None or name in names:
@@ -78,7 +78,7 @@ class ArrowPartition:
         return Scan(with_stand_ins(held.lazy(), hidden), tuple(self.arrow.names), dtypes)
 
     def plan(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:
-        """What runs for a relation: its row numbers and what is computed; the rest is taken from the batches."""
+        """Return what runs for a relation: its row numbers and what is computed; the rest is taken from the batches."""
         assert relation.row is not None
         computed = [each for each in relation.fields if each.origin is None]
         for each in computed:
@@ -87,7 +87,7 @@ class ArrowPartition:
         return relation.plan.select([column(name) for name in (relation.row, *(each.key for each in computed))])
 
     def finish(self, relation: Relation, scan: Scan, index: str | None) -> PartitionRows:
-        """The rows and columns of a relation, which are rows of the partition in their order."""
+        """Return the rows and columns of a relation, which are rows of the partition in their order."""
         found = self.plan(relation, scan, index).collect()
         positions = found.to_series(0).to_numpy()
         computed = {place: found[each.key] for place, each in enumerate(relation.fields) if each.origin is None}
@@ -95,7 +95,7 @@ class ArrowPartition:
         return PartitionRows(self, positions, columns, computed)
 
     def take(self, positions: Positions, columns: Sequence[Column] | None = None) -> PartitionRows:
-        """Rows at ascending positions."""
+        """Return rows at ascending positions."""
         places = range(len(self.arrow)) if columns is None else [each.origin for each in columns]
         return PartitionRows(self, positions, list(places), {})
 
@@ -104,7 +104,7 @@ class ArrowPartition:
         return pa.array(values_of(self))
 
     def with_last(self, name: str, values: pa.Array) -> Iterator[pa.RecordBatch]:
-        """The batches with a further column of one value a row."""
+        """Yield the batches with a further column of one value a row."""
         first = 0
         for batch in self._batches:
             arrays = [*batch.columns, values.slice(first, batch.num_rows)]
@@ -112,7 +112,7 @@ class ArrowPartition:
             first += batch.num_rows
 
     def batches_at(self, positions: Positions, places: Sequence[int] | None = None) -> Iterator[pa.RecordBatch]:
-        """Columns of the rows at ascending positions, a batch or a part of one at a time."""
+        """Yield columns of the rows at ascending positions, a batch or a part of one at a time."""
         first = 0
         for batch in self._batches:
             begin, end = positions.searchsorted([first, first + batch.num_rows])
@@ -137,7 +137,7 @@ class PartitionRows:
         self._part, self.positions, self._places, self._computed = part, positions, places, computed
 
     def batches(self, schema: pa.Schema, start: int | None) -> Iterator[pa.RecordBatch]:
-        """The rows in batches.
+        """Yield the rows in batches.
 
         Args:
             schema: of what is handed over; computed columns are cast to it.
@@ -185,14 +185,14 @@ class _Columns(ConvertedColumns):
 
 
 def in_spark(dtype: pl.DataType) -> pl.DataType:
-    """The type of Polars in which values go to Spark: integers of 128 bits, which Arrow lacks, as decimals."""
+    """Return the type of Polars in which values go to Spark: integers of 128 bits, which Arrow lacks, as decimals."""
     if str(dtype).endswith("Int128"):
         return pl.Decimal(38, 0)
     return pl.List(in_spark(inner(dtype))) if isinstance(dtype, pl.List) else dtype
 
 
 def _arrow(values: pl.Series, dtype: Any) -> pa.Array:
-    """Computed values as one Arrow array of a type that Spark reads."""
+    """Return computed values as one Arrow array of a type that Spark reads."""
     kept = in_spark(values.dtype)
     found = (
         (values if kept == values.dtype else values.cast(kept)).rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())

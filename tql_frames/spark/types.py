@@ -15,7 +15,7 @@ from tql_frames.spark.partition import in_spark
 
 
 def with_first(name: str | None, schema: StructType, *, of: str = "frame") -> StructType:
-    """The schema of a frame or result behind a column of row numbers, of no column for None.
+    """Return the schema of a frame or result behind a column of row numbers, of no column for None.
 
     Raises:
         TQLError: there is a column of that name already.
@@ -29,7 +29,7 @@ def with_first(name: str | None, schema: StructType, *, of: str = "frame") -> St
 
 
 def schema_of(fields: Sequence[Field], frame: StructType) -> StructType:
-    """The schema of a statement's result.
+    """Return the schema of a statement's result.
 
     Args:
         fields: its columns.
@@ -49,7 +49,7 @@ def schema_of(fields: Sequence[Field], frame: StructType) -> StructType:
 
 
 def arrow_schema_of(fields: Sequence[Field], frame: pa.Schema, index: str | None) -> pa.Schema:
-    """The same as Arrow has it, as a partition hands it over."""
+    """Return the same as Arrow has it, as a partition hands it over."""
     found = [] if index is None else [pa.field(index, pa.int64())]
     for each in fields:
         dtype = _arrow_type(each) if each.origin is None else frame.field(each.origin).type
@@ -72,7 +72,7 @@ def _arrow_type(field: Field) -> pa.DataType:
 
 
 def _plain(dtype: pa.DataType) -> pa.DataType:
-    """The type of Arrow that Spark has for a type."""
+    """Return the type of Arrow that Spark has for a type."""
     if pa.types.is_large_string(dtype) or pa.types.is_null(dtype):
         return pa.string()
     if pa.types.is_large_binary(dtype):

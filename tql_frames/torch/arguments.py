@@ -9,7 +9,7 @@ from tql_frames.errors import TQLError
 
 
 def check_whole(name: str, value: Any, least: int = 0) -> int:
-    """A whole number of any library as an int.
+    """Return a whole number of any library as an int.
 
     Raises:
         TQLError: it is something else, or less than `least`.

@@ -42,10 +42,10 @@ class Column(Protocol):
     """A column in the form in which batches are made of it."""
 
     def take(self, rows: torch.Tensor) -> Values:
-        """What rows hold, as memory of its own; `rows` has the shape (k,)."""
+        """Return what rows hold, as memory of its own; `rows` has the shape (k,)."""
 
     def cut(self, rows: torch.Tensor) -> Column:
-        """The same column of these rows alone."""
+        """Return the same column of these rows alone."""
 
 
 class TensorColumn:
@@ -60,11 +60,11 @@ class TensorColumn:
         self.tensor = tensor
 
     def take(self, rows: torch.Tensor) -> torch.Tensor:
-        """A tensor of shape (k, …)."""
+        """Return a tensor of shape (k, …)."""
         return self.tensor.index_select(0, rows)
 
     def cut(self, rows: torch.Tensor) -> TensorColumn:
-        """The numbers of these rows."""
+        """Return the numbers of these rows."""
         return TensorColumn(self.take(rows))
 
 
@@ -81,12 +81,12 @@ class ValueColumn:
         self._ends = np.cumsum([len(part) for part in parts])
 
     def take(self, rows: torch.Tensor) -> list[Any]:
-        """A list of k Python values."""
+        """Return a list of k Python values."""
         found: list[Any] = self._taken(rows.numpy()).to_pylist()
         return found
 
     def cut(self, rows: torch.Tensor) -> ValueColumn:
-        """The values of these rows."""
+        """Return the values of these rows."""
         return ValueColumn([self._taken(rows.numpy())])
 
     def _taken(self, rows: NDArray[np.signedinteger[Any]]) -> pa.Array:
@@ -106,7 +106,7 @@ class ValueColumn:
 
 
 def plain_column(series: pl.Series, used: InUse) -> Column:
-    """A column that is not encoded.
+    """Return a column that is not encoded.
 
     Raises:
         TQLError: a null where the column becomes a tensor, or a whole number too large for one.
@@ -125,7 +125,7 @@ def plain_column(series: pl.Series, used: InUse) -> Column:
 
 
 def arrow_of(series: pl.Series) -> pa.Array:
-    """The values as one Arrow array, of types that every version of pyarrow can take rows of."""
+    """Return the values as one Arrow array, of types that every version of pyarrow can take rows of."""
     return series.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
@@ -191,7 +191,7 @@ def _tensor_of_arrays(series: pl.Series, shape: tuple[int, ...], used: InUse) ->
 
 
 def shared(array: NDArray[Any]) -> torch.Tensor:
-    """A tensor on the memory of an array, which may be a frame's: for reading alone, and never handed out."""
+    """Return a tensor on the memory of an array, which may be a frame's: for reading alone, and never handed out."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         return torch.from_numpy(array)
@@ -207,7 +207,7 @@ _WIDER: dict[pl.DataType | type[pl.DataType], type[pl.DataType]] = {
 
 
 def _is_plain(dtype: pl.DataType) -> bool:
-    """Whether the values are numbers of a size that a tensor holds."""
+    """Return whether the values are numbers of a size that a tensor holds."""
     return dtype.is_numeric() or dtype.is_temporal() or dtype == pl.Boolean
 
 

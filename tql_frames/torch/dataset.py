@@ -86,7 +86,7 @@ class TQLDataset(Dataset[Any]):
         return self._table.size
 
     def __getitem__(self, place: int) -> Any:
-        """The item at a place, from 0; or from the end, from -1.
+        """Return the item at a place, from 0; or from the end, from -1.
 
         Raises:
             IndexError: there is no such place.
@@ -101,7 +101,7 @@ class TQLDataset(Dataset[Any]):
         return item if self.transform is None else self.transform(item)
 
     def __getitems__(self, places: Sequence[int]) -> Sequence[Any]:
-        """The items at places, which may be many; with a transform a list of what it made of each.
+        """Return the items at places, which may be many; with a transform a list of what it made of each.
 
         Raises:
             IndexError: there is no such place. It is a TQLError, too.

@@ -50,12 +50,12 @@ class MultiHotColumn:
         return torch.from_numpy(spread)
 
     def cut(self, rows: torch.Tensor) -> MultiHotColumn:
-        """The labels of these rows."""
+        """Return the labels of these rows."""
         counts, codes = self._taken(rows)
         return MultiHotColumn(np.concatenate([[0], np.cumsum(counts)]), codes, self.width)
 
     def _taken(self, rows: torch.Tensor) -> tuple[NDArray[np.int64], Codes]:
-        """How many codes each row has, and their codes one after the other."""
+        """Return how many codes each row has, and their codes one after the other."""
         chosen = rows.numpy()
         starts = self.offsets[chosen]
         counts = self.offsets[chosen + 1] - starts
@@ -79,7 +79,9 @@ class Encoding:
     def of(
         cls, kind: Kind, plan: pl.LazyFrame, name: str, dtype: pl.DataType, declared: Sequence[Any] | None = None
     ) -> Encoding:
-        """The encoding by the labels of a column: declared ones and those of an Enum in their order, others sorted.
+        """Return the encoding by the labels of a column.
+
+        Declared labels and those of an Enum keep their order, others are sorted.
 
         Args:
             kind: as above.
@@ -116,7 +118,7 @@ class Encoding:
         return cls(kind, found.sort().to_list())
 
     def column_of(self, series: pl.Series, used: InUse) -> Column:
-        """The column in numbers: Int64 codes, or a `MultiHotColumn`.
+        """Return the column in numbers: Int64 codes, or a `MultiHotColumn`.
 
         Raises:
             TQLError: a row in use is null, or its list holds a null, or a value that is no label.
@@ -144,7 +146,7 @@ class Encoding:
         return MultiHotColumn(offsets, codes.clip(0).astype(small), len(self.labels))
 
     def _codes(self, series: pl.Series) -> NDArray[np.int64]:
-        """A code for each value, 0 for null and -1 for one that is no label."""
+        """Return a code for each value, 0 for null and -1 for one that is no label."""
         if series.dtype == pl.Null or not len(series):
             return np.zeros(len(series), np.int64)
         if _is_text(series.dtype):
@@ -193,14 +195,14 @@ def _marked(codes: pl.Series, values: pl.Series) -> NDArray[np.int64]:
 
 
 def _in_lists(items: pl.Series, offsets: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which lists hold an item that is true."""
+    """Return which lists hold an item that is true."""
     before = np.concatenate([[0], np.cumsum(items.to_numpy())])
     found: NDArray[np.bool_] = before[offsets[1:]] > before[offsets[:-1]]
     return found
 
 
 def _labels_of(name: str, dtype: pl.DataType, declared: Sequence[Any]) -> list[Any]:
-    """Labels that were declared, of the kind of a column's values.
+    """Return labels that were declared, of the kind of a column's values.
 
     Raises:
         TQLTypeError: they are of another kind, or several kinds.

@@ -74,13 +74,13 @@ class Epochs:
         return self._weighed[1].rows
 
     def weighed(self, epoch: int) -> Weighed:
-        """The rows with their weights in an epoch."""
+        """Return the rows with their weights in an epoch."""
         if self._anew is not None and self._weighed[0] != epoch:
             self._weighed = epoch, self._anew.weigh(seed_of_epoch(self.spec.seed, epoch))
         return self._weighed[1]
 
     def positions(self, epoch: int) -> Positions:
-        """Row positions of an epoch's sample, shape (size,), in the order in which they are trained on.
+        """Return the row positions of an epoch's sample, shape (size,), in the order in which they are trained on.
 
         With replacement that is the order drawn. Without, rows of great weight are drawn first, so they are shuffled.
         """

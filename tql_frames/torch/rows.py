@@ -38,7 +38,7 @@ class Rows(Sequence[Item | Pair]):
         self._columns, self._size, self._target = columns, size, target
 
     def batch(self) -> dict[str, Any] | list[Any]:
-        """What `default_collate` makes of the items: a dict, or a list of a dict and the target."""
+        """Return what `default_collate` makes of the items: a dict, or a list of a dict and the target."""
         features = sendable(dict(self._columns))
         return features if self._target is None else sendable([features, self._target])
 

@@ -219,12 +219,12 @@ class TQLSampler(Sampler[int]):
         self._pass = None
 
     def __len__(self) -> int:
-        """Rows of this process in an epoch."""
+        """Return rows of this process in an epoch."""
         epoch = self._next[0] if self._pass is None or self._pass.ended else self._pass.epoch
         return len(self._share(epoch, 0))
 
     def __iter__(self) -> Iterator[int]:
-        """The row positions of this process, from the first that `load_state_dict` left."""
+        """Return the row positions of this process, from the first that `load_state_dict` left."""
         epoch, first = self._next
         self._pass = None
         if first and not self._share(epoch, first):
@@ -244,7 +244,7 @@ class TQLSampler(Sampler[int]):
         yield from now.lists(self._epochs.positions(epoch)[share.start : share.stop : share.step])
 
     def _share(self, epoch: int, first: int) -> range:
-        """Places in an epoch's sample that fall to this process, of those from `first` on."""
+        """Return places in an epoch's sample that fall to this process, of those from `first` on."""
         number, rank = processes(*self._given)
         size = self._epochs.weighed(epoch).size
         if self._drop_last:
@@ -252,7 +252,7 @@ class TQLSampler(Sampler[int]):
         return range(min(first + rank, size), size, number)
 
     def _identity(self) -> dict[str, Any]:
-        """What two samplers must have in common for one to go on where the other stopped."""
+        """Return what two samplers must have in common for one to go on where the other stopped."""
         epochs = self._epochs
         return {
             "seed": epochs.spec.seed,
@@ -263,7 +263,7 @@ class TQLSampler(Sampler[int]):
         }
 
     def _agrees(self, name: str, other: Any, own: Any) -> bool:
-        """Whether a state was of such a sampler; of texts, how they are written does not count."""
+        """Return whether a state was of such a sampler; of texts, how they are written does not count."""
         if name != "sampler" or not isinstance(other, str) or self._epochs.is_expression:
             return type(other) is type(own) and bool(other == own)
         try:
@@ -322,7 +322,7 @@ class _Pass:
         self._list: Iterator[int] = iter([])
 
     def lists(self, own: Positions) -> Iterator[Iterator[int]]:
-        """The positions of this process, as iterators over lists of them."""
+        """Yield the positions of this process, as iterators over lists of them."""
         for start in range(0, len(own), _LIST):
             taken = own[start : start + _LIST].tolist()
             self._stop, self._list = start + len(taken), iter(taken)
@@ -330,7 +330,7 @@ class _Pass:
         self.ended = True
 
     def done(self, seen: int | None) -> int:
-        """Rows of the epoch's sample that all processes are done with, when this one has seen so many."""
+        """Return rows of the epoch's sample that all processes are done with, when this one has seen so many."""
         if seen is None:  # a list's iterator knows how many are left, so that nothing has to count
             seen = self._stop - operator.length_hint(self._list)
         return self._first + min(seen, len(self._share)) * self._share.step

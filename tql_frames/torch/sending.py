@@ -20,7 +20,7 @@ _KNOWN |= {torch.float16, torch.float32, torch.float64}  # to NumPy
 
 
 def sendable(batch: Batch) -> Batch:
-    """A batch that arrives as it is, and sooner.
+    """Return a batch that arrives as it is, and sooner.
 
     PyTorch gives each tensor shared memory of its own when a worker sends it. To make that and to hand it over takes
     longer than all else that is done for a batch of some hundred rows, so small tensors go through the pipe as arrays.
@@ -57,7 +57,7 @@ class _Array:
 
 
 def _packed(value: Any) -> Any:
-    """A value, or what is pickled instead."""
+    """Return a value, or what is pickled instead."""
     if type(value) is not torch.Tensor or value.nbytes > SMALL:
         return value
     plain = value.device.type == "cpu" and value.layout is torch.strided and not value.requires_grad

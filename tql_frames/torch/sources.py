@@ -42,12 +42,12 @@ class Origin:
         return native
 
     def categories(self, name: str) -> list[Any] | None:
-        """Categories that a pandas column declares, in their order; None of other columns."""
+        """Return categories that a pandas column declares, in their order; None of other columns."""
         return self.source.categories(self.names[name])
 
 
 def readable(frame: object) -> Rows:
-    """The rows of a frame or view, to weigh them.
+    """Return the rows of a frame or view, to weigh them.
 
     Raises:
         TQLError: it is neither.
@@ -56,7 +56,7 @@ def readable(frame: object) -> Rows:
 
 
 def origin_of(frame: object) -> Origin:
-    """The rows of a frame or view, to train on.
+    """Return the rows of a frame or view, to train on.
 
     Raises:
         TQLError: it is neither.

@@ -58,7 +58,7 @@ class Spool:
 
 
 def texts(series: pl.Series) -> pl.Series:
-    """The same values with texts in place of categories, whose numbers differ from one part of a table to the next."""
+    """Return the same values with texts for categories, whose numbers differ between the parts of a table."""
     return series.cast(_with_texts(series.dtype))
 
 

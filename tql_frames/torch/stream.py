@@ -77,7 +77,7 @@ class TQLIterableDataset(IterableDataset[Any]):
     # No length: each worker may end with a smaller batch, and a DataLoader would warn of more batches than it expected.
 
     def __iter__(self) -> Iterator[Any]:
-        """The items of this process or worker."""
+        """Return the items of this process or worker."""
         number, rank = self._processes or processes()
         share, worker = range(self._table.size)[rank::number], get_worker_info()
         if worker is not None:

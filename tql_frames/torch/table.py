@@ -38,11 +38,11 @@ class Table(Protocol):
     classes: dict[str, list[Any]]
 
     def rows(self, numbers: Sequence[int]) -> Rows:
-        """What the rows of these numbers hold; may be any, in any order."""
+        """Return what the rows of these numbers hold; may be any, in any order."""
 
 
 def table_of(origin: Origin, wanted: Wanted) -> Table:
-    """The table of a frame or view.
+    """Return the table of a frame or view.
 
     Raises:
         TQLError: a row has a null where a tensor has none, or a column cannot be trained on.
@@ -71,7 +71,7 @@ class _Held:
             self._columns[name] = plain_column(series, used) if encoding is None else encoding.column_of(series, used)
 
     def rows(self, numbers: Sequence[int]) -> Rows:
-        """What the rows of these numbers hold."""
+        """Return what the rows of these numbers hold."""
         rows = torch.from_numpy(np.array(numbers, np.int64))
         return self._wanted.rows(self._columns, rows if self._chosen is None else self._chosen[rows])
 
@@ -122,22 +122,22 @@ class _Spooled:
         self._spool.close()
 
     def rows(self, numbers: Sequence[int]) -> Rows:
-        """What the rows of these numbers hold."""
+        """Return what the rows of these numbers hold."""
         return self._wanted.rows(self._spool.columns, self._chosen[torch.from_numpy(np.array(numbers, np.int64))])
 
 
 def _marked(positions: Positions, rows: int) -> NDArray[np.bool_]:
-    """Which of so many rows are at positions."""
+    """Return which of so many rows are at positions."""
     marks = np.zeros(rows, np.bool_)
     marks[positions] = True
     return marks
 
 
 def _ranks(marks: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The place of each row that is marked among those that are."""
+    """Return the place of each row that is marked among those that are."""
     return np.cumsum(marks) - 1
 
 
 def _tensor(positions: Positions) -> torch.Tensor:
-    """Row numbers by which a tensor can be indexed, in 32 bits where they fit."""
+    """Return the row numbers by which a tensor can be indexed, in 32 bits where they fit."""
     return torch.from_numpy(positions.astype(np.int32 if positions.max(initial=0) < 2**31 else np.int64))

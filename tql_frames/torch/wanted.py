@@ -44,7 +44,7 @@ class Wanted:
         encode: Mapping[str, str] | None,
         classes: Mapping[str, Sequence[Any]] | None = None,
     ) -> Wanted:
-        """What a caller wants of the columns there are.
+        """Return what a caller wants of the columns there are.
 
         Raises:
             TQLError: a name is unknown or comes twice, or there is no such encoding, or nothing is wanted.
@@ -89,14 +89,14 @@ class Wanted:
         return list(dict.fromkeys([*self.features, *([] if self.target is None else [self.target])]))
 
     def rows(self, columns: Mapping[str, Column], places: torch.Tensor) -> Rows:
-        """What the rows at places hold; `places` has the shape (k,)."""
+        """Return what the rows at places hold; `places` has the shape (k,)."""
         taken: dict[str, Any] = {name: column.take(places) for name, column in columns.items()}
         target = None if self.target is None else taken[self.target]
         return Rows({name: taken[name] for name in self.features}, len(places), target)
 
 
 def described(size: int, wanted: Wanted, classes: Mapping[str, Sequence[Any]]) -> str:
-    """Size and columns of a data set, in words.
+    """Return the size and columns of a data set, in words.
 
     Example:
         >>> wanted = Wanted(("age", "sex"), "findings", {"sex": "label", "findings": "multi_hot"})

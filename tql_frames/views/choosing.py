@@ -87,7 +87,7 @@ def _choose_by_statement(rows: Rows, text: str, parameters: Sequence[object] | N
 
 
 def _names_in(weigher: Weigher) -> tuple[str, ...] | None:
-    """Names of the columns that weigh the rows; None where an expression selects them otherwise."""
+    """Return names of the columns that weigh the rows; None where an expression selects them otherwise."""
     sampler = weigher.sampler
     if not isinstance(sampler, pl.Expr):
         return tuple(sorted({node.name for node in sampler.tree.walk() if isinstance(node, tree.Column)}))

@@ -49,7 +49,7 @@ class KeptRows(Generic[Native]):
             len(self)
 
     def _find(self) -> Positions:
-        """Positions of the rows in the frame, in their order; asked for once."""
+        """Return positions of the rows in the frame, in their order; asked for once."""
         raise NotImplementedError
 
     @property
@@ -67,7 +67,7 @@ class KeptRows(Generic[Native]):
 
     @cached_attribute
     def positions(self) -> NDArray[np.int64]:
-        """Positions of the rows in the frame, in their order, shape (k,); read-only.
+        """Return positions of the rows in the frame, in their order, shape (k,); read-only.
 
         Raises:
             TQLError: of a LazyFrame, whatever `sample` and `query` raise when they are collected.
@@ -96,7 +96,7 @@ class KeptRows(Generic[Native]):
         return self._source.labels(self.positions)
 
     def counts(self) -> Any:
-        """How often each row was drawn that was drawn at all, in the order of the frame.
+        """Return how often each row was drawn that was drawn at all, in the order of the frame.
 
         Returns:
             Polars: a DataFrame of row numbers, named as in `sample`, and `count`. pandas: a Series `count` by label.
@@ -251,7 +251,7 @@ class KeptRows(Generic[Native]):
         return self._source.batches(self.positions, self._columns, number)
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """What `to_polars` gives, for consumers of Arrow: `pl.DataFrame(view)`, `pyarrow.table(view)`, DuckDB.
+        """Return what `to_polars` gives, for consumers of Arrow: `pl.DataFrame(view)`, `pyarrow.table(view)`, DuckDB.
 
         Narwhals reads a view by `nw.from_arrow(view, backend="polars")`.
 

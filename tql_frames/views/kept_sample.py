@@ -179,7 +179,7 @@ class View(KeptRows[Native]):
         order: Order = "draw",
         parameters: Sequence[object] | None = None,
     ) -> View[Native]:
-        """A view of rows of this one, weighed or queried as they are here; arguments as of `tql_frames.view`.
+        """Return a view of rows of this one, weighed or queried as they are here; arguments as of `tql_frames.view`.
 
         Example:
             >>> import tql_frames
@@ -268,7 +268,7 @@ class View(KeptRows[Native]):
         return _torch().data_set_of(self, columns, transform, target, encode, classes=classes)
 
     def report(self, by: str | None = None) -> Report:
-        """How often each label came, beside what was there and what was to be expected; see `tql_frames.report`.
+        """Return how often each label came, beside what was there and what was to be expected; see `tql_frames.report`.
 
         Args:
             by: the column of labels, or of lists of them; None for the arms of the sampler alone.
@@ -389,7 +389,7 @@ class View(KeptRows[Native]):
 
     @cached_attribute
     def _arms(self) -> Report | None:
-        """The shares of the arms of the sampler; nothing is run for them that has not run yet."""
+        """Return the shares of the arms of the sampler; nothing is run for them that has not run yet."""
         if self._is_lazy or self.origin is None or self.steps[-1].kind == "expression":
             return None
         found = self.report()
@@ -415,7 +415,7 @@ class View(KeptRows[Native]):
 def needed_columns(
     steps: Sequence[Step], labels: Sequence[object], columns: Sequence[tuple[str, object]] | None
 ) -> tuple[str, ...] | None:
-    """Names of the columns that rows were drawn by, and of those that a view has; None for all of the frame.
+    """Return names of the columns that rows were drawn by, and of those that a view has; None for all of the frame.
 
     Args:
         steps: how they were drawn.
@@ -432,7 +432,7 @@ def needed_columns(
 
 
 def _restored(made: type[View[Any]], arguments: tuple[Any, ...], has_origin: bool, state: Mapping[str, Any]) -> Any:
-    """A view that was pickled."""
+    """Return a view that was pickled."""
     frame, steps, positions, columns, index, ignore_index, parent = arguments
     is_pandas = isinstance(frame, pd.DataFrame)
     source = parent._source if parent is not None else kept_frame_of(frame, index, ignore_index and is_pandas)

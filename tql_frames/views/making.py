@@ -38,7 +38,7 @@ def view_of(
     ignore_index: bool,
     parameters: Sequence[object] | None,
 ) -> View[Native]:
-    """A view of a frame; arguments and errors as of `tql_frames.view`."""
+    """Return a view of a frame; arguments and errors as of `tql_frames.view`."""
     check_index(index)
     check_flag("ignore_index", ignore_index)
     sampler = sampler_from(sampler)
@@ -80,7 +80,7 @@ def rows_as_they_stand(
     index: str | None = None,
     parameters: Sequence[object] | None = None,
 ) -> pl.LazyFrame:
-    """A plan of rows that are chosen by one reading of files, and taken from another one.
+    """Return a plan of rows that are chosen by one reading of files, and taken from another one.
 
     Args:
         plan: the files with the types by which rows are weighed.
@@ -112,7 +112,7 @@ def rows_as_they_stand(
 def load(
     path: str | os.PathLike[str], frame: Native, *, strict: bool, columns: Sequence[object] | None
 ) -> View[Native]:
-    """The view of a file; arguments and errors as of `tql_frames.load_view`."""
+    """Return the view of a file; arguments and errors as of `tql_frames.load_view`."""
     check_flag("strict", strict)
     positions, saved = read_file(path)
     needs = _needs(saved, bool(strict), columns)
@@ -150,7 +150,7 @@ def load(
 
 
 def _needs(saved: Description, strict: bool, columns: Sequence[object] | None) -> Needs:
-    """What of a frame must be as it was."""
+    """Return what of a frame must be as it was."""
     if columns is None:
         return Needs(saved.needs, saved.outputs, strict=strict)
     if isinstance(columns, str) or not isinstance(columns, Sequence):

@@ -106,7 +106,7 @@ class Step:
         return found
 
     def _is_sound(self) -> bool:
-        """Whether the attributes are of their types."""
+        """Return whether the attributes are of their types."""
         return (
             isinstance(self.text, str)
             and self.kind in ("sampler", "expression", "statement")
@@ -136,7 +136,7 @@ def request_from_json(values: Mapping[str, Any], seed: int) -> DrawSpec:
 
 
 def plain_parameters(values: Sequence[object] | None) -> tuple[Any, ...] | None:
-    """Values for the `?` of a statement as it reads them: numbers, text, truth values, None, or lists of them.
+    """Return values for the `?` of a statement as it reads them: numbers, text, truth values, None, or lists of them.
 
     Example:
         >>> plain_parameters([dt.date(2024, 2, 29), Decimal("0.5"), ("a", None)])

@@ -86,7 +86,7 @@ class SavedView:
         return self.steps[-1].order
 
     def __len__(self) -> int:
-        """Number of rows of the view."""
+        """Return the number of rows of the view."""
         return len(self.positions)
 
     def __repr__(self) -> str:
@@ -105,7 +105,7 @@ def read(path: str | os.PathLike[str]) -> SavedView:
 
 
 def _label(name: str) -> object:
-    """The label that Python writes so; the text itself of one that is no literal."""
+    """Return the label that Python writes so; the text itself of one that is no literal."""
     try:
         found: object = ast.literal_eval(name)
         hash(found)

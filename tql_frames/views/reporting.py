@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def report_on_view(view: View[Any], source: Frame, by: str | None) -> Report:
-    """A report on a view; arguments and errors as of `View.report`."""
+    """Return a report on a view; arguments and errors as of `View.report`."""
     if not (by is None or isinstance(by, str)):
         raise no_column(by)
     pandas = source.kind.startswith("pandas")

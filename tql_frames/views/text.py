@@ -14,7 +14,7 @@ Line = tuple[str, str]
 
 
 def lines_of(steps: Sequence[Step]) -> list[Line]:
-    """What was done, a title and a text each.
+    """Return what was done, a title and a text each.
 
     Example:
         >>> lines_of([Step("max_weight(age > 60: 5,\\n  true: 1)", "sampler", 7, replace=True, order="draw")])
@@ -34,7 +34,7 @@ def lines_of(steps: Sequence[Step]) -> list[Line]:
 
 
 def as_text(title: str, lines: Sequence[Line]) -> str:
-    """The title, and the lines set in below it.
+    """Return the title, and the lines set in below it.
 
     Example:
         >>> print(as_text("View of 3 rows", [("seed", "7"), ("drawn", "with replacement")]))
@@ -47,7 +47,7 @@ def as_text(title: str, lines: Sequence[Line]) -> str:
 
 
 def as_html(title: str, lines: Sequence[Line], sections: Sequence[str]) -> str:
-    """The same for notebooks, with further sections of HTML below."""
+    """Return the same for notebooks, with further sections of HTML below."""
     # The class keeps MathJax from reading dollar signs in samplers as formulas.
     rows = "".join(
         f'<tr><th style="text-align:left">{escape(name)}</th><td style="text-align:left">{escape(text)}</td></tr>'

@@ -54,7 +54,7 @@ class Description:
     versions: Mapping[str, str] = field(default_factory=_versions)
 
     def to_json(self) -> dict[str, Any]:
-        """Its attributes; of a column that keeps its label no label is told."""
+        """Return its attributes; of a column that keeps its label no label is told."""
         columns = self.columns
         return {
             "versions": dict(self.versions),
@@ -71,7 +71,7 @@ class Description:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Description:
-        """The description of such attributes.
+        """Return the description of such attributes.
 
         Raises:
             KeyError, TypeError, ValueError, AttributeError: they are not those of a view.
@@ -100,7 +100,7 @@ class Description:
         return () if self.columns is None else tuple(name for name, _ in self.columns)
 
     def columns_in(self, labels: tuple[object, ...]) -> tuple[Column, ...] | None:
-        """The columns of the view in a frame of such labels that has them, perhaps in another order."""
+        """Return the columns of the view in a frame of such labels that has them, perhaps in another order."""
         if self.columns is None:
             return None
         places = {name: place for place, name in enumerate(names_of(labels))}

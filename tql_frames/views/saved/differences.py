@@ -29,11 +29,11 @@ class Needs:
     strict: bool = True
 
     def compares(self, name: str) -> bool:
-        """Whether values of a column are compared."""
+        """Return whether values of a column are compared."""
         return self.compared is None or name in self.compared
 
     def misses(self, name: str) -> bool:
-        """Whether a column must not be missing."""
+        """Return whether a column must not be missing."""
         if self.strict or name in self.outputs:
             return True
         if self.compared is not None:
@@ -99,7 +99,7 @@ def differences(
 
 
 def _columns(saved: Fingerprint, found: Fingerprint, needs: Needs) -> Iterator[Difference]:
-    """What differs of the columns."""
+    """Yield what differs of the columns."""
     here = {each.name: each for each in found.columns}
     there = {each.name: each for each in saved.columns}
     new = [each for each in found.columns if each.name not in there]
@@ -119,7 +119,7 @@ def _columns(saved: Fingerprint, found: Fingerprint, needs: Needs) -> Iterator[D
 
 
 def _unread(saved: Fingerprint, needs: Needs) -> Iterator[Difference]:
-    """Columns whose values are not known to be the same."""
+    """Yield columns whose values are not known to be the same."""
     names = [each.name for each in saved.columns if not each.digest or not needs.compares(each.name)]
     if names:
         more = f" and {len(names) - _TOLD:,} more" if len(names) > _TOLD else ""
@@ -128,7 +128,7 @@ def _unread(saved: Fingerprint, needs: Needs) -> Iterator[Difference]:
 
 
 def _index(saved: Fingerprint, found: Fingerprint) -> Iterator[Difference]:
-    """What differs of the index labels."""
+    """Yield what differs of the index labels."""
     if not saved.levels or not found.levels:
         return
     if len(saved.levels) != len(found.levels):

@@ -70,7 +70,7 @@ class Digest:
         return numbers
 
     def value(self) -> bytes:
-        """The digest of all values so far, 32 bytes."""
+        """Return the digest of all values so far, 32 bytes."""
         own = [self._nulls.digest(), self._lengths.digest(), self._values.digest()]
         parts = [part.value() for part in self._parts]
         return hashlib.sha256(b"".join([self._rows.to_bytes(8, "little"), *own, *parts])).digest()
@@ -181,7 +181,7 @@ class _Struct(Digest):
 
 
 def digest_of(dtype: pa.DataType) -> Digest:
-    """The digest for values of an Arrow type, as Polars writes it with `CompatLevel.oldest()`.
+    """Return the digest for values of an Arrow type, as Polars writes it with `CompatLevel.oldest()`.
 
     Raises:
         TypeError: it is none of these.
@@ -210,14 +210,14 @@ def digest_of(dtype: pa.DataType) -> Digest:
 
 
 def mixed(numbers: Numbers) -> Numbers:
-    """Each number scrambled, so that the sum of several is their own; splitmix64 (Steele et al. 2014)."""
+    """Return each number scrambled, so that the sum of several is their own; splitmix64 (Steele et al. 2014)."""
     numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return numbers ^ (numbers >> np.uint64(31))
 
 
 def text_numbers(array: pa.Array, lengths: Hash | None = None, values: Hash | None = None) -> Numbers:
-    """Numbers of texts or bytes with 64-bit offsets, of which none is null; two digests go on with them."""
+    """Return numbers of texts or bytes with 64-bit offsets, of which none is null; two digests go on with them."""
     if not len(array):
         return np.zeros(0, np.uint64)
     _, offsets, content = array.buffers()
@@ -244,13 +244,13 @@ def text_numbers(array: pa.Array, lengths: Hash | None = None, values: Hash | No
 
 
 def item_numbers(rows: Numbers) -> Numbers:
-    """The polynomial of each row of a matrix, shape (n, k) to (n,), plus what tells its length."""
+    """Return the polynomial of each row of a matrix, shape (n, k) to (n,), plus what tells its length."""
     found: Numbers = rows @ _powers(_BASE, rows.shape[1]) + _lengths(np.full(len(rows), rows.shape[1]))
     return found
 
 
 def list_numbers(items: NDArray[np.uint8] | Numbers, bounds: NDArray[np.int64]) -> Numbers:
-    """The polynomials of runs of items, which `bounds` divide, plus what tells their lengths.
+    """Return the polynomials of runs of items, which `bounds` divide, plus what tells their lengths.
 
     Sums from the first item on are taken once, with powers that go on; the difference of two of them is divided by the
     power that its run began with.
@@ -268,7 +268,7 @@ def _lengths(lengths: NDArray[np.int64]) -> Numbers:
 
 
 def _powers(base: int, count: int) -> Numbers:
-    """The first powers of a base, from 1 on, shape (count,)."""
+    """Return the first powers of a base, from 1 on, shape (count,)."""
     return _table(base, max(count - 1, 1).bit_length())[:count]
 
 

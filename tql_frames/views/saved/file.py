@@ -65,7 +65,7 @@ def write_file(path: str | os.PathLike[str], positions: Positions, description: 
 
 
 def read_file(path: str | os.PathLike[str]) -> tuple[Positions, Description]:
-    """Positions and description of a view, checked.
+    """Return positions and description of a view, checked.
 
     Raises:
         OSError: the file cannot be read.
@@ -136,7 +136,7 @@ def _usable(path: str | os.PathLike[str]) -> str | os.PathLike[str]:
 
 
 def _place(content: bytes | bytearray) -> tuple[int, int]:
-    """Where the checksum stands.
+    """Return where the checksum stands.
 
     Raises:
         ValueError: there is none.
@@ -182,5 +182,5 @@ def _sync_folder(path: str) -> None:
 
 @cache
 def _parquet() -> Any:
-    """Loaded for the first view that is saved or loaded: most programs do neither, and it takes its time."""
+    """Return loaded for the first view that is saved or loaded: most programs do neither, and it takes its time."""
     return import_module("pyarrow.parquet")

@@ -45,7 +45,7 @@ class ColumnPrint:
     family: str = ""
 
     def holds_as(self, other: ColumnPrint) -> bool:
-        """Whether both hold the same values; by their types, too, where digests do not go by value."""
+        """Return whether both hold the same values; by their types, too, where digests do not go by value."""
         return self.digest == other.digest and (bool(self.family) or self.type == other.type)
 
 
@@ -74,7 +74,7 @@ class Fingerprint:
         return tuple(each.name for each in self.columns if not each.digest)
 
     def to_json(self) -> dict[str, Any]:
-        """Its attributes."""
+        """Return its attributes."""
         columns, index = (
             [[each.name, each.type, each.digest, each.family] for each in part] for part in (self.columns, self.levels)
         )
@@ -82,7 +82,7 @@ class Fingerprint:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Fingerprint:
-        """The fingerprint of such attributes.
+        """Return the fingerprint of such attributes.
 
         Raises:
             KeyError, TypeError, ValueError: they are not those of a fingerprint.
@@ -173,14 +173,14 @@ class _Column:
             self._piece = max(min(wanted, 4 * self._piece, _ROWS), self._piece // 4, 1)
 
     def print(self) -> ColumnPrint:
-        """What was found."""
+        """Return what was found."""
         if not self._is_wanted:
             return ColumnPrint(self._name, "", "")
         assert self._type is not None
         return ColumnPrint(self._name, self._type, self._digest.value().hex(), self._family)
 
     def _series(self, part: Part) -> pl.Series:
-        """The next values; the first ones decide how they are digested.
+        """Return the next values; the first ones decide how they are digested.
 
         Raises:
             TQLTypeError: they cannot be.
@@ -243,7 +243,7 @@ def _prints(columns: Sequence[_Column]) -> tuple[ColumnPrint, ...]:
 
 
 def names_of(labels: Sequence[object]) -> list[str]:
-    """Labels as Python writes them; further columns of one label by number."""
+    """Return labels as Python writes them; further columns of one label by number."""
     seen: Counter[str] = Counter()
     names = []
     for label in labels:
@@ -254,7 +254,7 @@ def names_of(labels: Sequence[object]) -> list[str]:
 
 
 def type_words(dtype: pl.DataType) -> str:
-    """A Polars type in words that are the same in all versions.
+    """Return a Polars type in words that are the same in all versions.
 
     Example:
         >>> type_words(pl.List(pl.Categorical())), type_words(pl.Datetime("us", "UTC"))
@@ -289,13 +289,13 @@ _WIDE = tuple(getattr(pl, name) for name in ("Int128", "UInt128") if hasattr(pl,
 
 
 def _without_wide_integers(series: pl.Series) -> pl.Series:
-    """The same values, integers of 128 bits as text: Arrow has no type for them."""
+    """Return the same values, integers of 128 bits as text: Arrow has no type for them."""
     target = _narrow(instance(series.dtype))
     return series if target == series.dtype else series.cast(target)
 
 
 def _has_nul(dtype: pl.DataType) -> bool:
-    """Whether a field of a struct has a name that Arrow does not take."""
+    """Return whether a field of a struct has a name that Arrow does not take."""
     match dtype:
         case pl.List() | pl.Array():
             return _has_nul(instance(dtype.inner))

@@ -26,7 +26,7 @@ _DAY = 86_400_000  # milliseconds
 
 
 def family(dtype: pl.DataType) -> str:
-    """Name of the types whose equal values have equal digests.
+    """Return the name of the types whose equal values have equal digests.
 
     Example:
         >>> family(pl.List(pl.Int8())), family(pl.Array(pl.Float64(), 2)), family(pl.Categorical())
@@ -52,7 +52,7 @@ def family(dtype: pl.DataType) -> str:
 
 
 def item_type(dtype: pl.DataType) -> pl.DataType:
-    """Type of the items of a List or Array; an Array of several dimensions holds Arrays."""
+    """Return the type of the items of a List or Array; an Array of several dimensions holds Arrays."""
     assert isinstance(dtype, (pl.List, pl.Array))
     return instance(dtype.inner)
 
@@ -132,7 +132,7 @@ class _Number(_Values):
 
 
 def _rest(values: NDArray[np.generic], floats: NDArray[np.float64]) -> Numbers:
-    """What integers are above or below a Float64, modulo 2**64; 0 of floats."""
+    """Return what integers are above or below a Float64, modulo 2**64; 0 of floats."""
     if values.dtype.kind == "f" or values.dtype.itemsize < 8:
         return np.zeros(len(values), np.uint64)
     bound, lowest = (2.0**63, np.iinfo(np.int64).min) if values.dtype.kind == "i" else (2.0**64, 0)
@@ -237,7 +237,7 @@ class _Stored(_Values):
 
 
 def values_digest(dtype: pl.DataType) -> Digest:
-    """The digest by value of a Polars type; integers of 128 bits come as text.
+    """Return the digest by value of a Polars type; integers of 128 bits come as text.
 
     Raises:
         TypeError: it holds Python objects.
