@@ -166,8 +166,11 @@ def test_options_tell_the_formats_that_names_do_not(command: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["in.data", "-o", "out.csv"], "the name in.data tells no format: give --input-format, or one of the endings"),
-        (["in.csv", "-o", "out.data"], "the name out.data tells no format: give --output-format, or one of"),
+        (
+            ["in.data", "-o", "out.csv"],
+            "the name in.data has no ending of a format: give --input-format, or one of the endings",
+        ),
+        (["in.csv", "-o", "out.data"], "the name out.data has no ending of a format: give --output-format, or one of"),
         (["in.csv", "-o", "out.csv.gz"], "out.csv.gz would not be compressed: write to a compressor, -o - --output"),
         (["in.csv", "--input-format", "xls"], "'xls' is no format: parquet, csv, tsv, arrow, ndjson"),
     ],

@@ -143,7 +143,7 @@ def explain(
     *,
     seed: int | None = None,
 ) -> Explanation:
-    """Say what a sampler or a statement does to a frame, before anything is drawn.
+    """Describe what a sampler or a statement does to a frame, before anything is drawn.
 
     Args:
         frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame. For a sampler, the plan of a LazyFrame is run.
@@ -199,7 +199,7 @@ def report(
     parameters: Sequence[object] | None = None,
     seed: int | None = None,
 ) -> Report:
-    """Say how often each label comes before and after sampling, and what the sampler costs; nothing is drawn.
+    """Report how often each label comes before and after sampling, and what the sampler costs; nothing is drawn.
 
     Args:
         frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame. The plan of a LazyFrame is run, and not held.
@@ -252,7 +252,9 @@ def report(
     pandas = isinstance(frame, pd.DataFrame)
     if isinstance(sampler, str) and is_statement(sampler):
         if limit is not None or fraction is not None or not replace:
-            raise TQLError("limit, fraction and replace are said by the statement itself")
+            raise TQLError(
+                "limit, fraction and replace cannot be given with a statement", hint="write them into SAMPLE BY"
+            )
         sampled = analysis.sampled_by(rows, sampler, parameters, by, spec.seed)
         if sampled is None:
             hint = "add SAMPLE BY, or report on a view of it: view(statement).report(by)"

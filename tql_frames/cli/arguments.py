@@ -46,7 +46,7 @@ def parser_for(commands: Iterable[Command], version: str) -> ArgumentParser:
     parser = ArgumentParser(
         prog="tql-frames",
         description="Draw rows of files by weight, and run TQL on files.",
-        epilog="tql-frames COMMAND --help tells all of a command, with examples.",
+        epilog="tql-frames COMMAND --help lists the options of a command, with examples.",
     )
     parser.add_argument("--version", action="version", version=version)
     choices = parser.add_subparsers(metavar="COMMAND", required=True)

@@ -178,7 +178,7 @@ class Explain:
     """Explain a sampler or a statement."""
 
     name = "explain"
-    summary = "Say what a sampler or a statement does to a table, before anything is drawn."
+    summary = "Describe what a sampler or a statement does to a table, before anything is drawn."
     examples = """\
   tql-frames explain "max_weight(contains(findings, 'Hernia'): 20, True: 1)" xrays.parquet
 """
@@ -201,7 +201,7 @@ class Report:
     """Tell how often labels are drawn."""
 
     name = "report"
-    summary = "Say how often each label of a column is in a table, and how often it is expected in a sample."
+    summary = "Report how often each label of a column is in a table, and how often it is expected in a sample."
     examples = """\
   tql-frames report "max_weight(contains(findings, 'Hernia'): 20, True: 1)" xrays.parquet --by findings
 """

@@ -64,7 +64,10 @@ class Inputs:
         for file in found:
             forms.setdefault(form or format_of(file) or (CSV if _is_pipe(file) else None), file)
         if None in forms:
-            message = f"the name {forms[None]} tells no format: give --input-format, or one of the endings {suffixes()}"
+            name = forms[None]
+            message = (
+                f"the name {name} has no ending of a format: give --input-format, or one of the endings {suffixes()}"
+            )
             raise CommandError(message, status=2)
         if len(forms) > 1:
             (one, first), (other, second), *_ = ((each.name, file) for each, file in forms.items() if each)

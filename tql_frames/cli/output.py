@@ -240,7 +240,7 @@ def output_for(
         replace: whether an existing file is replaced.
 
     Raises:
-        CommandError: the name tells no format, or is that of a folder.
+        CommandError: the name has no ending of a format, or is that of a folder.
     """
     if name is None and form is None and sys.stdout is not None and sys.stdout.isatty():
         return Screen(temporaries)
@@ -252,7 +252,7 @@ def output_for(
     if name.startswith(_STREAMS) or (os.path.exists(name) and not stat.S_ISREG(os.stat(name).st_mode)):
         return Pipe(name, found or CSV)
     if found is None:
-        message = f"the name {name} tells no format: give --output-format, or one of the endings {suffixes()}"
+        message = f"the name {name} has no ending of a format: give --output-format, or one of the endings {suffixes()}"
         raise CommandError(message, status=2)
     if is_compressed(name):
         message = f"{name} would not be compressed: write to a compressor, -o - --output-format {found.name} | gzip"

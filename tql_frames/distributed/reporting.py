@@ -145,7 +145,9 @@ def job_of(
     sampler = sampler_from(sampler)
     if isinstance(sampler, str) and is_statement(sampler):
         if sized:
-            raise TQLError("limit, fraction and replace are said by the statement itself")
+            raise TQLError(
+                "limit, fraction and replace cannot be given with a statement", hint="write them into SAMPLE BY"
+            )
         return Statement.of(sampler, parameters, seed)
     if parameters is not None:
         raise TQLError("a sampler takes no parameters; a statement does")

@@ -8,7 +8,7 @@ from tql_frames.errors import TQLError
 try:
     import torch  # noqa: F401
 except ModuleNotFoundError as missing:
-    _hint = "python -m pip install torch; pytorch.org tells how to leave out what only GPUs need"
+    _hint = "python -m pip install torch; pytorch.org describes how to leave out what only GPUs need"
     raise TQLError("PyTorch is not installed", hint=_hint) from missing
 
 from tql_frames.torch.dataset import TQLDataset

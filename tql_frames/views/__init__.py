@@ -129,7 +129,7 @@ def load_view(
         Traceback (most recent call last):
             ...
         tql_frames.TQLError: the frame is not the one that the view was saved of: it has the same rows in another order
-          bring them back into their order, or draw the view again: its file tells how
+          bring them back into their order, or draw the view again, by the sampler and seed in its file
     """
     loaded: View[Native] = _making().load(path, frame, strict=strict, columns=columns)
     return loaded

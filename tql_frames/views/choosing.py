@@ -62,7 +62,7 @@ def choose(
         names = [f"{name}=" for name, value in given.items() if value is not defaults[name] and value != defaults[name]]
         if names:
             hint = "write it into the statement: SAMPLE BY … REPLACE … LIMIT …, ORDER BY …"
-            raise TQLError(f"{', '.join(names)} cannot be given with a statement, which says it itself", hint=hint)
+            raise TQLError(f"{', '.join(names)} cannot be given with a statement", hint=hint)
         return _choose_by_statement(rows, sampler, parameters, seed_from(seed))
     if parameters is not None:
         raise TQLError("a sampler takes no parameters; a statement does")

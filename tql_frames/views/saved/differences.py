@@ -71,7 +71,7 @@ def differences(
         >>> saved, found = Fingerprint(3, (age,), (), "0"), Fingerprint(3, (years,), (), "1")
         >>> print(differences(saved, found)[0])
         the frame is not the one that the view was saved of: column 'age' is named 'years' now
-          rename it back, or draw the view again: its file tells how
+          rename it back, or draw the view again, by the sampler and seed in its file
         >>> differences(saved, found, Needs(columns=(), strict=False))
         (None, ["column 'age' is named 'years' now"])
     """
@@ -81,7 +81,7 @@ def differences(
     every = [*_columns(saved, found, needs), *_unread(saved, needs)]
     told = [each for each in every if not each.allowed]
     allowed = [each.words for each in every if each.allowed]
-    again = "draw the view again: its file tells how"
+    again = "draw the view again, by the sampler and seed in its file"
     if any(each.kind == "values" for each in told) and saved.bag == found.bag:
         words = ["it has the same rows in another order"]
         return _error(words, f"bring them back into their order, or {again}"), allowed
