@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from contextlib import nullcontext
 from fractions import Fraction
 
-import dataclasses
 import numpy as np
 import polars as pl
 import pytest
