@@ -76,6 +76,8 @@ def test_without_such_a_column_it_is_a_list(kind: Callable[[pl.DataFrame], objec
     assert [name for name in found.columns if name != "index"] == ["array[1, 2]"]
 
 
-@pytest.mark.parametrize("text", ["array[0]", "ARRAY[1, 2]", "array[0:1]", "x in array[1]", "array[a[0:1]]", "d.array[0]"])
+@pytest.mark.parametrize(
+    "text", ["array[0]", "ARRAY[1, 2]", "array[0:1]", "x in array[1]", "array[a[0:1]]", "d.array[0]"]
+)
 def test_its_text_reads_back(text: str) -> None:
     assert parse(unparse(parse(text))) == parse(text)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import tql_frames
 from tests import evaluator
+from tests.loops import for_each
 from tests.sizes import size
 from tql_frames import TQLTypeError, TQLUnsupportedError, WeightError, weight_expr
 from tql_frames.compiler import compile_sampler
@@ -578,7 +579,7 @@ OPERATORS: list[tuple[str, list[Any], dict[str, str]]] = [
 
 
 @pytest.mark.parametrize("name", TABLE.columns)
-@pytest.mark.parametrize(("marked", "right", "elsewhere"), OPERATORS, ids=[each[0] for each in OPERATORS])
+@for_each(("marked", "right", "elsewhere"), OPERATORS, ids=[each[0] for each in OPERATORS])
 def test_operator_on_type(marked: str, right: list[Any], elsewhere: dict[str, str], name: str) -> None:
     quoted = unparse(column(name))
     text = marked.replace("{c}", quoted)

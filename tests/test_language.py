@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.loops import for_each
 from tests.sizes import size
 from tql_frames import TQLError, TQLSyntaxError, TQLUnsupportedError
 from tql_frames.language import parse, parse_statement, tree, unparse
@@ -474,7 +475,7 @@ STATEMENTS = {
 }
 
 
-@pytest.mark.parametrize(("text", "plain"), STATEMENTS.items(), ids=list(STATEMENTS))
+@for_each(("text", "plain"), STATEMENTS.items(), ids=list(STATEMENTS))
 def test_statement(text: str, plain: str | None) -> None:
     if plain is None:
         with pytest.raises(TQLSyntaxError):
@@ -632,7 +633,7 @@ PLACES = [
 
 
 @pytest.mark.parametrize("word", sorted(SOMETIMES))
-@pytest.mark.parametrize("place", PLACES)
+@for_each("place", PLACES)
 def test_words_that_are_keywords_elsewhere_are_names(place: str, word: str) -> None:
     if word == "array" and "{0}[" in place:
         return  # that is an array, or what the frame says: see test_array_columns
@@ -661,7 +662,7 @@ def test_words_are_keywords_where_they_are_wanted() -> None:
     assert found == 'select "all" union all select "all"'
 
 
-@pytest.mark.parametrize("word", sorted(RESERVED))
+@for_each("word", sorted(RESERVED))
 def test_words_that_are_always_keywords_are_names_in_quotes(word: str) -> None:
     assert parse_statement(f'select "{word}" as "{word}"') == tree.Statement(
         tree.Select((tree.Item(column(word), word),))

@@ -219,9 +219,7 @@ def _label(node: Node, scope: Scope) -> str:
     """Name of an expression without one: that of its first column, as in Deep Lake, or its text."""
     words = {each.word for each in node.walk() if isinstance(each, tree.Array)}
     columns = [
-        each
-        for each in node.walk()
-        if isinstance(each, tree.Column) and (each not in words or scope.knows(each.name))
+        each for each in node.walk() if isinstance(each, tree.Column) and (each not in words or scope.knows(each.name))
     ]
     return min(columns, key=lambda each: each.span.start).name if columns else unparse(node)
 
