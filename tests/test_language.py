@@ -25,7 +25,8 @@ NODE_CLASSES = [
 ]
 
 
-MANY = 20_000  # of a long text
+MANY = size(5_000, 20_000)  # of a long text
+DEEP = size(20_000, 100_000)  # of a deep or longer one
 ok = None
 
 
@@ -728,8 +729,8 @@ def test_hints(marked: str, message: str) -> None:
 
 
 LONG_STATEMENTS: dict[str, tuple[str, str | None]] = {
-    "parentheses": ("(" * 100_000 + "select a" + ")" * 100_000, ok),
-    "open parentheses": ("(" * 100_000, "the text ends too early"),
+    "parentheses": ("(" * DEEP + "select a" + ")" * DEEP, ok),
+    "open parentheses": ("(" * DEEP, "the text ends too early"),
     "parentheses without a statement": ("(" * 1_000 + "a" + ")" * 1_000, "unexpected 'a'"),
     "items": ("select " + ", ".join(f"a{n}" for n in range(MANY)), ok),
     "items without commas": ("select " + "a " * MANY, "unexpected 'a'"),
@@ -802,11 +803,11 @@ def test_every_terminal_has_a_name() -> None:
 # --- long and deep texts ---------------------------------------------------------------------------------------------
 
 LONG: dict[str, tuple[str, str | None]] = {
-    "parentheses": ("(" * 100_000 + "a" + ")" * 100_000, ok),
-    "open parentheses": ("(" * 100_000, "the text ends too early"),
+    "parentheses": ("(" * DEEP + "a" + ")" * DEEP, ok),
+    "open parentheses": ("(" * DEEP, "the text ends too early"),
     "parentheses around many operands": ("(" * MANY + " or ".join(["a"] * MANY) + ")" * MANY, ok),
-    "not": ("not " * 100_000 + "a", "nested deeper than 100 levels"),
-    "minus": ("- " * 100_000 + "a", "nested deeper than 100 levels"),
+    "not": ("not " * DEEP + "a", "nested deeper than 100 levels"),
+    "minus": ("- " * DEEP + "a", "nested deeper than 100 levels"),
     "or": (" or ".join(["a"] * MANY), ok),
     "and": (" and ".join(["a > 1"] * MANY), ok),
     "arms": ("max_weight(" + ", ".join(f"a > {n}: {n}" for n in range(MANY)) + ")", ok),
