@@ -573,7 +573,7 @@ def any_statement(draw: st.DrawFn, depth: int = 2) -> tree.Statement:
 
 
 @settings(
-    max_examples=size(66, 400),
+    max_examples=size(40, 400),
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

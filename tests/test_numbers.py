@@ -23,6 +23,7 @@ import pytest
 
 import tql_frames
 from tests.loops import for_each
+from tests.sizes import size
 from tql_frames.arguments import size_from
 
 POLARS_1 = pl.__version__.startswith("1.")
@@ -65,6 +66,15 @@ COLUMNS: dict[str, pl.Series] = {
 EXACT = [name for name in COLUMNS if not name.startswith("Float")]
 PAIRS = list(itertools.product(COLUMNS, COLUMNS))
 EXACT_PAIRS = list(itertools.product(EXACT, EXACT))
+
+
+def in_one_order(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """In `make test` each pair of types in one order: every type comes first in about half of its pairs."""
+    names = [*COLUMNS]
+    places = [(pair, names.index(pair[0]), names.index(pair[1])) for pair in pairs]
+    return size([pair for pair, a, b in places if a == b or (a < b) == ((a + b) % 2 == 0)], pairs)
+
+
 NUMBERS = [name for name in EXACT if name != "Boolean"]
 
 
@@ -110,7 +120,7 @@ def test_columns_compare_exactly(a: str, b: str) -> None:
 
 @pytest.mark.fault("A6")
 @pytest.mark.fault("A4")
-@for_each(("a", "b"), PAIRS)
+@for_each(("a", "b"), in_one_order(PAIRS))
 def test_lists_compare_as_their_elements(a: str, b: str) -> None:
     frame, real = crossed(a, b), is_real(a, b)
     lists = frame.select(a=pl.concat_list("a", "a"), b=pl.concat_list("b", "b"), c="b")
