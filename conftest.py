@@ -1,8 +1,12 @@
 """Examples that are not run where optional libraries are missing."""
 
+import os
 from importlib.util import find_spec
 
 import pytest
+
+# Each worker of pytest-xdist has a core: threads of its own for small matrices would only wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 collect_ignore_glob = [] if find_spec("torch") else ["tql_frames/torch/*.py", "tests/torch_programs.py"]
 collect_ignore_glob += [] if find_spec("altair") else ["tql_frames/analysis/plot.py"]

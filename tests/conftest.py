@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +19,11 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.section("recorded answers of Deep Lake")
         for line in test_conformance.summary():
             terminalreporter.write_line(line)
+
+
+def pytest_collection_finish() -> None:
+    """Leave modules and tests to themselves: a test that collects garbage would go through all of them each time."""
+    gc.freeze()
 
 
 @pytest.fixture

@@ -320,23 +320,44 @@ def with_output(*arguments: object, **options: Any) -> subprocess.CompletedProce
     )
 
 
+RUNS = """
+import json, sys
+from tql_frames.cli import main
+for arguments in json.loads(sys.argv[1]):
+    try:
+        status = main(arguments)
+    except SystemExit as end:
+        status = end.code
+    for stream in (sys.stdout, sys.stderr):
+        print("ended", status, file=stream, flush=True)
+"""
+
+
+def in_one_process(runs: list[list[str]], **options: Any) -> subprocess.CompletedProcess[bytes]:
+    """Run the command several times in one process, which says `ended STATUS` after each on both its outputs."""
+    line = [sys.executable, "-c", RUNS, json.dumps(runs)]
+    return subprocess.run(line, stderr=subprocess.PIPE, timeout=60, **options)  # noqa: PLW1510
+
+
 @pytest.mark.fault("D4")
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp437", "latin-1"])
 def test_any_standard_output_takes_an_explanation(tmp_path: Path, encoding: str) -> None:
     pl.DataFrame({"age": [1, 2], "é": ["a", "→"]}).write_parquet(tmp_path / "in.parquet")
     environment = os.environ | {"PYTHONIOENCODING": encoding}
-    file = tmp_path / "in.parquet"
-    for arguments in (
+    file = str(tmp_path / "in.parquet")
+    runs = [
         ["explain", "max_weight(age > 1: 5, é = 'a': 2, true: 1)", file],
         ["report", "age", file, "--by", "é"],
         ["sample", "--help"],
-    ):
-        done = with_output(*arguments, stdout=subprocess.PIPE, env=environment)
-        assert (done.returncode, done.stderr) == (0, b"")
-        text = done.stdout.decode(encoding)
-        if arguments[0] == "explain" and encoding != "cp437":
-            assert re.search(r"^\+- age > 1: 5$", text, re.MULTILINE)
-            assert re.search(r"^`- true: 1$", text, re.MULTILINE)
+    ]
+    done = in_one_process(runs, stdout=subprocess.PIPE, env=environment)
+    assert (done.returncode, done.stderr.decode().split()) == (0, ["ended", "0"] * len(runs))
+    explained, report, usage = done.stdout.decode(encoding).replace("\r", "").split("ended 0\n")[:-1]
+    assert report.strip()
+    assert usage.startswith("usage: tql-frames sample")
+    if encoding != "cp437":
+        assert re.search(r"^\+- age > 1: 5$", explained, re.MULTILINE)
+        assert re.search(r"^`- true: 1$", explained, re.MULTILINE)
 
 
 @pytest.mark.fault("D7")
@@ -372,13 +393,17 @@ def test_a_name_of_a_folder_is_no_file(command: Command) -> None:  # noqa: F811
 
 
 @pytest.mark.fault("D7")
-@pytest.mark.parametrize("form", ["arrow", "parquet", "csv", "tsv", "ndjson"])
-def test_an_empty_input_is_said_to_be_empty(command: Command, form: str) -> None:  # noqa: F811
-    Path(f"in.{form}").touch()
-    done = command("sample", "w", f"in.{form}")
-    assert done == (1, "", f"tql-frames: cannot read in.{form}: it is empty\n")
-    piped = with_output("sample", "w", "-", "--input-format", form, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-    assert (piped.returncode, piped.stderr) == (1, b"tql-frames: cannot read standard input: it is empty\n")
+def test_an_empty_input_is_said_to_be_empty(command: Command) -> None:  # noqa: F811
+    forms = ["arrow", "parquet", "csv", "tsv", "ndjson"]
+    for form in forms:
+        Path(f"in.{form}").touch()
+        done = command("sample", "w", f"in.{form}")
+        assert done == (1, "", f"tql-frames: cannot read in.{form}: it is empty\n")
+    runs = [["sample", "w", "-", "--input-format", form] for form in forms]
+    piped = in_one_process(runs, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    assert piped.stdout.decode().splitlines() == ["ended 1"] * len(forms)
+    message = "tql-frames: cannot read standard input: it is empty"
+    assert piped.stderr.decode().splitlines() == [message, "ended 1"] * len(forms)
 
 
 @pytest.mark.fault("D7")

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import tql_frames
 from tests import evaluator
+from tests.loops import for_each
 from tests.sizes import size
 from tql_frames import TQLTypeError, TQLUnsupportedError, WeightError, weight_expr
 from tql_frames.compiler import compile_sampler
@@ -408,7 +409,7 @@ def _positive(node: Node) -> Node:
 
 thorough = settings(
     deadline=None,
-    max_examples=size(66, 400),
+    max_examples=size(40, 400),
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
@@ -578,7 +579,7 @@ OPERATORS: list[tuple[str, list[Any], dict[str, str]]] = [
 
 
 @pytest.mark.parametrize("name", TABLE.columns)
-@pytest.mark.parametrize(("marked", "right", "elsewhere"), OPERATORS, ids=[each[0] for each in OPERATORS])
+@for_each(("marked", "right", "elsewhere"), OPERATORS, ids=[each[0] for each in OPERATORS])
 def test_operator_on_type(marked: str, right: list[Any], elsewhere: dict[str, str], name: str) -> None:
     quoted = unparse(column(name))
     text = marked.replace("{c}", quoted)
@@ -723,8 +724,8 @@ def test_rows_whose_lists_differ_in_length_give_null(operator: str) -> None:
 A = pl.DataFrame({"a": [1, 2, None]})
 LARGE = {
     "arms": ("max_weight(" + ", ".join(f"a > {n}: {n}" for n in range(2000)) + ")", [0, 1, 0]),
-    "or": (" or ".join(f"a = {n}" for n in range(2, 5000)), [0, 1, 0]),
-    "in": ("a in (" + ", ".join(map(str, range(2, 20_000))) + ")", [0, 1, 0]),
+    "or": (" or ".join(f"a = {n}" for n in range(2, size(2_000, 5_000))), [0, 1, 0]),
+    "in": ("a in (" + ", ".join(map(str, range(2, size(5_000, 20_000)))) + ")", [0, 1, 0]),
     "not": ("not " * 98 + "a", [1, 1, 0]),
     "plus": (" + ".join(["a"] * 99), [99, 198, 0]),
     "choices": ("max_weight(true: " * 8 + "a" + ")" * 8, [1, 2, 0]),

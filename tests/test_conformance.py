@@ -17,6 +17,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from tests.loops import for_each
 from tql_frames import TQLError
 
 FOLDER = Path(__file__).parent / "cases"
@@ -204,7 +205,7 @@ def names_of(cases: list[Case]) -> list[str]:
 
 @pytest.mark.filterwarnings("ignore:.* is one value a row:tql_frames.TQLWarning")  # which Deep Lake does not say
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("case", CASES, ids=names_of(CASES))
+@for_each("case", CASES, ids=names_of(CASES))
 def test_answer(case: Case, kind: str) -> None:
     check(case, kind, case.get("table", "main"))
 

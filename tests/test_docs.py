@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.loops import for_each
 from tests.pages import ROOT, blocks_of, check_examples
 from tql_frames import TQLError
 from tql_frames.compiler import registry
@@ -70,12 +71,12 @@ NODES = [node for text in texts() for node in every(read(text))]  # type: ignore
 CODE = "\n".join(re.sub(r"'[^']*'", "''", text).lower() for text in texts())  # without the texts in the texts
 
 
-@pytest.mark.parametrize("name", sorted([*FUNCTIONS, *_IN_CONTEXT, *WEIGHT_CHOICES]))
+@for_each("name", sorted([*FUNCTIONS, *_IN_CONTEXT, *WEIGHT_CHOICES]))
 def test_every_function_has_an_example(name: str) -> None:
     assert any(isinstance(node, (tree.Call, tree.WeightChoice)) and node.name == name for node in NODES)
 
 
-@pytest.mark.parametrize("name", sorted([*FUNCTIONS, *_IN_CONTEXT, *WEIGHT_CHOICES]))
+@for_each("name", sorted([*FUNCTIONS, *_IN_CONTEXT, *WEIGHT_CHOICES]))
 def test_every_function_has_a_meaning(name: str) -> None:
     functions = PAGE.split("## Functions")[1].split("## Errors")[0]
     assert re.search(rf"`{name}(\(|`)", functions)
@@ -84,12 +85,12 @@ def test_every_function_has_a_meaning(name: str) -> None:
 SHOWN = sorted(keywords.RESERVED - keywords.UNSUPPORTED | keywords.SOMETIMES)
 
 
-@pytest.mark.parametrize("word", SHOWN)
+@for_each("word", SHOWN)
 def test_every_keyword_is_in_an_example(word: str) -> None:
     assert re.search(rf"\b{word}\b", CODE)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "clause",
     [
         r"select distinct ",

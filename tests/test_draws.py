@@ -17,7 +17,7 @@ from tql_frames.sampling.strata import stratify
 ALPHA = 1e-3
 
 # Samples whose outcomes are counted, and a tilt of two of three weights that so many samples reject.
-SAMPLES, TILT = size(20_000, 200_000), 1.05 if FULL else 1.10
+SAMPLES, TILT = size(6_000, 200_000), 1.05 if FULL else 1.25
 
 STRATA = [1.0, 1.0, 3.0, 3.0, 0.0]
 SIX = [1.0, 2.0, 2.0, 3.0, 5.0, 0.5]

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 import tql_frames
+from tests.loops import for_each
 from tql_frames import TQLError, TQLNameError, TQLSyntaxError, TQLTypeError, TQLUnsupportedError, WeightError
 from tql_frames.errors import Span, did_you_mean
 
@@ -55,7 +56,7 @@ def unmarked(sampler: Any) -> tuple[Any, Span | None]:
     return before + guilty + after, Span(len(before), len(before) + len(guilty))
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+@for_each("case", CASES, ids=[case["name"] for case in CASES])
 def test_case(case: dict[str, Any]) -> None:
     text, span = unmarked(case["sampler"])
     call = getattr(tql_frames, case.get("call", "weights"))

@@ -14,7 +14,7 @@ import pytest
 
 import tql_frames
 from tql_frames.accessors import _other_owner
-from tql_frames.cli.formats import Reading, _texts
+from tql_frames.cli.formats import _guessed
 from tql_frames.cli.running import _print_out
 from tql_frames.compiler import moments
 from tql_frames.compiler.sampler import check_size
@@ -216,7 +216,7 @@ def test_statements_over_frames_look_at_all_columns_where_rows_are_compared() ->
 @pytest.mark.parametrize(("rows", "types"), [(3, {}), (4, {"code": pl.String}), (None, {"code": pl.String})])
 def test_types_are_guessed_from_no_more_rows_than_asked_for(rows: int | None, types: dict[str, object]) -> None:
     text = pl.LazyFrame({"code": ["1", "2", "3", "007"]})
-    assert _texts(text, Reading(guess_rows=rows)) == types
+    assert _guessed(text, lambda _: text, rows) == types
 
 
 @pytest.mark.parametrize("size", [BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 7])

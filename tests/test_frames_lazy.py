@@ -10,6 +10,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import tql_frames
+from tests.sizes import size
 from tql_frames import TQLError, TQLNameError, TQLSyntaxError, TQLTypeError, TQLWarning, WeightError
 
 ENGINES = ["in-memory", "streaming"]
@@ -84,11 +85,14 @@ AFTER: dict[str, Step] = {
 def test_lazy_is_eager(source: pl.LazyFrame, before: str, sampler: str) -> None:
     sample = BEFORE[before](FRAME).tql.sample(sampler, 200, seed=5)
     plan = BEFORE[before](source).tql.sample(sampler, 200, seed=5)
-    for name, after in AFTER.items():
+    first = [*BEFORE].index(before) + SAMPLERS.index(sampler)
+    for place, (name, after) in enumerate(AFTER.items(), first):
         expected, lazy = after(sample), after(plan)
         assert lazy.collect_schema() == expected.schema, name
-        for engine in ENGINES:
-            assert_frame_equal(lazy.collect(engine=engine), expected), name
+        # In `make test` one engine, which is another before the next step and for the next sampler.
+        for engine in size(ENGINES[place % 2 :][:1], ENGINES):
+            found = lazy.collect(engine=engine)
+            assert found.schema == expected.schema and found.equals(expected), (name, engine)
 
 
 @pytest.mark.parametrize(

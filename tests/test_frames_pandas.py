@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 import tql_frames
+from tests.loops import for_each
 from tql_frames import TQLError, TQLNameError, TQLTypeError
 from tql_frames.frames import pandas as pandas_frames
 
@@ -108,7 +109,7 @@ UNREADABLE = {
 UNREADABLE_SOMETIMES = {"interval", "category: intervals", "period"}  # new Polars has types for them
 
 
-@pytest.mark.parametrize("kind", COLUMNS)
+@for_each("kind", COLUMNS)
 @pytest.mark.parametrize("options", [{}, {"order": "source"}, {"replace": False, "limit": 3}], ids=str)
 def test_dtype_comes_through(kind: str, options: dict[str, Any]) -> None:
     frame = pd.DataFrame({"row": [0, 1, 2, 3], "x": COLUMNS[kind], "w": [1, 2, 3, 4]})
@@ -125,7 +126,7 @@ def test_dtype_comes_through(kind: str, options: dict[str, Any]) -> None:
     assert found["row"].nunique() > 1
 
 
-@pytest.mark.parametrize("kind", COLUMNS)
+@for_each("kind", COLUMNS)
 def test_missing_is_null(kind: str) -> None:
     frame = pd.DataFrame({"x": COLUMNS[kind]})
     assert frame.tql.weights("x is null").tolist() == frame["x"].isna().tolist()
@@ -378,7 +379,7 @@ def test_large_lists(kind: str) -> None:
     assert frame.tql.weights(f"max_weight({condition}: 5, true: 1)").tolist() == [5, 1, 1]
 
 
-@pytest.mark.parametrize("kind", COLUMNS)
+@for_each("kind", COLUMNS)
 def test_no_rows(kind: str) -> None:
     frame = pd.DataFrame({"x": COLUMNS[kind]}).head(0)
     pd.testing.assert_frame_equal(frame.tql.sample("1"), frame)

@@ -15,6 +15,7 @@ from polars.testing import assert_frame_equal, assert_series_equal
 from polars.testing.parametric import dataframes
 
 import tql_frames
+from tests.loops import for_each
 from tests.sizes import size
 from tql_frames import TQLError, TQLNameError, TQLTypeError, TQLUnsupportedError, WeightError
 
@@ -67,7 +68,7 @@ def taken_by_hand(frame: pl.DataFrame, positions: pl.Series) -> pl.DataFrame:
     return pl.concat([frame.slice(position, 1) for position in positions])
 
 
-@pytest.mark.parametrize("kind", COLUMNS)
+@for_each("kind", COLUMNS)
 @pytest.mark.parametrize("options", [{}, {"order": "source"}, {"replace": False, "limit": 3}], ids=str)
 def test_dtype_comes_through(kind: str, options: dict[str, Any]) -> None:
     frame = pl.DataFrame({"before": [1, 2, 3, 4], "x": COLUMNS[kind], "after": ["a", "b", "c", "d"]})
@@ -172,7 +173,7 @@ NAMES = [
 ]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@for_each("name", NAMES)
 @pytest.mark.parametrize("kind", [pl.DataFrame.clone, pl.DataFrame.to_pandas, pl.DataFrame.lazy])
 @pytest.mark.parametrize(
     "sampler", ["NAME", "max_weight(NAME > 1: 3, NAME > 0: 1)", "max_weight(NAME = 2: 3, true: NAME)"]
@@ -233,7 +234,7 @@ EXPRESSIONS: dict[str, tuple[pl.Expr, list[float]]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("case", EXPRESSIONS)
+@for_each("case", EXPRESSIONS)
 def test_expression_as_sampler(case: str, kind: str) -> None:
     expr, expected = EXPRESSIONS[case]
     weights = KINDS[kind](FRAME).tql.weights(expr)
@@ -261,7 +262,7 @@ WRONG_EXPRESSIONS: dict[str, tuple[pl.Expr, type[TQLError], str]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("case", WRONG_EXPRESSIONS)
+@for_each("case", WRONG_EXPRESSIONS)
 def test_wrong_expression_as_sampler(case: str, kind: str) -> None:
     expr, error, message = WRONG_EXPRESSIONS[case]
     with pytest.raises(error, match=message) as caught:

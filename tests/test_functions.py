@@ -15,6 +15,7 @@ import pytest
 
 import tql_frames
 from tests import evaluator
+from tests.loops import for_each
 from tql_frames import TQLError, TQLTypeError, register_function, weight_expr
 from tql_frames.compiler import json_text, registry
 from tql_frames.compiler.functions import FUNCTIONS
@@ -108,7 +109,7 @@ NUMPY: dict[str, tuple[Callable[[Any], Any], float]] = {
 
 
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
-@pytest.mark.parametrize("column", LISTS)
+@for_each("column", LISTS)
 @pytest.mark.parametrize("name", NUMPY)
 def test_reductions_are_those_of_numpy(name: str, column: str) -> None:
     rule, empty = NUMPY[name]
@@ -220,7 +221,7 @@ def cosine(a: Any, b: Any) -> float:
 
 
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
-@pytest.mark.parametrize(("left", "right"), PAIRS)
+@for_each(("left", "right"), PAIRS)
 def test_vectors_are_those_of_numpy(left: str, right: str) -> None:
     kind: Any = int if {left, right} <= {*WHOLE, "wide"} else float
     if {left, right} <= {*WHOLE, "wide", "money"} and "money" in (left, right):
@@ -356,7 +357,7 @@ DOCUMENTS = [
 META = pl.DataFrame({"meta": DOCUMENTS, "n": range(len(DOCUMENTS))})
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "expected"),
     [
         ("meta['n']", ["5", "5", "-2.5", "true", "81", "Infinity"]),

@@ -17,6 +17,7 @@ from polars.testing import assert_frame_equal
 
 import tql_frames
 from tests.answers import KINDS, ask, columns
+from tests.loops import for_each
 from tql_frames import TQLError, TQLTypeError
 
 # A statement that gives whole rows of a frame of eight whose column `n` is 0, 1, 2, …, and the numbers of those rows.
@@ -43,7 +44,7 @@ STATEMENTS: list[tuple[str, list[int]]] = [
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("text", "rows"), STATEMENTS)
+@for_each(("text", "rows"), STATEMENTS)
 def test_rows(text: str, rows: list[int], kind: str) -> None:
     frame = pl.DataFrame({"n": range(8), "t": list("abcdefgh")})
     found = columns(ask(kind, frame, text, seed=0))
@@ -175,7 +176,7 @@ def typed() -> pl.DataFrame:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "pandas"])
-@pytest.mark.parametrize(("text", "rows"), STATEMENTS)
+@for_each(("text", "rows"), STATEMENTS)
 def test_every_type_stays(text: str, rows: list[int], kind: str) -> None:
     frame = typed()
     found = ask(kind, frame, text, seed=0)
@@ -314,7 +315,7 @@ INDICES: dict[str, pd.Index] = {
 
 
 @pytest.mark.parametrize("name", INDICES)
-@pytest.mark.parametrize(("text", "rows"), STATEMENTS)
+@for_each(("text", "rows"), STATEMENTS)
 def test_index_labels(text: str, rows: list[int], name: str) -> None:
     frame = pd.DataFrame({"n": range(8), "t": list("abcdefgh")}, index=INDICES[name])
     pd.testing.assert_frame_equal(frame.tql.query(text, seed=0), frame.take(rows))
@@ -407,7 +408,7 @@ LABELS: dict[str, list[Any]] = {
 
 
 @pytest.mark.parametrize("name", LABELS)
-@pytest.mark.parametrize(("text", "rows"), STATEMENTS)
+@for_each(("text", "rows"), STATEMENTS)
 def test_column_labels(text: str, rows: list[int], name: str) -> None:
     frame = pd.DataFrame(np.arange(24).reshape(8, 3))
     frame[0] = range(8)

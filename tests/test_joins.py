@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import tql_frames
 from tests.answers import KINDS, OLD_STREAMING, ask_of, columns, plain
+from tests.loops import for_each
 from tests.sizes import size
 from tql_frames import TQLError
 
@@ -87,8 +88,8 @@ CONDITIONS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("kind", PLANS)
-@pytest.mark.parametrize("condition", CONDITIONS)
-@pytest.mark.parametrize("words", KINDS_OF_JOIN)
+@for_each("condition", CONDITIONS)
+@for_each("words", KINDS_OF_JOIN)
 def test_join_on(words: str, condition: str, kind: str) -> None:
     text = f"select * from scans {words} patients on {condition}"
     found = columns(ask_of(kind, FRAMES, text))
@@ -125,7 +126,7 @@ FREE: list[tuple[str, str, Any]] = [
 
 
 @pytest.mark.parametrize("kind", PLANS)
-@pytest.mark.parametrize(("words", "condition", "match"), FREE, ids=[f"{words} {on}" for words, on, _ in FREE])
+@for_each(("words", "condition", "match"), FREE, ids=[f"{words} {on}" for words, on, _ in FREE])
 def test_join_on_other_conditions(words: str, condition: str, match: Any, kind: str) -> None:
     on = f"on {condition}" if condition else ""
     found = columns(ask_of(kind, FRAMES, f"select * from scans {words} patients {on}"))
@@ -204,7 +205,7 @@ CASES: list[tuple[str, dict[str, list[Any]]]] = [
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("text", "expected"), CASES)
+@for_each(("text", "expected"), CASES)
 def test_columns(text: str, expected: dict[str, list[Any]], kind: str) -> None:
     found = columns(ask_of(kind, FRAMES, text, seed=1))
     if kind != "pandas":
@@ -230,7 +231,7 @@ STARS = [
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("source", "expected"), STARS)
+@for_each(("source", "expected"), STARS)
 def test_columns_of_a_star(source: str, expected: str, kind: str) -> None:
     found = columns(ask_of(kind, FRAMES, f"select * {source}"))
     assert list(found) == ["index", *expected.split()]
@@ -276,7 +277,7 @@ PAIRS: list[tuple[str, pl.Series, pl.Series, list[tuple[int, int]]]] = [
 
 
 @pytest.mark.parametrize("how", ["on a.k = b.k", "using (k)"])
-@pytest.mark.parametrize(("name", "left", "right", "expected"), PAIRS, ids=[name for name, *_ in PAIRS])
+@for_each(("name", "left", "right", "expected"), PAIRS, ids=[name for name, *_ in PAIRS])
 def test_keys_of_unlike_types(name: str, left: pl.Series, right: pl.Series, expected: Any, how: str) -> None:
     a = pl.DataFrame({"k": left}).with_row_index("i")
     b = pl.DataFrame({"k": right}).with_row_index("j")
@@ -326,7 +327,7 @@ ERRORS = [
 
 
 @pytest.mark.parametrize("kind", ["polars", "lazy", "pandas"])
-@pytest.mark.parametrize(("marked", "name", "message"), ERRORS)
+@for_each(("marked", "name", "message"), ERRORS)
 def test_errors(marked: str, name: str, message: str, kind: str) -> None:
     text = marked.replace("«", "").replace("»", "")
     with pytest.raises(TQLError) as caught:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.loops import for_each
 from tests.sizes import size
 from tql_frames import TQLError, TQLSyntaxError, TQLUnsupportedError
 from tql_frames.language import parse, parse_statement, tree, unparse
@@ -24,7 +25,8 @@ NODE_CLASSES = [
 ]
 
 
-MANY = 20_000  # of a long text
+MANY = size(5_000, 20_000)  # of a long text
+DEEP = size(20_000, 100_000)  # of a deep or longer one
 ok = None
 
 
@@ -474,7 +476,7 @@ STATEMENTS = {
 }
 
 
-@pytest.mark.parametrize(("text", "plain"), STATEMENTS.items(), ids=list(STATEMENTS))
+@for_each(("text", "plain"), STATEMENTS.items(), ids=list(STATEMENTS))
 def test_statement(text: str, plain: str | None) -> None:
     if plain is None:
         with pytest.raises(TQLSyntaxError):
@@ -571,7 +573,7 @@ def any_statement(draw: st.DrawFn, depth: int = 2) -> tree.Statement:
 
 
 @settings(
-    max_examples=size(66, 400),
+    max_examples=size(40, 400),
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -632,7 +634,7 @@ PLACES = [
 
 
 @pytest.mark.parametrize("word", sorted(SOMETIMES))
-@pytest.mark.parametrize("place", PLACES)
+@for_each("place", PLACES)
 def test_words_that_are_keywords_elsewhere_are_names(place: str, word: str) -> None:
     if word == "array" and "{0}[" in place:
         return  # that is an array, or what the frame says: see test_array_columns
@@ -661,7 +663,7 @@ def test_words_are_keywords_where_they_are_wanted() -> None:
     assert found == 'select "all" union all select "all"'
 
 
-@pytest.mark.parametrize("word", sorted(RESERVED))
+@for_each("word", sorted(RESERVED))
 def test_words_that_are_always_keywords_are_names_in_quotes(word: str) -> None:
     assert parse_statement(f'select "{word}" as "{word}"') == tree.Statement(
         tree.Select((tree.Item(column(word), word),))
@@ -703,7 +705,7 @@ MISTAKES = [
     ('select a where b = «"x»', "a column name opened here is not closed"),
     ("select a where b = «'x»", "a text opened here is not closed"),
     ("select a from t join u«»", "the text ends too early"),
-    ("select a from t join u «where» a", "clauses stand in this order"),
+    ("select a from t join u «where» a", "write ON a.key = b.key or USING (key)"),
     ("select a expand by 1«»", "expected ',', '?' or a number"),
     ("select a expand by 1 2 overlap «maybe»", None),
     ("select a sample «a»", "expected 'by'"),
@@ -727,8 +729,8 @@ def test_hints(marked: str, message: str) -> None:
 
 
 LONG_STATEMENTS: dict[str, tuple[str, str | None]] = {
-    "parentheses": ("(" * 100_000 + "select a" + ")" * 100_000, ok),
-    "open parentheses": ("(" * 100_000, "the text ends too early"),
+    "parentheses": ("(" * DEEP + "select a" + ")" * DEEP, ok),
+    "open parentheses": ("(" * DEEP, "the text ends too early"),
     "parentheses without a statement": ("(" * 1_000 + "a" + ")" * 1_000, "unexpected 'a'"),
     "items": ("select " + ", ".join(f"a{n}" for n in range(MANY)), ok),
     "items without commas": ("select " + "a " * MANY, "unexpected 'a'"),
@@ -801,11 +803,11 @@ def test_every_terminal_has_a_name() -> None:
 # --- long and deep texts ---------------------------------------------------------------------------------------------
 
 LONG: dict[str, tuple[str, str | None]] = {
-    "parentheses": ("(" * 100_000 + "a" + ")" * 100_000, ok),
-    "open parentheses": ("(" * 100_000, "the text ends too early"),
+    "parentheses": ("(" * DEEP + "a" + ")" * DEEP, ok),
+    "open parentheses": ("(" * DEEP, "the text ends too early"),
     "parentheses around many operands": ("(" * MANY + " or ".join(["a"] * MANY) + ")" * MANY, ok),
-    "not": ("not " * 100_000 + "a", "nested deeper than 100 levels"),
-    "minus": ("- " * 100_000 + "a", "nested deeper than 100 levels"),
+    "not": ("not " * DEEP + "a", "nested deeper than 100 levels"),
+    "minus": ("- " * DEEP + "a", "nested deeper than 100 levels"),
     "or": (" or ".join(["a"] * MANY), ok),
     "and": (" and ".join(["a > 1"] * MANY), ok),
     "arms": ("max_weight(" + ", ".join(f"a > {n}: {n}" for n in range(MANY)) + ")", ok),

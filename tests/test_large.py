@@ -5,12 +5,14 @@ What holds for all LazyFrames is in `test_frames_lazy`; here are plans whose row
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,13 +20,16 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import tql_frames
+from tests.sizes import size
 from tql_frames import TQLError, TQLWarning, WeightError
 from tql_frames.frames.two_pass import is_repeatable, reporting
 
 if not hasattr(pl.LazyFrame, "collect_batches"):
     pytest.skip("this Polars gives no batches; LazyFrames are held in memory", allow_module_level=True)
 
-ROWS = 30_000
+ROWS = size(6_000, 30_000)
+PART = size(1_400, 7_000)  # rows of a file of several
+LIMIT = size(800, 4_000)  # rows drawn
 random = np.random.default_rng(3).random
 FRAME = pl.DataFrame(
     {
@@ -51,14 +56,14 @@ SAMPLERS = {
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("files")
     FRAME.write_parquet(path / "one.parquet")
-    FRAME.write_parquet(path / "groups.parquet", row_group_size=777)
+    FRAME.write_parquet(path / "groups.parquet", row_group_size=size(177, 777))
     FRAME.write_ipc(path / "one.arrow")
     flat = FRAME.drop("tags", "nested").with_columns(pl.col("kind").cast(pl.String))
     flat.write_csv(path / "one.csv")
     flat.with_columns(FRAME["tags"]).write_ndjson(path / "one.ndjson")
     (path / "many").mkdir()
-    for number, first in enumerate(range(0, ROWS, 7000)):
-        FRAME[first : first + 7000].write_parquet(path / "many" / f"{number}.parquet")
+    for number, first in enumerate(range(0, ROWS, PART)):
+        FRAME[first : first + PART].write_parquet(path / "many" / f"{number}.parquet")
     for kind in ("a", "b"):
         (path / "hive" / f"part={kind}").mkdir(parents=True)
         FRAME.filter(pl.col("kind") == kind).write_parquet(path / "hive" / f"part={kind}" / "0.parquet")
@@ -76,7 +81,7 @@ SCANS: dict[str, Callable[[Path], pl.LazyFrame]] = {
     "concat": lambda path: pl.concat([pl.scan_parquet(path / "one.parquet")] * 2),
     "filter": lambda path: pl.scan_parquet(path / "groups.parquet").filter(pl.col("w") > 0.2),
     "with_columns": lambda path: pl.scan_parquet(path / "one.parquet").with_columns(w=1 - pl.col("w")),
-    "slice": lambda path: pl.scan_parquet(path / "groups.parquet").slice(1000, 20_000),
+    "slice": lambda path: pl.scan_parquet(path / "groups.parquet").slice(1000, ROWS * 2 // 3),
     "a line of text that looks like a clause": lambda path: pl.scan_parquet(path / "one.parquet").filter(
         pl.col("text") != "\nSORT BY"
     ),
@@ -84,25 +89,31 @@ SCANS: dict[str, Callable[[Path], pl.LazyFrame]] = {
 }
 
 
-@pytest.mark.parametrize("engine", ["in-memory", "streaming"])
-@pytest.mark.parametrize("scan", SCANS.values(), ids=SCANS)
-def test_files_give_the_rows_of_the_frame(folder: Path, scan: Callable[[Path], pl.LazyFrame], engine: str) -> None:
-    plan, frame = scan(folder), scan(folder).collect()
+ENGINES = ["in-memory", "streaming"]
+OPTIONS: list[dict[str, Any]] = [
+    {"limit": LIMIT, "order": "source"},
+    {"limit": LIMIT},
+    {"limit": 50, "replace": False},
+    {"limit": LIMIT, "replace": False, "order": "source", "index": None},
+    {"fraction": 1.5, "order": "source"},
+]
+# In `make test` a third of all combinations, which has every scan, sampler, option and engine beside every other.
+EVERY = size(3, 1)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", SCANS)
+def test_files_give_the_rows_of_the_frame(folder: Path, name: str, engine: str) -> None:
+    plan, frame = SCANS[name](folder), SCANS[name](folder).collect()
     assert is_repeatable(plan)
-    for name, sampler in SAMPLERS.items():
-        if "tags" in sampler and "tags" not in frame.columns:
+    first = [*SCANS].index(name) + ENGINES.index(engine)
+    for (a, sampler), (b, options) in itertools.product(enumerate(SAMPLERS), enumerate(OPTIONS)):
+        if (first + a + b) % EVERY or ("tags" in SAMPLERS[sampler] and "tags" not in frame.columns):
             continue
-        for options in (
-            {"limit": 4000, "order": "source"},
-            {"limit": 4000},
-            {"limit": 50, "replace": False},
-            {"limit": 4000, "replace": False, "order": "source", "index": None},
-            {"fraction": 1.5, "order": "source"},
-        ):
-            expected = frame.tql.sample(sampler, seed=11, **options)
-            found = plan.tql.sample(sampler, seed=11, **options).collect(engine=engine)
-            assert found.equals(expected), f"{name}, {options}"
-            assert found.schema == expected.schema
+        expected = frame.tql.sample(SAMPLERS[sampler], seed=11, **options)
+        found = plan.tql.sample(SAMPLERS[sampler], seed=11, **options).collect(engine=engine)
+        assert found.equals(expected), f"{sampler}, {options}"
+        assert found.schema == expected.schema
 
 
 def test_files_give_the_rows_of_pandas(folder: Path) -> None:
@@ -130,22 +141,24 @@ def test_statements_give_the_rows_of_the_frame(folder: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize("threads", ["1", "2"])
-@pytest.mark.parametrize("order", ["draw", "source"])
-def test_any_number_of_threads(folder: Path, threads: str, order: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_number_of_threads(folder: Path, threads: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POLARS_MAX_THREADS", threads)
-    file = folder / f"sunk-{threads}-{order}.parquet"
+    orders = ("draw", "source")
+    files = [str(folder / f"sunk-{threads}-{order}.parquet") for order in orders]
     code = f"""
         import polars as pl, tql_frames
-        plan = pl.scan_parquet({str(folder / "groups.parquet")!r})
-        plan = plan.tql.sample({SAMPLERS["arms"]!r}, 5000, seed=1, order={order!r})
+        scan = pl.scan_parquet({str(folder / "groups.parquet")!r})
         assert pl.thread_pool_size() == {threads}
-        plan.sink_parquet({str(file)!r})
-        for engine in ("in-memory", "streaming"):
-            assert plan.collect(engine=engine).equals(pl.read_parquet({str(file)!r}))
+        for order, file in zip({orders!r}, {files!r}):
+            plan = scan.tql.sample({SAMPLERS["arms"]!r}, 5000, seed=1, order=order)
+            plan.sink_parquet(file)
+            for engine in ("in-memory", "streaming"):
+                assert plan.collect(engine=engine).equals(pl.read_parquet(file)), (order, engine)
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=60)
-    sunk = pl.read_parquet(file)
-    assert_frame_equal(sunk, FRAME.tql.sample(SAMPLERS["arms"], 5000, seed=1, order=order))
+    for order, file in zip(orders, files, strict=True):
+        expected = FRAME.tql.sample(SAMPLERS["arms"], 5000, seed=1, order=order)
+        assert pl.read_parquet(file).equals(expected), order
 
 
 def test_what_comes_after_is_of_the_sample(folder: Path) -> None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 import tql_frames
+from tests.loops import for_each
 from tql_frames import TQLError, TQLTypeError, TQLWarning
 
 FRAME = pl.DataFrame(
@@ -105,7 +106,7 @@ def blamed(text: str) -> tuple[str, tuple[int, int]]:
 
 
 @pytest.mark.fault("F")
-@pytest.mark.parametrize(("marked", "hint"), [each for each in STATEMENTS if each[1]])
+@for_each(("marked", "hint"), [each for each in STATEMENTS if each[1]])
 @pytest.mark.parametrize("kind", ["polars", "lazy", "pandas"])
 def test_a_wrong_statement_is_told_what_to_write(marked: str, hint: str, kind: str) -> None:
     text, span = blamed(marked)

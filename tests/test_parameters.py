@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import tql_frames
 from tests.answers import KINDS, ask, columns
+from tests.loops import for_each
 from tests.sizes import size
 from tql_frames import TQLError
 from tql_frames.language import parse_statement, tree, unparse
@@ -113,7 +114,7 @@ CONDITIONS: list[tuple[str, list[Any], list[int]]] = [
 
 
 @pytest.mark.parametrize("kind", ["polars", "lazy", "pandas"])
-@pytest.mark.parametrize(
+@for_each(
     ("condition", "parameters", "expected"),
     CONDITIONS,
     ids=[f"{condition}: {type(values[0]).__name__} {place}" for place, (condition, values, _) in enumerate(CONDITIONS)],
@@ -157,7 +158,7 @@ PLACES: list[tuple[str, list[Any], str]] = [
 
 @pytest.mark.filterwarnings("ignore:ORDER BY .* sorts by a constant:tql_frames.TQLWarning")
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("text", "parameters", "same"), PLACES)
+@for_each(("text", "parameters", "same"), PLACES)
 def test_in_other_places(text: str, parameters: list[Any], same: str, kind: str) -> None:
     found, expected = (
         columns(ask(kind, FRAME, each, values, seed=1)) for each, values in ((text, parameters), (same, []))
@@ -211,7 +212,7 @@ ERRORS: list[tuple[str, Any, str, str]] = [
 
 
 @pytest.mark.parametrize("kind", ["polars", "pandas"])
-@pytest.mark.parametrize(
+@for_each(
     ("marked", "parameters", "name", "message"),
     ERRORS,
     ids=[f"{marked} {str(values)[:20]}" for marked, values, *_ in ERRORS],

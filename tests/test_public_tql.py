@@ -10,6 +10,7 @@ import pytest
 
 import tql_frames
 from tests.answers import ask, columns
+from tests.loops import for_each
 from tql_frames import TQLError, TQLNameError, TQLTypeError, TQLUnsupportedError, TQLWarning
 from tql_frames.language import parse, parse_statement, unparse
 
@@ -45,7 +46,7 @@ def values(frame: pl.DataFrame, expression: str, **options: Any) -> list[Any]:
 
 @pytest.mark.fault("A-public")
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(
+@for_each(
     ("text", "expected"),
     [
         ("select * from dataset where n = 2", [1, 3, 4]),

@@ -101,23 +101,24 @@ def test_numbers_of_the_whole(sampler: str) -> None:
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_arms_and_how_they_move_labels(sampler: str) -> None:
-    report = XRAYS.tql.report("findings", sampler)
-    weights = XRAYS.tql.weights(sampler)
+    table = XRAYS.head(size(30_000, XRAYS.height))
+    report = table.tql.report("findings", sampler)
+    weights = table.tql.weights(sampler)
     choice, _, inner = sampler.partition("(")
     texts = re.findall(r"(.+?: \w+)(?:, |$)", inner[:-1])
     assert [arm.lower() for arm in texts] == [arm.lower() for arm in report.arms["arm"]]
     for text, row in zip(texts, report.arms.iter_rows(named=True), strict=True):
         condition, weight = text.rsplit(": ", 1)
-        matched = XRAYS.tql.weights(f"max_weight({condition}: 1)") > 0
+        matched = table.tql.weights(f"max_weight({condition}: 1)") > 0
         assert row["rows"] == matched.sum()
         assert row["expected_share"] == pytest.approx(weights.filter(matched).sum() / weights.sum(), rel=1e-9)
         assert row["asked"] == (float(weight) if weight.isdigit() else None)
     names = report.co_movement.columns[1:]
     assert names == report.arms["arm"].to_list()[:-1]  # the default has no share without it
+    after = by_hand(table, "findings", weights.to_numpy())
     for name, text in zip(names, texts, strict=False):
         rest = ", ".join(arm for arm in texts if arm != text)
-        without = by_hand(XRAYS, "findings", XRAYS.tql.weights(f"{choice}({rest})").to_numpy())
-        after = by_hand(XRAYS, "findings", weights.to_numpy())
+        without = by_hand(table, "findings", table.tql.weights(f"{choice}({rest})").to_numpy())
         moved = dict(zip(report.co_movement["label"], report.co_movement[name], strict=True))
         for label, factor in moved.items():
             assert factor == pytest.approx(after[label][1] / without[label][1], rel=1e-9)

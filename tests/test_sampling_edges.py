@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from tests.sizes import size
 from tql_frames.sampling import (
     StrataTable,
     Streams,
@@ -70,10 +71,11 @@ def test_a_point_on_the_bound_of_a_part_belongs_to_the_next_part(monkeypatch):
 @pytest.mark.parametrize("nudge", [-2, -1, 0, 1, 2])
 @pytest.mark.parametrize("exponent", [0, -900, 900])
 def test_rows_and_parts_have_one_scale_at_an_edge_over_several_blocks(nudge, exponent, monkeypatch):
-    """Totals within a few units in the last place of the edge, of 10,000 rows in ten blocks, in any order."""
+    """Totals within a few units in the last place of the edge, of rows in several blocks, in any order."""
+    rows = size(3_000, 10_000)
     monkeypatch.setattr(line, "BLOCK", 1000)
     monkeypatch.setattr(parts, "BLOCK", 1000)
-    weights = np.random.default_rng(nudge + 2).random(10_000)
+    weights = np.random.default_rng(nudge + 2).random(rows)
     edge = Fraction(line._EDGE)
     weights *= float(edge / sum(map(Fraction, weights.tolist())))
     for _ in range(3):  # what rounding left goes to the last row
@@ -81,9 +83,9 @@ def test_rows_and_parts_have_one_scale_at_an_edge_over_several_blocks(nudge, exp
         weights[-1] = float(rest + nudge * Fraction(2) ** -53)
     weights = np.ldexp(weights, exponent)
     scales = set()
-    for order in (slice(None), slice(None, None, -1), np.random.default_rng(1).permutation(10_000)):
+    for order in (slice(None), slice(None, None, -1), np.random.default_rng(1).permutation(rows)):
         each = weights[order]
-        spread = Spread.sum([Spread.of(each[:3500]), Spread.of(each[3500:])])
+        spread = Spread.sum([Spread.of(each[: rows // 3]), Spread.of(each[rows // 3 :])])
         scales |= {line._scale(each), spread.scale}
         table = StrataTable.of(each)
         scales |= {line._scale(table.weights, table.counts), Spread.of_table(table).scale}
@@ -129,9 +131,9 @@ def test_draws_of_sizes_at_the_constants_are_the_start_of_one_draw(levels, repla
     rows = blocks.BLOCK + 1
     weights = 1.0 + np.arange(rows) * 7919 % levels
     longest = draw(weights, 2 * line._FEW_DRAWS + 1, replace=replace, seed=5)
-    for size in (line._FEW_DRAWS, rows // 64):
+    for drawn in (line._FEW_DRAWS, rows // 64):
         for more in (-1, 0, 1):
-            assert (draw(weights, size + more, replace=replace, seed=5) == longest[: size + more]).all()
+            assert (draw(weights, drawn + more, replace=replace, seed=5) == longest[: drawn + more]).all()
 
 
 @pytest.mark.fault("I")

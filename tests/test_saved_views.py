@@ -132,7 +132,7 @@ class TestRoundTrip:
             assert_same_view(found.view("select text", seed=3), further.view("select text", seed=3))
             assert found.origin is None
         assert loaded.origin is not None
-        assert loaded.choice is None
+        assert loaded.expression is None
 
     def test_options_of_the_index(self, path: Path) -> None:
         FRAME.tql.view("w", index="row").save(path)

@@ -38,7 +38,7 @@ from tests.sizes import size
 from tql_frames import TQLTypeError
 
 ENOUGH = 40  # pairs of frames, each from a seed of its own, whose queries use every form and find a wrong one
-SEEDS = size(10, ENOUGH)
+SEEDS = size(6, ENOUGH)
 QUERIES = 50  # on each
 OLD_POLARS = int(pl.__version__.split(".")[0]) < 2
 

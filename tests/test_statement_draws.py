@@ -151,7 +151,7 @@ SAMPLES: list[tuple[str, str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("clause", "sampler", "options"), SAMPLES)
 def test_a_query_draws_what_sample_draws(clause: str, sampler: str, options: dict[str, Any], kind: str) -> None:
     there = TABLE.with_row_index("row").filter("b")
-    for seed in (0, 1, 2**40):
+    for seed in size((2**40,), (0, 1, 2**40)):
         found = columns(ask(kind, TABLE, f"select * {clause}", seed=seed))
         assert found == columns(TABLE.tql.sample(sampler, seed=seed, **options))
         if options.get("limit", 0) < there.height:
@@ -209,7 +209,7 @@ def test_a_sampler_tilted_by_two_percent_is_rejected(sampler: str, weights: list
 
 def outcomes(sampler: str, limit: int) -> list[tuple[int, ...]]:
     text = f"select w where g = 'a' sample by {sampler} replace false limit {limit}"
-    return [tuple(SMALL.tql.query(text, seed=seed)["index"].to_list()) for seed in range(size(1_000, 3_000))]
+    return [tuple(SMALL.tql.query(text, seed=seed)["index"].to_list()) for seed in range(size(500, 3_000))]
 
 
 def test_without_replacement_every_ordered_outcome() -> None:

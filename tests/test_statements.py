@@ -14,6 +14,7 @@ from polars.testing import assert_frame_equal
 import tql_frames
 from tests import statement_model
 from tests.answers import KINDS, OLD_STREAMING, ask, columns
+from tests.loops import for_each
 from tests.sizes import size
 from tests.statement_model import canonical
 from tql_frames import TQLError
@@ -157,7 +158,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("clauses", "expected"), ROWS)
+@for_each(("clauses", "expected"), ROWS)
 def test_rows(clauses: str, expected: str, kind: str) -> None:
     whole_rows(ask(kind, FRAME, f"select * {clauses}", seed=1), places(expected))
 
@@ -184,7 +185,7 @@ FLOATS = [
 ]
 
 
-@pytest.mark.parametrize(("clauses", "polars", "pandas"), FLOATS)
+@for_each(("clauses", "polars", "pandas"), FLOATS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_by_floats(clauses: str, polars: str, pandas: str, kind: str) -> None:
     found = ask(kind, FRAME, f"select * {clauses}", seed=1)
@@ -246,14 +247,14 @@ SETS = [
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("text", "expected"), SETS)
+@for_each(("text", "expected"), SETS)
 def test_set_operations(text: str, expected: str, kind: str) -> None:
     whole_rows(ask(kind, FRAME, text, seed=1), places(expected))
 
 
 # `data(column, row)` is of the rows of FROM, whatever WHERE, ORDER BY and GROUP BY make of them before it is asked for.
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(
+@for_each(
     ("text", "expected"),
     [
         ("select n, data(n, 0) as d where n > data(n, 1)", {"index": [2, 3], "n": [30, 40], "d": [10, 10]}),
@@ -419,7 +420,7 @@ COLUMNS: list[tuple[str, dict[str, list[Any]]]] = [
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("text", "expected"), COLUMNS, ids=[text for text, _ in COLUMNS])
+@for_each(("text", "expected"), COLUMNS, ids=[text for text, _ in COLUMNS])
 def test_columns(text: str, expected: dict[str, list[Any]], kind: str) -> None:
     found = columns(ask(kind, FRAME, text, seed=1))
     assert list(found) == list(expected)
@@ -505,7 +506,7 @@ ERRORS = [
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("marked", "name", "message"), ERRORS, ids=[marked for marked, *_ in ERRORS])
+@for_each(("marked", "name", "message"), ERRORS, ids=[marked for marked, *_ in ERRORS])
 def test_errors(marked: str, name: str, message: str, kind: str) -> None:
     text = marked.replace("«", "").replace("»", "")
     with pytest.raises(TQLError) as caught:
@@ -741,7 +742,7 @@ def combinations(draw: st.DrawFn, depth: int) -> tuple[Node, Schema]:
 
 thorough = settings(
     deadline=None,
-    max_examples=size(100, 600),
+    max_examples=size(60, 600),
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )

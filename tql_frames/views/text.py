@@ -17,7 +17,8 @@ def lines_of(steps: Sequence[Step]) -> list[Line]:
     """Return what was done, a title and a text each.
 
     Example:
-        >>> lines_of([Step("max_weight(age > 60: 5,\\n  true: 1)", "sampler", 7, replace=True, order="draw")])
+        >>> from tql_frames.drawing import DrawSpec
+        >>> lines_of([Step("max_weight(age > 60: 5,\\n  true: 1)", "sampler", 7, draw=DrawSpec())])
         [('sampler', 'max_weight(age > 60: 5, true: 1)'),
          ('drawn', 'as many rows as there are, with replacement, in the order drawn'),
          ('seed', '7')]
