@@ -29,7 +29,10 @@ RULE: dict[str, tuple[set[str], set[str]]] = {
     "weighing": ({"errors", "language", "compiler", "sampling", "frames"}, {"numpy", "polars"}),
     "explanation": ({"idle", "errors", "language", "compiler", "frames", "weighing", "querying"}, {"numpy", "polars"}),
     "idle": ({"errors", "language", "compiler", "frames", "weighing"}, {"numpy", "polars"}),
-    "drawing": ({"errors", "compiler", "planning", "sampling", "frames", "weighing", "idle"}, {"numpy", "polars"}),
+    "drawing": (
+        {"arguments", "errors", "compiler", "planning", "sampling", "frames", "weighing", "idle"},
+        {"numpy", "polars"},
+    ),
     "querying": (
         {"idle", "errors", "language", "compiler", "planning", "sampling", "frames", "weighing", "drawing"},
         {"polars"},
@@ -151,6 +154,7 @@ RULE: dict[str, tuple[set[str], set[str]]] = {
             "api",
             "arguments",
             "compiler",
+            "drawing",
             "errors",
             "frames",
             "language",

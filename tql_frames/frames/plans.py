@@ -1,7 +1,7 @@
 """What the plan of a LazyFrame is made of, read from its nodes: files that it scans, and steps that may change rows.
 
 A plan is written as JSON, in which names, paths and texts cannot be mistaken for nodes. How its rows are read is in
-`passes`.
+`two_pass`.
 """
 
 from __future__ import annotations
