@@ -9,13 +9,19 @@ import pytest
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 collect_ignore_glob = [] if find_spec("torch") else ["tql_frames/torch/*.py", "tests/torch_programs.py"]
-collect_ignore_glob += [] if find_spec("altair") else ["tql_frames/analysis/plot.py"]
+collect_ignore_glob += [] if find_spec("altair") else ["tql_frames/analysis/display/plot.py"]
 collect_ignore_glob += [] if find_spec("anywidget") else ["tql_frames/notebook/widget.py"]
 collect_ignore_glob += [] if find_spec("playwright") else ["tests/browser/lab.py"]
 collect_ignore_glob += [] if find_spec("IPython") else ["tql_frames/notebook/magics.py"]
-collect_ignore_glob += [] if find_spec("dask") and find_spec("distributed") else ["tql_frames/dask/*.py"]
-collect_ignore_glob += [] if find_spec("pyspark") else ["tql_frames/spark/*.py"]
-collect_ignore_glob += ["tql_frames/spark/calls.py"]  # its examples need a session: tests/test_spark.py runs them
+collect_ignore_glob += (
+    []
+    if find_spec("dask") and find_spec("distributed")
+    else ["tql_frames/dask/*.py", "tql_frames/distributed/dask/*.py"]
+)
+collect_ignore_glob += [] if find_spec("pyspark") else ["tql_frames/spark/*.py", "tql_frames/distributed/spark/*.py"]
+collect_ignore_glob += [
+    "tql_frames/distributed/spark/calls.py"
+]  # its examples need a session: tests/test_spark.py runs them
 
 # Examples that need an optional library, in modules that do not.
 NEEDS = {

@@ -32,7 +32,7 @@ from benchmarks.large import FOLDER, make
 from benchmarks.rounds import ROOT
 from tql_frames.analysis.expectation import expected_draws
 from tql_frames.distributed import Counts, Drawing, Sampler, Share, draw_shares, questions
-from tql_frames.distributed.shares import Slots
+from tql_frames.distributed.assignment import Slots
 from tql_frames.sampling import Floats, Integers, StrataTable
 
 # Not `findings`, lists of which Dask makes text unless told not to, and `view`, a category that it does not write.

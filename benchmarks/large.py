@@ -25,8 +25,8 @@ from polars.io.plugins import register_io_source
 import tql_frames
 from benchmarks import machine, report
 from benchmarks.rounds import ROOT
-from tql_frames.arguments import Order
 from tql_frames.datasets import chest_xray
+from tql_frames.pipeline.arguments import Order
 
 SAMPLER = (
     "max_weight(contains(findings, 'Hernia'): 20, contains(findings, 'Pneumonia'): 8, "

@@ -18,8 +18,8 @@ from typing import Any
 
 import polars as pl
 
-from tql_frames.language import tree
-from tql_frames.language.tree import Node
+from tql_frames.language import nodes
+from tql_frames.language.nodes import Node
 
 
 class Undefined(Exception):  # noqa: N818 - no fault, but a silence of the language
@@ -98,7 +98,7 @@ def weights(root: Node, frame: pl.DataFrame) -> list[float]:
         BadWeight: a weight of a row, or of an arm that matches it, or a literal one, is no weight.
     """
     for node in _all_nodes(root):
-        if isinstance(node, tree.Arm) and not isinstance(node.weight, tree.Column):
+        if isinstance(node, nodes.Arm) and not isinstance(node.weight, nodes.Column):
             constant = _constant(node.weight)
             if constant is not None:
                 _checked(constant)
@@ -110,10 +110,10 @@ def _all_nodes(node: Node) -> list[Node]:
 
 
 def _constant(node: Node) -> float | None:
-    if isinstance(node, tree.Negative):
+    if isinstance(node, nodes.Negative):
         inner = _constant(node.operand)
         return None if inner is None else -inner
-    return float(node.value) if isinstance(node, tree.Literal) and isinstance(node.value, (int, float)) else None
+    return float(node.value) if isinstance(node, nodes.Literal) and isinstance(node.value, (int, float)) else None
 
 
 def _checked(weight: float) -> float:
@@ -135,57 +135,57 @@ def evaluate(node: Node, row: Mapping[str, Any], place: int = 0) -> Any:
         return evaluate(each, row, place)
 
     match node:
-        case tree.Literal(value):
+        case nodes.Literal(value):
             return value
-        case tree.Array(items):
+        case nodes.Array(items):
             found = [of(item) for item in items]
             depth = 2 if isinstance(found[0], Items) else 1
             numbers = [each for item in found for each in (item.items if depth == 2 else [item])]
             if any(isinstance(each, float) for each in numbers):
                 found = [Items(tuple(map(_real, item.items)), 1) if depth == 2 else _real(item) for item in found]
             return Items(tuple(found), depth)
-        case tree.Column(name):
+        case nodes.Column(name):
             return row[name]
-        case tree.Negative(operand):
+        case nodes.Negative(operand):
             return each_element(lambda a: None if _number(a) is None else whole(-_number(a)), of(operand))
-        case tree.Positive(operand):
+        case nodes.Positive(operand):
             return each_element(lambda a: None if _number(a) is None else whole(_number(a)), of(operand))
-        case tree.Chain(operators, operands):
+        case nodes.Chain(operators, operands):
             found, *others = map(of, operands)
             for sign, other in zip(operators, others, strict=True):
                 found = each_element(lambda a, b, sign=sign: arithmetic(sign, a, b), found, other)
             return found
-        case tree.Arithmetic(operator, left, right):
+        case nodes.Arithmetic(operator, left, right):
             return each_element(lambda a, b: arithmetic(operator, a, b), of(left), of(right))
-        case tree.Comparison(operator, left, right):
+        case nodes.Comparison(operator, left, right):
             return each_element(lambda a, b: compare(operator, a, b), of(left), of(right))
-        case tree.Not(operand):
+        case nodes.Not(operand):
             return each_element(negation, of(operand))
-        case tree.And(operands):
+        case nodes.And(operands):
             return each_element(conjunction, *map(of, operands))
-        case tree.Or(operands):
+        case nodes.Or(operands):
             return each_element(disjunction, *map(of, operands))
-        case tree.In(operand, items, negated):
+        case nodes.In(operand, items, negated):
             found = each_element(
                 lambda a, *b: disjunction(*(compare("==", a, item) for item in b)), of(operand), *map(of, items)
             )
             return each_element(negation, found) if negated else found
-        case tree.Between(operand, low, high, negated):
+        case nodes.Between(operand, low, high, negated):
             found = each_element(
                 lambda a, b, c: conjunction(compare(">=", a, b), compare("<=", a, c)), of(operand), of(low), of(high)
             )
             return each_element(negation, found) if negated else found
-        case tree.Like(operand, pattern, negated, ignore_case):
+        case nodes.Like(operand, pattern, negated, ignore_case):
             found = each_element(lambda a, b: like(a, b, ignore_case), of(operand), of(pattern))
             return each_element(negation, found) if negated else found
-        case tree.IsNull(operand, negated):
+        case nodes.IsNull(operand, negated):
             value = of(operand)
             return (value is None or (isinstance(value, Items) and value.items is None)) != negated
-        case tree.Subscript(operand, indices):
+        case nodes.Subscript(operand, indices):
             return subscript(of(operand), [_index(index, of) for index in indices])
-        case tree.Call(name, arguments):
+        case nodes.Call(name, arguments):
             return place if name == "row_number" else _FUNCTIONS[name](*map(of, arguments))
-        case tree.WeightChoice(name, arms):
+        case nodes.WeightChoice(name, arms):
             found = [
                 _checked(_weight(arm.weight, row, place)) for arm in arms if truth(of(arm.condition)) is True
             ]  # a null condition is false
@@ -321,7 +321,7 @@ def like(text: Any, pattern: str, ignore_case: bool) -> bool | None:
 
 
 def _index(node: Node, of: Callable[[Node], Any]) -> Any:
-    if isinstance(node, tree.Slice):
+    if isinstance(node, nodes.Slice):
         return slice(*(None if bound is None else of(bound) for bound in (node.start, node.stop, node.step)))
     return of(node)
 

@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 
 from tql_frames.distributed import Counts, Drawing, Drawn, Sampler, draw_shares, questions, starts_of
-from tql_frames.drawing import DrawSpec
 from tql_frames.frames import PolarsFrame
+from tql_frames.pipeline.draw import DrawSpec
 
 Thing = TypeVar("Thing")
 

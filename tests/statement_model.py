@@ -15,8 +15,8 @@ from typing import Any
 import polars as pl
 
 from tests.evaluator import Items, evaluate, rows_of
-from tql_frames.language import tree
-from tql_frames.language.tree import Node
+from tql_frames.language import nodes
+from tql_frames.language.nodes import Node
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def table_of(frame: pl.DataFrame) -> Table:
     return Table(columns, tuple(Row(n, tuple(row.values())) for n, row in enumerate(rows_of(frame))), object())
 
 
-def answer(statement: tree.Statement, frame: pl.DataFrame) -> dict[str, list[Any]]:
+def answer(statement: nodes.Statement, frame: pl.DataFrame) -> dict[str, list[Any]]:
     """Row numbers as `index`, and the values of every column."""
     found = _statement(statement, table_of(frame))
     columns = {"index": [row.number for row in found.rows]}
@@ -76,26 +76,26 @@ def canonical(value: Any) -> Any:
     return value
 
 
-def _statement(node: tree.Statement, frame: Table) -> Table:
-    if isinstance(node.body, tree.Select):
+def _statement(node: nodes.Statement, frame: Table) -> Table:
+    if isinstance(node.body, nodes.Select):
         return _select(node.body, node, frame)
     table = _body(node.body, frame)
-    return _tail(node, None, table, [tree.Item(tree.Column(column.name)) for column in table.columns])
+    return _tail(node, None, table, [nodes.Item(nodes.Column(column.name)) for column in table.columns])
 
 
 def _body(node: Node, frame: Table) -> Table:
     match node:
-        case tree.Select():
-            return _select(node, tree.Statement(node), frame)
-        case tree.Statement():
+        case nodes.Select():
+            return _select(node, nodes.Statement(node), frame)
+        case nodes.Statement():
             return _statement(node, frame)
-        case tree.Combination(left, operator, right):
+        case nodes.Combination(left, operator, right):
             return _combined(operator, _body(left, frame), _body(right, frame))
     raise AssertionError(node)
 
 
-def _select(node: tree.Select, statement: tree.Statement, frame: Table) -> Table:
-    table = _statement(node.source.statement, frame) if isinstance(node.source, tree.Subquery) else frame
+def _select(node: nodes.Select, statement: nodes.Statement, frame: Table) -> Table:
+    table = _statement(node.source.statement, frame) if isinstance(node.source, nodes.Subquery) else frame
     matches = [
         place
         for place, row in enumerate(table.rows)
@@ -110,8 +110,8 @@ def _select(node: tree.Select, statement: tree.Statement, frame: Table) -> Table
         table = _split(table) if node.ungroup.parts is None else _parted(table, node.ungroup.parts.value)
     items = []
     for item in node.items:
-        stars = [tree.Item(tree.Column(column.name)) for column in table.columns]
-        items += stars if isinstance(item, tree.Star) else [item]
+        stars = [nodes.Item(nodes.Column(column.name)) for column in table.columns]
+        items += stars if isinstance(item, nodes.Star) else [item]
     if node.distinct:
         seen: dict[Any, Row] = {}
         for place, row in enumerate(table.rows):
@@ -120,7 +120,7 @@ def _select(node: tree.Select, statement: tree.Statement, frame: Table) -> Table
     return _tail(statement, node.top, table, items)
 
 
-def _expanded(matches: list[int], size: int, node: tree.Expand) -> list[int]:
+def _expanded(matches: list[int], size: int, node: nodes.Expand) -> list[int]:
     windows = [
         range(max(0, match - node.before.value), min(size, match + node.after.value + 1))  # type: ignore[attr-defined]
         for match in matches
@@ -183,11 +183,11 @@ def _parted(table: Table, parts: int) -> Table:
 
 
 def _value(item: Node, table: Table, row: Row, place: int) -> Any:
-    assert isinstance(item, tree.Item)
+    assert isinstance(item, nodes.Item)
     return evaluate(item.expression, table.named(row), place)
 
 
-def _tail(node: tree.Statement, top: Node | None, table: Table, items: Sequence[Node]) -> Table:
+def _tail(node: nodes.Statement, top: Node | None, table: Table, items: Sequence[Node]) -> Table:
     places = list(range(len(table.rows)))
     for key in reversed(node.keys):
         places.sort(key=lambda place: _sort_key(key, items, table, place), reverse=key.descending)
@@ -206,17 +206,17 @@ def _tail(node: tree.Statement, top: Node | None, table: Table, items: Sequence[
     columns = []
     by_name = {column.name: column for column in table.columns}
     for item in items:
-        assert isinstance(item, tree.Item)
-        own = by_name[item.expression.name] if isinstance(item.expression, tree.Column) else Column("")
+        assert isinstance(item, nodes.Item)
+        own = by_name[item.expression.name] if isinstance(item.expression, nodes.Column) else Column("")
         columns.append(replace(own, name=item.alias or own.name))
     return replace(table, columns=tuple(columns), rows=tuple(rows))
 
 
-def _sort_key(key: tree.SortKey, items: Sequence[Node], table: Table, place: int) -> tuple[int, Any]:
+def _sort_key(key: nodes.SortKey, items: Sequence[Node], table: Table, place: int) -> tuple[int, Any]:
     row = table.rows[place]
     names = table.named(row)
     for item in items:
-        if isinstance(item, tree.Item) and item.alias is not None:
+        if isinstance(item, nodes.Item) and item.alias is not None:
             names[item.alias] = _value(item, table, row, place)
     value = evaluate(key.expression, names, place)
     for node, found in row.keys:

@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 import tql_frames  # noqa: F401  # puts .tql on the frames
-from tql_frames.balancing.label_sets import LabelSets
-from tql_frames.balancing.level import rake_at_least_cost
-from tql_frames.balancing.raking import Wanted, rake
+from tql_frames.analysis.solver.label_sets import LabelSets
+from tql_frames.analysis.solver.level import rake_at_least_cost
+from tql_frames.analysis.solver.raking import Wanted, rake
 
 
 def effective(sets: LabelSets, weights: np.ndarray) -> float:

@@ -19,10 +19,11 @@ from tests.loops import for_each
 from tests.sizes import size
 from tql_frames import TQLTypeError, TQLUnsupportedError, WeightError, weight_expr
 from tql_frames.compiler import compile_sampler
-from tql_frames.compiler.functions import FUNCTIONS
-from tql_frames.compiler.translate import _RULES
-from tql_frames.language import parse, tree, unparse
-from tql_frames.language.tree import Literal, Node
+from tql_frames.compiler.expressions.functions import FUNCTIONS
+from tql_frames.compiler.expressions.translate import _RULES
+from tql_frames.language import nodes
+from tql_frames.language import parse, unparse
+from tql_frames.language.nodes import Literal, Node
 
 # --- random frames ---------------------------------------------------------------------------------------------------
 
@@ -148,14 +149,14 @@ def frames(draw: st.DrawFn, most: int = 5) -> pl.DataFrame:
 
 # --- random samplers, each well typed --------------------------------------------------------------------------------
 
-column = tree.Column
+column = nodes.Column
 _ORDERINGS = ["==", "!=", "<", "<=", ">", ">="]
 _SIGNS = ["+", "-", "*", "/", "%"]
 
 
 def literals(values: list[Any]) -> st.SearchStrategy[Node]:
     return st.sampled_from(values).map(
-        lambda value: tree.Negative(Literal(-value)) if _below(value) else Literal(value)
+        lambda value: nodes.Negative(Literal(-value)) if _below(value) else Literal(value)
     )
 
 
@@ -184,33 +185,33 @@ def numbers(draw: st.DrawFn, depth: int = 2) -> Node:
     below = numbers(depth - 1)
     match draw(st.integers(0, 12)):
         case 0 | 1:
-            return tree.Arithmetic(draw(st.sampled_from(_SIGNS)), draw(below), draw(below))
+            return nodes.Arithmetic(draw(st.sampled_from(_SIGNS)), draw(below), draw(below))
         case 2:
-            return tree.Negative(draw(below))
+            return nodes.Negative(draw(below))
         case 3:
-            return tree.Call("abs", (draw(below),))
+            return nodes.Call("abs", (draw(below),))
         case 4:
-            return tree.Subscript(column(draw(st.sampled_from(["nums", "bytes", "reals", "box"]))), (draw(places()),))
+            return nodes.Subscript(column(draw(st.sampled_from(["nums", "bytes", "reals", "box"]))), (draw(places()),))
         case 5:
-            return tree.Subscript(column(draw(st.sampled_from(["nested", "grid"]))), (draw(places()), draw(places())))
+            return nodes.Subscript(column(draw(st.sampled_from(["nested", "grid"]))), (draw(places()), draw(places())))
         case 6:
             listed = draw(st.sampled_from(["nums", "tags", "nested", "grid", "box"]))
             at = draw(st.integers(0, 1 if listed in ("nested", "grid") else 0))
-            return tree.Subscript(tree.Call("shape", (column(listed),)), (Literal(at),))
+            return nodes.Subscript(nodes.Call("shape", (column(listed),)), (Literal(at),))
         case 7:
-            return draw(st.sampled_from([tree.Subscript(column("s"), (Literal("k"),)), tree.Call("row_number", ())]))
+            return draw(st.sampled_from([nodes.Subscript(column("s"), (Literal("k"),)), nodes.Call("row_number", ())]))
         case 8:
-            inner = tree.Subscript(column("s"), (Literal("inner"),))
-            return tree.Subscript(inner, (Literal("x"),))
+            inner = nodes.Subscript(column("s"), (Literal("inner"),))
+            return nodes.Subscript(inner, (Literal("x"),))
         case 9:
             name = draw(st.sampled_from(["sum", "prod", "amin", "amax"]))
-            return tree.Call(
+            return nodes.Call(
                 name, (draw(columns("nums", "bytes", "ragged", "nested", "grid", "flags", "n") | arrays()),)
             )
         case 10:
             name = draw(st.sampled_from(["dot", "hamming_distance"]))
             one = columns("nums", "bytes", "ragged", "nested", "flags") | arrays()
-            return tree.Call(name, (draw(one), draw(columns("nums", "ragged"))))
+            return nodes.Call(name, (draw(one), draw(columns("nums", "ragged"))))
         case 11:
             return draw(in_json())
     return draw(small)
@@ -218,14 +219,14 @@ def numbers(draw: st.DrawFn, depth: int = 2) -> Node:
 
 def arrays() -> st.SearchStrategy[Node]:
     return st.lists(literals([0, 1, -7, None]) | columns("n"), min_size=1, max_size=3).map(
-        lambda items: tree.Array(tuple(items))
+        lambda items: nodes.Array(tuple(items))
     )
 
 
 def in_json() -> st.SearchStrategy[Node]:
     return st.lists(st.sampled_from(["k", "s", "in", "x", "l", 0, -1]), min_size=1, max_size=2).map(
         lambda path: reduce(
-            lambda operand, at: tree.Subscript(operand, (tree.Negative(Literal(1)) if at == -1 else Literal(at),)),
+            lambda operand, at: nodes.Subscript(operand, (nodes.Negative(Literal(1)) if at == -1 else Literal(at),)),
             ["k" if path[0] in (0, -1) else path[0], *path[1:]],
             column("meta"),
         )
@@ -243,25 +244,25 @@ bounds = st.none() | literals([0, 1, 2, -1, -2, 5, -9])
 def number_lists(draw: st.DrawFn, depth: int = 1) -> Node:
     kind = draw(st.integers(0, 7 if depth else 2))
     step = draw(st.none() | literals([1, 2, -1, -2, 3]))
-    cut = tree.Slice(draw(bounds), draw(bounds), step)
+    cut = nodes.Slice(draw(bounds), draw(bounds), step)
     match kind:
         case 0 | 1 | 2:
             return column(draw(st.sampled_from([*PAIRED, "nested", "box", "grid"])))
         case 3:
-            return tree.Subscript(column(draw(st.sampled_from([*PAIRED, "box"]))), (cut,))
+            return nodes.Subscript(column(draw(st.sampled_from([*PAIRED, "box"]))), (cut,))
         case 4:
             last = draw(literals([0, 1, -1, 2]))
-            return tree.Subscript(column(draw(st.sampled_from(["nested", "grid"]))), (tree.Slice(), last))
+            return nodes.Subscript(column(draw(st.sampled_from(["nested", "grid"]))), (nodes.Slice(), last))
         case 5:
-            return tree.Arithmetic(draw(st.sampled_from(_SIGNS)), draw(number_lists(0)), draw(literals(EXACT)))
+            return nodes.Arithmetic(draw(st.sampled_from(_SIGNS)), draw(number_lists(0)), draw(literals(EXACT)))
         case 6:
-            return tree.Arithmetic(draw(st.sampled_from("+-*")), column(draw(paired)), column(draw(paired)))
+            return nodes.Arithmetic(draw(st.sampled_from("+-*")), column(draw(paired)), column(draw(paired)))
         case _:
-            return tree.Arithmetic(draw(st.sampled_from("+-*")), column(draw(paired)), column("n"))
+            return nodes.Arithmetic(draw(st.sampled_from("+-*")), column(draw(paired)), column("n"))
 
 
 paired = st.sampled_from(list(PAIRED))
-texts = columns("t", "cat", "en") | literals(COLOURS) | st.just(tree.Subscript(column("s"), (Literal("*"),)))
+texts = columns("t", "cat", "en") | literals(COLOURS) | st.just(nodes.Subscript(column("s"), (Literal("*"),)))
 
 
 @st.composite
@@ -270,44 +271,46 @@ def elementwise(draw: st.DrawFn, depth: int = 1) -> Node:
     operator = draw(st.sampled_from(_ORDERINGS))
     match draw(st.integers(0, 12 if depth else 6)):
         case 0 | 1:
-            return tree.Comparison(operator, draw(number_lists()), draw(literals([*EXACT, None, 2**64 - 1])))
+            return nodes.Comparison(operator, draw(number_lists()), draw(literals([*EXACT, None, 2**64 - 1])))
         case 2:
-            return tree.Comparison(
+            return nodes.Comparison(
                 operator, column(draw(st.sampled_from(["tags", "ens", "cats"]))), draw(literals(COLOURS))
             )
         case 3:
-            return tree.Comparison(operator, column("days"), draw(literals(ISO_DAYS)))
+            return nodes.Comparison(operator, column("days"), draw(literals(ISO_DAYS)))
         case 4:
             other = paired.map(column) | columns("ragged") | arrays()
-            return tree.Comparison(operator, *draw(st.permutations([column(draw(paired)), draw(other)])))
+            return nodes.Comparison(operator, *draw(st.permutations([column(draw(paired)), draw(other)])))
         case 5:
-            return tree.Comparison(operator, column(draw(paired)), column(draw(st.sampled_from(["n", "g", "i8"]))))
+            return nodes.Comparison(operator, column(draw(paired)), column(draw(st.sampled_from(["n", "g", "i8"]))))
         case 6:
             return column("flags")
         case 7:
-            return tree.Not(draw(elementwise(0)))
+            return nodes.Not(draw(elementwise(0)))
         case 8:
-            kind = draw(st.sampled_from([tree.And, tree.Or]))
+            kind = draw(st.sampled_from([nodes.And, nodes.Or]))
             over = column(draw(paired))
             return kind(
                 tuple(
-                    tree.Comparison(draw(st.sampled_from(_ORDERINGS)), over, each)
+                    nodes.Comparison(draw(st.sampled_from(_ORDERINGS)), over, each)
                     for each in draw(st.lists(literals(EXACT), min_size=2, max_size=3))
                 )
             )
         case 9:
-            kind = draw(st.sampled_from([tree.And, tree.Or]))
-            lists = st.builds(tree.Comparison, st.sampled_from(_ORDERINGS), paired.map(column), literals(EXACT))
+            kind = draw(st.sampled_from([nodes.And, nodes.Or]))
+            lists = st.builds(nodes.Comparison, st.sampled_from(_ORDERINGS), paired.map(column), literals(EXACT))
             return kind(tuple(draw(st.lists(lists | paired.map(column), min_size=2, max_size=4))))
         case 10:
-            return tree.In(
+            return nodes.In(
                 column(draw(paired)), tuple(draw(st.lists(literals([*EXACT, None]), min_size=1, max_size=3)))
             )
         case 11:
-            return tree.Between(column(draw(paired)), draw(literals(EXACT)), draw(literals(EXACT)), draw(st.booleans()))
+            return nodes.Between(
+                column(draw(paired)), draw(literals(EXACT)), draw(literals(EXACT)), draw(st.booleans())
+            )
         case _:
             listed = column(draw(st.sampled_from(["tags", "ens"])))
-            return tree.Like(listed, Literal(draw(st.sampled_from(PATTERNS))), draw(st.booleans()))
+            return nodes.Like(listed, Literal(draw(st.sampled_from(PATTERNS))), draw(st.booleans()))
 
 
 wide = columns("i8", "u8", "i32", "u32", "i64", "u64", "n", "f", "g", "f32", "money", "b") | literals(ANY_NUMBER)
@@ -318,57 +321,57 @@ def conditions(draw: st.DrawFn, depth: int = 2) -> Node:
     operator, negated = draw(st.sampled_from(_ORDERINGS)), draw(st.booleans())
     match draw(st.integers(0, 19 if depth else 13)):
         case 0 | 1:
-            return tree.Comparison(operator, draw(wide), draw(wide))
+            return nodes.Comparison(operator, draw(wide), draw(wide))
         case 2:
-            return tree.Comparison(operator, draw(numbers()), draw(numbers()))
+            return nodes.Comparison(operator, draw(numbers()), draw(numbers()))
         case 3:
-            return tree.Comparison(operator, draw(texts | in_json()), draw(texts | in_json()))
+            return nodes.Comparison(operator, draw(texts | in_json()), draw(texts | in_json()))
         case 4:
             dates, words = draw(st.sampled_from([(("d", "at", "at_ms"), ISO_DAYS), (("zoned", "zoned_ns"), ISO_ZONED)]))
             other = draw(literals(words) | columns(*dates))
             sides = [column(draw(st.sampled_from(dates))), other]
-            return tree.Comparison(operator, *(sides if negated else reversed(sides)))
+            return nodes.Comparison(operator, *(sides if negated else reversed(sides)))
         case 5:
-            return tree.Comparison(
+            return nodes.Comparison(
                 operator, column("clock"), draw(literals(["13:30", "00:00:00.5"]) | columns("clock"))
             )
         case 6:
-            return tree.Comparison(operator, column("long"), column("long"))
+            return nodes.Comparison(operator, column("long"), column("long"))
         case 7:
             items = tuple(
                 draw(st.lists(literals([*ANY_NUMBER, None]) | columns("n", "f", "u64"), min_size=1, max_size=4))
             )
-            return tree.In(draw(wide | in_json()), items, negated)
+            return nodes.In(draw(wide | in_json()), items, negated)
         case 8:
-            return tree.In(
+            return nodes.In(
                 draw(texts), tuple(draw(st.lists(texts | literals(["no", None]), min_size=1, max_size=4))), negated
             )
         case 9:
-            return tree.Between(draw(wide | in_json()), draw(wide), draw(wide), negated)
+            return nodes.Between(draw(wide | in_json()), draw(wide), draw(wide), negated)
         case 10:
-            return tree.Like(
+            return nodes.Like(
                 draw(texts | in_json()), Literal(draw(st.sampled_from(PATTERNS))), negated, draw(st.booleans())
             )
         case 11:
             return draw(in_json() | columns("b", "n", "nothing", "g") | literals([True, False, None, 0]))
         case 12:
             fold = draw(st.sampled_from(["any", "all", "all_strict"]))
-            return tree.Call(fold, (draw(elementwise()),))
+            return nodes.Call(fold, (draw(elementwise()),))
         case 13:
-            return tree.Call("contains", draw(containments()))
+            return nodes.Call("contains", draw(containments()))
         case 14:
-            return tree.Not(draw(conditions(depth - 1)))
+            return nodes.Not(draw(conditions(depth - 1)))
         case 15 | 16:
-            kind = draw(st.sampled_from([tree.And, tree.Or]))
+            kind = draw(st.sampled_from([nodes.And, nodes.Or]))
             return kind(tuple(draw(st.lists(conditions(depth - 1), min_size=2, max_size=3))))
         case 17:
             name = draw(st.sampled_from(["logical_and", "logical_or"]))
-            return tree.Call(name, (draw(conditions(depth - 1)), draw(conditions(depth - 1))))
+            return nodes.Call(name, (draw(conditions(depth - 1)), draw(conditions(depth - 1))))
         case 18:
             names = columns(*COLUMNS, *PAIRED)
-            return tree.IsNull(draw(names | conditions(depth - 1) | numbers() | elementwise()), negated)
+            return nodes.IsNull(draw(names | conditions(depth - 1) | numbers() | elementwise()), negated)
         case _:
-            return tree.Comparison(operator, draw(conditions(depth - 1)), draw(conditions(depth - 1)))
+            return nodes.Comparison(operator, draw(conditions(depth - 1)), draw(conditions(depth - 1)))
 
 
 @st.composite
@@ -395,14 +398,14 @@ def samplers(draw: st.DrawFn) -> Node:
     if kind == 0:
         return draw(conditions())
     if kind == 1:
-        return tree.Call("abs", (draw(numbers()),))
+        return nodes.Call("abs", (draw(numbers()),))
     weight = literals([0, 1, 2, 20, 0.1, 0.7, 1e-3, 3.3, True, None]) | columns("u8") | numbers(1).map(_positive)
-    arms = draw(st.lists(st.builds(tree.Arm, conditions(), weight), min_size=1, max_size=6))
-    return tree.WeightChoice(draw(st.sampled_from(["max_weight", "sum_weight"])), tuple(arms))
+    arms = draw(st.lists(st.builds(nodes.Arm, conditions(), weight), min_size=1, max_size=6))
+    return nodes.WeightChoice(draw(st.sampled_from(["max_weight", "sum_weight"])), tuple(arms))
 
 
 def _positive(node: Node) -> Node:
-    return tree.Call("abs", (node,))
+    return nodes.Call("abs", (node,))
 
 
 # --- the compiler and the evaluator ----------------------------------------------------------------------------------
@@ -441,10 +444,10 @@ def test_weights_are_what_the_language_says(frame: pl.DataFrame, sampler: Node) 
 @thorough
 @given(frames(), samplers(), st.booleans())
 def test_numbered_weights_are_the_weights(frame: pl.DataFrame, sampler: Node, constant: bool) -> None:
-    if constant and isinstance(sampler, tree.WeightChoice):
+    if constant and isinstance(sampler, nodes.WeightChoice):
         weights = [0.1, 0.7, 3.3, 20, 0.7, 0]
-        arms = [tree.Arm(arm.condition, Literal(weight)) for arm, weight in zip(sampler.arms, weights, strict=False)]
-        sampler = tree.WeightChoice(sampler.name, tuple(arms))
+        arms = [nodes.Arm(arm.condition, Literal(weight)) for arm, weight in zip(sampler.arms, weights, strict=False)]
+        sampler = nodes.WeightChoice(sampler.name, tuple(arms))
     assume(expected_weights(sampler, frame) is not None)
     text = unparse(sampler)
     levels = compile_sampler(text, frame.schema).levels
@@ -453,7 +456,7 @@ def test_numbered_weights_are_the_weights(frame: pl.DataFrame, sampler: Node, co
         assert numbers.dtype == pl.UInt8
         assert levels.weights[numbers.to_numpy()].tolist() == tql_frames.weights(frame, text).to_list(), text
     else:
-        assert not (constant and isinstance(sampler, tree.WeightChoice))
+        assert not (constant and isinstance(sampler, nodes.WeightChoice))
 
 
 @settings(thorough, max_examples=size(16, 100))
@@ -470,7 +473,7 @@ def test_a_lazy_frame_has_the_weights_of_the_eager_one(frame: pl.DataFrame, samp
 @settings(thorough, max_examples=size(16, 100))
 @given(frames(), samplers())
 def test_pandas_has_the_weights_of_polars(frame: pl.DataFrame, sampler: Node) -> None:
-    names = {node.name for node in evaluator._all_nodes(sampler) if isinstance(node, tree.Column)}
+    names = {node.name for node in evaluator._all_nodes(sampler) if isinstance(node, nodes.Column)}
     assume(names <= {*PANDAS_TOO})
     assume(expected_weights(sampler, frame) is not None)
     assume(frame.height)
@@ -600,11 +603,11 @@ def test_operator_on_type(marked: str, right: list[Any], elsewhere: dict[str, st
 
 
 def test_every_kind_of_node_and_every_function_is_translated() -> None:
-    kinds = {each for each in vars(tree).values() if isinstance(each, type) and issubclass(each, Node)}
-    of_statements = {tree.Star, tree.Item, tree.Frame, tree.Subquery, tree.Join, tree.Expand, tree.Ungroup}
-    of_statements |= {tree.SortKey, tree.Limit, tree.Sample, tree.Select, tree.Combination, tree.Statement}
+    kinds = {each for each in vars(nodes).values() if isinstance(each, type) and issubclass(each, Node)}
+    of_statements = {nodes.Star, nodes.Item, nodes.Frame, nodes.Subquery, nodes.Join, nodes.Expand, nodes.Ungroup}
+    of_statements |= {nodes.SortKey, nodes.Limit, nodes.Sample, nodes.Select, nodes.Combination, nodes.Statement}
     # The two are read by what they are part of.
-    assert set(_RULES) == kinds - of_statements - {Node, tree.Arm, tree.Slice}
+    assert set(_RULES) == kinds - of_statements - {Node, nodes.Arm, nodes.Slice}
     assert {*FUNCTIONS} == {*evaluator._FUNCTIONS, "row_number"}
     for name, function in FUNCTIONS.items():
         assert function.usage.startswith(f"{name}(")

@@ -18,13 +18,11 @@ from tests.partitions import counted, cut, drawn, positions, sent
 from tests.sizes import size
 from tql_frames import TQLError, TQLUnsupportedError, WeightError
 from tql_frames.distributed import Counts, Drawing, Sampler, Statement, draw_shares, first_shares, questions
-from tql_frames.distributed.shares import Ascending
-from tql_frames.drawing import DrawSpec
+from tql_frames.distributed.assignment import Ascending
 from tql_frames.frames import PolarsFrame
+from tql_frames.pipeline.draw import DrawSpec
 from tql_frames.sampling import StrataTable, Streams, draw
-from tql_frames.sampling.distinct import distinct_strata, finishers
-from tql_frames.sampling.line import draw_strata, integer_weights
-from tql_frames.sampling.parts import (
+from tql_frames.sampling.partitioned import (
     Spread,
     integer_total,
     points_of_parts,
@@ -33,6 +31,8 @@ from tql_frames.sampling.parts import (
     together,
     winners_of_parts,
 )
+from tql_frames.sampling.with_replacement import draw_strata, integer_weights
+from tql_frames.sampling.without_replacement import distinct_strata, finishers
 
 REPLACE = pytest.mark.parametrize("replace", [True, False], ids=["with", "without"])
 FEW = st.sampled_from([0.0, 0.5, 1.0, 3.0, 20.0])

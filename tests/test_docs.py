@@ -13,11 +13,12 @@ import pytest
 from tests.loops import for_each
 from tests.pages import ROOT, blocks_of, check_examples
 from tql_frames import TQLError
-from tql_frames.compiler import registry
-from tql_frames.compiler.functions import FUNCTIONS
-from tql_frames.compiler.translate import _IN_CONTEXT, WEIGHT_CHOICES
-from tql_frames.language import is_statement, keywords, parse, parse_statement, tree
-from tql_frames.language.tree import Node
+from tql_frames.compiler.expressions import registry
+from tql_frames.compiler.expressions.functions import FUNCTIONS
+from tql_frames.compiler.expressions.translate import _IN_CONTEXT, WEIGHT_CHOICES
+from tql_frames.language import is_statement, keywords, parse, parse_statement
+from tql_frames.language import nodes
+from tql_frames.language.nodes import Node
 
 PAGE = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")
 CASES = json.loads((ROOT / "tests" / "cases" / "conformance.json").read_text(encoding="utf-8"))
@@ -58,7 +59,7 @@ def read(text: str) -> Node | None:
         found = parse_statement(text) if is_statement(text) else parse(text)
     except TQLError:
         return None
-    return None if isinstance(found, (tree.Column, tree.Literal)) else found
+    return None if isinstance(found, (nodes.Column, nodes.Literal)) else found
 
 
 def every(node: Node) -> Iterator[Node]:
@@ -73,7 +74,7 @@ CODE = "\n".join(re.sub(r"'[^']*'", "''", text).lower() for text in texts())  # 
 
 @for_each("name", sorted([*FUNCTIONS, *_IN_CONTEXT, *WEIGHT_CHOICES]))
 def test_every_function_has_an_example(name: str) -> None:
-    assert any(isinstance(node, (tree.Call, tree.WeightChoice)) and node.name == name for node in NODES)
+    assert any(isinstance(node, (nodes.Call, nodes.WeightChoice)) and node.name == name for node in NODES)
 
 
 @for_each("name", sorted([*FUNCTIONS, *_IN_CONTEXT, *WEIGHT_CHOICES]))

@@ -19,7 +19,9 @@ import pytest
 
 from conftest import NEEDS
 from tests.pages import ROOT
-from tql_frames import accessors, analysis, explanation
+from tql_frames import analysis
+from tql_frames import namespace as accessors
+from tql_frames.analysis import explain as explanation
 
 OPTIONAL = {"tql_frames.torch": "torch", "tql_frames.dask": "distributed", "tql_frames.spark": "pyspark"}
 CLASSES = [

@@ -8,9 +8,9 @@ import pytest
 from tests.sizes import FULL, size
 from tests.statistics import ordered_outcomes, p_of_counts, p_of_lag, p_of_outcomes
 from tql_frames.sampling import StrataTable, Streams, draw
-from tql_frames.sampling.distinct import distinct_strata, race_rows
-from tql_frames.sampling.line import draw_rows, draw_strata
 from tql_frames.sampling.strata import stratify
+from tql_frames.sampling.with_replacement import draw_rows, draw_strata
+from tql_frames.sampling.without_replacement import distinct_strata, race_rows
 
 # Of each test below. With fixed seeds each passes for good or fails for good; a tilt of one percent over 10^6 draws of
 # two rows is 5 standard errors, found with probability 0.96.

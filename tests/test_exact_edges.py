@@ -13,21 +13,21 @@ import polars as pl
 import pytest
 
 import tql_frames
-from tql_frames.accessors import _other_owner
 from tql_frames.cli.formats import _guessed
 from tql_frames.cli.running import _print_out
-from tql_frames.compiler import moments
-from tql_frames.compiler.sampler import check_size
-from tql_frames.compiler.scope import is_odd
+from tql_frames.compiler.expressions import moments
+from tql_frames.compiler.expressions.sampler import check_size
+from tql_frames.compiler.expressions.scope import is_odd
+from tql_frames.compiler.statements.statement import named_columns
 from tql_frames.frames import two_pass as passes
 from tql_frames.frames.plans import states_of
 from tql_frames.language import parse, parse_statement
-from tql_frames.planning.statement import named_columns
+from tql_frames.namespace import _other_owner
 from tql_frames.sampling.blocks import BLOCK
-from tql_frames.sampling.line import Line, Workspace, integer_weights, line_of_rows, line_of_strata
-from tql_frames.sampling.parts import winners_of_parts
+from tql_frames.sampling.partitioned import winners_of_parts
+from tql_frames.sampling.rng import Streams
 from tql_frames.sampling.strata import StrataTable
-from tql_frames.sampling.streams import Streams
+from tql_frames.sampling.with_replacement import Line, Workspace, integer_weights, line_of_rows, line_of_strata
 
 pytestmark = pytest.mark.fault("I")
 
@@ -87,7 +87,7 @@ def test_as_many_that_finished_as_win_are_enough() -> None:
 @pytest.mark.parametrize("target", [False, True])
 def test_a_batch_that_leaves_a_worker_arrives_as_it_is(target: bool) -> None:
     torch = pytest.importorskip("torch")
-    sending = pytest.importorskip("tql_frames.torch.sending")
+    sending = pytest.importorskip("tql_frames.torch.serialization")
     features = {"a": torch.tensor([1, 2]), "b": torch.tensor([0.5, 1.5]), "c": ["x", None], "d": torch.zeros(10**5)}
     batch = sending._List([features["a"], features["c"]]) if target else sending._Dict(features)
     found = pickle.loads(pickle.dumps(batch))

@@ -154,7 +154,7 @@ class Other:
 {other}
 import tql_frames
 importlib.reload(tql_frames)
-importlib.reload(tql_frames.accessors)
+importlib.reload(tql_frames.namespace)
 print(pl.DataFrame({{"a": [1]}}).tql.sample("a").height)
 """
     done = run(program)
@@ -165,5 +165,5 @@ print(pl.DataFrame({{"a": [1]}}).tql.sample("a").height)
 
 @pytest.mark.fault("E12")
 def test_importing_twice_does_not_warn() -> None:
-    done = run("import importlib, tql_frames\nimportlib.reload(tql_frames.accessors).register()", "-W", "error")
+    done = run("import importlib, tql_frames\nimportlib.reload(tql_frames.namespace).register()", "-W", "error")
     assert (done.returncode, done.stderr) == (0, "")

@@ -17,10 +17,10 @@ import tql_frames
 from tests import evaluator
 from tests.loops import for_each
 from tql_frames import TQLError, TQLTypeError, register_function, weight_expr
-from tql_frames.compiler import json_text, registry
-from tql_frames.compiler.functions import FUNCTIONS
-from tql_frames.compiler.scope import SchemaScope
-from tql_frames.compiler.translate import _IN_CONTEXT, WEIGHT_CHOICES, Translator
+from tql_frames.compiler.expressions import json_text, registry
+from tql_frames.compiler.expressions.functions import FUNCTIONS
+from tql_frames.compiler.expressions.scope import SchemaScope
+from tql_frames.compiler.expressions.translate import _IN_CONTEXT, WEIGHT_CHOICES, Translator
 from tql_frames.language import parse
 from tql_frames.language.keywords import RESERVED
 

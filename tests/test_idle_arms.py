@@ -13,7 +13,7 @@ import pytest
 import tql_frames
 from tql_frames import TQLArmWarning, TQLWarning
 from tql_frames.cli import main
-from tql_frames.compiler.translate import Translator
+from tql_frames.compiler.expressions.translate import Translator
 from tql_frames.frames.polars import PolarsFrame
 
 VIEWS = pl.Enum(["AP", "PA"])

@@ -14,14 +14,15 @@ from hypothesis import strategies as st
 from tests.loops import for_each
 from tests.sizes import size
 from tql_frames import TQLError, TQLSyntaxError, TQLUnsupportedError
-from tql_frames.language import parse, parse_statement, tree, unparse
+from tql_frames.language import nodes
+from tql_frames.language import parse, parse_statement, unparse
 from tql_frames.language.keywords import CLAUSES, RESERVED, SOMETIMES, UNSUPPORTED, WRITES
+from tql_frames.language.nodes import Literal, Node
 from tql_frames.language.parser import MAX_DEPTH, MAX_LENGTH, _lark
-from tql_frames.language.tree import Literal, Node
 
-column = tree.Column
+column = nodes.Column
 NODE_CLASSES = [
-    each for _, each in inspect.getmembers(tree, inspect.isclass) if issubclass(each, Node) and each is not Node
+    each for _, each in inspect.getmembers(nodes, inspect.isclass) if issubclass(each, Node) and each is not Node
 ]
 
 
@@ -98,30 +99,30 @@ TREES = {
     '"a""b"': column('a"b'),
     '""': column(""),
     '"null"': column("null"),
-    "a = 1": tree.Comparison("==", column("a"), Literal(1)),
-    "a == 1": tree.Comparison("==", column("a"), Literal(1)),
-    "a <> 1": tree.Comparison("!=", column("a"), Literal(1)),
-    "a>=1": tree.Comparison(">=", column("a"), Literal(1)),
-    "a NOT IN (1, 'b', null)": tree.In(column("a"), (Literal(1), Literal("b"), Literal(None)), negated=True),
-    "a not like '%'": tree.Like(column("a"), Literal("%"), negated=True),
-    "a ILIKE b": tree.Like(column("a"), column("b"), ignore_case=True),
-    "a is not null": tree.IsNull(column("a"), negated=True),
-    "a and b AND c": tree.And((column("a"), column("b"), column("c"))),
-    "(a and b) and c": tree.And((tree.And((column("a"), column("b"))), column("c"))),
-    "F()": tree.Call("f", ()),
-    "f(a, 1)": tree.Call("f", (column("a"), Literal(1))),
-    "a[:]": tree.Subscript(column("a"), (tree.Slice(),)),
-    "a[::]": tree.Subscript(column("a"), (tree.Slice(),)),
-    "a[1:]": tree.Subscript(column("a"), (tree.Slice(start=Literal(1)),)),
-    "a[:1]": tree.Subscript(column("a"), (tree.Slice(stop=Literal(1)),)),
-    "a[::-1]": tree.Subscript(column("a"), (tree.Slice(step=tree.Negative(Literal(1))),)),
-    "a[1:2:3, 'k', :]": tree.Subscript(
-        column("a"), (tree.Slice(Literal(1), Literal(2), Literal(3)), Literal("k"), tree.Slice())
+    "a = 1": nodes.Comparison("==", column("a"), Literal(1)),
+    "a == 1": nodes.Comparison("==", column("a"), Literal(1)),
+    "a <> 1": nodes.Comparison("!=", column("a"), Literal(1)),
+    "a>=1": nodes.Comparison(">=", column("a"), Literal(1)),
+    "a NOT IN (1, 'b', null)": nodes.In(column("a"), (Literal(1), Literal("b"), Literal(None)), negated=True),
+    "a not like '%'": nodes.Like(column("a"), Literal("%"), negated=True),
+    "a ILIKE b": nodes.Like(column("a"), column("b"), ignore_case=True),
+    "a is not null": nodes.IsNull(column("a"), negated=True),
+    "a and b AND c": nodes.And((column("a"), column("b"), column("c"))),
+    "(a and b) and c": nodes.And((nodes.And((column("a"), column("b"))), column("c"))),
+    "F()": nodes.Call("f", ()),
+    "f(a, 1)": nodes.Call("f", (column("a"), Literal(1))),
+    "a[:]": nodes.Subscript(column("a"), (nodes.Slice(),)),
+    "a[::]": nodes.Subscript(column("a"), (nodes.Slice(),)),
+    "a[1:]": nodes.Subscript(column("a"), (nodes.Slice(start=Literal(1)),)),
+    "a[:1]": nodes.Subscript(column("a"), (nodes.Slice(stop=Literal(1)),)),
+    "a[::-1]": nodes.Subscript(column("a"), (nodes.Slice(step=nodes.Negative(Literal(1))),)),
+    "a[1:2:3, 'k', :]": nodes.Subscript(
+        column("a"), (nodes.Slice(Literal(1), Literal(2), Literal(3)), Literal("k"), nodes.Slice())
     ),
-    "Max_Weight(a: 1, True: 2)": tree.WeightChoice(
-        "max_weight", (tree.Arm(column("a"), Literal(1)), tree.Arm(Literal(True), Literal(2)))
+    "Max_Weight(a: 1, True: 2)": nodes.WeightChoice(
+        "max_weight", (nodes.Arm(column("a"), Literal(1)), nodes.Arm(Literal(True), Literal(2)))
     ),
-    "-- first\n a -- then\r\n + 1 -- last": tree.Arithmetic("+", column("a"), Literal(1)),
+    "-- first\n a -- then\r\n + 1 -- last": nodes.Arithmetic("+", column("a"), Literal(1)),
     "orange": column("orange"),
     "nullable": column("nullable"),
     "is_null": column("is_null"),
@@ -302,32 +303,32 @@ call_names = st.from_regex(r"[a-z_][a-z_0-9]{0,8}", fullmatch=True).filter(lambd
 
 def _sum(signs: tuple[str, ...], one: Node) -> Node:
     """A long flat sum; with its signs turned round, a sum of sums that stand in parentheses."""
-    return tree.Chain(signs, (one,) * (len(signs) + 1))
+    return nodes.Chain(signs, (one,) * (len(signs) + 1))
 
 
 def _built(inner: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
     many = st.lists(inner, min_size=2, max_size=4).map(tuple)
     some = st.lists(inner, min_size=1, max_size=3).map(tuple)
     flag = st.booleans()
-    arms = st.lists(st.builds(tree.Arm, inner, inner), min_size=1, max_size=3).map(tuple)
-    slices = st.builds(tree.Slice, st.none() | inner, st.none() | inner, st.none() | inner)
+    arms = st.lists(st.builds(nodes.Arm, inner, inner), min_size=1, max_size=3).map(tuple)
+    slices = st.builds(nodes.Slice, st.none() | inner, st.none() | inner, st.none() | inner)
     return st.one_of(
-        st.builds(tree.Negative, inner),
-        st.builds(tree.Positive, inner),
-        st.builds(tree.Arithmetic, st.sampled_from("+-*/%"), inner, inner),
+        st.builds(nodes.Negative, inner),
+        st.builds(nodes.Positive, inner),
+        st.builds(nodes.Arithmetic, st.sampled_from("+-*/%"), inner, inner),
         st.builds(_sum, st.lists(st.sampled_from("+-"), min_size=4, max_size=6).map(tuple), inner),
-        st.builds(lambda count, one: tree.Chain(("*",) * count, (one,) * (count + 1)), st.integers(4, 6), inner),
-        st.builds(tree.Comparison, st.sampled_from(["==", "!=", "<", "<=", ">", ">="]), inner, inner),
-        st.builds(tree.Not, inner),
-        st.builds(tree.And, many),
-        st.builds(tree.Or, many),
-        st.builds(tree.In, inner, some, flag),
-        st.builds(tree.Between, inner, inner, inner, flag),
-        st.builds(tree.Like, inner, inner, flag, flag),
-        st.builds(tree.IsNull, inner, flag),
-        st.builds(tree.Call, call_names, st.just(()) | some),
-        st.builds(tree.WeightChoice, call_names, arms),
-        st.builds(tree.Subscript, inner, st.lists(inner | slices, min_size=1, max_size=3).map(tuple)),
+        st.builds(lambda count, one: nodes.Chain(("*",) * count, (one,) * (count + 1)), st.integers(4, 6), inner),
+        st.builds(nodes.Comparison, st.sampled_from(["==", "!=", "<", "<=", ">", ">="]), inner, inner),
+        st.builds(nodes.Not, inner),
+        st.builds(nodes.And, many),
+        st.builds(nodes.Or, many),
+        st.builds(nodes.In, inner, some, flag),
+        st.builds(nodes.Between, inner, inner, inner, flag),
+        st.builds(nodes.Like, inner, inner, flag, flag),
+        st.builds(nodes.IsNull, inner, flag),
+        st.builds(nodes.Call, call_names, st.just(()) | some),
+        st.builds(nodes.WeightChoice, call_names, arms),
+        st.builds(nodes.Subscript, inner, st.lists(inner | slices, min_size=1, max_size=3).map(tuple)),
     )
 
 
@@ -336,8 +337,8 @@ trees = st.recursive(literals | nasty.map(column), _built, max_leaves=12)
 
 @settings(max_examples=size(83, 500), deadline=None, derandomize=True)
 @given(trees)
-@example(tree.Negative(tree.Negative(tree.Negative(Literal(1)))))
-@example(tree.Arithmetic("-", column("a"), tree.Negative(tree.Negative(column("b")))))
+@example(nodes.Negative(nodes.Negative(nodes.Negative(Literal(1)))))
+@example(nodes.Arithmetic("-", column("a"), nodes.Negative(nodes.Negative(column("b")))))
 def test_unparse_is_the_inverse_of_parse(built: Node) -> None:
     text = unparse(built)
     assert repr(parse(text)) == repr(built), text
@@ -345,18 +346,25 @@ def test_unparse_is_the_inverse_of_parse(built: Node) -> None:
 
 A, B = column("a"), column("b")
 INSIDE = [
-    *(tree.Arithmetic(sign, A, B) for sign in "+-*/%"),
-    *(tree.Negative(A), tree.Comparison("<", A, B), tree.Not(A), tree.And((A, B)), tree.Or((A, B)), tree.In(A, (B,))),
-    *(tree.Between(A, A, B), tree.Like(A, B), tree.IsNull(A), tree.Call("f", (A,)), tree.Subscript(A, (B,)), A),
+    *(nodes.Arithmetic(sign, A, B) for sign in "+-*/%"),
+    *(
+        nodes.Negative(A),
+        nodes.Comparison("<", A, B),
+        nodes.Not(A),
+        nodes.And((A, B)),
+        nodes.Or((A, B)),
+        nodes.In(A, (B,)),
+    ),
+    *(nodes.Between(A, A, B), nodes.Like(A, B), nodes.IsNull(A), nodes.Call("f", (A,)), nodes.Subscript(A, (B,)), A),
 ]
 AROUND = [
-    *(lambda x, sign=sign: tree.Arithmetic(sign, x, A) for sign in "+-*/%"),
-    *(lambda x, sign=sign: tree.Arithmetic(sign, A, x) for sign in "+-*/%"),
-    *(lambda x: tree.Comparison("==", x, A), lambda x: tree.Comparison("==", A, x), tree.Negative, tree.Not),
-    *(lambda x: tree.And((x, A)), lambda x: tree.And((A, x)), lambda x: tree.Or((x, A)), lambda x: tree.Or((A, x))),
-    *(lambda x: tree.In(x, (A,)), lambda x: tree.In(A, (x, x)), lambda x: tree.Between(x, A, A)),
-    *(lambda x: tree.Between(A, x, A), lambda x: tree.Between(A, A, x), lambda x: tree.Like(x, A)),
-    *(lambda x: tree.Like(A, x), tree.IsNull, lambda x: tree.Subscript(x, (A,)), lambda x: tree.Subscript(A, (x,))),
+    *(lambda x, sign=sign: nodes.Arithmetic(sign, x, A) for sign in "+-*/%"),
+    *(lambda x, sign=sign: nodes.Arithmetic(sign, A, x) for sign in "+-*/%"),
+    *(lambda x: nodes.Comparison("==", x, A), lambda x: nodes.Comparison("==", A, x), nodes.Negative, nodes.Not),
+    *(lambda x: nodes.And((x, A)), lambda x: nodes.And((A, x)), lambda x: nodes.Or((x, A)), lambda x: nodes.Or((A, x))),
+    *(lambda x: nodes.In(x, (A,)), lambda x: nodes.In(A, (x, x)), lambda x: nodes.Between(x, A, A)),
+    *(lambda x: nodes.Between(A, x, A), lambda x: nodes.Between(A, A, x), lambda x: nodes.Like(x, A)),
+    *(lambda x: nodes.Like(A, x), nodes.IsNull, lambda x: nodes.Subscript(x, (A,)), lambda x: nodes.Subscript(A, (x,))),
 ]
 
 
@@ -387,46 +395,46 @@ def test_no_parentheses_are_needless(built: Node) -> None:
             continue
 
 
-SELECT = tree.Select((tree.Star(),))
+SELECT = nodes.Select((nodes.Star(),))
 
 
 def _example_of(kind: type[Node]) -> Node:
     one = Literal(1)
     return {
-        tree.Literal: one,
-        tree.Column: column("a"),
-        tree.Negative: tree.Negative(one),
-        tree.Positive: tree.Positive(one),
-        tree.Arithmetic: tree.Arithmetic("+", one, one),
-        tree.Chain: tree.Chain(("+",) * 4, (one,) * 5),
-        tree.Comparison: tree.Comparison("==", one, one),
-        tree.Not: tree.Not(one),
-        tree.And: tree.And((one, one)),
-        tree.Or: tree.Or((one, one)),
-        tree.In: tree.In(one, (one,)),
-        tree.Between: tree.Between(one, one, one),
-        tree.Like: tree.Like(one, one),
-        tree.IsNull: tree.IsNull(one),
-        tree.Call: tree.Call("f", ()),
-        tree.Arm: tree.Arm(one, one),
-        tree.WeightChoice: tree.WeightChoice("f", (tree.Arm(one, one),)),
-        tree.Slice: tree.Slice(),
-        tree.Subscript: tree.Subscript(one, (one,)),
-        tree.Parameter: tree.Parameter(),
-        tree.Array: tree.Array((one,)),
-        tree.Star: tree.Star(),
-        tree.Item: tree.Item(one),
-        tree.Frame: tree.Frame("a"),
-        tree.Subquery: tree.Subquery(tree.Statement(SELECT)),
-        tree.Join: tree.Join(tree.Frame("a"), "cross", tree.Frame("b")),
-        tree.Expand: tree.Expand(one, one),
-        tree.Ungroup: tree.Ungroup(),
-        tree.SortKey: tree.SortKey(one),
-        tree.Limit: tree.Limit(one),
-        tree.Sample: tree.Sample(one),
-        tree.Select: SELECT,
-        tree.Combination: tree.Combination(SELECT, "union", SELECT),
-        tree.Statement: tree.Statement(SELECT),
+        nodes.Literal: one,
+        nodes.Column: column("a"),
+        nodes.Negative: nodes.Negative(one),
+        nodes.Positive: nodes.Positive(one),
+        nodes.Arithmetic: nodes.Arithmetic("+", one, one),
+        nodes.Chain: nodes.Chain(("+",) * 4, (one,) * 5),
+        nodes.Comparison: nodes.Comparison("==", one, one),
+        nodes.Not: nodes.Not(one),
+        nodes.And: nodes.And((one, one)),
+        nodes.Or: nodes.Or((one, one)),
+        nodes.In: nodes.In(one, (one,)),
+        nodes.Between: nodes.Between(one, one, one),
+        nodes.Like: nodes.Like(one, one),
+        nodes.IsNull: nodes.IsNull(one),
+        nodes.Call: nodes.Call("f", ()),
+        nodes.Arm: nodes.Arm(one, one),
+        nodes.WeightChoice: nodes.WeightChoice("f", (nodes.Arm(one, one),)),
+        nodes.Slice: nodes.Slice(),
+        nodes.Subscript: nodes.Subscript(one, (one,)),
+        nodes.Parameter: nodes.Parameter(),
+        nodes.Array: nodes.Array((one,)),
+        nodes.Star: nodes.Star(),
+        nodes.Item: nodes.Item(one),
+        nodes.Frame: nodes.Frame("a"),
+        nodes.Subquery: nodes.Subquery(nodes.Statement(SELECT)),
+        nodes.Join: nodes.Join(nodes.Frame("a"), "cross", nodes.Frame("b")),
+        nodes.Expand: nodes.Expand(one, one),
+        nodes.Ungroup: nodes.Ungroup(),
+        nodes.SortKey: nodes.SortKey(one),
+        nodes.Limit: nodes.Limit(one),
+        nodes.Sample: nodes.Sample(one),
+        nodes.Select: SELECT,
+        nodes.Combination: nodes.Combination(SELECT, "union", SELECT),
+        nodes.Statement: nodes.Statement(SELECT),
     }[kind]
 
 
@@ -486,15 +494,15 @@ def test_statement(text: str, plain: str | None) -> None:
     assert repr(parse_statement(plain)) == repr(parse_statement(text))
 
 
-counts = st.just(tree.Parameter()) | st.integers(0, 2**64 - 1).map(Literal)
+counts = st.just(nodes.Parameter()) | st.integers(0, 2**64 - 1).map(Literal)
 counts |= st.floats(0, allow_nan=False, allow_infinity=False).map(lambda value: Literal(abs(value)))
 frame_names = st.sampled_from(["t", "u", "größe", "x1"])
 expressions = st.recursive(
     literals
     | nasty.map(column)
-    | st.just(tree.Parameter())
+    | st.just(nodes.Parameter())
     | st.builds(column, nasty, frame_names)
-    | st.builds(tree.Array, st.lists(literals, min_size=1, max_size=2).map(tuple), st.just(tree.Column("array"))),
+    | st.builds(nodes.Array, st.lists(literals, min_size=1, max_size=2).map(tuple), st.just(nodes.Column("array"))),
     _built,
     max_leaves=4,
 )
@@ -519,56 +527,56 @@ def tables(draw: st.DrawFn, depth: int) -> Node:
 
     def source() -> Node:
         if depth and draw(flags):
-            return tree.Subquery(draw(any_statement(depth - 1)), draw(aliases))
-        return tree.Frame(draw(nasty), draw(aliases))
+            return nodes.Subquery(draw(any_statement(depth - 1)), draw(aliases))
+        return nodes.Frame(draw(nasty), draw(aliases))
 
     found = source()
     for _ in range(draw(st.integers(0, 2))):
         kind = draw(st.sampled_from(["inner", "left", "right", "full"]))
         match draw(st.integers(0, 2)):
             case 0:
-                found = tree.Join(found, "cross", source())
+                found = nodes.Join(found, "cross", source())
             case 1:
-                found = tree.Join(found, kind, source(), draw(expressions))
+                found = nodes.Join(found, kind, source(), draw(expressions))
             case 2:
-                found = tree.Join(found, kind, source(), None, some(draw, nasty))
+                found = nodes.Join(found, kind, source(), None, some(draw, nasty))
     return found
 
 
 @st.composite
-def selects(draw: st.DrawFn, depth: int) -> tree.Select:
-    items = st.builds(tree.Item, expressions, aliases) | st.builds(
-        tree.Star, st.none() | frame_names, st.just(()) | st.tuples(expressions)
+def selects(draw: st.DrawFn, depth: int) -> nodes.Select:
+    items = st.builds(nodes.Item, expressions, aliases) | st.builds(
+        nodes.Star, st.none() | frame_names, st.just(()) | st.tuples(expressions)
     )
     grouped = draw(st.integers(0, 2))
-    return tree.Select(
+    return nodes.Select(
         some(draw, items),
         draw(flags),
         perhaps(draw, counts),
         perhaps(draw, tables(depth)),
         perhaps(draw, expressions),
-        tree.Expand(draw(counts), draw(counts), draw(flags), draw(aliases)) if draw(flags) else None,
+        nodes.Expand(draw(counts), draw(counts), draw(flags), draw(aliases)) if draw(flags) else None,
         some(draw, expressions) if grouped == 1 else (),
-        tree.Ungroup(perhaps(draw, counts)) if grouped == 2 else None,
+        nodes.Ungroup(perhaps(draw, counts)) if grouped == 2 else None,
     )
 
 
 @st.composite
-def any_statement(draw: st.DrawFn, depth: int = 2) -> tree.Statement:
+def any_statement(draw: st.DrawFn, depth: int = 2) -> nodes.Statement:
     def operand() -> Node:
         if depth and draw(flags):
             inner = draw(any_statement(depth - 1))
-            return inner.body if inner == tree.Statement(inner.body) else inner
+            return inner.body if inner == nodes.Statement(inner.body) else inner
         return draw(selects(depth))
 
-    body = tree.Combination(operand(), draw(operators), operand()) if draw(flags) else operand()
-    limits = st.builds(tree.Limit, counts, flags)
-    return tree.Statement(
+    body = nodes.Combination(operand(), draw(operators), operand()) if draw(flags) else operand()
+    limits = st.builds(nodes.Limit, counts, flags)
+    return nodes.Statement(
         body,
-        some(draw, st.builds(tree.SortKey, expressions, flags), 0),
+        some(draw, st.builds(nodes.SortKey, expressions, flags), 0),
         perhaps(draw, limits),
         perhaps(draw, counts),
-        tree.Sample(draw(expressions), draw(flags), perhaps(draw, limits)) if draw(flags) else None,
+        nodes.Sample(draw(expressions), draw(flags), perhaps(draw, limits)) if draw(flags) else None,
     )
 
 
@@ -579,7 +587,7 @@ def any_statement(draw: st.DrawFn, depth: int = 2) -> tree.Statement:
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(any_statement())
-def test_unparse_is_the_inverse_of_parse_for_statements(built: tree.Statement) -> None:
+def test_unparse_is_the_inverse_of_parse_for_statements(built: nodes.Statement) -> None:
     text = unparse(built)
     assert repr(parse_statement(text)) == repr(built), text
 
@@ -589,19 +597,27 @@ def test_the_statements_above_show_every_kind_of_node() -> None:
 
     @settings(max_examples=size(33, 200), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(any_statement())
-    def look(built: tree.Statement) -> None:
+    def look(built: nodes.Statement) -> None:
         shown.update(type(node) for node in walk(built))
 
     look()
-    assert {tree.Combination, tree.Join, tree.Subquery, tree.Sample, tree.Expand, tree.Ungroup, tree.SortKey} <= shown
+    assert {
+        nodes.Combination,
+        nodes.Join,
+        nodes.Subquery,
+        nodes.Sample,
+        nodes.Expand,
+        nodes.Ungroup,
+        nodes.SortKey,
+    } <= shown
 
 
 @pytest.mark.parametrize("name", ["left", "top", "a b", "select", "1a", 'a"b', ""])
 def test_a_frame_of_any_name_qualifies_a_column(name: str) -> None:
     """Quoted where it must be, as a column is."""
-    for node in (tree.Column("c", name), tree.Column("c d", name)):
+    for node in (nodes.Column("c", name), nodes.Column("c d", name)):
         assert parse(unparse(node)) == node
-    select = tree.Statement(tree.Select((tree.Star(name),)))
+    select = nodes.Statement(nodes.Select((nodes.Star(name),)))
     assert parse_statement(unparse(select)) == select
 
 
@@ -665,8 +681,8 @@ def test_words_are_keywords_where_they_are_wanted() -> None:
 
 @for_each("word", sorted(RESERVED))
 def test_words_that_are_always_keywords_are_names_in_quotes(word: str) -> None:
-    assert parse_statement(f'select "{word}" as "{word}"') == tree.Statement(
-        tree.Select((tree.Item(column(word), word),))
+    assert parse_statement(f'select "{word}" as "{word}"') == nodes.Statement(
+        nodes.Select((nodes.Item(column(word), word),))
     )
     if word not in ("null", "true", "false", "not"):
         with pytest.raises(TQLError):

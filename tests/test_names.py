@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tql_frames.compiler.functions import FUNCTIONS
+from tql_frames.compiler.expressions.functions import FUNCTIONS
 from tql_frames.language import keywords
 
 ROOT = Path(__file__).parents[1]

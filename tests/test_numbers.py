@@ -24,7 +24,7 @@ import pytest
 import tql_frames
 from tests.loops import for_each
 from tests.sizes import size
-from tql_frames.drawing import DrawSpec
+from tql_frames.pipeline.draw import DrawSpec
 
 POLARS_1 = pl.__version__.startswith("1.")
 WHOLE = {"Int8": 8, "Int16": 16, "Int32": 32, "Int64": 64, "Int128": 128}

@@ -142,7 +142,7 @@ def test_the_magic_runs_a_statement(xrays: pl.DataFrame) -> None:
 
 @pytest.mark.fault("H7")
 def test_the_error_of_changed_rows_is_the_one_that_is_raised() -> None:
-    shares = pytest.importorskip("tql_frames.distributed.shares")
+    shares = pytest.importorskip("tql_frames.distributed.assignment")
     assert f"tql_frames.TQLError: {shares.changed()}\n" == of("error")
 
 

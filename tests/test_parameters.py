@@ -20,7 +20,8 @@ from tests.answers import KINDS, ask, columns
 from tests.loops import for_each
 from tests.sizes import size
 from tql_frames import TQLError
-from tql_frames.language import parse_statement, tree, unparse
+from tql_frames.language import nodes
+from tql_frames.language import parse_statement, unparse
 from tql_frames.language.parameters import bind
 
 FRAME = pl.DataFrame(
@@ -280,10 +281,10 @@ values = st.recursive(
 def test_bound_trees_have_no_parameters(given: list[Any]) -> None:
     bound = bind(parse_statement("select f(?) as x where y + ? in (1, ?)"), given)
 
-    def nodes(node: tree.Node) -> list[tree.Node]:
-        return [node, *(below for child in node.children() for below in nodes(child))]
+    def below(node: nodes.Node) -> list[nodes.Node]:
+        return [node, *(each for child in node.children() for each in below(child))]
 
-    assert not [node for node in nodes(bound) if isinstance(node, tree.Parameter)]
+    assert not [node for node in below(bound) if isinstance(node, nodes.Parameter)]
     assert unparse(bound).startswith("select f(")
 
 

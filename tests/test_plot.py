@@ -17,8 +17,8 @@ from xml.etree import ElementTree
 import polars as pl
 import pytest
 
-from tql_frames.analysis import plot
-from tql_frames.analysis.plot import COLOURS, bar_chart
+from tql_frames.analysis.display import plot
+from tql_frames.analysis.display.plot import COLOURS, bar_chart
 from tql_frames.errors import TQLError
 
 if any(importlib.util.find_spec(name) is None for name in ("altair", "vl_convert")):
@@ -297,6 +297,6 @@ def test_without_vl_convert_altair_shows_it(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_altair_is_loaded_for_the_first_chart() -> None:
-    code = "import sys, tql_frames.analysis.plot; print('altair' in sys.modules)"
+    code = "import sys, tql_frames.analysis.display.plot; print('altair' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

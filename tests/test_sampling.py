@@ -13,21 +13,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tests.statistics import p_of_counts
-from tql_frames.sampling import (
-    StrataTable,
-    Streams,
-    blocks,
-    distinct,
-    draw,
-    line,
-    strata,
-    strata_of_codes,
-    stratify,
-    streams,
-)
-from tql_frames.sampling.distinct import race_rows
-from tql_frames.sampling.line import integer_weights
+from tql_frames.sampling import StrataTable, Streams, blocks, draw, strata, strata_of_codes, stratify
+from tql_frames.sampling import rng as streams
+from tql_frames.sampling import with_replacement as line
+from tql_frames.sampling import without_replacement as distinct
 from tql_frames.sampling.strata import most_strata
+from tql_frames.sampling.with_replacement import integer_weights
+from tql_frames.sampling.without_replacement import race_rows
 
 GOLDEN = json.loads((Path(__file__).parent / "cases" / "golden.json").read_text())
 FEW = np.array([1.0, 20.0, 8.0, 0.0, 5.0, 1.0, 1.0] * 10_000)

@@ -9,20 +9,12 @@ import numpy as np
 import pytest
 
 from tests.sizes import size
-from tql_frames.sampling import (
-    StrataTable,
-    Streams,
-    blocks,
-    distinct,
-    draw,
-    line,
-    parts,
-    strata,
-    strata_of_codes,
-    stratify,
-)
-from tql_frames.sampling.line import Line, Workspace
-from tql_frames.sampling.parts import Spread, points_of_parts, rows_at_points
+from tql_frames.sampling import StrataTable, Streams, blocks, draw, strata, strata_of_codes, stratify
+from tql_frames.sampling import partitioned as parts
+from tql_frames.sampling import with_replacement as line
+from tql_frames.sampling import without_replacement as distinct
+from tql_frames.sampling.partitioned import Spread, points_of_parts, rows_at_points
+from tql_frames.sampling.with_replacement import Line, Workspace
 
 
 def owners(found: Line, uniforms: list[float]) -> list[int]:

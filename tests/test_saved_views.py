@@ -28,9 +28,9 @@ from tests import test_frames_pandas, test_frames_polars
 from tests.sizes import size
 from tql_frames import TQLError, TQLTypeError, View, load_view
 from tql_frames.frames import kept_frame_of
-from tql_frames.views.saved import Fingerprint, fingerprint
-from tql_frames.views.saved.digests import digest_of
-from tql_frames.views.saved.file import _parquet
+from tql_frames.views.storage import Fingerprint, fingerprint
+from tql_frames.views.storage.digests import digest_of
+from tql_frames.views.storage.file import _parquet
 
 FRAME = pl.DataFrame(
     {
@@ -394,7 +394,7 @@ class TestDamage:
             load_view(path, FRAME)
 
     def test_a_newer_format(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("tql_frames.views.saved.file._FORMAT", 3)
+        monkeypatch.setattr("tql_frames.views.storage.file._FORMAT", 3)
         FRAME.tql.view("w", 3).save(path)
         monkeypatch.undo()
         with pytest.raises(TQLError, match="in a newer format"):
@@ -658,7 +658,7 @@ class TestFingerprint:
 
 
 def test_the_parquet_module_is_loaded_when_it_is_needed() -> None:
-    code = "import sys, tql_frames; assert not {'pyarrow.parquet', 'tql_frames.views.kept_sample'} & set(sys.modules)"
+    code = "import sys, tql_frames; assert not {'pyarrow.parquet', 'tql_frames.views.view'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
     assert _parquet() is pq
     assert tql_frames.View is View

@@ -8,7 +8,10 @@ import pytest
 
 from tests.partitions import cut, positions
 from tests.statistics import ordered_outcomes, p_of_counts, p_of_outcomes
-from tql_frames.sampling import StrataTable, Streams, blocks, distinct, draw, line, strata, stratify, streams
+from tql_frames.sampling import StrataTable, Streams, blocks, draw, strata, stratify
+from tql_frames.sampling import rng as streams
+from tql_frames.sampling import with_replacement as line
+from tql_frames.sampling import without_replacement as distinct
 
 STEEP = {
     "halving": 0.5 ** np.random.default_rng(1).integers(0, 1000, 70_000),

@@ -25,9 +25,9 @@ import tql_frames
 from tests import test_frames_pandas, test_frames_polars
 from tql_frames import TQLError, TQLTypeError, TQLWarning, load_view
 from tql_frames.frames import kept_frame_of
-from tql_frames.views.saved import digests as digests_by_type
-from tql_frames.views.saved import file as view_file
-from tql_frames.views.saved import fingerprint
+from tql_frames.views.storage import digests as digests_by_type
+from tql_frames.views.storage import file as view_file
+from tql_frames.views.storage import fingerprint
 
 FRAME = pl.DataFrame(
     {

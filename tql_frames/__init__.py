@@ -14,7 +14,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tql_frames import datasets, views
-from tql_frames.accessors import register
 from tql_frames.api import balance, explain, query, report, sample, weight_expr, weights
 from tql_frames.compiler import register_function
 from tql_frames.errors import (
@@ -28,6 +27,7 @@ from tql_frames.errors import (
     TQLWarning,
     WeightError,
 )
+from tql_frames.namespace import register
 from tql_frames.notebook import explore
 from tql_frames.views import load_view, read_view, view
 

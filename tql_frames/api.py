@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any, overload
 import pandas as pd
 import polars as pl
 
-from tql_frames.arguments import (
+from tql_frames.analysis.explain import Explanation, explain_sampler, explain_statement
+from tql_frames.compiler import compile_sampler
+from tql_frames.errors import Span, TQLError
+from tql_frames.frames import Frame, Native, PandasFrame, check_columns, frame_of
+from tql_frames.language import is_statement
+from tql_frames.pipeline.arguments import (
     Order,
     check_flag,
     check_index,
@@ -25,16 +30,11 @@ from tql_frames.arguments import (
     seed_from,
     wrong_name,
 )
-from tql_frames.compiler import compile_sampler
-from tql_frames.drawing import Draw, DrawSpec, random_numbers
-from tql_frames.errors import Span, TQLError
-from tql_frames.explanation import Explanation, explain_sampler, explain_statement
-from tql_frames.frames import Frame, Native, PandasFrame, check_columns, frame_of
-from tql_frames.idle import warn_of_categories
-from tql_frames.language import is_statement
-from tql_frames.querying import Query, prepare
+from tql_frames.pipeline.draw import Draw, DrawSpec, random_numbers
+from tql_frames.pipeline.idle_arms import warn_of_categories
+from tql_frames.pipeline.statement import Query, prepare
+from tql_frames.pipeline.weights import Weigher
 from tql_frames.sampling import fresh_seed
-from tql_frames.weighing import Weigher
 
 if TYPE_CHECKING:
     from tql_frames.analysis import Balance, Report

@@ -13,15 +13,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.compiler import CompiledArm, CompiledSampler
-from tql_frames.compiler.deciding import Decider, deciders_of, is_default
-from tql_frames.compiler.functions import FUNCTIONS
-from tql_frames.compiler.sampler import compile_tree
-from tql_frames.compiler.scope import SchemaScope
-from tql_frames.compiler.translate import Translator
+from tql_frames.compiler.expressions.deciding import Decider, deciders_of, is_default
+from tql_frames.compiler.expressions.functions import FUNCTIONS
+from tql_frames.compiler.expressions.sampler import compile_tree
+from tql_frames.compiler.expressions.scope import SchemaScope
+from tql_frames.compiler.expressions.translate import Translator
 from tql_frames.frames import PolarsFrame
-from tql_frames.language import tree
-from tql_frames.language.replacing import replaced
-from tql_frames.language.tree import Node
+from tql_frames.language import nodes
+from tql_frames.language.nodes import Node
+from tql_frames.language.rewrite import replaced
 from tql_frames.sampling import Floats
 
 _MOST_SWITCHES = 50_000_000  # bytes of combinations that are weighed at a time
@@ -63,7 +63,7 @@ class Arms:
     @cached_property
     def defaults(self) -> NDArray[np.bool_]:
         """Shape (arms,): which of them match every row by their text, as `True: 1` does."""
-        arms = {node.span: node for node in self._tree.walk() if isinstance(node, tree.Arm)} if self.compiled else {}
+        arms = {node.span: node for node in self._tree.walk() if isinstance(node, nodes.Arm)} if self.compiled else {}
         return np.array([is_default(arms[arm.span]) for arm in self.compiled], np.bool_)
 
     def number(self, first: int, count: int) -> pl.Expr:
@@ -91,7 +91,7 @@ class Arms:
     def _greatest(self) -> Floats | None:
         """The weights of the arms where the sampler is no more than the greatest of constants."""
         root = self._tree
-        if not (isinstance(root, tree.WeightChoice) and root.name == "max_weight" and len(root.arms) == len(self)):
+        if not (isinstance(root, nodes.WeightChoice) and root.name == "max_weight" and len(root.arms) == len(self)):
             return None
         constants = [np.nan if arm.constant is None else arm.constant for arm in self.compiled]
         if not all(0 <= each < np.inf for each in constants):
@@ -146,9 +146,9 @@ class Arms:
             decides[:, places] &= places[weights.argmax(axis=1)][:, None] == places
         return decides
 
-    def _in_order(self, node: Node) -> list[tree.Arm]:
+    def _in_order(self, node: Node) -> list[nodes.Arm]:
         """Return the arms in a tree by their numbers."""
-        arms = {self._places[each.span]: each for each in node.walk() if isinstance(each, tree.Arm)}
+        arms = {self._places[each.span]: each for each in node.walk() if isinstance(each, nodes.Arm)}
         return [arms[place] for place in range(len(self))]
 
     def without(self) -> list[pl.Expr]:
@@ -159,10 +159,10 @@ class Arms:
         """Return the tree with a Boolean column for each condition, named by the number of the arm."""
 
         def switch(each: Node) -> Node | None:
-            if not (isinstance(each, tree.Arm) and each.span in self._places):
+            if not (isinstance(each, nodes.Arm) and each.span in self._places):
                 return None
             name = str(self._places[each.span])
-            return tree.Arm(tree.Column(name, span=each.condition.span), self._switches(each.weight), span=each.span)
+            return nodes.Arm(nodes.Column(name, span=each.condition.span), self._switches(each.weight), span=each.span)
 
         return replaced(node, switch)
 
@@ -171,14 +171,14 @@ class Arms:
         span = self.compiled[place].span
 
         def lack(each: Node) -> Node | None:
-            if not (isinstance(each, tree.WeightChoice) and any(arm.span == span for arm in each.arms)):
+            if not (isinstance(each, nodes.WeightChoice) and any(arm.span == span for arm in each.arms)):
                 return None
             rest = tuple(arm for arm in each.arms if arm.span != span)
-            return tree.WeightChoice(each.name, rest, span=each.span) if rest else tree.Literal(0, span=each.span)
+            return nodes.WeightChoice(each.name, rest, span=each.span) if rest else nodes.Literal(0, span=each.span)
 
         return replaced(node, lack)
 
     def _is_known(self, node: Node) -> bool:
-        if isinstance(node, tree.Column):
+        if isinstance(node, nodes.Column):
             return node.frame is None and node.name in self._names
-        return not isinstance(node, tree.Call) or (node.name in FUNCTIONS and node.name not in OF_ROWS)
+        return not isinstance(node, nodes.Call) or (node.name in FUNCTIONS and node.name not in OF_ROWS)

@@ -17,15 +17,15 @@ import pandas as pd
 import polars as pl
 
 from tql_frames.analysis.arms import Arms
-from tql_frames.analysis.cells import Cells, count_cells
+from tql_frames.analysis.contingency import Cells, count_cells
+from tql_frames.analysis.display.table import Shown, as_html, as_text, cut_in_the_middle, name_of, names_of
 from tql_frames.analysis.labels import Labels
 from tql_frames.analysis.markup import Column
 from tql_frames.analysis.naming import Naming
 from tql_frames.analysis.plain import Plain, plain, records
 from tql_frames.analysis.population import population_of
 from tql_frames.analysis.report import Report, Table, report_on
-from tql_frames.analysis.showing import Shown, as_html, as_text, cut_in_the_middle, name_of, names_of
-from tql_frames.balancing import (
+from tql_frames.analysis.solver import (
     NO_LABEL,
     Item,
     LabelSets,
@@ -37,11 +37,11 @@ from tql_frames.balancing import (
     label_items,
     unlabelled_item,
 )
-from tql_frames.compiler.types import DataType, inner, instance, is_nested, is_number, is_temporal
-from tql_frames.drawing import DrawSpec
+from tql_frames.compiler.expressions.types import DataType, inner, instance, is_nested, is_number, is_temporal
 from tql_frames.errors import TQLError
 from tql_frames.frames import Rows
 from tql_frames.language import sampler_on_lines
+from tql_frames.pipeline.draw import DrawSpec
 
 Shares: TypeAlias = Mapping[Any, float]
 """Wanted share of draws by label, or by condition as TQL text."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from tql_frames.balancing import LabelSets
+from tql_frames.analysis.solver import LabelSets
 from tql_frames.sampling import Integers
 
 

@@ -20,9 +20,10 @@ import pandas as pd
 import polars as pl
 
 from tql_frames.analysis.arms import OF_ROWS
-from tql_frames.compiler.types import DataType, describe, inner, instance, is_nested, is_text
+from tql_frames.compiler.expressions.types import DataType, describe, inner, instance, is_nested, is_text
 from tql_frames.errors import TQLError, TQLNameError, did_you_mean
-from tql_frames.language import parse, tree
+from tql_frames.language import nodes
+from tql_frames.language import parse
 
 _SHOWN = 5  # labels that an error lists
 _LONGEST = 80  # characters of a name in an error
@@ -99,9 +100,9 @@ class Naming:
             root = parse(key)
         except TQLError:
             raise TQLNameError(f"{fault}, and no condition", hint=self._hint(key)) from None
-        if isinstance(root, tree.Column):
+        if isinstance(root, nodes.Column):
             raise TQLNameError(f"{fault}, and no condition", hint=self._hint(key))
-        if root == tree.Literal(None):
+        if root == nodes.Literal(None):
             raise TQLNameError(fault, hint="write None for the rows without a label")
         if not any(map(_differs_by_row, root.walk())):
             raise TQLNameError(f"{fault}, and as a condition it names no column", hint=self._hint(key))
@@ -206,5 +207,5 @@ def _words(kind: DataType) -> str:
     return f"{words.removeprefix('a ')}s" if words.startswith("a ") else words
 
 
-def _differs_by_row(node: tree.Node) -> bool:
-    return isinstance(node, tree.Column) or (isinstance(node, tree.Call) and node.name in OF_ROWS)
+def _differs_by_row(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Column) or (isinstance(node, nodes.Call) and node.name in OF_ROWS)

@@ -12,20 +12,21 @@ from dataclasses import dataclass
 import polars as pl
 
 from tql_frames.compiler import CompiledSampler, RandomNumbers
-from tql_frames.compiler.sampler import compile_tree
-from tql_frames.compiler.scope import FieldScope, SchemaScope, column
-from tql_frames.compiler.translate import Translator, in_order
-from tql_frames.compiler.types import DataType, instance, type_name
-from tql_frames.drawing import DrawSpec, random_numbers
+from tql_frames.compiler.expressions.sampler import compile_tree
+from tql_frames.compiler.expressions.scope import FieldScope, SchemaScope, column
+from tql_frames.compiler.expressions.translate import Translator, in_order
+from tql_frames.compiler.expressions.types import DataType, instance, type_name
+from tql_frames.compiler.statements import Frames, Names, compile_statement, named_columns, size_of
 from tql_frames.errors import Fault, TQLNameError, TQLTypeError, did_you_mean
 from tql_frames.frames import CollectedFrame, Rows
-from tql_frames.language import parse_statement, tree
+from tql_frames.language import nodes
+from tql_frames.language import parse_statement
+from tql_frames.language.nodes import Node
 from tql_frames.language.parameters import bind
-from tql_frames.language.replacing import replaced
-from tql_frames.language.tree import Node
-from tql_frames.planning import Frames, Names, compile_statement, named_columns, size_of
-from tql_frames.querying import draws
-from tql_frames.weighing import Weigher
+from tql_frames.language.rewrite import replaced
+from tql_frames.pipeline.draw import DrawSpec, random_numbers
+from tql_frames.pipeline.statement import draws
+from tql_frames.pipeline.weights import Weigher
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def population_of(frame: Rows, by: str | None, sampler: str | pl.Expr | None, se
         weights = weigher.weigh(frame)
     named = {by} if by is not None else set()
     if isinstance(compiled, CompiledSampler):
-        named |= {node.name for node in compiled.tree.walk() if isinstance(node, tree.Column)}
+        named |= {node.name for node in compiled.tree.walk() if isinstance(node, nodes.Column)}
     scan = frame.scan(frozenset(named))
     names = Names.apart_from(scan.labels)
     plan, row = scan.plan, names.new("row")
@@ -122,7 +123,9 @@ def sampled_by(
         raise fault.error(text) from None
     rest, aliases = _before_sampling(statement)
     used = named_columns(rest)
-    asked = {each.name for each in sample.walk() if isinstance(each, tree.Column)} | ({by} if by is not None else set())
+    asked = {each.name for each in sample.walk() if isinstance(each, nodes.Column)} | (
+        {by} if by is not None else set()
+    )
     scan = frame.scan(None if used is None else used | asked)
     random = random_numbers(seed)
     relation = compile_statement(
@@ -169,14 +172,14 @@ def labels_of(by: str, schema: Mapping[str, DataType], values: pl.Expr | None) -
     return values
 
 
-def _before_sampling(statement: tree.Statement) -> tuple[tree.Statement, dict[str, Node]]:
+def _before_sampling(statement: nodes.Statement) -> tuple[nodes.Statement, dict[str, Node]]:
     """Return a statement without its SAMPLE BY and with all columns, and what its aliases stand for."""
     body = statement.body
     aliases: dict[str, Node] = {}
-    if isinstance(body, tree.Select) and not (body.groups or body.ungroup or body.distinct):
-        items = [item for item in body.items if isinstance(item, tree.Item) and item.alias is not None]
+    if isinstance(body, nodes.Select) and not (body.groups or body.ungroup or body.distinct):
+        items = [item for item in body.items if isinstance(item, nodes.Item) and item.alias is not None]
         aliases = {str(item.alias): item.expression for item in items}
-        body = dataclasses.replace(body, items=(tree.Star(),))
+        body = dataclasses.replace(body, items=(nodes.Star(),))
     keys = tuple(
         dataclasses.replace(key, expression=_without_aliases(key.expression, aliases)) for key in statement.keys
     )
@@ -184,13 +187,13 @@ def _before_sampling(statement: tree.Statement) -> tuple[tree.Statement, dict[st
 
 
 def _without_aliases(node: Node, aliases: Mapping[str, Node]) -> Node:
-    return replaced(node, lambda each: aliases.get(each.name) if isinstance(each, tree.Column) else None)
+    return replaced(node, lambda each: aliases.get(each.name) if isinstance(each, nodes.Column) else None)
 
 
 def _as_in(whole: Node, random: RandomNumbers, part: Node) -> RandomNumbers:
     """Return the numbers that the calls of `random()` in a part of a statement have in all of it."""
     places, others = (
-        sorted(each.span.start for each in node.walk() if isinstance(each, tree.Call) and each.name == "random")
+        sorted(each.span.start for each in node.walk() if isinstance(each, nodes.Call) and each.name == "random")
         for node in (whole, part)
     )
     return lambda call: random(places.index(others[call]))

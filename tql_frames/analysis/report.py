@@ -14,18 +14,18 @@ import pandas as pd
 import polars as pl
 
 from tql_frames.analysis.arms import Arms
-from tql_frames.analysis.cells import Cells, count_cells
+from tql_frames.analysis.contingency import Cells, count_cells
+from tql_frames.analysis.display.plot import bar_chart
+from tql_frames.analysis.display.table import Shown, as_html, as_text, co_movement, effects, in_words, name_of
 from tql_frames.analysis.expectation import effective_rows, expected_distinct, expected_draws
 from tql_frames.analysis.labels import Labels
 from tql_frames.analysis.plain import Plain, plain, records
-from tql_frames.analysis.plot import bar_chart
 from tql_frames.analysis.population import Population
-from tql_frames.analysis.showing import Shown, as_html, as_text, co_movement, effects, in_words, name_of
-from tql_frames.balancing import NO_LABEL
+from tql_frames.analysis.solver import NO_LABEL
 from tql_frames.compiler import CompiledSampler
-from tql_frames.drawing import DrawSpec
 from tql_frames.errors import TQLError, warn
-from tql_frames.idle import Planned, idle_warnings
+from tql_frames.pipeline.draw import DrawSpec
+from tql_frames.pipeline.idle_arms import Planned, idle_warnings
 from tql_frames.sampling import Floats, Integers, Positions
 
 Table = pl.DataFrame | pd.DataFrame

@@ -26,7 +26,7 @@ from tql_frames.cli.output import Output, output_for
 from tql_frames.cli.progress import Progress
 from tql_frames.cli.temporaries import Temporaries
 from tql_frames.frames import reporting
-from tql_frames.views.making import rows_as_they_stand
+from tql_frames.views.create import rows_as_they_stand
 
 _NAMED = re.compile(r"([A-Za-z_]\w*)=(.+)", re.DOTALL)
 _NOT_NAMES = {"text", "parameters", "seed", "index"}  # `tql_frames.query` takes frames by keyword, beside these

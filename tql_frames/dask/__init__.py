@@ -11,7 +11,7 @@ except ImportError as missing:  # of Dask, or of what its frames need
     _hint = "pip install 'tql-frames[dask]'"
     raise TQLError(f"Dask DataFrame is not installed: {missing}", hint=_hint) from missing
 
-from tql_frames.dask.namespace import DaskNamespace
+from tql_frames.distributed.dask.namespace import DaskNamespace
 
 __all__ = ["DaskNamespace"]
 

@@ -14,18 +14,18 @@ from typing import Protocol
 import numpy as np
 
 from tql_frames.compiler import CompiledSampler
-from tql_frames.distributed.counting import Answer, Counts, Question, RunRace, Schema, SumUp, schemas_together
-from tql_frames.distributed.shares import Ascending, Every, First, Points, RowNumbers, Share, Slots
-from tql_frames.drawing import DrawSpec
+from tql_frames.compiler.statements import most_rows
+from tql_frames.distributed.assignment import Ascending, Every, First, Points, RowNumbers, Share, Slots
+from tql_frames.distributed.partition_counts import Answer, Counts, Question, RunRace, Schema, SumUp, schemas_together
 from tql_frames.errors import TQLArmWarning, TQLError, WeightError
-from tql_frames.idle import idle_warnings
-from tql_frames.planning import most_rows
+from tql_frames.pipeline.draw import DrawSpec
+from tql_frames.pipeline.idle_arms import idle_warnings
+from tql_frames.pipeline.weights import BadWeights, Weigher
 from tql_frames.sampling import Integers, StrataTable, Streams
-from tql_frames.sampling.distinct import distinct_strata
-from tql_frames.sampling.line import draw_strata
-from tql_frames.sampling.parts import Spread, points_of_parts, slots_of_parts, together, winners_of_parts
+from tql_frames.sampling.partitioned import Spread, points_of_parts, slots_of_parts, together, winners_of_parts
 from tql_frames.sampling.strata import most_strata
-from tql_frames.weighing import BadWeights, Weigher
+from tql_frames.sampling.with_replacement import draw_strata
+from tql_frames.sampling.without_replacement import distinct_strata
 
 _DENSE = 8  # rows a draw up to which a mark a row is kept on the driver: three bytes, beside those of the draws
 

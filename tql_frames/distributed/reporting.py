@@ -13,17 +13,18 @@ import polars as pl
 
 from tql_frames.analysis import Report, population_of, report_on, sampled_by
 from tql_frames.analysis.arms import Arms
-from tql_frames.analysis.cells import count_part
+from tql_frames.analysis.contingency import count_part
 from tql_frames.analysis.population import Population
-from tql_frames.arguments import no_column, sampler_from
-from tql_frames.distributed.counting import Counts, schemas_together
 from tql_frames.distributed.driver import check_weights
+from tql_frames.distributed.partition_counts import Counts, schemas_together
 from tql_frames.distributed.sampler import Sampler, check_column
 from tql_frames.distributed.statement import Statement
-from tql_frames.drawing import DrawSpec
 from tql_frames.errors import Fault, TQLError, TQLUnsupportedError
 from tql_frames.frames import PolarsFrame, Rows
-from tql_frames.language import is_statement, tree
+from tql_frames.language import is_statement
+from tql_frames.language import nodes
+from tql_frames.pipeline.arguments import no_column, sampler_from
+from tql_frames.pipeline.draw import DrawSpec
 
 _MOST_CELLS = 1_000_000  # of a partition
 _MOST_TOGETHER = 5_000_000
@@ -65,7 +66,7 @@ class Reporting:
             raise TQLError("the statement draws no sample", source=job.text, span=job.root.span, hint="add SAMPLE BY")
         if isinstance(job, Sampler) and isinstance(job.source, str):
             for node in job.root(columns).walk():
-                if isinstance(node, tree.Call) and node.name == "row_number":
+                if isinstance(node, nodes.Call) and node.name == "row_number":
                     fault = Fault(TQLUnsupportedError, "row_number() is not supported in reports here", node.span)
                     raise fault.error(job.source)
         return cls(by, job)

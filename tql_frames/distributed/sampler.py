@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from tql_frames.arguments import sampler_from
-from tql_frames.compiler import RandomNumbers, registry
-from tql_frames.compiler.sampler import compile_tree
-from tql_frames.compiler.scope import SchemaScope, column
-from tql_frames.compiler.translate import Translator, in_order
-from tql_frames.distributed.counting import Answer, Counts, Question, answer, count
-from tql_frames.distributed.shares import Share
-from tql_frames.drawing import empty_population_error, random_numbers
+from tql_frames.compiler import RandomNumbers
+from tql_frames.compiler.expressions import registry
+from tql_frames.compiler.expressions.sampler import compile_tree
+from tql_frames.compiler.expressions.scope import SchemaScope, column
+from tql_frames.compiler.expressions.translate import Translator, in_order
+from tql_frames.compiler.statements import Names
+from tql_frames.distributed.assignment import Share
+from tql_frames.distributed.partition_counts import Answer, Counts, Question, answer, count
 from tql_frames.errors import (
     Fault,
     Span,
@@ -32,12 +32,14 @@ from tql_frames.errors import (
 )
 from tql_frames.frames import PolarsFrame, Rows
 from tql_frames.frames.polars import picks_columns
-from tql_frames.language import parse, tree
-from tql_frames.language.replacing import replaced
-from tql_frames.language.tree import Node
-from tql_frames.planning import Names
+from tql_frames.language import nodes
+from tql_frames.language import parse
+from tql_frames.language.nodes import Node
+from tql_frames.language.rewrite import replaced
+from tql_frames.pipeline.arguments import sampler_from
+from tql_frames.pipeline.draw import empty_population_error, random_numbers
+from tql_frames.pipeline.weights import Weigher, no_sampler
 from tql_frames.sampling import Positions
-from tql_frames.weighing import Weigher, no_sampler
 
 _BY_NUMBER = ("random", "row_number")  # functions that ask for a row's number
 
@@ -90,7 +92,7 @@ class Sampler:
         except TQLSyntaxError:
             if self.source not in columns:
                 raise
-            return tree.Column(self.source, span=Span(0, len(self.source)))
+            return nodes.Column(self.source, span=Span(0, len(self.source)))
 
     def names(self, columns: Iterable[str]) -> list[str]:
         """Return those of the columns that the first pass looks at."""
@@ -155,9 +157,9 @@ def _weigher_from(
     """Return the weigher whose `row_number()` counts from `start`."""
 
     def counted_on(node: Node) -> Node | None:
-        if not (isinstance(node, tree.Call) and node.name == "row_number"):
+        if not (isinstance(node, nodes.Call) and node.name == "row_number"):
             return None
-        return tree.Arithmetic("+", node, tree.Literal(start, span=node.span), span=node.span)
+        return nodes.Arithmetic("+", node, nodes.Literal(start, span=node.span), span=node.span)
 
     try:
         translator = Translator(SchemaScope(schema), in_order(random, root))
@@ -166,14 +168,14 @@ def _weigher_from(
         raise fault.error(text) from None
 
 
-def named_by(*nodes: Node) -> set[str]:
+def named_by(*roots: Node) -> set[str]:
     """Return names of the columns in trees."""
-    return {each.name for node in nodes for each in node.walk() if isinstance(each, tree.Column)}
+    return {each.name for node in roots for each in node.walk() if isinstance(each, nodes.Column)}
 
 
 def asks_for_numbers(node: Node) -> bool:
     """Return whether a tree asks for the numbers of rows."""
-    return any(isinstance(each, tree.Call) and each.name in _BY_NUMBER for each in node.walk())
+    return any(isinstance(each, nodes.Call) and each.name in _BY_NUMBER for each in node.walk())
 
 
 def check_functions(node: Node) -> None:
@@ -183,10 +185,10 @@ def check_functions(node: Node) -> None:
         Fault: it calls another.
     """
     for each in node.walk():
-        if isinstance(each, tree.Call) and each.name == "data":
+        if isinstance(each, nodes.Call) and each.name == "data":
             message = "data(column, row) is not supported here: that row may be on another machine"
             raise Fault(TQLUnsupportedError, message, each.span, "write the value into the text")
-        if isinstance(each, tree.Call) and each.name in registry.names():
+        if isinstance(each, nodes.Call) and each.name in registry.names():
             message = f"{each.name} is not supported here: it was registered in this process, and sees whole columns"
             raise Fault(TQLUnsupportedError, message, each.span, "compute a column by it, and name that column")
 

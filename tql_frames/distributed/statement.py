@@ -13,21 +13,22 @@ from typing import Protocol
 
 import polars as pl
 
-from tql_frames.arguments import check_parameters
 from tql_frames.compiler import CompiledSampler
-from tql_frames.distributed.counting import Answer, Counts, Question, Schema, answer, count
+from tql_frames.compiler.statements import Draw, Frames, Relation, Scan, Size, compile_statement, named_columns, size_of
+from tql_frames.distributed.assignment import First, Share
+from tql_frames.distributed.partition_counts import Answer, Counts, Question, Schema, answer, count
 from tql_frames.distributed.sampler import asks_for_numbers, check_functions, named_by
-from tql_frames.distributed.shares import First, Share
-from tql_frames.drawing import DrawSpec, random_numbers
 from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, WeightError
 from tql_frames.frames import PolarsFrame, Rows
-from tql_frames.language import parse_statement, tree
+from tql_frames.language import nodes
+from tql_frames.language import parse_statement
+from tql_frames.language.nodes import Node
 from tql_frames.language.parameters import bind
-from tql_frames.language.replacing import replaced
-from tql_frames.language.tree import Node
-from tql_frames.planning import Draw, Frames, Relation, Scan, Size, compile_statement, named_columns, size_of
-from tql_frames.querying import evaluating, no_rows_error
-from tql_frames.weighing import Weigher
+from tql_frames.language.rewrite import replaced
+from tql_frames.pipeline.arguments import check_parameters
+from tql_frames.pipeline.draw import DrawSpec, random_numbers
+from tql_frames.pipeline.statement import evaluating, no_rows_error
+from tql_frames.pipeline.weights import Weigher
 
 
 class Partition(Rows, Protocol):
@@ -50,7 +51,7 @@ class Statement:
 
     text: str
     parameters: Sequence[object] | None
-    root: tree.Statement
+    root: nodes.Statement
     seed: int
 
     @classmethod
@@ -98,22 +99,22 @@ class Statement:
         return _sizes(self.root)
 
     @property
-    def select(self) -> tree.Select:
+    def select(self) -> nodes.Select:
         """Its SELECT."""
-        assert isinstance(self.root.body, tree.Select)
+        assert isinstance(self.root.body, nodes.Select)
         return self.root.body
 
     @property
-    def counted(self) -> tree.Statement:
+    def counted(self) -> nodes.Statement:
         """The rows that it draws from, all columns, and what draws from them: what the first pass looks at."""
-        body = dataclasses.replace(self.select, items=(tree.Star(),))
+        body = dataclasses.replace(self.select, items=(nodes.Star(),))
         sample = self.root.sample
         if sample is not None:
-            items = [item for item in self.select.items if isinstance(item, tree.Item) and item.alias is not None]
+            items = [item for item in self.select.items if isinstance(item, nodes.Item) and item.alias is not None]
             aliases = {item.alias: item.expression for item in items}
 
             def meant(node: Node) -> Node | None:
-                return aliases.get(node.name) if isinstance(node, tree.Column) and node.frame is None else None
+                return aliases.get(node.name) if isinstance(node, nodes.Column) and node.frame is None else None
 
             sample = dataclasses.replace(sample, sampler=replaced(sample.sampler, meant))
         return dataclasses.replace(self.root, body=body, sample=sample, limit=None)
@@ -183,9 +184,9 @@ class Statement:
 
     def computed_names(self, columns: Sequence[str]) -> list[str]:
         """Return those of the columns that it computes with: not those that it gives as they are."""
-        items = [item.expression for item in self.select.items if isinstance(item, tree.Item)]
+        items = [item.expression for item in self.select.items if isinstance(item, nodes.Item)]
         used = set(self.names(columns))
-        used.update(*(named_by(each) for each in items if not isinstance(each, tree.Column)))
+        used.update(*(named_by(each) for each in items if not isinstance(each, nodes.Column)))
         return [name for name in columns if name in used]
 
     def needs(self, columns: Sequence[str]) -> list[str]:
@@ -193,7 +194,7 @@ class Statement:
 
         It is one of them where the pass needs none, to count rows.
         """
-        if any(isinstance(item, tree.Star) for item in self.select.items):
+        if any(isinstance(item, nodes.Star) for item in self.select.items):
             return list(columns)
         return self.all_names(columns) or list(columns[:1])
 
@@ -223,7 +224,7 @@ class Statement:
         with evaluating(self.text, self.root):
             return PolarsFrame(plan.collect()), sampler
 
-    def _compiled(self, statement: tree.Statement, frame: Rows, draw: Draw) -> tuple[Relation, Scan]:
+    def _compiled(self, statement: nodes.Statement, frame: Rows, draw: Draw) -> tuple[Relation, Scan]:
         scan = frame.scan(named_columns(statement))
         random = random_numbers(self.seed)
         frames = Frames(scan, {})
@@ -236,24 +237,24 @@ def _draws_nothing(
     return plan.head(0)
 
 
-def _sizes(statement: tree.Statement) -> Size:
+def _sizes(statement: nodes.Statement) -> Size:
     return size_of(statement.limit if statement.sample is None else statement.sample.limit, "LIMIT")
 
 
-def _check_clauses(statement: tree.Statement) -> None:
+def _check_clauses(statement: nodes.Statement) -> None:
     """Make sure that partitions can do their part of a statement each on its own.
 
     Raises:
         Fault: they cannot.
     """
     body = statement.body
-    if isinstance(body, tree.Combination):
+    if isinstance(body, nodes.Combination):
         raise _unsupported(body.operator.upper(), body.span)
-    if not isinstance(body, tree.Select):
+    if not isinstance(body, nodes.Select):
         raise _unsupported("a statement in parentheses", body.span)
     clauses: dict[str, Span | None] = {
-        "JOIN": body.source.span if isinstance(body.source, tree.Join) else None,
-        "a subquery": body.source.span if isinstance(body.source, tree.Subquery) else None,
+        "JOIN": body.source.span if isinstance(body.source, nodes.Join) else None,
+        "a subquery": body.source.span if isinstance(body.source, nodes.Subquery) else None,
         "DISTINCT": body.span if body.distinct else None,
         "TOP": _span(body.top),
         "EXPAND BY": _span(body.expand),
@@ -268,7 +269,7 @@ def _check_clauses(statement: tree.Statement) -> None:
             raise _unsupported(clause, span)
     check_functions(statement)
     for node in statement.walk():
-        if isinstance(node, tree.Call) and asks_for_numbers(node) and not node.arguments:
+        if isinstance(node, nodes.Call) and asks_for_numbers(node) and not node.arguments:
             hint = "draw by it with sample, or compute it as a column of the frame"
             raise Fault(TQLUnsupportedError, f"{node.name}() is not supported in statements here", node.span, hint)
 

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tql_frames.planning import Relation, Scan
+from tql_frames.compiler.statements import Relation, Scan
 from tql_frames.sampling import Positions
 
 

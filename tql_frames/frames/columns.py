@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import polars as pl
 
-from tql_frames.compiler.scope import column, nulls_of, text_of, with_nulls_of
+from tql_frames.compiler.expressions.scope import column, nulls_of, text_of, with_nulls_of
 from tql_frames.errors import TQLTypeError
 
 

@@ -15,12 +15,12 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tql_frames.compiler.scope import column
+from tql_frames.compiler.expressions.scope import column
+from tql_frames.compiler.statements import Relation, Scan
 from tql_frames.errors import TQLError, TQLTypeError
 from tql_frames.frames.base import Column, Contents, Part, Rows
 from tql_frames.frames.columns import ConvertedColumns, with_stand_ins
 from tql_frames.frames.polars import evaluate, picks_columns
-from tql_frames.planning import Relation, Scan
 from tql_frames.sampling import Positions, cores, in_threads
 
 _LARGE = 100_000  # rows from which on a thread a column is faster

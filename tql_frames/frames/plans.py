@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 import polars as pl
 
-from tql_frames.planning import unwritten
+from tql_frames.compiler.statements import unwritten
 
 # Scans of files; all others are Python that may do anything.
 _FORMATS = {"Parquet", "Csv", "Ipc", "NDJson"}

@@ -18,15 +18,15 @@ import polars as pl
 from numpy.typing import NDArray
 from polars.io.plugins import register_io_source
 
-from tql_frames.compiler.scope import column
-from tql_frames.compiler.types import instance
+from tql_frames.compiler.expressions.scope import column
+from tql_frames.compiler.expressions.types import instance
+from tql_frames.compiler.statements import Names, PythonStep, Relation, Scan, whole
 from tql_frames.errors import TQLError, reason_of
 from tql_frames.frames.base import Column, Contents, Part, Rows
 from tql_frames.frames.cached_attribute import cached_attribute
 from tql_frames.frames.forked import check_process
 from tql_frames.frames.plans import contents_of, states_of
 from tql_frames.frames.polars import PolarsFrame, dtypes_of, schema_of
-from tql_frames.planning import Names, PythonStep, Relation, Scan, whole
 from tql_frames.sampling import Positions
 
 Listener: TypeAlias = Callable[[str, int, int | None], None]

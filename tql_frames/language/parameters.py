@@ -10,8 +10,8 @@ from numbers import Integral, Real
 from typing import Any, TypeVar
 
 from tql_frames.errors import Fault, Span, TQLError, TQLSyntaxError, TQLTypeError, lone_surrogate
-from tql_frames.language import tree
-from tql_frames.language.tree import Node
+from tql_frames.language import nodes
+from tql_frames.language.nodes import Node
 
 AnyNode = TypeVar("AnyNode", bound=Node)
 
@@ -32,7 +32,7 @@ def bind(node: AnyNode, values: Sequence[object] | None) -> AnyNode:
         >>> unparse(bind(parse("age > ? and name in (?)"), [60, ["a", "b"]]))
         "age > 60 and name in ('a', 'b')"
     """
-    spans = sorted(each.span for each in node.walk() if isinstance(each, tree.Parameter))
+    spans = sorted(each.span for each in node.walk() if isinstance(each, nodes.Parameter))
     given = [] if values is None else list(values)
     if len(given) < len(spans):
         missing = f"the text has {len(spans)} parameter{'s' * (len(spans) > 1)}, {len(given)} given"
@@ -46,7 +46,7 @@ def bind(node: AnyNode, values: Sequence[object] | None) -> AnyNode:
 
 
 def _bound(node: AnyNode, constants: Mapping[Span, Node]) -> AnyNode:
-    if isinstance(node, tree.Parameter):
+    if isinstance(node, nodes.Parameter):
         return constants[node.span]  # type: ignore[return-value]
     changes: dict[str, Any] = {}
     for each in dataclasses.fields(node):
@@ -57,17 +57,17 @@ def _bound(node: AnyNode, constants: Mapping[Span, Node]) -> AnyNode:
             changes[each.name] = _bound(value, constants)
         elif isinstance(value, tuple):
             items = [_bound(item, constants) if isinstance(item, Node) else item for item in value]
-            if isinstance(node, tree.In):
+            if isinstance(node, nodes.In):
                 items = [part for item, bound in zip(value, items, strict=True) for part in _spread(item, bound)]
             changes[each.name] = tuple(items)
-    if isinstance(node, tree.In) and not changes["items"]:
-        return tree.Literal(node.negated, span=node.span)  # type: ignore[return-value]  # nothing is among nothing
+    if isinstance(node, nodes.In) and not changes["items"]:
+        return nodes.Literal(node.negated, span=node.span)  # type: ignore[return-value]  # nothing is among nothing
     return dataclasses.replace(node, **changes)
 
 
 def _spread(item: Node, bound: Node) -> tuple[Node, ...]:
     """Return a list given for one item of `in (…)` stands for its items."""
-    return bound.items if isinstance(item, tree.Parameter) and isinstance(bound, tree.Array) else (bound,)
+    return bound.items if isinstance(item, nodes.Parameter) and isinstance(bound, nodes.Array) else (bound,)
 
 
 def _plain(value: Any) -> object:
@@ -112,22 +112,22 @@ def _constant(value: object, span: Span, number: int) -> Node:
     elif hasattr(value, "to_list"):  # Polars series
         value = value.to_list()
     if isinstance(value, (list, tuple)):
-        return tree.Array(tuple(_constant(item, span, number) for item in value), span=span)
+        return nodes.Array(tuple(_constant(item, span, number) for item in value), span=span)
     if value is None or isinstance(value, (bool, str)):
         if isinstance(value, str) and (lone := lone_surrogate(value)) is not None:
             raise Fault(TQLTypeError, f"parameter {number} has half a surrogate pair in place {lone}", span)
-        return tree.Literal(value, span=span)
+        return nodes.Literal(value, span=span)
     if isinstance(value, Integral):
         if not -(2**127) <= int(value) < 2**127:
             raise Fault(TQLTypeError, f"parameter {number} does not fit into 128 bits", span)
-        return tree.Literal(int(value), span=span)
+        return nodes.Literal(int(value), span=span)
     if isinstance(value, Decimal) and value.is_finite():
-        return tree.Literal(tree.Written.of(value), span=span)
+        return nodes.Literal(nodes.Written.of(value), span=span)
     if isinstance(value, (Real, Decimal)):
-        return tree.Literal(float(value), span=span)
+        return nodes.Literal(float(value), span=span)
     if isinstance(value, (dt.date, dt.time)):  # a datetime is a date
-        return tree.Literal(value.isoformat(), span=span)
+        return nodes.Literal(value.isoformat(), span=span)
     if isinstance(value, dt.timedelta):
-        return tree.Literal(_iso_duration(value), span=span)
+        return nodes.Literal(_iso_duration(value), span=span)
     words = "a number, text, true or false, None, a date, time or duration, or a list of them"
     raise Fault(TQLTypeError, f"parameter {number} must be {words}, not {type(value).__name__}", span)

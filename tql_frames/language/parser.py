@@ -17,10 +17,11 @@ from lark import Lark, Token, Transformer
 from lark.exceptions import UnexpectedInput, VisitError
 
 from tql_frames.errors import Fault, Span, TQLSyntaxError, TQLUnsupportedError, lone_surrogate
-from tql_frames.language import keywords, tree
-from tql_frames.language.mistakes import syntax_error
+from tql_frames.language import keywords
+from tql_frames.language import nodes
+from tql_frames.language.nodes import Node
 from tql_frames.language.soft_keywords import SoftKeywords
-from tql_frames.language.tree import Node
+from tql_frames.language.syntax_errors import syntax_error
 
 MAX_DEPTH = 100  # levels; Polars walks expressions recursively, and its optimizer is quadratic in depth
 MAX_LENGTH = 1_000_000  # characters; 8 to 20 seconds of parsing, by what they say
@@ -112,7 +113,7 @@ class _Builder(Transformer[Token, Node]):
 
     def statement(self, parts: Parts) -> Node:
         body, keys, limit, offset, sample = parts
-        statement = tree.Statement(body, keys or (), _unlimited(limit), offset, sample, span=_span_of(body))
+        statement = nodes.Statement(body, keys or (), _unlimited(limit), offset, sample, span=_span_of(body))
         return _checked(statement)
 
     def combination(self, parts: Parts) -> Node:
@@ -120,7 +121,7 @@ class _Builder(Transformer[Token, Node]):
         words = [part for part in parts if isinstance(part, Token)]
         # DISTINCT is what a set operation does unless it says ALL.
         operator = " ".join(str(word).lower() for word in words if word.type != "DISTINCT")
-        return _checked(tree.Combination(left, operator, right, span=_span(words)))
+        return _checked(nodes.Combination(left, operator, right, span=_span(words)))
 
     def select(self, parts: Parts) -> Node:
         _, distinct, top, *items, source, where, expand, groups, ungroup = parts
@@ -128,18 +129,18 @@ class _Builder(Transformer[Token, Node]):
             hint = "write SELECT * FROM (… GROUP BY …) UNGROUP BY split"
             raise Fault(TQLSyntaxError, "GROUP BY and UNGROUP BY are not used in one SELECT", ungroup.span, hint)
         clauses = (_nodes(items), distinct is not None, top, source, where, expand, groups or (), ungroup)
-        return _checked(tree.Select(*clauses, span=_span(parts[:1])))
+        return _checked(nodes.Select(*clauses, span=_span(parts[:1])))
 
     def top(self, parts: Parts) -> Node:
         return parts[1]  # type: ignore[no-any-return]
 
     def item(self, parts: Parts) -> Node:
         name = parts[2]
-        return _checked(tree.Item(parts[0], None if name is None else _name(name), span=_span(parts)))
+        return _checked(nodes.Item(parts[0], None if name is None else _name(name), span=_span(parts)))
 
     def star(self, parts: Parts) -> Node:
         frame = None if parts[0].type == "STAR" else _name(parts[0])
-        return _checked(tree.Star(frame, _nodes(parts), span=_span(parts)))
+        return _checked(nodes.Star(frame, _nodes(parts), span=_span(parts)))
 
     def from_(self, parts: Parts) -> Node:
         return parts[1]  # type: ignore[no-any-return]
@@ -147,20 +148,20 @@ class _Builder(Transformer[Token, Node]):
     def join_on(self, parts: Parts) -> Node:
         left, right, *conditions = _nodes(parts)
         condition = conditions[0] if conditions else None
-        return _checked(tree.Join(left, _join_kind(parts), right, condition, span=_span(parts)))
+        return _checked(nodes.Join(left, _join_kind(parts), right, condition, span=_span(parts)))
 
     def join_using(self, parts: Parts) -> Node:
         left, right = _nodes(parts)
         names = tuple(_name(part) for part in parts if isinstance(part, Token) and part.type in ("NAME", "QUOTED"))
-        return _checked(tree.Join(left, _join_kind(parts), right, None, names, span=_span(parts)))
+        return _checked(nodes.Join(left, _join_kind(parts), right, None, names, span=_span(parts)))
 
     def frame(self, parts: Parts) -> Node:
         name, _, alias = parts
-        return tree.Frame(_name(name), None if alias is None else _name(alias), span=_span(parts))
+        return nodes.Frame(_name(name), None if alias is None else _name(alias), span=_span(parts))
 
     def subquery(self, parts: Parts) -> Node:
         statement, alias = parts[1], parts[-1]
-        return _checked(tree.Subquery(statement, None if alias is None else _name(alias), span=_span(parts)))
+        return _checked(nodes.Subquery(statement, None if alias is None else _name(alias), span=_span(parts)))
 
     def where(self, parts: Parts) -> Node:
         return parts[1]  # type: ignore[no-any-return]
@@ -168,100 +169,100 @@ class _Builder(Transformer[Token, Node]):
     def expand(self, parts: Parts) -> Node:
         before, after = _nodes(parts)
         alias = None if parts[-1] is None else _name(parts[-1])
-        return tree.Expand(before, after, _has(parts, "TRUE"), alias, span=_span(parts))
+        return nodes.Expand(before, after, _has(parts, "TRUE"), alias, span=_span(parts))
 
     def group_by(self, parts: Parts) -> tuple[Node, ...]:
         return _nodes(parts)
 
     def ungroup_by(self, parts: Parts) -> Node:
-        return tree.Ungroup(*_nodes(parts), span=_span(parts))
+        return nodes.Ungroup(*_nodes(parts), span=_span(parts))
 
     def order(self, parts: Parts) -> tuple[Node, ...]:
         return _nodes(parts)
 
     def sort_key(self, parts: Parts) -> Node:
-        return _checked(tree.SortKey(parts[0], _has(parts, "DESC"), span=_span(parts)))
+        return _checked(nodes.SortKey(parts[0], _has(parts, "DESC"), span=_span(parts)))
 
     def limit(self, parts: Parts) -> Node:
         count, percent = parts[1], len(parts) > 2 and parts[2] is not None
         if isinstance(count, Token):  # LIMIT ALL
-            return tree.Limit(tree.Literal(None), span=_span(parts))
-        return tree.Limit(count, percent, span=_span(parts))
+            return nodes.Limit(nodes.Literal(None), span=_span(parts))
+        return nodes.Limit(count, percent, span=_span(parts))
 
     def offset(self, parts: Parts) -> Node:
         return parts[1]  # type: ignore[no-any-return]
 
     def sample(self, parts: Parts) -> Node:
         sampler, limit = parts[2], parts[-1]
-        return _checked(tree.Sample(sampler, not _has(parts, "FALSE"), _unlimited(limit), span=_span(parts)))
+        return _checked(nodes.Sample(sampler, not _has(parts, "FALSE"), _unlimited(limit), span=_span(parts)))
 
     def disjunction(self, parts: Parts) -> Node:
-        return _checked(tree.Or(_nodes(parts), span=_span(parts)))
+        return _checked(nodes.Or(_nodes(parts), span=_span(parts)))
 
     def conjunction(self, parts: Parts) -> Node:
-        return _checked(tree.And(_nodes(parts), span=_span(parts)))
+        return _checked(nodes.And(_nodes(parts), span=_span(parts)))
 
     def negation(self, parts: Parts) -> Node:
-        return _checked(tree.Not(parts[1], span=_span(parts)))
+        return _checked(nodes.Not(parts[1], span=_span(parts)))
 
     def comparison(self, parts: Parts) -> Node:
         left, operator, right = parts
         operator = _COMPARISONS.get(str(operator), str(operator))
-        return _checked(tree.Comparison(operator, left, right, span=_span(parts)))
+        return _checked(nodes.Comparison(operator, left, right, span=_span(parts)))
 
     def membership(self, parts: Parts) -> Node:
         operand, *items = _nodes(parts)
-        return _checked(tree.In(operand, tuple(items), _has(parts, "NOT"), span=_span(parts)))
+        return _checked(nodes.In(operand, tuple(items), _has(parts, "NOT"), span=_span(parts)))
 
     def range(self, parts: Parts) -> Node:
         operand, low, high = _nodes(parts)
-        return _checked(tree.Between(operand, low, high, _has(parts, "NOT"), span=_span(parts)))
+        return _checked(nodes.Between(operand, low, high, _has(parts, "NOT"), span=_span(parts)))
 
     def pattern(self, parts: Parts) -> Node:
         operand, pattern = _nodes(parts)
         negated, ignore_case = _has(parts, "NOT"), _has(parts, "ILIKE")
-        return _checked(tree.Like(operand, pattern, negated, ignore_case, span=_span(parts)))
+        return _checked(nodes.Like(operand, pattern, negated, ignore_case, span=_span(parts)))
 
     def null_test(self, parts: Parts) -> Node:
-        return _checked(tree.IsNull(parts[0], _has(parts, "NOT"), span=_span(parts)))
+        return _checked(nodes.IsNull(parts[0], _has(parts, "NOT"), span=_span(parts)))
 
     def arithmetic(self, parts: Parts) -> Node:
         # operand (operator operand)+
-        return _checked(tree.calculation(list(map(str, parts[1::2])), parts[::2]))
+        return _checked(nodes.calculation(list(map(str, parts[1::2])), parts[::2]))
 
     def positive(self, parts: Parts) -> Node:
-        return _checked(tree.Positive(parts[1], span=_span(parts)))
+        return _checked(nodes.Positive(parts[1], span=_span(parts)))
 
     def negative(self, parts: Parts) -> Node:
-        return _checked(tree.Negative(parts[1], span=_span(parts)))
+        return _checked(nodes.Negative(parts[1], span=_span(parts)))
 
     def subscript(self, parts: Parts) -> Node:
         operand, *indices = _nodes(parts)
-        return _checked(tree.Subscript(operand, tuple(indices), span=_span(parts)))
+        return _checked(nodes.Subscript(operand, tuple(indices), span=_span(parts)))
 
     def slice(self, parts: Parts) -> Node:
         # [expression] COLON [expression] [COLON [expression]]: absent parts come as None
         bounds = [part for part in parts if not isinstance(part, Token)] + [None]
         start, stop, step = bounds[:3]
-        return _checked(tree.Slice(start, stop, step, span=_span(parts)))
+        return _checked(nodes.Slice(start, stop, step, span=_span(parts)))
 
     def group(self, parts: Parts) -> Node:
         inner = parts[1]
-        if isinstance(inner, tree.Statement) and inner == tree.Statement(inner.body):
+        if isinstance(inner, nodes.Statement) and inner == nodes.Statement(inner.body):
             inner = inner.body
         return inner.at(_span(parts))  # type: ignore[no-any-return]
 
     def arm(self, parts: Parts) -> Node:
-        return _checked(tree.Arm(parts[0], parts[2], span=_span(parts)))
+        return _checked(nodes.Arm(parts[0], parts[2], span=_span(parts)))
 
     def call(self, parts: Parts) -> Node:
         name = _lower(parts[0])
-        return _checked(tree.Call(name, _nodes(parts), _span_of(parts[0]), span=_span(parts)))
+        return _checked(nodes.Call(name, _nodes(parts), _span_of(parts[0]), span=_span(parts)))
 
     def weight_choice(self, parts: Parts) -> Node:
         name = _lower(parts[0])
-        arms = tuple(part for part in parts if isinstance(part, tree.Arm))
-        return _checked(tree.WeightChoice(name, arms, _span_of(parts[0]), span=_span(parts)))
+        arms = tuple(part for part in parts if isinstance(part, nodes.Arm))
+        return _checked(nodes.WeightChoice(name, arms, _span_of(parts[0]), span=_span(parts)))
 
     def number(self, parts: Parts) -> Node:
         digits, span = str(parts[0]), _span(parts)
@@ -271,33 +272,33 @@ class _Builder(Transformer[Token, Node]):
                 raise Fault(
                     TQLSyntaxError, "the number does not fit into 64 bits", span, "write it with a decimal point"
                 )
-            return tree.Literal(int(digits), span=span)
+            return nodes.Literal(int(digits), span=span)
         value = float(digits)
         if math.isinf(value):
             raise Fault(TQLSyntaxError, "the number is too large for a float", span)
-        return tree.Literal(tree.Written.of(Decimal(digits)), span=span)
+        return nodes.Literal(nodes.Written.of(Decimal(digits)), span=span)
 
     def text(self, parts: Parts) -> Node:
-        return tree.Literal(str(parts[0])[1:-1].replace("''", "'"), span=_span(parts))
+        return nodes.Literal(str(parts[0])[1:-1].replace("''", "'"), span=_span(parts))
 
     def true(self, parts: Parts) -> Node:
-        return tree.Literal(True, span=_span(parts))
+        return nodes.Literal(True, span=_span(parts))
 
     def false(self, parts: Parts) -> Node:
-        return tree.Literal(False, span=_span(parts))
+        return nodes.Literal(False, span=_span(parts))
 
     def null(self, parts: Parts) -> Node:
-        return tree.Literal(None, span=_span(parts))
+        return nodes.Literal(None, span=_span(parts))
 
     def parameter(self, parts: Parts) -> Node:
-        return tree.Parameter(span=_span(parts))
+        return nodes.Parameter(span=_span(parts))
 
     def column(self, parts: Parts) -> Node:
-        return tree.Column(_name(parts[-1]), _name(parts[0]) if len(parts) > 1 else None, span=_span(parts))
+        return nodes.Column(_name(parts[-1]), _name(parts[0]) if len(parts) > 1 else None, span=_span(parts))
 
     def array(self, parts: Parts) -> Node:
-        word = tree.Column(str(parts[0]), span=_span_of(parts[0]))
-        return _checked(tree.Array(_nodes(parts), word, span=_span(parts)))
+        word = nodes.Column(str(parts[0]), span=_span_of(parts[0]))
+        return _checked(nodes.Array(_nodes(parts), word, span=_span(parts)))
 
 
 # `from` cannot be the name of a method.
@@ -308,8 +309,8 @@ def _name(token: Token) -> str:
     return str(token)[1:-1].replace('""', '"') if token.type == "QUOTED" else str(token)
 
 
-def _unlimited(limit: tree.Limit | None) -> tree.Limit | None:
-    return None if limit is not None and limit.count == tree.Literal(None) else limit
+def _unlimited(limit: nodes.Limit | None) -> nodes.Limit | None:
+    return None if limit is not None and limit.count == nodes.Literal(None) else limit
 
 
 def _join_kind(parts: Parts) -> str:

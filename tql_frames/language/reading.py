@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 from importlib import import_module
 from typing import Any
 
-from tql_frames.language.tree import Node, Statement
+from tql_frames.language.nodes import Node, Statement
 
 
 @lru_cache(maxsize=512)

@@ -6,7 +6,7 @@ import re
 from typing import TypeGuard
 
 from tql_frames.language.keywords import RESERVED, SOMETIMES
-from tql_frames.language.tree import (
+from tql_frames.language.nodes import (
     CHAINED,
     And,
     Arithmetic,

@@ -11,7 +11,8 @@ from typing import Any
 
 from tql_frames.errors import Span, TQLError
 from tql_frames.frames import Frame
-from tql_frames.language import Node, is_statement, parse, parse_statement, tree, unparse
+from tql_frames.language import Node, is_statement, parse, parse_statement, unparse
+from tql_frames.language import nodes
 from tql_frames.views.choosing import choose
 
 _OPERATORS: dict[str, Callable[[float, float], float | None]] = {
@@ -59,13 +60,13 @@ def arms_of(text: str) -> list[dict[str, Any]]:
         root: Node = parse_statement(text) if is_statement(text) else parse(text)
     except TQLError:
         return []
-    arms: list[tuple[tree.Arm, dict[str, Any]]] = []
-    first: dict[int, tree.Arm] = {}
+    arms: list[tuple[nodes.Arm, dict[str, Any]]] = []
+    first: dict[int, nodes.Arm] = {}
     for node in root.walk():
-        own = [child for child in node.children() if isinstance(child, tree.Arm)]
+        own = [child for child in node.children() if isinstance(child, nodes.Arm)]
         first.update({id(arm): own[0] for arm in own[1:]})
-        weight = _constant(node.weight) if isinstance(node, tree.Arm) else None
-        if isinstance(node, tree.Arm) and weight is not None and weight >= 0:
+        weight = _constant(node.weight) if isinstance(node, nodes.Arm) else None
+        if isinstance(node, nodes.Arm) and weight is not None and weight >= 0:
             start, stop = units(text, node.weight.span)
             arms.append((node, {"condition": unparse(node.condition), "weight": weight, "start": start, "stop": stop}))
     counts = Counter(arm["condition"] for _, arm in arms)
@@ -88,14 +89,14 @@ def units(text: str, span: Span) -> tuple[int, int]:
 
 def _constant(node: Node) -> float | None:
     match node:
-        case tree.Literal(int() | float() as value) if not isinstance(value, bool):
+        case nodes.Literal(int() | float() as value) if not isinstance(value, bool):
             return float(value)
-        case tree.Positive(operand):
+        case nodes.Positive(operand):
             return _constant(operand)
-        case tree.Negative(operand):
+        case nodes.Negative(operand):
             positive = _constant(operand)
             return None if positive is None else -positive
-        case tree.Arithmetic(operator, left, right) if operator in _OPERATORS:
+        case nodes.Arithmetic(operator, left, right) if operator in _OPERATORS:
             first, second = _constant(left), _constant(right)
             return None if first is None or second is None else _OPERATORS[operator](first, second)
     return None

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypedDict
 
-from tql_frames.compiler import registry
-from tql_frames.compiler.functions import FUNCTIONS
-from tql_frames.compiler.types import DataType
-from tql_frames.language import tree, unparse
+from tql_frames.compiler.expressions import registry
+from tql_frames.compiler.expressions.functions import FUNCTIONS
+from tql_frames.compiler.expressions.types import DataType
+from tql_frames.language import nodes
+from tql_frames.language import unparse
 from tql_frames.language.keywords import CLAUSES, OPERATORS, SOMETIMES
 
 # What is called as a function is and has no row in the table of functions.
@@ -52,7 +53,7 @@ def words_of(columns: Iterable[object], types: Mapping[str, DataType]) -> list[W
     """
     names = [name for name in columns if isinstance(name, str)]
     words = [
-        Word(name=name, kind="column", insert=unparse(tree.Column(name)), told=_told(types, name)) for name in names
+        Word(name=name, kind="column", insert=unparse(nodes.Column(name)), told=_told(types, name)) for name in names
     ]
     usages = _CALLED | {name: function.usage for name, function in FUNCTIONS.items()}
     usages |= {name: _usage(name) for name in registry.names()}

@@ -10,16 +10,16 @@ import pandas as pd
 import polars as pl
 
 from tql_frames.analysis import Report, population_of, report_on, sampled_by
-from tql_frames.analysis.condensed import Expectations
+from tql_frames.analysis.display.table import name_of
+from tql_frames.analysis.interactive_report import Expectations
 from tql_frames.analysis.labels import Labels
 from tql_frames.analysis.population import labels_of
-from tql_frames.analysis.showing import name_of
-from tql_frames.compiler.scope import column
-from tql_frames.drawing import DrawSpec
+from tql_frames.compiler.expressions.scope import column
 from tql_frames.errors import TQLError
 from tql_frames.frames import Frame, kept_frame_of
 from tql_frames.language import is_statement
-from tql_frames.views.kept_sample import View
+from tql_frames.pipeline.draw import DrawSpec
+from tql_frames.views.view import View
 
 SHOWN = 300  # labels; of more, half of this from both ends, as in other charts
 

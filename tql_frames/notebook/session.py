@@ -16,19 +16,19 @@ import polars as pl
 
 from tql_frames import api
 from tql_frames.analysis import Balance
-from tql_frames.analysis.condensed import Expectations
-from tql_frames.arguments import seed_from, size_from
+from tql_frames.analysis.interactive_report import Expectations
 from tql_frames.errors import TQLError, TQLWarning
 from tql_frames.frames import kept_frame_of
 from tql_frames.language import is_statement
 from tql_frames.notebook.checking import arms_of, fault_of, told
 from tql_frames.notebook.completion import words_of, words_of_labels
 from tql_frames.notebook.labels import as_sent, columns_of_labels, drawn, expected, head_of, texts_of
+from tql_frames.notebook.latest_task import Newest
 from tql_frames.notebook.messages import Message, checked
-from tql_frames.notebook.newest import Newest
-from tql_frames.notebook.window import MOST_COLUMNS, columns_of, window
-from tql_frames.views.kept_sample import View
-from tql_frames.views.making import view_of
+from tql_frames.notebook.row_preview import MOST_COLUMNS, columns_of, window
+from tql_frames.pipeline.arguments import seed_from, size_from
+from tql_frames.views.create import view_of
+from tql_frames.views.view import View
 
 _HISTORY = 50  # runs that are kept
 

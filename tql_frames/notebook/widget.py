@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import anywidget
 import traitlets
 
-from tql_frames.analysis.plot import COLOURS
+from tql_frames.analysis.display.plot import COLOURS
 from tql_frames.language import parse, parse_statement
 from tql_frames.notebook.session import Session
 

@@ -2,8 +2,8 @@
 
 from tql_frames.sampling.blocks import Floats, Integers, Positions, cores, in_threads
 from tql_frames.sampling.draw import draw
+from tql_frames.sampling.rng import Streams, derived_seed, fresh_seed
 from tql_frames.sampling.strata import Strata, StrataTable, count_codes, strata_of_codes, stratify
-from tql_frames.sampling.streams import Streams, derived_seed, fresh_seed
 
 __all__ = [
     "Floats",

@@ -6,10 +6,10 @@ Which rows of which frame they are is not known here. The first k of a draw of m
 from __future__ import annotations
 
 from tql_frames.sampling.blocks import Floats, Positions
-from tql_frames.sampling.distinct import distinct_strata, race_rows
-from tql_frames.sampling.line import draw_rows, draw_strata
+from tql_frames.sampling.rng import Streams
 from tql_frames.sampling.strata import Strata, stratify
-from tql_frames.sampling.streams import Streams
+from tql_frames.sampling.with_replacement import draw_rows, draw_strata
+from tql_frames.sampling.without_replacement import distinct_strata, race_rows
 
 
 def draw(population: Floats | Strata, size: int, *, replace: bool, seed: int) -> Positions:

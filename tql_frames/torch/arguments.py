@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tql_frames.arguments import whole_number
 from tql_frames.errors import TQLError
+from tql_frames.pipeline.arguments import whole_number
 
 
 def check_whole(name: str, value: Any, least: int = 0) -> int:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from tql_frames.compiler.types import instance, type_name
+from tql_frames.compiler.expressions.types import instance, type_name
 from tql_frames.errors import TQLError, TQLTypeError
 from tql_frames.sampling import Positions
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from torch.utils.data import DataLoader, Dataset  # noqa: F401 - the loader is for the example
 
-from tql_frames.arguments import whole_number
 from tql_frames.errors import TQLError
+from tql_frames.pipeline.arguments import whole_number
+from tql_frames.torch.column_spec import Wanted, described
 from tql_frames.torch.sources import origin_of
 from tql_frames.torch.table import table_of
-from tql_frames.torch.wanted import Wanted, described
 
 
 class TQLDataset(Dataset[Any]):

@@ -16,8 +16,8 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
-from tql_frames.compiler.scope import column
-from tql_frames.compiler.types import instance, type_name
+from tql_frames.compiler.expressions.scope import column
+from tql_frames.compiler.expressions.types import instance, type_name
 from tql_frames.errors import TQLError, TQLTypeError, did_you_mean
 from tql_frames.torch.columns import Column, InUse, TensorColumn, arrow_of, check_no_nulls, refuse
 

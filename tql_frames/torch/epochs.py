@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from tql_frames.compiler.scope import column
-from tql_frames.drawing import Draw, DrawSpec, random_numbers, seed_of_epoch, shuffled, warn_of_fewer
+from tql_frames.compiler.expressions.scope import column
 from tql_frames.errors import TQLError
 from tql_frames.frames import PolarsFrame, Rows
-from tql_frames.idle import warn_of_categories, warn_of_idle_arms
-from tql_frames.language import tree
+from tql_frames.language import nodes
+from tql_frames.pipeline.draw import Draw, DrawSpec, random_numbers, seed_of_epoch, shuffled, warn_of_fewer
+from tql_frames.pipeline.idle_arms import warn_of_categories, warn_of_idle_arms
+from tql_frames.pipeline.weights import Weigher, Weights
 from tql_frames.sampling import Positions, Strata, draw, stratify
-from tql_frames.weighing import Weigher, Weights
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class _Anew:
     def __init__(self, frame: Rows, weigher: Weigher, spec: DrawSpec) -> None:
         assert not isinstance(weigher.sampler, pl.Expr)
         self._text, self._spec = weigher.sampler.source, spec
-        names = {node.name for node in weigher.sampler.tree.walk() if isinstance(node, tree.Column)}
+        names = {node.name for node in weigher.sampler.tree.walk() if isinstance(node, nodes.Column)}
         self._frame = frame.evaluate({name: column(name) for name in names} or {"": pl.lit(None)})
         self._process = os.getpid()
 

@@ -14,7 +14,7 @@ from torch.utils.data import default_collate
 from torch.utils.data._utils.collate import default_collate_fn_map
 
 from tql_frames.torch.columns import Values
-from tql_frames.torch.sending import SMALL, sendable
+from tql_frames.torch.serialization import SMALL, sendable
 
 
 class Item(dict[str, Any]):

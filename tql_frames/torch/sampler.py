@@ -13,10 +13,10 @@ from typing import Any, NoReturn
 import polars as pl
 from torch.utils.data import Sampler
 
-from tql_frames.arguments import check_flag
-from tql_frames.drawing import DrawSpec, seed_of_epoch
 from tql_frames.errors import TQLError
 from tql_frames.language import parse
+from tql_frames.pipeline.arguments import check_flag
+from tql_frames.pipeline.draw import DrawSpec, seed_of_epoch
 from tql_frames.sampling import Positions
 from tql_frames.torch.arguments import check_whole
 from tql_frames.torch.epochs import Epochs

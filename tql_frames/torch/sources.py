@@ -10,7 +10,7 @@ import polars as pl
 
 from tql_frames.frames import Frame, Rows, kept_frame_of
 from tql_frames.sampling import Positions
-from tql_frames.views.kept_sample import View
+from tql_frames.views.view import View
 
 
 @dataclass(frozen=True)

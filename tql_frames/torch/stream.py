@@ -10,11 +10,11 @@ from typing import Any
 
 from torch.utils.data import IterableDataset, get_worker_info
 
+from tql_frames.torch.column_spec import Wanted, described
 from tql_frames.torch.dataset import TQLDataset
 from tql_frames.torch.processes import processes
 from tql_frames.torch.sources import origin_of
 from tql_frames.torch.table import table_of
-from tql_frames.torch.wanted import Wanted, described
 
 _ROWS = 1024  # that are read at a time
 

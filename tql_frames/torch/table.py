@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from tql_frames.frames import Column as Place
 from tql_frames.sampling import Positions
+from tql_frames.torch.column_spec import Wanted
 from tql_frames.torch.columns import Column, InUse, plain_column
+from tql_frames.torch.disk_table import Spool, texts
 from tql_frames.torch.encodings import Encoding
 from tql_frames.torch.rows import Rows
 from tql_frames.torch.sources import Origin
-from tql_frames.torch.spool import Spool, texts
-from tql_frames.torch.wanted import Wanted
 
 _BATCH = 65_536  # rows that are written at a time
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tql_frames.arguments import Order, named
 from tql_frames.frames import Native
+from tql_frames.pipeline.arguments import Order, named
 
 if TYPE_CHECKING:
-    from tql_frames.views.kept_sample import View
     from tql_frames.views.reading import SavedView
+    from tql_frames.views.view import View
 
 __all__ = ["View", "load_view", "read_view", "view"]
 
@@ -170,4 +170,4 @@ def __getattr__(name: str) -> Any:
 
 @cache
 def _making() -> Any:
-    return import_module("tql_frames.views.making")
+    return import_module("tql_frames.views.create")

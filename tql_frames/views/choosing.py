@@ -10,16 +10,17 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from tql_frames.arguments import Order, sampler_from, seed_from
-from tql_frames.drawing import Draw, DrawSpec
 from tql_frames.errors import TQLError
 from tql_frames.frames import Column, Rows
 from tql_frames.frames.polars import picks_columns
-from tql_frames.language import is_statement, tree
-from tql_frames.querying import prepare_rows
+from tql_frames.language import is_statement
+from tql_frames.language import nodes
+from tql_frames.pipeline.arguments import Order, sampler_from, seed_from
+from tql_frames.pipeline.draw import Draw, DrawSpec
+from tql_frames.pipeline.statement import prepare_rows
+from tql_frames.pipeline.weights import Weigher
 from tql_frames.sampling import Positions
 from tql_frames.views.provenance import Kind, Step, plain_parameters
-from tql_frames.weighing import Weigher
 
 
 @dataclass(frozen=True)
@@ -90,5 +91,5 @@ def _names_in(weigher: Weigher) -> tuple[str, ...] | None:
     """Return names of the columns that weigh the rows; None where an expression selects them otherwise."""
     sampler = weigher.sampler
     if not isinstance(sampler, pl.Expr):
-        return tuple(sorted({node.name for node in sampler.tree.walk() if isinstance(node, tree.Column)}))
+        return tuple(sorted({node.name for node in sampler.tree.walk() if isinstance(node, nodes.Column)}))
     return None if picks_columns(sampler) else tuple(sorted(sampler.meta.root_names()))

@@ -12,8 +12,8 @@ from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, Literal
 
-from tql_frames.arguments import Order, size_from
-from tql_frames.drawing import DrawSpec
+from tql_frames.pipeline.arguments import Order, size_from
+from tql_frames.pipeline.draw import DrawSpec
 
 Kind = Literal["sampler", "expression", "statement"]
 

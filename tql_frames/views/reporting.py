@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tql_frames.analysis import Report, population_of, report_on, sampled_by
-from tql_frames.arguments import no_column
-from tql_frames.drawing import DrawSpec
 from tql_frames.frames import Frame, Rows
+from tql_frames.pipeline.arguments import no_column
+from tql_frames.pipeline.draw import DrawSpec
 
 if TYPE_CHECKING:
-    from tql_frames.views.kept_sample import View
+    from tql_frames.views.view import View
 
 
 def report_on_view(view: View[Any], source: Frame, by: str | None) -> Report:

@@ -17,7 +17,7 @@ def lines_of(steps: Sequence[Step]) -> list[Line]:
     """Return what was done, a title and a text each.
 
     Example:
-        >>> from tql_frames.drawing import DrawSpec
+        >>> from tql_frames.pipeline.draw import DrawSpec
         >>> lines_of([Step("max_weight(age > 60: 5,\\n  true: 1)", "sampler", 7, draw=DrawSpec())])
         [('sampler', 'max_weight(age > 60: 5, true: 1)'),
          ('drawn', 'as many rows as there are, with replacement, in the order drawn'),

@@ -1,0 +1,304 @@
+"""A population counted once: how many rows show which labels, match which arms, and carry which weight.
+
+All that a report says is computed from these few cells. What is counted is told in `population`, what weights follow
+from arms in `arms`, how often rows are expected in `expectation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from polars.lazyframe.group_by import LazyGroupBy
+
+from tql_frames.analysis.arms import Arms
+from tql_frames.analysis.expectation import expected_draws
+from tql_frames.analysis.population import Population
+from tql_frames.compiler import CompiledSampler
+from tql_frames.compiler.expressions.scope import column
+from tql_frames.compiler.statements import Names
+from tql_frames.errors import TQLError, reason_of
+from tql_frames.frames import PolarsFrame
+from tql_frames.pipeline.draw import DrawSpec
+from tql_frames.pipeline.weights import Weigher
+from tql_frames.sampling import Floats, Integers, Positions, StrataTable
+
+_WORD = 32  # arms in a number
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A population in cells: rows that show the same labels and match the same arms.
+
+    Attributes:
+        labels: of each cell, a value or a list of them; None where nobody asked.
+        matched: shape (c, arms), which arms the rows of a cell match.
+        rows: shape (c,), how many rows.
+        share: shape (c,), their weight as a share of the weight of all.
+        without: shape (arms, c), the same by the sampler without an arm; NaN where that draws nothing.
+        expected: shape (c,), how often they are expected among the draws.
+        drawn: shape (c,), how often they were drawn, or None.
+        decides: shape (arms,), of how many rows each arm decides the weight.
+        table: the strata of the population.
+        size: number of draws.
+    """
+
+    labels: pl.Series | None
+    matched: NDArray[np.bool_]
+    rows: Integers
+    share: Floats
+    without: Floats
+    expected: Floats
+    drawn: Integers | None
+    decides: Integers
+    table: StrataTable
+    size: int
+
+
+def count_cells(
+    population: Population,
+    arms: Arms,
+    spec: DrawSpec,
+    *,
+    positions: Positions | None = None,
+    parts: Sequence[pl.DataFrame] | None = None,
+) -> Cells:
+    """Count a population, in one pass over its rows where weights follow from the arms, else in two.
+
+    Args:
+        population: the rows.
+        arms: of its sampler.
+        spec: the request for draws.
+        positions: the rows that were drawn, by their numbers in the source of the population.
+        parts: what `count_part` gave of each part of it; the plan is not run then.
+
+    Raises:
+        WeightError: the weights cannot be drawn by.
+        TQLError: Polars cannot evaluate the plan, or the sum of the weights is beyond all numbers.
+    """
+    counting = _Counting(population, arms, by_weight=not spec.replace or parts is not None, positions=positions)
+    with _faults_told():
+        counted = counting.read(counting.collect() if parts is None else counting.together(parts))
+        table = counting.table(counted)
+    size = spec.size(table.rows)
+    weight = counting.weight(counted)
+    with np.errstate(over="ignore"):
+        overflow = not np.isfinite(weight.sum())
+    if overflow:
+        raise TQLError("the sum of the weights is beyond the range of numbers", hint="divide them by a constant")
+    share, without = _shares(weight), _shares(counting.weight_without(counted))
+    each = counting.weight_of_row(counted)
+    expected = size * share
+    if not spec.replace and each is not None and table.drawable:
+        of_row = expected_draws(table, size, replace=False)
+        expected = counted.rows * of_row[np.searchsorted(table.weights, each)]
+    decides = counting.decides(counted)
+    return Cells(
+        counted.labels, counted.matched, counted.rows, share, without, expected, counted.drawn, decides, table, size
+    )
+
+
+def count_part(population: Population, arms: Arms) -> pl.DataFrame:
+    """Return what `count_cells` needs to know of a part of a population.
+
+    Raises:
+        TQLError: Polars cannot evaluate the plan.
+    """
+    counting = _Counting(population, arms, by_weight=True, positions=None)
+    with _faults_told():
+        return counting.collect()
+
+
+@contextmanager
+def _faults_told() -> Iterator[None]:
+    """Say of what Polars cannot evaluate that rows were to be counted."""
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as fault:
+        raise TQLError(f"the rows cannot be counted: {reason_of(fault)}") from None
+
+
+def collect_groups(plan: pl.LazyFrame) -> pl.DataFrame:
+    """Run a plan that groups rows, holding no more of them than it must.
+
+    Raises:
+        PolarsError: it cannot be run.
+    """
+    # Up to Polars 1.31, streams of categories cannot be grouped: their batches seem to come from different sources.
+    in_memory = not hasattr(pl, "Categories") and pl.Categorical in plan.clone().collect_schema().dtypes()
+    return plan.collect(engine="in-memory" if in_memory else "streaming")
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """What the query gave, by cell."""
+
+    labels: pl.Series | None
+    matched: NDArray[np.bool_]
+    rows: Integers
+    drawn: Integers | None
+    sums: pl.DataFrame
+
+
+class _Counting:
+    """The query that counts: a key a column that tells cells apart, and sums over their rows."""
+
+    def __init__(self, population: Population, arms: Arms, *, by_weight: bool, positions: Positions | None) -> None:
+        self._plan, self._sampler, self._arms = population.plan, population.sampler, arms
+        # Whether rows must be asked for their weights; without replacement, expected draws are no multiple of these.
+        self._by_row = self._sampler is not None and not arms.decide
+        self._by_weight = self._by_row and by_weight
+        names = Names.apart_from(self._plan.clone().collect_schema())
+        self._label, self._rows, self._drawn = names.new("label"), names.new("rows"), names.new("drawn")
+        self._weight, self._bad, self._any = names.new("weight"), names.new("bad"), names.new("any")
+        self._times = population.times
+        self._each: pl.Expr | None = None  # the weight of a row
+        self._words = {names.new("arms"): first for first in range(0, len(arms), _WORD)}
+        self._keys = {name: arms.number(first, _WORD) for name, first in self._words.items()}
+        self._sums: dict[str, pl.Expr] = {}
+        self._without: list[str] = []
+        self._deciders: list[str] = []
+        self._weighed: tuple[_Counted, Floats] | None = None  # where weights follow from the arms
+        if population.label is not None:
+            self._keys[self._label] = population.label
+        if self._by_row:
+            assert self._sampler is not None
+            weight = self._sampler.weight if isinstance(self._sampler, CompiledSampler) else self._sampler
+            self._each = weight
+            (self._keys if self._by_weight else self._sums)[self._weight] = (
+                weight if self._by_weight else self._of_all(weight)
+            )
+            self._sums[self._bad] = Weigher(self._sampler).bad.cast(pl.UInt32)
+            self._without = [names.new("without") for _ in range(len(arms))]
+            self._sums |= dict(zip(self._without, map(self._of_all, arms.without()), strict=True))
+            self._deciders = [names.new("decides") for _ in range(len(arms))]
+            flags = [arm.condition for arm in arms.compiled]
+            for decider in arms.deciders:
+                number = names.new("decider")
+                self._plan = self._plan.with_columns(decider.number.alias(number))
+                for n, place in enumerate(decider.places):
+                    flags[place] = (column(number) == n).fill_null(False)
+            self._sums |= {n: self._of_all(f.cast(pl.Int64)) for n, f in zip(self._deciders, flags, strict=True)}
+        if positions is not None:
+            assert population.row is not None
+            self._sums[self._drawn] = _times(positions, population.row)
+        self._keys = self._keys or {self._any: pl.lit(True)}
+
+    def _of_all(self, weight: pl.Expr) -> pl.Expr:
+        """Return the weight of all rows that a row stands for."""
+        return weight if self._times is None else weight * self._times
+
+    def collect(self) -> pl.DataFrame:
+        """Run the query."""
+        sums = [column(name).sum() for name in self._sums]
+        return collect_groups(self._grouped(self._keys, self._sums).agg(self._number, *sums))
+
+    def _grouped(self, keys: Mapping[str, pl.Expr], sums: Mapping[str, pl.Expr]) -> LazyGroupBy:
+        exprs = {**keys, **sums, **({} if self._times is None else {self._rows: self._times})}
+        plan = self._plan.with_columns(**exprs).select([column(name) for name in exprs])
+        return plan.group_by([column(name) for name in keys])
+
+    @property
+    def _number(self) -> pl.Expr:
+        """How many rows there are in a group."""
+        return pl.len().alias(self._rows) if self._times is None else column(self._rows).sum()
+
+    def together(self, parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+        """Return what the query would give of all parts of a population, from what it gave of each."""
+        wide = [column(name).cast(pl.Int64) for name in (self._rows, self._bad) if name == self._rows or self._by_row]
+        cells = pl.concat([part.with_columns(wide) for part in parts], how="vertical_relaxed")
+        return cells.group_by([column(name) for name in self._keys]).agg(
+            [column(name).sum() for name in (self._rows, *self._sums)]
+        )
+
+    def read(self, counts: pl.DataFrame) -> _Counted:
+        """Return what the query gave, once it is known that the weights can be drawn by.
+
+        Raises:
+            WeightError: they cannot.
+        """
+        rows = counts[self._rows].to_numpy().astype(np.int64)
+        bits = [counts[name].to_numpy()[:, None] >> np.arange(_WORD, dtype=np.uint32) & 1 for name in self._words]
+        matched = np.hstack([np.zeros((len(rows), 0), np.uint32), *bits])[:, : len(self._arms)].astype(np.bool_)
+        labels = counts[self._label] if self._label in self._keys else None
+        drawn = counts[self._drawn].to_numpy().astype(np.int64) if self._drawn in self._sums else None
+        counted = _Counted(labels, matched, rows, drawn, counts)
+        self._check(counted)
+        return counted
+
+    def _check(self, counted: _Counted) -> None:
+        if self._sampler is None:
+            return
+        weigher = Weigher(self._sampler)
+        each = self.weight_of_row(counted)
+        bad = self._by_row and counted.sums[self._bad].to_numpy().any()
+        if bad or weigher.has_bad_constant or not (each is None or np.isfinite(each).all()):
+            weigher.weigh(PolarsFrame(self._plan.collect()))  # which says what is wrong with them
+        if counted.rows.size and not self.weight(counted).any():
+            weigher.check_drawable(np.zeros(int(counted.rows.sum())))
+
+    def weight_of_row(self, counted: _Counted) -> Floats | None:
+        """Return the weight of each row of a cell, shape (c,); None where it differs among them."""
+        if self._sampler is None:
+            return np.ones(len(counted.rows))
+        if not self._by_row:
+            if self._weighed is None or self._weighed[0] is not counted:
+                self._weighed = counted, self._arms.weights(counted.matched)
+            return self._weighed[1]
+        return counted.sums[self._weight].to_numpy() if self._by_weight else None
+
+    def weight(self, counted: _Counted) -> Floats:
+        """Return the weight of all rows of a cell, shape (c,)."""
+        each = self.weight_of_row(counted)
+        if each is None:
+            return counted.sums[self._weight].to_numpy()
+        with np.errstate(over="ignore"):  # the caller refuses sums beyond all numbers
+            return counted.rows * each
+
+    def weight_without(self, counted: _Counted) -> Floats:
+        """Return the same by the sampler without each of its arms, shape (arms, c)."""
+        if not self._by_row:
+            with np.errstate(over="ignore"):
+                return counted.rows * self._arms.weights_without(counted.matched)
+        found = [counted.sums[name].to_numpy() for name in self._without]
+        return np.array(found).reshape(len(self._without), len(counted.rows))
+
+    def decides(self, counted: _Counted) -> Integers:
+        """Of how many rows each arm decides the weight, shape (arms,)."""
+        if self._by_row:
+            sums = [int(counted.sums[name].sum()) for name in self._deciders]
+            return np.array(sums, np.int64)
+        if not len(self._arms):
+            return np.zeros(0, np.int64)
+        found: Integers = counted.rows @ self._arms.deciding(counted.matched)
+        return found
+
+    def table(self, counted: _Counted) -> StrataTable:
+        """Return the strata of the population."""
+        each, rows = self.weight_of_row(counted), counted.rows
+        if each is None:
+            assert self._each is not None
+            found = collect_groups(self._grouped({self._weight: self._each}, {}).agg(self._number))
+            each, rows = found[self._weight].to_numpy(), found[self._rows].to_numpy().astype(np.int64)
+        weights, places = np.unique(each, return_inverse=True)
+        counts = np.zeros(len(weights), np.int64)
+        np.add.at(counts, places, rows)
+        return StrataTable(weights, counts)
+
+
+def _times(positions: Positions, row: pl.Expr) -> pl.Expr:
+    """Return how often each row is among the positions, UInt32."""
+    counts = np.bincount(positions, minlength=1).astype(np.uint32)
+    last = len(counts) - 1
+    times = pl.lit(pl.Series(counts)).gather(pl.min_horizontal(row, pl.lit(last)))
+    return pl.when(row <= last).then(times).otherwise(pl.lit(0, pl.UInt32))
+
+
+def _shares(weights: Floats) -> Floats:
+    """Return weights along the last axis as shares of their sum; NaN where that is 0."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return weights / weights.sum(axis=-1, keepdims=True)  # type: ignore[no-any-return]

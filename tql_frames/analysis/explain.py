@@ -1,0 +1,162 @@
+"""What a sampler does to a frame, as text: its tree, its Polars expression, its arms' rows and expected shares."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tql_frames.compiler import CompiledSampler
+from tql_frames.compiler.expressions.deciding import deciders_of
+from tql_frames.errors import warn
+from tql_frames.frames import Frame
+from tql_frames.language import nodes
+from tql_frames.language import on_lines, on_one_line, unparse
+from tql_frames.language.nodes import Node
+from tql_frames.pipeline.idle_arms import idle_warnings
+from tql_frames.pipeline.statement import Query
+from tql_frames.pipeline.weights import Weigher
+
+_WIDTH = 60  # characters of an arm that the table shows
+_MOST_LINES = 8  # of a Polars expression
+_CAST = re.compile(r"\.(strict_)?cast\((Float64|Boolean|UInt8|Int64|String)\)")
+
+
+class Explanation(str):
+    """Text that shows itself line by line at a prompt or in a notebook, without control characters.
+
+    Example:
+        >>> import tql_frames
+        >>> found = pl.DataFrame({"age": [71, 34]}).tql.explain("max_weight(age > 60: 5, True: 1)")
+        >>> isinstance(found, str), found.splitlines()[0]
+        (True, 'max_weight')
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Explanation:
+        """Keep the lines of a text."""
+        return super().__new__(cls, on_lines(text))
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def explain_sampler(weigher: Weigher, frame: Frame, why_collected: str | None = None) -> Explanation:
+    """Explain a sampler on the rows of a frame.
+
+    Args:
+        weigher: the sampler.
+        frame: the rows.
+        why_collected: why a sample of this LazyFrame holds its rows in memory, where it does.
+
+    Raises:
+        TQLError: the sampler cannot be evaluated, or gives weights that are negative, NaN or infinite.
+    """
+    weights = weigher.weigh(frame)
+    sampler = weigher.sampler
+    sections = []
+    if isinstance(sampler, CompiledSampler):
+        sections.append("\n".join(draw_tree(sampler.tree)))
+        if sampler.arms:
+            sections.append(_arm_table(sampler, frame, weigher, weights))
+        expr = sampler.weight
+    else:
+        expr = sampler
+    sections += [_summary(weights), _expression(expr)]
+    if why_collected:
+        sections.append(f"the rows are held in memory while a sample is drawn: {why_collected}")
+    return Explanation("\n\n".join(sections))
+
+
+def explain_statement(query: Query) -> Explanation:
+    """Explain a statement: its text as it was read, and the plan that runs for it."""
+    sections = [unparse(query.statement), query.plan(None).explain()]
+    if query.why_collected:
+        sections.append(f"the rows are held in memory while a sample is drawn: {query.why_collected}")
+    return Explanation("\n\n".join(sections))
+
+
+def draw_tree(node: Node) -> list[str]:
+    """Return lines that draw a tree: weight choices with their arms, and what is around them; the rest on one line."""
+    if isinstance(node, nodes.WeightChoice):
+        return [node.name, *_branches([[on_one_line(unparse(arm))] for arm in node.arms])]
+    if not any(isinstance(each, nodes.WeightChoice) for each in node.walk()):
+        return [on_one_line(unparse(node))]
+    match node:
+        case nodes.Arithmetic(operator, _, _):
+            return [operator, *_branches([draw_tree(each) for each in _operands(node, operator)])]
+        case nodes.Negative(operand):
+            return ["-", *_branches([draw_tree(operand)])]
+        case nodes.Call(name, arguments):
+            return [name, *_branches([draw_tree(each) for each in arguments])]
+    return [on_one_line(unparse(node))]
+
+
+def _operands(node: Node, operator: str) -> list[Node]:
+    """Return the operands of a chain such as `a * b * c`."""
+    if isinstance(node, nodes.Arithmetic) and node.operator == operator:
+        return [*_operands(node.left, operator), node.right]
+    return [node]
+
+
+def _branches(parts: list[list[str]]) -> list[str]:
+    lines = []
+    for number, part in enumerate(parts, 1):
+        last = number == len(parts)
+        lines.append(f"{'└─' if last else '├─'} {part[0]}")
+        lines += [f"{'  ' if last else '│ '} {line}" for line in part[1:]]
+    return lines
+
+
+def _expression(expr: pl.Expr) -> str:
+    """Return a Polars expression in a few lines, without the casts that repeat in it."""
+    text = _CAST.sub("", str(expr))
+    lines = textwrap.wrap(text, 110) or [text]
+    more = len(lines) - _MOST_LINES
+    return "\n".join(lines if more <= 0 else [*lines[:_MOST_LINES], f"… and {more:,} more lines of the expression"])
+
+
+def _arm_table(sampler: CompiledSampler, frame: Frame, weigher: Weigher, weights: NDArray[np.float64]) -> str:
+    conditions = weigher.arm_conditions(frame)
+    decided = [conditions[name].to_numpy() for name in conditions.columns]
+    for decider in deciders_of(sampler):
+        numbers = frame.evaluate({"number": decider.number.fill_null(len(decider.places))})["number"].to_numpy()
+        for number, place in enumerate(decider.places):
+            decided[place] = numbers == number
+    counts = [int(np.count_nonzero(each)) for each in decided]
+    if len(weights):
+        for warning in idle_warnings(sampler, frame, [int(conditions[n].sum()) for n in conditions.columns], counts):
+            warn(warning)
+    weights = weights / (weights.max(initial=0.0) or 1.0)  # lest their sum overflows
+    total = weights.sum()
+    rows = [("arm", "rows", "share of rows", "decides", "expected share of draws")]
+    for arm, name, decides, number in zip(sampler.arms, conditions.columns, decided, counts, strict=True):
+        matched = conditions[name].to_numpy()
+        count = int(np.count_nonzero(matched))
+        expected = f"{weights[decides].sum() / total:.2%}" if total > 0 else "-"
+        share = f"{count / len(matched):.2%}" if len(matched) else "-"
+        text = " ".join(on_one_line(arm.text).split())
+        shown = text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
+        rows.append((shown, f"{count:,}", share, f"{number:,}", expected))
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    return "\n".join(
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in rows
+    )
+
+
+def _summary(weights: NDArray[np.float64]) -> str:
+    positive = weights[weights > 0]
+    rows = f"{len(weights):,} rows, {len(positive):,} of positive weight"
+    if not len(positive):
+        return rows
+    distinct = len(np.unique(positive))
+    if distinct == 1:
+        return f"{rows}, all of {positive[0]:g}"
+    return f"{rows}, {distinct:,} distinct weights from {positive.min():g} to {positive.max():g}"

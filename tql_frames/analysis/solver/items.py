@@ -1,0 +1,173 @@
+"""What weights are found for: labels of a column, and conditions, each as a condition of the sampler language.
+
+Each kind of value is written so that exactly its rows are found. What the conditions weigh is told in `wording`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from tql_frames.compiler.expressions.types import DataType, inner, is_nested, is_number, is_temporal, is_text, type_name
+from tql_frames.errors import TQLTypeError
+from tql_frames.language import nodes
+from tql_frames.language import parse
+from tql_frames.language.nodes import Node
+
+NO_LABEL = "no label"
+_LARGEST = 1.7976931348623157e308  # infinity has no name in TQL, and is above this
+_FINEST = 1000  # nanoseconds: six digits after the seconds are read
+
+
+@dataclass(frozen=True)
+class Item:
+    """A label, or a condition.
+
+    Attributes:
+        name: what the user calls it.
+        condition: what holds for its rows.
+        single: whether it is a label of a column of one value a row, of which a row has no other.
+    """
+
+    name: str
+    condition: Node
+    single: bool = False
+
+
+def condition_item(text: str) -> Item:
+    """Return the item of a condition.
+
+    Raises:
+        TQLError: the text is not TQL.
+
+    Example:
+        >>> condition_item("age > 60").condition
+        Comparison(operator='>', left=Column(name='age', frame=None), right=Literal(value=60))
+    """
+    return Item(text, parse(text))
+
+
+def label_items(column: str, dtype: DataType, labels: pl.Series) -> list[Item]:
+    """Return the items of the labels of a column.
+
+    Args:
+        column: its name.
+        dtype: its type: that of the labels, where a row has one, or a list or array of them.
+        labels: the labels, null among them or not. In a list null is a label too; a list that is null has none: see
+            `unlabelled_item`.
+
+    Raises:
+        TQLTypeError: values of this type cannot be written in TQL, such as durations, or this one cannot.
+
+    Example:
+        >>> [item.condition for item in label_items("view", pl.String(), pl.Series(["it's", None]))]
+        ... # doctest: +NORMALIZE_WHITESPACE
+        [Comparison(operator='==', left=Column(name='view', frame=None), right=Literal(value="it's")),
+         IsNull(operand=Column(name='view', frame=None), negated=False)]
+    """
+    single = not is_nested(dtype)
+    kind = dtype if single else inner(dtype)
+    _check_kind(column, kind, labels)
+    values = labels.cast(pl.Float64) if kind.is_decimal() else labels
+    test = _of_value if single else _of_list
+    return [
+        Item(NO_LABEL if value is None else str(value), test(nodes.Column(column), value, kind), single)
+        for value in values
+    ]
+
+
+def unlabelled_item(column: str, dtype: DataType, *, nulls: bool) -> Item:
+    """Return the item of the rows of a column of lists that have no label: an empty list, or null.
+
+    Args:
+        column: its name.
+        dtype: its type.
+        nulls: whether the rows count, too, whose list holds a null.
+
+    Example:
+        >>> from tql_frames.language import unparse
+        >>> unparse(unlabelled_item("tags", pl.List(pl.String()), nulls=False).condition)
+        'tags is null or shape(tags)[0] == 0'
+    """
+    name = nodes.Column(column)
+    length = nodes.Subscript(nodes.Call("shape", (name,)), (nodes.Literal(0),))
+    parts: list[Node] = [nodes.IsNull(name), nodes.Comparison("==", length, nodes.Literal(0))]
+    if nulls:
+        parts.append(_of_list(name, None, inner(dtype)))
+    return Item(NO_LABEL, nodes.Or(tuple(parts)))
+
+
+def other_than(conditions: Sequence[Node]) -> list[Node]:
+    """Return conditions that together hold for all rows but those of some labels of one column of one value a row.
+
+    Example:
+        >>> from tql_frames.language import unparse
+        >>> labels = [item.condition for item in label_items("view", pl.String(), pl.Series(["PA", "AP"]))]
+        >>> [unparse(condition) for condition in other_than(labels)]
+        ["view not in ('PA', 'AP')", 'view is null']
+    """
+    column = next(node for node in conditions[0].walk() if isinstance(node, nodes.Column))
+    known = [condition for condition in conditions if not isinstance(condition, nodes.IsNull)]
+    equal = [condition for condition in known if isinstance(condition, nodes.Comparison) and condition.operator == "=="]
+    found: list[Node] = []
+    if not known:
+        return [nodes.IsNull(column, negated=True)]
+    if len(equal) < len(known):
+        found.append(nodes.Not(known[0] if len(known) == 1 else nodes.Or(tuple(known))))
+    elif len(equal) == 1:
+        found.append(nodes.Comparison("!=", equal[0].left, equal[0].right))
+    else:
+        found.append(nodes.In(column, tuple(condition.right for condition in equal), negated=True))
+    if len(known) == len(conditions):  # what is compared with null is neither true nor false
+        found.append(nodes.IsNull(column))
+    return found
+
+
+def _check_kind(column: str, kind: DataType, labels: pl.Series) -> None:
+    written = is_text(kind) or is_number(kind) or is_temporal(kind) or isinstance(kind, pl.Boolean | pl.Null)
+    if not written or isinstance(kind, pl.Duration):
+        raise TQLTypeError(
+            f"column {column!r} holds values of type {type_name(kind)}, which TQL has no words for",
+            hint="compute a column of labels that are text or numbers, and name that column",
+        )
+    if isinstance(kind, pl.Time) or (isinstance(kind, pl.Datetime) and kind.time_unit == "ns"):
+        fine = labels.cast(pl.Int64).drop_nulls() % _FINEST != 0
+        if fine.any():
+            raise TQLTypeError(f"column {column!r} holds times finer than a microsecond, which TQL has no words for")
+
+
+def _of_value(column: Node, value: object, _: DataType) -> Node:
+    if value is None:
+        return nodes.IsNull(column)
+    if isinstance(value, float) and not math.isfinite(value):
+        if math.isnan(value):
+            return nodes.Comparison("!=", column, column)  # NaN alone is not equal to itself
+        operator, bound = (">", _LARGEST) if value > 0 else ("<", -_LARGEST)
+        return nodes.Comparison(operator, column, _literal(bound))
+    return nodes.Comparison("==", column, _literal(value))
+
+
+def _of_list(column: Node, value: object, kind: DataType) -> Node:
+    if value is None:  # null is equal to nothing, which `all` takes for false; a list that is null is skipped
+        equal: Node = nodes.Comparison("==", column, column)
+        if kind.is_float():
+            equal = nodes.Call("logical_or", (equal, nodes.Comparison("!=", column, column)))
+        return nodes.Not(nodes.Call("all", (equal,)))
+    if isinstance(value, float) and not math.isfinite(value):
+        return nodes.Call("any", (_of_value(column, value, kind),))
+    return nodes.Call("contains", (column, _literal(value)))
+
+
+def _literal(value: object) -> Node:
+    if isinstance(value, bool | str):
+        return nodes.Literal(value)
+    if isinstance(value, int | float):
+        if isinstance(value, int) and not -(2**63) <= value < 2**64:
+            raise TQLTypeError(f"the number {value} is beyond those that TQL has words for")
+        return nodes.Negative(nodes.Literal(-value)) if value < 0 else nodes.Literal(abs(value))
+    assert isinstance(value, dt.date | dt.time)
+    return nodes.Literal(value.isoformat())

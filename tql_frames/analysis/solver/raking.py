@@ -1,0 +1,264 @@
+"""Row weights, as even as can be, whose expected shares of labels are what is wanted: raking.
+
+The weight of a row is a product of one multiplier for each of its labels. How it becomes a text is told in `formula`
+and `wording`, why a share was not reached in `verdict`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tql_frames.analysis.solver.label_sets import Flags, Floats, LabelSets
+
+# What a share wanted may cost. In the dual, logarithms of multipliers are drawn to 0 by a force that they overcome by
+# missing the share: by 0.0000005 for one of 5, 0.0001 for one of 9.5, and by half for one of 13.8, a million. So what
+# can be reached is, what cannot be is left as it is before any weight is beyond use, and no other share pays for it.
+_SOFT, _HARD, _REACH = 1e-7, 1e-12, 0.5
+
+_SETTLED = 1e-9  # relative error of a share at which the search ends
+_MET = 1e-3  # relative miss up to which a share counts as reached
+_LEAST = 0.5  # of their mean share in the table: where equal labels go in the end if they cannot be equal
+_ALIKE = 3  # rounds in which shares that are all missed become missed alike
+_STEPS = 200  # of Newton's method; ten are usual, thirty were seen
+_MARGIN = 0.02  # by which a weight that is cut is left above the cap, so that no rounding brings it below
+_LONGEST = 15.0  # change of a logarithm in one step
+
+
+@dataclass(frozen=True, eq=False)  # arrays have no truth value to compare by
+class Wanted:
+    """What shares of labels are wanted.
+
+    Attributes:
+        shares: shape (L,), all > 0: the share of draws that are to have a label. Of the equal ones any positive
+            numbers, of which only the relation counts.
+        equal: shape (L,): the labels whose shares are to be in the relation of their `shares`, at whatever level.
+    """
+
+    shares: Floats
+    equal: Flags
+
+    def at(self, level: float) -> Floats:
+        """Return an array of shape (L,): the share of each label where the equal ones are at a level."""
+        return self.shares * np.where(self.equal, level, 1.0)
+
+    def misses(self, shares: Floats, level: float) -> Floats:
+        """Return an array of shape (L,): how far shares are from these, as a part of what is wanted."""
+        return np.abs(shares / self.at(level) - 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Tilt:
+    """Weights of sets: `constant * product of the multipliers of its labels`, or the cap where that is less.
+
+    Attributes:
+        logs: shape (L,), logarithms of the multipliers, about -14 to 14.
+        constant: the weight of a row that has none of the labels.
+        weights: shape (S,); their mean over the rows is 1.
+        shares: shape (L,), the expected share of draws that have each label.
+        level: of the equal labels; 1 where there are none.
+    """
+
+    logs: Floats
+    constant: float
+    weights: Floats
+    shares: Floats
+    level: float
+
+
+def rake(sets: LabelSets, wanted: Wanted, cap: float | None = None) -> Tilt:
+    """Return the weights nearest to even that give the wanted shares.
+
+    Nearest to even is by the Kullback-Leibler divergence of the draws from the rows: exponential tilting, raking
+    (Deville & Sarndal 1992, Journal of the American Statistical Association 87:376; with a cap their truncated form).
+    It is the minimum of a convex dual function of as many variables as there are labels, found by Newton's method.
+
+    Shares that cannot be reached: of equal labels each goes as near as it can to the level of those that can be equal;
+    of fixed shares as few as possible are missed, or all alike where they could be reached in proportion (they sum to
+    more than 1, say) and squared relative misses then sum to less.
+
+    Args:
+        sets: the table; each label in at least one row.
+        wanted: the shares.
+        cap: greatest weight, as a multiple of the mean: above 1.
+
+    Example:
+        >>> sets = LabelSets.from_flags([70, 20, 10], [[1, 0], [0, 1], [1, 1]])
+        >>> found = rake(sets, Wanted(np.ones(2), np.array([True, True])))
+        >>> found.shares.round(3), found.weights.round(3)
+        (array([0.559, 0.559]), array([0.63 , 2.205, 1.179]))
+    """
+    ratios = sets.totals(sets.counts / sets.rows) / wanted.shares
+    start = float(ratios[wanted.equal].mean()) if wanted.equal.any() else 1.0
+    found = tilt_to(sets, wanted, start, cap)
+    if (wanted.misses(found.shares, found.level) <= _MET).all():
+        return found
+    return (_at_a_level if wanted.equal.any() else _few_or_alike)(sets, wanted, cap, found, start)
+
+
+def _at_a_level(sets: LabelSets, wanted: Wanted, cap: float | None, free: Tilt, start: float) -> Tilt:
+    """Return equal labels that cannot all be equal, at the level that those have which can.
+
+    At a free level they could come together by all becoming rare, in rows that have none of them; and one that is out
+    of reach would draw the others towards it. So it is set while the level of the others is found, be it each one
+    that is missed or those only that stay below, and then all are.
+    """
+    least = start * _LEAST
+    missed = wanted.misses(free.shares, free.level) > _MET
+    below = missed & (free.shares < wanted.at(free.level))
+    found = []
+    for out in [missed] if (below == missed).all() else [missed, below]:
+        level, near = max(free.level, least), free.logs
+        others = Wanted(np.where(out, wanted.at(level), wanted.shares), wanted.equal & ~out)
+        if others.equal.any():
+            between = tilt_to(sets, others, level, cap, near=free.logs)
+            level, near = max(between.level, least), between.logs
+        tilt = tilt_to(sets, Wanted(wanted.at(level), np.zeros_like(wanted.equal)), 1.0, cap, near=near)
+        found.append(replace(tilt, level=level))
+    return min(found, key=lambda tilt: float((wanted.misses(tilt.shares, tilt.level) ** 2).sum()))
+
+
+def _few_or_alike(sets: LabelSets, wanted: Wanted, cap: float | None, few: Tilt, _: float) -> Tilt:
+    """Return fixed shares that cannot all be reached.
+
+    Few of them are missed, or all alike where their relation can be reached.
+    """
+    relation = Wanted(wanted.shares, np.ones_like(wanted.equal))
+    alike = tilt_to(sets, relation, 1.0, cap)
+    if (relation.misses(alike.shares, alike.level) > _MET).any():
+        return few
+    centre = alike.logs
+    for _round in range(_ALIKE):
+        alike = tilt_to(sets, wanted, 1.0, cap, centre=centre, near=centre)
+        centre = alike.logs - np.median(alike.logs - centre)
+    return min((few, alike), key=lambda tilt: float((wanted.misses(tilt.shares, 1.0) ** 2).sum()))
+
+
+def tilt_to(
+    sets: LabelSets,
+    wanted: Wanted,
+    start: float,
+    cap: float | None,
+    *,
+    centre: Floats | float = 0.0,
+    near: Floats | float = 0.0,
+) -> Tilt:
+    """Minimise `log Z(logs) - logs . shares + price(logs - centre)`, with Z cut at the cap as `Dual` tells.
+
+    Logs of equal labels, times their shares, sum to 0, which is to say that their level is free; about `start`. The
+    search begins `near` some logs.
+    """
+    scale = wanted.at(start)  # a miss is priced by what part it is of this
+    fixed = np.where(wanted.equal, 0.0, wanted.shares)
+    along = np.where(wanted.equal, wanted.shares, 0.0)
+    logs = np.zeros(len(scale)) + near
+    logs = logs - along * (along @ logs) / max(float(along @ along), 1e-300)
+    now = Dual(sets, logs, cap)
+    value = now.value - logs @ fixed + _price(logs - centre) @ scale
+    level, stiff = start, 0.0
+    for _ in range(_STEPS):
+        off = logs - centre
+        slope = now.shares - fixed + scale * (_SOFT * off + _HARD * np.sinh(off / _REACH))
+        if along.any():
+            level = float(slope @ along / (along @ along))
+        if (np.abs(slope - level * along) <= _SETTLED * scale).all():
+            break
+        curvature = now.curvature(stiff) + np.diag(scale * (_SOFT + _HARD / _REACH * np.cosh(off / _REACH)))
+        step = _newton(curvature, slope, along)
+        length = min(1.0, _LONGEST / max(np.abs(step).max(), 1e-300))
+        while True:
+            there = logs + length * step
+            then = Dual(sets, there, cap)
+            reached = then.value - there @ fixed + _price(there - centre) @ scale
+            if reached <= value + 1e-4 * length * (slope @ step) + 1e-15 * abs(value) or length < 1e-9:
+                break
+            length /= 2
+        if length < 1e-9 or (reached >= value and np.abs(length * step).max() < 1e-9):
+            break  # what remains is rounding
+        logs, now, value = there, then, reached
+        stiff = min(max(4 * stiff, 1e-3), 1.0) if length < 0.1 else stiff / 4
+    logs = logs - _excess(sets, logs, now)
+    return Tilt(logs, math.exp(-now.log_z), now.weights, now.shares, level if wanted.equal.any() else 1.0)
+
+
+def _excess(sets: LabelSets, logs: Floats, now: Dual) -> Floats:
+    """Return how much less each logarithm may be while the same weights are cut.
+
+    A logarithm that is out of reach is overdone.
+    """
+    over = now.over
+    found = np.zeros(len(logs))
+    for label in np.flatnonzero(logs > 0).tolist():
+        having = sets.having(label)
+        least = float(over[having].min())
+        if least > _MARGIN:
+            found[label] = min(least - _MARGIN, logs[label])
+            over = over - np.where(having, found[label], 0.0)
+    return found
+
+
+def _price(off: Floats) -> Floats:
+    found: Floats = _SOFT * off**2 / 2 + _HARD * _REACH * np.cosh(np.clip(off / _REACH, -700, 700))
+    return found
+
+
+def _newton(curvature: Floats, slope: Floats, along: Floats) -> Floats:
+    """Return the step to the minimum of a quadratic, on which `step @ along` is 0."""
+    both: Floats = np.linalg.solve(curvature, np.column_stack([-slope, along])).astype(np.float64, copy=False)
+    step, back = both.T
+    found: Floats = step - back * (step @ along) / (back @ along) if along.any() else step
+    return found
+
+
+class Dual:
+    """The dual function at some logs, with its derivatives, and the weights that belong to it.
+
+    Weights are `w = min(exp(score - log_z), cap)`, with `log_z` such that the mean of w over the rows is 1. Without a
+    cap the value is `log_z`, the logarithm of the mean of `exp(score)`.
+    """
+
+    def __init__(self, sets: LabelSets, logs: Floats, cap: float | None) -> None:
+        self._sets = sets
+        part = sets.counts / sets.rows
+        score = sets.scores(logs)
+        self.log_z, cut = normalise(part, score, cap)
+        inside = score - self.log_z
+        self.weights = np.exp(np.where(cut, 0.0, inside)) * np.where(cut, cap or 1.0, 1.0)
+        drawn = part * self.weights
+        self.value = self.log_z + float(drawn[~cut].sum()) - 1
+        if cap is not None:
+            self.value += float((drawn[cut] * (1 + inside[cut] - math.log(cap))).sum())
+        self.shares = sets.totals(drawn)
+        self.over = np.where(cut, inside - math.log(cap or 1.0), 0.0)  # how far above the cap, in logarithms
+        self._loose, self._firm = np.where(cut, 0.0, drawn), np.where(cut, drawn, 0.0)
+
+    def curvature(self, stiff: float) -> Floats:
+        """Second derivatives, shape (L, L): the covariance of labels among the draws whose weight is not cut.
+
+        With a part of the others, where steps fail because weights come and go from the cap on the way.
+        """
+        mass = self._loose + stiff * self._firm
+        mean = self._sets.totals(mass)
+        return self._sets.together(mass) - np.outer(mean, mean) / max(float(mass.sum()), 1e-300)
+
+
+def normalise(part: Floats, score: Floats, cap: float | None) -> tuple[float, Flags]:
+    """Return the `log_z` at which `min(exp(score - log_z), cap)` has the mean 1, and which weights are cut.
+
+    Args:
+        part: shape (S,), share of the rows in each set.
+        score: shape (S,), -inf where the weight is 0.
+        cap: above 1, or None.
+    """
+    cut = np.zeros(len(part), dtype=np.bool_)
+    while True:  # what is cut makes all others heavier, until of those none is to be cut
+        loose = ~cut
+        top = score[loose].max()
+        rest = 1.0 if cap is None else max(1.0 - cap * part[cut].sum(), 1e-300)
+        log_z = float(top + np.log((part[loose] * np.exp(score[loose] - top)).sum() / rest))
+        more = loose & (score - log_z > math.log(cap or math.inf))
+        if not more.any() or (more | cut | ~np.isfinite(score)).all():
+            return log_z, cut
+        cut |= more

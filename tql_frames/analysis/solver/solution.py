@@ -1,0 +1,213 @@
+"""From label sets and wanted shares to a sampler and what it brings: the steps in order.
+
+The numbers are found in `level`, `raking` and `added`, made short in `formula`, written in `wording`, judged in
+`verdict`. Sets are counted by the caller.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal, TypeAlias
+
+import numpy as np
+
+from tql_frames.analysis.solver.diagnostics import Case, Price, price_of
+from tql_frames.analysis.solver.formula import Formula, banned
+from tql_frames.analysis.solver.items import Item
+from tql_frames.analysis.solver.label_sets import Flags, Floats, Integers, LabelSets
+from tql_frames.analysis.solver.level import rake_at_least_cost
+from tql_frames.analysis.solver.nnls import weigh_arms
+from tql_frames.analysis.solver.raking import Tilt, Wanted, rake
+from tql_frames.analysis.solver.render_sampler import sampler_text
+from tql_frames.errors import TQLError
+
+Target: TypeAlias = float | Literal["equal"] | None
+METHODS: Final = ("raking", "nnls")
+
+
+@dataclass(frozen=True, eq=False)  # arrays have no truth value to compare by
+class Solution:
+    """A sampler, and what is expected of it: L items on S sets.
+
+    Attributes:
+        sampler: its text.
+        items: the labels and conditions.
+        rows: shape (L,), how many rows have each.
+        before: shape (L,), the share of the rows that have each.
+        targets: shape (L,), the share of draws wanted of each, that of the equal ones found; NaN where none is.
+        shares: shape (L,), the expected share of draws of each.
+        off: shape (L,), `shares / targets - 1`; 0 where both are 0, NaN where there is no target.
+        reasons: why a share is off by more than a percent, in words, or None.
+        weights: shape (S,), the weight that the sampler gives to the rows of each set.
+        price: how uneven these are.
+    """
+
+    sampler: str
+    items: tuple[Item, ...]
+    rows: Integers
+    before: Floats
+    targets: Floats
+    shares: Floats
+    off: Floats
+    reasons: tuple[str | None, ...]
+    weights: Floats
+    price: Price
+
+
+def balance_sets(
+    sets: LabelSets,
+    items: Sequence[Item],
+    targets: Sequence[Target],
+    *,
+    max_weight: float | None = None,
+    method: str = "raking",
+    at_least_cost: bool = False,
+) -> Solution:
+    """Find the sampler whose expected shares of draws, with replacement, are what is wanted.
+
+    Args:
+        sets: the table, of the items by number.
+        items: L labels and conditions.
+        targets: of each the share of draws wanted, from 0 to 1; "equal" for the same share as all others that are
+            equal; None for any.
+        max_weight: greatest weight of a row, as a multiple of the mean weight: how often, at most, a row is expected in
+            a sample that is as long as the table.
+        method: "raking", a multiplier for each item: reaches all that weights can reach, and no row is left out that
+            need not be. "nnls", a weight for each item, added: a plainer text, often with shares that are off.
+        at_least_cost: whether raking brings equal labels to the share of the greatest effective sample size; else to
+            that of the weights nearest to even.
+
+    Raises:
+        TQLError: an argument that makes no sense, or no row is left by shares of 0 and 1.
+
+    Example:
+        >>> from tql_frames.analysis.solver.items import condition_item
+        >>> sets = LabelSets.from_flags([90, 10], [[0], [1]])
+        >>> found = balance_sets(sets, [condition_item("age > 60")], [0.5])
+        >>> print(found.sampler)
+        0.56
+        * max_weight(age > 60: 9, true: 1)
+        >>> found.shares, round(found.price.effective_rows, 6)
+        (array([0.5]), 36.0)
+    """
+    shares, equal = _checked(sets, items, targets, max_weight, method)
+    max_weight = None if max_weight is None else float(max_weight)  # as of a Decimal
+    never, always = _bars(sets, shares, equal)
+    left = ~banned(sets, never, always)
+    table = sets.select(left)
+    scale = sets.rows / table.rows if table.rows else math.inf
+    if not table.rows:
+        raise TQLError("shares of 0 and 1 leave no row to draw")
+    if max_weight is not None and scale >= max_weight:
+        raise TQLError(
+            f"shares of 0 and 1 leave {table.rows:,} of {sets.rows:,} rows, "
+            f"of which each is {scale:.4g} times in a sample as long as the table: more than max_weight={max_weight:g}"
+        )
+    active = (equal | (shares > 0)) & ~always & (table.rows_with > 0)
+    cap = None if max_weight is None else max_weight / scale
+    wanted = Wanted(np.where(equal, 1.0, shares)[active], equal[active])
+    find = rake_at_least_cost if at_least_cost else rake
+    formula, level = _formula(table.of(active), wanted, cap, find if method == "raking" else None)
+    formula = _on_all(formula, active, scale, max_weight)
+    formula = replace(formula, never=never, always=always)
+    single = np.array([item.single for item in items], dtype=np.bool_)
+    if not formula.added:
+        formula = _with_arms(formula, sets, single & (active | never | always))
+    formula = formula.shortened(sets, active)
+    goals = np.where(equal, level if (equal & active).any() else 0.0, shares)
+    return _judged(Case(tuple(items), sets, formula, goals, max_weight))
+
+
+def _checked(
+    sets: LabelSets, items: Sequence[Item], targets: Sequence[Target], max_weight: float | None, method: str
+) -> tuple[Floats, Flags]:
+    """Return shares, NaN where equal or any, and which are equal."""
+    if method not in METHODS:
+        raise TQLError(f"unknown method {method!r}", hint=f"methods are {' and '.join(map(repr, METHODS))}")
+    if max_weight is not None and not 1 < max_weight < math.inf:
+        raise TQLError(f"max_weight={max_weight!r} is not above 1, the mean weight")
+    if max_weight is not None and method == "nnls":
+        raise TQLError("method 'nnls' has no max_weight", hint="method='raking' has, and reaches the same shares")
+    if not sets.rows:
+        raise TQLError("a table without rows has no shares to balance")
+    for item, target in zip(items, targets, strict=True):
+        if isinstance(target, float | int) and not 0 <= target <= 1:
+            raise TQLError(f"the share {target!r} of {item.name!r} is not from 0 to 1")
+    equal = np.array([target == "equal" for target in targets], dtype=np.bool_)
+    shares = [target if isinstance(target, float | int) else math.nan for target in targets]
+    return np.array(shares, dtype=np.float64), equal
+
+
+def _bars(sets: LabelSets, shares: Floats, equal: Flags) -> tuple[Flags, Flags]:
+    """Return labels whose rows are not drawn, and labels that all draws have.
+
+    A share of 1 bars rows only where that leaves rows of every other label that is wanted; else it is come near to.
+    """
+    never, always = shares == 0, shares == 1
+    wanted = equal | (shares > 0)
+    before, after = (sets.select(~banned(sets, never, each)).rows_with > 0 for each in (always & False, always))
+    return never, always & ~(wanted & before & ~after).any()
+
+
+def _formula(
+    table: LabelSets, wanted: Wanted, cap: float | None, find: Callable[[LabelSets, Wanted, float | None], Tilt] | None
+) -> tuple[Formula, float]:
+    """Return the weights of the labels that have a share to reach, on the rows that may be drawn.
+
+    Also return the level of the equal.
+
+    They are products that `find` finds, or else a sum.
+    """
+    none = np.zeros(table.width, dtype=np.bool_)
+    if find is None:
+        found = weigh_arms(table, wanted)
+        return Formula(found.arms, found.constant, none, none, none, added=True), found.level
+    tilt = find(table, wanted, cap)
+    return Formula(np.exp(tilt.logs), tilt.constant, none, none, none), tilt.level
+
+
+def _on_all(formula: Formula, active: Flags, scale: float, cap: float | None) -> Formula:
+    """Return the same among all labels, of which some are active, and rows, of which the others have the weight 0."""
+    factors = np.full(len(active), 0.0 if formula.added else 1.0)
+    factors[active] = formula.factors * (scale if formula.added else 1.0)
+    none = np.zeros(len(active), dtype=np.bool_)
+    return Formula(factors, formula.constant * scale, none, none, none, cap, formula.added)
+
+
+def _with_arms(formula: Formula, sets: LabelSets, arms: Flags) -> Formula:
+    """Return the same, with one arm for each of some labels of which a row has at most one, where there are any."""
+    if not arms.any():
+        return formula
+    only = arms & formula.always
+    weighing = arms & ~formula.never & (only if only.any() else True)
+    bare = ~banned(sets, formula.never | arms, formula.always)
+    return replace(
+        formula,
+        factors=np.where(arms, np.where(weighing, formula.constant * formula.factors, 0.0), formula.factors),
+        constant=formula.constant if bare.any() else 0.0,
+        arms=arms,
+        never=formula.never & ~arms,
+        always=formula.always & ~arms,
+    )
+
+
+def _judged(case: Case) -> Solution:
+    sets, weights = case.sets, case.formula.weights(case.sets)
+    mass = sets.counts * weights
+    shares = sets.totals(mass) / mass.sum()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        off = np.where(shares == case.targets, 0.0, shares / case.targets - 1)
+    return Solution(
+        sampler=sampler_text(case.items, case.formula),
+        items=tuple(case.items),
+        rows=sets.rows_with,
+        before=sets.rows_with / sets.rows,
+        targets=case.targets,
+        shares=shares,
+        off=off,
+        reasons=tuple(case.reasons()),
+        weights=weights,
+        price=price_of(sets.counts, weights),
+    )

@@ -1,0 +1,1 @@
+"""Expressions of the language to Polars expressions: types, operators, functions, and the walk over the tree."""

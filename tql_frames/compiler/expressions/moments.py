@@ -1,0 +1,137 @@
+"""Dates, times and durations of different units, compared exactly; and durations written as text.
+
+Which types compare at all is decided in `comparisons`.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+import polars as pl
+
+from tql_frames.compiler.expressions.exact import relate
+from tql_frames.compiler.expressions.types import DataType
+from tql_frames.errors import TQLTypeError
+
+_NANOSECONDS = {"ns": 1, "us": 1_000, "ms": 1_000_000}
+_DAY = 86_400 * 10**9
+_NUMBER = r"(\d+(?:[.,]\d+)?)"
+_ISO = re.compile(
+    rf"([+-]?)P(?=[\dT])(?:{_NUMBER}W)?(?:{_NUMBER}D)?(?:T(?=\d)(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}S)?)?", re.I
+)
+_CLOCK = re.compile(r"([+-]?)(?:(\d+) days?,? )?(?:\+?(\d+):([0-5]\d)(?::([0-5]\d(?:[.,]\d+)?))?)")
+
+
+def nanoseconds_of(dtype: DataType) -> int:
+    """Return the length of the unit that values of a temporal type are counted in."""
+    if isinstance(dtype, pl.Date):
+        return _DAY
+    return _NANOSECONDS[dtype.time_unit] if isinstance(dtype, (pl.Datetime, pl.Duration)) else 1
+
+
+def counted(expr: pl.Expr) -> pl.Expr:
+    """Return values of a temporal type as the whole numbers of units that they are."""
+    return expr.to_physical().cast(pl.Int64)
+
+
+def across_units(operator: str, a: pl.Expr, b: pl.Expr, a_unit: int, b_unit: int) -> pl.Expr:
+    """`a operator b` of whole numbers of two units, which nothing overflows."""
+    if a_unit == b_unit:
+        return relate(operator, a, b)
+    if a_unit < b_unit:
+        return across_units(_MIRROR.get(operator, operator), b, a, b_unit, a_unit)
+    factor = a_unit // b_unit
+    below, exact = b // factor, b % factor == 0
+    match operator:
+        case "==":
+            return (a == below) & (exact | a.is_null())  # null where `a` is, whatever `b` is
+        case "!=":
+            return (a != below) | (~exact & a.is_not_null())
+        case "<=" | ">":
+            return relate(operator, a, below)
+    return relate(operator, a, below + (~exact).cast(pl.Int64))
+
+
+def in_unit(expr: pl.Expr, unit: int, coarser: int) -> pl.Expr:
+    """Return whole numbers of a unit as those of a coarser one, null where they are none."""
+    factor = coarser // unit
+    return expr if factor == 1 else pl.when(expr % factor == 0).then(expr // factor)
+
+
+def common_type(a: DataType, b: DataType) -> DataType | None:
+    """Return the type that holds dates and times, or durations, of both types; None where there is none."""
+    unit = min(
+        (dtype.time_unit for dtype in (a, b) if isinstance(dtype, (pl.Datetime, pl.Duration))),
+        default=None,
+        key=_NANOSECONDS.__getitem__,
+    )
+    if isinstance(a, pl.Duration) and isinstance(b, pl.Duration):
+        return pl.Duration(unit or "us")
+    if not (isinstance(a, (pl.Date, pl.Datetime)) and isinstance(b, (pl.Date, pl.Datetime))):
+        return None
+    zones = [dtype.time_zone if isinstance(dtype, pl.Datetime) else None for dtype in (a, b)]
+    return None if (zones[0] is None) != (zones[1] is None) else pl.Datetime(unit or "us", zones[0])
+
+
+def cast(expr: pl.Expr, dtype: DataType, target: DataType) -> pl.Expr:
+    """Return values of a type as those of another that holds them.
+
+    Dates and times that it does not hold raise a TQLError.
+    """
+    if dtype == target or not (isinstance(target, (pl.Datetime, pl.Duration)) and dtype.is_temporal()):
+        return expr if dtype == target else expr.cast(target)
+
+    def checked(values: pl.Series) -> pl.Series:
+        found = values.cast(target, strict=False)
+        if found.null_count() > values.null_count():
+            first = values.filter(found.is_null() & values.is_not_null())[:1].cast(pl.String)[0]
+            message = f"{first} does not fit beside values in nanoseconds, which reach from 1677 to 2262"
+            raise TQLTypeError(message, hint="cast one of the columns to another unit")
+        return found
+
+    return expr.map_batches(checked, return_dtype=target, is_elementwise=True)
+
+
+def with_constant(operator: str, expr: pl.Expr, unit: int, constant: Fraction) -> pl.Expr:
+    """`expr operator constant` of whole numbers of a unit and a number of nanoseconds."""
+    below = constant / unit // 1
+    exact = below * unit == constant
+    if not -(2**63) <= below < 2**63 - 1:  # above or below all values
+        holds = operator == "!=" or ((operator in ("<", "<=")) == (below > 0) and operator != "==")
+        return _unless_null(expr, holds)
+    bound = pl.lit(int(below), dtype=pl.Int64)
+    if exact:
+        return relate(operator, expr, bound)
+    if operator in ("==", "!="):
+        return _unless_null(expr, operator == "!=")
+    return relate({"<": "<=", ">=": ">"}.get(operator, operator), expr, bound)
+
+
+def _unless_null(expr: pl.Expr, holds: bool) -> pl.Expr:
+    return pl.when(expr.is_not_null()).then(pl.lit(holds))
+
+
+def duration(text: str) -> Fraction | None:
+    """Return nanoseconds of `PT1H30M`, `01:30:00`, `2 days 01:30:00` or `-PT0.5S`; None where a text is no duration."""
+    text = text.strip()
+    if found := _ISO.fullmatch(text):
+        sign, *numbers = found.groups()
+        if not any(numbers):
+            return None
+        weeks, days, hours, minutes, seconds = (Fraction((each or "0").replace(",", ".")) for each in numbers)
+        total = ((weeks * 7 + days) * 24 + hours) * 3600 + minutes * 60 + seconds
+    elif found := _CLOCK.fullmatch(text):
+        sign, given, hours_, minutes_, seconds_ = found.groups()
+        clock = Fraction(int(hours_) * 3600 + int(minutes_) * 60) + Fraction((seconds_ or "0").replace(",", "."))
+        if given is None:
+            total = clock
+        else:  # "-1 day, 23:00:00" is an hour below nothing: only the days have the sign
+            total = int(f"{sign}{given}") * 86_400 + clock
+            sign = ""
+    else:
+        return None
+    return total * 10**9 * (-1 if sign == "-" else 1)
+
+
+_MIRROR = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}

@@ -1,0 +1,167 @@
+"""Functions of all elements of a list or array, of any number of dimensions: `sum`, `amax`, `l2_norm`, `nonzero`, …
+
+Null elements do not count, NaN propagates, and of a number they are what they would be of a list that holds it alone.
+Functions of two lists are in `vectors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import polars as pl
+
+from tql_frames.compiler.expressions import exact, json_text
+from tql_frames.compiler.expressions.elementwise import element, elements
+from tql_frames.compiler.expressions.operators import number
+from tql_frames.compiler.expressions.types import (
+    DataType,
+    Value,
+    describe,
+    inner,
+    is_bool,
+    is_nested,
+    is_null,
+    is_number,
+    is_temporal,
+    is_text,
+    is_wide,
+)
+from tql_frames.errors import Fault, TQLTypeError
+from tql_frames.language.nodes import Node
+
+Fold = Callable[[pl.Expr, DataType], pl.Expr]  # lists of numbers and their type -> a number each
+
+
+def total(node: Node, value: Value) -> Value:
+    """`sum(x)`: 0 of an empty list."""
+    return _of_numbers("sum", node, value, lambda each: each, sums)
+
+
+def average(node: Node, value: Value) -> Value:
+    """`avg(x)`: 0 of an empty list."""
+
+    def mean(lists: pl.Expr, _: DataType) -> pl.Expr:
+        return lists.list.eval(pl.element().mean().fill_null(0.0)).list.first()
+
+    return _of_numbers("avg", node, value, _fractional, mean)
+
+
+def product(node: Node, value: Value) -> Value:
+    """`prod(x)`: 1 of an empty list; Float64 of decimals."""
+
+    def fold(lists: pl.Expr, dtype: DataType) -> pl.Expr:
+        elements = pl.element()
+        found = elements.product() if dtype.is_float() else exact.product(elements, dtype)
+        return lists.list.eval(found).list.first()
+
+    def term(each: Value) -> Value:
+        return _fractional(each) if each.dtype.is_decimal() else each
+
+    return _of_numbers("prod", node, value, term, fold)
+
+
+def l1_norm(node: Node, value: Value) -> Value:
+    """`l1_norm(x)`: the sum of the absolute values."""
+
+    return _of_numbers("l1_norm", node, value, _absolute, sums)
+
+
+def l2_norm(node: Node, value: Value) -> Value:
+    """`l2_norm(x)`: the root of the sum of the squares."""
+
+    def square(each: Value) -> Value:
+        return Value(each.node, _fractional(each).expr.pow(2), pl.Float64())
+
+    squares = _of_numbers("l2_norm", node, value, square, sums)
+    return Value(node, squares.expr.sqrt(), squares.dtype)
+
+
+def linf_norm(node: Node, value: Value) -> Value:
+    """`linf_norm(x)`: the greatest absolute value."""
+
+    def fold(lists: pl.Expr, _: DataType) -> pl.Expr:
+        return lists.list.eval(pl.element().nan_max().fill_null(0.0)).list.first()
+
+    return _of_numbers("linf_norm", node, value, _absolute, fold)
+
+
+def least(node: Node, value: Value) -> Value:
+    """`amin(x)`: of an empty list 0 where its elements are numbers, false, or null."""
+    return _extreme("amin", node, value, pl.Expr.min, pl.Expr.nan_min)
+
+
+def greatest(node: Node, value: Value) -> Value:
+    """`amax(x)`: of an empty list 0 where its elements are numbers, false, or null."""
+    return _extreme("amax", node, value, pl.Expr.max, pl.Expr.nan_max)
+
+
+def nonzero(node: Node, value: Value) -> Value:
+    """`nonzero(x)`: 0-based positions of the elements other than 0, a list of Int64."""
+    if value.base is None and is_null(value.dtype):  # a list that was never filled
+        return Value(node, value.expr.cast(pl.List(pl.Int64)), pl.List(pl.Int64()))
+    if value.base is None and not is_nested(value.dtype):
+        raise Fault(TQLTypeError, f"nonzero needs a list or an array, not {value.words}", value.node.span)
+    if is_nested(inner(value.row_dtype)):
+        raise Fault(TQLTypeError, f"nonzero looks into one dimension, not {value.words}", value.node.span)
+    value = elements(value)
+    assert value.base is not None
+    found = (number(element(value), "nonzero").expr != 0).fill_null(False).arg_true()
+    positions = pl.List(pl.Int64())
+    return Value(node, value.base.list.eval(found).cast(positions), positions)
+
+
+def sums(lists: pl.Expr, dtype: DataType) -> pl.Expr:
+    """Return the sum of each list of numbers of a type, 0 of an empty one; null beyond the type."""
+    # Polars 2.1 sums an empty list of floats to -0.0, and takes `+ 0.0` for nothing.
+    return lists.list.sum().replace(-0.0, 0.0) if dtype.is_float() else exact.total(lists, dtype)
+
+
+def _of_numbers(name: str, node: Node, value: Value, term: Callable[[Value], Value], fold: Fold) -> Value:
+    """`fold(lists of term(element))`; of a scalar `term(scalar)`."""
+    value = elements(json_text.as_number(value))
+    narrow = value.dtype.is_integer() and not is_wide(value.dtype) and value.dtype not in (pl.Int64, pl.UInt64)
+    if narrow and fold is sums:  # which no list is long enough to leave
+
+        def fold(lists: pl.Expr, dtype: DataType) -> pl.Expr:
+            return lists.list.sum() if dtype.is_integer() else sums(lists, dtype)
+
+    each = term(number(element(value), name))
+    if value.base is None:
+        return Value(node, each.expr, each.dtype)
+    lists = Value(node, each.expr, each.dtype, base=value.base).row_expr
+    found = fold(lists, each.dtype)
+    dtype = pl.Decimal(exact.MOST_DIGITS, each.dtype.scale) if isinstance(each.dtype, pl.Decimal) else each.dtype
+    return Value(node, found, dtype)
+
+
+def _fractional(value: Value) -> Value:
+    return Value(value.node, value.expr.cast(pl.Float64), pl.Float64())
+
+
+def _absolute(value: Value) -> Value:
+    return Value(value.node, _fractional(value).expr.abs(), pl.Float64())
+
+
+def _extreme(
+    name: str, node: Node, value: Value, fold: Callable[[pl.Expr], pl.Expr], nan_fold: Callable[[pl.Expr], pl.Expr]
+) -> Value:
+    value = elements(json_text.as_number(value))
+    expr, dtype = value.expr, value.dtype
+    if is_text(dtype):
+        expr, dtype = expr.cast(pl.String), pl.String()
+    elif is_null(dtype):
+        expr, dtype = expr.cast(pl.Int64), pl.Int64()
+    elif not (is_number(dtype) or is_bool(dtype) or is_temporal(dtype)):
+        message = f"{name} needs numbers, text or dates, not {describe(dtype)}"
+        raise Fault(TQLTypeError, message, value.node.span)
+    if value.base is None:
+        return Value(node, expr, dtype)
+    found = nan_fold(expr) if dtype.is_float() else fold(expr)
+    zero = _zero(dtype)
+    if zero is not None:
+        found = found.fill_null(zero)
+    return Value(node, value.base.list.eval(found).list.first(), dtype)
+
+
+def _zero(dtype: DataType) -> pl.Expr | None:
+    return pl.lit(0).cast(dtype) if is_number(dtype) or is_bool(dtype) else None

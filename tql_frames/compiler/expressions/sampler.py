@@ -1,0 +1,204 @@
+"""A whole sampler made ready for a schema: its weight, its arms, and the limits that keep it evaluable.
+
+How nodes become expressions is in `translate`, how weights become numbers of a byte in `levels`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import polars as pl
+
+from tql_frames.compiler.expressions.constant_weights import Levels, levels_of
+from tql_frames.compiler.expressions.functions import FUNCTIONS
+from tql_frames.compiler.expressions.scope import SchemaScope
+from tql_frames.compiler.expressions.translate import (
+    CompiledArm,
+    RandomNumbers,
+    Translator,
+    UnknownCategory,
+    as_weight,
+    in_order,
+)
+from tql_frames.compiler.expressions.types import DataType
+from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError
+from tql_frames.language import nodes
+from tql_frames.language import parse
+from tql_frames.language.nodes import Node
+
+_SCHEMAS_KEPT = 3  # of a text, besides the newest
+_MOST_TERMS = 2_000_000  # seven chained `%`, which take 2 seconds to optimize, are within it; eight are not
+
+
+@dataclass(frozen=True, eq=False)  # Polars expressions have no truth value to compare by
+class CompiledSampler:
+    """A sampler made ready for one schema.
+
+    Attributes:
+        source: its TQL text.
+        tree: its tree.
+        weight: Polars expression of the weight, Float64, null as 0, one value a row.
+        arms: arms of its weight choices in the order of the text; none for a plain expression.
+        choice: 'max_weight' or 'sum_weight' when the whole sampler is one, else None.
+        levels: the weights by number, where there are few and all are known; else None.
+        unknown: texts that it compares with an Enum and that are no category of it.
+    """
+
+    source: str
+    tree: Node
+    weight: pl.Expr
+    arms: tuple[CompiledArm, ...]
+    choice: str | None
+    levels: Levels | None
+    unknown: tuple[UnknownCategory, ...] = ()
+
+
+def compile_sampler(text: str, schema: Mapping[str, DataType], random: RandomNumbers | None = None) -> CompiledSampler:
+    """Translate a sampler for frames of a schema.
+
+    Args:
+        text: TQL: a weight choice, an expression, or the name of a weight column.
+        schema: Polars type by column name.
+        random: the numbers of `random()`, by the number of the call.
+
+    Raises:
+        TQLError: the text is wrong, or does not fit the schema; with the span of the fault.
+    """
+    known = _compiled(text)
+    for types, sampler in known:
+        if types.fit(schema):
+            return sampler
+    types = _NamedTypes(schema)
+    sampler = _compile_text(text, types, random)
+    types.forget()
+    if types.readable and all(node.name in FUNCTIONS for node in sampler.tree.walk() if isinstance(node, nodes.Call)):
+        # Not where `random()` has a seed of its own or a user's function may be another one tomorrow.
+        known[:] = [*known[-_SCHEMAS_KEPT:], (types, sampler)]
+    return sampler
+
+
+@lru_cache(maxsize=512)
+def _compiled(text: str) -> list[tuple[_NamedTypes, CompiledSampler]]:
+    """Return what a text was compiled to, with the types of the columns it names.
+
+    Translating costs more than small draws.
+    """
+    return []
+
+
+class _NamedTypes(Mapping[str, DataType]):
+    """A schema that notes which types were looked up."""
+
+    def __init__(self, schema: Mapping[str, DataType]) -> None:
+        self._schema = schema
+        self._seen: dict[str, DataType] = {}
+        self.readable = True  # all that was looked up
+
+    def fit(self, schema: Mapping[str, DataType]) -> bool:
+        """Return whether all that was looked up is the same in another schema, whose other types are not asked for."""
+        try:
+            return all(schema[name] == dtype for name, dtype in self._seen.items())
+        except (KeyError, TQLError):
+            return False
+
+    def forget(self) -> None:
+        """Let the schema go, with the frame that may hang on it."""
+        self._schema = self._seen
+
+    def __getitem__(self, name: str) -> DataType:
+        try:
+            dtype = self._schema[name]
+        except TQLError:
+            self.readable = False
+            raise
+        self._seen[name] = dtype
+        return dtype
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._schema)
+
+    def __len__(self) -> int:
+        return len(self._schema)
+
+
+def _compile_text(text: str, schema: Mapping[str, DataType], random: RandomNumbers | None) -> CompiledSampler:
+    scope = SchemaScope(schema)
+    try:
+        root = parse(text)
+        return _compile(text, root, Translator(scope, None if random is None else in_order(random, root)))
+    except TQLError:
+        # A column whose name is no expression (`my weight`, `weight (kg)`, `limit`) is named all the same.
+        if text not in schema:
+            raise
+        return _compile(text, nodes.Column(text, span=Span(0, len(text))), Translator(scope, random))
+
+
+def _compile(text: str, root: Node, translator: Translator) -> CompiledSampler:
+    try:
+        return compile_tree(text, root, translator)
+    except Fault as fault:
+        raise fault.error(text) from None
+
+
+def compile_tree(text: str, root: Node, translator: Translator) -> CompiledSampler:
+    """Translate the tree of a sampler that stands somewhere in a text.
+
+    Raises:
+        Fault: it does not fit the names of the translator.
+    """
+    check_size(root)
+    value = translator.translate(root)
+    weight = as_weight(value)
+    choice = root.name if isinstance(root, nodes.WeightChoice) else None
+    arms = tuple(translator.arms)
+    levels = levels_of(root, arms) if isinstance(root, nodes.WeightChoice) else None
+    return CompiledSampler(text, root, weight, arms, choice, levels, tuple(translator.unknown))
+
+
+def check_size(node: Node) -> int:
+    """Upper bound of the terms that a node becomes: some rules repeat their operands, and such rules nest.
+
+    Raises:
+        Fault: there are more than can be evaluated; blamed on the innermost node of which that is true.
+    """
+    children = list(node.children())
+    below = [check_size(child) for child in children]
+    size = 1 + sum(below)
+    for child, terms in zip(children, below, strict=True):
+        if isinstance(child, nodes.Array) and terms > 1:  # an array of text: each item of what stands beside it
+            size += len(child.items) * (sum(below) - terms)
+    match node:
+        case nodes.Comparison() | nodes.WeightChoice():
+            size *= 2
+        case nodes.Between():
+            size *= 4
+        case nodes.In(_, items, _) if not all(isinstance(item, nodes.Literal) for item in items):
+            size = 2 * (size + len(items) * below[0])
+        case nodes.Arithmetic("%", _, _):
+            size *= 6
+        case nodes.Subscript(_, indices) if any(isinstance(index, nodes.Slice) for index in indices):
+            size *= 16
+        case nodes.Call("shape" | "contains" | "all_strict" | "keys", _):
+            size *= 3
+        case nodes.Call("dot" | "hamming_distance", _):
+            size *= 8
+        case nodes.Call("cosine_similarity", _):
+            size *= 16
+        case nodes.Array(items):  # one literal list; else Polars 1.30 finds the type of each item twice
+            size = 1 if all(map(_is_number, items)) else 2 * size
+    if size > _MOST_TERMS:
+        hint = "compute a part of it as a column of the frame, and name that column"
+        raise Fault(
+            TQLUnsupportedError,
+            "comparisons, %, between, slices, functions or weight choices are nested too deeply",
+            node.span,
+            hint,
+        )
+    return size
+
+
+def _is_number(node: Node) -> bool:
+    node = node.operand if isinstance(node, (nodes.Negative, nodes.Positive)) else node
+    return isinstance(node, nodes.Literal) and isinstance(node.value, (int, float))

@@ -1,0 +1,503 @@
+"""The walk over the tree: each node to a typed Polars expression, and the arms met on the way.
+
+The rules of operators and functions live in `comparisons`, `membership`, `operators` and `functions`; a whole sampler
+is put together in `sampler`. Nothing here runs a query.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+import polars as pl
+
+from tql_frames.compiler.expressions import comparisons, json_text, membership, operators, registry, vectors
+from tql_frames.compiler.expressions.functions import ELSEWHERE, FUNCTIONS, UNSUPPORTED, Function
+from tql_frames.compiler.expressions.scope import Scope, column, is_pattern
+from tql_frames.compiler.expressions.types import (
+    Constant,
+    DataType,
+    Value,
+    describe,
+    innermost,
+    is_bool,
+    is_fractional,
+    is_nested,
+    is_null,
+    is_number,
+    is_text,
+)
+from tql_frames.errors import (
+    Fault,
+    Span,
+    TQLNameError,
+    TQLSyntaxError,
+    TQLTypeError,
+    TQLUnsupportedError,
+    did_you_mean,
+)
+from tql_frames.language import nodes
+from tql_frames.language import unparse
+from tql_frames.language.nodes import Node
+
+RandomNumbers: TypeAlias = Callable[[int], pl.Expr]
+"""A call of `random()`, by its number or its place -> uniform whole numbers >= 0, Int64, one a row."""
+WEIGHT_CHOICES = ("max_weight", "sum_weight")
+_QUANTIFIERS = ("any", "all", "all_strict")
+_FOLD = 16  # summands added left to right before a level of nesting; Polars' optimizer is quadratic in depth
+
+
+@dataclass(frozen=True, eq=False)  # Polars expressions have no truth value to compare by
+class CompiledArm:
+    """An arm `condition: weight` of a sampler.
+
+    Attributes:
+        text: the arm as TQL.
+        span: where it stands.
+        condition: true or false a row, never null.
+        weight: Float64 a row, null as 0; only rows where the condition is true count.
+        constant: the weight where it is the same for every row, else None.
+    """
+
+    text: str
+    span: Span
+    condition: pl.Expr
+    weight: pl.Expr
+    constant: float | None
+
+
+class UnknownCategory(NamedTuple):
+    """A text that an Enum is compared with, and is no category of it.
+
+    Attributes:
+        span: where the text stands.
+        word: the text.
+        of: what it is compared with, as TQL.
+        categories: those that there are.
+    """
+
+    span: Span
+    word: str
+    of: str
+    categories: tuple[str, ...]
+
+
+def as_weight(value: Value) -> pl.Expr:
+    """Return a number, or true and false as 1 and 0, as Float64 with null as 0."""
+    value = json_text.as_number(value)
+    dtype = value.row_dtype
+    if is_null(dtype):
+        return pl.lit(0.0)
+    if not (is_number(dtype) or is_bool(dtype)):
+        raise Fault(TQLTypeError, f"{describe(dtype)} is not a weight", value.node.span, "a weight is a number")
+    weight = value.expr if dtype == pl.Float64() else value.expr.cast(pl.Float64)
+    known = value.constant is not None or value.never_null
+    return weight if known else weight.fill_null(0.0)
+
+
+class Translator:
+    """Translates nodes for one schema, and notes the arms it meets."""
+
+    def __init__(
+        self, scope: Scope, random: RandomNumbers | None = None, known: Mapping[Span, Value] | None = None
+    ) -> None:
+        """Note what names mean; no arm was met yet.
+
+        Args:
+            scope: the columns.
+            random: the numbers of a `random()`, by its place in the text.
+            known: values that were computed before, by where their nodes stand.
+        """
+        self._scope = scope
+        self._random = random
+        self._known = known or {}
+        self.arms: list[CompiledArm] = []
+        self.unknown: list[UnknownCategory] = []
+
+    def translate(self, node: Node) -> Value:
+        """Return the value of a node, by the rule of its class."""
+        known = self._known.get(node.span) if self._known else None
+        return _RULES[type(node)](self, node) if known is None or known.node != node else known
+
+    def _all(self, nodes: Iterable[Node]) -> list[Value]:
+        return [self.translate(node) for node in nodes]
+
+    def _literal(self, node: nodes.Literal) -> Value:
+        value = node.value
+        dtype: DataType
+        match value:
+            case bool():
+                dtype = pl.Boolean()
+            case int():
+                dtype = pl.Int64() if value < 2**63 else pl.UInt64()
+                if not -(2**63) <= value < 2**64:
+                    dtype = pl.Int128()
+            case float():
+                dtype = pl.Float64()
+            case str():
+                dtype = pl.String()
+            case _:
+                dtype = pl.Null()
+        return Value(node, pl.lit(value, dtype=dtype), dtype, Constant(value))
+
+    def _column(self, node: nodes.Column) -> Value:
+        name, dtype = self._scope.find(node)
+        if isinstance(dtype, pl.Object):
+            raise Fault(TQLTypeError, f"column {node.name!r} holds Python objects, which have no TQL type", node.span)
+        if is_pattern(name) and pl.__version__.startswith("1."):
+            # In functions of many columns Polars 1 reads the name that a pattern finds as a pattern once more.
+            message = f"column {node.name!r} cannot be named in Polars 1, which takes its name for a pattern"
+            raise Fault(TQLUnsupportedError, message, node.span, "rename it, or use Polars 2")
+        if type(dtype).__name__ == "Map":  # of Polars 2; older ones read Arrow's maps as lists of structs
+            pairs = pl.List(pl.Struct({"key": dtype.key, "value": dtype.value}))  # type: ignore[attr-defined]
+            return Value(node, column(name).cast(pairs), pairs)
+        return Value(node, column(name), dtype)
+
+    def _negative(self, node: nodes.Negative) -> Value:
+        return operators.negative(node, self.translate(node.operand))
+
+    def _positive(self, node: nodes.Positive) -> Value:
+        return operators.positive(node, self.translate(node.operand))
+
+    def _chain(self, node: nodes.Chain) -> Value:
+        """Return the operands from left to right, in groups where there are many; see `_FOLD`."""
+        values, signs = self._all(node.operands), ["+", *node.operators]
+        while len(values) > 1:
+            groups, group_signs = [], []
+            for first in range(0, len(values), _FOLD):
+                total = values[first]
+                for value, sign in zip(
+                    values[first + 1 : first + _FOLD], signs[first + 1 : first + _FOLD], strict=True
+                ):
+                    # What is subtracted as a group adds up with its signs turned round.
+                    turned = {"+": "-", "-": "+"}.get(sign, sign) if signs[first] == "-" else sign
+                    total = operators.arithmetic(turned, node, total, value)
+                groups.append(total)
+                group_signs.append(signs[first])
+            values, signs = groups, group_signs
+        return values[0]
+
+    def _arithmetic(self, node: nodes.Arithmetic) -> Value:
+        return operators.arithmetic(node.operator, node, self.translate(node.left), self.translate(node.right))
+
+    def _comparison(self, node: nodes.Comparison) -> Value:
+        quantified = self._quantified(node, "left") or self._quantified(node, "right")
+        if quantified is not None:
+            return quantified
+        with _dates_in_quotes(node.left, node.right):
+            left, right = self.translate(node.left), self.translate(node.right)
+            if node.operator in ("==", "!="):
+                self._note_unknown(left, right)
+                self._note_unknown(right, left)
+            return comparisons.comparison(node.operator, node, left, right)
+
+    def _not(self, node: nodes.Not) -> Value:
+        return operators.negation(node, self.translate(node.operand))
+
+    def _and(self, node: nodes.And) -> Value:
+        return operators.logic(node, self._all(node.operands), every=True)
+
+    def _or(self, node: nodes.Or) -> Value:
+        return operators.logic(node, self._all(node.operands), every=False)
+
+    def _in(self, node: nodes.In) -> Value:
+        quantified = self._quantified(node, "operand")
+        if quantified is not None:
+            return quantified
+        with _dates_in_quotes(*node.items):
+            operand, items = self.translate(node.operand), self._all(node.items)
+            self._note_unknown(operand, *items)
+            found = membership.membership(node, operand, items)
+        return operators.negation(node, found) if node.negated else found
+
+    def _between(self, node: nodes.Between) -> Value:
+        quantified = self._quantified(node, "operand")
+        if quantified is not None:
+            return quantified
+        operand, low, high = self._all((node.operand, node.low, node.high))
+        with _dates_in_quotes(node.low, node.high):
+            bounds = (
+                comparisons.comparison(">=", node, operand, low),
+                comparisons.comparison("<=", node, operand, high),
+            )
+        found = operators.logic(node, bounds, every=True)
+        return operators.negation(node, found) if node.negated else found
+
+    def _like(self, node: nodes.Like) -> Value:
+        quantified = self._quantified(node, "operand")
+        if quantified is not None:
+            return quantified
+        operand, pattern = self.translate(node.operand), self.translate(node.pattern)
+        found = membership.like(node, operand, pattern, ignore_case=node.ignore_case)
+        return operators.negation(node, found) if node.negated else found
+
+    def _quantified(self, node: Node, side: str) -> Value | None:
+        """`any(numbers) < 0`: whether it is true of any of the elements, `any(numbers < 0)`; so with `all`."""
+        call = getattr(node, side)
+        if not (isinstance(call, nodes.Call) and call.name in _QUANTIFIERS and 1 <= len(call.arguments) <= 2):
+            return None
+        dtype = self.translate(call.arguments[0]).row_dtype
+        if not is_nested(dtype) or is_bool(innermost(dtype)) or is_null(innermost(dtype)):
+            return None
+        changes: dict[str, Any] = {side: call.arguments[0]}
+        compared = dataclasses.replace(node, **changes)
+        arguments = (compared, *call.arguments[1:])
+        return self.translate(dataclasses.replace(call, arguments=arguments, span=node.span))
+
+    def _is_null(self, node: nodes.IsNull) -> Value:
+        if isinstance(node.operand, nodes.Column):  # whatever it holds
+            expr = column(self._scope.find_nulls(node.operand))
+        else:
+            expr = self.translate(node.operand).row_expr
+        return Value(node, expr.is_not_null() if node.negated else expr.is_null(), pl.Boolean())
+
+    def _call(self, node: nodes.Call) -> Value:
+        if node.name in _IN_CONTEXT:
+            in_context = _IN_CONTEXT[node.name]
+            _check_arity(node, in_context)
+            return in_context.build(self, node)
+        if node.name in WEIGHT_CHOICES:
+            hint = f"write {node.name}(condition: weight, …)"
+            raise Fault(TQLSyntaxError, f"{node.name} takes arms, not arguments", node.span, hint)
+        function = registry.find(node.name)
+        if function is None:
+            if node.name in UNSUPPORTED:
+                raise Fault(
+                    TQLUnsupportedError, f"{node.name} is not supported", node.name_span, UNSUPPORTED[node.name]
+                )
+            names = [*FUNCTIONS, *registry.names(), *_IN_CONTEXT, *WEIGHT_CHOICES]
+            near = ELSEWHERE.get(node.name) or did_you_mean(node.name, names)
+            raise Fault(TQLNameError, f"unknown function {node.name!r}", node.name_span, near)
+        _check_arity(node, function)
+        arguments = self._all(node.arguments)
+        if node.name == "contains" and is_nested(arguments[0].row_dtype):
+            self._note_unknown(*arguments)
+        return function.build(node, *arguments)
+
+    def _note_unknown(self, value: Value, *words: Value) -> None:
+        """Note texts that are compared with the categories of an Enum and are none."""
+        dtype = innermost(value.row_dtype)
+        if not isinstance(dtype, pl.Enum) or value.constant is not None:
+            return
+        for each in words:
+            if each.constant is not None and isinstance(word := each.constant.value, str):
+                categories = tuple(dtype.categories.to_list())
+                if word not in categories:
+                    self.unknown.append(UnknownCategory(each.node.span, word, unparse(value.node), categories))
+
+    def _row_data(self, node: nodes.Call) -> Value:
+        """`data(column, i)`: of a whole statement it is known before its clauses are translated."""
+        column, row = node.arguments
+        found = self.translate(column)
+        if not isinstance(column, nodes.Column):
+            raise Fault(TQLTypeError, "data takes the name of a column", column.span, "write data(column, row)")
+        at = self._whole_number(row)
+        if at.constant is None:
+            raise Fault(TQLTypeError, "the row of data(column, row) is a constant", row.span)
+        place = int(at.constant.value or 0)
+        if place < 0:  # counted from the end
+            return Value(node, found.expr.reverse().slice(-1 - place, 1).first(), found.dtype)
+        return Value(node, found.expr.slice(place, 1).first(), found.dtype)
+
+    def _random_number(self, node: nodes.Call) -> Value:
+        assert self._random is not None
+        return Value(node, self._random(node.span.start), pl.Int64(), never_null=True)
+
+    def _weight_choice(self, node: nodes.WeightChoice) -> Value:
+        function = _IN_CONTEXT.get(node.name) or registry.find(node.name)
+        if function is not None:
+            message = f"{node.name} takes arguments, not arms"
+            raise Fault(TQLSyntaxError, message, node.span, f"write {function.usage}")
+        if node.name not in WEIGHT_CHOICES:
+            choices = did_you_mean(node.name, WEIGHT_CHOICES) or "the weight choices are max_weight and sum_weight"
+            raise Fault(TQLNameError, f"unknown weight choice {node.name!r}", node.name_span, choices)
+        arms = [self._arm(arm) for arm in node.arms]
+        self.arms += arms
+        terms = [_term(arm) for arm in arms]
+        if node.name == "sum_weight":
+            return Value(node, _sum_in_order(terms), pl.Float64(), never_null=True)
+        if any(arm.constant is None or not arm.constant >= 0 for arm in arms):
+            terms.append(pl.lit(0.0))  # the choice starts at 0, whatever its arms say
+        greatest = pl.max_horizontal(terms) if len(terms) > 1 else terms[0]
+        return Value(node, greatest, pl.Float64(), never_null=True)
+
+    def _arm(self, node: nodes.Arm) -> CompiledArm:
+        condition = operators.condition(self.translate(node.condition))
+        weight = self.translate(node.weight)
+        constant = None
+        if weight.constant is not None and not is_text(weight.dtype):
+            constant = float(weight.constant.value or 0.0)
+        return CompiledArm(unparse(node), node.span, condition, as_weight(weight), constant)
+
+    def _array(self, node: nodes.Array) -> Value:
+        if node.word is not None and self._is_known(node.word):
+            return self._subscript(nodes.Subscript(node.word, node.items, span=node.span))
+        return vectors.array(node, self._all(node.items))
+
+    def _is_known(self, word: Node) -> bool:
+        """Return whether a word that is one of the language, too, names a column or was replaced by an alias."""
+        return not isinstance(word, nodes.Column) or self._scope.knows(word.name)
+
+    def _parameter(self, node: nodes.Parameter) -> Value:
+        hint = "use query(text, parameters=[…])"
+        raise Fault(TQLUnsupportedError, "a sampler takes no parameters", node.span, hint)
+
+    def _subscript(self, node: nodes.Subscript) -> Value:
+        operand = self.translate(node.operand)
+        if operand.json is not None or (is_text(operand.dtype) and any(map(_is_text_literal, node.indices))):
+            return self._json_step(node, operand)
+        if isinstance(operand.dtype, pl.Struct) or any(_is_text_literal(index) for index in node.indices):
+            if (
+                len(node.indices) == 1
+                and isinstance(name := node.indices[0], nodes.Literal)
+                and isinstance(name.value, str)
+            ):
+                return operators.key(node, operand, name.value, name)
+            raise Fault(TQLTypeError, f"{operand.words} takes one key in single quotes", node.span)
+        return self.elements(node, operand, node.indices)
+
+    def elements(self, node: Node, operand: Value, indices: Sequence[Node]) -> Value:
+        """`operand[indices]` of a list or an array."""
+        return operators.subscript(node, operand, [self._index(index) for index in indices])
+
+    def _json_step(self, node: nodes.Subscript, operand: Value) -> Value:
+        at = node.indices[0]
+        if len(node.indices) > 1 or isinstance(at, nodes.Slice):
+            raise json_text.index_fault(node)
+        if isinstance(at, nodes.Literal) and isinstance(at.value, str):
+            return json_text.step(node, operand, at.value)
+        place = self._whole_number(at).constant
+        if place is None or not isinstance(place.value, int):
+            raise json_text.index_fault(at)
+        return json_text.step(node, operand, place.value)
+
+    def _index(self, node: Node) -> operators.Index | operators.Range:
+        if not isinstance(node, nodes.Slice):
+            return operators.Index(self._whole_number(node))
+        start, stop = (self._whole_number(bound) if bound else None for bound in (node.start, node.stop))
+        step = 1
+        if node.step is not None:
+            value = self._whole_number(node.step)
+            if value.constant is None or value.constant.value == 0:
+                raise Fault(TQLTypeError, "the step of a slice is a whole number other than 0", node.step.span)
+            step = int(value.constant.value)  # type: ignore[arg-type]
+        return operators.Range(start, stop, step)
+
+    def _whole_number(self, node: Node) -> Value:
+        value = self.translate(node)
+        if value.constant is None and value.base is None and is_null(value.dtype):  # a column that was never filled
+            return Value(node, value.expr.cast(pl.Int64), pl.Int64())
+        if value.base is not None or not value.dtype.is_integer():
+            words = "a fraction" if is_fractional(value.dtype) and value.base is None else value.words
+            raise Fault(TQLTypeError, f"an index is a whole number, not {words}", node.span)
+        if value.constant is not None and not -(2**31) <= int(value.constant.value or 0) < 2**31:
+            raise Fault(TQLUnsupportedError, "an index has at most 31 bits", node.span)
+        return value
+
+
+def in_order(random: RandomNumbers, root: Node) -> RandomNumbers:
+    """Return the numbers of the calls below a node by their places, from those by their order.
+
+    Spaces do not change them.
+    """
+    places = sorted(each.span.start for each in root.walk() if isinstance(each, nodes.Call) and each.name == "random")
+    return lambda place: random(places.index(place))
+
+
+def _check_arity(node: nodes.Call, function: Function) -> None:
+    least, most = (function.arity, function.arity) if isinstance(function.arity, int) else function.arity
+    given = len(node.arguments)
+    if given >= least and (most is None or given <= most):
+        return
+    number = f"{least}" if least == most else f"at least {least}" if most is None else f"{least} to {most}"
+    plural = "" if 1 == least == (most or 1) else "s"
+    message = f"{node.name} takes {number} argument{plural}, {given} given"
+    difference = f"{node.name}({unparse(nodes.Arithmetic('-', *node.arguments))})" if given == 2 else ""
+    usage = difference if node.name.endswith("_norm") and difference else function.usage
+    raise Fault(TQLTypeError, message, node.span, f"write {usage}")
+
+
+@contextmanager
+def _dates_in_quotes(*nodes: Node) -> Iterator[None]:
+    """Say of a comparison that has no type where one side reads `2024-05-01`, a difference, that dates are texts."""
+    try:
+        yield
+    except Fault as fault:
+        dates = [date for date in map(_date, nodes) if date is not None]
+        if fault.hint is None and dates:
+            fault.hint = f"write the date in single quotes: '{dates[0]}'"
+        raise
+
+
+def _date(node: Node) -> str | None:
+    """Return the date that a difference of three numbers looks like."""
+    match node:
+        case nodes.Arithmetic(
+            "-",
+            nodes.Arithmetic("-", nodes.Literal(int() as year), nodes.Literal(int() as month)),
+            nodes.Literal(int() as day),
+        ) if 1000 <= year <= 9999 and 1 <= month <= 12 and 1 <= day <= 31:
+            return f"{year:04}-{month:02}-{day:02}"
+    return None
+
+
+def _is_text_literal(node: Node) -> bool:
+    return isinstance(node, nodes.Literal) and isinstance(node.value, str)
+
+
+def _term(arm: CompiledArm) -> pl.Expr:
+    """Return the arm's weight where its condition is true, else 0."""
+    if arm.constant is not None:
+        # Not when/then: `lf.sort(k).select(when(c).then(2.0).otherwise(1.0))` drops the sort (Polars 1.40 and 2.1).
+        return arm.condition.cast(pl.Float64) * arm.constant
+    # A product would turn the infinite weight of a row that does not match into NaN. The other branch is 0 there, and
+    # no literal: the weight may become one (`1 / 2`), and two literals drop the sort, too.
+    return pl.when(arm.condition).then(arm.weight).otherwise(arm.condition.cast(pl.Float64))
+
+
+def _sum_in_order(terms: Sequence[pl.Expr]) -> pl.Expr:
+    """Sum from left to right, in groups where there are many.
+
+    `pl.sum_horizontal` adds in an order of its own, so that equal weights could differ in their last bit.
+    """
+    while len(terms) > 1:
+        sums = []
+        for first in range(0, len(terms), _FOLD):
+            total = terms[first]
+            for term in terms[first + 1 : first + _FOLD]:
+                total = total + term
+            sums.append(total)
+        terms = sums
+    return terms[0]
+
+
+# Functions that need more than their arguments.
+_IN_CONTEXT: dict[str, Function] = {
+    "data": Function(2, Translator._row_data, "data(column, row)"),
+    "random": Function(0, Translator._random_number, "random()"),
+}
+
+_RULES: dict[type[Node], Callable[[Translator, Any], Value]] = {
+    nodes.Literal: Translator._literal,
+    nodes.Column: Translator._column,
+    nodes.Negative: Translator._negative,
+    nodes.Positive: Translator._positive,
+    nodes.Arithmetic: Translator._arithmetic,
+    nodes.Chain: Translator._chain,
+    nodes.Comparison: Translator._comparison,
+    nodes.Not: Translator._not,
+    nodes.And: Translator._and,
+    nodes.Or: Translator._or,
+    nodes.In: Translator._in,
+    nodes.Between: Translator._between,
+    nodes.Like: Translator._like,
+    nodes.IsNull: Translator._is_null,
+    nodes.Call: Translator._call,
+    nodes.WeightChoice: Translator._weight_choice,
+    nodes.Subscript: Translator._subscript,
+    nodes.Array: Translator._array,
+    nodes.Parameter: Translator._parameter,
+}

@@ -1,0 +1,219 @@
+"""JOIN of two relations, by USING, or by a condition that says which columns are equal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import polars as pl
+
+from tql_frames.compiler.expressions import exact, json_text, moments, operators
+from tql_frames.compiler.expressions.comparisons import compare
+from tql_frames.compiler.expressions.scope import Field, FieldScope, column
+from tql_frames.compiler.expressions.translate import RandomNumbers, Translator
+from tql_frames.compiler.expressions.types import (
+    Value,
+    describe,
+    is_bool,
+    is_nested,
+    is_null,
+    is_number,
+    is_temporal,
+    is_text,
+)
+from tql_frames.compiler.statements.relation import Names, Relation, Rows, common_type, with_values
+from tql_frames.errors import Fault, TQLNameError, TQLTypeError, TQLUnsupportedError
+from tql_frames.language import nodes
+from tql_frames.language.nodes import Node
+
+
+def join(
+    node: nodes.Join, left: Relation, right: Relation, names: Names, random: RandomNumbers, *, numbered: bool
+) -> Relation:
+    """`left KIND JOIN right`, in the order of the left rows, and for equal ones of the right.
+
+    Rows of a RIGHT JOIN are in the order of the right. Null equals nothing.
+
+    Raises:
+        Fault: a column is not there, or the condition cannot be joined by.
+    """
+    twice = {name for each in left.fields for name in each.frames} & {n for each in right.fields for n in each.frames}
+    if twice:
+        message = f"two frames are called {sorted(twice)[0]!r} here"
+        raise Fault(TQLNameError, message, node.right.span, "give one another name with AS")
+    left, right = (replace(side, fields=with_values(side.fields, "JOIN")) for side in (left, right))
+    shared = set(left.read)
+    renamed = {each.key: names.new("right") for each in right.fields if each.key in shared}
+    right = replace(
+        right,
+        plan=right.plan.select([column(name).alias(renamed.get(name, name)) for name in right.read]),
+        fields=tuple(
+            replace(each, key=renamed.get(each.key, each.key), origin=None, within=None) for each in right.fields
+        ),
+        row=None,
+    )
+    left = replace(
+        left,
+        plan=left.plan.select([column(name) for name in left.read]),
+        fields=tuple(replace(each, origin=None, within=None) for each in left.fields),
+        row=None,
+    )
+    if node.using:
+        plan, fields = _using(node, left, right, names)
+    else:
+        plan, fields = _on(node, left, right, names, random)
+    # Numbers keep later filters from reaching the sides; in Polars 1 they also keep a later LIMIT from being put into
+    # the join, where it takes other rows.
+    row = names.new("row") if numbered or pl.__version__.startswith("1.") else None
+    return Relation(plan if row is None else plan.with_row_index(row), tuple(fields), Rows(), row)
+
+
+def _using(node: nodes.Join, left: Relation, right: Relation, names: Names) -> tuple[pl.LazyFrame, list[Field]]:
+    pairs, merged, exprs, used = [], {}, {}, set()
+    for name in node.using:
+        sought = nodes.Column(name, span=node.span)
+        a, b = (FieldScope(side.fields).field(sought) for side in (left, right))
+        pairs += _comparable(sought, *(Value(sought, column(each.key), each.known) for each in (a, b)))
+        dtype = common_type(a.known, b.known)
+        if dtype is None:
+            message = f"a JOIN cannot make one column of {describe(a.known)} and {describe(b.known)}"
+            raise Fault(TQLUnsupportedError, message, node.span, "write ON instead of USING")
+        exprs[a.key] = pl.coalesce(*(moments.cast(column(each.key), each.known, dtype) for each in (a, b)))
+        merged[a.key] = replace(a, frames=(*a.frames, *b.frames), dtype=dtype)
+        used.add(b.key)
+    plan = _joined(node.kind, left.plan, right.plan, pairs, names).with_columns(**exprs)
+    fields = [merged.get(each.key, each) for each in left.fields]
+    return plan, fields + [each for each in right.fields if each.key not in used]
+
+
+def _on(
+    node: nodes.Join, left: Relation, right: Relation, names: Names, random: RandomNumbers
+) -> tuple[pl.LazyFrame, list[Field]]:
+    fields = [*left.fields, *right.fields]
+    if node.condition is None:
+        return left.plan.join(right.plan, how="cross", maintain_order="left_right"), fields
+    pairs, rest = _equalities(node, left, right, random)
+    scopes = [FieldScope(side.fields) for side in (left, right)]
+    if node.kind in ("left", "right"):
+        # A condition on the side of which rows may be left out leaves them out before.
+        optional = 1 if node.kind == "left" else 0
+        translator = Translator(scopes[optional], random)
+        alone = [condition for condition in rest if _side(condition, scopes) == optional]
+        rest = [condition for condition in rest if condition not in alone]
+        sides = [left, right]
+        for condition in alone:
+            plan = sides[optional].plan.filter(operators.condition(translator.translate(condition)))
+            sides[optional] = sides[optional].with_plan(plan)
+        left, right = sides
+    if node.kind != "inner" and (rest or not pairs):
+        hint = (
+            "it takes left.column = right.column, joined by and; a LEFT or RIGHT JOIN conditions on its other side, too"
+        )
+        span = rest[0].span if rest else node.condition.span
+        raise Fault(TQLUnsupportedError, f"{node.kind.upper()} JOIN takes equalities of its two sides", span, hint)
+    if pairs:
+        plan = _joined(node.kind, left.plan, right.plan, pairs, names)
+    else:
+        plan = left.plan.join(right.plan, how="cross", maintain_order="left_right")
+    translator = Translator(FieldScope(fields), random)
+    for condition in rest:
+        plan = plan.filter(operators.condition(translator.translate(condition)))
+    return plan, fields
+
+
+def _equalities(
+    node: nodes.Join, left: Relation, right: Relation, random: RandomNumbers
+) -> tuple[list[tuple[pl.Expr, pl.Expr]], list[Node]]:
+    """Return pairs of expressions that must be equal, one of each side, and what else the condition asks."""
+    assert node.condition is not None
+    conditions = node.condition.operands if isinstance(node.condition, nodes.And) else (node.condition,)
+    pairs, rest = [], []
+    scopes = [FieldScope(side.fields) for side in (left, right)]
+    for condition in conditions:
+        sides = None
+        if isinstance(condition, nodes.Comparison) and condition.operator == "==":
+            a, b = (_side(operand, scopes) for operand in (condition.left, condition.right))
+            if {a, b} == {0, 1}:
+                sides = (condition.left, condition.right) if a == 0 else (condition.right, condition.left)
+        if sides is None:
+            rest.append(condition)
+            continue
+        values = [Translator(scope, random).translate(operand) for scope, operand in zip(scopes, sides, strict=True)]
+        pairs += _comparable(condition, *values)
+    return pairs, rest
+
+
+def _side(node: Node, scopes: list[FieldScope]) -> int | None:
+    """0 or 1 where all columns of an expression are of the left or of the right side, else None."""
+    found = set()
+    for each in (below for below in node.walk() if isinstance(below, nodes.Column)):
+        owners = []
+        for side, scope in enumerate(scopes):
+            try:
+                scope.field(each)
+            except Fault:
+                continue
+            owners.append(side)
+        if len(owners) != 1:
+            return None
+        found.update(owners)
+    return found.pop() if len(found) == 1 else None
+
+
+def _comparable(node: Node, a: Value, b: Value) -> list[tuple[pl.Expr, pl.Expr]]:
+    """Both sides in one type, so that equal values are found equal; a decimal may need two pairs."""
+    a, b = json_text.as_key(a, b), json_text.as_key(b, a)
+    compare("==", node, a, b)  # for its type errors
+    a, b = _without_nan(a), _without_nan(b)
+    if is_nested(a.row_dtype) or is_nested(b.row_dtype):
+        raise Fault(TQLTypeError, "a JOIN compares single values, not lists", node.span)
+    if is_null(a.dtype) or is_null(b.dtype):
+        dtype = b.dtype if is_null(a.dtype) else a.dtype
+        return [(a.expr.cast(dtype), b.expr.cast(dtype))]
+    if a.dtype == b.dtype:
+        return [(a.expr, b.expr)]
+    if is_text(a.dtype) and is_text(b.dtype):
+        return [(a.expr.cast(pl.String), b.expr.cast(pl.String))]
+    if is_number(a.dtype) and is_number(b.dtype):
+        if a.dtype.is_float() or b.dtype.is_float():
+            return [(a.expr.cast(pl.Float64), b.expr.cast(pl.Float64))]
+        # As text where no type of 64 bits holds both: Polars 1.30 joins keys of 128 bits wrongly.
+        keys = exact.order_keys(a, b)
+        return [
+            (x.expr, y.expr) if x.dtype == y.dtype == pl.Int64() else (x.expr.cast(pl.String), y.expr.cast(pl.String))
+            for x, y in keys
+        ]
+    if is_temporal(a.dtype) and is_temporal(b.dtype):
+        units = [moments.nanoseconds_of(each.dtype) for each in (a, b)]
+        x, y = (moments.in_unit(moments.counted(v.expr), u, max(units)) for v, u in zip((a, b), units, strict=True))
+        return [(x, y)]
+    if (is_bool(a.dtype) or is_number(a.dtype)) and (is_bool(b.dtype) or is_number(b.dtype)):
+        whole = [
+            replace(each, expr=each.expr.cast(pl.Int8), dtype=pl.Int8()) if is_bool(each.dtype) else each
+            for each in (a, b)
+        ]
+        return _comparable(node, *whole)
+    raise Fault(TQLUnsupportedError, f"a JOIN cannot compare {a.words} with {b.words}", node.span)
+
+
+def _without_nan(value: Value) -> Value:
+    """NaN as null, which equals nothing: Polars would join NaN with NaN."""
+    return replace(value, expr=value.expr.fill_nan(None)) if value.dtype.is_float() else value
+
+
+def _joined(
+    kind: str, left: pl.LazyFrame, right: pl.LazyFrame, pairs: list[tuple[pl.Expr, pl.Expr]], names: Names
+) -> pl.LazyFrame:
+    """Join by pairs of expressions; both sides keep all their columns."""
+    if kind == "right":  # which crashes Polars 1.30 behind a cross join
+        kind, left, right, pairs = "left", right, left, [(b, a) for a, b in pairs]
+    keys = [names.new("key") for _ in pairs]
+    others = [names.new("key") for _ in pairs]
+    found = left.with_columns([a.alias(key) for key, (a, _) in zip(keys, pairs, strict=True)]).join(
+        right.with_columns([b.alias(key) for key, (_, b) in zip(others, pairs, strict=True)]),
+        left_on=keys,
+        right_on=others,
+        how=kind,  # type: ignore[arg-type]
+        coalesce=False,
+        maintain_order="left_right",
+    )
+    return found.drop(keys + others)

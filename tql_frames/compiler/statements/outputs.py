@@ -1,0 +1,230 @@
+"""The columns that a SELECT gives: its list, `*`, DISTINCT, and the projection at the end of a statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from tql_frames.compiler import CompiledSampler
+from tql_frames.compiler.expressions.sampler import check_size
+from tql_frames.compiler.expressions.scope import Field, FieldScope, Scope, column
+from tql_frames.compiler.expressions.translate import Translator
+from tql_frames.compiler.expressions.types import DataType, Value, describe, is_nested
+from tql_frames.compiler.statements.relation import Names, Relation, added, check_values, first_of_equal, is_kept
+from tql_frames.errors import Fault, TQLError, TQLNameError, TQLTypeError
+from tql_frames.language import nodes
+from tql_frames.language import unparse
+from tql_frames.language.nodes import Node
+
+
+@dataclass(frozen=True)
+class Output:
+    """A column that a SELECT gives.
+
+    Attributes:
+        label: its name.
+        field: the column that it is, else None.
+        value: the expression that it is, else None.
+        key: column of the plan that holds the value, once it was computed.
+        within: where the value is a part of each group, the field whose values the groups hold.
+    """
+
+    label: object
+    field: Field | None
+    value: Value | None = None
+    key: str | None = None
+    within: Field | None = None
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the plan holds it."""
+        return self.field is None or is_kept(self.field)
+
+    @property
+    def expr(self) -> pl.Expr:
+        """One value a row."""
+        if self.key is not None:
+            return column(self.key)
+        if self.value is not None:
+            return self.value.row_expr
+        assert self.field is not None
+        return column(self.field.key)
+
+    @property
+    def dtype(self) -> DataType | TQLError | None:
+        """Type of `expr`, as that of a field."""
+        if self.value is not None:
+            return self.value.row_dtype
+        assert self.field is not None
+        return self.field.dtype
+
+
+def outputs_of(items: Sequence[Node], relation: Relation, translator: Translator) -> list[Output]:
+    """Return the columns that a SELECT list gives.
+
+    An alias of the name that a column of a `*` before it has replaces that column, in its place.
+
+    Raises:
+        Fault: two have one name, or an expression does not fit the relation.
+    """
+    scope = FieldScope(relation.fields)
+    outputs: list[Output] = []
+    taken: set[object] = set()
+    starred: set[object] = set()
+    for item in items:
+        if isinstance(item, nodes.Star):
+            new = _star(item, relation, taken, translator)
+            starred.update(output.label for output in new)
+        else:
+            assert isinstance(item, nodes.Item)
+            expression = item.expression
+            label = item.alias if item.alias is not None else _label(expression, scope)
+            if isinstance(expression, nodes.Column):
+                field = scope.field(expression)
+                new = [Output(field.label if item.alias is None else label, field)]
+            else:
+                new = [Output(label, None, _value(expression, translator))]
+            if item.alias is not None and label in starred:
+                starred.discard(label)  # a second one is a mistake
+                outputs = [new[0] if output.label == label else output for output in outputs]
+                continue
+        for output in new:
+            if output.label in taken and not isinstance(item, nodes.Star):
+                message = f"two columns of the result are named {output.label!r}"
+                raise Fault(TQLNameError, message, item.span, "give one another name: expression AS name")
+            taken.add(output.label)
+        outputs += new
+    return outputs
+
+
+def _star(node: nodes.Star, relation: Relation, taken: set[object], translator: Translator) -> list[Output]:
+    fields = [each for each in relation.fields if node.frame is None or node.frame in each.frames]
+    if not fields and node.frame is not None:
+        raise Fault(TQLNameError, f"no frame is named {node.frame!r} here", node.span)
+    outputs = []
+    labels = set(taken)
+    several = len({each.frames for each in relation.fields}) > 1
+    for each in fields:
+        label = each.label
+        if label in labels and several:
+            label = f"{label}:{each.frames[0]}"  # as in Polars' SQL
+        if label in taken or (several and label in labels):
+            hint = "leave the column out, or give it another name with AS"
+            if label in taken and not several:
+                hint = "write the * first: SELECT *, expression AS name puts the expression in the place of the column"
+            raise Fault(TQLNameError, f"two columns of the result are named {label!r}", node.span, hint)
+        labels.add(label)
+        outputs.append(_elements(node, label, each, translator) if node.indices else Output(label, each))
+    return outputs
+
+
+def _elements(node: nodes.Star, label: object, each: Field, translator: Translator) -> Output:
+    """`*[indices]` of one column."""
+    if isinstance(each.dtype, TQLError):
+        raise Fault(type(each.dtype), each.dtype.message, node.span, each.dtype.hint)
+    if not is_nested(each.known):
+        message = f"column {label!r} is {describe(each.known)}, which has no elements"
+        raise Fault(TQLTypeError, message, node.span, "name the columns that have: column[0:10] AS column, …")
+    value = translator.elements(node, Value(node, column(each.key), each.known), node.indices)
+    return Output(label, None, value, within=each.within if _is_part(node) else None)
+
+
+def _is_part(node: nodes.Star) -> bool:
+    """Return whether a `*` takes a part of every list, which of groups makes smaller groups."""
+    return len(node.indices) == 1 and isinstance(node.indices[0], nodes.Slice)
+
+
+def parts_of_groups(
+    items: Sequence[Node], relation: Relation, outputs: Sequence[Output], translator: Translator
+) -> tuple[Relation, list[Output]]:
+    """Groups of which `*[a:b]` takes a part: the numbers of their rows are cut alike, and other lists are no groups."""
+    star = next((item for item in items if isinstance(item, nodes.Star) and _is_part(item)), None)
+    if star is None or not any(each.within for each in relation.fields):
+        return relation, list(outputs)
+    whole = [each for each in outputs if each.field is not None and each.field.within is not None]
+    found = [
+        replace(each, field=replace(each.field, within=None)) if each in whole and each.field else each
+        for each in outputs
+    ]
+    if relation.grouped is not None:
+        name = relation.grouped[0]
+        value = Value(star, column(name), relation.plan.collect_schema()[name])
+        relation = added(relation, {name: translator.elements(star, value, star.indices)})
+    return relation, found
+
+
+def distinct(relation: Relation, outputs: Sequence[Output], names: Names) -> tuple[Relation, list[Output]]:
+    """Return the first of the rows that are equal in all outputs.
+
+    Raises:
+        TQLError: values of a column cannot be compared.
+    """
+    relation, found = computed(relation, outputs, range(len(outputs)), names)
+    check_values([output.field for output in found if output.field is not None], "DISTINCT")
+    keys = [output.key if output.field is None else output.field.key for output in found]
+    return relation.with_plan(first_of_equal(relation.plan, keys)), found
+
+
+def computed(
+    relation: Relation, outputs: Sequence[Output], places: Iterable[int], names: Names
+) -> tuple[Relation, list[Output]]:
+    """Return the outputs at some places as columns of the plan."""
+    found = list(outputs)
+    exprs = {}
+    for place in places:
+        output = found[place]
+        if output.value is not None and output.key is None:
+            name = names.new("value")
+            exprs[name] = output.value
+            found[place] = replace(output, key=name)
+    return added(relation, exprs), found
+
+
+def needed(relation: Relation, outputs: Sequence[Output], sampler: CompiledSampler) -> Relation:
+    """Return the relation with no more columns than the draw and what follows it need; all that a draw sees is held."""
+    wanted = set(relation.hidden)
+    for expr in [sampler.weight, *(arm.weight for arm in sampler.arms), *(arm.condition for arm in sampler.arms)]:
+        wanted.update(expr.meta.root_names())
+    for output in outputs:
+        if output.is_read:
+            wanted.update(output.expr.meta.root_names())
+    schema = relation.plan.collect_schema()
+    names = [name for name in schema if name in wanted]
+    return relation.with_plan(relation.plan.select([column(name) for name in names or list(schema)[:1]]))
+
+
+def projected(relation: Relation, outputs: Sequence[Output], names: Names) -> Relation:
+    """Return the relation of just the outputs."""
+    relation, outputs = computed(relation, outputs, range(len(outputs)), names)
+    fields = []
+    exprs = [column(name) for name in relation.hidden]
+    for output in outputs:
+        key = names.key(output.label)
+        if output.field is not None:
+            fields.append(replace(output.field, label=output.label, key=key, frames=()))
+        else:
+            fields.append(Field(output.label, key, output.dtype, within=output.within))
+        if output.is_read:
+            exprs.append(output.expr.alias(key))
+    return replace(relation, plan=relation.plan.select(exprs), fields=tuple(fields))
+
+
+def aliases_of(items: Sequence[Node]) -> set[str]:
+    """Return names that a SELECT list gives by AS."""
+    return {item.alias for item in items if isinstance(item, nodes.Item) and item.alias is not None}
+
+
+def _label(node: Node, scope: Scope) -> str:
+    """Return the name of an expression without one: that of its first column, as in Deep Lake, or its text."""
+    words = {each.word for each in node.walk() if isinstance(each, nodes.Array)}
+    columns = [
+        each for each in node.walk() if isinstance(each, nodes.Column) and (each not in words or scope.knows(each.name))
+    ]
+    return min(columns, key=lambda each: each.span.start).name if columns else unparse(node)
+
+
+def _value(node: Node, translator: Translator) -> Value:
+    check_size(node)
+    return translator.translate(node)

@@ -1,0 +1,156 @@
+"""What a partition is told: which of its rows were drawn, packed for the way, and what it must find to believe it.
+
+Who drew them is told in `driver`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tql_frames.distributed.partition_counts import digest_of, population_of, weights_of
+from tql_frames.errors import TQLError
+from tql_frames.frames import Rows
+from tql_frames.pipeline.weights import Weigher, Weights
+from tql_frames.sampling import Floats, Positions, Strata
+from tql_frames.sampling.blocks import position_type
+from tql_frames.sampling.partitioned import rows_at_points
+
+_WIDTHS = (np.uint8, np.uint16, np.uint32)
+
+
+@dataclass(frozen=True, eq=False)
+class Ascending:
+    """Ascending whole numbers as the gaps between them, in as few bytes as the widest gap needs.
+
+    Example:
+        >>> packed = Ascending.of(np.array([3, 3, 250], np.uint32))
+        >>> packed.gaps.dtype, packed.numbers().tolist()
+        (dtype('uint8'), [3, 3, 250])
+    """
+
+    first: int
+    gaps: NDArray[np.unsignedinteger]
+    dtype: np.dtype[np.uint32 | np.int64]
+
+    @classmethod
+    def of(cls, numbers: Positions) -> Ascending:
+        """Pack numbers, shape (k,)."""
+        if not len(numbers):
+            return cls(0, np.empty(0, np.uint8), numbers.dtype)
+        gaps = np.diff(numbers, prepend=numbers[:1])
+        widest = int(gaps.max())
+        width = next((each for each in _WIDTHS if widest <= np.iinfo(each).max), np.uint64)
+        return cls(int(numbers[0]), gaps.astype(width), numbers.dtype)
+
+    def numbers(self) -> Positions:
+        """Return the numbers, shape (k,)."""
+        found: Positions = (np.cumsum(self.gaps, dtype=np.int64) + self.first).astype(self.dtype)
+        return found
+
+
+@dataclass(frozen=True)
+class Slots:
+    """Slots of the strata of a partition."""
+
+    numbers: Ascending
+
+    def rows(self, population: Strata | Weights) -> Positions:
+        """Return the rows that were drawn, ascending."""
+        assert isinstance(population, Strata)  # since the digest is that of strata
+        rows = population.resolve(self.numbers.numbers())
+        rows.sort()
+        return rows
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Points of the line of all rows, ascending; `before` is the integer total of earlier partitions."""
+
+    points: Floats
+    scale: int
+    before: int
+
+    def rows(self, population: Strata | Weights) -> Positions:
+        """Return the rows that were drawn, ascending."""
+        return rows_at_points(weights_of(population), self.scale, self.before, self.points)
+
+
+@dataclass(frozen=True)
+class RowNumbers:
+    """Rows by their numbers in the partition."""
+
+    numbers: Ascending
+
+    def rows(self, population: Strata | Weights) -> Positions:
+        """Return the rows that were drawn, ascending."""
+        return self.numbers.numbers()
+
+
+@dataclass(frozen=True)
+class Every:
+    """Every row of positive weight, once."""
+
+    def rows(self, population: Strata | Weights) -> Positions:
+        """Return the rows that were drawn, ascending."""
+        weights = weights_of(population)
+        return np.flatnonzero(weights).astype(position_type(len(weights)))
+
+
+@dataclass(frozen=True)
+class First:
+    """The first rows."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a partition gives to a sample.
+
+    Attributes:
+        start: number of its first row among those that are drawn from.
+        first: the same among all, with those that a WHERE leaves out.
+        rows: how many it had that are drawn from.
+        digest: what their weights were.
+        drawn: which were drawn.
+    """
+
+    start: int
+    first: int
+    rows: int
+    digest: bytes
+    drawn: Slots | Points | RowNumbers | Every | First
+
+    def positions(self, weigher: Weigher, frame: Rows, keys: tuple[str, ...] = ()) -> Positions:
+        """Return positions in the partition of its drawn rows, ascending, with repetition, shape (k,).
+
+        Raises:
+            TQLError: the partition holds other rows than when it was counted, or in another order.
+        """
+        self.check_rows(frame.rows)
+        if not frame.rows:
+            return np.empty(0, np.uint32)
+        population = population_of(weigher, frame)
+        if digest_of(population, frame, keys) != self.digest:
+            raise changed()
+        assert not isinstance(self.drawn, First)
+        return self.drawn.rows(population)
+
+    def check_rows(self, rows: int) -> None:
+        """Make sure that the partition has as many rows as when it was counted.
+
+        Raises:
+            TQLError: it has not.
+        """
+        if rows != self.rows:
+            raise changed()
+
+
+def changed() -> TQLError:
+    """Return the error to raise where the second pass finds other rows than the first."""
+    message = "the rows changed between the passes of a sample: a partition has others, or in another order"
+    hint = "persist the frame first, sort it, or pass keys=[…]: columns by which the rows of a partition are ordered"
+    return TQLError(message, hint=hint)

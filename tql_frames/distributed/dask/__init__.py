@@ -1,0 +1,1 @@
+"""Dask DataFrames: what runs in partitions and on the driver."""

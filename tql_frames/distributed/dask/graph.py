@@ -1,0 +1,137 @@
+"""Samples as Dask graphs: a task a partition in each pass, and one task between the passes, where rows are drawn.
+
+Nothing runs here. What the tasks do is in `tasks`, what callers say in `namespace`.
+
+    count   partition -> counts           reads only the columns that weights depend on
+    draw    all counts -> all shares      one task
+    pick    all shares -> a share         on the worker that drew
+    take    partition, share -> rows      reads what the result needs
+
+Reading and `take` are one task, so that no partition is read before its share is known, or held for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import dask
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+from dask.delayed import Delayed, delayed
+
+from tql_frames.distributed import Drawing, Reporting, Sampler, Statement
+from tql_frames.distributed.dask import tasks
+from tql_frames.errors import TQLError
+
+_ANY = pd.Series([], dtype=np.int64)  # stands for what tasks tell each other, which is no frame
+
+
+def sampled(frame: dd.DataFrame, how: Drawing, job: Sampler, *, by_strata: bool) -> dd.DataFrame:
+    """Return the rows that are drawn from a frame.
+
+    Args:
+        frame: what they are drawn from.
+        how: how.
+        job: what partitions do by its sampler.
+        by_strata: whether it is known that there are few distinct weights; else a pass more may be needed.
+    """
+    told = _narrow(frame, job)
+    starts = _starts(told, job)
+    shares = _shares(told, how, job, starts, by_strata=by_strata)
+    # Rows stay in the order of the frame; with keys they do not, within a partition.
+    divisions = frame.divisions if not job.keys else None
+    return _frame(_each(frame, tasks.take, shares, job=job), frame._meta, divisions)
+
+
+def selected(
+    frame: dd.DataFrame, how: Drawing | None, job: Statement, meta: pd.DataFrame, *, by_strata: bool
+) -> dd.DataFrame:
+    """Return the rows and columns of a statement; `how` it draws, or None."""
+    told = _narrow(frame, job)
+    shares: list[list[Delayed]] = []
+    if how is not None:
+        shares = [_shares(told, how, job, [], by_strata=by_strata)[0]]
+    elif job.cuts:
+        shares = [_dealt(_once(tasks.cut, _each(told, tasks.count, job=job), job), frame.npartitions)]
+    read = _columns(frame, job.needs(list(frame.columns)))
+    return _frame(_each(read, tasks.select, shares, job=job, empty=meta), meta, frame.divisions)
+
+
+def weighed(frame: dd.DataFrame, job: Sampler, *, never_bad: bool) -> dd.Series:
+    """Return the weight of each row; unless it is known that none is bad, partitions are counted first."""
+    told = _narrow(frame, job)
+    starts = _starts(told, job)
+    if not never_bad:
+        counts = _each(told, tasks.count, starts, job=job)
+        starts = [_dealt(_once(tasks.checked_starts, counts, job), frame.npartitions)]
+    meta = pd.Series(index=frame._meta.index, name="weight", dtype="float64")
+    divisions = frame.divisions if not job.keys else None
+    return _frame(_each(told, tasks.weigh, starts, job=job), meta, divisions)
+
+
+def reported(frame: dd.DataFrame, job: Reporting) -> list[Delayed]:
+    """Return what each partition tells for a report."""
+    told = _columns(frame, job.names(list(frame.columns)))
+    starts = _starts(told, job.job) if isinstance(job.job, Sampler) else []
+    return _each(told, tasks.report, starts, job=job)
+
+
+def _shares(
+    told: dd.DataFrame, how: Drawing, job: tasks.Job, starts: list[list[Delayed]], *, by_strata: bool
+) -> list[list[Delayed]]:
+    """Return the share of each partition, as arguments for `_each`."""
+    counts = _each(told, tasks.count, starts, job=job)
+    answers: list[Delayed] = []
+    if not by_strata:
+        asked = _dealt(_once(tasks.ask, counts, how), told.npartitions)
+        answers = _each(told, tasks.answer, [asked, *starts], job=job)
+    return [_dealt(_once(tasks.draw, counts, answers, how), told.npartitions)]
+
+
+def _starts(told: dd.DataFrame, job: Sampler) -> list[list[Delayed]]:
+    """Return the number of the first row of each partition, where weights depend on it, as arguments for `_each`."""
+    if not job.numbers_rows:
+        return []
+    return [_dealt(_once(tasks.number, _each(told, tasks.rows_of)), told.npartitions)]
+
+
+def _narrow(frame: dd.DataFrame, job: tasks.Job) -> dd.DataFrame:
+    """Return the columns that the first pass looks at."""
+    return _columns(frame, job.names(list(frame.columns)))
+
+
+def _columns(frame: dd.DataFrame, names: Sequence[str]) -> dd.DataFrame:
+    return frame[list(names) or list(frame.columns[:1])]
+
+
+def _each(
+    frame: dd.DataFrame, step: Callable[..., Any], told: Sequence[Sequence[Delayed]] = (), **options: Any
+) -> list[Delayed]:
+    """Return a task a partition, which also gets what it was told."""
+    others = [dd.from_delayed(list(each), meta=_ANY, verify_meta=False) for each in told]
+    # Tuning would put partitions together of which few columns are read, in one pass and not in the other.
+    with dask.config.set({"optimization.tune.active": False}):
+        mapped = frame.map_partitions(
+            step, *others, meta=_ANY, align_dataframes=False, enforce_metadata=False, **options
+        )
+        found: list[Delayed] = mapped.to_delayed()
+    if len(found) != frame.npartitions:  # then passes would not speak of the same partitions
+        raise TQLError(f"Dask reads {frame.npartitions} partitions as {len(found)}", hint="persist the frame first")
+    return found
+
+
+def _once(step: Callable[..., Any], *arguments: Any) -> Delayed:
+    """Return one task for all partitions."""
+    return delayed(step, pure=True)(*arguments)
+
+
+def _dealt(told: Delayed, parts: int) -> list[Delayed]:
+    """Return the message for each partition, picked where all are, so that no more goes over the network."""
+    return [delayed(tasks.pick, pure=True)(told, place) for place in range(parts)]
+
+
+def _frame(parts: list[Delayed], meta: Any, divisions: Any) -> Any:
+    known = divisions is not None and divisions[0] is not None
+    return dd.from_delayed(parts, meta=meta, divisions=divisions if known else None, verify_meta=False)

@@ -1,0 +1,170 @@
+"""`ddf.tql` on a Dask DataFrame: arguments are checked, and a graph is made; nothing runs before `compute`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import dask
+import dask.dataframe as dd
+import polars as pl
+
+from tql_frames.analysis import Report
+from tql_frames.distributed import Drawing, Reporting, Sampler, Statement, check_source_order, job_of, keys_from
+from tql_frames.distributed.dask import graph
+from tql_frames.distributed.dask.types import makes_strata, meta_of, never_bad, weigher_of
+from tql_frames.pipeline.arguments import all_named, seed_from
+from tql_frames.pipeline.draw import DrawSpec
+
+
+@all_named
+class DaskNamespace:
+    """`ddf.tql` on a Dask DataFrame of pandas partitions.
+
+    Example:
+        >>> import pandas as pd
+        >>> import tql_frames.dask
+        >>> ddf = dd.from_pandas(pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"]), npartitions=2)
+        >>> ddf.tql.sample("max_weight(age > 60: 1)", limit=4, seed=1).compute().index.to_list()
+        ['x', 'x', 'z', 'z']
+    """
+
+    __slots__ = ("_frame",)
+
+    def __init__(self, frame: dd.DataFrame) -> None:
+        """Hold the frame for one call."""
+        self._frame = frame
+
+    def sample(
+        self,
+        sampler: str | pl.Expr,
+        limit: int | None = None,
+        *,
+        fraction: float | None = None,
+        replace: bool = True,
+        seed: int | None = None,
+        order: Literal["source"] = "source",
+        keys: Sequence[str] = (),
+    ) -> dd.DataFrame:
+        """Draw rows by weight: those that `tql_frames.sample` draws from all partitions as one frame.
+
+        Args:
+            sampler: TQL text, the name of a weight column, or a Polars expression whose value depends on its row alone.
+            limit: rows to draw; by default as many as there are.
+            fraction: rows to draw as a share of those that there are, rounded down; instead of `limit`.
+            replace: with or without replacement.
+            seed: fixes the sample; by default a fresh one, fixed when the graph is made.
+            order: rows come in the order of the frame.
+            keys: columns by which the rows of each partition are sorted first, for a frame whose partitions hold the
+                same rows each time they are computed, but not in the same order.
+
+        Returns:
+            A Dask DataFrame of as many partitions, with the index labels of its rows.
+
+        Raises:
+            TQLError: at once where columns and texts tell that something is wrong, else when it is computed; and then
+                where partitions hold other rows in the last pass than in the first.
+
+        Warns:
+            TQLWarning: when it is computed: fewer rows have a positive weight than were asked for.
+            TQLArmWarning: when it is computed: an arm matches no row, or never decides.
+
+        Example:
+            >>> import pandas as pd
+            >>> import tql_frames.dask
+            >>> ddf = dd.from_pandas(pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"]), npartitions=2)
+            >>> ddf.tql.sample("max_weight(age > 60: 1)", limit=4, seed=1).compute().index.to_list()
+            ['x', 'x', 'z', 'z']
+        """
+        spec = DrawSpec.checked(limit, fraction, replace, seed, "source")
+        check_source_order(order)
+        job = Sampler.of(sampler, self._frame.columns, spec.seed, keys_from(keys, self._frame.columns))
+        weigher = weigher_of(self._frame, job)
+        how = Drawing(job, spec)
+        return graph.sampled(self._frame, how, job, by_strata=makes_strata(weigher))
+
+    def weights(self, sampler: str | pl.Expr, *, seed: int | None = None) -> dd.Series:
+        """Return the weights of the rows as a Series `weight`, with the index of the frame.
+
+        Args:
+            sampler: as `sample` takes it.
+            seed: fixes the numbers of `random()`: those of `sample` with the same seed; by default fresh ones.
+
+        Raises:
+            TQLError: as `sample`.
+
+        Example:
+            >>> import pandas as pd
+            >>> import tql_frames.dask
+            >>> ddf = dd.from_pandas(pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"]), npartitions=2)
+            >>> ddf.tql.weights("max_weight(age > 60: 5, True: 1)").compute().to_list()
+            [5.0, 1.0, 5.0]
+        """
+        job = Sampler.of(sampler, self._frame.columns, seed_from(seed))
+        return graph.weighed(self._frame, job, never_bad=never_bad(weigher_of(self._frame, job)))
+
+    def query(self, text: str, parameters: Sequence[object] | None = None, *, seed: int | None = None) -> dd.DataFrame:
+        """Run a TQL statement of WHERE, SELECT, SAMPLE BY and LIMIT.
+
+        Args:
+            text: the statement, without FROM.
+            parameters: a value for each `?` of the text, in order.
+            seed: fixes what SAMPLE BY draws.
+
+        Returns:
+            A Dask DataFrame of as many partitions, with the index labels of its rows.
+
+        Raises:
+            TQLUnsupportedError: it has another clause, or asks for row numbers or random numbers.
+            TQLError: as `sample`. Where the types of computed columns depend on a column of dtype object, some rows of
+                it are computed at once.
+
+        Example:
+            >>> import pandas as pd
+            >>> import tql_frames.dask
+            >>> ddf = dd.from_pandas(pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"]), npartitions=2)
+            >>> ddf.tql.query("select age where age > ?", [60]).compute()["age"].to_list()
+            [71, 65]
+        """
+        fixed = seed_from(seed)
+        job = Statement.of(text, parameters, fixed)
+        meta = meta_of(self._frame, job)
+        if not job.samples:
+            return graph.selected(self._frame, None, job, meta, by_strata=True)
+        how = Drawing(job, job.spec)
+        return graph.selected(self._frame, how, job, meta, by_strata=makes_strata(weigher_of(self._frame, job)))
+
+    def report(
+        self,
+        by: str | None = None,
+        sampler: str | pl.Expr | None = None,
+        limit: int | None = None,
+        *,
+        fraction: float | None = None,
+        replace: bool = True,
+        parameters: Sequence[object] | None = None,
+        seed: int | None = None,
+    ) -> Report:
+        """Report how often each label occurs, as `tql_frames.report`; the partitions are counted now.
+
+        The arguments are those of `tql_frames.report`; `seed` fixes the numbers of `random()`.
+
+        Raises:
+            TQLError: as `tql_frames.report`; or there are too many combinations of labels, arms and weights.
+
+        Example:
+            >>> import pandas as pd
+            >>> import tql_frames.dask
+            >>> ddf = dd.from_pandas(pd.DataFrame({"view": ["PA", "PA", "AP"]}), npartitions=2)
+            >>> ddf.tql.report("view", "max_weight(view = 'AP': 2, True: 1)").labels["expected_share"].to_list()
+            [0.5, 0.5]
+        """
+        spec = DrawSpec.checked(limit, fraction, replace, None)
+        columns = list(self._frame.columns)
+        sized = limit is not None or fraction is not None or not replace
+        job = job_of(sampler, parameters, columns, seed_from(seed), sized=sized)
+        reporting = Reporting.of(by, job, columns)
+        if job is not None:
+            weigher_of(self._frame, job)
+        parts = dask.compute(*graph.reported(self._frame, reporting))
+        return reporting.report(parts, spec)

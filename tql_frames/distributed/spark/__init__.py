@@ -1,0 +1,1 @@
+"""Spark DataFrames: passes over their partitions by Arrow batches."""

@@ -1,0 +1,344 @@
+"""The calls on Spark frames: passes that count run at once, the sample is a plan.
+
+What partitions and the draw do is in `tql_frames.distributed`, how passes run in `jobs`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
+
+import polars as pl
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F  # noqa: N812 - as everyone does
+from pyspark.sql.types import DoubleType, StructField, StructType
+
+from tql_frames.analysis import Report
+from tql_frames.distributed import (
+    Answer,
+    Counted,
+    Counts,
+    Drawing,
+    Reporting,
+    Sampler,
+    Share,
+    Statement,
+    check_source_order,
+    check_weights,
+    draw_shares,
+    first_shares,
+    job_of,
+    keys_from,
+    questions,
+    starts_of,
+)
+from tql_frames.distributed.spark.intervals import Intervals
+from tql_frames.distributed.spark.jobs import Told, append, arrow_schema, ask, give, narrowed, pick, quoted
+from tql_frames.distributed.spark.partition import ArrowPartition, PartitionRows
+from tql_frames.distributed.spark.types import arrow_schema_of, schema_of, with_first
+from tql_frames.errors import TQLError, warn
+from tql_frames.pipeline.arguments import check_index, named, seed_from
+from tql_frames.pipeline.draw import DrawSpec, warn_of_fewer
+
+Job = Sampler | Statement
+
+
+@named
+def sample(
+    frame: DataFrame,
+    sampler: str | pl.Expr,
+    limit: int | None = None,
+    *,
+    fraction: float | None = None,
+    replace: bool = True,
+    seed: int | None = None,
+    order: Literal["source"] = "source",
+    index: str | None = "index",
+    keys: Sequence[str] = (),
+) -> DataFrame:
+    """Draw rows of a Spark frame by weight: those that `tql_frames.sample` draws from its rows as one frame.
+
+    Args:
+        frame: a Spark DataFrame. Its rows are counted now, in a job that reads the columns that the sampler names; two
+            such jobs for many distinct weights. The sample reads it once more, whenever it is asked for.
+        sampler: TQL text, the name of a weight column, or a Polars expression whose value depends on its row alone.
+        limit: rows to draw; by default as many as there are.
+        fraction: rows to draw as a share of those that there are, rounded down; instead of `limit`.
+        replace: with or without replacement.
+        seed: whole number >= 0 that fixes the sample; by default a fresh one.
+        order: rows come in the order of the frame.
+        index: name of a first column of row numbers, in the order in which `collect` gives the rows; None for none.
+        keys: columns by which the rows of each partition are sorted first, for a frame whose partitions hold the same
+            rows each time, but not in the same order.
+
+    Returns:
+        A Spark DataFrame.
+
+    Raises:
+        TQLError: as `tql_frames.sample`. A partition that holds other rows than were counted ends the job that reads
+            the sample; the error of Spark tells why.
+
+    Warns:
+        TQLWarning: fewer rows have a positive weight than were asked for without replacement.
+        TQLArmWarning: an arm matches no row, or never decides.
+
+    Example:
+        >>> import tql_frames.spark
+        >>> frame = spark.createDataFrame([(71,), (34,), (65,)], "age int")
+        >>> tql_frames.spark.sample(frame, "max_weight(age > 60: 1)", limit=4, seed=1).toPandas()["age"].to_list()
+        [71, 71, 65, 65]
+    """
+    spec = DrawSpec.checked(limit, fraction, replace, seed, "source")
+    check_source_order(order)
+    check_index(index)
+    _check_frame(frame)
+    job = Sampler.of(sampler, frame.columns, spec.seed, keys_from(keys, frame.columns))
+    intervals, whole = Intervals(frame), with_first(index, frame.schema)
+    intervals.check(set(job.names(frame.columns)) - set(job.keys))
+    origins = [*([] if index is None else [None]), *range(len(frame.columns))]
+    frame = intervals.hidden(_sorted(frame, job))
+    job.weigher(_nothing_of(frame)).check_constants()
+    schema = with_first(index, frame.schema)
+    names = job.names(frame.columns)
+    told = ask(frame, names, _counting(job, _starts(frame, job)))
+    shares = _drawn(frame, told, Drawing(job, spec), job)
+    if told.numbered:
+        found = pick(frame, schema, names, job.positions, shares, index=index is not None)
+    else:
+        found = give(frame, schema, _taking(job, index), shares, numbered=False)
+    return intervals.shown(found, origins, whole)
+
+
+@named
+def weights(frame: DataFrame, sampler: str | pl.Expr, *, seed: int | None = None) -> DataFrame:
+    """Return a Spark frame with a further column `weight`, Float64: finite and >= 0, null as 0.
+
+    Args:
+        frame: a Spark DataFrame. Unless all weights are constants of the text its rows are counted now, so that bad
+            weights are told by the numbers of their rows.
+        sampler: as `sample` takes it.
+        seed: fixes the numbers of `random()`, which are those of `sample` with the same seed; by default fresh ones.
+
+    Raises:
+        TQLError: as `sample`; weights that are all 0 are no error here.
+
+    Example:
+        >>> import tql_frames.spark
+        >>> frame = spark.createDataFrame([(71,), (34,), (65,)], "age int")
+        >>> tql_frames.spark.weights(frame, "max_weight(age > 60: 5, True: 1)").toPandas()["weight"].to_list()
+        [5.0, 1.0, 5.0]
+    """
+    _check_frame(frame)
+    job = Sampler.of(sampler, frame.columns, seed_from(seed))
+    intervals, origins = Intervals(frame), [*range(len(frame.columns)), None]
+    intervals.check(job.names(frame.columns))
+    whole = StructType([*frame.schema.fields, StructField("weight", DoubleType())])
+    frame = intervals.hidden(frame)
+    weigher = job.weigher(_nothing_of(frame))
+    weigher.check_constants()
+    if "weight" in frame.columns:
+        raise TQLError("the frame has a column 'weight' already", hint="rename it")
+    schema = StructType([*frame.schema.fields, StructField("weight", DoubleType())])
+    names = job.names(frame.columns)
+    shares, numbered = None, True
+    if job.numbers_rows or weigher.levels is None:
+        told = ask(frame, names, _counting(job, _starts(frame, job)))
+        counts = told.in_order(Counts(0))
+        check_weights(counts, job)
+        shares, numbered = first_shares(counts, lambda rows: 0), told.numbered
+
+    def weigh(part: ArrowPartition, share: Share | None) -> pa.Array:
+        if share is not None:
+            share.check_rows(part.rows)
+        return pa.array(job.weigher(part, 0 if share is None else share.start).weigh(part))
+
+    if numbered:
+        found = append(frame, schema, names, weigh, shares)
+    else:
+        found = give(
+            frame, schema, lambda part, share: part.with_last("weight", weigh(part, share)), shares, numbered=False
+        )
+    return intervals.shown(found, origins, whole)
+
+
+@named
+def query(
+    frame: DataFrame,
+    text: str,
+    parameters: Sequence[object] | None = None,
+    *,
+    seed: int | None = None,
+    index: str | None = "index",
+) -> DataFrame:
+    """Run a TQL statement of WHERE, SELECT, SAMPLE BY and LIMIT on a Spark frame.
+
+    Args:
+        frame: a Spark DataFrame. With SAMPLE BY, LIMIT or row numbers its rows are counted now.
+        text: the statement, without FROM.
+        parameters: a value for each `?` of the text, in order.
+        seed: fixes what SAMPLE BY draws.
+        index: name of a first column of row numbers in the frame; None for none.
+
+    Returns:
+        A Spark DataFrame, whose rows are in the order of the frame.
+
+    Raises:
+        TQLUnsupportedError: it has another clause, or asks for row numbers or random numbers.
+        TQLError: as `sample`.
+
+    Example:
+        >>> import tql_frames.spark
+        >>> frame = spark.createDataFrame([(71,), (34,), (65,)], "age int")
+        >>> tql_frames.spark.query(frame, "select age where age > ?", [60]).toPandas()["index"].to_list()
+        [0, 2]
+    """
+    fixed = seed_from(seed)
+    check_index(index)
+    _check_frame(frame)
+    job = Statement.of(text, parameters, fixed)
+    intervals, original = Intervals(frame), frame.schema
+    intervals.check(job.computed_names(frame.columns))
+    frame = intervals.hidden(frame)
+    arrow = arrow_schema(frame)
+    fields = job.relation(ArrowPartition(arrow, []))[0].fields
+    whole = with_first(index, schema_of(fields, original), of="result")
+    schema = with_first(index, schema_of(fields, frame.schema), of="result")
+    result = arrow_schema_of(fields, arrow, index)
+    frame = narrowed(frame, job.needs(frame.columns))
+    shares, numbered = None, True
+    drawn = job.samples or job.cuts
+    if drawn or index is not None:
+        told = ask(frame, job.names(frame.columns), _counting(job)) if drawn else ask(frame, [], _count_rows)
+        counts, numbered = told.in_order(Counts(0)), told.numbered
+        if job.samples:
+            job.weigher(ArrowPartition(arrow, [])).check_constants()
+            shares = _drawn(frame, told, Drawing(job, job.spec), job)
+        else:
+            shares = first_shares(counts, job.size.of)
+
+    def select(part: ArrowPartition, share: Share | None) -> Iterator[pa.RecordBatch]:
+        if share is not None and not drawn:
+            share.check_rows(part.rows)
+        rows = job.rows(part, share if drawn else None)
+        assert isinstance(rows, PartitionRows)
+        return rows.batches(result, None if share is None or index is None else share.first)
+
+    found = give(frame, schema, select, shares, numbered=numbered)
+    return intervals.shown(found, [*([] if index is None else [None]), *(each.origin for each in fields)], whole)
+
+
+@named
+def report(
+    frame: DataFrame,
+    by: str | None = None,
+    sampler: str | pl.Expr | None = None,
+    limit: int | None = None,
+    *,
+    fraction: float | None = None,
+    replace: bool = True,
+    parameters: Sequence[object] | None = None,
+    seed: int | None = None,
+) -> Report:
+    """Report how often each label of a Spark frame occurs, as `tql_frames.report`, in one job; two with `random()`.
+
+    The tables of the report are pandas frames. The arguments are those of `tql_frames.report`; `seed` fixes the numbers
+    of `random()`.
+
+    Raises:
+        TQLError: as `tql_frames.report`; or there are too many combinations of labels, arms and weights.
+
+    Example:
+        >>> import tql_frames.spark
+        >>> frame = spark.createDataFrame([("PA",), ("PA",), ("AP",)], "view string")
+        >>> report = tql_frames.spark.report(frame, "view", "max_weight(view = 'AP': 2, True: 1)")
+        >>> report.labels["expected_share"].to_list()
+        [0.5, 0.5]
+    """
+    spec = DrawSpec.checked(limit, fraction, replace, None)
+    _check_frame(frame)
+    sized = limit is not None or fraction is not None or not replace
+    job = job_of(sampler, parameters, frame.columns, seed_from(seed), sized=sized)
+    reporting = Reporting.of(by, job, frame.columns)
+    intervals = Intervals(frame)
+    intervals.check(reporting.names(frame.columns))
+    frame = intervals.hidden(frame)
+    if job is not None:
+        job.weigher(_nothing_of(frame)).check_constants()
+    starts = _starts(frame, job) if isinstance(job, Sampler) else []
+
+    def count(part: ArrowPartition, number: int) -> Counted:
+        return reporting.count(part, starts[number] if number < len(starts) else 0)
+
+    told = ask(frame, reporting.names(frame.columns), count)
+    return reporting.report(told.in_order(Counted(Counts(0), None)), spec)
+
+
+def _drawn(frame: DataFrame, told: Told, how: Drawing, job: Job) -> Sequence[Share]:
+    """Return the shares of the partitions, once each has answered what it is asked."""
+    counts = told.in_order(Counts(0))
+    asked = questions(counts, how)
+    answers: list[Answer | None] = [None] * len(counts)
+    if any(each is not None for each in asked):
+        starts = starts_of([each.rows for each in counts])
+
+        def answer(part: ArrowPartition, number: int) -> Answer | None:
+            question = asked[number] if number < len(asked) else None
+            return None if question is None else job.answer(question, part, starts[number])
+
+        found = ask(frame, job.names(frame.columns), answer)
+        answers = [found.found.get(number) for number in range(len(counts))]
+    drawn = draw_shares(counts, answers, how)
+    if drawn.found < drawn.asked:
+        warn_of_fewer(drawn.asked, drawn.found)
+    for warning in drawn.idle:
+        warn(warning)
+    return drawn.shares
+
+
+def _counting(job: Job, starts: Sequence[int] = ()) -> Callable[[ArrowPartition, int], Counts]:
+    """Return the first pass: what a partition, whose first row has a number, tells."""
+
+    def step(part: ArrowPartition, number: int) -> Counts:
+        return job.count(part, starts[number] if number < len(starts) else 0)
+
+    return step
+
+
+def _count_rows(part: ArrowPartition, number: int) -> Counts:
+    return Counts(part.rows, seen=part.rows)
+
+
+def _starts(frame: DataFrame, job: Sampler) -> list[int]:
+    """Return the number of the first row of each partition, where weights depend on it."""
+    if not job.numbers_rows:
+        return []
+    return starts_of([each.rows for each in ask(frame, [], _count_rows).in_order(Counts(0))])
+
+
+def _taking(job: Sampler, index: str | None) -> Callable[[ArrowPartition, Share | None], Iterator[pa.RecordBatch]]:
+    """Return the last pass: the rows that a partition gives."""
+
+    def take(part: ArrowPartition, share: Share | None) -> Iterator[pa.RecordBatch]:
+        assert share is not None
+        rows = part.take(job.positions(part, share))
+        numbers = [] if index is None else [pa.field(index, pa.int64())]
+        return rows.batches(pa.schema([*numbers, *part.arrow]), None if index is None else share.first)
+
+    return take
+
+
+def _sorted(frame: DataFrame, job: Sampler) -> DataFrame:
+    return frame.sortWithinPartitions(*[F.col(quoted(key)) for key in job.keys]) if job.keys else frame
+
+
+def _nothing_of(frame: DataFrame) -> ArrowPartition:
+    """Return the frame without rows, by which types are known."""
+    return ArrowPartition(arrow_schema(frame), [])
+
+
+def _check_frame(frame: object) -> None:
+    if not isinstance(frame, DataFrame):
+        raise TQLError(f"the frame must be a Spark DataFrame, not {type(frame).__name__}")
+    if frame.isStreaming:
+        raise TQLError("a stream has no last row, so that no sample of it is exact", hint="sample its batches")

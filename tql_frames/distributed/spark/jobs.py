@@ -1,0 +1,320 @@
+"""Passes over a Spark frame: what each partition tells is collected at once, what it gives is a plan.
+
+In a pass that counts, a partition is known by its task. In the last it is known by `spark_partition_id()`, which stays
+right when a sample is coalesced or put together with other frames. It comes as a column, of which an empty partition
+has no value: where there are empty ones, a row that says so is put into each before, so that a partition that has lost
+its rows is not taken for one that had none. The same is done for rows that are part of the plan itself, for which Spark
+computes the column before there are partitions.
+
+Where no partition is empty, the last pass hands over the columns that weights depend on alone; all others stay in the
+JVM, however many they are. A row that says that it is none needs a place in every column, so that all are handed over.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark import TaskContext
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F  # noqa: N812 - as everyone does
+from pyspark.sql.pandas.functions import ArrowUDFType
+from pyspark.sql.types import ArrayType, BooleanType, DataType, LongType, StructField, StructType
+
+from tql_frames.distributed import Share
+from tql_frames.distributed.assignment import changed
+from tql_frames.distributed.spark.partition import ArrowPartition
+from tql_frames.errors import TQLError
+from tql_frames.sampling import Integers, Positions
+
+Batches = Iterable[pa.RecordBatch]
+
+# Names of columns that are known by their places, whatever else there is.
+_PART, _EMPTY, _TOLD = "tql_partition", "tql_empty", "tql_told"
+_NO_ROWS = -1
+
+
+@dataclass(frozen=True)
+class Told:
+    """What partitions told.
+
+    Attributes:
+        found: what those that have rows told, by their numbers.
+        partitions: how many there are.
+        numbered: whether `spark_partition_id()` gives the number of each.
+    """
+
+    found: Mapping[int, Any]
+    partitions: int
+    numbered: bool
+
+    def in_order(self, otherwise: object) -> list[Any]:
+        """Return what each partition told; something else for those without rows."""
+        return [self.found.get(number, otherwise) for number in range(self.partitions)]
+
+
+def ask(frame: DataFrame, names: Sequence[str], step: Callable[[ArrowPartition, int], object]) -> Told:
+    """Run a step on each partition that has rows, and collect what they tell.
+
+    Args:
+        frame: the frame.
+        names: columns that the step looks at.
+        step: partition and its number -> what it tells.
+
+    Raises:
+        TQLError: what the step raised in the first partition in which it did.
+    """
+
+    names = list(names)
+    places = [frame.columns.index(name) for name in names]
+
+    def run(batches: Batches) -> Iterator[pa.RecordBatch]:
+        context = TaskContext.get()
+        assert context is not None
+        task = context.partitionId()
+        number, part = _partition(batches, names, marked=False)
+        told: object = None
+        if part is not None:
+            try:
+                told = step(part, task)
+            except TQLError as fault:  # the caller is to get it as it is, not as text in an error of Spark
+                told = fault
+        arrays = [pa.array([task], pa.int32()), pa.array([number], pa.int32()), pa.array([pickle.dumps(told)])]
+        yield pa.RecordBatch.from_arrays(arrays, names=["task", "number", "told"])
+
+    seen = _numbered(frame).select(_PART, *map(_plain, places))
+    rows = seen.mapInArrow(run, "task int, number int, told binary").collect()
+    found = {row.task: pickle.loads(row.told) for row in rows if row.number != _NO_ROWS}
+    for number in sorted(found):
+        if isinstance(found[number], TQLError):
+            raise found[number]
+    return Told(found, len(rows), all(row.task == row.number for row in rows))
+
+
+def give(
+    frame: DataFrame,
+    schema: StructType,
+    step: Callable[[ArrowPartition, Share | None], Iterator[pa.RecordBatch]],
+    shares: Sequence[Share] | None = None,
+    *,
+    numbered: bool = True,
+) -> DataFrame:
+    """Return a plan for what a step gives of each partition that has rows.
+
+    Args:
+        frame: the frame.
+        schema: of the result.
+        step: partition and its share -> batches of the result.
+        shares: of the partitions; None where a step needs none.
+        numbered: whether `spark_partition_id()` gives the number of each partition.
+    """
+    packed = None if shares is None else _Packed.of(shares)
+    marked = packed is not None and not numbered
+    names = frame.columns
+
+    def run(batches: Batches) -> Iterator[pa.RecordBatch]:
+        number, part = _partition(batches, names, marked=marked)
+        if packed is None:
+            return iter(()) if part is None else step(part, None)
+        share = packed[number]  # none of a partition without a number, though all had rows, or with one too high
+        if share is None:
+            raise changed()
+        if part is None:
+            share.check_rows(0)
+            return iter(())
+        return step(part, share)
+
+    return (_numbered(frame) if not marked else _with_number(_marked(frame))).mapInArrow(run, schema)
+
+
+def pick(
+    frame: DataFrame,
+    schema: StructType,
+    names: Sequence[str],
+    step: Callable[[ArrowPartition, Share], Positions],
+    shares: Sequence[Share],
+    *,
+    index: bool,
+) -> DataFrame:
+    """Return a plan for rows that a step picks from each partition; all partitions have numbers.
+
+    Args:
+        frame: the frame.
+        schema: of the result.
+        names: columns that the step looks at.
+        step: partition and its share -> positions in it, ascending, with repetition.
+        shares: of the partitions.
+        index: whether the numbers of the rows in the frame are the first column.
+    """
+
+    def numbers(part: ArrowPartition, share: Share | None) -> pa.Array:
+        assert share is not None
+        positions = step(part, share).astype(np.int64)
+        ends = np.cumsum(np.bincount(positions, minlength=part.rows))
+        return pa.ListArray.from_arrays(pa.array(np.append(0, ends), pa.int32()), pa.array(positions + share.first))
+
+    rows = _beside(frame, names, ArrayType(LongType(), containsNull=False), numbers, shares)
+    own = [F.col(_plain(place)) for place in range(len(frame.columns))]
+    # A row comes once for each of its numbers.
+    rows = rows.select(F.explode(_TOLD).alias(_TOLD), *own)
+    return (rows if index else rows.select(*own)).toDF(*schema.names)
+
+
+def append(
+    frame: DataFrame,
+    schema: StructType,
+    names: Sequence[str],
+    step: Callable[[ArrowPartition, Share | None], pa.Array],
+    shares: Sequence[Share] | None,
+) -> DataFrame:
+    """Return a plan for the frame with one more column, last in the schema.
+
+    All partitions have numbers if there are shares.
+
+    Args:
+        frame: the frame.
+        schema: of the result.
+        names: columns that the step looks at.
+        step: partition and its share -> the values of the column.
+        shares: of the partitions; None where a step needs none.
+    """
+    rows = _beside(frame, names, schema.fields[-1].dataType, step, shares)
+    return rows.drop(_PART).toDF(*schema.names)
+
+
+def _beside(
+    frame: DataFrame,
+    names: Sequence[str],
+    dtype: DataType,
+    step: Callable[[ArrowPartition, Share | None], pa.Array],
+    shares: Sequence[Share] | None,
+) -> DataFrame:
+    """Return the frame with a last column of one value a row, told by partitions that see some columns.
+
+    All columns have plain names.
+    """
+    names, packed = list(names), None if shares is None else _Packed.of(shares)
+
+    def run(batches: Iterable[Any]) -> Iterator[pa.Array]:
+        heights: list[int] = []
+        number, part = _partition(_as_batches(batches, heights), names, marked=False)
+        share = None if packed is None else packed[number]
+        if packed is not None and share is None:
+            raise changed()
+        if part is None:
+            return
+        told, first = step(part, share), 0
+        for height in heights:
+            yield told.slice(first, height)
+            first += height
+
+    tell = F.arrow_udf(run, dtype, ArrowUDFType.SCALAR_ITER)
+    # Else Spark would think that later filters may come before it, and that it may run more than once.
+    tell = tell.asNondeterministic()
+    places = [frame.columns.index(name) for name in names]
+    return _numbered(frame).select("*", tell(_PART, *map(_plain, places)).alias(_TOLD))
+
+
+def _as_batches(batches: Iterable[Any], heights: list[int]) -> Iterator[pa.RecordBatch]:
+    """Batches of what a function of columns gets, which of a single column is the column; their heights are noted."""
+    for given in batches:
+        columns = [given] if isinstance(given, pa.Array) else list(given)
+        heights.append(len(columns[0]))
+        yield pa.RecordBatch.from_arrays(columns, names=[str(place) for place in range(len(columns))])
+
+
+def narrowed(frame: DataFrame, names: Sequence[str]) -> DataFrame:
+    """Return some columns of a frame, in its order."""
+    places = [place for place, name in enumerate(frame.columns) if name in names]
+    return _plainly_named(frame).select(*map(_plain, places)).toDF(*[frame.columns[place] for place in places])
+
+
+def arrow_schema(frame: DataFrame) -> pa.Schema:
+    """Return the columns of a frame as Spark hands them to Python; no rows are asked for."""
+    found = _plainly_named(frame).limit(0).toArrow().schema
+    return pa.schema([field.with_name(name) for field, name in zip(found, frame.columns, strict=True)])
+
+
+def quoted(name: str) -> str:
+    """Return a name as Spark reads it, dots and all."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _plainly_named(frame: DataFrame) -> DataFrame:
+    """Return the frame with other names: Spark cannot hand over columns whose names it would have to read."""
+    return frame.toDF(*[_plain(place) for place in range(len(frame.columns))])
+
+
+def _numbered(frame: DataFrame) -> DataFrame:
+    """Return the frame behind a column of the numbers of its partitions, plainly named."""
+    return _with_number(_plainly_named(frame))
+
+
+def _with_number(frame: DataFrame) -> DataFrame:
+    return frame.select(F.spark_partition_id().alias(_PART), "*")
+
+
+def _plain(place: int) -> str:
+    return f"tql_{place}"
+
+
+def _partition(batches: Batches, names: list[str], *, marked: bool) -> tuple[int, ArrowPartition | None]:
+    """Return the number of a partition, and its rows if it has any; without a mark an empty one has no number."""
+    number, held, rows = _NO_ROWS, [], 0
+    first = 2 if marked else 1
+    fields: list[pa.Field] = []
+    for batch in batches:  # all of them: a worker that leaves some is not used again
+        if not batch.num_rows:
+            continue
+        number = batch.column(0)[0].as_py()
+        if marked and batch.column(1)[0].as_py():
+            continue
+        own = list(batch.schema)[first:]
+        fields = [field.with_name(name) for field, name in zip(own, names, strict=True)]
+        held.append(pa.RecordBatch.from_arrays(batch.columns[first:], schema=pa.schema(fields)))
+        rows += batch.num_rows
+    return number, ArrowPartition(pa.schema(fields), held, rows) if rows else None
+
+
+def _marked(frame: DataFrame) -> DataFrame:
+    """Return the frame behind a column that says of a row that it stands for none."""
+    frame = _plainly_named(frame)
+    arrow = frame.limit(0).toArrow().schema
+    names = [_EMPTY, *arrow.names]
+
+    def run(batches: Batches) -> Iterator[pa.RecordBatch]:
+        rows = 0
+        for batch in batches:
+            rows += batch.num_rows
+            marks = pa.array(np.zeros(batch.num_rows, np.bool_))
+            yield pa.RecordBatch.from_arrays([marks, *batch.columns], names=names)
+        if not rows:
+            nulls = [pa.nulls(1, field.type) for field in arrow]
+            yield pa.RecordBatch.from_arrays([pa.array([True]), *nulls], names=names)
+
+    fields = [StructField(each.name, each.dataType, True) for each in frame.schema.fields]
+    return frame.mapInArrow(run, StructType([StructField(_EMPTY, BooleanType(), False), *fields]))
+
+
+@dataclass(frozen=True, eq=False)
+class _Packed:
+    """Shares on their way to all workers, each of which unpacks just the ones that it needs."""
+
+    whole: bytes
+    bounds: Integers
+
+    @classmethod
+    def of(cls, shares: Sequence[Share]) -> _Packed:
+        parts = [pickle.dumps(share, pickle.HIGHEST_PROTOCOL) for share in shares]
+        return cls(b"".join(parts), np.cumsum([0, *map(len, parts)], dtype=np.int64))
+
+    def __getitem__(self, number: int) -> Share | None:
+        if not 0 <= number < len(self.bounds) - 1:
+            return None
+        found = pickle.loads(memoryview(self.whole)[self.bounds[number] : self.bounds[number + 1]])
+        assert isinstance(found, Share)
+        return found

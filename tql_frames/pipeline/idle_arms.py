@@ -1,0 +1,358 @@
+"""Arms that change nothing, since they match no row or never decide: what to warn of, and what may have been meant.
+
+Which arms decide a row is counted with the weights, in `weighing`; rows are looked at again only for what seems idle.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+
+from tql_frames.compiler import CompiledArm, CompiledSampler
+from tql_frames.compiler.expressions.deciding import is_default
+from tql_frames.compiler.expressions.scope import column
+from tql_frames.compiler.expressions.types import inner, innermost, is_nested, is_number, is_text
+from tql_frames.errors import Place, Span, TQLArmWarning, did_you_mean, warn
+from tql_frames.language import nodes
+from tql_frames.language import unparse
+from tql_frames.language.nodes import Node
+from tql_frames.pipeline.weights import Watched
+
+_MOST_WARNED = 10  # arms
+_MOST_VALUES = 5_000  # values of a column among which the nearest is looked for
+_MOST_SHOWN = 5
+_MOST_BESIDE = 16  # other arms that an arm is compared with one by one
+_LONGEST = 80  # characters of a text in a message
+
+
+@dataclass(frozen=True)
+class _Sought:
+    """A constant that a condition compares with a column.
+
+    Attributes:
+        column: name of the column.
+        value: text or number.
+        within: whether texts may hold it as a part.
+        operator: of numbers: how the column is compared with it.
+    """
+
+    column: str
+    value: str | float
+    within: bool
+    operator: str
+
+
+class Aggregable(Protocol):
+    """Rows that can be looked at again."""
+
+    @property
+    def schema(self) -> Mapping[str, pl.DataType]:
+        """Polars type by column name."""
+
+    def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+        """Return values of aggregations by name, in one row."""
+
+
+class Planned:
+    """The rows of a plan."""
+
+    def __init__(self, plan: pl.LazyFrame) -> None:
+        """Hold the plan; nothing runs."""
+        self._plan = plan
+
+    @property
+    def schema(self) -> Mapping[str, pl.DataType]:
+        """Polars type by column name."""
+        return self._plan.clone().collect_schema()
+
+    def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+        """Return values of aggregations by name, in one row."""
+        return self._plan.select(**exprs).collect(engine="streaming")
+
+
+def warn_of_categories(sampler: CompiledSampler | pl.Expr) -> None:
+    """Warn of texts that a sampler compares with an Enum and that are no category of it; no row is read.
+
+    Warns:
+        TQLArmWarning: for each of them.
+    """
+    if isinstance(sampler, pl.Expr):
+        return
+    for each in sampler.unknown:
+        place = next((n for n, arm in enumerate(sampler.arms, 1) if _holds(arm.span, each.span)), None)
+        who = "the sampler" if place is None else f"arm {place}"
+        few = ", ".join(map(repr, each.categories[:_MOST_SHOWN]))
+        more = ", …" if len(each.categories) > _MOST_SHOWN else ""
+        hint = did_you_mean(each.word, each.categories) or (f"the categories are {few}{more}" if few else None)
+        message = f"{who} compares {_short(each.of)} with {_short(each.word)!r}, which is none of its categories"
+        warn(TQLArmWarning(message, source=sampler.source, span=each.span, hint=hint))
+
+
+def warn_of_idle_arms(
+    sampler: CompiledSampler | pl.Expr, rows: Aggregable, watched: Watched | None, place: Place | None = None
+) -> None:
+    """Warn of the arms of a sampler that match no row, and of those that never decide.
+
+    Args:
+        sampler: compiled for the rows.
+        rows: which were weighed.
+        watched: which arms decide a row; None where nobody counted.
+        place: where to point at where the rows are weighed in a thread of its own.
+
+    Warns:
+        TQLArmWarning: for each such arm.
+    """
+    if isinstance(sampler, pl.Expr) or watched is None or watched.all():
+        return
+    arms = {node.span: node for node in sampler.tree.walk() if isinstance(node, nodes.Arm)}
+    idle = [arm for arm in np.flatnonzero(~watched).tolist() if _is_of_interest(arms.get(sampler.arms[arm].span))]
+    if not idle:
+        return
+    looking = _Looking(sampler, rows, arms)
+    for arm in idle[:_MOST_WARNED]:
+        looking.ask(arm)
+    for warning in [*looking.warnings(idle[:_MOST_WARNED]), *_of_more(sampler, idle)]:
+        warn(warning, place)
+
+
+def idle_warnings(
+    sampler: CompiledSampler, rows: Aggregable | None, matched: Sequence[int], decided: Sequence[int]
+) -> list[TQLArmWarning]:
+    """Return the warnings of where it is known how many rows each arm matches and decides."""
+    arms = {node.span: node for node in sampler.tree.walk() if isinstance(node, nodes.Arm)}
+    counts = enumerate(zip(matched, decided, strict=True))
+    idle = {place: bool(rows_of) for place, (rows_of, decides) in counts if not (rows_of and decides)}
+    idle = {place: matches for place, matches in idle.items() if _is_of_interest(arms.get(sampler.arms[place].span))}
+    looking = _Looking(sampler, rows, arms)
+    places = list(idle)
+    if rows is not None:
+        for place in places[:_MOST_WARNED]:
+            looking.ask(place)
+    return [*looking.warnings(places[:_MOST_WARNED], idle), *_of_more(sampler, places)]
+
+
+def _of_more(sampler: CompiledSampler, idle: Sequence[int]) -> list[TQLArmWarning]:
+    """Return one warning of all arms beyond those that are warned of one by one."""
+    more = len(idle) - _MOST_WARNED
+    if more <= 0:
+        return []
+    span = sampler.arms[idle[_MOST_WARNED]].span
+    arms = "arm matches no row or never decides" if more == 1 else "arms match no row or never decide"
+    return [
+        TQLArmWarning(f"{more:,} more {arms}, the first arm {idle[_MOST_WARNED] + 1}", source=sampler.source, span=span)
+    ]
+
+
+class _Looking:
+    """One look at rows for all arms that seem idle."""
+
+    def __init__(self, sampler: CompiledSampler, rows: Aggregable | None, arms: dict[Span, nodes.Arm]) -> None:
+        self._sampler, self._rows, self._nodes = sampler, rows, arms
+        self._exprs: dict[str, pl.Expr] = {}
+        self._sought: dict[int, list[_Sought]] = {}
+
+    def ask(self, place: int) -> None:
+        """Add the questions about an arm."""
+        arm = self._sampler.arms[place]
+        self._exprs[f"matches {place}"] = arm.condition.any()
+        for other in self._greater(place):
+            beyond = arm.condition & ~self._sampler.arms[other].condition
+            self._exprs[f"beyond {place} {other}"] = beyond.any()
+        self._sought[place] = list(self._constants(place))
+        for number, sought in enumerate(self._sought[place]):
+            for name, expr in self._about(sought):
+                self._exprs[f"{name} {place} {number}"] = expr
+
+    def warnings(self, places: Sequence[int], matches: dict[int, bool] | None = None) -> Iterator[TQLArmWarning]:
+        """Yield what to warn of."""
+        found: dict[str, object] = {}
+        if self._exprs and self._rows is not None:
+            try:
+                found = self._rows.aggregate(self._exprs).row(0, named=True)
+            except (pl.exceptions.PolarsError, pl.exceptions.PanicException):  # no hint is better than an error
+                found = {}
+        for place in places:
+            arm = self._sampler.arms[place]
+            matching = found.get(f"matches {place}") if matches is None else matches[place]
+            if matching is None:
+                continue
+            source, span = self._sampler.source, arm.span
+            if matching:
+                message = f"arm {place + 1} never decides: {self._winner(place, found)}"
+                yield TQLArmWarning(message, source=source, span=span, hint=self._advice(arm))
+            elif not any(_holds(span, each.span) for each in self._sampler.unknown):  # which was said before
+                message = f"arm {place + 1} matches no row"
+                yield TQLArmWarning(message, source=source, span=span, hint=self._hint(place, found))
+
+    def _greater(self, place: int) -> list[int]:
+        """Return other arms of the same choice with at least its weight, defaults first."""
+        mine = self._sampler.arms[place]
+        choice = next(
+            (
+                node
+                for node in self._sampler.tree.walk()
+                if isinstance(node, nodes.WeightChoice) and any(arm.span == mine.span for arm in node.arms)
+            ),
+            None,
+        )
+        if mine.constant is None or choice is None or choice.name != "max_weight":
+            return []
+        siblings = {arm.span for arm in choice.arms}
+        others = [
+            n
+            for n, arm in enumerate(self._sampler.arms)
+            if n != place and arm.span in siblings and arm.constant is not None and arm.constant >= mine.constant
+        ]
+        return sorted(others, key=lambda n: not _is_always(self._arms.get(self._sampler.arms[n].span)))[:_MOST_BESIDE]
+
+    def _winner(self, place: int, found: dict[str, object]) -> str:
+        for other in self._greater(place):
+            arm = self._sampler.arms[other]
+            if _is_always(self._arms.get(arm.span)):
+                return f"every row has weight {arm.constant:g} from arm {other + 1}"
+            if found.get(f"beyond {place} {other}") is False:
+                return f"every row that it matches has weight {arm.constant:g} from arm {other + 1}"
+        return "every row that it matches has as great a weight from another arm"
+
+    def _advice(self, arm: CompiledArm) -> str:
+        if arm.constant == 0:
+            return (
+                "max_weight takes the greatest weight; to leave rows out, write the opposite condition into the others"
+            )
+        return "max_weight takes the greatest weight of the arms that a row matches"
+
+    def _constants(self, place: int) -> Iterator[_Sought]:
+        node = self._arms.get(self._sampler.arms[place].span)
+        if node is None or self._rows is None:
+            return
+        known = set(self._sampler.arms[place].condition.meta.root_names())
+        for sought in _comparisons(node.condition):
+            if sought.column in known:
+                yield sought
+
+    def _about(self, sought: _Sought) -> Iterator[tuple[str, pl.Expr]]:
+        """Aggregations of a column, each a list in one row, which tell what may have been meant by a constant."""
+        assert self._rows is not None
+        dtype = self._rows.schema[sought.column]
+        values = column(sought.column)
+        element = innermost(dtype)
+        if is_nested(dtype):
+            if isinstance(dtype, pl.Array):
+                values = values.arr.to_list()
+            if is_nested(inner(dtype)):
+                return
+            values = values.explode()
+        if is_number(element) and isinstance(sought.value, float):
+            bounds = values.cast(pl.Float64).drop_nans()
+            yield "least", bounds.min()
+            yield "greatest", bounds.max()
+        if not (is_text(element) and isinstance(sought.value, str)):
+            return
+        texts, word = values.cast(pl.String), sought.value
+        if sought.within and not is_nested(dtype):
+            yield "here", texts.str.contains(word, literal=True).any()
+            pattern = f"(?i)({_escaped(word)})"
+            yield "same", texts.str.extract(pattern, 1).drop_nulls().first().implode()
+            return
+        length = texts.str.len_chars()
+        near = length.is_between(len(word) // 2, 2 * len(word) + 2)
+        same = texts.str.strip_chars().str.to_lowercase() == word.strip().lower()
+        yield "here", (texts == word).any()
+        yield "same", texts.filter(same).unique().head(1).implode()
+        yield "near", texts.filter(near).unique().head(_MOST_VALUES).implode()
+
+    def _hint(self, place: int, found: dict[str, object]) -> str | None:
+        node = self._arms.get(self._sampler.arms[place].span)
+        null = None if node is None else _null_hint(node)
+        if null is not None:
+            return null
+        for number, sought in enumerate(self._sought.get(place, [])):
+            least, greatest = (found.get(f"{name} {place} {number}") for name in ("least", "greatest"))
+            if isinstance(least, float) and isinstance(greatest, float) and isinstance(sought.value, float):
+                above = sought.value >= greatest and sought.operator in (">", ">=")
+                below = sought.value <= least and sought.operator in ("<", "<=")
+                beside = not least <= sought.value <= greatest and sought.operator == "=="
+                if above or below or beside:
+                    return f"the values of {sought.column!r} are from {least:g} to {greatest:g}"
+            elif isinstance(sought.value, str) and found.get(f"here {place} {number}") is not True:
+                for name in ("same", "near"):
+                    values = found.get(f"{name} {place} {number}")
+                    words = [each for each in values if isinstance(each, str)] if isinstance(values, list) else []
+                    hint = f"did you mean {_short(words[0])!r}?" if words and name == "same" else None
+                    hint = hint or did_you_mean(sought.value, sorted(words))
+                    if hint:
+                        return hint
+        return None
+
+
+_MIRROR = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+def _comparisons(node: Node) -> Iterator[_Sought]:
+    """Yield the constants that a condition compares columns with."""
+    for each in node.walk():
+        pairs: list[tuple[Node, str, Node]] = []
+        match each:
+            case nodes.Comparison(operator, left, right) if operator != "!=":
+                pairs = [(left, operator, right), (right, _MIRROR.get(operator, operator), left)]
+            case nodes.In(operand, items, False):
+                pairs = [(operand, "==", item) for item in items]
+            case nodes.Call("contains", (container, item)):
+                pairs = [(container, "==", item)]
+            case nodes.Between(operand, low, high, False):
+                pairs = [(operand, ">=", low), (operand, "<=", high)]
+        for named, operator, constant in pairs:
+            sign = -1.0 if isinstance(constant, nodes.Negative) else 1.0
+            literal = constant.operand if isinstance(constant, nodes.Negative) else constant
+            if not (isinstance(named, nodes.Column) and isinstance(literal, nodes.Literal)):
+                continue
+            value = literal.value
+            if isinstance(value, str):
+                yield _Sought(named.name, value, isinstance(each, nodes.Call), operator)
+            elif isinstance(value, (int, float)) and not isinstance(value, bool):
+                yield _Sought(named.name, sign * float(value), False, operator)
+
+
+def _null_hint(node: nodes.Arm) -> str | None:
+    for each in node.condition.walk():
+        match each:
+            case nodes.Comparison(operator, left, right):
+                for value, other in ((left, right), (right, left)):
+                    if isinstance(other, nodes.Literal) and other.value is None:
+                        word = "is not null" if operator == "!=" else "is null"
+                        return (
+                            f"use `is null`: {unparse(value)} {word}"
+                            if word == "is null"
+                            else (f"use `is not null`: {unparse(value)} {word}")
+                        )
+            case nodes.In(operand, items, _) if all(isinstance(i, nodes.Literal) and i.value is None for i in items):
+                return f"use `is null`: {unparse(operand)} is null"
+    return None
+
+
+def _is_of_interest(node: nodes.Arm | None) -> bool:
+    """Return whether an idle arm is a mistake: not one that is switched off, left to chance, or there for the rest."""
+    if node is None or isinstance(node.condition, nodes.Literal):
+        return False
+    return not any(isinstance(each, nodes.Call) and each.name == "random" for each in node.condition.walk())
+
+
+def _is_always(node: nodes.Arm | None) -> bool:
+    return node is not None and is_default(node)
+
+
+def _holds(whole: Span, part: Span) -> bool:
+    return whole.start <= part.start and part.stop <= whole.stop
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([\\.+*?()|\[\]{}^$#&\-~/])", r"\\\1", text)

@@ -1,0 +1,371 @@
+"""Sampler and frame to checked weights, one a row.
+
+Whether a sampler fits a frame is the compiler's to say; whether its weights can be drawn by is found here.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tql_frames.compiler import CompiledArm, CompiledSampler, RandomNumbers, compile_sampler
+from tql_frames.compiler.expressions.constant_weights import Levels
+from tql_frames.compiler.expressions.types import type_name
+from tql_frames.errors import TQLError, TQLNameError, TQLTypeError, WeightError, did_you_mean, reason_of
+from tql_frames.frames import Rows
+from tql_frames.language import nodes
+from tql_frames.sampling import Strata, count_codes, strata_of_codes
+
+Weights = NDArray[np.float64]
+Watched = NDArray[np.bool_]
+"""Which arms decide a row, shape (arms,)."""
+
+_FEW = 16  # arms
+_MOST_WATCHED = 64  # arms of which files are asked in the pass that counts weights: four bytes a row for each 32
+
+
+@dataclass(frozen=True)
+class BadWeights:
+    """Weights that cannot be drawn by.
+
+    Attributes:
+        rows: how many rows have one.
+        first: number of the first of these.
+        weight: its weight.
+        kinds: whether a NaN is among them, a negative, an infinite one.
+    """
+
+    rows: int
+    first: int
+    weight: float
+    kinds: tuple[bool, bool, bool]
+
+    @classmethod
+    def among(cls, weights: Weights, bad: NDArray[np.bool_]) -> BadWeights:
+        """Return those of the weights that are bad, of which there is one."""
+        found, first = weights[bad], int(bad.argmax())
+        kinds = bool(np.isnan(found).any()), bool((found < 0).any()), bool((found == math.inf).any())
+        return cls(len(found), first, float(weights[first]), kinds)
+
+    def and_later(self, others: BadWeights) -> BadWeights:
+        """These, and others of later rows."""
+        nan, negative, infinite = map(operator.or_, self.kinds, others.kinds)
+        return BadWeights(self.rows + others.rows, self.first, self.weight, (nan, negative, infinite))
+
+    def words(self, who: str) -> str:
+        """Return what is wrong."""
+        where = f"row {self.first}" if self.rows == 1 else f"{self.rows:,} rows, the first row {self.first}"
+        kinds = zip(("a NaN", "a negative", "an infinite"), self.kinds, strict=True)
+        kind = " or ".join(kind for kind, here in kinds if here)
+        return f"{who} {kind} weight in {where} ({self.weight:g})"
+
+
+@dataclass(frozen=True)
+class Weigher:
+    """A sampler made ready for the frames of one schema.
+
+    Attributes:
+        sampler: compiled TQL, or the user's own Polars expression.
+    """
+
+    sampler: CompiledSampler | pl.Expr
+
+    @classmethod
+    def of(cls, sampler: object, frame: Rows, random: RandomNumbers) -> Weigher:
+        """Compile a sampler for a frame, with the numbers of `random()`.
+
+        Raises:
+            TQLError: it is neither text nor expression, or does not fit the frame.
+        """
+        if isinstance(sampler, str):
+            return cls(compile_sampler(sampler, frame.schema, random))
+        if isinstance(sampler, pl.Expr):
+            return cls(sampler)
+        raise no_sampler(sampler)
+
+    def weigh(self, frame: Rows) -> Weights:
+        """Return weights of the rows, shape (n,): finite, >= 0, null as 0.
+
+        Raises:
+            WeightError: a weight, or the weight of an arm where its condition is true, is negative, NaN or infinite.
+        """
+        return self._weigh(frame, {})[0]
+
+    def _weigh(self, frame: Rows, more: Mapping[str, pl.Expr]) -> tuple[Weights, pl.DataFrame]:
+        """Return weights of the rows, and the values of further expressions."""
+        if isinstance(self.sampler, pl.Expr):
+            return self._weigh_expression(self.sampler, frame), pl.DataFrame()
+        sampler = self.sampler
+        suspects = _suspects(sampler)
+        exprs = {"weight": sampler.weight, **more}
+        if suspects:  # a bad weight may hide behind a greater one, or cancel in a sum
+            exprs["bad"] = pl.any_horizontal([_bad(arm) for arm in suspects])
+        found = self._evaluate(frame, exprs)
+        weights = found["weight"].to_numpy()
+        if suspects and found["bad"].any():
+            raise self.refusal(*self._bad_arm(frame, suspects))
+        self.check_constants(", in 0 rows here")
+        self._check(weights)
+        return weights, found
+
+    def check_constants(self, where: str = "") -> None:
+        """Make sure that no arm has a weight that is wrong whatever the rows, even while none matches its condition.
+
+        Raises:
+            WeightError: one has; what is said of it ends with `where`.
+        """
+        for arm in [] if isinstance(self.sampler, pl.Expr) else _suspects(self.sampler):
+            if arm.constant is not None:
+                assert isinstance(self.sampler, CompiledSampler)
+                message = f"arm {self._number(arm)} has {_kind(arm.constant)} weight{where}"
+                raise WeightError(message, source=self.sampler.source, span=arm.span, hint=_HINT)
+
+    def first_bad(self, frame: Rows) -> tuple[int | None, BadWeights]:
+        """Return what `weigh` refuses of rows that it refuses.
+
+        These are the place of the first arm whose weights are bad, and the weights.
+
+        The place is None where it is the weight of the whole sampler.
+        """
+        suspects = [] if isinstance(self.sampler, pl.Expr) else _suspects(self.sampler)
+        if suspects and self._evaluate(frame, {"bad": pl.any_horizontal(map(_bad, suspects))})["bad"].any():
+            return self._bad_arm(frame, suspects)
+        weight = self.sampler if isinstance(self.sampler, pl.Expr) else self.sampler.weight
+        weights = self._evaluate(frame, {"weight": weight.cast(pl.Float64).fill_null(0.0)})["weight"].to_numpy()
+        return None, BadWeights.among(weights, ~((weights >= 0) & (weights < math.inf)))
+
+    def refusal(self, place: int | None, bad: BadWeights) -> WeightError:
+        """Return the error to raise for bad weights, as `first_bad` finds them."""
+        if isinstance(self.sampler, pl.Expr):
+            return WeightError(bad.words("the sampler gives"), hint=_HINT)
+        span = self.sampler.tree.span if place is None else self.sampler.arms[place].span
+        who = "the sampler gives" if place is None else f"arm {place + 1} has"
+        return WeightError(bad.words(who), source=self.sampler.source, span=span, hint=_HINT)
+
+    @property
+    def bad(self) -> pl.Expr:
+        """Whether a row cannot be drawn by its weight, or by that of an arm it matches: what `weigh` refuses."""
+        weight = self.sampler if isinstance(self.sampler, pl.Expr) else self.sampler.weight
+        found = ~((weight >= 0) & weight.is_finite())
+        suspects = [] if isinstance(self.sampler, pl.Expr) else _suspects(self.sampler)
+        return pl.any_horizontal([found, *map(_bad, suspects)])
+
+    @property
+    def has_bad_constant(self) -> bool:
+        """Whether the weight of an arm is wrong whatever the rows."""
+        return not isinstance(self.sampler, pl.Expr) and any(
+            each.constant is not None for each in _suspects(self.sampler)
+        )
+
+    @property
+    def levels(self) -> Levels | None:
+        """All weights that there can be, by number, where they are known from the text; none of them is bad then."""
+        return self.sampler.levels if isinstance(self.sampler, CompiledSampler) else None
+
+    def population(self, frame: Rows, most: int | None = None) -> Strata | Weights:
+        """Return what a draw needs to know of the rows: their strata, or their weights as `weigh` gives them.
+
+        Args:
+            frame: the rows.
+            most: distinct weights that make strata at the most; by default as their number says.
+
+        Raises:
+            WeightError: as `weigh`.
+        """
+        return self.watched(frame, most)[0]
+
+    def watched(self, frame: Rows, most: int | None = None) -> tuple[Strata | Weights, Watched | None]:
+        """Return the same, and which arms decide a row, found in the same pass.
+
+        It is None where there are no arms to watch.
+        """
+        levels = self.levels
+        # The weight of all arms stands beside each arm, in an expression that grows with the square of their number:
+        # of many arms it is found first.
+        many = self._arms > _FEW and not frame.is_read_anew
+        if levels is None:
+            words = {} if many else self._words(frame)
+            weights, found = self._weigh(frame, words)
+            return weights, self._watched_after(frame, weights) if many else self._read_words(found, list(words))
+        words = {} if many or levels.deciding is not None else self._words(frame)
+        values = self._evaluate(frame, {"number": levels.number, **words})
+        numbers = values["number"].to_numpy()
+        cells = count_codes(numbers, len(levels.weights))
+        strata = strata_of_codes(numbers, levels.weights, most, cells)
+        watched = self._read_words(values, list(words))
+        if many and levels.deciding is None:
+            watched = self._watched_after(frame, levels.weights[numbers])
+        if levels.deciding is not None:
+            watched = np.asarray(levels.deciding[cells.any(axis=1)].any(axis=0))
+        return levels.weights[numbers] if strata is None else strata, watched
+
+    def matched(self, frame: Rows, decided: Watched) -> Watched:
+        """Return which arms match a row of a frame; an arm that decides one does.
+
+        The answer for arms whose conditions cannot be evaluated alone is that of `decided`.
+        """
+        found = decided.copy()
+        idle = np.flatnonzero(~decided).tolist()
+        if idle and isinstance(self.sampler, CompiledSampler):
+            conditions = {str(arm): self.sampler.arms[arm].condition for arm in idle}
+            with suppress(pl.exceptions.PolarsError, pl.exceptions.PanicException):
+                values = frame.evaluate(conditions)
+                found[idle] = [bool(values[name].any()) for name in conditions]
+        return found
+
+    @property
+    def _arms(self) -> int:
+        return len(self.sampler.arms) if isinstance(self.sampler, CompiledSampler) else 0
+
+    def _watched_after(self, frame: Rows, weights: Weights) -> Watched | None:
+        words = self._words(frame, pl.lit(pl.Series(weights)))
+        return self._read_words(self._evaluate(frame, words), list(words))
+
+    def _words(self, frame: Rows, weight: pl.Expr | None = None) -> dict[str, pl.Expr]:
+        """Return numbers with a bit for each of up to 32 arms: whether it decides a row, equals included."""
+        if isinstance(self.sampler, pl.Expr) or not self.sampler.arms:
+            return {}
+        sampler, arms = self.sampler, self.sampler.arms
+        if len(arms) > _MOST_WATCHED and frame.is_read_anew:  # whose weights are held, and so would be these
+            return {}
+        greatest = sampler.choice == "max_weight" and isinstance(sampler.tree, nodes.WeightChoice)
+        own = {arm.span for arm in sampler.tree.arms} if isinstance(sampler.tree, nodes.WeightChoice) else set()
+        flags = [
+            arm.condition & (arm.weight >= (sampler.weight if weight is None else weight))
+            if greatest and arm.span in own
+            else arm.condition
+            for arm in arms
+        ]
+        return {
+            f"arms {first}": pl.sum_horizontal(
+                flag.cast(dtype) * pl.lit(1 << place, dtype) for place, flag in enumerate(flags[first : first + 32])
+            )
+            for first in range(0, len(flags), 32)
+            for dtype in [pl.UInt8() if len(flags) - first <= 7 else pl.UInt32()]
+        }
+
+    def _read_words(self, found: pl.DataFrame, names: Sequence[str]) -> Watched | None:
+        if not names:
+            return None
+        assert isinstance(self.sampler, CompiledSampler)
+        bits = [np.bitwise_or.reduce(found[name].to_numpy(), initial=0) >> np.arange(32) & 1 for name in names]
+        return np.concatenate(bits)[: len(self.sampler.arms)].astype(np.bool_)
+
+    def check_drawable(self, population: Strata | Weights) -> None:
+        """Make sure that some row can be drawn, of at least one.
+
+        Raises:
+            WeightError: all weights are 0.
+        """
+        if population.table.drawable if isinstance(population, Strata) else population.any():
+            return
+        raise self.no_row(population.rows if isinstance(population, Strata) else len(population))
+
+    def no_row(self, count: int) -> WeightError:
+        """Return the error for so many rows of which none can be drawn."""
+        source, span, hint = None, None, None
+        rows = f"all {count:,} rows, the first row 0" if count > 1 else "the one row"
+        message = f"no row can be drawn: the weight is 0 in {rows}"
+        if isinstance(self.sampler, CompiledSampler):
+            source, span = self.sampler.source, self.sampler.tree.span
+            if self.sampler.choice is not None:
+                arms = len(self.sampler.arms)
+                named = "its one arm gives" if arms == 1 else f"arms 1 to {arms} give"
+                message = f"no row can be drawn: {named} weight 0 to {rows}"
+                hint = "add a default arm, such as True: 1"
+        return WeightError(message, source=source, span=span, hint=hint)
+
+    def arm_conditions(self, frame: Rows) -> pl.DataFrame:
+        """Return which rows each arm matches: a Boolean column an arm, named by its number from 1."""
+        assert isinstance(self.sampler, CompiledSampler)
+        return self._evaluate(frame, {str(n): arm.condition for n, arm in enumerate(self.sampler.arms, 1)})
+
+    def _weigh_expression(self, expr: pl.Expr, frame: Rows) -> Weights:
+        found = self._evaluate(frame, {"weight": expr})["weight"]
+        dtype = found.dtype
+        if not (dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)):
+            raise TQLTypeError(f"expected numeric weights, got {type_name(dtype)}", hint=_NUMERIC)
+        weights = found.cast(pl.Float64).fill_null(0.0).to_numpy()
+        self._check(weights)
+        return weights
+
+    def _check(self, weights: Weights) -> None:
+        # One pass for all three: NaN is neither >= 0 nor below infinity, and comes out of min.
+        if weights.size and not (weights.min() >= 0 and weights.max() < math.inf):
+            raise self.refusal(None, BadWeights.among(weights, ~((weights >= 0) & (weights < math.inf))))
+
+    def _evaluate(self, frame: Rows, exprs: dict[str, pl.Expr]) -> pl.DataFrame:
+        try:
+            return frame.evaluate(exprs)
+        except pl.exceptions.ColumnNotFoundError as fault:
+            line = str(fault).splitlines()[0]  # the bare name (Polars 1.30), or a sentence that quotes it
+            quoted = re.search(r'"([^"]*)"', line)
+            name = quoted[1] if quoted else line
+            raise TQLNameError(f"unknown column {name!r}", hint=did_you_mean(name, frame.schema)) from None
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as fault:
+            reason = reason_of(fault)
+            if "is duplicate" in reason:
+                raise TQLTypeError("the sampler gives several columns; a weight is one") from None
+            message = f"the sampler cannot be evaluated on these rows: {reason}"
+            if isinstance(self.sampler, CompiledSampler):
+                raise TQLError(message, source=self.sampler.source, span=self.sampler.tree.span) from None
+            raise TQLError(message) from None
+
+    def _bad_arm(self, frame: Rows, suspects: list[CompiledArm]) -> tuple[int, BadWeights]:
+        """Return the place of the first arm that has bad weights, and these."""
+        assert isinstance(self.sampler, CompiledSampler)
+        exprs = {f"bad {i}": _bad(arm) for i, arm in enumerate(suspects)}
+        found = frame.evaluate(exprs | {f"weight {i}": arm.weight for i, arm in enumerate(suspects)})
+        for i, arm in enumerate(suspects):
+            bad = found[f"bad {i}"]
+            if bad.any():
+                found_bad = BadWeights.among(found[f"weight {i}"].to_numpy(), bad.to_numpy())
+                return self.sampler.arms.index(arm), found_bad
+        raise AssertionError("no arm is bad")
+
+    def _number(self, arm: CompiledArm) -> int:
+        assert isinstance(self.sampler, CompiledSampler)
+        return self.sampler.arms.index(arm) + 1
+
+
+def no_sampler(value: object) -> TQLError:
+    """Return the error to raise for a sampler that is neither text nor expression."""
+    hint = None
+    if isinstance(value, Mapping):
+        hint = "write its items as arms: max_weight(column = 'label': weight, …, True: 1)"
+    elif isinstance(value, (list, tuple)) or hasattr(value, "__array__") or hasattr(value, "__len__"):
+        hint = "add the weights to the frame as a column, and pass the name of that column"
+    elif callable(value):
+        hint = "compute the weights as a column of the frame, and pass the name of that column"
+    return TQLError(f"a sampler is TQL text or a Polars expression, not {type(value).__name__}", hint=hint)
+
+
+_NUMERIC = "use a numeric column, or cast the expression"
+_HINT = "weights are finite and at least 0"
+
+
+def _is_weight(number: float) -> bool:
+    return 0 <= number < math.inf
+
+
+def _suspects(sampler: CompiledSampler) -> list[CompiledArm]:
+    """Return the arms whose weight may be bad."""
+    return [arm for arm in sampler.arms if arm.constant is None or not _is_weight(arm.constant)]
+
+
+def _bad(arm: CompiledArm) -> pl.Expr:
+    return arm.condition & ~((arm.weight >= 0) & arm.weight.is_finite())
+
+
+def _kind(weight: float) -> str:
+    if math.isnan(weight):
+        return "a NaN"
+    return "a negative" if weight < 0 else "an infinite"

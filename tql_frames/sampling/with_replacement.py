@@ -1,0 +1,255 @@
+"""Draws with replacement: strata lie side by side on a line, and each draw takes the owner of a random point.
+
+How strata come about is in `strata`; draws without replacement are in `distinct`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from tql_frames.sampling.blocks import BLOCK, Blocks, Floats, Integers, Positions, over_blocks, position_type
+from tql_frames.sampling.rng import Streams
+from tql_frames.sampling.strata import StrataTable
+
+STREAM = 0  # of a seed's random numbers
+
+_TOTAL_BITS = 62  # of the sum of integer weights: exact in int64, and any order of adding gives the same
+# The scale changes where the total weight crosses this times a power of two. Were that a round number, totals such as
+# 1 would lie on the edge, where the rounding of a sum decides.
+_EDGE = 0.7071067811
+
+_BY_COMPARISON = 12  # owners up to which all bounds are compared with all points
+_FEW_DRAWS = 4096  # up to which a guide costs more than it saves
+_MOST_STEPS = 4  # from where the guide points, before the rest is left to binary search
+
+
+@dataclass(frozen=True)
+class Line:
+    """Owners side by side on a line: owner i has the points from bounds[i - 1] up to bounds[i].
+
+    Attributes:
+        bounds: shape (m,), ascending; the last is the length of the line. Whole numbers up to 2**62 in 53 bits.
+        guide: shape (a power of two,): for each of that many equal parts of the line, the owner of its first point, or
+            one before (Chen & Asau, "On generating random variates from an empirical distribution", 1974); None
+            where owners are found by comparison with the bounds, which finds the same.
+    """
+
+    bounds: Floats
+    guide: Positions | None
+
+    def owners(self, uniforms: Floats, out: Integers, space: Workspace) -> None:
+        """Turn numbers of [0, 1) into points of the line, in place, and write their owners; shapes (k,)."""
+        if self.guide is None:
+            np.multiply(uniforms, self.bounds[-1], out=uniforms)
+            if len(self.bounds) > _BY_COMPARISON:
+                out[:] = self.bounds.searchsorted(uniforms, side="right")
+                return
+            passed, flags = space.bytes[: len(out)], space.flags[: len(out)]
+            passed[:] = 0
+            for bound in self.bounds[:-1]:
+                np.add(passed, np.less_equal(bound, uniforms, out=flags).view(np.uint8), out=passed)
+            out[:] = passed
+            return
+        near, part = space.floats[: len(out)], space.integers[: len(out)]
+        np.multiply(uniforms, len(self.guide), out=near)
+        np.copyto(part, near, casting="unsafe")  # rounds down
+        out[:] = self.guide.take(part, out=space.guided[: len(out)], mode="clip")
+        np.multiply(uniforms, self.bounds[-1], out=uniforms)
+        left = np.flatnonzero(self.bounds.take(out, out=near, mode="clip") <= uniforms)
+        for _ in range(_MOST_STEPS):
+            if not left.size:
+                return
+            ahead = out.take(left) + 1
+            out[left] = ahead
+            left = left[self.bounds.take(ahead) <= uniforms.take(left)]
+        out[left] = self.bounds.searchsorted(uniforms.take(left), side="right")
+
+
+class Workspace:
+    """Arrays that one thread works in."""
+
+    def __init__(self, line: Line, size: int) -> None:
+        """Make room for blocks of up to `size` draws."""
+        size = min(size, BLOCK)
+        self.floats = np.empty(size)
+        self.integers = np.empty(size, np.int64)
+        self.bytes, self.flags = np.empty(size, np.uint8), np.empty(size, np.bool_)
+        self.guided = np.empty(size, None if line.guide is None else line.guide.dtype)
+
+
+def draw_strata(
+    table: StrataTable,
+    size: int,
+    streams: Streams,
+    *,
+    start: int = 0,
+    stream: int = STREAM,
+    by_slot: Positions | None = None,
+) -> Positions:
+    """Return slots drawn with replacement, shape (size,), or what `by_slot` has for them.
+
+    The rows of a stratum share its part of the line evenly; a point says the stratum, and the place of the row in it.
+
+    Args:
+        table: the strata.
+        size: number of draws.
+        streams: of the seed.
+        start: number of the first draw among those of the seed.
+        stream: whose numbers they are.
+        by_slot: shape (rows of the table,), such as the position of every slot.
+    """
+    line = line_of_strata(table, size)
+    starts = np.concatenate([[0.0], line.bounds[:-1]])
+    widths = line.bounds - starts
+    ranks_per_width = np.divide(table.counts, widths, out=np.zeros_like(widths), where=widths > 0)
+    last_points = np.nextafter(line.bounds, 0) - starts
+    # Rounding must not find a rank too many.
+    while (beyond := (last_points * ranks_per_width >= table.counts) & (widths > 0)).any():
+        ranks_per_width[beyond] = np.nextafter(ranks_per_width[beyond], 0)
+    first_slots = table.first
+    found = np.empty(size, position_type(table.rows) if by_slot is None else by_slot.dtype)
+
+    def run(blocks: Blocks) -> None:
+        space = Workspace(line, size)
+        points, strata = np.empty(len(space.floats)), np.empty(len(space.floats), np.int64)
+        for first, stop in blocks:
+            point, stratum = points[: stop - first], strata[: stop - first]
+            factor, rank = space.floats[: stop - first], space.integers[: stop - first]
+            streams.fill(stream, start + first, point)
+            line.owners(point, stratum, space)
+            np.subtract(point, starts.take(stratum, out=factor, mode="clip"), out=point)
+            np.multiply(point, ranks_per_width.take(stratum, out=factor, mode="clip"), out=point)
+            np.copyto(rank, point, casting="unsafe")  # rounds down
+            slot = np.add(rank, first_slots.take(stratum), out=rank)
+            if by_slot is None:
+                found[first:stop] = slot
+            else:
+                by_slot.take(slot, out=found[first:stop], mode="clip")
+
+    over_blocks(size, run)
+    return found
+
+
+def draw_rows(weights: Floats, size: int, streams: Streams) -> Positions:
+    """Return the row positions drawn with replacement, shape (size,): each row a stratum of its own, in table order."""
+    line = line_of_rows(weights, size)
+    rows = np.empty(size, position_type(len(weights)))
+
+    def run(blocks: Blocks) -> None:
+        space = Workspace(line, size)
+        points, owners = np.empty(len(space.floats)), np.empty(len(space.floats), np.int64)
+        for first, stop in blocks:
+            point, owner = points[: stop - first], owners[: stop - first]
+            streams.fill(STREAM, first, point)
+            line.owners(point, owner, space)
+            rows[first:stop] = owner
+
+    over_blocks(size, run)
+    return rows
+
+
+def line_of_strata(table: StrataTable, draws: int) -> Line:
+    """Return the line of strata, for so many draws."""
+    bounds = np.cumsum(integer_weights(table.weights, table.counts) * table.counts).astype(np.float64)
+    if draws <= _FEW_DRAWS or len(bounds) <= _BY_COMPARISON:
+        return Line(bounds, None)
+    parts = max(4096, 16 << len(bounds).bit_length())
+    # The first point of each part, by the very product that gives a point.
+    return Line(bounds, bounds.searchsorted(np.arange(parts) / parts * bounds[-1], side="right"))
+
+
+def line_of_rows(weights: Floats, draws: int) -> Line:
+    """Return the line of rows, each a stratum of its own, for so many draws."""
+    rows = len(weights)
+    exponent = _scale(weights)
+    sums = np.zeros(-(-rows // BLOCK), np.int64)
+
+    def add_up(blocks: Blocks) -> None:
+        for first, stop in blocks:
+            sums[first // BLOCK] = whole(weights[first:stop], exponent).sum()
+
+    over_blocks(rows, add_up)
+    before = np.cumsum(sums) - sums
+    total = float(sums.sum())
+    bounds = np.empty(rows)
+    parts = 1 << (rows - 1).bit_length() if draws > max(_FEW_DRAWS, rows // 64) else 0
+    # Rounded up, so that a bound never lands in a part before its own.
+    parts_per_point = parts / total * (1 + 2**-50)
+    ends = np.zeros(parts + 2, position_type(rows))  # rows whose bound lies in a part or before it
+
+    def lay(blocks: Blocks) -> None:
+        for first, stop in blocks:
+            shares = whole(weights[first:stop], exponent)
+            np.cumsum(shares, out=shares)
+            np.add(shares, before[first // BLOCK], out=bounds[first:stop])
+            if parts:
+                ends[(bounds[first:stop] * parts_per_point).astype(np.int64)] = np.arange(first + 1, stop + 1)
+
+    over_blocks(rows, lay)
+    if not parts:
+        return Line(bounds, None)
+    # Where two blocks met in one part, the later one's rows count.
+    stops = np.minimum(np.arange(1, len(sums) + 1) * BLOCK, rows)
+    ends[(bounds[stops - 1] * parts_per_point).astype(np.int64)] = stops
+    np.maximum.accumulate(ends, out=ends)
+    ends[1:] = ends[:-1]
+    ends[0] = 0
+    return Line(bounds, ends[:parts])
+
+
+def integer_weights(weights: Floats, counts: Integers | None = None) -> Integers:
+    """Scale weights by a power of two to integers whose sum over all rows is below 2**62, and above 2**60.
+
+    Sums of integers are exact: they do not depend on who adds in which order. A weight changes by at most 2**-61 of the
+    total, all n rows together by at most n / 2**61 of it; weights below 2**-62 of the total become 0. A draw has 53
+    bits, so a row's probability is right to within about 2**-53 of 1.
+
+    Args:
+        weights: shape (m,), finite, >= 0, one positive.
+        counts: shape (m,), rows of each weight; None for one row each.
+    """
+    return whole(weights, _scale(weights, counts))
+
+
+def _scale(weights: Floats, counts: Integers | None = None) -> int:
+    """Return the exponent of two that scales weights to integers."""
+    largest = math.frexp(float(weights.max()))[1]  # scaled by it, weights are in [0, 1), and no total overflows
+    if counts is None:
+        blocks = (weights[first : first + BLOCK] for first in range(0, len(weights), BLOCK))
+        total = math.fsum(float(times_power_of_two(block, -largest).sum()) for block in blocks)
+    else:
+        total = math.fsum((times_power_of_two(weights, -largest) * counts).tolist())
+    if abs(math.frexp(total / _EDGE)[0] - 0.75) > 0.25 - 1e-9:  # at the edge: let no rounding decide
+        scaled = times_power_of_two(weights, -largest).tolist()
+        pairs = zip(scaled, counts.tolist(), strict=True) if counts is not None else None
+        total = float(sum(Fraction(weight) * count for weight, count in pairs)) if pairs else math.fsum(scaled)
+    return scale_of_total(total, largest)
+
+
+def scale_of_total(total: float, largest: int) -> int:
+    """Return the exponent of two that scales weights to integers.
+
+    Args:
+        total: the sum of the weights times 2**-largest, correctly rounded where it is near an edge.
+        largest: exponent of the greatest weight, as `frexp` gives it.
+    """
+    return _TOTAL_BITS - math.frexp(total / _EDGE)[1] - largest
+
+
+def whole(weights: Floats, exponent: int) -> Integers:
+    """Return weights times a power of two, rounded to integers."""
+    scaled = times_power_of_two(weights, exponent)
+    rounded: Integers = np.rint(scaled, out=scaled).astype(np.int64)
+    return rounded
+
+
+def times_power_of_two(values: Floats, exponent: int) -> Floats:
+    """`ldexp` of values, by products: in two steps, as a factor may be beyond the range of floats."""
+    half = exponent // 2
+    scaled = values * 2.0**half
+    scaled *= 2.0 ** (exponent - half)
+    return scaled

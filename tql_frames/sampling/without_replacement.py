@@ -1,0 +1,355 @@
+"""Draw without replacement: successive sampling, each row in turn by weight among those left.
+
+By strata: draws with replacement whose repeats are passed over, or the exponential race of slots where weights are
+steep. By rows: the exponential race. Rows are grouped in `strata`; draws with replacement are in `line`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tql_frames.sampling.blocks import (
+    BLOCK,
+    Blocks,
+    Floats,
+    Integers,
+    Positions,
+    cores,
+    in_threads,
+    over_blocks,
+    position_type,
+)
+from tql_frames.sampling.rng import Streams
+from tql_frames.sampling.strata import StrataTable
+from tql_frames.sampling.with_replacement import draw_strata, integer_weights, times_power_of_two
+
+# Of a seed's random numbers: one stream for the race of rows, one for each phase of a draw by strata.
+_ROW_RACE, _FIRST_PHASE = 1, 2
+
+_FIRST_BATCH = 65_536  # draws; each batch of a phase is four times as long as the one before
+_PLACES = 65_536  # draws among which repeats are found at once, by 16 bits
+_DENSE = 64  # rows a draw up to which what was drawn is marked among all rows, and beyond is looked up among the drawn
+_WIDE = 2.0**500  # ratio of weights up to which quotients of times and weights stay within the range of floats
+_STEEP = 24  # phases above those of equal weights from which a race of all slots is the faster way
+_FEW_TIMES = 4096  # of a race, up to which it is run whole
+_TRIAL_ROWS = 4096  # by which the length of a longer one is guessed
+
+
+def distinct_strata(table: StrataTable, size: int, streams: Streams, *, dense: int | None = None) -> Positions:
+    """Return slots drawn without replacement, shape (min(size, rows of positive weight),).
+
+    `dense` is the number of rows a draw up to which a mark a row is kept, by default 64; it changes memory and time.
+
+    A draw with replacement whose repeats are passed over takes each row by weight among those left. Once half of the
+    weight is drawn it begins anew with the rows that are left, lest most draws be repeats: in phases, whose ends depend
+    on the rows drawn alone, so that a short draw is the start of a long one. Steep weights need so many phases that a
+    race of all slots is faster. The table alone decides, so the sample depends neither on its size nor on partitions.
+    """
+    size = min(size, table.drawable)
+    if _phases(table) > math.log2(max(table.drawable, 1)) + _STEEP:
+        return race_slots(table, size, streams)
+    slots = np.empty(size, position_type(table.rows))
+    drawn = (_Marked if table.rows <= (_DENSE if dense is None else dense) * size else _Listed)(table.rows)
+    counts = table.counts
+    done = phase = 0
+    while done < size:
+        there = counts > 0
+        left = StrataTable(table.weights[there], counts[there])
+        shares = np.zeros(len(counts), np.int64)
+        shares[there] = integer_weights(left.weights, left.counts)
+        until = (int((shares * counts).sum()) + 1) // 2  # the share that ends the phase
+        start, batch = 0, _FIRST_BATCH
+        while until > 0 and done < size:
+            number = min(batch, size - done + (size - done) // 8 + 16)
+            found = drawn.add(draw_strata(left, number, streams, start=start, stream=_FIRST_PHASE + phase))
+            stratum = table.stratum_of(found)
+            passed = np.cumsum(shares[stratum])
+            kept = min(int(passed.searchsorted(until)) + 1, size - done, len(found))
+            drawn.take_back(found[kept:])
+            slots[done : done + kept] = found[:kept]
+            counts = counts - np.bincount(stratum[:kept], minlength=len(counts))
+            until -= int(passed[kept - 1]) if kept else 0
+            start, batch, done = start + number, batch * 4, done + kept
+        if done < size:
+            drawn.begin_phase()
+        phase += 1
+    return slots
+
+
+def _phases(table: StrataTable) -> float:
+    """Return about how many phases a draw of all rows takes: how often the weight left is halved.
+
+    While a stratum is the heaviest that is left, until the weight of the lighter ones remains, or its last row.
+    """
+    there = table.weights > 0
+    each = np.log2(table.weights[there])
+    left = np.logaddexp2.accumulate(each + np.log2(table.counts[there]))  # by this stratum and all lighter ones
+    lighter = np.append(-math.inf, left[:-1])
+    return float(np.maximum(left - np.maximum(lighter, each), 0).sum())
+
+
+class _Marked:
+    """The slots that were drawn, as marks on all."""
+
+    def __init__(self, rows: int) -> None:
+        self._marks = np.zeros(rows, np.bool_)
+        self._places = np.empty(rows, np.uint16)  # of slots in a block of draws
+        self._left: Positions | None = None  # slots undrawn before this phase; None for all
+
+    def add(self, numbers: Positions) -> Positions:
+        """Add the slots of these numbers of undrawn slots; gives those not drawn before, each once, in their order."""
+        slots = numbers if self._left is None else self._left.take(numbers)
+        fresh = np.zeros(len(slots), np.bool_)
+        if len(slots) <= BLOCK or cores() == 1:
+            self._mark(slots, np.arange(len(slots)), fresh)
+            return slots.compress(fresh)
+        # Each thread has slots of its own, so that none waits for what another marks.
+        parts = cores()
+        bounds = np.quantile(slots[:: len(slots) // _PLACES + 1], np.arange(parts + 1) / parts).astype(slots.dtype)
+        bounds[[0, -1]] = 0, len(self._marks)
+
+        def run(part: int) -> None:
+            self._mark(slots, np.flatnonzero((slots >= bounds[part]) & (slots < bounds[part + 1])), fresh)
+
+        in_threads(run, range(parts))
+        return slots.compress(fresh)
+
+    def _mark(self, slots: Positions, draws: Integers, fresh: NDArray[np.bool_]) -> None:
+        """Mark the slots of some draws, given in their order, and note which of these were the first of theirs."""
+        for first in range(0, len(draws), _PLACES):
+            draw = draws[first : first + _PLACES]
+            slot = slots.take(draw)
+            new = ~self._marks.take(slot)
+            draw, slot = draw.compress(new), slot.compress(new).astype(np.int64)
+            places = np.arange(len(slot), dtype=np.uint16)
+            self._places[slot[::-1]] = places[::-1]  # of equal ones the last is kept, which is the first drawn
+            new = self._places.take(slot) == places
+            self._marks[slot.compress(new)] = True
+            fresh[draw.compress(new)] = True
+
+    def take_back(self, slots: Positions) -> None:
+        """Count slots as undrawn again."""
+        self._marks[slots] = False
+
+    def begin_phase(self) -> None:
+        """From now on undrawn slots are numbered anew."""
+        self._left = np.flatnonzero(~self._marks).astype(position_type(len(self._marks)))
+
+
+class _Listed:
+    """The slots that were drawn, as a sorted list: memory by the draws, not by the rows. Does what `_Marked` does."""
+
+    def __init__(self, rows: int) -> None:
+        self._drawn = np.empty(0, position_type(rows))
+        self._gaps = np.empty(0, np.int64)  # undrawn slots below each of those drawn before this phase
+
+    def add(self, numbers: Positions) -> Positions:
+        slots = numbers
+        if self._gaps.size:
+            slots = (numbers + self._gaps.searchsorted(numbers, side="right")).astype(self._drawn.dtype)
+        distinct, draws = _first_places(slots)
+        if self._drawn.size:
+            places = np.minimum(self._drawn.searchsorted(distinct), len(self._drawn) - 1)
+            new = self._drawn[places] != distinct
+            distinct, draws = distinct[new], draws[new]
+        first = np.zeros(len(slots), np.bool_)
+        first[draws] = True
+        self._drawn = np.concatenate([self._drawn, distinct])
+        self._drawn.sort()
+        return slots[first]
+
+    def take_back(self, slots: Positions) -> None:
+        self._drawn = np.delete(self._drawn, self._drawn.searchsorted(slots))
+
+    def begin_phase(self) -> None:
+        self._gaps = self._drawn - np.arange(len(self._drawn))
+
+
+def _first_places(numbers: Positions) -> tuple[Positions, Integers]:
+    """Different numbers, ascending, and the place of each one's first occurrence."""
+    bits = max(len(numbers) - 1, 1).bit_length()
+    if not len(numbers) or int(numbers.max()).bit_length() + bits > 64:
+        return np.unique(numbers, return_index=True)
+    keys = numbers.astype(np.uint64)  # number and place in one, since pairs sort slowly
+    keys <<= np.uint64(bits)
+    keys |= np.arange(len(numbers), dtype=np.uint64)
+    keys.sort()
+    sorted_numbers = (keys >> np.uint64(bits)).astype(numbers.dtype)
+    new = np.ones(len(numbers), np.bool_)
+    np.not_equal(sorted_numbers[1:], sorted_numbers[:-1], out=new[1:])
+    return sorted_numbers[new], (keys[new] & np.uint64((1 << bits) - 1)).astype(np.int64)
+
+
+def race_rows(weights: Floats, size: int, streams: Streams) -> Positions:
+    """Return the row positions drawn without replacement: the exponential race, each row with a time of its own."""
+    positive = weights > 0
+    size = min(size, int(np.count_nonzero(positive)))
+    if not size:
+        return np.empty(0, position_type(len(weights)))
+    race = Race.of(float(weights[positive].min()), float(weights.max()))
+    del positive
+    limit = _time_of(weights, size, race.exponent) if race.narrow and len(weights) > _FEW_TIMES else math.inf
+    while True:
+        rows, times = finishers(weights, race, limit, streams)
+        if len(rows) >= size:
+            return _first_of(rows, times, size)
+        limit *= 2
+
+
+def _first_of(rows: Positions, times: Floats, size: int) -> Positions:
+    """Return the first `size` rows of a race, in the order of their times."""
+    if size < len(rows):
+        first = np.argpartition(times, size - 1)[:size] if size else np.empty(0, np.int64)
+        first.sort()  # so that equal times, should they ever come, stand in table order
+        rows, times = rows[first], times[first]
+    return rows[_order(times)]
+
+
+def race_slots(table: StrataTable, size: int, streams: Streams) -> Positions:
+    """Return slots drawn without replacement by the exponential race, each slot with a time of its own.
+
+    Args:
+        table: the strata, one row of positive weight at the least.
+        size: number of draws, at most the rows of positive weight.
+        streams: of the seed.
+    """
+    there = table.weights > 0
+    weights, counts = table.weights[there], table.counts[there]
+    race = Race.of(float(weights[0]), float(weights[-1]))
+    limit = math.inf
+    wanted = 1.02 * size + 8 * math.sqrt(size)
+    if wanted < table.drawable:
+        limit = log_time(times_power_of_two(weights, race.exponent) if race.narrow else weights, counts, wanted)
+        limit = math.exp(limit) if race.narrow else limit
+    bounds = np.cumsum(table.counts)
+
+    def weights_of(first: int, stop: int) -> Floats:
+        strata = slice(int(bounds.searchsorted(first, side="right")), int(bounds.searchsorted(stop)) + 1)
+        counts = np.diff(np.minimum(bounds[strata], stop), prepend=first)
+        return np.repeat(table.weights[strata], counts)
+
+    while True:
+        slots, times = _finishers(table.rows, weights_of, race, limit, streams)
+        if len(slots) >= size:
+            return _first_of(slots, times, size)
+        limit += 1 + abs(limit)
+
+
+class Race(NamedTuple):
+    """How the times of a race of rows are counted.
+
+    Attributes:
+        exponent: 2**exponent scales the weights below 1.
+        narrow: whether times are quotients; where weights differ so that these could be beyond the range of floats,
+            times are their logarithms.
+    """
+
+    exponent: int
+    narrow: bool
+
+    @classmethod
+    def of(cls, least: float, most: float) -> Race:
+        """Return the race of rows whose positive weights lie between these."""
+        return cls(-math.frexp(most)[1], most / least < _WIDE)
+
+
+def finishers(
+    weights: Floats, race: Race, limit: float, streams: Streams, *, start: int = 0
+) -> tuple[Positions, Floats]:
+    """Return the rows that finish up to a time, in table order, and their times.
+
+    Args:
+        weights: shape (n,).
+        race: of the whole population.
+        limit: the time, or its logarithm.
+        streams: of the seed.
+        start: number of the first row in the population.
+    """
+    return _finishers(len(weights), lambda first, stop: weights[first:stop], race, limit, streams, start=start)
+
+
+def _finishers(
+    rows: int, weights_of: Callable[[int, int], Floats], race: Race, limit: float, streams: Streams, *, start: int = 0
+) -> tuple[Positions, Floats]:
+    """Return what `finishers` does, of weights that are given block by block."""
+    exponent, narrow = race
+    found: dict[int, tuple[Integers, Floats]] = {}
+
+    def run(blocks: Blocks) -> None:
+        uniforms = np.empty(0)
+        for first, stop in blocks:
+            if len(uniforms) < stop - first:
+                uniforms = np.empty(stop - first)
+            number, weight = uniforms[: stop - first], weights_of(first, stop)
+            streams.fill(_ROW_RACE, start + first, number)
+            if narrow:
+                weight = times_power_of_two(weight, exponent)
+                # A time -log(1 - u) / w is at least u / w: most rows are out before a logarithm is taken.
+                here = np.flatnonzero(number < weight * limit) if limit < math.inf else np.flatnonzero(weight)
+                time = _exponentials(number[here]) / weight[here]
+                early = time <= limit
+                found[first] = here[early] + first, time[early]
+            else:
+                here = np.flatnonzero(weight)
+                time = _log(_exponentials(number[here])) - _log(weight[here])
+                early = time <= limit
+                found[first] = here[early] + first, time[early]
+
+    over_blocks(rows, run)
+    blocks = [found[first] for first in sorted(found)]
+    finished: Positions = np.concatenate([each for each, _ in blocks]).astype(position_type(rows))
+    return finished, np.concatenate([times for _, times in blocks])
+
+
+def _time_of(weights: Floats, size: int, exponent: int) -> float:
+    """Return a time by which a few more than `size` rows are likely to have finished, as some of the rows tell."""
+    some = times_power_of_two(weights[:: max(1, len(weights) // _TRIAL_ROWS)], exponent)
+    some = some[some > 0]
+    share = 1.02 * size / len(weights) + 4 * math.sqrt(size) / len(weights) + 2 / _TRIAL_ROWS
+    wanted = share * len(weights[:: max(1, len(weights) // _TRIAL_ROWS)])
+    if wanted >= len(some):
+        return math.inf
+    return math.exp(log_time(some, np.ones(len(some)), wanted))
+
+
+def log_time(weights: Floats, counts: Floats | Integers, wanted: float) -> float:
+    """Return the logarithm of the time at which `wanted` of the rows have finished, on average.
+
+    `wanted` is less than their number.
+    """
+    logs = _log(weights)
+    low, high = -float(logs.max()) - 64 * math.log(2), -float(logs.min()) + 8 * math.log(2)
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if (counts * _finished(middle + logs)).sum() < wanted else (low, middle)
+    return high
+
+
+def _finished(log_times: Floats) -> Floats:
+    """Probability that Exp(1) is at most exp(log_times)."""
+    finished: Floats = -np.expm1(-np.exp(np.minimum(log_times, 8.0)))
+    return finished
+
+
+def _order(times: Floats) -> Integers:
+    """Return what a stable argsort gives; the fast one gives the same unless two are equal."""
+    order = np.argsort(times)
+    ordered = times[order]
+    if (ordered[1:] == ordered[:-1]).any():
+        return np.argsort(times, kind="stable")
+    return order
+
+
+def _exponentials(uniforms: Floats) -> Floats:
+    """Exp(1) by inversion; 1 - u is exact and never 0."""
+    return -np.log(1.0 - uniforms)
+
+
+def _log(values: Floats) -> Floats:
+    with np.errstate(divide="ignore"):
+        return np.log(values)

@@ -1,0 +1,300 @@
+"""Rows of a frame that are kept as positions, and given as frames of any kind: what a view is below its provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Generic, cast, overload
+
+import numpy as np
+import pandas as pd
+import polars as pl
+from numpy.typing import NDArray
+
+from tql_frames.errors import TQLError, TQLTypeError
+from tql_frames.frames import Column, Frame, Native, RowView, check_columns, shared, to_pandas, to_polars
+from tql_frames.frames.cached_attribute import cached_attribute
+from tql_frames.pipeline.arguments import whole_number
+from tql_frames.sampling import Positions
+
+
+class KeptRows(Generic[Native]):
+    """Rows of a frame by their positions, and some of its columns.
+
+    Frames of them are made when they are asked for, each kind once, and are the caller's own. Of a LazyFrame nothing
+    runs before something is asked for that depends on its rows.
+    """
+
+    def __init__(
+        self,
+        source: Frame,
+        columns: tuple[Column, ...] | None,
+        index: str | None,
+        ignore_index: bool,
+    ) -> None:
+        """Hold the frame; the rows of an eager one are found now.
+
+        Args:
+            source: the frame.
+            columns: those that are given; None for all, as they are.
+            index: as `sample` takes it.
+            ignore_index: as there.
+
+        Raises:
+            TQLError: a column has the name of the column of row numbers, or whatever `_find` raises.
+        """
+        check_columns(source, columns, index)
+        self._source, self._columns = source, columns
+        self._index, self._ignore_index = index, ignore_index
+        if not self._is_lazy:
+            len(self)
+
+    def _find(self) -> Positions:
+        """Return positions of the rows in the frame, in their order; asked for once."""
+        raise NotImplementedError
+
+    @property
+    def source(self) -> Native:
+        """The frame, as it was when the rows were chosen.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old.source.height
+            3
+        """
+        return self._source.native  # type: ignore[return-value]
+
+    @cached_attribute
+    def positions(self) -> NDArray[np.int64]:
+        """Return positions of the rows in the frame, in their order, shape (k,); read-only.
+
+        Raises:
+            TQLError: of a LazyFrame, whatever `sample` and `query` raise when they are collected.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old.positions
+            array([0, 0, 2, 2])
+        """
+        found = self._find().astype(np.int64)
+        found.setflags(write=False)
+        return found
+
+    @property
+    def index(self) -> Any:
+        """Index of the rows: a pandas Index of their labels, a Polars Series of row numbers.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"])
+            >>> df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1).index.to_list()
+            ['x', 'x', 'z', 'z']
+        """
+        return self._source.labels(self.positions)
+
+    def counts(self) -> Any:
+        """Return how often each row was drawn that was drawn at all, in the order of the frame.
+
+        Returns:
+            Polars: a DataFrame of row numbers, named as in `sample`, and `count`. pandas: a Series `count` by label.
+
+        Example:
+            >>> import tql_frames
+            >>> pd.DataFrame({"w": [0, 1, 3]}, index=["a", "b", "c"]).tql.view("w", 8, seed=1).counts().to_dict()
+            {'b': 1, 'c': 7}
+        """
+        distinct, counts = np.unique(self.positions, return_counts=True)
+        return self._source.tally(distinct, counts.astype(np.int64))
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @property
+    def columns(self) -> list[Any]:
+        """Labels of the columns, without the one of row numbers.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old.columns
+            ['age']
+        """
+        if self._columns is not None:
+            return [each.label for each in self._columns]
+        labels: tuple[object, ...] = self._source.scan(frozenset()).labels
+        return list(labels)
+
+    @overload
+    def head(self: KeptRows[pd.DataFrame], n: int = 5) -> pd.DataFrame: ...
+    @overload
+    def head(self: KeptRows[pl.DataFrame], n: int = 5) -> pl.DataFrame: ...
+    @overload
+    def head(self: KeptRows[pl.LazyFrame], n: int = 5) -> pl.DataFrame: ...
+    def head(self, n: int = 5) -> Any:
+        """Return the first `n` rows as a frame; of a LazyFrame, as a DataFrame.
+
+        Raises:
+            TQLError: `n` is no whole number of at least 0.
+
+        Example:
+            >>> import tql_frames
+            >>> pl.DataFrame({"age": [71, 34]}).tql.view("age", 9, seed=1).head(2)["age"].to_list()
+            [34, 34]
+        """
+        number = whole_number(n)
+        if number is None or number < 0:
+            raise TQLError(f"n must be a whole number of at least 0, not {n!r}")
+        return self[:number]
+
+    @overload
+    def __getitem__(self: KeptRows[pd.DataFrame], rows: slice) -> pd.DataFrame: ...
+    @overload
+    def __getitem__(self: KeptRows[pl.DataFrame], rows: slice) -> pl.DataFrame: ...
+    @overload
+    def __getitem__(self: KeptRows[pl.LazyFrame], rows: slice) -> pl.DataFrame: ...
+    def __getitem__(self, rows: slice) -> Any:
+        """Return some rows as a frame, such as `view[:5]`; of a LazyFrame, as a DataFrame.
+
+        Raises:
+            TQLTypeError: it is no slice of whole numbers.
+        """
+        try:
+            if isinstance(rows, slice):
+                return self._source.take(self.positions[rows], self._columns)
+        except (TypeError, ValueError):  # as of "a":"b", or a step of 0
+            pass
+        raise TQLTypeError(
+            f"a view is sliced by row numbers, such as view[:5], not by {rows!r}",
+            hint="to_native() returns its rows as a frame, which has columns",
+        )
+
+    def __iter__(self) -> Iterator[pd.Series]:
+        """Yield the rows one by one as pandas Series, which is how `pd.DataFrame(view)` reads them.
+
+        `to_pandas` is faster, and keeps types that pandas does not infer from values, such as categories.
+        """
+        return (row for _, row in self.to_pandas().astype(object).iterrows())
+
+    def to_native(self) -> Native:
+        """Return the rows as a frame of the source's kind, as `sample` or `query` returns them; of a LazyFrame, a plan.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old.to_native()["age"].to_list()
+            [71, 71, 65, 65]
+        """
+        if self._is_lazy:
+            return self._source.take_lazy(lambda _: self.positions, self._columns)  # type: ignore[return-value]
+        return shared(self._rows)  # type: ignore[return-value, type-var]
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return the rows as a Polars DataFrame, after row numbers unless `index=None` or `ignore_index=True`.
+
+        Raises:
+            TQLError: a column of a pandas frame has no Polars type, or no text for a name.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old.to_polars().columns
+            ['index', 'age']
+        """
+        return shared(self._polars)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the rows as a pandas DataFrame; of a Polars frame with row numbers as labels unless `index=None`.
+
+        Raises:
+            TQLError: a column has no pandas type.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old.to_pandas().index.to_list()
+            [0, 0, 2, 2]
+        """
+        return shared(self._pandas)
+
+    @overload
+    def batches(self: KeptRows[pd.DataFrame], size: int) -> Iterator[pd.DataFrame]: ...
+    @overload
+    def batches(self: KeptRows[pl.DataFrame], size: int) -> Iterator[pl.DataFrame]: ...
+    @overload
+    def batches(self: KeptRows[pl.LazyFrame], size: int) -> Iterator[pl.DataFrame]: ...
+    def batches(self, size: int) -> Iterator[Any]:
+        """Return the rows as an iterator of frames of at most `size` rows; of a LazyFrame, of DataFrames.
+
+        Files that a LazyFrame scans are read once more, in batches; if the rows are in another order than theirs, all
+        are held meanwhile.
+
+        Raises:
+            TQLError: `size` is no whole number of at least 1.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> [batch.height for batch in old.batches(3)]
+            [3, 1]
+        """
+        number = whole_number(size)
+        if number is None or number < 1:
+            raise TQLError(f"size must be a whole number of at least 1, not {size!r}")
+        return self._source.batches(self.positions, self._columns, number)
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Return what `to_polars` gives, for consumers of Arrow: `pl.DataFrame(view)`, `pyarrow.table(view)`, DuckDB.
+
+        Narwhals reads a view by `nw.from_arrow(view, backend="polars")`.
+
+        Raises:
+            TQLError: as `to_polars`; or a column holds Python objects.
+        """
+        objects = next((name for name, dtype in self._polars.schema.items() if dtype == pl.Object), None)
+        if objects is not None:
+            raise TQLTypeError(f"column {objects!r} holds Python objects, for which Arrow has no type")
+        nul = next((name for name in self._polars.columns if "\0" in name), None)
+        if nul is not None:
+            raise TQLTypeError(f"column {nul!r} has a NUL in its name, which Arrow does not take", hint="rename it")
+        return self._polars.__arrow_c_stream__(requested_schema)
+
+    @property
+    def adapter(self) -> RowView:
+        """The rows as the package reads them, to weigh, draw from and query them.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old.adapter.rows
+            4
+        """
+        return RowView(self._source, lambda: self.positions, self._columns)
+
+    @property
+    def _is_lazy(self) -> bool:
+        return self._source.is_lazy
+
+    @cached_attribute
+    def _rows(self) -> pl.DataFrame | pd.DataFrame:
+        return cast("pl.DataFrame | pd.DataFrame", self._source.take(self.positions, self._columns))
+
+    @cached_attribute
+    def _polars(self) -> pl.DataFrame:
+        if isinstance(self._rows, pl.DataFrame):
+            return self._rows
+        return to_polars(self.adapter, self.positions, None if self._ignore_index else self._index)
+
+    @cached_attribute
+    def _pandas(self) -> pd.DataFrame:
+        if isinstance(self._rows, pd.DataFrame):
+            return self._rows
+        return to_pandas(self._rows, self.positions, self._index)

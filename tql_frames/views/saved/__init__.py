@@ -1,8 +1,0 @@
-"""Views on disk: the file, and what tells whether a frame is still the one that a view was drawn from."""
-
-from tql_frames.views.saved.description import Description
-from tql_frames.views.saved.differences import Needs, differences
-from tql_frames.views.saved.file import read_file, write_file
-from tql_frames.views.saved.fingerprint import Fingerprint, fingerprint, names_of
-
-__all__ = ["Description", "Fingerprint", "Needs", "differences", "fingerprint", "names_of", "read_file", "write_file"]

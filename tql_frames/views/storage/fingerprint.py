@@ -1,0 +1,315 @@
+"""What a frame holds, in a few hundred bytes: its columns, a digest of each, and one of the rows in any order.
+
+How two of them differ, in words, is in `differences`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from tql_frames.compiler.expressions.types import instance
+from tql_frames.errors import TQLTypeError
+from tql_frames.frames import Contents, Frame, Part
+from tql_frames.sampling import cores, in_threads
+from tql_frames.views.storage.digests import Digest, Numbers, digest_of, mixed
+from tql_frames.views.storage.values import family, values_digest
+
+_BYTES = 1_048_576  # of a piece of a column: it and what is made of it stay near the processor
+_ROWS = 131_072  # of a piece, at the most
+
+
+@dataclass(frozen=True)
+class ColumnPrint:
+    """A column, or a level of an index.
+
+    Attributes:
+        name: its label as Python writes it, which tells 5 from '5'.
+        type: Polars type, in words that are the same in all versions.
+        digest: of its values in their order, 64 hexadecimal digits; '' of a column that was left out.
+        family: types whose equal values have equal digests; '' where the digest is of one type alone, as in files of
+            format 1.
+    """
+
+    name: str
+    type: str
+    digest: str
+    family: str = ""
+
+    def holds_as(self, other: ColumnPrint) -> bool:
+        """Return whether both hold the same values; by their types, too, where digests do not go by value."""
+        return self.digest == other.digest and (bool(self.family) or self.type == other.type)
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a frame holds.
+
+    Attributes:
+        rows: number of rows.
+        columns: its columns in order.
+        levels: levels of the index of a pandas frame.
+        bag: of the rows in any order, without the index, 16 hexadecimal digits; equal bags are very likely, not surely,
+            of equal rows. Columns that were left out do not count.
+        by_value: whether equal values of several types have equal digests, as from format 2 on.
+    """
+
+    rows: int
+    columns: tuple[ColumnPrint, ...]
+    levels: tuple[ColumnPrint, ...]
+    bag: str
+    by_value: bool = True
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Names of the columns without a digest."""
+        return tuple(each.name for each in self.columns if not each.digest)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return its attributes."""
+        columns, index = (
+            [[each.name, each.type, each.digest, each.family] for each in part] for part in (self.columns, self.levels)
+        )
+        return {"rows": self.rows, "columns": columns, "index": index, "bag": self.bag}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Fingerprint:
+        """Return the fingerprint of such attributes.
+
+        Raises:
+            KeyError, TypeError, ValueError: they are not those of a fingerprint.
+        """
+        columns, levels = (tuple(ColumnPrint(*each) for each in values[part]) for part in ("columns", "index"))
+        texts = [values["bag"], *(text for each in (*columns, *levels) for text in vars(each).values())]
+        if type(values["rows"]) is not int or values["rows"] < 0 or not all(isinstance(text, str) for text in texts):
+            raise ValueError("no fingerprint")
+        by_value = all(each.family for each in (*columns, *levels) if each.digest)
+        return cls(values["rows"], columns, levels, values["bag"], by_value)
+
+
+def fingerprint(
+    frame: Frame,
+    wanted: Collection[str] | None = None,
+    *,
+    needed: Collection[str] | None = None,
+    by_value: bool = True,
+) -> Fingerprint:
+    """The fingerprint of a frame; what is wanted of it is read, once, and no more is held than it holds itself.
+
+    Args:
+        frame: the frame.
+        wanted: names of columns as `ColumnPrint` has them; others are left out. None for all.
+        needed: those whose values must be read; others are left out where they cannot be. None for all.
+        by_value: as `Fingerprint` has it.
+
+    Raises:
+        TQLTypeError: a column that is needed, or the index, holds Python objects or values of no Polars type.
+        TQLError: its rows cannot be read.
+
+    Example:
+        >>> from tql_frames.frames import kept_frame_of
+        >>> frame, chunks = pl.DataFrame({"age": [71, 34]}), pl.DataFrame({"age": [[71], [34]]}).explode("age")
+        >>> fingerprint(kept_frame_of(frame)) == fingerprint(kept_frame_of(chunks))
+        True
+    """
+    columns: list[_Column] = []
+    levels: list[_Column] = []
+    bag = 0
+    for contents in frame.contents():
+        if not columns and not levels:
+            columns = [
+                _Column(
+                    name,
+                    by_value,
+                    is_wanted=wanted is None or name in wanted,
+                    is_needed=needed is None or name in needed,
+                )
+                for name in names_of([each.label for each in contents.columns])
+            ]
+            levels = [_Column(f"index level {place}", by_value) for place in range(len(contents.levels))]
+        bag = (bag + _add(columns, levels, contents)) % 2**64
+    return Fingerprint(frame.rows, _prints(columns), _prints(levels), f"{bag:016x}", by_value)
+
+
+class _Column:
+    """A column on the way to its fingerprint."""
+
+    def __init__(self, name: str, by_value: bool, *, is_wanted: bool = True, is_needed: bool = True) -> None:
+        self._name, self._by_value = name, by_value
+        self._is_wanted, self._is_needed = is_wanted, is_needed
+        self._type: str | None = None
+        self._family = ""
+        self._digest = Digest()
+        # Of the name, so that the order of columns does not count; odd, so that nothing gets lost.
+        self._factor = np.uint64(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little") | 1)
+        self._piece = 1024
+
+    def add(self, part: Part) -> Iterator[tuple[int, Numbers]]:
+        """Go on with the next rows; yields places and numbers to add up with those of other columns."""
+        if not self._is_wanted:
+            return
+        try:
+            series = self._series(part)
+        except TQLTypeError:
+            if self._is_needed:
+                raise
+            self._is_wanted = False
+            return
+        series = _without_wide_integers(series)
+        start = 0
+        while start < len(series):
+            array = _arrow(series.slice(start, self._piece))
+            yield start, self._digest.add(array) * self._factor
+            start += len(array)
+            wanted = int(len(array) * _BYTES / max(array.nbytes, 1))
+            self._piece = max(min(wanted, 4 * self._piece, _ROWS), self._piece // 4, 1)
+
+    def print(self) -> ColumnPrint:
+        """Return what was found."""
+        if not self._is_wanted:
+            return ColumnPrint(self._name, "", "")
+        assert self._type is not None
+        return ColumnPrint(self._name, self._type, self._digest.value().hex(), self._family)
+
+    def _series(self, part: Part) -> pl.Series:
+        """Return the next values; the first ones decide how they are digested.
+
+        Raises:
+            TQLTypeError: they cannot be.
+        """
+        try:
+            series = part.values()
+        except TQLTypeError as fault:
+            raise self._refusal(fault.message, fault.hint) from None
+        if self._type is None:
+            dtype = instance(series.dtype)
+            self._digest = self._digest_of(series)
+            self._type = type_words(dtype)
+            self._family = family(dtype) if self._by_value else ""
+        return series
+
+    def _digest_of(self, series: pl.Series) -> Digest:
+        if series.dtype == pl.Object:
+            raise self._refusal(f"column {self._name} holds Python objects")
+        if _has_nul(instance(series.dtype)):
+            raise self._refusal(f"column {self._name} holds structs with a NUL in the name of a field")
+        try:
+            if self._by_value:
+                _arrow(_without_wide_integers(series.clear()))
+                return values_digest(instance(series.dtype))
+            return digest_of(_arrow(_without_wide_integers(series.clear())).type)
+        except (TypeError, pa.ArrowException, pl.exceptions.PolarsError) as fault:
+            raise self._refusal(f"column {self._name} holds {fault}") from None
+
+    def _refusal(self, reason: str, hint: str | None = None) -> TQLTypeError:
+        advice = "save a view of a frame without it, or turn it into values of a Polars type"
+        return TQLTypeError(f"{reason}: its values cannot be compared with later ones", hint=hint or advice)
+
+
+def _add(columns: Sequence[_Column], levels: Sequence[_Column], contents: Contents) -> int:
+    """Go on with some rows, all columns at the same time; returns their bag."""
+    lock = threading.Lock()
+    total = np.zeros(0, np.uint64)
+
+    def run(pairs: Iterator[tuple[_Column, Part]]) -> None:
+        nonlocal total
+        for column, part in pairs:
+            for start, numbers in column.add(part):
+                if column in levels:
+                    continue
+                stop = start + len(numbers)
+                with lock:
+                    if len(total) < stop:
+                        total = np.concatenate([total, np.zeros(max(stop, 2 * start) - len(total), np.uint64)])
+                    total[start:stop] += numbers
+
+    pairs = [*zip(columns, contents.columns, strict=True), *zip(levels, contents.levels, strict=True)]
+    if pairs:
+        in_threads(run, [iter(pairs)] * min(len(pairs), cores()))
+    blocks = (total[start : start + _ROWS] for start in range(0, len(total), _ROWS))
+    return sum(int(mixed(block).sum(dtype=np.uint64)) for block in blocks)
+
+
+def _prints(columns: Sequence[_Column]) -> tuple[ColumnPrint, ...]:
+    return tuple(each.print() for each in columns)
+
+
+def names_of(labels: Sequence[object]) -> list[str]:
+    """Return labels as Python writes them; further columns of one label by number."""
+    seen: Counter[str] = Counter()
+    names = []
+    for label in labels:
+        name = repr(label)
+        seen[name] += 1
+        names.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return names
+
+
+def type_words(dtype: pl.DataType) -> str:
+    """Return a Polars type in words that are the same in all versions.
+
+    Example:
+        >>> type_words(pl.List(pl.Categorical())), type_words(pl.Datetime("us", "UTC"))
+        ('List(Categorical)', 'Datetime(us, UTC)')
+    """
+    match dtype:
+        case pl.Struct(fields=fields):
+            inner = [f"{each.name!r}: {type_words(instance(each.dtype))}" for each in fields]
+        case pl.Array():
+            inner = [type_words(instance(dtype.inner)), str(dtype.size)]
+        case pl.List():
+            inner = [type_words(instance(dtype.inner))]
+        case pl.Datetime(time_unit=unit, time_zone=zone):
+            inner = [unit] if zone is None else [unit, zone]
+        case pl.Duration(time_unit=unit):
+            inner = [unit]
+        case pl.Decimal(precision=precision, scale=scale):
+            inner = [str(precision or 38), str(scale)]
+        case pl.Enum(categories=categories):
+            inner = [repr(each) for each in categories.to_list()]
+        case _:
+            # Types of other libraries, which only new Polars knows, tell more by their text than by their class.
+            return str(dtype) if hasattr(dtype, "ext_name") else type(dtype).__name__
+    return f"{type(dtype).__name__}({', '.join(inner)})"
+
+
+def _arrow(series: pl.Series) -> pa.Array:
+    return series.alias("").to_arrow(compat_level=pl.CompatLevel.oldest())  # no name, since Arrow takes none with a NUL
+
+
+_WIDE = tuple(getattr(pl, name) for name in ("Int128", "UInt128") if hasattr(pl, name))
+
+
+def _without_wide_integers(series: pl.Series) -> pl.Series:
+    """Return the same values, integers of 128 bits as text: Arrow has no type for them."""
+    target = _narrow(instance(series.dtype))
+    return series if target == series.dtype else series.cast(target)
+
+
+def _has_nul(dtype: pl.DataType) -> bool:
+    """Return whether a field of a struct has a name that Arrow does not take."""
+    match dtype:
+        case pl.List() | pl.Array():
+            return _has_nul(instance(dtype.inner))
+        case pl.Struct(fields=fields):
+            return any("\0" in each.name or _has_nul(instance(each.dtype)) for each in fields)
+    return False
+
+
+def _narrow(dtype: pl.DataType) -> pl.DataType:
+    match dtype:
+        case pl.List(inner=inner):
+            return pl.List(_narrow(instance(inner)))
+        case pl.Array():
+            return pl.Array(_narrow(instance(dtype.inner)), dtype.size)
+        case pl.Struct(fields=fields):
+            return pl.Struct({each.name: _narrow(instance(each.dtype)) for each in fields})
+    return pl.String() if isinstance(dtype, _WIDE) else dtype

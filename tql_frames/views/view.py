@@ -1,0 +1,467 @@
+"""A drawn sample that is kept: the frame, the positions of its rows, and how they were drawn.
+
+How rows are chosen is in `choosing`, how frames are made of them in `kept_rows`, what is saved of them in `saved`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import polars as pl
+
+from tql_frames.errors import TQLError, TQLWarning
+from tql_frames.frames import Column, Frame, Native, Rows, kept_frame_of
+from tql_frames.frames.cached_attribute import cached_attribute
+from tql_frames.pipeline.arguments import Order
+from tql_frames.sampling import Positions
+from tql_frames.views.choosing import choose
+from tql_frames.views.provenance import Step
+from tql_frames.views.row_selection import KeptRows
+from tql_frames.views.storage import Description, fingerprint, names_of, write_file
+from tql_frames.views.text import as_html, as_text, lines_of
+
+if TYPE_CHECKING:
+    from tql_frames.analysis import Report
+
+_HEAD = 5  # rows that notebooks show
+
+
+class View(KeptRows[Native]):
+    """Rows of a frame: which, how often and in what order, and how they were drawn; made by `tql_frames.view`.
+
+    Frames of the rows are made when they are asked for, each kind once, and are the caller's own. Of a LazyFrame
+    nothing runs before something is asked for that depends on its rows. A view can be drawn from and queried in its
+    turn; rows keep their indices in the frame.
+
+    Attributes:
+        steps: how the rows were drawn: a sampler or statement with its options; further ones choose among the rows of
+            those before.
+        message: what was said when the view was saved, or ''.
+        saved: when it was saved, or None.
+        differences: how the frame differs from the one that a loaded view was saved of, in columns that do not matter.
+        origin: what the rows were drawn from, as the package reads it: the frame, or the rows of another view. None of
+            a loaded view that was drawn from another one.
+        expression: what weighed the rows, if it is a Polars expression; None of a loaded view.
+
+    Example:
+        >>> import tql_frames
+        >>> df = pl.DataFrame({"age": [71, 34, 65]})
+        >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+        >>> old
+        View of 4 of 3 rows × 1 column, Polars DataFrame
+          sampler  max_weight(age > 60: 1)
+          drawn    4 rows, with replacement, in the order drawn
+          seed     1
+        <BLANKLINE>
+        arm            rows  decides   share  expected share  expected draws  asked  factor  drawn  drawn share
+        1 age > 60: 1     2        2  66.67%         100.00%             4.0      1     1.5      4      100.00%
+        >>> old.positions
+        array([0, 0, 2, 2])
+        >>> pl.DataFrame(old)["age"].to_list()
+        [71, 71, 65, 65]
+    """
+
+    def __init__(
+        self,
+        source: Frame,
+        steps: tuple[Step, ...],
+        find: Callable[[Rows], Positions],
+        columns: tuple[Column, ...] | None,
+        *,
+        index: str | None,
+        ignore_index: bool,
+        parent: View[Native] | None = None,
+        expression: pl.Expr | None = None,
+        origin: Rows | None = None,
+        description: Description | None = None,
+        differences: Sequence[str] = (),
+    ) -> None:
+        """Put together what `tql_frames.view` or `load_view` found; `find` gives positions in `origin`."""
+        self.steps = steps
+        self.origin = origin
+        self.expression = expression
+        self.message = "" if description is None else description.message
+        self.saved: dt.datetime | None = None if description is None else description.saved
+        self.differences = tuple(differences)
+        self._needs = None if description is None else description.needs
+        self._is_loaded = description is not None
+        self._find_drawn = find
+        self._parent: View[Native] | None = parent
+        super().__init__(source, columns, index, ignore_index)
+
+    @property
+    def sampler(self) -> str:
+        """Text of the sampler or statement; of a Polars expression its printed form.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old.sampler
+            'max_weight(age > 60: 1)'
+        """
+        return self.steps[-1].text
+
+    @property
+    def parameters(self) -> tuple[Any, ...] | None:
+        """Values for the `?` of the statement, dates as text.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> df.tql.view("select * where age > ?", parameters=[60]).parameters
+            (60,)
+        """
+        return self.steps[-1].parameters
+
+    @property
+    def seed(self) -> int:
+        """Seed of the rows: `sample` and `query` draw the same rows with it.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old.seed
+            1
+        """
+        return self.steps[-1].seed
+
+    @property
+    def replace(self) -> bool | None:
+        """Whether the rows were drawn with replacement; None of a statement.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old.replace
+            True
+        """
+        return self.steps[-1].replace
+
+    @property
+    def drawn(self) -> Positions:
+        """Positions of the rows in `origin`, in their order, shape (k,).
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> young = old.view("max_weight(age < 70: 1)", limit=2, seed=1)
+            >>> young.drawn.tolist(), young.positions.tolist()
+            ([2, 2], [2, 2])
+        """
+        return self.positions if self._parent is None else self._in_parent
+
+    @cached_attribute
+    def _in_parent(self) -> Positions:
+        return self._find_drawn(self._parent.adapter if self._parent is not None else self._source)
+
+    def _find(self) -> Positions:
+        return self._find_drawn(self._source) if self._parent is None else self._parent.positions[self._in_parent]
+
+    def view(
+        self,
+        sampler: str | pl.Expr,
+        limit: int | None = None,
+        *,
+        fraction: float | None = None,
+        replace: bool = True,
+        seed: int | None = None,
+        order: Order = "draw",
+        parameters: Sequence[object] | None = None,
+    ) -> View[Native]:
+        """Return a view of rows of this one, weighed or queried as they are here; arguments as of `tql_frames.view`.
+
+        Example:
+            >>> import tql_frames
+            >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("select * where age > 60")
+            >>> old.view("max_weight(age < 70: 1)", 2).positions
+            array([2, 2])
+        """
+        rows = self.adapter
+        choice = choose(
+            rows,
+            sampler,
+            limit,
+            fraction=fraction,
+            replace=replace,
+            seed=seed,
+            order=order,
+            parameters=parameters,
+        )
+        return View(
+            self._source,
+            (*self.steps, choice.step),
+            choice.find,
+            self._columns if choice.columns is None else rows.of_frame(choice.columns),
+            index=self._index,
+            ignore_index=self._ignore_index,
+            parent=self,
+            expression=choice.expression,
+            origin=rows,
+        )
+
+    def sample(
+        self,
+        sampler: str | pl.Expr,
+        limit: int | None = None,
+        *,
+        fraction: float | None = None,
+        replace: bool = True,
+        seed: int | None = None,
+        order: Order = "draw",
+    ) -> Native:
+        """Draw rows of this view by weight, with their indices in the frame; see `tql_frames.sample`.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old.sample("age", limit=2, seed=1)["age"].to_list()
+            [65, 65]
+        """
+        return self.view(sampler, limit, fraction=fraction, replace=replace, seed=seed, order=order).to_native()
+
+    def to_torch(
+        self,
+        columns: Sequence[str] | None = None,
+        transform: Callable[[Any], Any] | None = None,
+        target: str | None = None,
+        *,
+        encode: Mapping[str, str] | None = None,
+        classes: Mapping[str, Sequence[Any]] | None = None,
+    ) -> Any:
+        """Return the rows as a PyTorch data set, in their order.
+
+        Args:
+            columns: names of the columns that are features; by default all but the target.
+            transform: called with each item; what it returns is the item instead.
+            target: name of the column that is the target.
+            encode: columns of texts or lists that become numbers, by name: `"label"` for a code, `"multi_hot"` for a 1
+                for each label that a list holds, 0 for the others.
+            classes: labels of columns that are encoded, by name, in the order of their codes; by default those that an
+                Enum or a pandas Categorical declares, otherwise all of the frame, sorted.
+
+        Returns:
+            A `tql_frames.torch.TQLDataset`; of a LazyFrame, whose rows need not fit into memory, a
+            `TQLIterableDataset`.
+
+        Raises:
+            TQLError: PyTorch is not installed, a row has a null where a tensor has none, or an argument is wrong.
+
+        Example:
+            >>> import tql_frames
+            >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> rows = old.to_torch()
+            >>> len(rows), rows[3]
+            (4, {'age': tensor(65)})
+        """
+        return _torch().data_set_of(self, columns, transform, target, encode, classes=classes)
+
+    def report(self, by: str | None = None) -> Report:
+        """Return how often each label came, beside what was there and what was to be expected; see `tql_frames.report`.
+
+        Args:
+            by: the column of labels, or of lists of them; None for the arms of the sampler alone.
+
+        Returns:
+            A report whose tables have the columns `drawn` and `drawn_share`. What is expected is of the last draw, from
+            the rows that it drew from; of a statement without SAMPLE BY, and of a loaded view that was drawn from
+            another one, there is none, and labels are those of the frame.
+
+        Raises:
+            TQLError: there is no such column, or its values are no labels.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"view": ["PA", "AP", "PA"]})
+            >>> df.tql.view("max_weight(view = 'AP': 4, True: 1)", 30, seed=1).report("view").labels.select(
+            ...     "label", "rows", "expected_count", "drawn"
+            ... ).rows()
+            [('PA', 2, 10.0, 10), ('AP', 1, 20.0, 20)]
+        """
+        found: Report = _reporting().report_on_view(self, self._source, by)
+        return found
+
+    def plot(self, by: str | None = None, *, log: bool = False) -> Any:
+        """Draw bars of the raw, expected and drawn counts of each label, or of each arm; see `Report.plot`.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> chart = old.plot()
+            >>> sorted(chart.to_dict())[0]
+            '$schema'
+        """
+        return self.report(by).plot(log=log)
+
+    @property
+    def tql(self) -> View[Native]:
+        """The view itself, so that `view.tql.sample(…)` reads as it does of a frame.
+
+        Example:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old.tql is old
+            True
+        """
+        return self
+
+    def save(self, path: str | os.PathLike[str], message: str = "") -> None:
+        """Save which rows they are and how they were drawn, not the rows, in a small Parquet file; see `load_view`.
+
+        The frame is read once, for a digest of each column: `load_view` refuses another frame. The file appears whole
+        or not at all.
+
+        Args:
+            path: of the file; one of that name is replaced.
+            message: kept with it.
+
+        Raises:
+            TQLError: the index holds Python objects, or other values that have no Polars type.
+            OSError: the file cannot be written.
+
+        Warns:
+            TQLWarning: columns hold Python objects, or other values that have no Polars type. They are left out:
+                `load_view` does not compare them.
+
+        Example:
+            >>> import tempfile
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     old.save(f"{folder}/old.view", "first run")
+            ...     tql_frames.load_view(f"{folder}/old.view", df).message
+            'first run'
+        """
+        if not isinstance(message, str):
+            raise TQLError(f"message must be text, not {type(message).__name__}")
+        positions = self.positions
+        labels = self._source.scan(frozenset()).labels
+        names = names_of(labels)
+        frame = fingerprint(self._source, needed=())
+        columns = None
+        if self._columns is not None:
+            columns = tuple((names[each.origin], each.label) for each in self._columns)
+        needs = self._needs if self._is_loaded else needed_columns(self.steps, labels, columns)
+        told = Description(
+            self._source.kind, self.steps, columns, self._index, self._ignore_index, frame, message=message, needs=needs
+        )
+        write_file(path, positions, told.to_json())
+        if frame.left_out:
+            words = ", ".join(frame.left_out[:_HEAD]) + (" and more" if len(frame.left_out) > _HEAD else "")
+            plural = "s" * (len(frame.left_out) > 1)
+            warnings.warn(
+                f"the view is saved without a digest of column{plural} {words}, whose values have no Polars type: "
+                "load_view will not notice whether they change",
+                TQLWarning,
+                stacklevel=2,
+            )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Positions, not how they are found: functions do not pickle.
+        state = {name: getattr(self, name) for name in ("message", "saved", "differences", "_needs", "_is_loaded")}
+        arguments = (self.source, self.steps, self.drawn, self._columns, self._index, self._ignore_index, self._parent)
+        return _restored, (type(self), arguments, self.origin is not None, state)
+
+    def __repr__(self) -> str:
+        arms = self._arms
+        return as_text(self._title(), self._lines()) + ("" if arms is None else f"\n\n{arms.arms_as_text()}")
+
+    def _repr_html_(self) -> str:
+        sections = [] if self._arms is None else [self._arms.arms_as_html()]
+        if not self._is_lazy or "_rows" in vars(self):
+            head: Any = self._source.take(self.positions[:_HEAD], self._columns)
+            sections.append(head._repr_html_())
+        return as_html(self._title(), self._lines(), sections)
+
+    @cached_attribute
+    def _arms(self) -> Report | None:
+        """Return the shares of the arms of the sampler; nothing is run for them that has not run yet."""
+        if self._is_lazy or self.origin is None or self.steps[-1].kind == "expression":
+            return None
+        found = self.report()
+        return None if found.arms is None else found
+
+    def _title(self) -> str:
+        columns = _counted(len(self._source.scan(frozenset()).labels), "column")
+        if self._columns is not None:
+            columns = f"{len(self._columns):,} of {columns}"
+        if "positions" not in vars(self):
+            return f"View of {columns}, {self._source.kind}, rows not drawn yet"
+        return f"View of {len(self):,} of {_counted(self._source.rows, 'row')} × {columns}, {self._source.kind}"
+
+    def _lines(self) -> list[tuple[str, str]]:
+        lines: list[tuple[str, str]] = lines_of(self.steps)
+        if self.saved is not None:
+            lines.append(("saved", f"{self.saved:%Y-%m-%d %H:%M} UTC"))
+        if self.differences:
+            lines.append(("differs", "; ".join(self.differences)))
+        return [*lines, ("message", self.message)] if self.message else lines
+
+
+def needed_columns(
+    steps: Sequence[Step], labels: Sequence[object], columns: Sequence[tuple[str, object]] | None
+) -> tuple[str, ...] | None:
+    """Return names of the columns that rows were drawn by, and of those that a view has; None for all of the frame.
+
+    Args:
+        steps: how they were drawn.
+        labels: of the frame.
+        columns: name in the fingerprint and label of each column of the view; None for all.
+    """
+    read: set[str] = set()
+    for step in steps:
+        if step.reads is None:
+            return None
+        read.update(step.reads)
+    named = [name for name, label in zip(names_of(labels), labels, strict=True) if str(label) in read]
+    return tuple(dict.fromkeys([*named, *(name for name, _ in columns or ())]))
+
+
+def _restored(made: type[View[Any]], arguments: tuple[Any, ...], has_origin: bool, state: Mapping[str, Any]) -> Any:
+    """Return a view that was pickled."""
+    frame, steps, positions, columns, index, ignore_index, parent = arguments
+    is_pandas = isinstance(frame, pd.DataFrame)
+    source = parent._source if parent is not None else kept_frame_of(frame, index, ignore_index and is_pandas)
+    origin: Rows | None = None
+    if has_origin:
+        origin = source if parent is None else parent.adapter
+    found: View[Any] = made(
+        source,
+        steps,
+        lambda _: positions,
+        columns,
+        index=index,
+        ignore_index=ignore_index,
+        parent=parent,
+        origin=origin,
+    )
+    vars(found).update(state)
+    return found
+
+
+@cache
+def _reporting() -> Any:
+    return import_module("tql_frames.views.reporting")
+
+
+@cache
+def _torch() -> Any:
+    return import_module("tql_frames.torch")
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number:,} {word}{'s' * (number != 1)}"
