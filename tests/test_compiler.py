@@ -21,8 +21,7 @@ from tql_frames import TQLTypeError, TQLUnsupportedError, WeightError, weight_ex
 from tql_frames.compiler import compile_sampler
 from tql_frames.compiler.expressions.functions import FUNCTIONS
 from tql_frames.compiler.expressions.translate import _RULES
-from tql_frames.language import nodes
-from tql_frames.language import parse, unparse
+from tql_frames.language import nodes, parse, unparse
 from tql_frames.language.nodes import Literal, Node
 
 # --- random frames ---------------------------------------------------------------------------------------------------

@@ -16,8 +16,7 @@ from tql_frames import TQLError
 from tql_frames.compiler.expressions import registry
 from tql_frames.compiler.expressions.functions import FUNCTIONS
 from tql_frames.compiler.expressions.translate import _IN_CONTEXT, WEIGHT_CHOICES
-from tql_frames.language import is_statement, keywords, parse, parse_statement
-from tql_frames.language import nodes
+from tql_frames.language import is_statement, keywords, nodes, parse, parse_statement
 from tql_frames.language.nodes import Node
 
 PAGE = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from tests.loops import for_each
 from tests.sizes import size
 from tql_frames import TQLError, TQLSyntaxError, TQLUnsupportedError
-from tql_frames.language import nodes
-from tql_frames.language import parse, parse_statement, unparse
+from tql_frames.language import nodes, parse, parse_statement, unparse
 from tql_frames.language.keywords import CLAUSES, RESERVED, SOMETIMES, UNSUPPORTED, WRITES
 from tql_frames.language.nodes import Literal, Node
 from tql_frames.language.parser import MAX_DEPTH, MAX_LENGTH, _lark

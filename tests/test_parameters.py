@@ -20,8 +20,7 @@ from tests.answers import KINDS, ask, columns
 from tests.loops import for_each
 from tests.sizes import size
 from tql_frames import TQLError
-from tql_frames.language import nodes
-from tql_frames.language import parse_statement, unparse
+from tql_frames.language import nodes, parse_statement, unparse
 from tql_frames.language.parameters import bind
 
 FRAME = pl.DataFrame(

@@ -18,8 +18,7 @@ from tests.loops import for_each
 from tests.sizes import size
 from tests.statement_model import canonical
 from tql_frames import TQLError
-from tql_frames.language import nodes
-from tql_frames.language import parse_statement, unparse
+from tql_frames.language import nodes, parse_statement, unparse
 from tql_frames.language.nodes import Literal, Node
 
 # Constants as sort keys are tested, too.

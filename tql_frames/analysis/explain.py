@@ -13,8 +13,7 @@ from tql_frames.compiler import CompiledSampler
 from tql_frames.compiler.expressions.deciding import deciders_of
 from tql_frames.errors import warn
 from tql_frames.frames import Frame
-from tql_frames.language import nodes
-from tql_frames.language import on_lines, on_one_line, unparse
+from tql_frames.language import nodes, on_lines, on_one_line, unparse
 from tql_frames.language.nodes import Node
 from tql_frames.pipeline.idle_arms import idle_warnings
 from tql_frames.pipeline.statement import Query

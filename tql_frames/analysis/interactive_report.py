@@ -19,8 +19,7 @@ from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.statements import Names
 from tql_frames.errors import TQLError, WeightError
 from tql_frames.frames import PolarsFrame, Rows
-from tql_frames.language import nodes
-from tql_frames.language import parse
+from tql_frames.language import nodes, parse
 from tql_frames.pipeline.draw import DrawSpec
 
 _MOST = 200_000  # combinations that are still far fewer than what makes one wait

@@ -22,8 +22,7 @@ import polars as pl
 from tql_frames.analysis.arms import OF_ROWS
 from tql_frames.compiler.expressions.types import DataType, describe, inner, instance, is_nested, is_text
 from tql_frames.errors import TQLError, TQLNameError, did_you_mean
-from tql_frames.language import nodes
-from tql_frames.language import parse
+from tql_frames.language import nodes, parse
 
 _SHOWN = 5  # labels that an error lists
 _LONGEST = 80  # characters of a name in an error

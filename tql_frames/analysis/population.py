@@ -19,8 +19,7 @@ from tql_frames.compiler.expressions.types import DataType, instance, type_name
 from tql_frames.compiler.statements import Frames, Names, compile_statement, named_columns, size_of
 from tql_frames.errors import Fault, TQLNameError, TQLTypeError, did_you_mean
 from tql_frames.frames import CollectedFrame, Rows
-from tql_frames.language import nodes
-from tql_frames.language import parse_statement
+from tql_frames.language import nodes, parse_statement
 from tql_frames.language.nodes import Node
 from tql_frames.language.parameters import bind
 from tql_frames.language.rewrite import replaced

@@ -21,8 +21,7 @@ from tql_frames.distributed.sampler import Sampler, check_column
 from tql_frames.distributed.statement import Statement
 from tql_frames.errors import Fault, TQLError, TQLUnsupportedError
 from tql_frames.frames import PolarsFrame, Rows
-from tql_frames.language import is_statement
-from tql_frames.language import nodes
+from tql_frames.language import is_statement, nodes
 from tql_frames.pipeline.arguments import no_column, sampler_from
 from tql_frames.pipeline.draw import DrawSpec
 

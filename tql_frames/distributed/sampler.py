@@ -32,8 +32,7 @@ from tql_frames.errors import (
 )
 from tql_frames.frames import PolarsFrame, Rows
 from tql_frames.frames.polars import picks_columns
-from tql_frames.language import nodes
-from tql_frames.language import parse
+from tql_frames.language import nodes, parse
 from tql_frames.language.nodes import Node
 from tql_frames.language.rewrite import replaced
 from tql_frames.pipeline.arguments import sampler_from

@@ -20,8 +20,7 @@ from tql_frames.distributed.partition_counts import Answer, Counts, Question, Sc
 from tql_frames.distributed.sampler import asks_for_numbers, check_functions, named_by
 from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, WeightError
 from tql_frames.frames import PolarsFrame, Rows
-from tql_frames.language import nodes
-from tql_frames.language import parse_statement
+from tql_frames.language import nodes, parse_statement
 from tql_frames.language.nodes import Node
 from tql_frames.language.parameters import bind
 from tql_frames.language.rewrite import replaced

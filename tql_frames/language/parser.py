@@ -17,8 +17,7 @@ from lark import Lark, Token, Transformer
 from lark.exceptions import UnexpectedInput, VisitError
 
 from tql_frames.errors import Fault, Span, TQLSyntaxError, TQLUnsupportedError, lone_surrogate
-from tql_frames.language import keywords
-from tql_frames.language import nodes
+from tql_frames.language import keywords, nodes
 from tql_frames.language.nodes import Node
 from tql_frames.language.soft_keywords import SoftKeywords
 from tql_frames.language.syntax_errors import syntax_error

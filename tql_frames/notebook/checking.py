@@ -11,8 +11,7 @@ from typing import Any
 
 from tql_frames.errors import Span, TQLError
 from tql_frames.frames import Frame
-from tql_frames.language import Node, is_statement, parse, parse_statement, unparse
-from tql_frames.language import nodes
+from tql_frames.language import Node, is_statement, nodes, parse, parse_statement, unparse
 from tql_frames.views.choosing import choose
 
 _OPERATORS: dict[str, Callable[[float, float], float | None]] = {

@@ -8,8 +8,7 @@ from typing import TypedDict
 from tql_frames.compiler.expressions import registry
 from tql_frames.compiler.expressions.functions import FUNCTIONS
 from tql_frames.compiler.expressions.types import DataType
-from tql_frames.language import nodes
-from tql_frames.language import unparse
+from tql_frames.language import nodes, unparse
 from tql_frames.language.keywords import CLAUSES, OPERATORS, SOMETIMES
 
 # What is called as a function is and has no row in the table of functions.

@@ -18,8 +18,7 @@ from tql_frames.compiler.expressions.deciding import is_default
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.expressions.types import inner, innermost, is_nested, is_number, is_text
 from tql_frames.errors import Place, Span, TQLArmWarning, did_you_mean, warn
-from tql_frames.language import nodes
-from tql_frames.language import unparse
+from tql_frames.language import nodes, unparse
 from tql_frames.language.nodes import Node
 from tql_frames.pipeline.weights import Watched
 
@@ -152,7 +151,7 @@ class _Looking:
     """One look at rows for all arms that seem idle."""
 
     def __init__(self, sampler: CompiledSampler, rows: Aggregable | None, arms: dict[Span, nodes.Arm]) -> None:
-        self._sampler, self._rows, self._nodes = sampler, rows, arms
+        self._sampler, self._rows, self._arms = sampler, rows, arms
         self._exprs: dict[str, pl.Expr] = {}
         self._sought: dict[int, list[_Sought]] = {}
 

@@ -14,8 +14,7 @@ from tql_frames.compiler.statements import Draw as DrawsRows
 from tql_frames.compiler.statements import Frames, Relation, Scan, Size, compile_statement, named_columns
 from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, TQLWarning, WeightError, reason_of, warn
 from tql_frames.frames import CollectedFrame, Column, Frame, Rows, check_process
-from tql_frames.language import nodes
-from tql_frames.language import parse_statement, unparse
+from tql_frames.language import nodes, parse_statement, unparse
 from tql_frames.language.parameters import bind
 from tql_frames.pipeline.draw import Draw, DrawSpec, random_numbers, seed_of_sample
 from tql_frames.pipeline.idle_arms import warn_of_categories

@@ -13,8 +13,7 @@ import polars as pl
 from tql_frames.errors import TQLError
 from tql_frames.frames import Column, Rows
 from tql_frames.frames.polars import picks_columns
-from tql_frames.language import is_statement
-from tql_frames.language import nodes
+from tql_frames.language import is_statement, nodes
 from tql_frames.pipeline.arguments import Order, sampler_from, seed_from
 from tql_frames.pipeline.draw import Draw, DrawSpec
 from tql_frames.pipeline.statement import prepare_rows

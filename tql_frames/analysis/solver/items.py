@@ -14,8 +14,7 @@ import polars as pl
 
 from tql_frames.compiler.expressions.types import DataType, inner, is_nested, is_number, is_temporal, is_text, type_name
 from tql_frames.errors import TQLTypeError
-from tql_frames.language import nodes
-from tql_frames.language import parse
+from tql_frames.language import nodes, parse
 from tql_frames.language.nodes import Node
 
 NO_LABEL = "no label"

@@ -14,8 +14,7 @@ import numpy as np
 from tql_frames.analysis.solver.formula import Formula, short
 from tql_frames.analysis.solver.items import Item, other_than
 from tql_frames.analysis.solver.label_sets import Floats
-from tql_frames.language import nodes
-from tql_frames.language import parse, unparse
+from tql_frames.language import nodes, parse, unparse
 from tql_frames.language.nodes import Node
 
 _WIDTH = 100  # characters of a line, above which a choice has one arm a line

@@ -24,8 +24,7 @@ from tql_frames.compiler.expressions.translate import (
 )
 from tql_frames.compiler.expressions.types import DataType
 from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError
-from tql_frames.language import nodes
-from tql_frames.language import parse
+from tql_frames.language import nodes, parse
 from tql_frames.language.nodes import Node
 
 _SCHEMAS_KEPT = 3  # of a text, besides the newest

@@ -39,8 +39,7 @@ from tql_frames.errors import (
     TQLUnsupportedError,
     did_you_mean,
 )
-from tql_frames.language import nodes
-from tql_frames.language import unparse
+from tql_frames.language import nodes, unparse
 from tql_frames.language.nodes import Node
 
 RandomNumbers: TypeAlias = Callable[[int], pl.Expr]

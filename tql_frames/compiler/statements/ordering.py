@@ -13,8 +13,7 @@ from tql_frames.compiler.expressions.translate import Translator
 from tql_frames.compiler.expressions.types import Value, is_nested, is_text
 from tql_frames.compiler.statements.relation import Names, Relation, added
 from tql_frames.errors import Fault, TQLTypeError, TQLWarning, warn
-from tql_frames.language import nodes
-from tql_frames.language import unparse
+from tql_frames.language import nodes, unparse
 from tql_frames.language.nodes import Node
 
 

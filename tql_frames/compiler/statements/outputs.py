@@ -14,8 +14,7 @@ from tql_frames.compiler.expressions.translate import Translator
 from tql_frames.compiler.expressions.types import DataType, Value, describe, is_nested
 from tql_frames.compiler.statements.relation import Names, Relation, added, check_values, first_of_equal, is_kept
 from tql_frames.errors import Fault, TQLError, TQLNameError, TQLTypeError
-from tql_frames.language import nodes
-from tql_frames.language import unparse
+from tql_frames.language import nodes, unparse
 from tql_frames.language.nodes import Node
 
 
