@@ -7,9 +7,8 @@ import polars as pl
 import pytest
 
 import tql_frames  # noqa: F401  # puts .tql on the frames
-from tql_frames.analysis.solver.label_sets import LabelSets
-from tql_frames.analysis.solver.level import rake_at_least_cost
-from tql_frames.analysis.solver.raking import Wanted, rake
+from tql_frames.analysis.solver.items import LabelSets
+from tql_frames.analysis.solver.raking import Wanted, rake, rake_at_least_cost
 
 
 def effective(sets: LabelSets, weights: np.ndarray) -> float:

@@ -23,9 +23,8 @@ from tql_frames.frames import two_pass as passes
 from tql_frames.frames.plans import states_of
 from tql_frames.language import parse, parse_statement
 from tql_frames.namespace import _other_owner
-from tql_frames.sampling.blocks import BLOCK
 from tql_frames.sampling.partitioned import winners_of_parts
-from tql_frames.sampling.rng import Streams
+from tql_frames.sampling.rng import BLOCK, Streams
 from tql_frames.sampling.strata import StrataTable
 from tql_frames.sampling.with_replacement import Line, Workspace, integer_weights, line_of_rows, line_of_strata
 

@@ -13,12 +13,9 @@ import pytest
 
 import tql_frames
 from tql_frames.notebook import session as sessions
-from tql_frames.notebook.checking import arms_of
-from tql_frames.notebook.completion import words_of
+from tql_frames.notebook.checking import arms_of, words_of
 from tql_frames.notebook.labels import columns_of_labels, head_of
-from tql_frames.notebook.latest_task import Newest
-from tql_frames.notebook.row_preview import MOST_COLUMNS, MOST_ROWS, cell_text, window
-from tql_frames.notebook.session import Session
+from tql_frames.notebook.session import MOST_COLUMNS, MOST_ROWS, Newest, Session, cell_text, window
 
 SAMPLER = "max_weight(contains(tags, 'b'): 3, true: 1)"
 

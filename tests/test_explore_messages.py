@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 
 from tests.test_explore import Page
-from tql_frames.notebook import completion, labels
+from tql_frames.notebook import checking as completion
+from tql_frames.notebook import labels
 from tql_frames.notebook.checking import arms_of
-from tql_frames.notebook.row_preview import MOST_ROWS, window
-from tql_frames.notebook.session import Session
+from tql_frames.notebook.session import MOST_ROWS, Session, window
 
 FRAME = pl.DataFrame({"tags": [["a"], ["a", "b"], ["b"], [], None, ["c"]] * 20, "age": range(120)})
 

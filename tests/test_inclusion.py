@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import tql_frames  # noqa: F401
-from tql_frames.analysis.expectation import expected_draws
+from tql_frames.analysis.inclusion import expected_draws
 from tql_frames.sampling import StrataTable, draw
 
 Floats = NDArray[np.float64]

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tql_frames.analysis.markup import Cell, Column, html_table, text_table
+from tql_frames.analysis.display.table import Cell, Column, html_table, text_table
 
 COLUMNS = [Column("finding"), Column("rows", ","), Column("share", ".2%", bar="#8a8a8a"), Column("factor", ".3g")]
 ROWS: list[tuple[Cell, ...]] = [("No_Finding", 60_412, 0.5388, 0.785), (None, 227, 0.002, None)]

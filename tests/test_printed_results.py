@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 import tql_frames
-from tql_frames.analysis.markup import Column
+from tql_frames.analysis.display.table import Column
 from tql_frames.errors import TQLError
 
 XRAYS = tql_frames.datasets.chest_xray().head(3000)

@@ -17,12 +17,10 @@ from scipy.sparse import csr_array, eye_array, hstack, vstack
 import tql_frames
 from tests.sizes import size
 from tql_frames import TQLError
-from tql_frames.analysis.solver.formula import Formula, short
-from tql_frames.analysis.solver.items import Item, condition_item, label_items, other_than
-from tql_frames.analysis.solver.label_sets import LabelSets
+from tql_frames.analysis.solver.items import Item, LabelSets, condition_item, label_items, other_than
 from tql_frames.analysis.solver.nnls import weigh_arms
 from tql_frames.analysis.solver.raking import Wanted, normalise, rake
-from tql_frames.analysis.solver.render_sampler import sampler_text
+from tql_frames.analysis.solver.render_sampler import Formula, sampler_text, short
 from tql_frames.analysis.solver.solution import Solution, Target, balance_sets
 from tql_frames.language import unparse
 
@@ -547,7 +545,7 @@ def test_sets_of_very_many_pairs_are_multiplied(monkeypatch: pytest.MonkeyPatch)
     flags, counts = rng.random((9000, 12)) < 0.4, rng.integers(1, 9, 9000)
     mass = rng.random(9000)
     listed = LabelSets.from_flags(counts, flags).together(mass)
-    monkeypatch.setattr("tql_frames.analysis.solver.label_sets._MOST_PAIRS", 10)
+    monkeypatch.setattr("tql_frames.analysis.solver.items._MOST_PAIRS", 10)
     multiplied = LabelSets.from_flags(counts, flags).together(mass)
     np.testing.assert_allclose(listed, (flags * mass[:, None]).T @ flags, rtol=1e-12)
     np.testing.assert_allclose(multiplied, listed, rtol=1e-12)

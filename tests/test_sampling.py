@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tests.statistics import p_of_counts
-from tql_frames.sampling import StrataTable, Streams, blocks, draw, strata, strata_of_codes, stratify
+from tql_frames.sampling import StrataTable, Streams, draw, strata, strata_of_codes, stratify
+from tql_frames.sampling import rng as blocks
 from tql_frames.sampling import rng as streams
 from tql_frames.sampling import with_replacement as line
 from tql_frames.sampling import without_replacement as distinct

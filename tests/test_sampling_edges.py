@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from tests.sizes import size
-from tql_frames.sampling import StrataTable, Streams, blocks, draw, strata, strata_of_codes, stratify
+from tql_frames.sampling import StrataTable, Streams, draw, strata, strata_of_codes, stratify
 from tql_frames.sampling import partitioned as parts
+from tql_frames.sampling import rng as blocks
 from tql_frames.sampling import with_replacement as line
 from tql_frames.sampling import without_replacement as distinct
 from tql_frames.sampling.partitioned import Spread, points_of_parts, rows_at_points

@@ -8,7 +8,8 @@ import pytest
 
 from tests.partitions import cut, positions
 from tests.statistics import ordered_outcomes, p_of_counts, p_of_outcomes
-from tql_frames.sampling import StrataTable, Streams, blocks, draw, strata, stratify
+from tql_frames.sampling import StrataTable, Streams, draw, strata, stratify
+from tql_frames.sampling import rng as blocks
 from tql_frames.sampling import rng as streams
 from tql_frames.sampling import with_replacement as line
 from tql_frames.sampling import without_replacement as distinct

@@ -18,11 +18,19 @@ import polars as pl
 
 from tql_frames.analysis.arms import Arms
 from tql_frames.analysis.contingency import Cells, count_cells
-from tql_frames.analysis.display.table import Shown, as_html, as_text, cut_in_the_middle, name_of, names_of
-from tql_frames.analysis.labels import Labels
-from tql_frames.analysis.markup import Column
-from tql_frames.analysis.naming import Naming
-from tql_frames.analysis.plain import Plain, plain, records
+from tql_frames.analysis.display.table import (
+    Column,
+    Plain,
+    Shown,
+    as_html,
+    as_text,
+    cut_in_the_middle,
+    name_of,
+    names_of,
+    plain,
+    records,
+)
+from tql_frames.analysis.labels import Labels, Naming
 from tql_frames.analysis.population import population_of
 from tql_frames.analysis.report import Report, Table, report_on
 from tql_frames.analysis.solver import (

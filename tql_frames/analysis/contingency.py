@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from polars.lazyframe.group_by import LazyGroupBy
 
 from tql_frames.analysis.arms import Arms
-from tql_frames.analysis.expectation import expected_draws
+from tql_frames.analysis.inclusion import expected_draws
 from tql_frames.analysis.population import Population
 from tql_frames.compiler import CompiledSampler
 from tql_frames.compiler.expressions.scope import column

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import enum
+import math
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
 
+from tql_frames.analysis.arms import OF_ROWS
 from tql_frames.analysis.solver import LabelSets
+from tql_frames.compiler.expressions.types import DataType, describe, inner, instance, is_nested, is_text
+from tql_frames.errors import TQLError, TQLNameError, did_you_mean
+from tql_frames.language import nodes, parse
 from tql_frames.sampling import Integers
 
 
@@ -49,3 +63,189 @@ class Labels:
         numbers = found.select("number", "cell").explode("cell").sort("cell", "number")  # no join, which loses NaN
         starts = np.searchsorted(numbers["cell"].to_numpy(), np.arange(len(column) + 1))
         return cls(found["label"], LabelSets(rows, starts, numbers["number"].to_numpy().astype(np.int64), found.height))
+
+
+_SHOWN = 5  # labels that an error lists
+_LONGEST = 80  # characters of a name in an error
+_DIGITS = 400  # before or behind the point, more than any number of a column has
+_NAN = ("number", "nan")
+
+
+class Naming:
+    """The labels of one column, to be found by what callers write.
+
+    Example:
+        >>> naming = Naming("grade", pl.Int64(), [3, 1, None])
+        >>> naming.find("1"), naming.find(np.int8(3)), naming.find(None), naming.find("grade > 1")
+        (1, 0, 2, 'grade > 1')
+    """
+
+    def __init__(self, by: str, dtype: DataType, labels: Sequence[Any]) -> None:
+        """Note the labels.
+
+        Args:
+            by: the name of the column.
+            dtype: its type.
+            labels: its different labels; null is one too.
+        """
+        self._by = by
+        self._kind = inner(dtype) if is_nested(dtype) else instance(dtype)
+        self._labels = labels
+
+    def find(self, key: object) -> int | str:
+        """Return the number of the label that a key names, or the condition that it is.
+
+        A label of the same type and value comes first, then a label of the same value in another type, then a
+        condition.
+
+        Raises:
+            TQLNameError: it is neither, or more than one label has this value.
+        """
+        written = _unwrapped(key)
+        for search in (self._exact, self._alike):
+            for each in written:
+                if (place := search(each)) is not None:
+                    return place
+        if isinstance(key, str):
+            return self._condition(key)
+        raise TQLNameError(f"{_quoted(key)} is no label of column {_quoted(self._by)}", hint=self._hint(key))
+
+    def _exact(self, key: object) -> int | None:
+        if _is_nan(key):
+            return self._places.get(_NAN, self._places.get(None))
+        return self._places.get(key) if isinstance(key, Hashable) else None
+
+    def _alike(self, key: object) -> int | None:
+        """Return the one label of the same value; one text is no other text's value."""
+        if is_text(self._kind):
+            if isinstance(key, str):
+                return None
+            if (place := self._places.get(str(key))) is not None:
+                return place
+        for value in _marks(key):
+            places = self._by_mark.get(value, [])
+            if len(places) > 1:
+                labels = ", ".join(_quoted(self._labels[place]) for place in places[:_SHOWN])
+                raise TQLNameError(
+                    f"{_quoted(key)} matches several labels of column {_quoted(self._by)}",
+                    hint=f"write one of {labels}",
+                )
+            if places:
+                return places[0]
+        return None
+
+    def _condition(self, key: str) -> str:
+        fault = f"{_quoted(key)} is no label of column {_quoted(self._by)}"
+        try:
+            root = parse(key)
+        except TQLError:
+            raise TQLNameError(f"{fault}, and no condition", hint=self._hint(key)) from None
+        if isinstance(root, nodes.Column):
+            raise TQLNameError(f"{fault}, and no condition", hint=self._hint(key))
+        if root == nodes.Literal(None):
+            raise TQLNameError(fault, hint="write None for the rows without a label")
+        if not any(map(_differs_by_row, root.walk())):
+            raise TQLNameError(f"{fault}, and as a condition it names no column", hint=self._hint(key))
+        return key
+
+    def _hint(self, key: object) -> str:
+        labels = [label for label in self._labels if label is not None]
+        near = did_you_mean(str(key), [str(label) for label in labels]) if is_text(self._kind) else None
+        if near is not None:
+            return near
+        with suppress(TypeError, ValueError, OverflowError):
+            labels = sorted(labels, key=lambda label: _distance(label, key))
+        listed = ", ".join(_quoted(label) for label in labels[:_SHOWN])
+        more = f" and {len(labels) - _SHOWN:,} more" if len(labels) > _SHOWN else ""
+        hint = f"its labels are {_words(self._kind)}: {listed}{more}" if labels else "it has no labels"
+        return f"{hint}; a condition compares something: 'age > 60'" if isinstance(key, str) else hint
+
+    @cached_property
+    def _places(self) -> dict[object, int]:
+        return {_NAN if _is_nan(label) else label: place for place, label in enumerate(self._labels)}
+
+    @cached_property
+    def _by_mark(self) -> dict[Hashable, list[int]]:
+        found: dict[Hashable, list[int]] = {}
+        short = isinstance(self._kind, pl.Float32)  # of which 0.1 is another number than of Float64
+        for place, label in enumerate(self._labels):
+            for mark in _marks(Decimal(str(np.float32(label))) if short and label is not None else label):
+                found.setdefault(mark, []).append(place)
+        return found
+
+
+def _unwrapped(key: object) -> list[object]:
+    """Return what a key stands for, the likeliest first: a scalar of NumPy or pandas, or the member of an Enum."""
+    if key is pd.NA or key is pd.NaT:
+        return [None]
+    if isinstance(key, enum.Enum):
+        return [*_unwrapped(key.value), key.name]
+    if isinstance(key, np.datetime64):
+        return [None if np.isnat(key) else pd.Timestamp(key).to_pydatetime(warn=False)]
+    if isinstance(key, pd.Timestamp):
+        return [key.to_pydatetime(warn=False)]
+    if isinstance(key, np.generic) or (isinstance(key, np.ndarray) and key.ndim == 0):
+        return [key.item()]
+    return [key]
+
+
+def _marks(value: object) -> Iterator[Hashable]:
+    """Yield marks of a value that equal values of other types share."""
+    if isinstance(value, bool):
+        yield from (("truth", value), ("number", Fraction(value)))
+    elif isinstance(value, int | float | Decimal):
+        yield _NAN if _is_nan(value) else ("number", _exactly(value))
+    elif isinstance(value, dt.datetime):
+        yield ("time", value.replace(tzinfo=None))
+        if value.tzinfo is not None:
+            yield ("moment", value.astimezone(dt.UTC))
+    elif isinstance(value, dt.date):
+        yield ("time", dt.datetime.combine(value, dt.time()))
+    elif isinstance(value, dt.time):
+        yield ("hour", value)
+    elif isinstance(value, str):
+        yield from _read(value.strip())
+
+
+def _read(text: str) -> Iterator[Hashable]:
+    if text.casefold() in ("true", "false"):
+        yield ("truth", text.casefold() == "true")
+    with suppress(InvalidOperation):
+        yield from _marks(Decimal(text))
+    for read in (dt.datetime.fromisoformat, dt.time.fromisoformat):
+        with suppress(ValueError):
+            yield from _marks(read(text))
+
+
+def _exactly(number: float | Decimal) -> Hashable:
+    """Return the number as it is written: 0.1 is a tenth."""
+    if isinstance(number, int):
+        return Fraction(number)
+    if not math.isfinite(number) or abs(Decimal(str(number)).adjusted()) > _DIGITS:
+        return float(number)
+    return Fraction(str(number))
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float | Decimal) and math.isnan(value)
+
+
+def _distance(label: Any, key: object) -> float:
+    number = float(key) if isinstance(key, int | float | str) else math.nan
+    return abs(float(label) - number)
+
+
+def _quoted(value: object) -> str:
+    text = repr(value) if not isinstance(value, dt.date | dt.time | Decimal) else repr(str(value))
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def _words(kind: DataType) -> str:
+    if kind.is_integer():
+        return "whole numbers"
+    words = describe(kind)
+    return f"{words.removeprefix('a ')}s" if words.startswith("a ") else words
+
+
+def _differs_by_row(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Column) or (isinstance(node, nodes.Call) and node.name in OF_ROWS)

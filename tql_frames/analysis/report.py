@@ -16,10 +16,20 @@ import polars as pl
 from tql_frames.analysis.arms import Arms
 from tql_frames.analysis.contingency import Cells, count_cells
 from tql_frames.analysis.display.plot import bar_chart
-from tql_frames.analysis.display.table import Shown, as_html, as_text, co_movement, effects, in_words, name_of
-from tql_frames.analysis.expectation import effective_rows, expected_distinct, expected_draws
+from tql_frames.analysis.display.table import (
+    Plain,
+    Shown,
+    as_html,
+    as_text,
+    co_movement,
+    effects,
+    in_words,
+    name_of,
+    plain,
+    records,
+)
+from tql_frames.analysis.inclusion import effective_rows, expected_distinct, expected_draws
 from tql_frames.analysis.labels import Labels
-from tql_frames.analysis.plain import Plain, plain, records
 from tql_frames.analysis.population import Population
 from tql_frames.analysis.solver import NO_LABEL
 from tql_frames.compiler import CompiledSampler

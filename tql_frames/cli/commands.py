@@ -22,9 +22,8 @@ from tql_frames.cli import arguments
 from tql_frames.cli.faults import CommandError
 from tql_frames.cli.formats import Reading
 from tql_frames.cli.inputs import Inputs
-from tql_frames.cli.output import Output, output_for
+from tql_frames.cli.output import Output, Temporaries, output_for
 from tql_frames.cli.progress import Progress
-from tql_frames.cli.temporaries import Temporaries
 from tql_frames.frames import reporting
 from tql_frames.views.create import rows_as_they_stand
 

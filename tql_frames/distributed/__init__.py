@@ -3,12 +3,11 @@
 What runs where is the engines' to say, in `tql_frames.dask` and `tql_frames.spark`; here is what each does.
 """
 
-from tql_frames.distributed.argument_checks import check_source_order, keys_from
 from tql_frames.distributed.assignment import Share
 from tql_frames.distributed.driver import Drawing, Drawn, check_weights, draw_shares, first_shares, questions, starts_of
 from tql_frames.distributed.partition_counts import Answer, Counts, Question
 from tql_frames.distributed.reporting import Counted, Reporting, job_of
-from tql_frames.distributed.sampler import Sampler
+from tql_frames.distributed.sampler import Sampler, check_source_order, keys_from
 from tql_frames.distributed.statement import Statement
 
 __all__ = [

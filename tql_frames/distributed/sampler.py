@@ -5,7 +5,7 @@ What is counted of the weights is in `counting`, whole statements are in `statem
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ from tql_frames.distributed.partition_counts import Answer, Counts, Question, an
 from tql_frames.errors import (
     Fault,
     Span,
+    TQLError,
     TQLNameError,
     TQLSyntaxError,
     TQLTypeError,
@@ -35,7 +36,7 @@ from tql_frames.frames.polars import picks_columns
 from tql_frames.language import nodes, parse
 from tql_frames.language.nodes import Node
 from tql_frames.language.rewrite import replaced
-from tql_frames.pipeline.arguments import sampler_from
+from tql_frames.pipeline.arguments import check_order, sampler_from
 from tql_frames.pipeline.draw import empty_population_error, random_numbers
 from tql_frames.pipeline.weights import Weigher, no_sampler
 from tql_frames.sampling import Positions
@@ -220,3 +221,30 @@ def check_row_by_row(expr: pl.Expr, schema: Mapping[str, pl.DataType]) -> None:
     if filtered_last:
         message = "an expression that looks at several rows at once is not supported here: it would see one partition"
         raise TQLUnsupportedError(message, hint="compute it as a column of the frame, and name that column")
+
+
+def check_source_order(order: object) -> None:
+    """Make sure that rows are asked for in the order of the frame.
+
+    Raises:
+        TQLUnsupportedError: they are asked for in the order drawn.
+        TQLError: the order is unknown.
+    """
+    check_order(order)
+    if order == "draw":
+        message = "order='draw' is not supported on Dask and Spark: it would move every row to another place"
+        raise TQLUnsupportedError(message, hint="the rows are the same; shuffle them with the engine")
+
+
+def keys_from(keys: object, columns: Iterable[str]) -> tuple[str, ...]:
+    """Return names of key columns as a tuple.
+
+    Raises:
+        TQLError: they are no sequence of names, or one is no column.
+    """
+    if isinstance(keys, str) or not isinstance(keys, Sequence) or not all(isinstance(key, str) for key in keys):
+        raise TQLError(f"keys must be a list of column names, not {keys!r}")
+    names = list(columns)
+    for key in keys:
+        check_column(key, names)
+    return tuple(keys)

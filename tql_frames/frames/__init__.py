@@ -8,9 +8,8 @@ import pandas as pd
 import polars as pl
 
 from tql_frames.errors import TQLError
-from tql_frames.frames.base import Column, Contents, Frame, Part, Rows
+from tql_frames.frames.base import Column, Contents, Frame, Part, Rows, check_process
 from tql_frames.frames.convert import check_columns, shared, to_pandas, to_polars
-from tql_frames.frames.forked import check_process
 from tql_frames.frames.lazy import CollectedFrame
 from tql_frames.frames.pandas import PandasFrame
 from tql_frames.frames.polars import PolarsFrame

@@ -5,14 +5,17 @@ Only the modules of this folder know a dataframe library. Which class a frame ge
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, overload
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.compiler.statements import Relation, Scan
+from tql_frames.errors import TQLError
 from tql_frames.sampling import Positions
 
 
@@ -151,3 +154,93 @@ class Frame(Rows, Protocol):
 
     def categories(self, name: str) -> list[Any] | None:
         """Return the categories that a pandas column declares, in their order; None of any other column."""
+
+
+_THREADS = "/proc/self/task"
+_OF_POLARS = re.compile(r"polars-\d+|async-executor")  # names of the threads that queries run in
+
+
+class _Process:
+    """What is known of this process."""
+
+    used = False  # whether this package ran Polars in it
+    threads = False  # whether Polars had threads when it was forked last
+    stuck = False  # whether it was forked from one whose threads it lacks
+
+
+def check_process() -> None:
+    """Make sure that Polars can run in this process, and note that it will.
+
+    Raises:
+        TQLError: the process was forked after Polars had started its threads, which a fork does not copy.
+    """
+    if _Process.stuck:
+        message = "Polars cannot run in this process: it was forked after Polars had started its threads"
+        hint = "start processes by spawn or forkserver, such as multiprocessing.get_context('spawn').Pool()"
+        raise TQLError(message, hint=hint)
+    _Process.used = True
+
+
+def _has_threads() -> bool:
+    try:
+        tasks = os.listdir(_THREADS)
+    except OSError:  # not Linux: only the use by this package is known
+        return _Process.used
+    for task in tasks:
+        try:
+            with open(f"{_THREADS}/{task}/comm") as name:
+                if _OF_POLARS.match(name.read()):
+                    return True
+        except OSError:  # the thread ended
+            continue
+    return False
+
+
+def _before() -> None:
+    _Process.threads = _Process.stuck or _has_threads()
+
+
+def _in_child() -> None:
+    _Process.stuck = _Process.threads
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no forks
+    os.register_at_fork(before=_before, after_in_child=_in_child)
+
+
+Value = TypeVar("Value")
+
+
+class cached_attribute(Generic[Value]):  # noqa: N801 - it stands where `property` would
+    """As `functools.cached_property`, which until Python 3.12 holds a lock, one for all objects, while it computes.
+
+    Threads of Polars that wait for such a lock may be the ones that its owner waits for. Here two threads that ask at
+    the same time both compute, and both get what the first of them found.
+
+    Example:
+        >>> class Word:
+        ...     @cached_attribute
+        ...     def letters(self) -> list[str]:
+        ...         return list("tql")
+        >>> word = Word()
+        >>> word.letters is word.letters
+        True
+    """
+
+    def __init__(self, make: Callable[[Any], Value]) -> None:
+        """Note what computes the value."""
+        self._make = make
+        self.__doc__ = make.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, owner: None, kind: type) -> cached_attribute[Value]: ...
+    @overload
+    def __get__(self, owner: object, kind: type | None = None) -> Value: ...
+    def __get__(self, owner: object | None, kind: type | None = None) -> cached_attribute[Value] | Value:
+        if owner is None:
+            return self
+        found: Value = vars(owner).setdefault(self._name, self._make(owner))  # from here on the attribute hides this
+        return found

@@ -13,9 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.compiler.statements import Relation, Scan, whole
-from tql_frames.frames.base import Column, Contents, Rows
-from tql_frames.frames.cached_attribute import cached_attribute
-from tql_frames.frames.forked import check_process
+from tql_frames.frames.base import Column, Contents, Rows, cached_attribute, check_process
 from tql_frames.frames.polars import PolarsFrame, dtypes_of, plan_of, schema_of, tallied
 from tql_frames.frames.two_pass import TwoPassFrame, is_repeatable, series_of, why_collected
 from tql_frames.sampling import Positions

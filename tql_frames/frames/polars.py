@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.statements import Relation, Scan
 from tql_frames.errors import TQLError
-from tql_frames.frames.base import Column, Contents, Part, Rows
-from tql_frames.frames.forked import check_process
+from tql_frames.frames.base import Column, Contents, Part, Rows, check_process
 from tql_frames.sampling import Positions
 
 _SMALL = 10_000  # rows below which the optimizer takes longer than what it saves

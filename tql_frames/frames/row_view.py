@@ -11,7 +11,7 @@ from tql_frames.compiler.expressions.scope import nulls_of, with_nulls_of
 from tql_frames.compiler.statements import Scan, whole
 from tql_frames.errors import TQLError, TQLTypeError
 from tql_frames.frames.base import Column, Frame
-from tql_frames.frames.columns import with_stand_ins
+from tql_frames.frames.pandas import with_stand_ins
 from tql_frames.frames.polars import evaluate, picks_columns
 from tql_frames.sampling import Positions
 

@@ -18,8 +18,8 @@ from lark.exceptions import UnexpectedInput, VisitError
 
 from tql_frames.errors import Fault, Span, TQLSyntaxError, TQLUnsupportedError, lone_surrogate
 from tql_frames.language import keywords, nodes
+from tql_frames.language.keywords import SoftKeywords
 from tql_frames.language.nodes import Node
-from tql_frames.language.soft_keywords import SoftKeywords
 from tql_frames.language.syntax_errors import syntax_error
 
 MAX_DEPTH = 100  # levels; Polars walks expressions recursively, and its optimizer is quadratic in depth

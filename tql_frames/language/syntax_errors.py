@@ -2,14 +2,350 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import NamedTuple
 
 from lark import Token
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from tql_frames.errors import Span, TQLError, TQLSyntaxError, TQLUnsupportedError
-from tql_frames.language import keywords, meant
+from tql_frames.language import keywords
+
+
+class Place(NamedTuple):
+    """Where a text fails.
+
+    Attributes:
+        text: the text.
+        span: the token that does not fit.
+        kind: its type, a terminal of the grammar; "$END" at the end of the text.
+        accepted: terminals that may stand there.
+        start: what the text was read as, "sampler" or "query".
+    """
+
+    text: str
+    span: Span
+    kind: str
+    accepted: Collection[str]
+    start: str
+
+    @property
+    def word(self) -> str:
+        """The token in lower case."""
+        return self.text[self.span.start : self.span.stop].lower()
+
+    @property
+    def before(self) -> str:
+        """The text before the token."""
+        return self.text[: self.span.start]
+
+    @property
+    def rest(self) -> str:
+        """The text from the token on."""
+        return self.text[self.span.start :]
+
+    @property
+    def wants_value(self) -> bool:
+        """Whether a value may stand there."""
+        return {"NUMBER", "STRING"} <= set(self.accepted)
+
+
+class Advice(NamedTuple):
+    """What to say of a wrong text.
+
+    Attributes:
+        hint: what to write.
+        span: the guilty characters, or None for the token.
+        message: what is wrong, or None for "unexpected" and the guilty characters.
+        kind: class of the error.
+    """
+
+    hint: str | None
+    span: Span | None = None
+    message: str | None = None
+    kind: type[TQLError] = TQLSyntaxError
+
+
+COMMENT = "a comment starts with -- and ends with the line"
+_POWER = "write x * x; TQL has no power operator"
+_CHOICE = "write max_weight(condition: value, …, True: other)"
+
+# Characters that begin no token.
+CHARACTERS = {
+    "&": "write `and`",
+    "|": "write `or`",
+    "!": "write `not`, or `!=` for unequal",
+    "`": "write a column name in double quotes",
+    ";": "a sampler is one expression and needs no ';'",
+    "'": "a text opened here is not closed; a quote inside a text is written twice",
+    '"': "a column name opened here is not closed",
+    "‘": "a text stands between straight quotes: '…'",
+    "’": "a text stands between straight quotes: '…'",
+    "“": 'a column name stands between straight quotes: "…"',
+    "”": 'a column name stands between straight quotes: "…"',
+    "#": COMMENT,
+    "^": _POWER,
+    "≥": "write >=",
+    "≤": "write <=",
+    "≠": "write !=",
+    "×": "write *",
+    "÷": "write /",
+    "–": "write - for minus",
+    "—": "write - for minus, or -- for a comment",
+    "−": "write - for minus",
+}
+_PLACEHOLDERS = {
+    "query": "write ? for a value, and pass the values in order: parameters=[…]",
+    "sampler": "write the value itself, or use query(text, parameters=[…]), which takes ? for a value",
+}
+
+# Words of SQL that TQL does not have, and what to write instead.
+_REFUSED = {
+    "escape": ("ESCAPE", "write contains(text, '%') to look for a sign that LIKE takes for any run of characters"),
+    "fetch": ("FETCH", "write LIMIT n"),
+    "filter": ("FILTER", "write WHERE"),
+    "lateral": ("LATERAL", "write the subquery after FROM or JOIN"),
+    "minus": ("MINUS", "write EXCEPT"),
+    "over": ("OVER", "use GROUP BY, or compute the column in the frame first"),
+    "pivot": ("PIVOT", "pivot the frame first"),
+    "qualify": ("QUALIFY", "write SELECT * FROM (SELECT …) WHERE condition"),
+    "tablesample": ("TABLESAMPLE", "write SAMPLE BY 1 REPLACE FALSE LIMIT 10 PERCENT"),
+    "unpivot": ("UNPIVOT", "unpivot the frame first"),
+    "values": ("VALUES", "make a frame of the rows, and pass it by name: tql_frames.query(text, name=frame)"),
+    "window": ("WINDOW", "use GROUP BY, or compute the column in the frame first"),
+}
+_JOINS = {
+    "anti": "write LEFT JOIN … ON a.key = b.key WHERE b.key IS NULL",
+    "asof": "join the frames first: join_asof of Polars, merge_asof of pandas",
+    "natural": "write JOIN … USING (column, …) with the columns that both frames have",
+    "outer": "write FULL JOIN",
+    "positional": "put the frames side by side first, or join them on a column of row numbers",
+    "semi": "write JOIN (SELECT DISTINCT key FROM …) USING (key)",
+}
+_CONDITION = "write ON a.key = b.key or USING (key); CROSS JOIN gives every pair"
+_USING = "write USING (column, …) with names of columns that both frames have"
+_BRANCHES = ("if", "when", "then", "else", "elif", "end")
+_NO_VALUE = ("none", "nan", "na", "nil", "missing", "unknown")
+_LAST_WORD = re.compile(r"(?:^|[^\w\"'.])([^\W\d]\w*)\s*$")
+_LAST_NUMBER = re.compile(r"[,(]\s*((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[Tt]rue|[Ff]alse)\s*$")
+_ITEM_IN = re.compile(r"('(?:[^']|'')*'|\?|[\w.]+)\s+(not\s+)?in\s*$", re.IGNORECASE)
+
+
+def of_character(place: Place) -> str | None:
+    """Return the hint for a character that begins no token."""
+    sign = place.text[place.span.start]
+    if sign in "{@$" or re.match(r"%\w", place.rest):
+        return _PLACEHOLDERS[place.start]
+    if sign == "\\":
+        return "write a quote inside a text twice: 'it''s'" if "'" in place.before else None
+    return CHARACTERS.get(sign)
+
+
+def of_token(place: Place) -> Advice | None:
+    """Return what was meant by a token that does not fit, or by the word before it."""
+    for rule in (_placeholder, _list, _item, _operator, _null_test, _default_arm, _two_words, _choice, _other_join):
+        advice = rule(place)
+        if advice is not None:
+            return advice
+    for word, span in _words(place):
+        advice = _refused(place, word, span) or _branch(place, word, span) or _misspelled(place, word, span)
+        if advice is not None:
+            return advice
+    return _join(place)
+
+
+def _placeholder(place: Place) -> Advice | None:
+    """`%s`, `:name` and the like."""
+    if not place.wants_value:
+        cast = place.kind == "COLON" and place.rest.startswith("::")
+        return Advice("TQL has no casts; convert the column of the frame first", _from(place, 2)) if cast else None
+    found = re.match(r"%(?:\(\w+\))?[sdfr]\b|:[^\W\d]\w*", place.rest)
+    return Advice(_PLACEHOLDERS[place.start], _from(place, found.end())) if found else None
+
+
+def _list(place: Place) -> Advice | None:
+    """`[1, 2]`, `in ?`, `'x' in column`."""
+    after_in = "ARRAY" in place.accepted and "LPAR" in place.accepted and not place.wants_value
+    if place.kind == "LSQB" and (place.wants_value or after_in):
+        found = re.match(r"\[([^\[\]]{0,40})\]", place.rest)
+        items = found.group(1) if found else "…"
+        return Advice(f"write in ({items})" if after_in else f"write ARRAY[{items}]")
+    if not after_in:
+        return None
+    if place.kind in ("NAME", "QUOTED"):
+        name = place.text[place.span.start : place.span.stop][:40]
+        found = _ITEM_IN.search(place.before[-200:])
+        item, negated = (found.group(1), "not " * bool(found.group(2))) if found else ("value", "")
+        return Advice(f"write {negated}contains({name}, {item}), or the values in parentheses: in (…)")
+    if place.kind in ("QUESTION", "NUMBER", "STRING", "TRUE", "FALSE", "NULL"):
+        return Advice(f"write in ({place.text[place.span.start : place.span.stop][:40]})")
+    return None
+
+
+def _item(place: Place) -> Advice | None:
+    """`FROM 'file'`."""
+    if place.kind == "STRING" and re.search(r"(?ai)\b(from|join)\s*$", place.before):
+        return Advice("load the file as a frame, and query that")
+    return None
+
+
+def _operator(place: Place) -> Advice | None:
+    """Operators of other languages, which are two of TQL."""
+    if place.text[max(place.span.start - 2, 0) : place.span.stop] == "<=>":
+        return Advice("write a = b or a is null and b is null")
+    pairs = {
+        "**": _POWER,
+        "/*": COMMENT,
+        "//": f"write / to divide; {COMMENT}",
+        "=>": "write >=",
+        "=<": "write <=",
+        "=!": "write !=",
+        "->": "write s['key'] for a key of a struct",
+        "==": "write ==",
+    }
+    for length, start in ((2, place.span.start - 1), (2, place.span.start)):
+        pair = place.text[max(start, 0) : start + length]
+        if start >= 0 and pair in pairs and (start < place.span.start or pair == "/*"):
+            alone = pair in ("->", "==")  # the first of it may well stand there
+            return Advice(pairs[pair], None if alone else Span(start, start + length))
+    return None
+
+
+def _null_test(place: Place) -> Advice | None:
+    """`is None`, `is distinct from`, `is true`."""
+    found = re.search(r"(?ai)\bis\s+(not\s+)?$", place.before)
+    if found is None or "NULL" not in place.accepted or place.wants_value:
+        return None
+    if place.kind == "DISTINCT":
+        stop = re.match(r"(?ai)distinct(\s+from\b)?", place.rest)
+        words = "IS NOT DISTINCT FROM" if found.group(1) else "IS DISTINCT FROM"
+        hint = "write a != b or (a is null) != (b is null)"
+        hint = "write a = b or a is null and b is null" if found.group(1) else hint
+        span = Span(found.start(), place.span.start + (stop.end() if stop else 0))
+        return Advice(hint, span, f"{words} is not supported", TQLUnsupportedError)
+    if place.kind in ("TRUE", "FALSE"):
+        return Advice(f"write = {place.word}")
+    if place.kind == "NAME" and place.word in _NO_VALUE:
+        return Advice(f"write is {'not ' * bool(found.group(1))}null")
+    return None
+
+
+def _default_arm(place: Place) -> Advice | None:
+    """Return a number alone as the last arm; `*: 1`."""
+    found = _LAST_NUMBER.search(place.before[-100:])
+    if found and place.kind in ("RPAR", "COMMA") and "COLON" in place.accepted and "," in place.before:
+        number = found.group(1)
+        start = len(place.before) - len(place.before[-100:]) + found.start(1)
+        span = Span(start, start + len(number))
+        return Advice(f"write True: {number} for rows that match no other arm", span, f"expected an arm, got {number}")
+    if place.kind == "STAR" and place.wants_value and re.match(r"\*\s*:", place.rest):
+        return Advice("write True: weight for rows that match no other arm")
+    return None
+
+
+def _two_words(place: Place) -> Advice | None:
+    """Return clauses of SQL that begin with a word of TQL, by name."""
+    before = place.before.rstrip().lower()
+    if place.start == "query":
+        if place.word == "all" and before.endswith(("except", "intersect")):
+            operator = before[-9:].split()[-1].upper()
+            start = len(place.before.rstrip()) - len(operator)
+            hint = f"write {operator}, which gives each row once"
+            return _not_supported(f"{operator} ALL", hint, Span(start, place.span.stop))
+        if place.kind == "USING" and re.match(r"(?ai)using\s+sample\b", place.rest):
+            found = re.match(r"(?ai)using\s+sample", place.rest)
+            hint = "write SAMPLE BY 1 REPLACE FALSE LIMIT 10 PERCENT"
+            return _not_supported("USING SAMPLE", hint, _from(place, found.end() if found else 0))
+        if place.kind == "ON" and before.endswith("distinct"):
+            start = len(place.before.rstrip()) - len("distinct")
+            hint = "write SELECT column[0] AS column, … GROUP BY key for the first row of each group"
+            return _not_supported("DISTINCT ON", hint, Span(start, place.span.stop))
+    return None
+
+
+def _other_join(place: Place) -> Advice | None:
+    """Return kinds of JOIN that TQL does not have, by name; what stands around the condition of a JOIN."""
+    if place.start != "query":
+        return None
+    tail = place.before[-200:]
+    if place.kind == keywords.OTHER_JOIN:
+        return _not_supported(f"{place.word.upper()} JOIN", _JOINS[place.word], place.span)
+    if place.word == "apply" and re.search(r"(?ai)\b(cross|outer)\s*$", tail):
+        return _not_supported("APPLY", "write JOIN (SELECT …) ON condition", place.span)
+    if place.word == "straight_join" or re.search(r"(?ai)\bstraight_join\s*$", tail):
+        return Advice("write JOIN")
+    if re.search(r"(?ai)\busing\s*$", tail) and "LPAR" in place.accepted:
+        found = re.match(r"[^\W\d]\w*(\s*,\s*[^\W\d]\w*)*", place.rest) if place.kind == "NAME" else None
+        return Advice(f"write USING ({found.group()[:80]})" if found else _USING)
+    if re.search(r"(?ai)\busing\s*\([^()]*$", tail):
+        return Advice(_USING)
+    if place.kind in ("ON", "USING") and re.search(r'(?ai)\bcross\s+join\s+("[^"]*"|\w+)(\s+(as\s+)?\w+)?\s*$', tail):
+        return Advice("CROSS JOIN takes no condition; write JOIN")
+    if place.word == "outer" and "CROSS" in place.accepted:
+        return Advice("write LEFT JOIN, RIGHT JOIN or FULL JOIN")
+    if place.kind == "COMMA" and "CROSS" in place.accepted:
+        return Advice("write JOIN … ON condition, or CROSS JOIN for every pair")
+    return None
+
+
+def _join(place: Place) -> Advice | None:
+    """Return a JOIN without a condition."""
+    return Advice(_CONDITION) if {"ON", "USING"} <= set(place.accepted) else None
+
+
+def _choice(place: Place) -> Advice | None:
+    """`where(condition, value, other)`."""
+    if place.kind == "WHERE" and re.match(r"(?ai)where\s*\(", place.rest) and place.wants_value:
+        return Advice(_CHOICE)
+    return None
+
+
+def _refused(place: Place, word: str, span: Span) -> Advice | None:
+    """Return clauses of SQL that TQL does not have, by name."""
+    if word.lower() in _REFUSED and (place.start == "query" or word.lower() == "escape"):
+        name, hint = _REFUSED[word.lower()]
+        return _not_supported(name, hint, span)
+    return None
+
+
+def _branch(place: Place, word: str, span: Span) -> Advice | None:
+    """`if`, `then` and the like, which are read as names."""
+    begins = word.lower() in ("if", "when")
+    return Advice(_CHOICE, span) if begins or (word.lower() in _BRANCHES and span == place.span) else None
+
+
+def _misspelled(place: Place, word: str, span: Span) -> Advice | None:
+    """Return a word that is near a keyword that may stand there; or the word before, which was read as an alias."""
+    if span != place.span and (place.start != "query" or word.lower() in keywords.RESERVED):
+        return None
+    mine = place.accepted if span == place.span else keywords.STARTS
+    known = sorted({each.lower() for each in mine} & (keywords.RESERVED | keywords.SOMETIMES))
+    written = word.lower()[:40]
+    swapped = [each for each in known if sorted(each) == sorted(written)]
+    near = swapped or difflib.get_close_matches(written, known, n=1, cutoff=0.75)
+    return Advice(f"did you mean {near[0].upper()}?", span) if near and near[0] != written else None
+
+
+def _words(place: Place) -> list[tuple[str, Span]]:
+    """Return the token where it is a name, and the name before it."""
+    words = [(place.text[place.span.start : place.span.stop], place.span)] if place.kind == "NAME" else []
+    tail = place.before[-200:]
+    found = _LAST_WORD.search(tail)
+    if found is not None:
+        start = len(place.before) - len(tail) + found.start(1)
+        words.append((found.group(1), Span(start, start + len(found.group(1)))))
+    return words
+
+
+def _not_supported(name: str, hint: str, span: Span) -> Advice:
+    return Advice(hint, span, f"{name} is not supported", TQLUnsupportedError)
+
+
+def _from(place: Place, length: int) -> Span:
+    return Span(place.span.start, place.span.start + length)
+
 
 # What may follow, in the user's words. Terminals that start a value are told as one.
 _VALUE_STARTS = frozenset(
@@ -54,7 +390,7 @@ def syntax_error(unexpected: UnexpectedInput, text: str, start: str, accepted: C
             return TQLUnsupportedError("|| is not supported", source=text, span=Span(at, at + 2), hint=hint)
         stop = len(text) if text[at] in "'\"" else at + 1
         what = "unclosed quote" if text[at] in "'\"" else f"unexpected character {text[at]!r}"
-        character = meant.of_character(meant.Place(text, Span(at, stop), "", (), start))
+        character = of_character(Place(text, Span(at, stop), "", (), start))
         return TQLSyntaxError(what, source=text, span=Span(at, stop), hint=character)
     if not isinstance(unexpected, UnexpectedToken):
         raise AssertionError(f"lark raised {type(unexpected).__name__}") from unexpected
@@ -66,7 +402,7 @@ def syntax_error(unexpected: UnexpectedInput, text: str, start: str, accepted: C
     terminals = set(unexpected.accepts or ()) if start == "sampler" else set()
     if not terminals or {"AND", "OR"} & terminals:  # a sum is closed before `and`, but might have gone on
         terminals = accepted(text[: span.start]) or unexpected.expected
-    advice = meant.of_token(meant.Place(text, span, token.type, terminals, start))
+    advice = of_token(Place(text, span, token.type, terminals, start))
     if advice is not None:
         guilty = advice.span or span
         message = advice.message or (f"unexpected {text[guilty.start : guilty.stop][:40]!r}" if advice.span else what)

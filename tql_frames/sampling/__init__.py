@@ -1,8 +1,7 @@
 """Weights to row positions; NumPy only, knows no frame."""
 
-from tql_frames.sampling.blocks import Floats, Integers, Positions, cores, in_threads
 from tql_frames.sampling.draw import draw
-from tql_frames.sampling.rng import Streams, derived_seed, fresh_seed
+from tql_frames.sampling.rng import Floats, Integers, Positions, Streams, cores, derived_seed, fresh_seed, in_threads
 from tql_frames.sampling.strata import Strata, StrataTable, count_codes, strata_of_codes, stratify
 
 __all__ = [

@@ -5,8 +5,7 @@ Which rows of which frame they are is not known here. The first k of a draw of m
 
 from __future__ import annotations
 
-from tql_frames.sampling.blocks import Floats, Positions
-from tql_frames.sampling.rng import Streams
+from tql_frames.sampling.rng import Floats, Positions, Streams
 from tql_frames.sampling.strata import Strata, stratify
 from tql_frames.sampling.with_replacement import draw_rows, draw_strata
 from tql_frames.sampling.without_replacement import distinct_strata, race_rows

@@ -12,7 +12,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from tql_frames.sampling.blocks import BLOCK, Blocks, Floats, Integers, Positions, over_blocks, position_type
+from tql_frames.sampling.rng import BLOCK, Blocks, Floats, Integers, Positions, over_blocks, position_type
 
 Codes = NDArray[np.uint8 | np.uint16]
 

@@ -11,8 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from tql_frames.sampling.blocks import BLOCK, Blocks, Floats, Integers, Positions, over_blocks, position_type
-from tql_frames.sampling.rng import Streams
+from tql_frames.sampling.rng import BLOCK, Blocks, Floats, Integers, Positions, Streams, over_blocks, position_type
 from tql_frames.sampling.strata import StrataTable
 
 STREAM = 0  # of a seed's random numbers

@@ -13,18 +13,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tql_frames.sampling.blocks import (
+from tql_frames.sampling.rng import (
     BLOCK,
     Blocks,
     Floats,
     Integers,
     Positions,
+    Streams,
     cores,
     in_threads,
     over_blocks,
     position_type,
 )
-from tql_frames.sampling.rng import Streams
 from tql_frames.sampling.strata import StrataTable
 from tql_frames.sampling.with_replacement import draw_strata, integer_weights, times_power_of_two
 

@@ -14,7 +14,7 @@ import torch
 from tql_frames.errors import TQLError, TQLNameError, did_you_mean
 from tql_frames.torch.columns import Column
 from tql_frames.torch.encodings import ENCODINGS, Kind
-from tql_frames.torch.rows import Rows
+from tql_frames.torch.serialization import Rows
 
 _TOLD = 10  # columns that a text names
 

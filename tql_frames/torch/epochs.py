@@ -8,18 +8,64 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
+import torch.distributed
 
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.errors import TQLError
 from tql_frames.frames import PolarsFrame, Rows
 from tql_frames.language import nodes
+from tql_frames.pipeline.arguments import whole_number
 from tql_frames.pipeline.draw import Draw, DrawSpec, random_numbers, seed_of_epoch, shuffled, warn_of_fewer
 from tql_frames.pipeline.idle_arms import warn_of_categories, warn_of_idle_arms
 from tql_frames.pipeline.weights import Weigher, Weights
 from tql_frames.sampling import Positions, Strata, draw, stratify
+
+
+def processes(number: int | None = None, rank: int | None = None) -> tuple[int, int]:
+    """Their number, and the number of this one, from 0.
+
+    Args:
+        number: of processes; None for that of `torch.distributed` where it is initialised, otherwise 1.
+        rank: of this process; None as above.
+
+    Raises:
+        TQLError: there is no process of that number.
+
+    Example:
+        >>> processes(), processes(4, 3)
+        ((1, 0), (4, 3))
+    """
+    ready = torch.distributed.is_available() and torch.distributed.is_initialized()
+    if number is None:
+        number = torch.distributed.get_world_size() if ready else 1
+    if rank is None:
+        rank = torch.distributed.get_rank() if ready else 0
+    number, rank = check_whole("num_replicas", number, 1), check_whole("rank", rank)
+    if rank >= number:
+        raise TQLError(f"rank is {rank}, but of {number} processes the last is number {number - 1}")
+    return number, rank
+
+
+def check_whole(name: str, value: Any, least: int = 0) -> int:
+    """Return a whole number of any library as an int.
+
+    Raises:
+        TQLError: it is something else, or less than `least`.
+
+    Example:
+        >>> check_whole("epoch", True)
+        Traceback (most recent call last):
+            ...
+        tql_frames.TQLError: epoch must be a whole number of at least 0, not True
+    """
+    number = whole_number(value)
+    if number is None or number < least:
+        raise TQLError(f"{name} must be a whole number of at least {least}, not {value!r}")
+    return number
 
 
 @dataclass(frozen=True)

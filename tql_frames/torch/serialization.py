@@ -5,10 +5,15 @@ What a batch is made of is in `rows`.
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
+from typing import Any, TypeVar, overload
 
 import torch
-from torch.utils.data import get_worker_info
+from torch.utils.data import default_collate, get_worker_info
+from torch.utils.data._utils.collate import default_collate_fn_map
+
+from tql_frames.torch.columns import Values
 
 Batch = TypeVar("Batch", dict[str, Any], list[Any])
 
@@ -62,3 +67,80 @@ def _packed(value: Any) -> Any:
         return value
     plain = value.device.type == "cpu" and value.layout is torch.strided and not value.requires_grad
     return _Array(value) if plain and value.dtype in _KNOWN else value
+
+
+class Item(dict[str, Any]):
+    """A row by column; a dict that `default_collate` knows, so that lists in it stay lists."""
+
+
+class Pair(tuple[Item, Any]):
+    """Features and target of a row."""
+
+    __slots__ = ()
+
+
+class Rows(Sequence[Item | Pair]):
+    """Some rows of a data set, taken all at once.
+
+    To `collate_fn` they are a sequence of items; `default_collate` takes the batch as it is.
+    """
+
+    def __init__(self, columns: Mapping[str, Values], size: int, target: Values | None) -> None:
+        """Hold what the rows hold of each column, and of the target where there is one."""
+        self._columns, self._size, self._target = columns, size, target
+
+    def batch(self) -> dict[str, Any] | list[Any]:
+        """Return what `default_collate` makes of the items: a dict, or a list of a dict and the target."""
+        features = sendable(dict(self._columns))
+        return features if self._target is None else sendable([features, self._target])
+
+    def __len__(self) -> int:
+        return self._size
+
+    @overload
+    def __getitem__(self, place: int) -> Item | Pair: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Item | Pair]: ...
+    def __getitem__(self, place: int | slice) -> Item | Pair | list[Item | Pair]:
+        if isinstance(place, slice):
+            return [self[each] for each in range(self._size)[place]]
+        features = Item({name: values[place] for name, values in self._columns.items()})
+        return features if self._target is None else Pair((features, self._target[place]))
+
+    def __iter__(self) -> Iterator[Item | Pair]:
+        # All tensors of a column at once: to index one after the other takes several times as long.
+        columns = [_each(values) for values in self._columns.values()]
+        targets = repeat(None) if self._target is None else _each(self._target)
+        for values, target in zip(zip(*columns, strict=True) if columns else repeat(()), targets, strict=False):
+            features = Item(zip(self._columns, values, strict=True))
+            yield features if self._target is None else Pair((features, target))
+
+
+def _each(values: Values) -> Iterable[Any]:
+    return values.unbind() if isinstance(values, torch.Tensor) else values
+
+
+def _collate_items(batch: Sequence[Any], *, collate_fn_map: object = None) -> dict[str, Any] | list[Any]:
+    if isinstance(batch, Rows):
+        return batch.batch()
+    return sendable({name: _collate_values([item[name] for item in batch]) for name in batch[0]})
+
+
+def _collate_pairs(batch: Sequence[Any], *, collate_fn_map: object = None) -> dict[str, Any] | list[Any]:
+    if isinstance(batch, Rows):
+        return batch.batch()
+    features, targets = [item[0] for item in batch], [item[1] for item in batch]
+    return sendable([default_collate(features), _collate_values(targets)])
+
+
+def _collate_values(values: list[Any]) -> object:
+    """As `default_collate`, but for lists, structs and nulls: it would turn lists inside out, or refuse them."""
+    first = values[0]
+    if type(first) is torch.Tensor and first.nbytes * len(values) <= SMALL:
+        return torch.stack(values)  # in a worker, PyTorch would put even these into shared memory
+    kept = (list, dict, str, bytes, type(None))
+    return values if any(isinstance(value, kept) for value in values) else default_collate(values)
+
+
+# The way that PyTorch gives to types of one's own. Workers get it with the import that unpickling a data set is.
+default_collate_fn_map.update({Item: _collate_items, Pair: _collate_pairs})

@@ -12,7 +12,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from tql_frames.torch.column_spec import Wanted, described
 from tql_frames.torch.dataset import TQLDataset
-from tql_frames.torch.processes import processes
+from tql_frames.torch.epochs import processes
 from tql_frames.torch.sources import origin_of
 from tql_frames.torch.table import table_of
 

@@ -20,7 +20,7 @@ from tql_frames.torch.column_spec import Wanted
 from tql_frames.torch.columns import Column, InUse, plain_column
 from tql_frames.torch.disk_table import Spool, texts
 from tql_frames.torch.encodings import Encoding
-from tql_frames.torch.rows import Rows
+from tql_frames.torch.serialization import Rows
 from tql_frames.torch.sources import Origin
 
 _BATCH = 65_536  # rows that are written at a time

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tql_frames.pipeline.arguments import Order
-from tql_frames.views.provenance import Step
+from tql_frames.views.provenance import Step, as_text, lines_of
 from tql_frames.views.storage import Description, read_file
-from tql_frames.views.text import as_text, lines_of
 
 
 class SavedView:

@@ -18,14 +18,13 @@ import polars as pl
 
 from tql_frames.errors import TQLError, TQLWarning
 from tql_frames.frames import Column, Frame, Native, Rows, kept_frame_of
-from tql_frames.frames.cached_attribute import cached_attribute
+from tql_frames.frames.base import cached_attribute
 from tql_frames.pipeline.arguments import Order
 from tql_frames.sampling import Positions
 from tql_frames.views.choosing import choose
-from tql_frames.views.provenance import Step
+from tql_frames.views.provenance import Step, as_html, as_text, lines_of
 from tql_frames.views.row_selection import KeptRows
 from tql_frames.views.storage import Description, fingerprint, names_of, write_file
-from tql_frames.views.text import as_html, as_text, lines_of
 
 if TYPE_CHECKING:
     from tql_frames.analysis import Report

@@ -1,9 +1,7 @@
 """Wanted shares of labels to a sampler, from counted sets of labels; knows no frame."""
 
-from tql_frames.analysis.solver.diagnostics import Price
-from tql_frames.analysis.solver.items import NO_LABEL, Item, condition_item, label_items, unlabelled_item
-from tql_frames.analysis.solver.label_sets import LabelSets
-from tql_frames.analysis.solver.solution import Solution, Target, balance_sets
+from tql_frames.analysis.solver.items import NO_LABEL, Item, LabelSets, condition_item, label_items, unlabelled_item
+from tql_frames.analysis.solver.solution import Price, Solution, Target, balance_sets
 
 __all__ = [
     "NO_LABEL",

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tql_frames.analysis.solver.label_sets import Floats, LabelSets
+from tql_frames.analysis.solver.items import Floats, LabelSets
 from tql_frames.analysis.solver.raking import Wanted
 from tql_frames.errors import TQLError
 

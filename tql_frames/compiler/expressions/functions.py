@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from tql_frames.compiler.expressions import axes, exact, json_text, operators, reductions, vectors
+from tql_frames.compiler.expressions import exact, json_text, operators, reductions, vectors
 from tql_frames.compiler.expressions.elementwise import flattened, lift, lists_where
 from tql_frames.compiler.expressions.membership import contains
 from tql_frames.compiler.expressions.operators import logic, number, truth
@@ -76,7 +76,7 @@ def _fold(
         raise Fault(TQLTypeError, f"{describe(dtype)} is not a list of conditions", value.node.span, hint)
     known = pl.element().cast(pl.Boolean).fill_null(False)
     if axis is not None:
-        return axes.along(node, value, axis, lambda inner_lists: fold(inner_lists.list.eval(known)), fold_column)
+        return reductions.along(node, value, axis, lambda inner_lists: fold(inner_lists.list.eval(known)), fold_column)
     lists = as_list(lists, dtype)
     while is_nested(inner(dtype)):
         lists, dtype = flattened(lists), inner(dtype)

@@ -19,8 +19,7 @@ from tql_frames.compiler.expressions.translate import RandomNumbers, Translator,
 from tql_frames.compiler.expressions.types import Value, is_bool, is_nested, is_number
 from tql_frames.compiler.statements import grouping
 from tql_frames.compiler.statements.joins import join
-from tql_frames.compiler.statements.limits import Size, count_of, cut, size_of
-from tql_frames.compiler.statements.ordering import sort
+from tql_frames.compiler.statements.limits import Size, count_of, cut, size_of, sort
 from tql_frames.compiler.statements.outputs import (
     Output,
     aliases_of,

@@ -12,7 +12,7 @@ import polars as pl
 from tql_frames.analysis import Report
 from tql_frames.distributed import Drawing, Reporting, Sampler, Statement, check_source_order, job_of, keys_from
 from tql_frames.distributed.dask import graph
-from tql_frames.distributed.dask.types import makes_strata, meta_of, never_bad, weigher_of
+from tql_frames.distributed.dask.graph import makes_strata, meta_of, never_bad, weigher_of
 from tql_frames.pipeline.arguments import all_named, seed_from
 from tql_frames.pipeline.draw import DrawSpec
 

@@ -33,10 +33,9 @@ from tql_frames.distributed import (
     questions,
     starts_of,
 )
-from tql_frames.distributed.spark.intervals import Intervals
 from tql_frames.distributed.spark.jobs import Told, append, arrow_schema, ask, give, narrowed, pick, quoted
 from tql_frames.distributed.spark.partition import ArrowPartition, PartitionRows
-from tql_frames.distributed.spark.types import arrow_schema_of, schema_of, with_first
+from tql_frames.distributed.spark.types import Intervals, arrow_schema_of, schema_of, with_first
 from tql_frames.errors import TQLError, warn
 from tql_frames.pipeline.arguments import check_index, named, seed_from
 from tql_frames.pipeline.draw import DrawSpec, warn_of_fewer

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import polars as pl
 import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F  # noqa: N812 - as everyone does
 from pyspark.sql.pandas.types import from_arrow_type
-from pyspark.sql.types import DataType, LongType, StructField, StructType
+from pyspark.sql.types import (
+    ArrayType,
+    CalendarIntervalType,
+    DataType,
+    LongType,
+    MapType,
+    StructField,
+    StructType,
+    YearMonthIntervalType,
+)
 
 from tql_frames.compiler.expressions.scope import Field
 from tql_frames.distributed.spark.partition import in_spark
@@ -90,3 +101,105 @@ def _plain(dtype: pa.DataType) -> pa.DataType:
     if pa.types.is_struct(dtype):
         return pa.struct([pa.field(each.name, _plain(each.type)) for each in dtype])
     return dtype
+
+
+_KINDS = (CalendarIntervalType, YearMonthIntervalType)
+
+
+class Intervals:
+    """The columns of intervals of a frame."""
+
+    def __init__(self, frame: DataFrame) -> None:
+        """Find them.
+
+        Raises:
+            TQLTypeError: an array, map or struct holds intervals.
+        """
+        self._names = frame.columns
+        self._types = [field.dataType if isinstance(field.dataType, _KINDS) else None for field in frame.schema]
+        for field in frame.schema:
+            if not isinstance(field.dataType, _KINDS) and _holds_intervals(field.dataType):
+                message = f"column {field.name!r} of type {field.dataType.simpleString()} holds intervals inside"
+                raise TQLTypeError(message, hint="drop it, or take the intervals out into columns of their own")
+
+    def check(self, names: Iterable[str]) -> None:
+        """Make sure that a sampler or statement computes with none of them.
+
+        Raises:
+            TQLTypeError: it names one.
+        """
+        used = set(names)
+        for name, kind in zip(self._names, self._types, strict=True):
+            if kind is not None and name in used:
+                message = f"column {name!r} of type {kind.simpleString()} cannot be read by a sampler"
+                hint = "compute a number from it in Spark, such as extract(MONTH FROM …), as a column of its own"
+                raise TQLTypeError(message, hint=hint)
+
+    def hidden(self, frame: DataFrame) -> DataFrame:
+        """Return the frame with numbers in place of its intervals."""
+        return _changed(frame, self._types, _numbers)
+
+    def shown(self, result: DataFrame, origins: Sequence[int | None], schema: StructType) -> DataFrame:
+        """Return a result with intervals in place of their numbers.
+
+        Args:
+            result: the result.
+            origins: place in the frame of the column that each column of the result is; None where it is none.
+            schema: of the result with intervals.
+        """
+        found = _changed(result, [None if place is None else self._types[place] for place in origins], _interval)
+        if found is result:
+            return result
+        # What is computed may be null, as far as Spark knows, where the column of the frame cannot.
+        return found.to(StructType([*schema.fields]))
+
+
+def _changed(
+    frame: DataFrame, types: Sequence[DataType | None], change: Callable[[Column, DataType], Column]
+) -> DataFrame:
+    if not any(types):
+        return frame
+    columns = frame.columns
+    plain = frame.toDF(*[f"tql_{place}" for place in range(len(columns))])
+    found = [
+        F.col(f"tql_{place}") if kind is None else change(F.col(f"tql_{place}"), kind)
+        for place, kind in enumerate(types)
+    ]
+    return plain.select(*found).toDF(*columns)
+
+
+def _numbers(column: Column, kind: DataType) -> Column:
+    """Months; or months, days and seconds of a calendar interval. Null stays null."""
+    if isinstance(kind, YearMonthIntervalType):
+        column = column.cast(YearMonthIntervalType())  # of an interval of years alone Spark extracts no months
+    months = (F.extract(F.lit("YEAR"), column) * 12 + F.extract(F.lit("MONTH"), column)).cast("int")
+    if isinstance(kind, YearMonthIntervalType):
+        return months
+    hours, minutes, seconds = (F.extract(F.lit(part), column) for part in ("HOUR", "MINUTE", "SECOND"))
+    parts = F.struct(
+        months.alias("months"),
+        F.extract(F.lit("DAY"), column).cast("int").alias("days"),
+        (hours * 3600 + minutes * 60 + seconds).cast("decimal(18, 6)").alias("seconds"),
+    )
+    return F.when(column.isNotNull(), parts)
+
+
+def _interval(column: Column, kind: DataType) -> Column:
+    """Return the interval of such numbers."""
+    zero = F.lit(0)
+    if isinstance(kind, YearMonthIntervalType):
+        return F.make_ym_interval(zero, column).cast(kind)
+    return F.make_interval(zero, column["months"], zero, column["days"], zero, zero, column["seconds"])
+
+
+def _holds_intervals(dtype: DataType) -> bool:
+    match dtype:
+        case ArrayType():
+            inner = [dtype.elementType]
+        case MapType():
+            inner = [dtype.keyType, dtype.valueType]
+        case StructType():
+            inner = [field.dataType for field in dtype.fields]
+        case _:
+            return isinstance(dtype, _KINDS)
+    return any(map(_holds_intervals, inner))
