@@ -8,7 +8,7 @@ import pytest
 
 import tql_frames  # noqa: F401  # puts .tql on the frames
 from tql_frames.analysis.solver.items import LabelSets
-from tql_frames.analysis.solver.raking import Wanted, rake, rake_at_least_cost
+from tql_frames.analysis.solver.raking import Targets, rake, rake_at_least_cost
 
 
 def effective(sets: LabelSets, weights: np.ndarray) -> float:
@@ -24,7 +24,7 @@ def test_the_cost_is_the_least_of_many_shares_of_any_table() -> None:
         flags = numbers.random((30, 5)) < numbers.uniform(0.1, 0.6, 5)
         flags[:5] |= np.eye(5, dtype=bool)
         sets = LabelSets.from_flags(numbers.integers(1, 500, 30), flags)
-        wanted = Wanted(np.ones(5), np.ones(5, np.bool_))
+        wanted = Targets(np.ones(5), np.ones(5, np.bool_))
         found, before = rake_at_least_cost(sets, wanted), rake(sets, wanted)
         most = effective(sets, found.weights)
         if wanted.misses(before.shares, before.level).max() > 1e-3:
@@ -35,7 +35,7 @@ def test_the_cost_is_the_least_of_many_shares_of_any_table() -> None:
         better += most > effective(sets, before.weights) * 1.001
         for factor in np.linspace(0.5, 1.5, 21):
             goal = np.full(5, found.level * factor)
-            other = rake(sets, Wanted(goal, np.zeros(5, np.bool_)))
+            other = rake(sets, Targets(goal, np.zeros(5, np.bool_)))
             if np.abs(other.shares / goal - 1).max() < 1e-3:
                 assert effective(sets, other.weights) <= most * 1.0005
     assert equal > 30 and better > 15
@@ -47,5 +47,5 @@ def test_a_share_that_follows_from_the_labels_is_left_as_it_is() -> None:
     balance = frame.tql.balance("x")
     assert balance.labels["target"].to_list() == pytest.approx([0.45, 0.45, 0.1])
     sets = LabelSets.from_flags([60, 40], [[1, 0], [0, 1]])
-    found = rake_at_least_cost(sets, Wanted(np.ones(2), np.array([True, True])))
+    found = rake_at_least_cost(sets, Targets(np.ones(2), np.array([True, True])))
     assert found.shares.tolist() == pytest.approx([0.5, 0.5])

@@ -603,7 +603,7 @@ def test_operator_on_type(marked: str, right: list[Any], elsewhere: dict[str, st
 
 def test_every_kind_of_node_and_every_function_is_translated() -> None:
     kinds = {each for each in vars(nodes).values() if isinstance(each, type) and issubclass(each, Node)}
-    of_statements = {nodes.Star, nodes.Item, nodes.Frame, nodes.Subquery, nodes.Join, nodes.Expand, nodes.Ungroup}
+    of_statements = {nodes.Star, nodes.Item, nodes.FrameName, nodes.Subquery, nodes.Join, nodes.Expand, nodes.Ungroup}
     of_statements |= {nodes.SortKey, nodes.Limit, nodes.Sample, nodes.Select, nodes.Combination, nodes.Statement}
     # The two are read by what they are part of.
     assert set(_RULES) == kinds - of_statements - {Node, nodes.Arm, nodes.Slice}

@@ -17,7 +17,7 @@ import tql_frames
 from tests.partitions import counted, cut, drawn, positions, sent
 from tests.sizes import size
 from tql_frames import TQLError, TQLUnsupportedError, WeightError
-from tql_frames.distributed import Counts, Drawing, Sampler, Statement, draw_shares, first_shares, questions
+from tql_frames.distributed import Counts, Drawing, PartitionStatement, Sampler, draw_shares, first_shares, questions
 from tql_frames.distributed.assignment import Ascending
 from tql_frames.frames import PolarsFrame
 from tql_frames.pipeline.draw import DrawSpec
@@ -294,7 +294,7 @@ STATEMENTS = [
 @pytest.mark.parametrize("text", STATEMENTS)
 def test_a_statement_on_partitions_is_the_statement_on_the_frame(text):
     parts = cut(XRAYS, [0, 1, 1200, 2800])
-    statement = sent(Statement.of(text, None, 6))
+    statement = sent(PartitionStatement.of(text, None, 6))
     counts = [sent(statement.count(PolarsFrame(part))) if part.height else Counts(0) for part in parts]
     shares = [None] * len(parts)
     if statement.samples:
@@ -331,14 +331,14 @@ def test_a_statement_on_partitions_is_the_statement_on_the_frame(text):
 )
 def test_clauses_that_need_other_partitions_are_refused_by_name(text, guilty, message):
     with pytest.raises(TQLUnsupportedError, match=message) as fault:
-        Statement.of(text, None, 1)
+        PartitionStatement.of(text, None, 1)
     assert fault.value.span is not None
     if guilty is not None:
         assert text[slice(*fault.value.span)].lower().find(guilty.lower()) >= 0
 
 
 def test_a_statement_whose_where_finds_other_rows_is_refused():
-    statement = Statement.of("select * where age > 60 limit 50", None, 1)
+    statement = PartitionStatement.of("select * where age > 60 limit 50", None, 1)
     share = first_shares([statement.count(PolarsFrame(XRAYS))], statement.size.of)[0]
     with pytest.raises(TQLError, match="rows changed"):
         statement.rows(PolarsFrame(XRAYS.head(3_000)), share)

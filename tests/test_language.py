@@ -423,9 +423,9 @@ def _example_of(kind: type[Node]) -> Node:
         nodes.Array: nodes.Array((one,)),
         nodes.Star: nodes.Star(),
         nodes.Item: nodes.Item(one),
-        nodes.Frame: nodes.Frame("a"),
+        nodes.FrameName: nodes.FrameName("a"),
         nodes.Subquery: nodes.Subquery(nodes.Statement(SELECT)),
-        nodes.Join: nodes.Join(nodes.Frame("a"), "cross", nodes.Frame("b")),
+        nodes.Join: nodes.Join(nodes.FrameName("a"), "cross", nodes.FrameName("b")),
         nodes.Expand: nodes.Expand(one, one),
         nodes.Ungroup: nodes.Ungroup(),
         nodes.SortKey: nodes.SortKey(one),
@@ -527,7 +527,7 @@ def tables(draw: st.DrawFn, depth: int) -> Node:
     def source() -> Node:
         if depth and draw(flags):
             return nodes.Subquery(draw(any_statement(depth - 1)), draw(aliases))
-        return nodes.Frame(draw(nasty), draw(aliases))
+        return nodes.FrameName(draw(nasty), draw(aliases))
 
     found = source()
     for _ in range(draw(st.integers(0, 2))):

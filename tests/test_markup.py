@@ -7,9 +7,14 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tql_frames.analysis.display.table import Cell, Column, html_table, text_table
+from tql_frames.analysis.display.table import Cell, TableColumn, html_table, text_table
 
-COLUMNS = [Column("finding"), Column("rows", ","), Column("share", ".2%", bar="#8a8a8a"), Column("factor", ".3g")]
+COLUMNS = [
+    TableColumn("finding"),
+    TableColumn("rows", ","),
+    TableColumn("share", ".2%", bar="#8a8a8a"),
+    TableColumn("factor", ".3g"),
+]
 ROWS: list[tuple[Cell, ...]] = [("No_Finding", 60_412, 0.5388, 0.785), (None, 227, 0.002, None)]
 
 
@@ -52,17 +57,17 @@ def test_cells_are_written_by_their_column() -> None:
 @pytest.mark.parametrize(
     ("column", "cell", "text"),
     [
-        (Column("a"), "b", "b"),
-        (Column("a"), None, "null"),
-        (Column("a"), "", ""),
-        (Column("a", ","), 1234, "1,234"),
-        (Column("a", ","), None, "-"),
-        (Column("a", ".2%"), float("nan"), "-"),
-        (Column("a", ".3g"), float("inf"), "inf"),
-        (Column("a", ".1f"), 0, "0.0"),
+        (TableColumn("a"), "b", "b"),
+        (TableColumn("a"), None, "null"),
+        (TableColumn("a"), "", ""),
+        (TableColumn("a", ","), 1234, "1,234"),
+        (TableColumn("a", ","), None, "-"),
+        (TableColumn("a", ".2%"), float("nan"), "-"),
+        (TableColumn("a", ".3g"), float("inf"), "inf"),
+        (TableColumn("a", ".1f"), 0, "0.0"),
     ],
 )
-def test_text_of_a_cell(column: Column, cell: Cell, text: str) -> None:
+def test_text_of_a_cell(column: TableColumn, cell: Cell, text: str) -> None:
     assert column.text(cell) == text
 
 
@@ -73,7 +78,7 @@ def test_a_null_does_not_look_like_the_text_null() -> None:
 
 def test_all_text_is_escaped() -> None:
     bad = "<script>alert('\"')</script> & $x$"
-    html = html_table(bad, [Column(bad), Column(bad, ",")], [(bad, 1)])
+    html = html_table(bad, [TableColumn(bad), TableColumn(bad, ",")], [(bad, 1)])
     assert "<script" not in html
     read = Reader(html)
     assert read.rows == [[bad, bad], [bad, "1"]]
@@ -89,7 +94,11 @@ def test_the_html_is_whole_and_keeps_to_itself() -> None:
 
 
 def test_bars_of_all_columns_are_on_one_scale() -> None:
-    columns = [Column("finding"), Column("share", ".0%", bar="red"), Column("expected", ".0%", bar="blue")]
+    columns = [
+        TableColumn("finding"),
+        TableColumn("share", ".0%", bar="red"),
+        TableColumn("expected", ".0%", bar="blue"),
+    ]
     html = html_table("Findings", columns, [("a", 0.8, 0.4), ("b", 0.2, 0.0), ("c", float("nan"), None)])
     bars = re.findall(r'<b style="width:([\d.]+)em;background:(\w+)">', html)
     assert [(float(width) / 7, colour) for width, colour in bars] == [

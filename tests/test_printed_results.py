@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 import tql_frames
-from tql_frames.analysis.display.table import Column
+from tql_frames.analysis.display.table import TableColumn
 from tql_frames.errors import TQLError
 
 XRAYS = tql_frames.datasets.chest_xray().head(3000)
@@ -174,7 +174,7 @@ def test_data_send_nothing_to_the_terminal_from_views_and_explanations() -> None
     ],
 )
 def test_what_is_rounded_to_nothing_has_no_sign(form: str, cell: float, text: str) -> None:
-    assert Column("off", form).text(cell) == text
+    assert TableColumn("off", form).text(cell) == text
 
 
 @pytest.mark.fault("G")

@@ -17,9 +17,9 @@ from scipy.sparse import csr_array, eye_array, hstack, vstack
 import tql_frames
 from tests.sizes import size
 from tql_frames import TQLError
-from tql_frames.analysis.solver.items import Item, LabelSets, condition_item, label_items, other_than
+from tql_frames.analysis.solver.items import LabelCondition, LabelSets, condition_item, label_items, other_than
 from tql_frames.analysis.solver.nnls import weigh_arms
-from tql_frames.analysis.solver.raking import Wanted, normalise, rake
+from tql_frames.analysis.solver.raking import Targets, normalise, rake
 from tql_frames.analysis.solver.render_sampler import Formula, sampler_text, short
 from tql_frames.analysis.solver.solution import Solution, Target, balance_sets
 from tql_frames.language import unparse
@@ -69,19 +69,19 @@ def reasoned(balance: Solution) -> None:
 
 
 @pytest.fixture(scope="module")
-def findings() -> tuple[list[Item], np.ndarray, LabelSets]:
+def findings() -> tuple[list[LabelCondition], np.ndarray, LabelSets]:
     labels = XRAYS["findings"].explode().unique().sort()
     flags = np.column_stack([XRAYS["findings"].list.contains(label).to_numpy() for label in labels])
     return label_items("findings", XRAYS.schema["findings"], labels), flags, counted(flags)
 
 
 @pytest.fixture(scope="module")
-def views() -> tuple[list[Item], np.ndarray]:
+def views() -> tuple[list[LabelCondition], np.ndarray]:
     flags = np.column_stack([(XRAYS["view"] == view).to_numpy() for view in ("PA", "AP")])
     return label_items("view", XRAYS.schema["view"], pl.Series(["PA", "AP"])), flags
 
 
-def least_deviation(sets: LabelSets, wanted: Wanted, cap: float | None) -> float:
+def least_deviation(sets: LabelSets, wanted: Targets, cap: float | None) -> float:
     """The greatest relative miss that no weights can do without, by linear programs over all sets.
 
     In draws as multiples of the level: with e fixed all is linear, and e is halved to.
@@ -126,7 +126,7 @@ def spread(shares: np.ndarray) -> float:
 def test_uniform_findings(findings: Any) -> None:
     items, flags, sets = findings
     balance = balance_sets(sets, items, ["equal"] * 15)
-    assert spread(sets.totals(sets.counts * rake(sets, Wanted(np.ones(15), np.ones(15, bool))).weights)) < 1e-5
+    assert spread(sets.totals(sets.counts * rake(sets, Targets(np.ones(15), np.ones(15, bool))).weights)) < 1e-5
     assert spread(balance.shares) < 0.005 and balance.reasons == (None,) * 15
     assert np.abs(balance.off).max() < 0.0055
     weights = claimed(XRAYS, balance, flags)
@@ -171,7 +171,7 @@ def test_a_cap_that_few_labels_can_live_with(findings: Any) -> None:
 
 def test_the_least_deviation_of_linear_programs(findings: Any) -> None:
     sets = findings[2]
-    equal = Wanted(np.ones(15), np.ones(15, bool))
+    equal = Targets(np.ones(15), np.ones(15, bool))
     assert least_deviation(sets, equal, 50) == 0.0 and spread(rake(sets, equal, 50).shares) < 1e-5
     assert 0.2 < least_deviation(sets, equal, 20) <= spread(rake(sets, equal, 20).shares) < 0.5
     # What one label has to give up is all that the others have to gain from it.
@@ -205,7 +205,7 @@ def test_shares_that_some_weights_reach_are_reached(table: tuple[Any, ...]) -> N
     if not goal.size:
         return
     cap = float(max(weights.max() * 1.05, 1.05)) if capped else None
-    found = rake(sets, Wanted(goal, np.zeros(len(goal), bool)), cap)
+    found = rake(sets, Targets(goal, np.zeros(len(goal), bool)), cap)
     np.testing.assert_allclose(found.shares, goal, rtol=1e-3)
     assert part @ found.weights == pytest.approx(1)
     assert cap is None or found.weights.max() <= cap * (1 + 1e-12)
@@ -227,7 +227,7 @@ def test_equal_shares_beside_linear_programs(table: tuple[Any, ...]) -> None:
     if not flags.size:
         return
     sets = LabelSets.from_flags([count for count, _ in rows], flags)
-    wanted = Wanted(np.ones(flags.shape[1]), np.ones(flags.shape[1], bool))
+    wanted = Targets(np.ones(flags.shape[1]), np.ones(flags.shape[1], bool))
     cap = 3.0 if capped else None
     limit, found = least_deviation(sets, wanted, cap), rake(sets, wanted, cap)
     assert spread(found.shares) >= limit - 0.005
@@ -240,7 +240,7 @@ def test_equal_shares_beside_linear_programs(table: tuple[Any, ...]) -> None:
 def test_as_even_as_a_general_optimizer_makes_it(cap: float | None) -> None:
     sets = LabelSets.from_flags([50, 20, 15, 10, 5], [[0, 0], [1, 0], [0, 1], [1, 1], [1, 1]])
     part, goal = sets.counts / 100, np.array([0.5, 0.4])
-    found = rake(sets, Wanted(goal, np.zeros(2, bool)), cap)
+    found = rake(sets, Targets(goal, np.zeros(2, bool)), cap)
     constraints = [
         {"type": "eq", "fun": lambda w: part @ w - 1},
         {"type": "eq", "fun": lambda w: sets.totals(part * w) - goal},
@@ -516,7 +516,7 @@ def test_the_cap_holds_after_rounding(table: tuple[Any, ...], cap: float | None,
 def test_numbers_are_as_short_as_shares_allow(findings: Any) -> None:
     sets = findings[2]
     none = np.zeros(15, bool)
-    tilt = rake(sets, Wanted(np.ones(15), ~none))
+    tilt = rake(sets, Targets(np.ones(15), ~none))
     formula = Formula(np.exp(tilt.logs), tilt.constant, none, none, none)
     found = formula.shortened(sets, ~none)
     mass = sets.counts * found.weights(sets)

@@ -19,9 +19,9 @@ import polars as pl
 from tql_frames.analysis.arms import Arms
 from tql_frames.analysis.contingency import Cells, count_cells
 from tql_frames.analysis.display.table import (
-    Column,
     Plain,
     Shown,
+    TableColumn,
     as_html,
     as_text,
     cut_in_the_middle,
@@ -35,7 +35,7 @@ from tql_frames.analysis.population import population_of
 from tql_frames.analysis.report import Report, Table, report_on
 from tql_frames.analysis.solver import (
     NO_LABEL,
-    Item,
+    LabelCondition,
     LabelSets,
     Price,
     Solution,
@@ -57,11 +57,11 @@ Shares: TypeAlias = Mapping[Any, float]
 _MOST = 2_000  # labels that have a share to reach: some seconds, and a text of 100,000 characters
 
 _COLUMNS = {
-    "rows": Column("rows", ","),
-    "share": Column("share", ".2%"),
-    "target": Column("target", ".2%"),
-    "expected_share": Column("expected share", ".2%"),
-    "off": Column("off", "+.1%"),
+    "rows": TableColumn("rows", ","),
+    "share": TableColumn("share", ".2%"),
+    "target": TableColumn("target", ".2%"),
+    "expected_share": TableColumn("expected share", ".2%"),
+    "off": TableColumn("off", "+.1%"),
 }
 
 
@@ -187,13 +187,13 @@ def balance_on(
     pandas: bool,
 ) -> Balance:
     """Count the label sets of a frame, and find the sampler; arguments and errors as of `tql_frames.balance`."""
-    counted = _Counted.of(frame, by, [])
+    counted = _CountedLabels.of(frame, by, [])
     dtype = instance(frame.schema[by])
     values = counted.labels.values.to_list()
     shares = _shares(target)
     asked, conditions = _asked(shares, keep, Naming(by, dtype, values))
     if conditions:
-        counted = _Counted.of(frame, by, conditions)
+        counted = _CountedLabels.of(frame, by, conditions)
     sets = counted.sets(conditions)
     keys = [*values, *conditions]
     before = (sets.rows_with / max(sets.rows, 1)).tolist()
@@ -219,21 +219,21 @@ def balance_on(
 
 
 @dataclass(frozen=True)
-class _Counted:
+class _CountedLabels:
     """The cells of a frame, told apart by conditions too, and their labels."""
 
     cells: Cells
     labels: Labels
 
     @classmethod
-    def of(cls, frame: Rows, by: str, conditions: Sequence[str]) -> _Counted:
+    def of(cls, frame: Rows, by: str, conditions: Sequence[str]) -> _CountedLabels:
         arms = ", ".join([*(f"{text}: 1" for text in conditions), "True: 1"])
         population = population_of(frame, by, f"max_weight({arms})" if conditions else None, seed=0)
         cells = count_cells(population, Arms(population.sampler, population.compile), DrawSpec())
         assert cells.labels is not None
         return cls(cells, Labels.of(cells.labels, cells.rows))
 
-    def items(self, by: str, dtype: DataType) -> list[Item]:
+    def items(self, by: str, dtype: DataType) -> list[LabelCondition]:
         """Return the labels as items; of lists, null is a label of all rows that have none."""
         values = self.labels.values
         found = label_items(by, dtype, values)

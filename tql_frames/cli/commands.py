@@ -22,7 +22,7 @@ from tql_frames.cli import arguments
 from tql_frames.cli.faults import CommandError
 from tql_frames.cli.formats import Reading
 from tql_frames.cli.inputs import Inputs
-from tql_frames.cli.output import Output, Temporaries, output_for
+from tql_frames.cli.output import OutputFile, Temporaries, output_for
 from tql_frames.cli.progress import Progress
 from tql_frames.frames import reporting
 from tql_frames.views.create import rows_as_they_stand
@@ -61,7 +61,7 @@ class Job:
         self.inputs.append(found)
         return found
 
-    def output(self) -> Output:
+    def output(self) -> OutputFile:
         """Return the place for the result, after all that is read was found."""
         options = self._options
         files = [file for each in self.inputs for file in each.files]
@@ -71,7 +71,7 @@ class Job:
         return output
 
 
-class Sample:
+class SampleCommand:
     """Draw rows by weight."""
 
     name = "sample"
@@ -117,7 +117,7 @@ class Sample:
             return output.write(plan)
 
 
-class Query:
+class QueryCommand:
     """Run a statement."""
 
     name = "query"
@@ -196,7 +196,7 @@ class Explain:
         return f"{tql_frames.explain(frame, options.text, options.parameters, seed=options.seed)}\n"
 
 
-class Report:
+class ReportCommand:
     """Tell how often labels are drawn."""
 
     name = "report"
@@ -220,7 +220,7 @@ class Report:
         return _json(found.to_dict()) if options.json else f"{found}\n"
 
 
-class Balance:
+class BalanceCommand:
     """Find the sampler for wanted shares of labels."""
 
     name = "balance"
@@ -252,7 +252,7 @@ class Balance:
         return _json(found.to_dict()) if options.json else f"{found}\n"
 
 
-class Command(arguments.Command, Protocol):
+class RunnableCommand(arguments.Command, Protocol):
     """A sub-command."""
 
     def run(self, options: Namespace, job: Job) -> str:
@@ -260,14 +260,14 @@ class Command(arguments.Command, Protocol):
         ...
 
 
-COMMANDS: tuple[Command, ...] = (Sample(), Query(), Explain(), Report(), Balance())
+COMMANDS: tuple[RunnableCommand, ...] = (SampleCommand(), QueryCommand(), Explain(), ReportCommand(), BalanceCommand())
 
 
 def _json(values: object) -> str:
     return f"{json.dumps(values, indent=2, ensure_ascii=False)}\n"
 
 
-def _typed(plan: pl.LazyFrame, tables: Sequence[Inputs], output: Output) -> pl.LazyFrame:
+def _typed(plan: pl.LazyFrame, tables: Sequence[Inputs], output: OutputFile) -> pl.LazyFrame:
     """Return a plan of columns with types, of which the empty ones of CSV are text, as in other samples of the table.
 
     Raises:

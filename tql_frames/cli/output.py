@@ -106,7 +106,7 @@ _STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd/")  # also where the shell se
 _LONGEST_NAME = 200  # bytes of a name that a partial file's repeats; file systems allow 255
 
 
-class Output(ABC):
+class OutputFile(ABC):
     """A place for one result: entered before the work, so that what is wrong with it is found first.
 
     Attributes:
@@ -137,7 +137,7 @@ class Output(ABC):
         """Run a plan into it; returns what is to be printed."""
 
 
-class WholeFile(Output):
+class WholeFile(OutputFile):
     """A file that appears under its name once it is complete and on the disk."""
 
     def __init__(
@@ -204,7 +204,7 @@ class WholeFile(Output):
         return CommandError(f"cannot write {self._name}: {reason_of(fault)}")
 
 
-class Pipe(Output):
+class Pipe(OutputFile):
     """Standard output, or a device or pipe that has a name: written to as the result comes."""
 
     def __init__(self, name: str | None, form: Format) -> None:
@@ -276,7 +276,7 @@ class _Held:
             self._file.write(first)
 
 
-class Screen(Output):
+class Screen(OutputFile):
     """A table of the first rows, and the number of rows, for a terminal."""
 
     def __init__(self, temporaries: Temporaries) -> None:
@@ -308,7 +308,7 @@ class Screen(Output):
 
 def output_for(
     name: str | None, form: Format | None, temporaries: Temporaries, inputs: Collection[str], *, replace: bool
-) -> Output:
+) -> OutputFile:
     """Return the place that the options tell.
 
     Args:

@@ -8,7 +8,7 @@ from tql_frames.distributed.driver import Drawing, Drawn, check_weights, draw_sh
 from tql_frames.distributed.partition_counts import Answer, Counts, Question
 from tql_frames.distributed.reporting import Counted, Reporting, job_of
 from tql_frames.distributed.sampler import Sampler, check_source_order, keys_from
-from tql_frames.distributed.statement import Statement
+from tql_frames.distributed.statement import PartitionStatement
 
 __all__ = [
     "Answer",
@@ -16,11 +16,11 @@ __all__ = [
     "Counts",
     "Drawing",
     "Drawn",
+    "PartitionStatement",
     "Question",
     "Reporting",
     "Sampler",
     "Share",
-    "Statement",
     "check_source_order",
     "check_weights",
     "draw_shares",

@@ -18,7 +18,7 @@ from tql_frames.analysis.population import Population
 from tql_frames.distributed.driver import check_weights
 from tql_frames.distributed.partition_counts import Counts, schemas_together
 from tql_frames.distributed.sampler import Sampler, check_column
-from tql_frames.distributed.statement import Statement
+from tql_frames.distributed.statement import PartitionStatement
 from tql_frames.errors import Fault, TQLError, TQLUnsupportedError
 from tql_frames.frames import PolarsFrame, Rows
 from tql_frames.language import is_statement, nodes
@@ -47,10 +47,10 @@ class Reporting:
     """
 
     by: str | None
-    job: Sampler | Statement | None
+    job: Sampler | PartitionStatement | None
 
     @classmethod
-    def of(cls, by: object, job: Sampler | Statement | None, columns: Sequence[str]) -> Reporting:
+    def of(cls, by: object, job: Sampler | PartitionStatement | None, columns: Sequence[str]) -> Reporting:
         """Make sure that partitions can be counted one by one.
 
         Raises:
@@ -61,7 +61,7 @@ class Reporting:
             raise no_column(by)
         if by is not None:
             check_column(by, columns)
-        if isinstance(job, Statement) and not job.samples:
+        if isinstance(job, PartitionStatement) and not job.samples:
             raise TQLError("the statement draws no sample", source=job.text, span=job.root.span, hint="add SAMPLE BY")
         if isinstance(job, Sampler) and isinstance(job.source, str):
             for node in job.root(columns).walk():
@@ -113,7 +113,7 @@ class Reporting:
 
     def _population(self, frame: Rows, start: int = 0) -> tuple[Population, DrawSpec | None]:
         """The rows, and the request of a statement."""
-        if isinstance(self.job, Statement):
+        if isinstance(self.job, PartitionStatement):
             sampled = sampled_by(frame, self.job.text, self.job.parameters, self.by, self.job.seed)
             assert sampled is not None
             return self._with_text(sampled.population, frame), sampled.spec
@@ -129,7 +129,7 @@ class Reporting:
 
 def job_of(
     sampler: object, parameters: Sequence[object] | None, columns: Sequence[str], seed: int, *, sized: bool
-) -> Sampler | Statement | None:
+) -> Sampler | PartitionStatement | None:
     """Return what a report is of: a sampler, a whole statement, or nothing.
 
     Args:
@@ -148,7 +148,7 @@ def job_of(
             raise TQLError(
                 "limit, fraction and replace cannot be given with a statement", hint="write them into SAMPLE BY"
             )
-        return Statement.of(sampler, parameters, seed)
+        return PartitionStatement.of(sampler, parameters, seed)
     if parameters is not None:
         raise TQLError("a sampler takes no parameters; a statement does")
     return None if sampler is None else Sampler.of(sampler, columns, seed)

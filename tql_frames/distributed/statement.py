@@ -38,7 +38,7 @@ class Partition(Rows, Protocol):
 
 
 @dataclass(frozen=True)
-class Statement:
+class PartitionStatement:
     """A statement as the partitions get it.
 
     Attributes:
@@ -54,7 +54,7 @@ class Statement:
     seed: int
 
     @classmethod
-    def of(cls, text: object, parameters: Sequence[object] | None, seed: int) -> Statement:
+    def of(cls, text: object, parameters: Sequence[object] | None, seed: int) -> PartitionStatement:
         """Read a statement.
 
         Raises:

@@ -8,7 +8,7 @@ import pandas as pd
 import polars as pl
 
 from tql_frames.errors import TQLError
-from tql_frames.frames.base import Column, Contents, Frame, Part, Rows, check_process
+from tql_frames.frames.base import ColumnRef, Contents, Frame, Part, Rows, check_process
 from tql_frames.frames.convert import check_columns, shared, to_pandas, to_polars
 from tql_frames.frames.lazy import CollectedFrame
 from tql_frames.frames.pandas import PandasFrame
@@ -18,7 +18,7 @@ from tql_frames.frames.two_pass import TwoPassFrame, is_repeatable, reporting
 
 __all__ = [
     "CollectedFrame",
-    "Column",
+    "ColumnRef",
     "Contents",
     "Frame",
     "Native",

@@ -19,7 +19,7 @@ from tql_frames.errors import TQLError
 from tql_frames.sampling import Positions
 
 
-class Column(NamedTuple):
+class ColumnRef(NamedTuple):
     """A column of a view.
 
     Attributes:
@@ -119,7 +119,7 @@ class Frame(Rows, Protocol):
             TQLError: a column has no Polars type.
         """
 
-    def take(self, positions: Positions, columns: Sequence[Column] | None = None) -> object:
+    def take(self, positions: Positions, columns: Sequence[ColumnRef] | None = None) -> object:
         """Return a native frame of the rows at positions, in their order, with their original indices.
 
         Args:
@@ -130,13 +130,15 @@ class Frame(Rows, Protocol):
             A frame of the library; of a LazyFrame, a DataFrame.
         """
 
-    def take_lazy(self, positions_of: Callable[[Rows], Positions], columns: Sequence[Column] | None = None) -> object:
+    def take_lazy(
+        self, positions_of: Callable[[Rows], Positions], columns: Sequence[ColumnRef] | None = None
+    ) -> object:
         """Return the rows at the positions that `positions_of` finds; of a LazyFrame, a plan that calls it."""
 
     def series(self, values_of: Callable[[Rows], NDArray[np.float64]], name: str) -> object:
         """Return a native series of one value a row, aligned with the frame; of a LazyFrame, a plan of one column."""
 
-    def batches(self, positions: Positions, columns: Sequence[Column] | None, size: int) -> Iterator[object]:
+    def batches(self, positions: Positions, columns: Sequence[ColumnRef] | None, size: int) -> Iterator[object]:
         """Yield the frames that make up the one of `take`, of at most `size` rows."""
 
     def labels(self, positions: Positions) -> object:

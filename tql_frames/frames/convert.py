@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 
 from tql_frames.errors import TQLTypeError
-from tql_frames.frames.base import Column, Frame
+from tql_frames.frames.base import ColumnRef, Frame
 from tql_frames.frames.polars import schema_of, with_index
 from tql_frames.frames.row_view import RowView
 from tql_frames.sampling import Positions
@@ -25,7 +25,7 @@ def shared(frame: Eager) -> Eager:
     return frame.copy(deep=not copies_on_write)
 
 
-def check_columns(frame: Frame, columns: tuple[Column, ...] | None, index: str | None) -> None:
+def check_columns(frame: Frame, columns: tuple[ColumnRef, ...] | None, index: str | None) -> None:
     """Make sure that the rows of a frame can be given with a column of row numbers, if its library has such.
 
     Raises:

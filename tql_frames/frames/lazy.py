@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.compiler.statements import Relation, Scan, whole
-from tql_frames.frames.base import Column, Contents, Rows, cached_attribute, check_process
+from tql_frames.frames.base import ColumnRef, Contents, Rows, cached_attribute, check_process
 from tql_frames.frames.polars import PolarsFrame, dtypes_of, plan_of, schema_of, tallied
 from tql_frames.frames.two_pass import TwoPassFrame, is_repeatable, series_of, why_collected
 from tql_frames.sampling import Positions
@@ -103,12 +103,12 @@ class CollectedFrame:
         """Return columns by name of the rows at positions, in their order."""
         return self._collected.read(names, positions)
 
-    def take(self, positions: Positions, columns: Sequence[Column] | None = None) -> pl.DataFrame:
+    def take(self, positions: Positions, columns: Sequence[ColumnRef] | None = None) -> pl.DataFrame:
         """Return the rows at positions, in their order, behind the column of original row numbers."""
         return self._collected.take(positions, columns)
 
     def take_lazy(
-        self, positions_of: Callable[[Rows], Positions], columns: Sequence[Column] | None = None
+        self, positions_of: Callable[[Rows], Positions], columns: Sequence[ColumnRef] | None = None
     ) -> pl.LazyFrame:
         """Return a plan for the rows at the positions that are found once the rows are there.
 
@@ -132,7 +132,7 @@ class CollectedFrame:
         """Return a plan for one column, one value a row."""
         return series_of(self._plan, values_of, name)
 
-    def batches(self, positions: Positions, columns: Sequence[Column] | None, size: int) -> Iterator[pl.DataFrame]:
+    def batches(self, positions: Positions, columns: Sequence[ColumnRef] | None, size: int) -> Iterator[pl.DataFrame]:
         """Yield the rows at positions, at most `size` at a time."""
         return self._collected.batches(positions, columns, size)
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tql_frames.compiler.expressions.scope import column, nulls_of, text_of, with_nulls_of
 from tql_frames.compiler.statements import Relation, Scan
 from tql_frames.errors import TQLError, TQLTypeError
-from tql_frames.frames.base import Column, Contents, Part, Rows
+from tql_frames.frames.base import ColumnRef, Contents, Part, Rows
 from tql_frames.frames.polars import evaluate, picks_columns
 from tql_frames.sampling import Positions, cores, in_threads
 
@@ -206,10 +206,10 @@ class PandasFrame:
 
     def _own(self, relation: Relation, positions: Positions) -> pd.DataFrame:
         """Return those columns of a relation that are the frame's own."""
-        columns = [Column(each.origin, each.label) for each in relation.fields if each.origin is not None]
+        columns = [ColumnRef(each.origin, each.label) for each in relation.fields if each.origin is not None]
         return self._pick(columns, positions)
 
-    def _pick(self, columns: Sequence[Column], positions: Positions) -> pd.DataFrame:
+    def _pick(self, columns: Sequence[ColumnRef], positions: Positions) -> pd.DataFrame:
         """Return columns by their places, under their labels, of the rows at positions."""
         places = [each.origin for each in columns]
         frame = self._relaxed()
@@ -221,7 +221,7 @@ class PandasFrame:
             taken.columns = pd.Index(labels, name=taken.columns.name if taken.columns.nlevels == 1 else None)
         return taken
 
-    def take(self, positions: Positions, columns: Sequence[Column] | None = None) -> pd.DataFrame:
+    def take(self, positions: Positions, columns: Sequence[ColumnRef] | None = None) -> pd.DataFrame:
         """Return rows at positions, in their order, with their index labels."""
         if columns is not None:
             taken = self._pick(columns, positions)
@@ -264,7 +264,7 @@ class PandasFrame:
         """Return columns by name of the rows at positions, in their order."""
         return pl.DataFrame({name: self._columns.once(name)[positions] for name in names})
 
-    def batches(self, positions: Positions, columns: Sequence[Column] | None, size: int) -> Iterator[pd.DataFrame]:
+    def batches(self, positions: Positions, columns: Sequence[ColumnRef] | None, size: int) -> Iterator[pd.DataFrame]:
         """Yield rows at positions, at most `size` at a time; numbered anew, the numbers go on."""
         for start in range(0, len(positions), size):
             batch = self.take(positions[start : start + size], columns)
@@ -273,7 +273,7 @@ class PandasFrame:
             yield batch
 
     def take_lazy(
-        self, positions_of: Callable[[Rows], Positions], columns: Sequence[Column] | None = None
+        self, positions_of: Callable[[Rows], Positions], columns: Sequence[ColumnRef] | None = None
     ) -> pd.DataFrame:
         """Return the rows at positions, at once."""
         return self.take(positions_of(self), columns)

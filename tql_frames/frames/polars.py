@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.statements import Relation, Scan
 from tql_frames.errors import TQLError
-from tql_frames.frames.base import Column, Contents, Part, Rows, check_process
+from tql_frames.frames.base import ColumnRef, Contents, Part, Rows, check_process
 from tql_frames.sampling import Positions
 
 _SMALL = 10_000  # rows below which the optimizer takes longer than what it saves
@@ -72,7 +72,7 @@ class PolarsFrame:
         """Run the plan of a relation."""
         return self.plan(relation, scan, index).collect()
 
-    def take(self, positions: Positions, columns: Sequence[Column] | None = None) -> pl.DataFrame:
+    def take(self, positions: Positions, columns: Sequence[ColumnRef] | None = None) -> pl.DataFrame:
         """Return rows at positions, in their order, behind the column of original row numbers."""
         check_process()
         taken = self._frame[positions] if columns is None else chosen(self._frame, columns)[positions]
@@ -94,13 +94,13 @@ class PolarsFrame:
         check_process()
         return self._frame.select([column(name) for name in names])[positions]
 
-    def batches(self, positions: Positions, columns: Sequence[Column] | None, size: int) -> Iterator[pl.DataFrame]:
+    def batches(self, positions: Positions, columns: Sequence[ColumnRef] | None, size: int) -> Iterator[pl.DataFrame]:
         """Yield rows at positions, at most `size` at a time."""
         for start in range(0, len(positions), size):
             yield self.take(positions[start : start + size], columns)
 
     def take_lazy(
-        self, positions_of: Callable[[Rows], Positions], columns: Sequence[Column] | None = None
+        self, positions_of: Callable[[Rows], Positions], columns: Sequence[ColumnRef] | None = None
     ) -> pl.DataFrame:
         """Return the rows at positions, at once."""
         return self.take(positions_of(self), columns)
@@ -148,13 +148,13 @@ def tallied(labels: pl.Series, counts: NDArray[np.int64]) -> pl.DataFrame:
     return pl.DataFrame({labels.name: labels, "count": pl.Series(counts, dtype=pl.get_index_type())})
 
 
-def chosen(frame: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
+def chosen(frame: pl.DataFrame, columns: Sequence[ColumnRef]) -> pl.DataFrame:
     """Return columns by their places, under their labels."""
     # Not a list of series: of these, Polars gives one that is called '' another name.
     return pl.DataFrame({str(each.label): frame.to_series(each.origin) for each in columns})
 
 
-def schema_of(frame: Mapping[str, pl.DataType], columns: Sequence[Column] | None, index: str | None) -> pl.Schema:
+def schema_of(frame: Mapping[str, pl.DataType], columns: Sequence[ColumnRef] | None, index: str | None) -> pl.Schema:
     """Return the schema of what `take` gives."""
     dtypes = list(frame.values())
     own = frame if columns is None else {str(each.label): dtypes[each.origin] for each in columns}

@@ -10,7 +10,7 @@ import polars as pl
 from tql_frames.compiler.expressions.scope import nulls_of, with_nulls_of
 from tql_frames.compiler.statements import Scan, whole
 from tql_frames.errors import TQLError, TQLTypeError
-from tql_frames.frames.base import Column, Frame
+from tql_frames.frames.base import ColumnRef, Frame
 from tql_frames.frames.pandas import with_stand_ins
 from tql_frames.frames.polars import evaluate, picks_columns
 from tql_frames.sampling import Positions
@@ -26,7 +26,7 @@ class RowView:
         >>> import numpy as np
         >>> from tql_frames.frames import kept_frame_of
         >>> frame = kept_frame_of(pl.DataFrame({"age": [71, 34, 65]}))
-        >>> rows = RowView(frame, lambda: np.array([2, 2, 0]), [Column(0, "years")])
+        >>> rows = RowView(frame, lambda: np.array([2, 2, 0]), [ColumnRef(0, "years")])
         >>> rows.evaluate({"half": pl.col("years") / 2})["half"].to_list()
         [32.5, 32.5, 35.5]
     """
@@ -34,7 +34,7 @@ class RowView:
     is_read_anew: ClassVar[bool] = False
 
     def __init__(
-        self, frame: Frame, positions_of: Callable[[], Positions], columns: Sequence[Column] | None = None
+        self, frame: Frame, positions_of: Callable[[], Positions], columns: Sequence[ColumnRef] | None = None
     ) -> None:
         """Note them; nothing is read."""
         self.frame = frame
@@ -109,10 +109,10 @@ class RowView:
         plan = whole(pl.LazyFrame(schema=schema), lambda _: self._read(schema), schema)
         return Scan(with_stand_ins(plan, hidden), self._labels, dtypes)
 
-    def of_frame(self, columns: Sequence[Column]) -> tuple[Column, ...]:
+    def of_frame(self, columns: Sequence[ColumnRef]) -> tuple[ColumnRef, ...]:
         """Return columns of these columns, by their places in the frame."""
         own = self._columns
-        return tuple(each if own is None else Column(own[each.origin].origin, each.label) for each in columns)
+        return tuple(each if own is None else ColumnRef(own[each.origin].origin, each.label) for each in columns)
 
     def _named(self) -> Iterator[tuple[str, object]]:
         """Return names by which expressions know the columns, and the labels in the frame."""

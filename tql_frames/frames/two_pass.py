@@ -22,7 +22,7 @@ from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.expressions.types import instance
 from tql_frames.compiler.statements import Names, PythonStep, Relation, Scan, whole
 from tql_frames.errors import TQLError, reason_of
-from tql_frames.frames.base import Column, Contents, Part, Rows, cached_attribute, check_process
+from tql_frames.frames.base import ColumnRef, Contents, Part, Rows, cached_attribute, check_process
 from tql_frames.frames.plans import contents_of, states_of
 from tql_frames.frames.polars import PolarsFrame, dtypes_of, schema_of
 from tql_frames.sampling import Positions
@@ -242,12 +242,12 @@ class TwoPassFrame(PolarsFrame):
         empty = self._taken.select([column(name) for name in names])
         return pl.concat([empty, *taken(self, positions, names, None)], rechunk=True)
 
-    def take(self, positions: Positions, columns: Sequence[Column] | None = None) -> pl.DataFrame:
+    def take(self, positions: Positions, columns: Sequence[ColumnRef] | None = None) -> pl.DataFrame:
         """Return rows at positions, in their order, behind the column of original row numbers."""
         empty = pl.DataFrame(schema=schema_of(self._taken.schema, columns, self._index))
         return pl.concat([empty, *self._labelled(positions, columns, list(empty.schema))], rechunk=True)
 
-    def batches(self, positions: Positions, columns: Sequence[Column] | None, size: int) -> Iterator[pl.DataFrame]:
+    def batches(self, positions: Positions, columns: Sequence[ColumnRef] | None, size: int) -> Iterator[pl.DataFrame]:
         """Yield rows at positions, at most `size` at a time.
 
         All rows are held meanwhile where the order is not that of the plan.
@@ -262,7 +262,7 @@ class TwoPassFrame(PolarsFrame):
             yield rest
 
     def take_lazy(  # type: ignore[override]
-        self, positions_of: Callable[[Rows], Positions], columns: Sequence[Column] | None = None
+        self, positions_of: Callable[[Rows], Positions], columns: Sequence[ColumnRef] | None = None
     ) -> pl.LazyFrame:
         """Return a plan for the rows at the positions that are found by a first pass."""
         schema = schema_of(self._taken.schema, columns, self._index)
@@ -308,7 +308,7 @@ class TwoPassFrame(PolarsFrame):
             raise changed()
 
     def _labelled(
-        self, positions: Positions, columns: Sequence[Column] | None, wanted: Sequence[str]
+        self, positions: Positions, columns: Sequence[ColumnRef] | None, wanted: Sequence[str]
     ) -> Iterator[pl.DataFrame]:
         """Yield the rows at positions, in their order, with those of the view's columns that are wanted."""
         names = list(self.schema)

@@ -30,7 +30,7 @@ _COUNTS = ("NUMBER", "QUESTION")
 _OPERAND_ENDS = ("NAME", "QUOTED", "NUMBER", "STRING", "TRUE", "FALSE", "NULL", "QUESTION", "RPAR", "RSQB")
 
 
-class Place(NamedTuple):
+class WordPlace(NamedTuple):
     """The tokens around a word, by type, the clause it is in, and whether it is sliced: `word[1:2]`."""
 
     before: str
@@ -40,11 +40,11 @@ class Place(NamedTuple):
     sliced: bool = False
 
 
-def _before_join(place: Place) -> bool:
+def _before_join(place: WordPlace) -> bool:
     return place.after == "JOIN" or (place.after == "outer" and place.second_after == "JOIN")
 
 
-WHERE_KEYWORD: dict[str, Callable[[Place], bool]] = {
+WHERE_KEYWORD: dict[str, Callable[[WordPlace], bool]] = {
     "all": lambda place: place.before in ("UNION", "LIMIT"),
     "array": lambda place: place.after == "LSQB" and place.before != "DOT" and not place.sliced,
     "cross": lambda place: place.after == "JOIN",
@@ -100,7 +100,7 @@ def _retyped(tokens: Sequence[Token]) -> Iterator[Token]:
     for at, token in enumerate(tokens):
         kind = token.type
         if kind == "NAME" and (keyword := _soft(token)):
-            place = Place(before, _kind(tokens, at + 1), _kind(tokens, at + 2), clauses[-1], at + 1 in slices)
+            place = WordPlace(before, _kind(tokens, at + 1), _kind(tokens, at + 2), clauses[-1], at + 1 in slices)
             if WHERE_KEYWORD[keyword](place):
                 kind = keyword.upper()
         elif kind == "LPAR":

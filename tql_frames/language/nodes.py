@@ -360,7 +360,7 @@ class Item(Node):
 
 
 @_node
-class Frame(Node):
+class FrameName(Node):
     """`name [AS alias]` after FROM or JOIN."""
 
     _level: ClassVar[int] = 0

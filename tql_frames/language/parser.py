@@ -156,7 +156,7 @@ class _Builder(Transformer[Token, Node]):
 
     def frame(self, parts: Parts) -> Node:
         name, _, alias = parts
-        return nodes.Frame(_name(name), None if alias is None else _name(alias), span=_span(parts))
+        return nodes.FrameName(_name(name), None if alias is None else _name(alias), span=_span(parts))
 
     def subquery(self, parts: Parts) -> Node:
         statement, alias = parts[1], parts[-1]

@@ -14,7 +14,7 @@ from tql_frames.errors import Span, TQLError, TQLSyntaxError, TQLUnsupportedErro
 from tql_frames.language import keywords
 
 
-class Place(NamedTuple):
+class FaultPlace(NamedTuple):
     """Where a text fails.
 
     Attributes:
@@ -133,7 +133,7 @@ _LAST_NUMBER = re.compile(r"[,(]\s*((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[Tt]rue
 _ITEM_IN = re.compile(r"('(?:[^']|'')*'|\?|[\w.]+)\s+(not\s+)?in\s*$", re.IGNORECASE)
 
 
-def of_character(place: Place) -> str | None:
+def of_character(place: FaultPlace) -> str | None:
     """Return the hint for a character that begins no token."""
     sign = place.text[place.span.start]
     if sign in "{@$" or re.match(r"%\w", place.rest):
@@ -143,7 +143,7 @@ def of_character(place: Place) -> str | None:
     return CHARACTERS.get(sign)
 
 
-def of_token(place: Place) -> Advice | None:
+def of_token(place: FaultPlace) -> Advice | None:
     """Return what was meant by a token that does not fit, or by the word before it."""
     for rule in (_placeholder, _list, _item, _operator, _null_test, _default_arm, _two_words, _choice, _other_join):
         advice = rule(place)
@@ -156,7 +156,7 @@ def of_token(place: Place) -> Advice | None:
     return _join(place)
 
 
-def _placeholder(place: Place) -> Advice | None:
+def _placeholder(place: FaultPlace) -> Advice | None:
     """`%s`, `:name` and the like."""
     if not place.wants_value:
         cast = place.kind == "COLON" and place.rest.startswith("::")
@@ -165,7 +165,7 @@ def _placeholder(place: Place) -> Advice | None:
     return Advice(_PLACEHOLDERS[place.start], _from(place, found.end())) if found else None
 
 
-def _list(place: Place) -> Advice | None:
+def _list(place: FaultPlace) -> Advice | None:
     """`[1, 2]`, `in ?`, `'x' in column`."""
     after_in = "ARRAY" in place.accepted and "LPAR" in place.accepted and not place.wants_value
     if place.kind == "LSQB" and (place.wants_value or after_in):
@@ -184,14 +184,14 @@ def _list(place: Place) -> Advice | None:
     return None
 
 
-def _item(place: Place) -> Advice | None:
+def _item(place: FaultPlace) -> Advice | None:
     """`FROM 'file'`."""
     if place.kind == "STRING" and re.search(r"(?ai)\b(from|join)\s*$", place.before):
         return Advice("load the file as a frame, and query that")
     return None
 
 
-def _operator(place: Place) -> Advice | None:
+def _operator(place: FaultPlace) -> Advice | None:
     """Operators of other languages, which are two of TQL."""
     if place.text[max(place.span.start - 2, 0) : place.span.stop] == "<=>":
         return Advice("write a = b or a is null and b is null")
@@ -213,7 +213,7 @@ def _operator(place: Place) -> Advice | None:
     return None
 
 
-def _null_test(place: Place) -> Advice | None:
+def _null_test(place: FaultPlace) -> Advice | None:
     """`is None`, `is distinct from`, `is true`."""
     found = re.search(r"(?ai)\bis\s+(not\s+)?$", place.before)
     if found is None or "NULL" not in place.accepted or place.wants_value:
@@ -232,7 +232,7 @@ def _null_test(place: Place) -> Advice | None:
     return None
 
 
-def _default_arm(place: Place) -> Advice | None:
+def _default_arm(place: FaultPlace) -> Advice | None:
     """Return a number alone as the last arm; `*: 1`."""
     found = _LAST_NUMBER.search(place.before[-100:])
     if found and place.kind in ("RPAR", "COMMA") and "COLON" in place.accepted and "," in place.before:
@@ -245,7 +245,7 @@ def _default_arm(place: Place) -> Advice | None:
     return None
 
 
-def _two_words(place: Place) -> Advice | None:
+def _two_words(place: FaultPlace) -> Advice | None:
     """Return clauses of SQL that begin with a word of TQL, by name."""
     before = place.before.rstrip().lower()
     if place.start == "query":
@@ -265,7 +265,7 @@ def _two_words(place: Place) -> Advice | None:
     return None
 
 
-def _other_join(place: Place) -> Advice | None:
+def _other_join(place: FaultPlace) -> Advice | None:
     """Return kinds of JOIN that TQL does not have, by name; what stands around the condition of a JOIN."""
     if place.start != "query":
         return None
@@ -290,19 +290,19 @@ def _other_join(place: Place) -> Advice | None:
     return None
 
 
-def _join(place: Place) -> Advice | None:
+def _join(place: FaultPlace) -> Advice | None:
     """Return a JOIN without a condition."""
     return Advice(_CONDITION) if {"ON", "USING"} <= set(place.accepted) else None
 
 
-def _choice(place: Place) -> Advice | None:
+def _choice(place: FaultPlace) -> Advice | None:
     """`where(condition, value, other)`."""
     if place.kind == "WHERE" and re.match(r"(?ai)where\s*\(", place.rest) and place.wants_value:
         return Advice(_CHOICE)
     return None
 
 
-def _refused(place: Place, word: str, span: Span) -> Advice | None:
+def _refused(place: FaultPlace, word: str, span: Span) -> Advice | None:
     """Return clauses of SQL that TQL does not have, by name."""
     if word.lower() in _REFUSED and (place.start == "query" or word.lower() == "escape"):
         name, hint = _REFUSED[word.lower()]
@@ -310,13 +310,13 @@ def _refused(place: Place, word: str, span: Span) -> Advice | None:
     return None
 
 
-def _branch(place: Place, word: str, span: Span) -> Advice | None:
+def _branch(place: FaultPlace, word: str, span: Span) -> Advice | None:
     """`if`, `then` and the like, which are read as names."""
     begins = word.lower() in ("if", "when")
     return Advice(_CHOICE, span) if begins or (word.lower() in _BRANCHES and span == place.span) else None
 
 
-def _misspelled(place: Place, word: str, span: Span) -> Advice | None:
+def _misspelled(place: FaultPlace, word: str, span: Span) -> Advice | None:
     """Return a word that is near a keyword that may stand there; or the word before, which was read as an alias."""
     if span != place.span and (place.start != "query" or word.lower() in keywords.RESERVED):
         return None
@@ -328,7 +328,7 @@ def _misspelled(place: Place, word: str, span: Span) -> Advice | None:
     return Advice(f"did you mean {near[0].upper()}?", span) if near and near[0] != written else None
 
 
-def _words(place: Place) -> list[tuple[str, Span]]:
+def _words(place: FaultPlace) -> list[tuple[str, Span]]:
     """Return the token where it is a name, and the name before it."""
     words = [(place.text[place.span.start : place.span.stop], place.span)] if place.kind == "NAME" else []
     tail = place.before[-200:]
@@ -343,7 +343,7 @@ def _not_supported(name: str, hint: str, span: Span) -> Advice:
     return Advice(hint, span, f"{name} is not supported", TQLUnsupportedError)
 
 
-def _from(place: Place, length: int) -> Span:
+def _from(place: FaultPlace, length: int) -> Span:
     return Span(place.span.start, place.span.start + length)
 
 
@@ -390,7 +390,7 @@ def syntax_error(unexpected: UnexpectedInput, text: str, start: str, accepted: C
             return TQLUnsupportedError("|| is not supported", source=text, span=Span(at, at + 2), hint=hint)
         stop = len(text) if text[at] in "'\"" else at + 1
         what = "unclosed quote" if text[at] in "'\"" else f"unexpected character {text[at]!r}"
-        character = of_character(Place(text, Span(at, stop), "", (), start))
+        character = of_character(FaultPlace(text, Span(at, stop), "", (), start))
         return TQLSyntaxError(what, source=text, span=Span(at, stop), hint=character)
     if not isinstance(unexpected, UnexpectedToken):
         raise AssertionError(f"lark raised {type(unexpected).__name__}") from unexpected
@@ -402,7 +402,7 @@ def syntax_error(unexpected: UnexpectedInput, text: str, start: str, accepted: C
     terminals = set(unexpected.accepts or ()) if start == "sampler" else set()
     if not terminals or {"AND", "OR"} & terminals:  # a sum is closed before `and`, but might have gone on
         terminals = accepted(text[: span.start]) or unexpected.expected
-    advice = of_token(Place(text, span, token.type, terminals, start))
+    advice = of_token(FaultPlace(text, span, token.type, terminals, start))
     if advice is not None:
         guilty = advice.span or span
         message = advice.message or (f"unexpected {text[guilty.start : guilty.stop][:40]!r}" if advice.span else what)

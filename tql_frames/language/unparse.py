@@ -19,7 +19,7 @@ from tql_frames.language.nodes import (
     Combination,
     Comparison,
     Expand,
-    Frame,
+    FrameName,
     In,
     IsNull,
     Item,
@@ -125,7 +125,7 @@ def _unparse_statement(node: Node) -> str:
             return f"{star}[{', '.join(map(unparse, indices))}]" if indices else star
         case Item(expression, alias):
             return unparse(expression) + _as(alias)
-        case Frame(name, alias):
+        case FrameName(name, alias):
             return _name(name) + _as(alias)
         case Subquery(statement, alias):
             return f"({unparse(statement)}){_as(alias)}"

@@ -13,7 +13,7 @@ from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.statements import Draw as DrawsRows
 from tql_frames.compiler.statements import Frames, Relation, Scan, Size, compile_statement, named_columns
 from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, TQLWarning, WeightError, reason_of, warn
-from tql_frames.frames import CollectedFrame, Column, Frame, Rows, check_process
+from tql_frames.frames import CollectedFrame, ColumnRef, Frame, Rows, check_process
 from tql_frames.language import nodes, parse_statement, unparse
 from tql_frames.language.parameters import bind
 from tql_frames.pipeline.draw import Draw, DrawSpec, random_numbers, seed_of_sample
@@ -77,7 +77,7 @@ class RowQuery:
     source: str
     statement: nodes.Statement
     relation: Relation
-    columns: tuple[Column, ...] | None
+    columns: tuple[ColumnRef, ...] | None
     labels: tuple[object, ...]
     names: frozenset[str] | None
 
@@ -166,13 +166,13 @@ def prepare_rows(text: str, parameters: Sequence[object] | None, frame: Rows, *,
     if relation.rows is not scan.rows:
         clause, span = _clause_of_new_rows(statement)
         raise _not_of_the_frame(f"{clause} makes new rows; a view is of rows of the frame", text, span)
-    columns = [Column(each.origin, each.label) for each in relation.fields if each.origin is not None]
+    columns = [ColumnRef(each.origin, each.label) for each in relation.fields if each.origin is not None]
     if len(columns) < len(relation.fields):
         label = next(each.label for each in relation.fields if each.origin is None)
         message = f"column {label!r} is computed; a view is of columns of the frame"
         raise _not_of_the_frame(message, text, _span_of_computed(statement, label))
     labels = tuple(each.label for each in columns)
-    every = columns == [Column(*each) for each in enumerate(scan.labels)]
+    every = columns == [ColumnRef(*each) for each in enumerate(scan.labels)]
     return RowQuery(text, statement, relation, None if every else tuple(columns), labels, names)
 
 

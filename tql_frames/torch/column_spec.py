@@ -12,15 +12,15 @@ from typing import Any, cast
 import torch
 
 from tql_frames.errors import TQLError, TQLNameError, did_you_mean
-from tql_frames.torch.columns import Column
+from tql_frames.torch.columns import EncodedColumn
 from tql_frames.torch.encodings import ENCODINGS, Kind
-from tql_frames.torch.serialization import Rows
+from tql_frames.torch.serialization import BatchRows
 
 _TOLD = 10  # columns that a text names
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ColumnSpec:
     """Names of columns.
 
     Attributes:
@@ -43,7 +43,7 @@ class Wanted:
         target: str | None,
         encode: Mapping[str, str] | None,
         classes: Mapping[str, Sequence[Any]] | None = None,
-    ) -> Wanted:
+    ) -> ColumnSpec:
         """Return what a caller wants of the columns there are.
 
         Raises:
@@ -88,18 +88,18 @@ class Wanted:
         """All columns, each once."""
         return list(dict.fromkeys([*self.features, *([] if self.target is None else [self.target])]))
 
-    def rows(self, columns: Mapping[str, Column], places: torch.Tensor) -> Rows:
+    def rows(self, columns: Mapping[str, EncodedColumn], places: torch.Tensor) -> BatchRows:
         """Return what the rows at places hold; `places` has the shape (k,)."""
         taken: dict[str, Any] = {name: column.take(places) for name, column in columns.items()}
         target = None if self.target is None else taken[self.target]
-        return Rows({name: taken[name] for name in self.features}, len(places), target)
+        return BatchRows({name: taken[name] for name in self.features}, len(places), target)
 
 
-def described(size: int, wanted: Wanted, classes: Mapping[str, Sequence[Any]]) -> str:
+def described(size: int, wanted: ColumnSpec, classes: Mapping[str, Sequence[Any]]) -> str:
     """Return the size and columns of a data set, in words.
 
     Example:
-        >>> wanted = Wanted(("age", "sex"), "findings", {"sex": "label", "findings": "multi_hot"})
+        >>> wanted = ColumnSpec(("age", "sex"), "findings", {"sex": "label", "findings": "multi_hot"})
         >>> described(1200, wanted, {"sex": ["F", "M"], "findings": ["Hernia"]})
         '1,200 rows: age, sex (label, 2 classes); target findings (multi_hot, 1 class)'
     """

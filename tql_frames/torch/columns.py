@@ -38,13 +38,13 @@ class InUse:
     numbers: Positions | None = None
 
 
-class Column(Protocol):
+class EncodedColumn(Protocol):
     """A column in the form in which batches are made of it."""
 
     def take(self, rows: torch.Tensor) -> Values:
         """Return what rows hold, as memory of its own; `rows` has the shape (k,)."""
 
-    def cut(self, rows: torch.Tensor) -> Column:
+    def cut(self, rows: torch.Tensor) -> EncodedColumn:
         """Return the same column of these rows alone."""
 
 
@@ -105,7 +105,7 @@ class ValueColumn:
         return pa.concat_arrays(taken).take(pa.array(order))
 
 
-def plain_column(series: pl.Series, used: InUse) -> Column:
+def plain_column(series: pl.Series, used: InUse) -> EncodedColumn:
     """Return a column that is not encoded.
 
     Raises:

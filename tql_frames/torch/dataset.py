@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset  # noqa: F401 - the loader is f
 
 from tql_frames.errors import TQLError
 from tql_frames.pipeline.arguments import whole_number
-from tql_frames.torch.column_spec import Wanted, described
+from tql_frames.torch.column_spec import ColumnSpec, described
 from tql_frames.torch.sources import origin_of
 from tql_frames.torch.table import table_of
 
@@ -77,7 +77,7 @@ class TQLDataset(Dataset[Any]):
     ) -> None:
         """Read the columns; Polars is not asked again."""
         origin = origin_of(frame)
-        self._wanted = Wanted.of(origin.labels, columns, target, encode, classes)
+        self._wanted = ColumnSpec.of(origin.labels, columns, target, encode, classes)
         self._table = table_of(origin, self._wanted)
         self.transform = transform
         self.classes = self._table.classes

@@ -18,7 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tql_frames.compiler.expressions.types import instance
-from tql_frames.torch.columns import Column, TensorColumn, ValueColumn, shared
+from tql_frames.torch.columns import EncodedColumn, TensorColumn, ValueColumn, shared
 from tql_frames.torch.encodings import MultiHotColumn
 
 
@@ -32,10 +32,10 @@ class Spool:
         """Make the folder."""
         self._folder = Path(tempfile.mkdtemp(prefix="tql-frames-"))
         self._files: dict[str, _Files] = {}
-        self._columns: dict[str, Column] | None = None
+        self._columns: dict[str, EncodedColumn] | None = None
         weakref.finalize(self, _remove, self._folder, os.getpid())
 
-    def write(self, name: str, column: Column) -> None:
+    def write(self, name: str, column: EncodedColumn) -> None:
         """Put rows of a column behind those that are there; of texts by category their texts, see `texts`."""
         if name not in self._files:
             self._files[name] = _FILES[type(column)](self._folder / str(len(self._files)))
@@ -47,7 +47,7 @@ class Spool:
             each.close()
 
     @property
-    def columns(self) -> dict[str, Column]:
+    def columns(self) -> dict[str, EncodedColumn]:
         """The columns, on the memory of the files."""
         if self._columns is None:
             self._columns = {name: each.open() for name, each in self._files.items()}
@@ -87,10 +87,10 @@ class _Files(Protocol):
 
     def close(self) -> None: ...
 
-    def open(self) -> Column: ...
+    def open(self) -> EncodedColumn: ...
 
 
-class _Array:
+class _StoredArray:
     """An array whose rows are written one part after the other."""
 
     def __init__(self, path: Path) -> None:
@@ -112,7 +112,7 @@ class _Array:
 
 class _Tensors:
     def __init__(self, path: Path) -> None:
-        self._array = _Array(path)
+        self._array = _StoredArray(path)
 
     def write(self, column: TensorColumn) -> None:
         self._array.write(column.tensor.numpy())
@@ -126,7 +126,10 @@ class _Tensors:
 
 class _MultiHot:
     def __init__(self, path: Path) -> None:
-        self._offsets, self._codes = _Array(path.with_suffix(".offsets")), _Array(path.with_suffix(".codes"))
+        self._offsets, self._codes = (
+            _StoredArray(path.with_suffix(".offsets")),
+            _StoredArray(path.with_suffix(".codes")),
+        )
         self._offsets.write(np.zeros(1, np.int64))
         self._written = self._width = 0
 
@@ -143,7 +146,7 @@ class _MultiHot:
         return MultiHotColumn(self._offsets.open(), self._codes.open(), self._width)
 
 
-class _Values:
+class _StoredValues:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._writer: pa.ipc.RecordBatchFileWriter | None = None
@@ -165,4 +168,4 @@ class _Values:
         return ValueColumn([file.get_batch(number).column(0) for number in range(file.num_record_batches)])
 
 
-_FILES: dict[type[Any], Any] = {TensorColumn: _Tensors, MultiHotColumn: _MultiHot, ValueColumn: _Values}
+_FILES: dict[type[Any], Any] = {TensorColumn: _Tensors, MultiHotColumn: _MultiHot, ValueColumn: _StoredValues}

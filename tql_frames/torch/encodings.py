@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.expressions.types import instance, type_name
 from tql_frames.errors import TQLError, TQLTypeError, did_you_mean
-from tql_frames.torch.columns import Column, InUse, TensorColumn, arrow_of, check_no_nulls, refuse
+from tql_frames.torch.columns import EncodedColumn, InUse, TensorColumn, arrow_of, check_no_nulls, refuse
 
 Kind = Literal["label", "multi_hot"]
 ENCODINGS: tuple[Kind, ...] = get_args(Kind)
@@ -117,7 +117,7 @@ class Encoding:
         found = plan.select(values.drop_nulls().unique()).collect(engine="streaming").to_series()
         return cls(kind, found.sort().to_list())
 
-    def column_of(self, series: pl.Series, used: InUse) -> Column:
+    def column_of(self, series: pl.Series, used: InUse) -> EncodedColumn:
         """Return the column in numbers: Int64 codes, or a `MultiHotColumn`.
 
         Raises:

@@ -38,7 +38,7 @@ def sendable(batch: Batch) -> Batch:
     """
     if get_worker_info() is None:
         return batch
-    return _Dict(batch) if isinstance(batch, dict) else _List(batch)
+    return _Dict(batch) if isinstance(batch, dict) else _ListColumn(batch)
 
 
 class _Dict(dict[str, Any]):
@@ -46,7 +46,7 @@ class _Dict(dict[str, Any]):
         return dict, ({name: _packed(value) for name, value in self.items()},)
 
 
-class _List(list[Any]):
+class _ListColumn(list[Any]):
     def __reduce__(self) -> tuple[object, ...]:
         return list, ([_packed(value) for value in self],)
 
@@ -69,17 +69,17 @@ def _packed(value: Any) -> Any:
     return _Array(value) if plain and value.dtype in _KNOWN else value
 
 
-class Item(dict[str, Any]):
+class Example(dict[str, Any]):
     """A row by column; a dict that `default_collate` knows, so that lists in it stay lists."""
 
 
-class Pair(tuple[Item, Any]):
+class Pair(tuple[Example, Any]):
     """Features and target of a row."""
 
     __slots__ = ()
 
 
-class Rows(Sequence[Item | Pair]):
+class BatchRows(Sequence[Example | Pair]):
     """Some rows of a data set, taken all at once.
 
     To `collate_fn` they are a sequence of items; `default_collate` takes the batch as it is.
@@ -98,21 +98,21 @@ class Rows(Sequence[Item | Pair]):
         return self._size
 
     @overload
-    def __getitem__(self, place: int) -> Item | Pair: ...
+    def __getitem__(self, place: int) -> Example | Pair: ...
     @overload
-    def __getitem__(self, place: slice) -> list[Item | Pair]: ...
-    def __getitem__(self, place: int | slice) -> Item | Pair | list[Item | Pair]:
+    def __getitem__(self, place: slice) -> list[Example | Pair]: ...
+    def __getitem__(self, place: int | slice) -> Example | Pair | list[Example | Pair]:
         if isinstance(place, slice):
             return [self[each] for each in range(self._size)[place]]
-        features = Item({name: values[place] for name, values in self._columns.items()})
+        features = Example({name: values[place] for name, values in self._columns.items()})
         return features if self._target is None else Pair((features, self._target[place]))
 
-    def __iter__(self) -> Iterator[Item | Pair]:
+    def __iter__(self) -> Iterator[Example | Pair]:
         # All tensors of a column at once: to index one after the other takes several times as long.
         columns = [_each(values) for values in self._columns.values()]
         targets = repeat(None) if self._target is None else _each(self._target)
         for values, target in zip(zip(*columns, strict=True) if columns else repeat(()), targets, strict=False):
-            features = Item(zip(self._columns, values, strict=True))
+            features = Example(zip(self._columns, values, strict=True))
             yield features if self._target is None else Pair((features, target))
 
 
@@ -121,13 +121,13 @@ def _each(values: Values) -> Iterable[Any]:
 
 
 def _collate_items(batch: Sequence[Any], *, collate_fn_map: object = None) -> dict[str, Any] | list[Any]:
-    if isinstance(batch, Rows):
+    if isinstance(batch, BatchRows):
         return batch.batch()
     return sendable({name: _collate_values([item[name] for item in batch]) for name in batch[0]})
 
 
 def _collate_pairs(batch: Sequence[Any], *, collate_fn_map: object = None) -> dict[str, Any] | list[Any]:
-    if isinstance(batch, Rows):
+    if isinstance(batch, BatchRows):
         return batch.batch()
     features, targets = [item[0] for item in batch], [item[1] for item in batch]
     return sendable([default_collate(features), _collate_values(targets)])
@@ -143,4 +143,4 @@ def _collate_values(values: list[Any]) -> object:
 
 
 # The way that PyTorch gives to types of one's own. Workers get it with the import that unpickling a data set is.
-default_collate_fn_map.update({Item: _collate_items, Pair: _collate_pairs})
+default_collate_fn_map.update({Example: _collate_items, Pair: _collate_pairs})

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch.utils.data import IterableDataset, get_worker_info
 
-from tql_frames.torch.column_spec import Wanted, described
+from tql_frames.torch.column_spec import ColumnSpec, described
 from tql_frames.torch.dataset import TQLDataset
 from tql_frames.torch.epochs import processes
 from tql_frames.torch.sources import origin_of
@@ -65,7 +65,7 @@ class TQLIterableDataset(IterableDataset[Any]):
     ) -> None:
         """Read the columns; Polars is not asked again."""
         origin = origin_of(frame)
-        self._wanted = Wanted.of(origin.labels, columns, target, encode, classes)
+        self._wanted = ColumnSpec.of(origin.labels, columns, target, encode, classes)
         self._table = table_of(origin, self._wanted)
         self.transform = transform
         self._processes: tuple[int, int] | None = None

@@ -14,13 +14,13 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
-from tql_frames.frames import Column as Place
+from tql_frames.frames import ColumnRef
 from tql_frames.sampling import Positions
-from tql_frames.torch.column_spec import Wanted
-from tql_frames.torch.columns import Column, InUse, plain_column
+from tql_frames.torch.column_spec import ColumnSpec
+from tql_frames.torch.columns import EncodedColumn, InUse, plain_column
 from tql_frames.torch.disk_table import Spool, texts
 from tql_frames.torch.encodings import Encoding
-from tql_frames.torch.serialization import Rows
+from tql_frames.torch.serialization import BatchRows
 from tql_frames.torch.sources import Origin
 
 _BATCH = 65_536  # rows that are written at a time
@@ -37,30 +37,30 @@ class Table(Protocol):
     size: int
     classes: dict[str, list[Any]]
 
-    def rows(self, numbers: Sequence[int]) -> Rows:
+    def rows(self, numbers: Sequence[int]) -> BatchRows:
         """Return what the rows of these numbers hold; may be any, in any order."""
 
 
-def table_of(origin: Origin, wanted: Wanted) -> Table:
+def table_of(origin: Origin, wanted: ColumnSpec) -> Table:
     """Return the table of a frame or view.
 
     Raises:
         TQLError: a row has a null where a tensor has none, or a column cannot be trained on.
     """
-    return _Spooled(origin, wanted) if origin.is_plan else _Held(origin, wanted)
+    return _Spooled(origin, wanted) if origin.is_plan else _HeldTable(origin, wanted)
 
 
-class _Held:
+class _HeldTable:
     """Columns in memory, where the frame has them."""
 
-    def __init__(self, origin: Origin, wanted: Wanted) -> None:
+    def __init__(self, origin: Origin, wanted: ColumnSpec) -> None:
         frame, positions = origin.source, origin.positions
         self.classes: dict[str, list[Any]] = {}
         self.size = frame.rows if positions is None else len(positions)
         self._wanted = wanted
         self._chosen = None if positions is None else _tensor(positions)
         used = InUse(None if positions is None else _marked(positions, frame.rows))
-        self._columns: dict[str, Column] = {}
+        self._columns: dict[str, EncodedColumn] = {}
         for name in wanted.names:
             series = frame.column(origin.names[name]).alias(name)
             encoding = None
@@ -70,7 +70,7 @@ class _Held:
                 self.classes[name] = encoding.labels
             self._columns[name] = plain_column(series, used) if encoding is None else encoding.column_of(series, used)
 
-    def rows(self, numbers: Sequence[int]) -> Rows:
+    def rows(self, numbers: Sequence[int]) -> BatchRows:
         """Return what the rows of these numbers hold."""
         rows = torch.from_numpy(np.array(numbers, np.int64))
         return self._wanted.rows(self._columns, rows if self._chosen is None else self._chosen[rows])
@@ -91,7 +91,7 @@ class _Held:
 class _Spooled:
     """Columns in files: of each row in use once, in the order in which they were read."""
 
-    def __init__(self, origin: Origin, wanted: Wanted) -> None:
+    def __init__(self, origin: Origin, wanted: ColumnSpec) -> None:
         frame = origin.source
         positions = np.arange(frame.rows) if origin.positions is None else origin.positions
         self.size = len(positions)
@@ -108,7 +108,7 @@ class _Spooled:
         self._chosen = _tensor(_ranks(used)[positions])
         distinct = np.flatnonzero(used).astype(positions.dtype)
         places = {name: place for place, name in enumerate(frame.schema)}
-        columns = [Place(places[origin.names[name]], name) for name in wanted.names]
+        columns = [ColumnRef(places[origin.names[name]], name) for name in wanted.names]
         done = 0
         none, some = frame.take(distinct[:0], columns), frame.batches(distinct, columns, _BATCH)
         for part in cast("Iterator[pl.DataFrame]", chain([none], some)):
@@ -121,7 +121,7 @@ class _Spooled:
                 self._spool.write(name, column)
         self._spool.close()
 
-    def rows(self, numbers: Sequence[int]) -> Rows:
+    def rows(self, numbers: Sequence[int]) -> BatchRows:
         """Return what the rows of these numbers hold."""
         return self._wanted.rows(self._spool.columns, self._chosen[torch.from_numpy(np.array(numbers, np.int64))])
 

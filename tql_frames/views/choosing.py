@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from tql_frames.errors import TQLError
-from tql_frames.frames import Column, Rows
+from tql_frames.frames import ColumnRef, Rows
 from tql_frames.frames.polars import picks_columns
 from tql_frames.language import is_statement, nodes
 from tql_frames.pipeline.arguments import Order, sampler_from, seed_from
@@ -34,7 +34,7 @@ class Choice:
     """
 
     step: Step
-    columns: tuple[Column, ...] | None
+    columns: tuple[ColumnRef, ...] | None
     find: Callable[[Rows], Positions]
     expression: pl.Expr | None = None
 

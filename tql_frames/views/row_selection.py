@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.errors import TQLError, TQLTypeError
-from tql_frames.frames import Column, Frame, Native, RowView, check_columns, shared, to_pandas, to_polars
+from tql_frames.frames import ColumnRef, Frame, Native, RowView, check_columns, shared, to_pandas, to_polars
 from tql_frames.frames.base import cached_attribute
 from tql_frames.pipeline.arguments import whole_number
 from tql_frames.sampling import Positions
@@ -27,7 +27,7 @@ class KeptRows(Generic[Native]):
     def __init__(
         self,
         source: Frame,
-        columns: tuple[Column, ...] | None,
+        columns: tuple[ColumnRef, ...] | None,
         index: str | None,
         ignore_index: bool,
     ) -> None:

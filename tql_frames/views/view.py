@@ -17,7 +17,7 @@ import pandas as pd
 import polars as pl
 
 from tql_frames.errors import TQLError, TQLWarning
-from tql_frames.frames import Column, Frame, Native, Rows, kept_frame_of
+from tql_frames.frames import ColumnRef, Frame, Native, Rows, kept_frame_of
 from tql_frames.frames.base import cached_attribute
 from tql_frames.pipeline.arguments import Order
 from tql_frames.sampling import Positions
@@ -72,7 +72,7 @@ class View(KeptRows[Native]):
         source: Frame,
         steps: tuple[Step, ...],
         find: Callable[[Rows], Positions],
-        columns: tuple[Column, ...] | None,
+        columns: tuple[ColumnRef, ...] | None,
         *,
         index: str | None,
         ignore_index: bool,

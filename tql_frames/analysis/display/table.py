@@ -48,7 +48,7 @@ text-align:left;font-weight:400}
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TableColumn:
     """A column of a table: its title, and how its cells are written.
 
     Attributes:
@@ -59,8 +59,8 @@ class Column:
         none: what stands for null in a column of text.
 
     Example:
-        >>> share = Column("share of rows", ".2%")
-        >>> share.text(0.125), share.text(None), share.text(float("nan")), Column("finding").text(None)
+        >>> share = TableColumn("share of rows", ".2%")
+        >>> share.text(0.125), share.text(None), share.text(float("nan")), TableColumn("finding").text(None)
         ('12.50%', '-', '-', 'null')
     """
 
@@ -78,7 +78,7 @@ class Column:
         return _ZERO.sub("", format(cell, self.form)) if self.form else format(cell)
 
 
-def html_table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> str:
+def html_table(caption: str, columns: Sequence[TableColumn], rows: Sequence[Sequence[Cell]]) -> str:
     """Return a table for `_repr_html_`.
 
     Args:
@@ -87,7 +87,7 @@ def html_table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[
         rows: a cell a column. Of more than 300 the 150 first and the 150 last are shown, and how many are between.
 
     Example:
-        >>> html = html_table("Rows by view", [Column("view"), Column("rows", ",")], [("PA", 1200), (None, 3)])
+        >>> html = html_table("By view", [TableColumn("view"), TableColumn("rows", ",")], [("PA", 1200), (None, 3)])
         >>> html[html.index("<tbody>") :].split("</tbody>")[0]
         '<tbody><tr><th scope="row" title="PA">PA</th><td>1,200</td></tr><tr><th ...><i>null</i></th><td>3</td></tr>'
     """
@@ -139,7 +139,7 @@ def _width(text: str) -> int:
     )
 
 
-def _html_row(columns: Sequence[Column], row: Sequence[Cell], greatest: float) -> str:
+def _html_row(columns: Sequence[TableColumn], row: Sequence[Cell], greatest: float) -> str:
     label, *cells = row
     text = escape(columns[0].text(label))
     shown = f"<i>{text}</i>" if label is None else text
@@ -167,15 +167,15 @@ _TEXT = 26  # lines of a sampler
 _ARMS = 20  # columns of the table that shows how arms move labels
 
 _COLUMNS = {
-    "rows": Column("rows", ","),
-    "decides": Column("decides", ","),
-    "share": Column("share", ".2%", COLOURS["raw"]),
-    "expected_share": Column("expected share", ".2%", COLOURS["expected"]),
-    "expected_count": Column("expected draws", ",.1f"),
-    "asked": Column("asked", "g"),
-    "factor": Column("factor", ".3g"),
-    "drawn": Column("drawn", ","),
-    "drawn_share": Column("drawn share", ".2%", COLOURS["drawn"]),
+    "rows": TableColumn("rows", ","),
+    "decides": TableColumn("decides", ","),
+    "share": TableColumn("share", ".2%", COLOURS["raw"]),
+    "expected_share": TableColumn("expected share", ".2%", COLOURS["expected"]),
+    "expected_count": TableColumn("expected draws", ",.1f"),
+    "asked": TableColumn("asked", "g"),
+    "factor": TableColumn("factor", ".3g"),
+    "drawn": TableColumn("drawn", ","),
+    "drawn_share": TableColumn("drawn share", ".2%", COLOURS["drawn"]),
 }
 
 
@@ -191,7 +191,7 @@ class Shown:
     """
 
     caption: str
-    columns: tuple[Column, ...]
+    columns: tuple[TableColumn, ...]
     rows: list[tuple[Cell, ...]]
     note: str = ""
 
@@ -228,16 +228,16 @@ def effects(table: pl.DataFrame, title: str) -> Shown:
 
 def co_movement(table: pl.DataFrame, title: str, numbers: Sequence[int]) -> Shown:
     """Show the factors by which arms, known by their numbers, move labels; of many arms the first."""
-    columns = (names_of(title), *(Column(f"arm {number}", ".3g") for number in numbers[:_ARMS]))
+    columns = (names_of(title), *(TableColumn(f"arm {number}", ".3g") for number in numbers[:_ARMS]))
     rows = [(name_of(first), *rest) for first, *rest in table[:, : len(columns)].iter_rows()]
     more = len(numbers) - _ARMS
     note = f"{more:,} more arms are in the attribute co_movement" if more > 0 else ""
     return Shown("Expected share with each arm over that without it", columns, rows, note)
 
 
-def names_of(title: str) -> Column:
+def names_of(title: str) -> TableColumn:
     """Return the column of labels or arms."""
-    return Column(title, none=NO_LABEL)
+    return TableColumn(title, none=NO_LABEL)
 
 
 def name_of(label: object) -> str | None:

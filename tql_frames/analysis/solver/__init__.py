@@ -1,11 +1,18 @@
 """Wanted shares of labels to a sampler, from counted sets of labels; knows no frame."""
 
-from tql_frames.analysis.solver.items import NO_LABEL, Item, LabelSets, condition_item, label_items, unlabelled_item
+from tql_frames.analysis.solver.items import (
+    NO_LABEL,
+    LabelCondition,
+    LabelSets,
+    condition_item,
+    label_items,
+    unlabelled_item,
+)
 from tql_frames.analysis.solver.solution import Price, Solution, Target, balance_sets
 
 __all__ = [
     "NO_LABEL",
-    "Item",
+    "LabelCondition",
     "LabelSets",
     "Price",
     "Solution",

@@ -27,7 +27,7 @@ _FINEST = 1000  # nanoseconds: six digits after the seconds are read
 
 
 @dataclass(frozen=True)
-class Item:
+class LabelCondition:
     """A label, or a condition.
 
     Attributes:
@@ -41,7 +41,7 @@ class Item:
     single: bool = False
 
 
-def condition_item(text: str) -> Item:
+def condition_item(text: str) -> LabelCondition:
     """Return the item of a condition.
 
     Raises:
@@ -51,10 +51,10 @@ def condition_item(text: str) -> Item:
         >>> condition_item("age > 60").condition
         Comparison(operator='>', left=Column(name='age', frame=None), right=Literal(value=60))
     """
-    return Item(text, parse(text))
+    return LabelCondition(text, parse(text))
 
 
-def label_items(column: str, dtype: DataType, labels: pl.Series) -> list[Item]:
+def label_items(column: str, dtype: DataType, labels: pl.Series) -> list[LabelCondition]:
     """Return the items of the labels of a column.
 
     Args:
@@ -78,12 +78,12 @@ def label_items(column: str, dtype: DataType, labels: pl.Series) -> list[Item]:
     values = labels.cast(pl.Float64) if kind.is_decimal() else labels
     test = _of_value if single else _of_list
     return [
-        Item(NO_LABEL if value is None else str(value), test(nodes.Column(column), value, kind), single)
+        LabelCondition(NO_LABEL if value is None else str(value), test(nodes.Column(column), value, kind), single)
         for value in values
     ]
 
 
-def unlabelled_item(column: str, dtype: DataType, *, nulls: bool) -> Item:
+def unlabelled_item(column: str, dtype: DataType, *, nulls: bool) -> LabelCondition:
     """Return the item of the rows of a column of lists that have no label: an empty list, or null.
 
     Args:
@@ -101,7 +101,7 @@ def unlabelled_item(column: str, dtype: DataType, *, nulls: bool) -> Item:
     parts: list[Node] = [nodes.IsNull(name), nodes.Comparison("==", length, nodes.Literal(0))]
     if nulls:
         parts.append(_of_list(name, None, inner(dtype)))
-    return Item(NO_LABEL, nodes.Or(tuple(parts)))
+    return LabelCondition(NO_LABEL, nodes.Or(tuple(parts)))
 
 
 def other_than(conditions: Sequence[Node]) -> list[Node]:

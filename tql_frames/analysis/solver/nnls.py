@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tql_frames.analysis.solver.items import Floats, LabelSets
-from tql_frames.analysis.solver.raking import Wanted
+from tql_frames.analysis.solver.raking import Targets
 from tql_frames.errors import TQLError
 
 
@@ -36,7 +36,7 @@ class ArmWeights:
     level: float
 
 
-def weigh_arms(sets: LabelSets, wanted: Wanted) -> ArmWeights:
+def weigh_arms(sets: LabelSets, wanted: Targets) -> ArmWeights:
     """Return the arms whose expected shares of labels are nearest to what is wanted, in relative least squares.
 
     What an arm weighs says how many draws are made with it in mind, so the draws with each label are linear in the
@@ -48,7 +48,7 @@ def weigh_arms(sets: LabelSets, wanted: Wanted) -> ArmWeights:
 
     Example:
         >>> sets = LabelSets.from_flags([70, 20, 10], [[1, 0], [0, 1], [1, 1]])
-        >>> found = weigh_arms(sets, Wanted(np.ones(2), np.array([True, True])))
+        >>> found = weigh_arms(sets, Targets(np.ones(2), np.array([True, True])))
         >>> found.arms.round(3), round(found.constant, 3), found.shares.round(3)
         (array([0.541, 1.892]), 0.0, array([0.622, 0.622]))
     """

@@ -28,7 +28,7 @@ _LONGEST = 15.0  # change of a logarithm in one step
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no truth value to compare by
-class Wanted:
+class Targets:
     """What shares of labels are wanted.
 
     Attributes:
@@ -68,7 +68,7 @@ class Tilt:
     level: float
 
 
-def rake(sets: LabelSets, wanted: Wanted, cap: float | None = None) -> Tilt:
+def rake(sets: LabelSets, wanted: Targets, cap: float | None = None) -> Tilt:
     """Return the weights nearest to even that give the wanted shares.
 
     Nearest to even is by the Kullback-Leibler divergence of the draws from the rows: exponential tilting, raking
@@ -86,7 +86,7 @@ def rake(sets: LabelSets, wanted: Wanted, cap: float | None = None) -> Tilt:
 
     Example:
         >>> sets = LabelSets.from_flags([70, 20, 10], [[1, 0], [0, 1], [1, 1]])
-        >>> found = rake(sets, Wanted(np.ones(2), np.array([True, True])))
+        >>> found = rake(sets, Targets(np.ones(2), np.array([True, True])))
         >>> found.shares.round(3), found.weights.round(3)
         (array([0.559, 0.559]), array([0.63 , 2.205, 1.179]))
     """
@@ -98,7 +98,7 @@ def rake(sets: LabelSets, wanted: Wanted, cap: float | None = None) -> Tilt:
     return (_at_a_level if wanted.equal.any() else _few_or_alike)(sets, wanted, cap, found, start)
 
 
-def _at_a_level(sets: LabelSets, wanted: Wanted, cap: float | None, free: Tilt, start: float) -> Tilt:
+def _at_a_level(sets: LabelSets, wanted: Targets, cap: float | None, free: Tilt, start: float) -> Tilt:
     """Return equal labels that cannot all be equal, at the level that those have which can.
 
     At a free level they could come together by all becoming rare, in rows that have none of them; and one that is out
@@ -111,21 +111,21 @@ def _at_a_level(sets: LabelSets, wanted: Wanted, cap: float | None, free: Tilt, 
     found = []
     for out in [missed] if (below == missed).all() else [missed, below]:
         level, near = max(free.level, least), free.logs
-        others = Wanted(np.where(out, wanted.at(level), wanted.shares), wanted.equal & ~out)
+        others = Targets(np.where(out, wanted.at(level), wanted.shares), wanted.equal & ~out)
         if others.equal.any():
             between = tilt_to(sets, others, level, cap, near=free.logs)
             level, near = max(between.level, least), between.logs
-        tilt = tilt_to(sets, Wanted(wanted.at(level), np.zeros_like(wanted.equal)), 1.0, cap, near=near)
+        tilt = tilt_to(sets, Targets(wanted.at(level), np.zeros_like(wanted.equal)), 1.0, cap, near=near)
         found.append(replace(tilt, level=level))
     return min(found, key=lambda tilt: float((wanted.misses(tilt.shares, tilt.level) ** 2).sum()))
 
 
-def _few_or_alike(sets: LabelSets, wanted: Wanted, cap: float | None, few: Tilt, _: float) -> Tilt:
+def _few_or_alike(sets: LabelSets, wanted: Targets, cap: float | None, few: Tilt, _: float) -> Tilt:
     """Return fixed shares that cannot all be reached.
 
     Few of them are missed, or all alike where their relation can be reached.
     """
-    relation = Wanted(wanted.shares, np.ones_like(wanted.equal))
+    relation = Targets(wanted.shares, np.ones_like(wanted.equal))
     alike = tilt_to(sets, relation, 1.0, cap)
     if (relation.misses(alike.shares, alike.level) > _MET).any():
         return few
@@ -138,7 +138,7 @@ def _few_or_alike(sets: LabelSets, wanted: Wanted, cap: float | None, few: Tilt,
 
 def tilt_to(
     sets: LabelSets,
-    wanted: Wanted,
+    wanted: Targets,
     start: float,
     cap: float | None,
     *,
@@ -274,7 +274,7 @@ _RIDGE = 1e-9
 _FREE = 1e-3  # relative: how exactly the common share can be moved alone
 
 
-def rake_at_least_cost(sets: LabelSets, wanted: Wanted, cap: float | None = None) -> Tilt:
+def rake_at_least_cost(sets: LabelSets, wanted: Targets, cap: float | None = None) -> Tilt:
     """Rake equal labels to the common share at which the weights have the greatest effective sample size (Kish).
 
     At each share the weights are those of `rake`. Where equal labels cannot all be equal, or the share is not free, the
@@ -287,7 +287,7 @@ def rake_at_least_cost(sets: LabelSets, wanted: Wanted, cap: float | None = None
 
     Example:
         >>> sets = LabelSets.from_flags([70, 20, 10], [[1, 0], [0, 1], [1, 1]])
-        >>> wanted = Wanted(np.ones(2), np.array([True, True]))
+        >>> wanted = Targets(np.ones(2), np.array([True, True]))
         >>> rows = [float(1 / (sets.counts / 100 @ found.weights**2)) for found in (
         ...     rake(sets, wanted), rake_at_least_cost(sets, wanted)
         ... )]
@@ -341,7 +341,7 @@ class _Place:
         self._along = along  # derivative of the logarithms of the multipliers by `at`
 
     @classmethod
-    def of(cls, sets: LabelSets, wanted: Wanted, tilt: Tilt, level: float, cap: float | None) -> _Place | None:
+    def of(cls, sets: LabelSets, wanted: Targets, tilt: Tilt, level: float, cap: float | None) -> _Place | None:
         """Return the place of some weights; None where the share cannot be moved alone."""
         dual = Dual(sets, tilt.logs, cap)
         curvature = dual.curvature(0.0)
@@ -358,14 +358,14 @@ class _Place:
         slope = 2 * float((loose * dual.weights) @ change) / squares
         return cls(tilt, math.log(level), math.log(squares), slope, along)
 
-    def move(self, sets: LabelSets, wanted: Wanted, at: float, cap: float | None) -> _Place | None:
+    def move(self, sets: LabelSets, wanted: Targets, at: float, cap: float | None) -> _Place | None:
         """Return the place at another share; None where the labels do not reach it."""
         level = math.exp(at)
         goal = wanted.at(level)
         if (goal >= 1).any():
             return None
         near = np.clip(self.tilt.logs + (at - self.at) * self._along, -_LARGEST, _LARGEST)
-        found = tilt_to(sets, Wanted(goal, np.zeros_like(wanted.equal)), 1.0, cap, near=near)
+        found = tilt_to(sets, Targets(goal, np.zeros_like(wanted.equal)), 1.0, cap, near=near)
         if (np.abs(found.shares / goal - 1) > _LEVEL_MET).any():
             return None
         tilt = Tilt(found.logs, found.constant, found.weights, found.shares, level)

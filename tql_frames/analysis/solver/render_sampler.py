@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from tql_frames.analysis.solver.items import Flags, Floats, Item, LabelSets, other_than
+from tql_frames.analysis.solver.items import Flags, Floats, LabelCondition, LabelSets, other_than
 from tql_frames.analysis.solver.raking import normalise
 from tql_frames.language import nodes, parse, unparse
 from tql_frames.language.nodes import Node
@@ -153,7 +153,7 @@ _Piece: TypeAlias = tuple[Node, str]  # a node and its text, of one line or seve
 _ALWAYS = nodes.Literal(True)
 
 
-def sampler_text(items: Sequence[Item], formula: Formula) -> str:
+def sampler_text(items: Sequence[LabelCondition], formula: Formula) -> str:
     """Return the sampler that gives rows the weights of a formula.
 
     Args:
@@ -167,7 +167,7 @@ def sampler_text(items: Sequence[Item], formula: Formula) -> str:
         TQLError: there are more factors than an expression can be deep, about 2,000.
 
     Example:
-        >>> items = [Item(name, parse(f"contains(findings, '{name}')")) for name in ("Mass", "Hernia")]
+        >>> items = [LabelCondition(name, parse(f"contains(findings, '{name}')")) for name in ("Mass", "Hernia")]
         >>> none = np.array([False, False])
         >>> print(sampler_text(items, Formula(np.array([1 / 3, 19.1]), 1.2, none, none, none, cap=20)))
         amin(array[
@@ -192,7 +192,7 @@ def sampler_text(items: Sequence[Item], formula: Formula) -> str:
     return text
 
 
-def _sum(items: Sequence[Item], formula: Formula) -> _Piece:
+def _sum(items: Sequence[LabelCondition], formula: Formula) -> _Piece:
     arms = [(items[place].condition, formula.factors[place]) for place in _greatest_first(formula.factors)]
     arms = [arm for arm in arms if arm[1] > 0]
     if formula.constant > 0 or not arms:
@@ -200,7 +200,7 @@ def _sum(items: Sequence[Item], formula: Formula) -> _Piece:
     return _choice("sum_weight", arms)
 
 
-def _product(items: Sequence[Item], formula: Formula, limits: Sequence[_Piece]) -> _Piece:
+def _product(items: Sequence[LabelCondition], formula: Formula, limits: Sequence[_Piece]) -> _Piece:
     plain = np.where(formula.arms, 1.0, formula.factors)
     up = [_factor(items[place], plain[place]) for place in _greatest_first(plain) if plain[place] > 1]
     down = [
@@ -233,17 +233,17 @@ def _chained(up: Sequence[_Piece], down: Sequence[_Piece], limits: Sequence[_Pie
     return nodes.calculation(operators, [node for node, _ in pieces]), pieces[0][1] + rest
 
 
-def _factor(item: Item, number: float) -> _Piece:
+def _factor(item: LabelCondition, number: float) -> _Piece:
     return _choice("max_weight", [(item.condition, number), (_ALWAYS, 1.0)])
 
 
-def _absent(item: Item) -> _Piece:
+def _absent(item: LabelCondition) -> _Piece:
     """1 where a condition is false or null, 0 where it is true: an arm of weight 0 beside another has no effect."""
     choice, text = _choice("max_weight", [(item.condition, 1.0)])
     return nodes.Arithmetic("-", nodes.Literal(1), choice), f"(1 - {text})"
 
 
-def _arms(items: Sequence[Item], formula: Formula) -> _Piece:
+def _arms(items: Sequence[LabelCondition], formula: Formula) -> _Piece:
     """Return the labels of a column of one value a row, and what the other rows weigh."""
     places = [place for place in _greatest_first(formula.factors) if formula.arms[place]]
     arms = [(items[place].condition, formula.factors[place]) for place in places]

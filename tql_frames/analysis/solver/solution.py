@@ -13,9 +13,9 @@ from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
-from tql_frames.analysis.solver.items import Flags, Floats, Integers, Item, LabelSets
+from tql_frames.analysis.solver.items import Flags, Floats, Integers, LabelCondition, LabelSets
 from tql_frames.analysis.solver.nnls import weigh_arms
-from tql_frames.analysis.solver.raking import Tilt, Wanted, rake, rake_at_least_cost
+from tql_frames.analysis.solver.raking import Targets, Tilt, rake, rake_at_least_cost
 from tql_frames.analysis.solver.render_sampler import Formula, banned, sampler_text
 from tql_frames.errors import TQLError
 
@@ -75,7 +75,7 @@ class Case:
         max_weight: the cap that was asked for.
     """
 
-    items: Sequence[Item]
+    items: Sequence[LabelCondition]
     sets: LabelSets
     formula: Formula
     targets: Floats
@@ -181,7 +181,7 @@ class Solution:
     """
 
     sampler: str
-    items: tuple[Item, ...]
+    items: tuple[LabelCondition, ...]
     rows: Integers
     before: Floats
     targets: Floats
@@ -194,7 +194,7 @@ class Solution:
 
 def balance_sets(
     sets: LabelSets,
-    items: Sequence[Item],
+    items: Sequence[LabelCondition],
     targets: Sequence[Target],
     *,
     max_weight: float | None = None,
@@ -243,7 +243,7 @@ def balance_sets(
         )
     active = (equal | (shares > 0)) & ~always & (table.rows_with > 0)
     cap = None if max_weight is None else max_weight / scale
-    wanted = Wanted(np.where(equal, 1.0, shares)[active], equal[active])
+    wanted = Targets(np.where(equal, 1.0, shares)[active], equal[active])
     find = rake_at_least_cost if at_least_cost else rake
     formula, level = _formula(table.of(active), wanted, cap, find if method == "raking" else None)
     formula = _on_all(formula, active, scale, max_weight)
@@ -257,7 +257,7 @@ def balance_sets(
 
 
 def _checked(
-    sets: LabelSets, items: Sequence[Item], targets: Sequence[Target], max_weight: float | None, method: str
+    sets: LabelSets, items: Sequence[LabelCondition], targets: Sequence[Target], max_weight: float | None, method: str
 ) -> tuple[Floats, Flags]:
     """Return shares, NaN where equal or any, and which are equal."""
     if method not in METHODS:
@@ -288,7 +288,10 @@ def _bars(sets: LabelSets, shares: Floats, equal: Flags) -> tuple[Flags, Flags]:
 
 
 def _formula(
-    table: LabelSets, wanted: Wanted, cap: float | None, find: Callable[[LabelSets, Wanted, float | None], Tilt] | None
+    table: LabelSets,
+    wanted: Targets,
+    cap: float | None,
+    find: Callable[[LabelSets, Targets, float | None], Tilt] | None,
 ) -> tuple[Formula, float]:
     """Return the weights of the labels that have a share to reach, on the rows that may be drawn.
 

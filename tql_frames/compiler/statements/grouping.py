@@ -9,7 +9,15 @@ import polars as pl
 
 from tql_frames.compiler.expressions.scope import Field, column
 from tql_frames.compiler.statements.limits import most_rows
-from tql_frames.compiler.statements.relation import Names, Relation, Rows, is_read, whole, with_values, without_stand_in
+from tql_frames.compiler.statements.relation import (
+    Names,
+    Relation,
+    RowIdentity,
+    is_read,
+    whole,
+    with_values,
+    without_stand_in,
+)
 from tql_frames.errors import Fault, Span, TQLError, TQLTypeError
 
 
@@ -39,7 +47,7 @@ def group(
         else without_stand_in(each)
         for each in relation.fields
     )
-    return Relation(plan if row is None else plan.with_row_index(row), fields, Rows(), row, members)
+    return Relation(plan if row is None else plan.with_row_index(row), fields, RowIdentity(), row, members)
 
 
 def ungroup(relation: Relation, parts: int | None, span: Span, names: Names, *, numbered: bool) -> Relation:
@@ -65,7 +73,7 @@ def ungroup(relation: Relation, parts: int | None, span: Span, names: Names, *, 
             row, rows = relation.grouped
             return Relation(plan, fields, rows, row)
         row_name = names.new("row") if numbered else None
-        return Relation(plan if row_name is None else plan.with_row_index(row_name), fields, Rows(), row_name)
+        return Relation(plan if row_name is None else plan.with_row_index(row_name), fields, RowIdentity(), row_name)
     group_number, place, size = names.new("group"), names.new("place"), names.new("size")
     length = column(lists[0]).list.len().cast(pl.Int64)
     plan = relation.plan.with_columns(
@@ -81,7 +89,7 @@ def ungroup(relation: Relation, parts: int | None, span: Span, names: Names, *, 
     )
     row_name = names.new("row") if numbered else None
     return replace(
-        relation, plan=plan if row_name is None else plan.with_row_index(row_name), rows=Rows(), row=row_name
+        relation, plan=plan if row_name is None else plan.with_row_index(row_name), rows=RowIdentity(), row=row_name
     )
 
 

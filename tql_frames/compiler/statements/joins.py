@@ -20,7 +20,7 @@ from tql_frames.compiler.expressions.types import (
     is_temporal,
     is_text,
 )
-from tql_frames.compiler.statements.relation import Names, Relation, Rows, common_type, with_values
+from tql_frames.compiler.statements.relation import Names, Relation, RowIdentity, common_type, with_values
 from tql_frames.errors import Fault, TQLNameError, TQLTypeError, TQLUnsupportedError
 from tql_frames.language import nodes
 from tql_frames.language.nodes import Node
@@ -64,7 +64,7 @@ def join(
     # Numbers keep later filters from reaching the sides; in Polars 1 they also keep a later LIMIT from being put into
     # the join, where it takes other rows.
     row = names.new("row") if numbered or pl.__version__.startswith("1.") else None
-    return Relation(plan if row is None else plan.with_row_index(row), tuple(fields), Rows(), row)
+    return Relation(plan if row is None else plan.with_row_index(row), tuple(fields), RowIdentity(), row)
 
 
 def _using(node: nodes.Join, left: Relation, right: Relation, names: Names) -> tuple[pl.LazyFrame, list[Field]]:

@@ -21,7 +21,7 @@ from tql_frames.compiler.expressions.types import DataType, Value, is_null, is_n
 from tql_frames.errors import TQLError, TQLTypeError
 
 
-class Rows:
+class RowIdentity:
     """What row numbers count: the rows of one frame, or of one GROUP BY or JOIN. Compared by identity."""
 
 
@@ -39,7 +39,7 @@ class Scan:
     plan: pl.LazyFrame
     labels: tuple[object, ...]
     dtypes: Mapping[object, DataType | TQLError]
-    rows: Rows = field(default_factory=Rows)
+    rows: RowIdentity = field(default_factory=RowIdentity)
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,9 @@ class Relation:
 
     plan: pl.LazyFrame
     fields: tuple[Field, ...]
-    rows: Rows
+    rows: RowIdentity
     row: str | None
-    grouped: tuple[str, Rows] | None = None
+    grouped: tuple[str, RowIdentity] | None = None
 
     def with_plan(self, plan: pl.LazyFrame) -> Relation:
         """Return the same columns of other rows."""

@@ -13,7 +13,7 @@ from tql_frames.compiler.expressions.types import describe
 from tql_frames.compiler.statements.relation import (
     Names,
     Relation,
-    Rows,
+    RowIdentity,
     check_values,
     common_type,
     first_of_equal,
@@ -57,7 +57,7 @@ def combine(node: nodes.Combination, left: Relation, right: Relation, names: Nam
     if row is None and left.row is not None:
         row = names.new("row")
         plan = plan.with_row_index(row)
-    return Relation(plan, fields, left.rows if same else Rows(), row)
+    return Relation(plan, fields, left.rows if same else RowIdentity(), row)
 
 
 def _of_type(field: Field, side: Field) -> pl.Expr:

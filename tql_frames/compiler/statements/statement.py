@@ -115,7 +115,9 @@ def named_columns(statement: nodes.Statement) -> frozenset[str] | None:
                 return None
             case nodes.Star(indices=(_, *_)):
                 return None
-            case nodes.Combination() if len({each.name for each in node.walk() if isinstance(each, nodes.Frame)}) > 1:
+            case nodes.Combination() if (
+                len({each.name for each in node.walk() if isinstance(each, nodes.FrameName)}) > 1
+            ):
                 return None
     return frozenset(found)
 
@@ -167,7 +169,7 @@ class _Compiler:
 
     def compile(self, root: nodes.Statement) -> Relation:
         """Return the whole statement."""
-        self._called = sorted({node.name for node in root.walk() if isinstance(node, nodes.Frame)})
+        self._called = sorted({node.name for node in root.walk() if isinstance(node, nodes.FrameName)})
         return self.statement(root)
 
     def statement(self, node: nodes.Statement) -> Relation:
@@ -195,7 +197,7 @@ class _Compiler:
                     names = ", ".join(self._frames.named)
                     raise Fault(TQLNameError, "FROM is missing", select.span, f"the frames are {names}")
                 return self._scan(self._frames.default, None)
-            case nodes.Frame(name, alias):
+            case nodes.FrameName(name, alias):
                 return self._scan(self._named(node), alias or name)
             case nodes.Subquery(statement, alias):
                 relation = self.statement(statement)
@@ -206,7 +208,7 @@ class _Compiler:
                 return join(node, *sides, self._names, self._random, numbered=self._numbered)
         raise AssertionError(node)
 
-    def _named(self, node: nodes.Frame) -> Scan:
+    def _named(self, node: nodes.FrameName) -> Scan:
         if node.name in self._frames.named:
             return self._frames.named[node.name]
         if "://" in node.name:

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from dask.delayed import Delayed, delayed
 
-from tql_frames.distributed import Drawing, Reporting, Sampler, Statement
+from tql_frames.distributed import Drawing, PartitionStatement, Reporting, Sampler
 from tql_frames.distributed.dask import tasks
 from tql_frames.errors import TQLError, TQLTypeError
 from tql_frames.frames import PandasFrame
@@ -49,7 +49,7 @@ def sampled(frame: dd.DataFrame, how: Drawing, job: Sampler, *, by_strata: bool)
 
 
 def selected(
-    frame: dd.DataFrame, how: Drawing | None, job: Statement, meta: pd.DataFrame, *, by_strata: bool
+    frame: dd.DataFrame, how: Drawing | None, job: PartitionStatement, meta: pd.DataFrame, *, by_strata: bool
 ) -> dd.DataFrame:
     """Return the rows and columns of a statement; `how` it draws, or None."""
     told = _narrow(frame, job)
@@ -144,7 +144,7 @@ _TOLD = 3  # columns that a hint names
 _PEEK = 100  # rows that are looked at for types
 
 
-def weigher_of(frame: dd.DataFrame, job: Sampler | Statement) -> Weigher | None:
+def weigher_of(frame: dd.DataFrame, job: Sampler | PartitionStatement) -> Weigher | None:
     """Return the sampler made ready for the columns as far as they are known.
 
     It is None where they are not known well enough.
@@ -174,7 +174,7 @@ def makes_strata(weigher: Weigher | None) -> bool:
     return levels is not None and len(np.unique(levels.weights)) <= FEW_STRATA
 
 
-def meta_of(frame: dd.DataFrame, job: Statement) -> pd.DataFrame:
+def meta_of(frame: dd.DataFrame, job: PartitionStatement) -> pd.DataFrame:
     """Return the result of a statement without its rows.
 
     Where its types depend on columns of dtype object, some rows of the first partition that has any are looked at.
@@ -194,7 +194,7 @@ def meta_of(frame: dd.DataFrame, job: Statement) -> pd.DataFrame:
     return _result(next((some for some in rows if len(some)), frame._meta), job)
 
 
-def _result(rows: pd.DataFrame, job: Statement) -> pd.DataFrame:
+def _result(rows: pd.DataFrame, job: PartitionStatement) -> pd.DataFrame:
     result = job.rows(PandasFrame(rows), None)
     assert isinstance(result, pd.DataFrame)
     return result.head(0)

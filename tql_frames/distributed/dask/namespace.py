@@ -10,7 +10,15 @@ import dask.dataframe as dd
 import polars as pl
 
 from tql_frames.analysis import Report
-from tql_frames.distributed import Drawing, Reporting, Sampler, Statement, check_source_order, job_of, keys_from
+from tql_frames.distributed import (
+    Drawing,
+    PartitionStatement,
+    Reporting,
+    Sampler,
+    check_source_order,
+    job_of,
+    keys_from,
+)
 from tql_frames.distributed.dask import graph
 from tql_frames.distributed.dask.graph import makes_strata, meta_of, never_bad, weigher_of
 from tql_frames.pipeline.arguments import all_named, seed_from
@@ -127,7 +135,7 @@ class DaskNamespace:
             [71, 65]
         """
         fixed = seed_from(seed)
-        job = Statement.of(text, parameters, fixed)
+        job = PartitionStatement.of(text, parameters, fixed)
         meta = meta_of(self._frame, job)
         if not job.samples:
             return graph.selected(self._frame, None, job, meta, by_strata=True)

@@ -16,11 +16,11 @@ from tql_frames.distributed import (
     Counted,
     Counts,
     Drawing,
+    PartitionStatement,
     Question,
     Reporting,
     Sampler,
     Share,
-    Statement,
     check_weights,
     draw_shares,
     first_shares,
@@ -31,7 +31,7 @@ from tql_frames.errors import TQLError, TQLWarning
 from tql_frames.frames import PandasFrame
 from tql_frames.pipeline.draw import fewer_rows
 
-Job = Sampler | Statement
+Job = Sampler | PartitionStatement
 
 
 def rows_of(part: pd.DataFrame) -> int:
@@ -56,7 +56,7 @@ def take(part: pd.DataFrame, share: Share, *, job: Sampler) -> pd.DataFrame:
     return frame.take(job.positions(frame, share))
 
 
-def select(part: pd.DataFrame, share: Share | None = None, *, job: Statement, empty: pd.DataFrame) -> object:
+def select(part: pd.DataFrame, share: Share | None = None, *, job: PartitionStatement, empty: pd.DataFrame) -> object:
     """Return the rows and columns that a partition gives to a statement."""
     if not len(part):
         if share is not None:
@@ -94,7 +94,7 @@ def draw(counts: Sequence[Counts], answers: Sequence[Answer | None], how: Drawin
     return drawn.shares
 
 
-def cut(counts: Sequence[Counts], job: Statement) -> Sequence[Share]:
+def cut(counts: Sequence[Counts], job: PartitionStatement) -> Sequence[Share]:
     """Return the shares of the partitions in the first rows of all."""
     return first_shares(counts, job.size.of)
 

@@ -20,10 +20,10 @@ from tql_frames.distributed import (
     Counted,
     Counts,
     Drawing,
+    PartitionStatement,
     Reporting,
     Sampler,
     Share,
-    Statement,
     check_source_order,
     check_weights,
     draw_shares,
@@ -40,7 +40,7 @@ from tql_frames.errors import TQLError, warn
 from tql_frames.pipeline.arguments import check_index, named, seed_from
 from tql_frames.pipeline.draw import DrawSpec, warn_of_fewer
 
-Job = Sampler | Statement
+Job = Sampler | PartitionStatement
 
 
 @named
@@ -195,7 +195,7 @@ def query(
     fixed = seed_from(seed)
     check_index(index)
     _check_frame(frame)
-    job = Statement.of(text, parameters, fixed)
+    job = PartitionStatement.of(text, parameters, fixed)
     intervals, original = Intervals(frame), frame.schema
     intervals.check(job.computed_names(frame.columns))
     frame = intervals.hidden(frame)

@@ -17,7 +17,7 @@ from tql_frames.compiler.expressions.scope import column, nulls_of
 from tql_frames.compiler.expressions.types import inner
 from tql_frames.compiler.statements import Relation, Scan
 from tql_frames.errors import TQLError, TQLTypeError
-from tql_frames.frames.base import Column
+from tql_frames.frames.base import ColumnRef
 from tql_frames.frames.pandas import ConvertedColumns, with_stand_ins
 from tql_frames.frames.polars import evaluate
 from tql_frames.sampling import Positions
@@ -43,7 +43,7 @@ class ArrowPartition:
         self._batches = batches
         self.arrow = schema
         self.rows = sum(batch.num_rows for batch in batches) if rows is None else rows
-        self._columns = _Columns(schema, batches)
+        self._columns = _ArrowColumns(schema, batches)
 
     @property
     def schema(self) -> Mapping[str, pl.DataType]:
@@ -94,7 +94,7 @@ class ArrowPartition:
         columns = [-1 if each.origin is None else each.origin for each in relation.fields]
         return PartitionRows(self, positions, columns, computed)
 
-    def take(self, positions: Positions, columns: Sequence[Column] | None = None) -> PartitionRows:
+    def take(self, positions: Positions, columns: Sequence[ColumnRef] | None = None) -> PartitionRows:
         """Return rows at ascending positions."""
         places = range(len(self.arrow)) if columns is None else [each.origin for each in columns]
         return PartitionRows(self, positions, list(places), {})
@@ -158,7 +158,7 @@ class PartitionRows:
             done += batch.num_rows
 
 
-class _Columns(ConvertedColumns):
+class _ArrowColumns(ConvertedColumns):
     """Columns of Arrow batches as Polars series."""
 
     is_read_anew: ClassVar[bool] = False

@@ -28,7 +28,7 @@ import polars as pl
 import pyarrow as pa
 
 from tql_frames.errors import TQLError
-from tql_frames.frames import Column
+from tql_frames.frames import ColumnRef
 from tql_frames.sampling import Positions
 from tql_frames.views.provenance import Step
 from tql_frames.views.storage.fingerprint import Fingerprint, names_of
@@ -115,13 +115,13 @@ class Description:
         """Names of the columns that the view has; none where it has all."""
         return () if self.columns is None else tuple(name for name, _ in self.columns)
 
-    def columns_in(self, labels: tuple[object, ...]) -> tuple[Column, ...] | None:
+    def columns_in(self, labels: tuple[object, ...]) -> tuple[ColumnRef, ...] | None:
         """Return the columns of the view in a frame of such labels that has them, perhaps in another order."""
         if self.columns is None:
             return None
         places = {name: place for place, name in enumerate(names_of(labels))}
         return tuple(
-            Column(places[name], labels[places[name]] if label is None else label) for name, label in self.columns
+            ColumnRef(places[name], labels[places[name]] if label is None else label) for name, label in self.columns
         )
 
 

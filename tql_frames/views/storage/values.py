@@ -158,7 +158,7 @@ class _Moment(_Values):
         return self._pairs(whole, (values - whole * self._unit) * (_UNITS["ns"] // self._unit))
 
 
-class _Words(_Values):
+class _TextWords(_Values):
     """Text of every type, and bytes."""
 
     def _add(self, array: pa.Array) -> Numbers:
@@ -170,7 +170,7 @@ class _Words(_Values):
         return text_numbers(array, self._lengths, self._values)
 
 
-class _Decimals(_Words):
+class _Decimals(_TextWords):
     """Decimals as text, without the zeros at their ends."""
 
     def _add(self, array: pa.Array) -> Numbers:
@@ -215,7 +215,7 @@ class _Structs(_Values):
         return item_numbers(np.stack(fields, axis=1)) if fields else np.zeros(len(array), np.uint64)
 
 
-class _Stored(_Values):
+class _StoredByValue(_Values):
     """An extension type: its values as they are stored."""
 
     def __init__(self, name: str) -> None:
@@ -261,11 +261,11 @@ def values_digest(dtype: pl.DataType) -> Digest:
     if isinstance(dtype, (pl.Date, pl.Datetime, pl.Duration, pl.Time)):
         return _Moment(name, dtype)
     if isinstance(dtype, (*_TEXT, pl.Binary)):
-        return _Words(name)
+        return _TextWords(name)
     if isinstance(dtype, pl.Boolean):
         return _Truths(name)
     if isinstance(dtype, pl.Null):
         return _Values(name)
     if isinstance(dtype, pl.Object):
         raise TypeError("Python objects")
-    return _Stored(name)
+    return _StoredByValue(name)
