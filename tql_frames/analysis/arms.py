@@ -13,9 +13,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.compiler import CompiledArm, CompiledSampler
-from tql_frames.compiler.expressions.deciding import Decider, deciders_of, is_default
 from tql_frames.compiler.expressions.functions import FUNCTIONS
-from tql_frames.compiler.expressions.sampler import compile_tree
+from tql_frames.compiler.expressions.sampler import Decider, compile_tree, deciders_of, is_default
 from tql_frames.compiler.expressions.scope import SchemaScope
 from tql_frames.compiler.expressions.translate import Translator
 from tql_frames.frames import PolarsFrame

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.compiler import CompiledSampler
-from tql_frames.compiler.expressions.deciding import deciders_of
+from tql_frames.compiler.expressions.sampler import deciders_of
 from tql_frames.errors import warn
 from tql_frames.frames import Frame
 from tql_frames.language import nodes, on_lines, on_one_line, unparse

@@ -16,7 +16,7 @@ from tql_frames.errors import Span, TQLError
 from tql_frames.frames import Frame
 from tql_frames.language import Node, is_statement, nodes, parse, parse_statement, unparse
 from tql_frames.language.keywords import CLAUSES, OPERATORS, SOMETIMES
-from tql_frames.views.choosing import choose
+from tql_frames.views.provenance import choose
 
 _OPERATORS: dict[str, Callable[[float, float], float | None]] = {
     "+": lambda left, right: left + right,

@@ -11,9 +11,9 @@ import polars as pl
 
 from tql_frames.analysis import Report, population_of, report_on, sampled_by
 from tql_frames.analysis.display.table import name_of
-from tql_frames.analysis.interactive_report import Expectations
 from tql_frames.analysis.labels import Labels
 from tql_frames.analysis.population import labels_of
+from tql_frames.analysis.report import Expectations
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.errors import TQLError
 from tql_frames.frames import Frame, kept_frame_of

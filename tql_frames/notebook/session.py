@@ -20,7 +20,7 @@ import polars as pl
 
 from tql_frames import api
 from tql_frames.analysis import Balance
-from tql_frames.analysis.interactive_report import Expectations
+from tql_frames.analysis.report import Expectations
 from tql_frames.errors import TQLError, TQLWarning
 from tql_frames.frames import kept_frame_of
 from tql_frames.language import is_statement

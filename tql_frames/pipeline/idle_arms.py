@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from tql_frames.compiler import CompiledArm, CompiledSampler
-from tql_frames.compiler.expressions.deciding import is_default
+from tql_frames.compiler.expressions.sampler import is_default
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.expressions.types import inner, innermost, is_nested, is_number, is_text
 from tql_frames.errors import Place, Span, TQLArmWarning, did_you_mean, warn

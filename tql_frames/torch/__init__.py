@@ -11,8 +11,7 @@ except ModuleNotFoundError as missing:
     _hint = "python -m pip install torch; pytorch.org describes how to leave out what only GPUs need"
     raise TQLError("PyTorch is not installed", hint=_hint) from missing
 
-from tql_frames.torch.dataset import TQLDataset
+from tql_frames.torch.dataset import TQLDataset, TQLIterableDataset, data_set_of
 from tql_frames.torch.sampler import TQLSampler
-from tql_frames.torch.stream import TQLIterableDataset, data_set_of
 
 __all__ = ["TQLDataset", "TQLIterableDataset", "TQLSampler", "data_set_of"]

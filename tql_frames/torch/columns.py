@@ -7,9 +7,10 @@ together is in `rows`; columns that are encoded are in `encodings`.
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Any, Literal, Protocol, TypeAlias, cast, get_args
 
 import numpy as np
 import polars as pl
@@ -17,9 +18,222 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
+from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.expressions.types import instance, type_name
-from tql_frames.errors import TQLError, TQLTypeError
+from tql_frames.errors import TQLError, TQLTypeError, did_you_mean
 from tql_frames.sampling import Positions
+
+Kind = Literal["label", "multi_hot"]
+ENCODINGS: tuple[Kind, ...] = get_args(Kind)
+Codes = NDArray[np.signedinteger[Any]]
+
+_WIDTH = 80  # characters of a value that a message shows
+_SMALL, _MOST_SMALL = np.int16, 32_767  # the type of codes, and how many labels it has codes for
+
+
+class MultiHotColumn:
+    """Sets of labels, kept as lists of codes and spread out batch by batch.
+
+    Attributes:
+        offsets: shape (n + 1,): where each row's codes begin.
+        codes: of all rows, one after the other.
+        width: number of labels.
+    """
+
+    def __init__(self, offsets: NDArray[np.int64], codes: Codes, width: int) -> None:
+        """Hold the codes; the arrays are only ever read."""
+        self.offsets, self.codes, self.width = offsets, codes, width
+
+    def take(self, rows: torch.Tensor) -> torch.Tensor:
+        """Float32 of shape (k, width): 1 for each label of a row, 0 for the others."""
+        counts, codes = self._taken(rows)
+        spread = np.zeros((len(counts), self.width), np.float32)
+        spread[np.repeat(np.arange(len(counts)), counts), codes] = 1
+        return torch.from_numpy(spread)
+
+    def cut(self, rows: torch.Tensor) -> MultiHotColumn:
+        """Return the labels of these rows."""
+        counts, codes = self._taken(rows)
+        return MultiHotColumn(np.concatenate([[0], np.cumsum(counts)]), codes, self.width)
+
+    def _taken(self, rows: torch.Tensor) -> tuple[NDArray[np.int64], Codes]:
+        """Return how many codes each row has, and their codes one after the other."""
+        chosen = rows.numpy()
+        starts = self.offsets[chosen]
+        counts = self.offsets[chosen + 1] - starts
+        before = np.cumsum(counts) - counts
+        return counts, self.codes[np.repeat(starts - before, counts) + np.arange(counts.sum())]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a column becomes numbers.
+
+    Attributes:
+        kind: a code for each label, or a place for each.
+        labels: in the order of their codes, which go from 0.
+    """
+
+    kind: Kind
+    labels: list[Any]
+
+    @classmethod
+    def of(
+        cls, kind: Kind, plan: pl.LazyFrame, name: str, dtype: pl.DataType, declared: Sequence[Any] | None = None
+    ) -> Encoding:
+        """Return the encoding by the labels of a column.
+
+        Declared labels and those of an Enum keep their order, others are sorted.
+
+        Args:
+            kind: as above.
+            plan: rows with the column, which are read where the labels are not known otherwise.
+            name: of the column.
+            dtype: its type.
+            declared: labels in the order of their codes, or None.
+
+        Raises:
+            TQLTypeError: its values are no labels, or no lists of them.
+
+        Example:
+            >>> df = pl.LazyFrame({"findings": [["Mass"], ["Hernia", "Mass"]]})
+            >>> Encoding.of("multi_hot", df, "findings", pl.List(pl.String())).labels
+            ['Hernia', 'Mass']
+        """
+        values, inner = column(name), dtype
+        if kind == "multi_hot":
+            if not isinstance(dtype, (pl.List, pl.Array)):
+                message = f"column {name!r} of type {type_name(dtype)} holds no lists"
+                raise TQLTypeError(message, hint=f"encode={{{name!r}: 'label'}}")
+            inner = instance(dtype.inner)
+            values = (values if isinstance(dtype, pl.List) else values.arr.to_list()).explode()
+        if declared is not None:
+            return cls(kind, _labels_of(name, inner, declared))
+        if isinstance(inner, pl.Enum):
+            return cls(kind, inner.categories.to_list())
+        if not (_is_text(inner) or inner.is_integer() or inner in (pl.Boolean, pl.Null)):
+            message = f"column {name!r} holds values of type {type_name(inner)}, which are no labels"
+            raise TQLTypeError(message, hint="cast it to text first")
+        if _is_text(inner):
+            values = values.cast(pl.String)
+        found = plan.select(values.drop_nulls().unique()).collect(engine="streaming").to_series()
+        return cls(kind, found.sort().to_list())
+
+    def column_of(self, series: pl.Series, used: InUse) -> EncodedColumn:
+        """Return the column in numbers: Int64 codes, or a `MultiHotColumn`.
+
+        Raises:
+            TQLError: a row in use is null, or its list holds a null, or a value that is no label.
+
+        Example:
+            >>> Encoding("label", ["F", "M"]).column_of(pl.Series(["M", "F"]), InUse()).take(torch.tensor([0, 1]))
+            tensor([1, 0])
+        """
+        check_no_nulls(series, used)
+        if self.kind == "label":
+            codes = self._codes(series)
+            if (codes < 0).any():
+                self._refuse_unknown(series.name, series, codes, used)
+            return TensorColumn(torch.from_numpy(codes.clip(0)))
+        lists = arrow_of(series.arr.to_list() if isinstance(series.dtype, pl.Array) else series)
+        offsets = lists.offsets.to_numpy().astype(np.int64)
+        inner = pl.Series(lists.values.slice(offsets[0], offsets[-1] - offsets[0]))
+        offsets -= offsets[0]
+        if inner.null_count():
+            refuse(series.name, _in_lists(inner.is_null(), offsets), used, "null in part")
+        codes = self._codes(inner)
+        if (codes < 0).any():
+            self._refuse_unknown(series.name, inner, codes, used, offsets)
+        small = _SMALL if len(self.labels) <= _MOST_SMALL else np.int32
+        return MultiHotColumn(offsets, codes.clip(0).astype(small), len(self.labels))
+
+    def _codes(self, series: pl.Series) -> NDArray[np.int64]:
+        """Return a code for each value, 0 for null and -1 for one that is no label."""
+        if series.dtype == pl.Null or not len(series):
+            return np.zeros(len(series), np.int64)
+        if _is_text(series.dtype):
+            codes = series.cast(pl.String).cast(pl.Enum(self.labels), strict=False).to_physical().cast(pl.Int64)
+            return _marked(codes, series)
+        if not self.labels:
+            return np.where(series.is_null().to_numpy(), 0, -1)
+        order = np.argsort(np.array(self.labels), kind="stable")
+        known = np.array(self.labels)[order]
+        values = series.fill_null(self.labels[0]).to_numpy()
+        places = np.searchsorted(known, values).clip(max=len(known) - 1)
+        found: NDArray[np.int64] = np.where(known[places] == values, order[places], -1)
+        return found
+
+    def _refuse_unknown(
+        self,
+        name: str,
+        values: pl.Series,
+        codes: NDArray[np.int64],
+        used: InUse,
+        offsets: NDArray[np.int64] | None = None,
+    ) -> None:
+        """Raise an error if a row in use holds a value that is no label."""
+        unknown = pl.Series(codes < 0)
+        bad = unknown.to_numpy() if offsets is None else _in_lists(unknown, offsets)
+        found = np.flatnonzero(bad if used.rows is None else bad & used.rows)
+        if not found.size:
+            return
+        row = int(found[0])
+        own = slice(row, row + 1) if offsets is None else slice(int(offsets[row]), int(offsets[row + 1]))
+        value = values[own].filter(unknown[own])[0]
+        number = row if used.numbers is None else used.numbers[row]
+        message = (
+            f"column {name!r} holds {_short(value)} in row {number}, which is none of its {len(self.labels)} classes"
+        )
+        raise TQLError(
+            message, hint=did_you_mean(str(value), [str(label) for label in self.labels]) or "add it to classes="
+        )
+
+
+def _marked(codes: pl.Series, values: pl.Series) -> NDArray[np.int64]:
+    """Codes, 0 for values that are null and -1 for others without a code."""
+    if not codes.null_count():
+        return codes.to_numpy(writable=True)
+    return codes.fill_null(-1).zip_with(values.is_not_null(), pl.Series([0], dtype=pl.Int64)).to_numpy(writable=True)
+
+
+def _in_lists(items: pl.Series, offsets: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which lists hold an item that is true."""
+    before = np.concatenate([[0], np.cumsum(items.to_numpy())])
+    found: NDArray[np.bool_] = before[offsets[1:]] > before[offsets[:-1]]
+    return found
+
+
+def _labels_of(name: str, dtype: pl.DataType, declared: Sequence[Any]) -> list[Any]:
+    """Return labels that were declared, of the kind of a column's values.
+
+    Raises:
+        TQLTypeError: they are of another kind, or several kinds.
+        TQLError: one is there twice.
+    """
+    labels = [each.item() if isinstance(each, np.generic) else each for each in declared]
+    kinds: tuple[type, ...] = (str,) if _is_text(dtype) else (bool,) if dtype == pl.Boolean else (int,)
+    if dtype == pl.Null:
+        kinds = (str, bool, int)
+    wrong = [each for each in labels if type(each) not in kinds]
+    if wrong or not (_is_text(dtype) or dtype.is_integer() or dtype in (pl.Boolean, pl.Null)):
+        message = f"column {name!r} holds values of type {dtype}, which are no labels"
+        if wrong:
+            message = f"class {_short(wrong[0])} of column {name!r} is no value of type {dtype}"
+        raise TQLTypeError(message, hint="cast the column to text, and write classes as text")
+    if len(set(labels)) < len(labels):
+        twice = next(label for label, count in Counter(labels).items() if count > 1)
+        raise TQLError(f"class {_short(twice)} of column {name!r} is there twice")
+    return labels
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"
+
+
+def _is_text(dtype: pl.DataType) -> bool:
+    return dtype == pl.String or isinstance(dtype, (pl.Categorical, pl.Enum))
+
 
 Values: TypeAlias = torch.Tensor | list[Any]
 """What some rows hold of a column: a tensor whose first dimension is the row, or a Python value for each row."""

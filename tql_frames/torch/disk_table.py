@@ -18,8 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tql_frames.compiler.expressions.types import instance
-from tql_frames.torch.columns import EncodedColumn, TensorColumn, ValueColumn, shared
-from tql_frames.torch.encodings import MultiHotColumn
+from tql_frames.torch.columns import EncodedColumn, MultiHotColumn, TensorColumn, ValueColumn, shared
 
 
 class Spool:

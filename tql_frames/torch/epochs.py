@@ -7,6 +7,7 @@ forked process, where Polars would hang, can draw; except for samplers with `ran
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +17,14 @@ import torch.distributed
 
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.errors import TQLError
-from tql_frames.frames import PolarsFrame, Rows
+from tql_frames.frames import Frame, PolarsFrame, Rows, kept_frame_of
 from tql_frames.language import nodes
 from tql_frames.pipeline.arguments import whole_number
 from tql_frames.pipeline.draw import Draw, DrawSpec, random_numbers, seed_of_epoch, shuffled, warn_of_fewer
 from tql_frames.pipeline.idle_arms import warn_of_categories, warn_of_idle_arms
 from tql_frames.pipeline.weights import Weigher, Weights
 from tql_frames.sampling import Positions, Strata, draw, stratify
+from tql_frames.views.view import View
 
 
 def processes(number: int | None = None, rank: int | None = None) -> tuple[int, int]:
@@ -176,3 +178,58 @@ class _Anew:
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state, _process=os.getpid())
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the rows of a data set come from.
+
+    Attributes:
+        source: a frame.
+        positions: which rows of it, in their order, shape (k,); None for all.
+        labels: of the columns.
+        names: what the columns are called in the frame, by their labels; pandas may have others, which are no names.
+    """
+
+    source: Frame
+    positions: Positions | None
+    labels: Sequence[object]
+    names: Mapping[str, str]
+
+    @property
+    def is_plan(self) -> bool:
+        """Whether the frame is a LazyFrame."""
+        return isinstance(self.source.native, pl.LazyFrame)
+
+    @property
+    def plan(self) -> pl.LazyFrame:
+        """All rows of the frame, where it is one."""
+        native = self.source.native
+        assert isinstance(native, pl.LazyFrame)
+        return native
+
+    def categories(self, name: str) -> list[Any] | None:
+        """Return categories that a pandas column declares, in their order; None of other columns."""
+        return self.source.categories(self.names[name])
+
+
+def readable(frame: object) -> Rows:
+    """Return the rows of a frame or view, to weigh them.
+
+    Raises:
+        TQLError: it is neither.
+    """
+    return frame.adapter if isinstance(frame, View) else kept_frame_of(frame)
+
+
+def origin_of(frame: object) -> Origin:
+    """Return the rows of a frame or view, to train on.
+
+    Raises:
+        TQLError: it is neither.
+    """
+    if isinstance(frame, View):
+        rows = frame.adapter
+        return Origin(rows.frame, frame.positions, rows.scan(frozenset()).labels, rows.names)
+    source = kept_frame_of(frame)
+    return Origin(source, None, source.scan(frozenset()).labels, {name: name for name in source.schema})

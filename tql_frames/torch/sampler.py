@@ -18,8 +18,7 @@ from tql_frames.language import parse
 from tql_frames.pipeline.arguments import check_flag
 from tql_frames.pipeline.draw import DrawSpec, seed_of_epoch
 from tql_frames.sampling import Positions
-from tql_frames.torch.epochs import Epochs, check_whole, processes
-from tql_frames.torch.sources import readable
+from tql_frames.torch.epochs import Epochs, check_whole, processes, readable
 
 _LIST = 65_536  # positions that are Python integers at a time: 20 million of them would take 800 megabytes
 

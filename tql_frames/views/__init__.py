@@ -17,7 +17,7 @@ from tql_frames.frames import Native
 from tql_frames.pipeline.arguments import Order, named
 
 if TYPE_CHECKING:
-    from tql_frames.views.reading import SavedView
+    from tql_frames.views.create import SavedView
     from tql_frames.views.view import View
 
 __all__ = ["View", "load_view", "read_view", "view"]
@@ -158,7 +158,7 @@ def read_view(path: str | os.PathLike[str]) -> SavedView:
         >>> saved.positions
         array([0, 0, 2, 2])
     """
-    found: SavedView = import_module("tql_frames.views.reading").read(path)
+    found: SavedView = import_module("tql_frames.views.create").read(path)
     return found
 
 

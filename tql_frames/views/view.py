@@ -21,8 +21,7 @@ from tql_frames.frames import ColumnRef, Frame, Native, Rows, kept_frame_of
 from tql_frames.frames.base import cached_attribute
 from tql_frames.pipeline.arguments import Order
 from tql_frames.sampling import Positions
-from tql_frames.views.choosing import choose
-from tql_frames.views.provenance import Step, as_html, as_text, lines_of
+from tql_frames.views.provenance import Step, as_html, as_text, choose, lines_of
 from tql_frames.views.row_selection import KeptRows
 from tql_frames.views.storage import Description, fingerprint, names_of, write_file
 

@@ -27,6 +27,56 @@ from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError
 from tql_frames.language import nodes, parse
 from tql_frames.language.nodes import Node
 
+_FEW = 16  # arms
+
+
+@dataclass(frozen=True, eq=False)  # Polars expressions have no truth value to compare by
+class Decider:
+    """The arms of a max_weight.
+
+    Attributes:
+        places: of the arms among those of the sampler, the one first that decides among equals.
+        number: UInt32 expression of the arm that decides a row, by its number in `places`; null where none matches.
+    """
+
+    places: tuple[int, ...]
+    number: pl.Expr
+
+
+def deciders_of(sampler: CompiledSampler) -> list[Decider]:
+    """Return the max_weight choices of a sampler, inner ones included."""
+    places = {arm.span: place for place, arm in enumerate(sampler.arms)}
+    found = []
+    for choice in sampler.tree.walk():
+        if not (isinstance(choice, nodes.WeightChoice) and choice.name == "max_weight"):
+            continue
+        arms = sorted((arm for arm in choice.arms if arm.span in places), key=lambda arm: not is_default(arm))
+        order = tuple(places[arm.span] for arm in arms)
+        if order:
+            found.append(Decider(order, _number(sampler, order)))
+    return found
+
+
+def is_default(arm: nodes.Arm) -> bool:
+    """Return whether an arm matches every row by its text, as `True: 1` does."""
+    return isinstance(arm.condition, nodes.Literal) and arm.condition.value is True
+
+
+def _number(sampler: CompiledSampler, places: tuple[int, ...]) -> pl.Expr:
+    arms = [sampler.arms[place] for place in places]
+    weights = [pl.when(arm.condition).then(arm.weight).otherwise(pl.lit(-1.0)) for arm in arms]
+    if len(arms) > _FEW:  # the expression below grows with the square of the arms
+        every = pl.concat_list(each.cast(pl.Float64).fill_null(-1.0) for each in weights)
+        return pl.when(every.list.max() >= 0).then(every.list.arg_max().cast(pl.UInt32))
+    greatest = pl.max_horizontal(weights)
+    return pl.min_horizontal(
+        [
+            pl.when(arm.condition & (arm.weight >= greatest)).then(pl.lit(number, pl.UInt32))
+            for number, arm in enumerate(arms)
+        ]
+    )
+
+
 _SCHEMAS_KEPT = 3  # of a text, besides the newest
 _MOST_TERMS = 2_000_000  # seven chained `%`, which take 2 seconds to optimize, are within it; eight are not
 

@@ -17,8 +17,8 @@ from tql_frames.compiler.expressions.sampler import CompiledSampler, check_size,
 from tql_frames.compiler.expressions.scope import Field, FieldScope, column
 from tql_frames.compiler.expressions.translate import RandomNumbers, Translator, in_order
 from tql_frames.compiler.expressions.types import Value, is_bool, is_nested, is_number
-from tql_frames.compiler.statements import grouping
-from tql_frames.compiler.statements.joins import join
+from tql_frames.compiler.statements import outputs as grouping
+from tql_frames.compiler.statements.joins import combine, join
 from tql_frames.compiler.statements.limits import Size, count_of, cut, size_of, sort
 from tql_frames.compiler.statements.outputs import (
     Output,
@@ -31,7 +31,6 @@ from tql_frames.compiler.statements.outputs import (
     projected,
 )
 from tql_frames.compiler.statements.relation import Names, Relation, Scan, added, from_scan, kept
-from tql_frames.compiler.statements.set_operations import combine
 from tql_frames.errors import (
     Fault,
     Span,
