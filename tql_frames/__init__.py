@@ -6,9 +6,9 @@ functions below. Samplers are written in TQL, the query language of Deep Lake.
 
 # ruff: noqa: E402
 
-from tql_frames import interrupts  # isort: skip
+from tql_frames.errors import end_quietly  # isort: skip
 
-interrupts.end_quietly()  # before all that takes long
+end_quietly()  # before all that takes long
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

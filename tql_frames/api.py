@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, overload
 import pandas as pd
 import polars as pl
 
-from tql_frames.analysis.explain import Explanation, explain_sampler, explain_statement
 from tql_frames.compiler import compile_sampler
 from tql_frames.errors import Span, TQLError
 from tql_frames.frames import Frame, Native, PandasFrame, check_columns, frame_of
@@ -37,7 +36,7 @@ from tql_frames.pipeline.weights import Weigher
 from tql_frames.sampling import fresh_seed
 
 if TYPE_CHECKING:
-    from tql_frames.analysis import Balance, Report
+    from tql_frames.analysis import Balance, Explanation, Report
 
 
 @named
@@ -178,13 +177,16 @@ def explain(
     sampler = sampler_from(sampler)
     if isinstance(sampler, str) and is_statement(sampler):
         fixed = 0 if seed is None else seed_from(seed)
-        return explain_statement(_prepared(sampler, parameters, _queried(frame, None), {}, seed=fixed, index=None))
+        query = _prepared(sampler, parameters, _queried(frame, None), {}, seed=fixed, index=None)
+        found: Explanation = _analysis().explain_statement(query)
+        return found
     if parameters is not None:
         raise TQLError("a sampler takes no parameters; a statement does")
     rows = frame_of(frame)
     weigher = Weigher.of(sampler, rows, random_numbers(seed_from(seed)))
     warn_of_categories(weigher.sampler)
-    return explain_sampler(weigher, rows.collect(), rows.why_collected)
+    found = _analysis().explain_sampler(weigher, rows.collect(), rows.why_collected)
+    return found
 
 
 @named

@@ -6,7 +6,9 @@ It knows spans and plain text only; what is wrong is decided where the fault is 
 from __future__ import annotations
 
 import difflib
+import os
 import re
+import signal
 import sys
 import unicodedata
 import warnings
@@ -366,3 +368,23 @@ def _width(char: str) -> int:
     if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1
+
+
+def end_quietly() -> None:
+    """Let an interrupt end the process, where this is the command and nobody has said otherwise."""
+    begun = os.path.basename(sys.argv[0]) if getattr(sys, "argv", None) else ""
+    as_module = begun == "-m" and sys.orig_argv[1:3] == ["-m", "tql_frames"]
+    if not as_module and begun.removesuffix(".exe") != "tql-frames":
+        return
+    try:
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, _end)
+    except ValueError:  # not in the main thread
+        return
+
+
+def _end(*_: object) -> None:
+    try:
+        os.write(2, b"tql-frames: interrupted\n")
+    finally:
+        os._exit(128 + signal.SIGINT)

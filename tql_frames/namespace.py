@@ -5,33 +5,34 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pandas as pd
 import polars as pl
 
 from tql_frames import api
-from tql_frames.analysis.explain import Explanation
 from tql_frames.errors import TQLWarning, warn
 from tql_frames.notebook import explore
 from tql_frames.pipeline.arguments import Order, all_named
 from tql_frames.views import view
+from tql_frames.views.row_selection import INTEGRATIONS
 
 if TYPE_CHECKING:
-    from tql_frames.analysis import Balance, Report
+    from tql_frames.analysis import Balance, Explanation, Report
     from tql_frames.views import View
 
-PolarsFrame = TypeVar("PolarsFrame", pl.DataFrame, pl.LazyFrame)
+AnyPolars = TypeVar("AnyPolars", pl.DataFrame, pl.LazyFrame)
 
 
 @all_named
-class _PolarsNamespace(Generic[PolarsFrame]):
+class _PolarsNamespace(Generic[AnyPolars]):
     """What eager and lazy Polars frames share."""
 
     __slots__ = ("_frame",)
-    _frame: PolarsFrame
+    _frame: AnyPolars
 
-    def __init__(self, frame: PolarsFrame) -> None:
+    def __init__(self, frame: AnyPolars) -> None:
         self._frame = frame
 
     def sample(
@@ -44,7 +45,7 @@ class _PolarsNamespace(Generic[PolarsFrame]):
         seed: int | None = None,
         order: Order = "draw",
         index: str | None = "index",
-    ) -> PolarsFrame:
+    ) -> AnyPolars:
         """Draw rows by weight, of a LazyFrame once it is collected; see `tql_frames.sample`.
 
         Example:
@@ -63,7 +64,7 @@ class _PolarsNamespace(Generic[PolarsFrame]):
         *,
         seed: int | None = None,
         index: str | None = "index",
-    ) -> PolarsFrame:
+    ) -> AnyPolars:
         """Run a TQL statement on this frame; see `tql_frames.query`.
 
         Example:
@@ -84,7 +85,7 @@ class _PolarsNamespace(Generic[PolarsFrame]):
         order: Order = "draw",
         index: str | None = "index",
         parameters: Sequence[object] | None = None,
-    ) -> View[PolarsFrame]:
+    ) -> View[AnyPolars]:
         """Draw rows and keep their positions instead of the rows; see `tql_frames.view`.
 
         Example:
@@ -440,6 +441,7 @@ def register() -> None:
         pl.api.register_dataframe_namespace("tql")(DataFrameNamespace)
         pl.api.register_lazyframe_namespace("tql")(LazyFrameNamespace)
         pd.api.extensions.register_dataframe_accessor("tql")(PandasNamespace)
+    INTEGRATIONS["torch"] = lambda: import_module("tql_frames.torch")
     pl.DataFrame.tql = _Accessor(DataFrameNamespace)  # type: ignore[attr-defined]
     pl.LazyFrame.tql = _Accessor(LazyFrameNamespace)  # type: ignore[attr-defined]
     pd.DataFrame.tql = _Accessor(PandasNamespace)  # type: ignore[attr-defined]

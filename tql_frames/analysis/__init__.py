@@ -1,7 +1,19 @@
 """What a sampler does to a frame, in numbers, text and pictures."""
 
 from tql_frames.analysis.balance import Balance, balance_on
+from tql_frames.analysis.explain import Explanation, explain_sampler, explain_statement
 from tql_frames.analysis.population import population_of, sampled_by
 from tql_frames.analysis.report import Expectations, Report, report_on
 
-__all__ = ["Balance", "Expectations", "Report", "balance_on", "population_of", "report_on", "sampled_by"]
+__all__ = [
+    "Balance",
+    "Expectations",
+    "Explanation",
+    "Report",
+    "balance_on",
+    "explain_sampler",
+    "explain_statement",
+    "population_of",
+    "report_on",
+    "sampled_by",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, cast, overload
 
 import numpy as np
@@ -15,6 +15,9 @@ from tql_frames.frames import ColumnRef, Frame, Native, RowView, check_columns, 
 from tql_frames.frames.base import cached_attribute
 from tql_frames.pipeline.arguments import whole_number
 from tql_frames.sampling import Positions
+
+INTEGRATIONS: dict[str, Callable[[], Any]] = {}
+"""Functions that load packages which use views, by name; `namespace` registers them, so that views know none."""
 
 
 class KeptRows(Generic[Native]):

@@ -19,10 +19,11 @@ import polars as pl
 from tql_frames.errors import TQLError, TQLWarning
 from tql_frames.frames import ColumnRef, Frame, Native, Rows, kept_frame_of
 from tql_frames.frames.base import cached_attribute
-from tql_frames.pipeline.arguments import Order
+from tql_frames.pipeline.arguments import Order, no_column
+from tql_frames.pipeline.draw import DrawSpec
 from tql_frames.sampling import Positions
 from tql_frames.views.provenance import Step, as_html, as_text, choose, lines_of
-from tql_frames.views.row_selection import KeptRows
+from tql_frames.views.row_selection import INTEGRATIONS, KeptRows
 from tql_frames.views.storage import Description, fingerprint, names_of, write_file
 
 if TYPE_CHECKING:
@@ -263,7 +264,7 @@ class View(KeptRows[Native]):
             >>> len(rows), rows[3]
             (4, {'age': tensor(65)})
         """
-        return _torch().data_set_of(self, columns, transform, target, encode, classes=classes)
+        return INTEGRATIONS["torch"]().data_set_of(self, columns, transform, target, encode, classes=classes)
 
     def report(self, by: str | None = None) -> Report:
         """Return how often each label came, beside what was there and what was to be expected; see `tql_frames.report`.
@@ -287,7 +288,35 @@ class View(KeptRows[Native]):
             ... ).rows()
             [('PA', 2, 10.0, 10), ('AP', 1, 20.0, 20)]
         """
-        found: Report = _reporting().report_on_view(self, self._source, by)
+        if not (by is None or isinstance(by, str)):
+            raise no_column(by)
+        analysis = _analysis()
+        pandas = self._source.kind.startswith("pandas")
+        step, drawn = self.steps[-1], self.drawn
+        origin: Rows = self._source
+        sampler: str | pl.Expr | None = None
+        if self.origin is None or (step.kind == "expression" and self.expression is None):
+            drawn = self.positions  # what they were drawn from, or by, was not saved
+        else:
+            origin = self.origin
+            if step.kind == "statement":
+                sampled = analysis.sampled_by(origin, step.text, step.parameters, by, step.seed)
+                if sampled is not None and sampled.population.row is not None:
+                    found: Report = analysis.report_on(
+                        sampled.population,
+                        by,
+                        DrawSpec(len(self), replace=sampled.spec.replace),
+                        positions=drawn,
+                        pandas=pandas,
+                    )
+                    return found
+            elif step.kind == "sampler":
+                sampler = step.text
+            else:
+                sampler = self.expression
+        population = analysis.population_of(origin, by, sampler, step.seed)
+        spec = DrawSpec(len(self), replace=step.replace is not False)
+        found = analysis.report_on(population, by, spec, positions=drawn, pandas=pandas)
         return found
 
     def plot(self, by: str | None = None, *, log: bool = False) -> Any:
@@ -452,13 +481,8 @@ def _restored(made: type[View[Any]], arguments: tuple[Any, ...], has_origin: boo
 
 
 @cache
-def _reporting() -> Any:
-    return import_module("tql_frames.views.reporting")
-
-
-@cache
-def _torch() -> Any:
-    return import_module("tql_frames.torch")
+def _analysis() -> Any:
+    return import_module("tql_frames.analysis")
 
 
 def _counted(number: int, word: str) -> str:

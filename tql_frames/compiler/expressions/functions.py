@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from tql_frames.compiler.expressions import exact, json_text, operators, reductions, vectors
+from tql_frames.compiler.expressions import exact, json_text, operators, reductions
 from tql_frames.compiler.expressions.elementwise import flattened, lift, lists_where
 from tql_frames.compiler.expressions.membership import contains
 from tql_frames.compiler.expressions.operators import logic, number, truth
@@ -158,9 +158,9 @@ FUNCTIONS: dict[str, Function] = {
     "any": Function((1, 2), _any, "any(list of conditions)"),
     "avg": Function(1, reductions.average, "avg(list of numbers)"),
     "contains": Function(2, contains, "contains(text or list, value)"),
-    "cosine_similarity": Function(2, vectors.cosine_similarity, "cosine_similarity(list, list)"),
-    "dot": Function(2, vectors.dot, "dot(list, list)"),
-    "hamming_distance": Function(2, vectors.hamming_distance, "hamming_distance(list, list)"),
+    "cosine_similarity": Function(2, reductions.cosine_similarity, "cosine_similarity(list, list)"),
+    "dot": Function(2, reductions.dot, "dot(list, list)"),
+    "hamming_distance": Function(2, reductions.hamming_distance, "hamming_distance(list, list)"),
     "keys": Function(1, _keys, "keys(struct or JSON text)"),
     "l1_norm": Function(1, reductions.l1_norm, "l1_norm(list of numbers)"),
     "l2_norm": Function(1, reductions.l2_norm, "l2_norm(list of numbers)"),

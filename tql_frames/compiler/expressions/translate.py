@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import polars as pl
 
-from tql_frames.compiler.expressions import comparisons, json_text, membership, operators, registry, vectors
+from tql_frames.compiler.expressions import comparisons, json_text, membership, operators, reductions, registry
 from tql_frames.compiler.expressions.functions import ELSEWHERE, FUNCTIONS, UNSUPPORTED, Function
 from tql_frames.compiler.expressions.scope import Scope, column, is_pattern
 from tql_frames.compiler.expressions.types import (
@@ -334,7 +334,7 @@ class Translator:
     def _array(self, node: nodes.Array) -> Value:
         if node.word is not None and self._is_known(node.word):
             return self._subscript(nodes.Subscript(node.word, node.items, span=node.span))
-        return vectors.array(node, self._all(node.items))
+        return reductions.array(node, self._all(node.items))
 
     def _is_known(self, word: Node) -> bool:
         """Return whether a word that is one of the language, too, names a column or was replaced by an alias."""

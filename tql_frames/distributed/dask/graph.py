@@ -12,6 +12,8 @@ Reading and `take` are one task, so that no partition is read before its share i
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,12 +23,132 @@ import numpy as np
 import pandas as pd
 from dask.delayed import Delayed, delayed
 
-from tql_frames.distributed import Drawing, PartitionStatement, Reporting, Sampler
-from tql_frames.distributed.dask import tasks
-from tql_frames.errors import TQLError, TQLTypeError
+from tql_frames.distributed import (
+    Answer,
+    Counted,
+    Counts,
+    Drawing,
+    PartitionStatement,
+    Question,
+    Reporting,
+    Sampler,
+    Share,
+    check_weights,
+    draw_shares,
+    first_shares,
+    questions,
+    starts_of,
+)
+from tql_frames.errors import TQLError, TQLTypeError, TQLWarning
 from tql_frames.frames import PandasFrame
+from tql_frames.pipeline.draw import fewer_rows
 from tql_frames.pipeline.weights import Weigher
 from tql_frames.sampling.strata import FEW_STRATA
+
+Job = Sampler | PartitionStatement
+
+
+def rows_of(part: pd.DataFrame) -> int:
+    """Return rows of a partition."""
+    return len(part)
+
+
+def count(part: pd.DataFrame, start: int = 0, *, job: Job) -> Counts:
+    """Return what a partition tells in the first pass."""
+    frame = _partition(part, job)
+    return job.count(frame, start) if frame.rows else Counts(0)
+
+
+def answer(part: pd.DataFrame, question: Question | None, start: int = 0, *, job: Job) -> Answer | None:
+    """Return what a partition answers to a question."""
+    return None if question is None else job.answer(question, _partition(part, job), start)
+
+
+def take(part: pd.DataFrame, share: Share, *, job: Sampler) -> pd.DataFrame:
+    """Return the rows that a partition gives to a sample."""
+    frame = _partition(part, job)
+    return frame.take(job.positions(frame, share))
+
+
+def select(part: pd.DataFrame, share: Share | None = None, *, job: PartitionStatement, empty: pd.DataFrame) -> object:
+    """Return the rows and columns that a partition gives to a statement."""
+    if not len(part):
+        if share is not None:
+            share.check_rows(0)
+        return empty
+    return job.rows(_partition(part, job), share)
+
+
+def weigh(part: pd.DataFrame, start: int = 0, *, job: Sampler) -> pd.Series:
+    """Return the weights of a partition."""
+    frame = _partition(part, job)
+    if not frame.rows:
+        return pd.Series(index=part.index, name="weight", dtype="float64")
+    return frame.series(job.weigher(frame, start).weigh, "weight")
+
+
+def report(part: pd.DataFrame, start: int = 0, *, job: Reporting) -> Counted:
+    """Return what a partition tells for a report."""
+    frame = PandasFrame(part)
+    return job.count(frame, start) if frame.rows else Counted(Counts(0), None)
+
+
+def ask(counts: Sequence[Counts], how: Drawing) -> list[Question | None]:
+    """Return the questions to the partitions."""
+    return questions(counts, how)
+
+
+def draw(counts: Sequence[Counts], answers: Sequence[Answer | None], how: Drawing) -> Sequence[Share]:
+    """Return the shares of the partitions."""
+    drawn = draw_shares(counts, answers or [None] * len(counts), how)
+    if drawn.found < drawn.asked:
+        _warn(fewer_rows(drawn.asked, drawn.found))
+    for warning in drawn.idle:
+        _warn(warning)
+    return drawn.shares
+
+
+def cut(counts: Sequence[Counts], job: PartitionStatement) -> Sequence[Share]:
+    """Return the shares of the partitions in the first rows of all."""
+    return first_shares(counts, job.size.of)
+
+
+def checked_starts(counts: Sequence[Counts], job: Sampler) -> list[int]:
+    """Return the number of the first row of each partition, once it is known that no weight is bad."""
+    check_weights(counts, job)
+    return starts_of([each.rows for each in counts])
+
+
+def number(rows: Sequence[int]) -> list[int]:
+    """Return the number of the first row of each partition."""
+    return starts_of(rows)
+
+
+def pick(told: Sequence[object], place: int) -> object:
+    """Return what is meant for one partition."""
+    return told[place]
+
+
+def _partition(part: pd.DataFrame, job: Job) -> PandasFrame:
+    if not isinstance(part, pd.DataFrame):
+        raise TQLError(f"the partitions must be pandas DataFrames, not {type(part).__name__}")
+    keys = list(job.keys) if isinstance(job, Sampler) else []
+    return PandasFrame(part.sort_values(keys, kind="stable") if keys else part)
+
+
+def _warn(warning: TQLWarning) -> None:
+    """Warn the user, also where this runs on a worker of a cluster."""
+    worker = sys.modules.get("distributed.worker")  # loaded wherever this runs on one
+    if worker is not None:
+        try:
+            worker.get_worker()
+        except ValueError:  # not on one
+            pass
+        else:
+            worker.warn(str(warning), type(warning))
+            return
+    warnings.warn(warning, stacklevel=2)
+
 
 _ANY = pd.Series([], dtype=np.int64)  # stands for what tasks tell each other, which is no frame
 
@@ -45,7 +167,7 @@ def sampled(frame: dd.DataFrame, how: Drawing, job: Sampler, *, by_strata: bool)
     shares = _shares(told, how, job, starts, by_strata=by_strata)
     # Rows stay in the order of the frame; with keys they do not, within a partition.
     divisions = frame.divisions if not job.keys else None
-    return _frame(_each(frame, tasks.take, shares, job=job), frame._meta, divisions)
+    return _frame(_each(frame, take, shares, job=job), frame._meta, divisions)
 
 
 def selected(
@@ -57,9 +179,9 @@ def selected(
     if how is not None:
         shares = [_shares(told, how, job, [], by_strata=by_strata)[0]]
     elif job.cuts:
-        shares = [_dealt(_once(tasks.cut, _each(told, tasks.count, job=job), job), frame.npartitions)]
+        shares = [_dealt(_once(cut, _each(told, count, job=job), job), frame.npartitions)]
     read = _columns(frame, job.needs(list(frame.columns)))
-    return _frame(_each(read, tasks.select, shares, job=job, empty=meta), meta, frame.divisions)
+    return _frame(_each(read, select, shares, job=job, empty=meta), meta, frame.divisions)
 
 
 def weighed(frame: dd.DataFrame, job: Sampler, *, never_bad: bool) -> dd.Series:
@@ -67,40 +189,40 @@ def weighed(frame: dd.DataFrame, job: Sampler, *, never_bad: bool) -> dd.Series:
     told = _narrow(frame, job)
     starts = _starts(told, job)
     if not never_bad:
-        counts = _each(told, tasks.count, starts, job=job)
-        starts = [_dealt(_once(tasks.checked_starts, counts, job), frame.npartitions)]
+        counts = _each(told, count, starts, job=job)
+        starts = [_dealt(_once(checked_starts, counts, job), frame.npartitions)]
     meta = pd.Series(index=frame._meta.index, name="weight", dtype="float64")
     divisions = frame.divisions if not job.keys else None
-    return _frame(_each(told, tasks.weigh, starts, job=job), meta, divisions)
+    return _frame(_each(told, weigh, starts, job=job), meta, divisions)
 
 
 def reported(frame: dd.DataFrame, job: Reporting) -> list[Delayed]:
     """Return what each partition tells for a report."""
     told = _columns(frame, job.names(list(frame.columns)))
     starts = _starts(told, job.job) if isinstance(job.job, Sampler) else []
-    return _each(told, tasks.report, starts, job=job)
+    return _each(told, report, starts, job=job)
 
 
 def _shares(
-    told: dd.DataFrame, how: Drawing, job: tasks.Job, starts: list[list[Delayed]], *, by_strata: bool
+    told: dd.DataFrame, how: Drawing, job: Job, starts: list[list[Delayed]], *, by_strata: bool
 ) -> list[list[Delayed]]:
     """Return the share of each partition, as arguments for `_each`."""
-    counts = _each(told, tasks.count, starts, job=job)
+    counts = _each(told, count, starts, job=job)
     answers: list[Delayed] = []
     if not by_strata:
-        asked = _dealt(_once(tasks.ask, counts, how), told.npartitions)
-        answers = _each(told, tasks.answer, [asked, *starts], job=job)
-    return [_dealt(_once(tasks.draw, counts, answers, how), told.npartitions)]
+        asked = _dealt(_once(ask, counts, how), told.npartitions)
+        answers = _each(told, answer, [asked, *starts], job=job)
+    return [_dealt(_once(draw, counts, answers, how), told.npartitions)]
 
 
 def _starts(told: dd.DataFrame, job: Sampler) -> list[list[Delayed]]:
     """Return the number of the first row of each partition, where weights depend on it, as arguments for `_each`."""
     if not job.numbers_rows:
         return []
-    return [_dealt(_once(tasks.number, _each(told, tasks.rows_of)), told.npartitions)]
+    return [_dealt(_once(number, _each(told, rows_of)), told.npartitions)]
 
 
-def _narrow(frame: dd.DataFrame, job: tasks.Job) -> dd.DataFrame:
+def _narrow(frame: dd.DataFrame, job: Job) -> dd.DataFrame:
     """Return the columns that the first pass looks at."""
     return _columns(frame, job.names(list(frame.columns)))
 
@@ -132,7 +254,7 @@ def _once(step: Callable[..., Any], *arguments: Any) -> Delayed:
 
 def _dealt(told: Delayed, parts: int) -> list[Delayed]:
     """Return the message for each partition, picked where all are, so that no more goes over the network."""
-    return [delayed(tasks.pick, pure=True)(told, place) for place in range(parts)]
+    return [delayed(pick, pure=True)(told, place) for place in range(parts)]
 
 
 def _frame(parts: list[Delayed], meta: Any, divisions: Any) -> Any:
