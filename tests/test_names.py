@@ -52,10 +52,10 @@ def test_module_docstrings_name_modules_that_exist() -> None:
 
 def test_names_of_modules_that_do_not_exist_are_found() -> None:
     folder = PACKAGE / "sampling"
-    assert unknown_modules("How rows are drawn is decided in `line` and `race`.", folder) == ["race"]
-    assert unknown_modules("What they do is in\n`view`; numbers come from `streams`.", folder) == ["view"]
+    assert unknown_modules("How rows are drawn is decided in `strata` and `race`.", folder) == ["race"]
+    assert unknown_modules("What they do is in\n`view`; numbers come from `rng`.", folder) == ["view"]
     assert unknown_modules("Cells are counted in `cells`.", folder) == ["cells"]  # of another folder
-    assert unknown_modules("Rows of `in` and `sum`; drawn in `draw`, weighed in `weighing`.", folder) == []
+    assert unknown_modules("Rows of `in` and `sum`; drawn in `draw`, weighed in `pipeline.weights`.", folder) == []
 
 
 @pytest.mark.fault("C4")

@@ -1,6 +1,6 @@
 """The arms of a sampler as switches: what the weight becomes for each combination, and without one of them.
 
-Which rows match which arms is counted in `cells`.
+Which rows match which arms is counted in `contingency`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Weights for wanted shares of labels: from a frame to a sampler, with what it brings and costs.
 
-The table is counted in `cells`; the weights are found, rounded and written in the package `balancing`.
+The table is counted in `contingency`; the weights are found, rounded and written in the package `analysis.solver`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Compute inclusion probabilities of successive sampling, by numerical integration to rounding errors.
 
-Empty and whole samples are treated in `expectation`; rows are drawn in `sampling`.
+Rows are drawn in `sampling`.
 
 A row of weight w arrives at a time T ~ Exp(w), and is among the first `size` if fewer than `size` others arrive before
 it (the exponential race, Efraimidis & Spirakis 2006, Information Processing Letters 97:181):

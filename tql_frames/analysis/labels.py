@@ -1,4 +1,4 @@
-"""Which cells of a population show which labels, each label once however often a list repeats it."""
+"""Labels of rows: their table, their names as callers write them, and what is missing."""
 
 from __future__ import annotations
 

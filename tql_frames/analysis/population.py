@@ -1,6 +1,6 @@
 """What a sampler draws from: the rows as a lazy plan, with the sampler compiled for their columns.
 
-What is in it is counted in `cells`.
+What is in it is counted in `contingency`.
 """
 
 from __future__ import annotations

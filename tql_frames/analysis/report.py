@@ -1,6 +1,6 @@
-"""What a sampler does: for each label and each arm, how often it comes before and after; and what that costs.
+"""A report: what a sampler does to labels and arms, as tables, text, HTML and charts; once, or for many samplers.
 
-The numbers come from `cells`; how they are shown is in `showing`.
+The numbers come from `contingency`; how they are shown is in the package `analysis.display`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""File formats, one row a format: how it is recognised, scanned and written, and what it cannot hold.
-
-Which files are read and where the result goes is told elsewhere.
-"""
+"""File formats of the command: how each is scanned, guessed and written; hive folders as columns."""
 
 from __future__ import annotations
 

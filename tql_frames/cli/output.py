@@ -1,6 +1,6 @@
-"""Where a result goes: a file that appears whole or not at all, a pipe, or a table on the screen.
+"""Files that the command writes: complete or not at all, whatever interrupts it.
 
-What is written is told elsewhere, and what remains of it when the command gives up is for `temporaries` to remove.
+What the formats can hold is in `formats`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a partition tells: its strata or the spread of its weights, and a digest by which it is known again.
 
-What a partition is told is in `shares`.
+What a partition is told is in `assignment`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A sampler on its way to the partitions: what it names, and what each partition does by it in each pass.
 
-What is counted of the weights is in `counting`, whole statements are in `statement`.
+What is counted of the weights is in `partition_counts`, whole statements are in `statement`.
 """
 
 from __future__ import annotations

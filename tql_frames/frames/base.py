@@ -1,6 +1,7 @@
 """The protocol of a frame: what sampling, statements and views ask of the rows of any library.
 
-Only the modules of this folder know a dataframe library. Which class a frame gets is decided in `__init__`.
+Only the modules of this folder know a dataframe library. Which class a frame gets is decided in `__init__`. Below the
+protocol is what all frames share: attributes that are computed once, and the check for forked processes.
 """
 
 from __future__ import annotations

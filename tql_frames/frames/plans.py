@@ -1,4 +1,4 @@
-"""What the plan of a LazyFrame is made of, read from its nodes: files that it scans, and steps that may change rows.
+"""What the plan of a LazyFrame is made of, read from its nodes, and whether its files have changed.
 
 A plan is written as JSON, in which names, paths and texts cannot be mistaken for nodes. How its rows are read is in
 `two_pass`.

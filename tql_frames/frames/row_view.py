@@ -1,4 +1,4 @@
-"""Rows and columns of a frame as a frame of their own, which can be weighed, drawn from and queried in its turn."""
+"""Rows of a frame as a frame that can be weighed, drawn from and queried; frames of one library from another."""
 
 from __future__ import annotations
 

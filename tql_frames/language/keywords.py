@@ -1,18 +1,13 @@
 """Words of the language: those that are always keywords, and those that are only where a clause wants them.
 
 The grammar names the first kind as terminals. Words of the second kind come as names and are told apart by the words
-around them, in `soft_keywords`, so that a column may be called `top`, `left` or `replace`.
+around them, in `parser`, so that a column may be called `top`, `left` or `replace`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
-
-from lark import Token
-from lark.exceptions import LexError
-
-from tql_frames.errors import Fault
 
 OPERATORS = frozenset(("and", "or", "not", "in", "between", "like", "ilike", "is", "null", "true", "false"))
 STARTS = ("select", "from", "where", "expand", "group", "ungroup", "order", "limit", "offset", "sample")
@@ -72,69 +67,3 @@ def is_other_join(word: str, before: str, after: str) -> bool:
     """Return whether a name is a kind of JOIN that the language lacks, by the types of the tokens around it."""
     joins = after == "JOIN" or (word == "natural" and after in ("left", "right", "full", "inner", "outer"))
     return word in OTHER_JOINS and joins and before in ("NAME", "QUOTED", "RPAR")
-
-
-class SoftKeywords:
-    """The step between lexer and parser: a name where a keyword is wanted becomes that keyword."""
-
-    # For lark, which would drop terminals that the grammar of a sampler does not use, and read them as names.
-    always_accept = tuple(sorted(word.upper() for word in CLAUSES))
-
-    def process(self, stream: Iterator[Token]) -> Iterator[Token]:
-        """Yield the tokens; an error of the lexer comes after all that stands before it."""
-        tokens: list[Token] = []
-        fault: Exception | None = None
-        try:
-            tokens.extend(stream)
-        except (LexError, Fault) as unreadable:
-            fault = unreadable
-        yield from _retyped(tokens)
-        if fault is not None:
-            raise fault
-
-
-def _retyped(tokens: Sequence[Token]) -> Iterator[Token]:
-    clauses = [""]  # of each open parenthesis
-    before = ""
-    slices = _slices(tokens)
-    for at, token in enumerate(tokens):
-        kind = token.type
-        if kind == "NAME" and (keyword := _soft(token)):
-            place = WordPlace(before, _kind(tokens, at + 1), _kind(tokens, at + 2), clauses[-1], at + 1 in slices)
-            if WHERE_KEYWORD[keyword](place):
-                kind = keyword.upper()
-        elif kind == "LPAR":
-            clauses.append("")
-        elif kind == "RPAR" and len(clauses) > 1:
-            clauses.pop()
-        elif kind.lower() in STARTS:
-            clauses[-1] = kind.lower()
-        if kind == "NAME" and is_other_join(str(token).lower(), before, _kind(tokens, at + 1)):
-            kind = OTHER_JOIN
-        yield token if kind == token.type else Token.new_borrow_pos(kind, str(token), token)
-        before = kind
-
-
-def _slices(tokens: Sequence[Token]) -> set[int]:
-    """Return places of the brackets that a slice stands in: a colon, not inside brackets or parentheses of its own."""
-    found, open_ones = set(), []
-    for at, token in enumerate(tokens):
-        if token.type in ("LSQB", "LPAR"):
-            open_ones.append(at)
-        elif token.type in ("RSQB", "RPAR") and open_ones:
-            open_ones.pop()
-        elif token.type == "COLON" and open_ones:
-            found.add(open_ones[-1])
-    return found
-
-
-def _soft(token: Token) -> str | None:
-    word = str(token).lower()
-    return word if word in WHERE_KEYWORD and token.isascii() else None
-
-
-def _kind(tokens: Sequence[Token], at: int) -> str:
-    """Return the type of a token, or the word that will be a keyword."""
-    if at >= len(tokens):
-        return ""
-    return _soft(tokens[at]) or tokens[at].type

@@ -7,18 +7,17 @@ can exhaust the stack while a text is read; trees deeper than `MAX_DEPTH` are re
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from lark import Lark, Token, Transformer
-from lark.exceptions import UnexpectedInput, VisitError
+from lark.exceptions import LexError, UnexpectedInput, VisitError
 
 from tql_frames.errors import Fault, Span, TQLSyntaxError, TQLUnsupportedError, lone_surrogate
 from tql_frames.language import keywords, nodes
-from tql_frames.language.keywords import SoftKeywords
 from tql_frames.language.nodes import Node
 from tql_frames.language.syntax_errors import syntax_error
 
@@ -358,3 +357,71 @@ def _accepted(text: str, start: str) -> set[str]:
     parser.exhaust_lexer()
     accepted: set[str] = parser.accepts()  # type: ignore[no-untyped-call]
     return accepted
+
+
+class SoftKeywords:
+    """The step between lexer and parser: a name where a keyword is wanted becomes that keyword."""
+
+    # For lark, which would drop terminals that the grammar of a sampler does not use, and read them as names.
+    always_accept = tuple(sorted(word.upper() for word in keywords.CLAUSES))
+
+    def process(self, stream: Iterator[Token]) -> Iterator[Token]:
+        """Yield the tokens; an error of the lexer comes after all that stands before it."""
+        tokens: list[Token] = []
+        fault: Exception | None = None
+        try:
+            tokens.extend(stream)
+        except (LexError, Fault) as unreadable:
+            fault = unreadable
+        yield from _retyped(tokens)
+        if fault is not None:
+            raise fault
+
+
+def _retyped(tokens: Sequence[Token]) -> Iterator[Token]:
+    clauses = [""]  # of each open parenthesis
+    before = ""
+    slices = _slices(tokens)
+    for at, token in enumerate(tokens):
+        kind = token.type
+        if kind == "NAME" and (keyword := _soft(token)):
+            place = keywords.WordPlace(
+                before, _kind(tokens, at + 1), _kind(tokens, at + 2), clauses[-1], at + 1 in slices
+            )
+            if keywords.WHERE_KEYWORD[keyword](place):
+                kind = keyword.upper()
+        elif kind == "LPAR":
+            clauses.append("")
+        elif kind == "RPAR" and len(clauses) > 1:
+            clauses.pop()
+        elif kind.lower() in keywords.STARTS:
+            clauses[-1] = kind.lower()
+        if kind == "NAME" and keywords.is_other_join(str(token).lower(), before, _kind(tokens, at + 1)):
+            kind = keywords.OTHER_JOIN
+        yield token if kind == token.type else Token.new_borrow_pos(kind, str(token), token)
+        before = kind
+
+
+def _slices(tokens: Sequence[Token]) -> set[int]:
+    """Return places of the brackets that a slice stands in: a colon, not inside brackets or parentheses of its own."""
+    found, open_ones = set(), []
+    for at, token in enumerate(tokens):
+        if token.type in ("LSQB", "LPAR"):
+            open_ones.append(at)
+        elif token.type in ("RSQB", "RPAR") and open_ones:
+            open_ones.pop()
+        elif token.type == "COLON" and open_ones:
+            found.add(open_ones[-1])
+    return found
+
+
+def _soft(token: Token) -> str | None:
+    word = str(token).lower()
+    return word if word in keywords.WHERE_KEYWORD and token.isascii() else None
+
+
+def _kind(tokens: Sequence[Token], at: int) -> str:
+    """Return the type of a token, or the word that will be a keyword."""
+    if at >= len(tokens):
+        return ""
+    return _soft(tokens[at]) or tokens[at].type

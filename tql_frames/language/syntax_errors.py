@@ -1,4 +1,4 @@
-"""What to say of a text that is not TQL: where it fails, what may stand there, and what was probably meant."""
+"""Errors of texts that are not TQL: where a text fails, what may stand there, and a hint at what was meant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tree to text: `unparse`, which gives text that parses to an equal tree."""
+"""Tree to text that parses to an equal tree; texts without line ends and control characters, for display."""
 
 from __future__ import annotations
 

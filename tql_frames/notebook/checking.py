@@ -1,7 +1,4 @@
-"""A text looked at while it is typed: what is wrong with it and where, and the weights that a slider can move.
-
-Places are told as JavaScript counts them, in UTF-16 units.
-"""
+"""Faults of a text as it is typed, and completions: words, columns, labels."""
 
 from __future__ import annotations
 

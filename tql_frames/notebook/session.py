@@ -1,9 +1,4 @@
-"""What the widget knows and does, without a browser: messages come in, answers go out.
-
-A message is a dictionary with its `kind` and an `id`; each answer tells the kind it is `to` and the id, so that the
-page can drop those that come late. What the messages of a kind hold is told at the methods below. Nothing that is done
-for a key stroke looks at all rows, but for the first count of columns that were not named before.
-"""
+"""The widget without a browser: messages in, answers out, work in threads of which the latest counts."""
 
 from __future__ import annotations
 

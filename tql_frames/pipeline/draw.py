@@ -1,6 +1,6 @@
 """A request for a sample, and the positions that are drawn for it: where a seed meets the rows of a frame.
 
-How positions are drawn is in `sampling`, what the weights are in `weighing`.
+How positions are drawn is in `sampling`, what the weights are in `weights`.
 """
 
 from __future__ import annotations

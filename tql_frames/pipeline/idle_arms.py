@@ -1,6 +1,6 @@
 """Arms that change nothing, since they match no row or never decide: what to warn of, and what may have been meant.
 
-Which arms decide a row is counted with the weights, in `weighing`; rows are looked at again only for what seems idle.
+Which arms decide a row is counted with the weights, in `weights`; rows are looked at again only for what seems idle.
 """
 
 from __future__ import annotations

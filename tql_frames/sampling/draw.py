@@ -28,6 +28,8 @@ def draw(population: Floats | Strata, size: int, *, replace: bool, seed: int) ->
         >>> import numpy as np
         >>> draw(np.array([0.0, 1.0, 0.0]), 3, replace=True, seed=7).tolist()
         [1, 1, 1]
+        >>> draw(np.array([0.0, 1.0, 2.0]), 5, replace=False, seed=7).tolist()
+        [2, 1]
     """
     streams = Streams(seed)
     strata = population if isinstance(population, Strata) else stratify(population)

@@ -1,7 +1,6 @@
-"""Seed to random numbers, each with an address: number `i` of stream `s` is the same whoever asks for it, and when.
+"""Random numbers that have addresses, and work in blocks on all cores.
 
-One bit generator, PCG64DXSM, jumps to the address; threads, partitions and block sizes cannot change a result.
-Only `Generator.random` is used: NumPy may change its other distributions between versions (NEP 19).
+A number is decided by seed, stream and place, never by a thread or a block.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Weights to strata: the strata table, and the rows of each stratum.
 
-How rows are drawn is decided in `line` and `distinct`. NumPy only; knows no frame.
+How rows are drawn is decided in `with_replacement` and `without_replacement`. NumPy only; knows no frame.
 """
 
 from __future__ import annotations

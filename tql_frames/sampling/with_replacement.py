@@ -1,6 +1,6 @@
 """Draws with replacement: strata lie side by side on a line, and each draw takes the owner of a random point.
 
-How strata come about is in `strata`; draws without replacement are in `distinct`.
+How strata come about is in `strata`; draws without replacement are in `without_replacement`.
 """
 
 from __future__ import annotations

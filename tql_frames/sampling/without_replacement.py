@@ -1,7 +1,7 @@
 """Draw without replacement: successive sampling, each row in turn by weight among those left.
 
 By strata: draws with replacement whose repeats are passed over, or the exponential race of slots where weights are
-steep. By rows: the exponential race. Rows are grouped in `strata`; draws with replacement are in `line`.
+steep. By rows: the exponential race. Rows are grouped in `strata`; draws with replacement are in `with_replacement`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Columns for a data set: tensors of numbers and times, Arrow arrays of everything else.
+"""Columns as tensors: numbers, codes of labels, one-hot rows, texts; plain or encoded.
 
-No Polars frame is kept: a DataLoader's workers may be forked, and Polars would hang in them. What several columns make
-together is in `rows`; columns that are encoded are in `encodings`.
+How rows are put together to batches is in `serialization`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Rows of a frame as a map-style data set: what columns hold, item by item or in batches.
+"""Sampled rows as PyTorch data sets: in memory by number, and streamed from files in order.
 
-How columns become tensors is in `columns` and `encodings`; which rows an epoch asks for is in `sampler`.
+Columns become tensors in `columns`; which rows an epoch takes is in `sampler`.
 """
 
 from __future__ import annotations

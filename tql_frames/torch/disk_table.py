@@ -1,6 +1,6 @@
 """Columns that do not fit into memory: written to files once, and read there by every process that maps them.
 
-What is in the files has the form of `columns` and `encodings`; which rows are written and read is known in `table`.
+What is in the files has the form of `columns`; which rows are written and read is known in `table`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A sample for every epoch: rows are weighed once, and drawn anew each time.
+"""A sample for every epoch: rows are weighed once, and drawn for each epoch; which process takes which rows.
 
-Which share of it a process takes is decided in `sampler`. All that is kept of a frame are NumPy arrays, so that a
-forked process, where Polars would hang, can draw; except for samplers with `random()`, whose weights differ by epoch.
+All that is kept of a frame are NumPy arrays, so that a forked process, where Polars would hang, can draw; except for
+samplers with `random()`, whose weights differ by epoch.
 """
 
 from __future__ import annotations

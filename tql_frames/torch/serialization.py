@@ -1,7 +1,4 @@
-"""Batches on their way out of a worker, in the form in which they travel fastest.
-
-What a batch is made of is in `rows`.
-"""
+"""Batches: rows put together by number, and sent between processes by Arrow."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The rows of a frame or view, to be asked for by number: in memory where the frame is, in files where it is a plan.
+"""The columns of a data set: which there are, and their rows in memory or in files.
 
-How columns are held is in `columns` and `encodings`; who asks for rows in which order, in `dataset` and `stream`.
+How columns are kept is in `columns` and `disk_table`; who asks for rows in which order, in `dataset`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How views come to be: of a frame and a sampler or statement, or from a file and the frame that it was saved of."""
+"""Views from a frame and a sampler or statement, or from a file and the frame that it was saved of."""
 
 from __future__ import annotations
 

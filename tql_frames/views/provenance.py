@@ -1,6 +1,6 @@
-"""How the rows of a view were drawn: each sampler or statement with its options, as plain values.
+"""How the rows of a view are chosen: a sampler or statement made ready, and its record as plain values.
 
-What they do to rows is in `kept_sample`.
+What is done with the rows is in `view`.
 """
 
 from __future__ import annotations

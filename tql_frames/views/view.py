@@ -1,6 +1,6 @@
 """A drawn sample that is kept: the frame, the positions of its rows, and how they were drawn.
 
-How rows are chosen is in `choosing`, how frames are made of them in `kept_rows`, what is saved of them in `saved`.
+How rows are chosen is in `provenance`, how frames are made of them in `row_selection`, what is saved in `storage`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A report as people read it: its tables, and the sentences below them. What the numbers mean is told in `report`."""
+"""Tables as text, HTML and plain values: columns, formats, and what is cut where there is too much."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What weights are found for: labels of a column, and conditions, each as a condition of the sampler language.
+"""Labels and conditions that have a share, as TQL conditions, and the sets of them that rows have.
 
-Each kind of value is written so that exactly its rows are found. What the conditions weigh is told in `wording`.
+Each kind of value is written so that exactly its rows are found.
 """
 
 from __future__ import annotations

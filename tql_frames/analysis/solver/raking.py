@@ -1,7 +1,7 @@
 """Row weights, as even as can be, whose expected shares of labels are what is wanted: raking.
 
-The weight of a row is a product of one multiplier for each of its labels. How it becomes a text is told in `formula`
-and `wording`, why a share was not reached in `verdict`.
+The weight of a row is a product of one multiplier for each of its labels. How it becomes a text is in
+`render_sampler`, why a share was not reached in `solution`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A formula of row weights as the text of a sampler.
+"""Weights of labels as TQL text: rounded to few digits, checked, and written as arms or factors.
 
-Which labels and conditions there are is told by `items`, what their numbers are by `formula`.
+Labels and conditions come from `items`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""From label sets and wanted shares to a sampler and what it brings: the steps in order.
+"""Weights of labels in order: counted sets, multipliers, a rounded formula, a text, and whether it keeps its promise.
 
-The numbers are found in `level`, `raking` and `added`, made short in `formula`, written in `wording`, judged in
-`verdict`. Sets are counted by the caller.
+The numbers come from `raking` and `nnls`, the text from `render_sampler`.
 """
 
 from __future__ import annotations

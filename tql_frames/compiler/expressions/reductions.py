@@ -1,7 +1,6 @@
-"""Functions of all elements of a list or array, of any number of dimensions: `sum`, `amax`, `l2_norm`, `nonzero`, …
+"""Functions of lists and arrays: of all elements (`sum`, `amax`, …), along an axis, of two lists (`dot`, …).
 
-Null elements do not count, NaN propagates, and of a number they are what they would be of a list that holds it alone.
-Functions of two lists are in `vectors`.
+A row whose lists differ in length, or hold a null where a number is needed, gives null.
 """
 
 from __future__ import annotations

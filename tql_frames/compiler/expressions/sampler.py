@@ -1,6 +1,6 @@
 """A whole sampler made ready for a schema: its weight, its arms, and the limits that keep it evaluable.
 
-How nodes become expressions is in `translate`, how weights become numbers of a byte in `levels`.
+How nodes become expressions is in `translate`, how weights become numbers of a byte in `constant_weights`.
 """
 
 from __future__ import annotations

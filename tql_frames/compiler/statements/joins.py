@@ -1,4 +1,4 @@
-"""JOIN of two relations, by USING, or by a condition that says which columns are equal."""
+"""Relations put together: JOIN by keys or conditions, and UNION, INTERSECT and EXCEPT."""
 
 from __future__ import annotations
 

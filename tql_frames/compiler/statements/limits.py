@@ -1,4 +1,4 @@
-"""How many rows: LIMIT, TOP, OFFSET and other counts, and the cut they make."""
+"""ORDER BY, and how many rows: LIMIT, TOP, OFFSET and other counts, and the cut they make."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The columns that a SELECT gives: its list, `*`, DISTINCT, and the projection at the end of a statement."""
+"""The columns of a SELECT list, and GROUP BY, which turns rows into lists."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""A whole statement to one lazy plan: its clauses in the order in which they act.
+"""A statement to one lazy plan, clause by clause in their order; runs nothing.
 
-Rows are drawn by a function that is passed in; frames are known by their scans. Expressions are translated in
-`compiler.translate`, columns made in `outputs`, rows sorted in `ordering`, cut in `sizes` and grouped in `grouping`,
-relations put together in `combinations` and `joins`.
+Expressions are translated in `compiler.expressions.translate`, columns made and grouped in `outputs`, rows sorted and
+cut in `limits`, relations put together in `joins`.
 """
 
 from __future__ import annotations

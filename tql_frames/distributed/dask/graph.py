@@ -1,13 +1,7 @@
-"""Samples as Dask graphs: a task a partition in each pass, and one task between the passes, where rows are drawn.
+"""Dask graphs of samples, and the tasks that run in them on partitions.
 
-Nothing runs here. What the tasks do is in `tasks`, what callers say in `namespace`.
-
-    count   partition -> counts           reads only the columns that weights depend on
-    draw    all counts -> all shares      one task
-    pick    all shares -> a share         on the worker that drew
-    take    partition, share -> rows      reads what the result needs
-
-Reading and `take` are one task, so that no partition is read before its share is known, or held for it.
+What callers pass is in `namespace`. Reading and `take` are one task, so that no partition is read before its share is
+known, or held for it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Types of results: from Polars to those of Arrow that Spark reads, and to Spark's own."""
+"""Types of Spark columns, and intervals, which have no Arrow type and stay in the JVM."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The file of a view: Parquet, with the row positions as its one column and the rest as JSON in its metadata.
 
-What the JSON holds is known in `description`. A SHA-256 of the whole file stands in the file itself, as the zeros that
+A SHA-256 of the whole file stands in the file itself, as the zeros that
 it is computed with: a file that is damaged in any byte is refused before anything of it is parsed.
 """
 
