@@ -25,11 +25,11 @@ collect_ignore_glob += [
 
 # Examples that need an optional library, in modules that do not.
 NEEDS = {
-    "accessors.DataFrameNamespace.explore": "anywidget",
-    "accessors.PandasNamespace.explore": "anywidget",
+    "namespace.DataFrameNamespace.explore": "anywidget",
+    "namespace.PandasNamespace.explore": "anywidget",
     "notebook.explore": "anywidget",
-    "views.kept_sample.View.to_torch": "torch",
-    "views.kept_sample.View.plot": "altair",
+    "views.view.View.to_torch": "torch",
+    "views.view.View.plot": "altair",
     "analysis.report.Report.plot": "altair",
     "analysis.report.Report.plot_beside": "altair",
     "analysis.balance.Balance.plot": "altair",
