@@ -21,7 +21,7 @@ collect_ignore_glob += (
 collect_ignore_glob += [] if find_spec("pyspark") else ["tql_frames/spark/*.py", "tql_frames/distributed/spark/*.py"]
 collect_ignore_glob += [
     "tql_frames/distributed/spark/calls.py"
-]  # its examples need a session: tests/test_spark.py runs them
+]  # its examples need a session: tests/distributed/test_spark.py runs them
 
 # Examples that need an optional library, in modules that do not.
 NEEDS = {

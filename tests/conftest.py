@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests import test_conformance
+from tests.compiler import test_conformance
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

@@ -20,17 +20,20 @@ MOST_SECONDS_OF_A_FILE = 240.0  # after which the rest of a file of tests is lef
 
 LEFT_OUT = {
     "tests/browser": "needs a browser, and its tests run the package in other processes",
-    "tests/test_benchmarks.py": "runs no line of the package that others do not run",
-    "tests/test_draws.py": "draws millions of rows to compare frequencies; the answers are tested elsewhere",
-    "tests/test_forks.py": "runs the package in other processes, where coverage sees nothing",
-    "tests/test_fuzz.py": "takes minutes, for texts made at random",
-    "tests/test_imports.py": "reads the code and starts other processes",
-    "tests/test_large.py": "takes minutes, for large data",
-    "tests/test_mutants.py": "tests this tool",
-    "tests/test_torch_processes.py": "runs the package in other processes, where coverage sees nothing",
+    "tests/project/test_benchmarks.py": "runs no line of the package that others do not run",
+    "tests/sampling/test_draws.py": "draws millions of rows to compare frequencies; the answers are tested elsewhere",
+    "tests/frames/test_forks.py": "runs the package in other processes, where coverage sees nothing",
+    "tests/language/test_fuzz.py": "takes minutes, for texts made at random",
+    "tests/project/test_imports.py": "reads the code and starts other processes",
+    "tests/frames/test_large.py": "takes minutes, for large data",
+    "tests/project/test_mutants.py": "tests this tool",
+    "tests/torch/test_torch_processes.py": "runs the package in other processes, where coverage sees nothing",
 }
 
-LAST = {"tests/test_dask.py", "tests/test_spark.py"}  # for lines that no others run: they start other processes first
+LAST = {
+    "tests/distributed/test_dask.py",
+    "tests/distributed/test_spark.py",
+}  # for lines that no others run: they start other processes first
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from polars.testing import assert_frame_equal
 from polars.testing.parametric import dataframes, series
 
 import tql_frames
-from tests import test_frames_pandas, test_frames_polars
+from tests.frames import test_frames_pandas, test_frames_polars
 from tests.sizes import size
 from tql_frames import TQLError, TQLTypeError, View, load_view
 from tql_frames.frames import kept_frame_of

@@ -13,7 +13,7 @@ from tql_frames import demo
 from tql_frames.datasets import chest_xray
 
 DRAWS = 1_000_000
-REAL = Path(__file__).parents[2] / "shared" / "data" / "nih_chest_xray14.parquet"
+REAL = Path(__file__).parents[3] / "shared" / "data" / "nih_chest_xray14.parquet"
 
 
 def real_table() -> pl.DataFrame:

@@ -22,7 +22,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import tql_frames
-from tests import test_frames_pandas, test_frames_polars
+from tests.frames import test_frames_pandas, test_frames_polars
 from tql_frames import TQLError, TQLTypeError, TQLWarning, load_view
 from tql_frames.frames import kept_frame_of
 from tql_frames.views.storage import digests as digests_by_type
@@ -225,7 +225,7 @@ class TestEqualValues:
 
 
 class TestOldFiles:
-    OLD = Path(__file__).parent / "cases" / "view_of_format_1.parquet"
+    OLD = Path(__file__).parents[1] / "cases" / "view_of_format_1.parquet"
     FRAME = pl.DataFrame(
         {
             "age": [71, 34, None, 20],

@@ -82,12 +82,13 @@ def test_every_block_is_run_or_said_not_to_be() -> None:
         assert any(page == where and text.startswith(start) for page, text in found), f"{where} has no {start!r}"
     for test in ELSEWHERE.values():
         file, name = test.split(": ")
-        assert f"def {name}(" in (ROOT / "tests" / file).read_text(encoding="utf-8")
+        (path,) = (ROOT / "tests").rglob(file)
+        assert f"def {name}(" in path.read_text(encoding="utf-8")
 
 
 @pytest.mark.fault("H7")
 def test_blocks_with_prompts_are_on_pages_that_are_run() -> None:
-    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("test_*.py"))
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
     for page in PAGES:
         if ">>>" in (ROOT / page).read_text(encoding="utf-8"):
             assert f'"{page}"' in tests or f'"{Path(page).name}"' in tests, page
@@ -211,7 +212,7 @@ def test_dask_and_spark_draw_the_same_rows(folder: Path, monkeypatch: pytest.Mon
     dd = pytest.importorskip("dask.dataframe", reason="Dask is not installed")
     pytest.importorskip("distributed", reason="Dask's distributed is not installed")
     pytest.importorskip("pyspark", reason="PySpark is not installed")
-    from tests.test_spark import java  # noqa: PLC0415 - it skips where PySpark is missing
+    from tests.distributed.test_spark import java  # noqa: PLC0415 - it skips where PySpark is missing
 
     if java() < 17:
         pytest.skip("Java 17 or newer is not installed")

@@ -1084,6 +1084,6 @@ def test_help_has_examples_that_are_right(command: Command, name: str) -> None:
 
 
 def test_the_project_installs_the_command() -> None:
-    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     module, function = project["scripts"]["tql-frames"].split(":")
     assert getattr(importlib.import_module(module), function) is main

@@ -14,7 +14,7 @@ from tests.loops import for_each
 from tql_frames import TQLError, TQLNameError, TQLTypeError, TQLUnsupportedError, TQLWarning
 from tql_frames.language import parse, parse_statement, unparse
 
-PAGE = (Path(__file__).parent.parent / "docs" / "language.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "language.md").read_text(encoding="utf-8")
 FRAME = pl.DataFrame(
     {
         "id": [0, 1, 2, 3, 4, 5, 6, 7],

@@ -22,7 +22,7 @@ from tql_frames.sampling.strata import most_strata
 from tql_frames.sampling.with_replacement import integer_weights
 from tql_frames.sampling.without_replacement import race_rows
 
-GOLDEN = json.loads((Path(__file__).parent / "cases" / "golden.json").read_text())
+GOLDEN = json.loads((Path(__file__).parents[1] / "cases" / "golden.json").read_text())
 FEW = np.array([1.0, 20.0, 8.0, 0.0, 5.0, 1.0, 1.0] * 10_000)
 MANY = (np.arange(70_000) * 7919 % 69_997) / 8
 

@@ -12,7 +12,7 @@ import pytest
 from tql_frames.compiler.expressions.functions import FUNCTIONS
 from tql_frames.language import keywords
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "tql_frames"
 FILES = sorted(PACKAGE.rglob("*.py"))
 PAGES = ["README.md", "CONTRIBUTING.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))]

@@ -13,7 +13,7 @@ from tools.mutants.changes import changes_of, sample
 from tools.mutants.covering import LEFT_OUT, MOST_FILES, MOST_SECONDS, Covering, covering
 from tools.mutants.trial import noticed
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CODE = '''"""Doc 1."""
 def f(a: int = 3, *, b: "x < y" = None):
     """Doc 2."""

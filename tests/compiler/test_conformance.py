@@ -20,7 +20,7 @@ from polars.testing import assert_frame_equal
 from tests.loops import for_each
 from tql_frames import TQLError
 
-FOLDER = Path(__file__).parent / "cases"
+FOLDER = Path(__file__).parents[1] / "cases"
 # Constants as sort keys are among the queries.
 pytestmark = [  # of what Deep Lake says nothing
     pytest.mark.filterwarnings("ignore:ORDER BY .* sorts by a constant:tql_frames.TQLWarning"),

@@ -339,7 +339,7 @@ def test_wrong_samplers_and_weights_are_refused_at_once():
         TQLSampler(FRAME, WEIGHTS).set_epoch(-1)
 
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
 
 

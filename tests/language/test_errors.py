@@ -17,7 +17,7 @@ from tests.loops import for_each
 from tql_frames import TQLError, TQLNameError, TQLSyntaxError, TQLTypeError, TQLUnsupportedError, WeightError
 from tql_frames.errors import Span, did_you_mean
 
-FILE = json.loads((Path(__file__).parent / "cases" / "errors.json").read_text(encoding="utf-8"))
+FILE = json.loads((Path(__file__).parents[1] / "cases" / "errors.json").read_text(encoding="utf-8"))
 CASES = FILE["cases"]
 
 

@@ -19,7 +19,7 @@ import polars as pl
 import pytest
 
 import tql_frames
-from tests.test_cli import WRITE, Command, command  # noqa: F401 - a fixture
+from tests.cli.test_cli import WRITE, Command, command  # noqa: F401 - a fixture
 
 CELLS = [
     ["00501", "1.10", "TRUE", " 2.50", "2024-05-01", "12:30", "", "é→Ä", "1e3"],

@@ -13,7 +13,7 @@ import pytest
 from tql_frames import datasets
 from tql_frames.datasets import chest_xray
 
-REAL = Path(__file__).parents[2] / "shared" / "data" / "nih_chest_xray14.parquet"
+REAL = Path(__file__).parents[3] / "shared" / "data" / "nih_chest_xray14.parquet"
 
 # finding: all images that show it, images that show it alone
 FINDINGS = {

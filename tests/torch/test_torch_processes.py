@@ -18,7 +18,7 @@ if find_spec("torch") is None:
 from tests.torch_programs import DRAWS, WEIGHTS, table
 from tql_frames.torch import TQLSampler
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PATIENCE = 300  # seconds: the slowest takes 20, nearly all for imports, and 100 on a busy machine
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tests.test_explore import Page
+from tests.notebook.test_explore import Page
 from tql_frames.notebook import checking as completion
 from tql_frames.notebook import labels
 from tql_frames.notebook.checking import arms_of
