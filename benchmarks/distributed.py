@@ -33,6 +33,7 @@ from benchmarks.rounds import ROOT
 from tql_frames.analysis.inclusion import expected_draws
 from tql_frames.distributed import Counts, Drawing, Sampler, Share, draw_shares, questions
 from tql_frames.distributed.assignment import Slots
+from tql_frames.pipeline.draw import DrawSpec
 from tql_frames.sampling import Floats, Integers, StrataTable
 
 # Not `findings`, lists of which Dask makes text unless told not to, and `view`, a category that it does not write.
@@ -197,7 +198,7 @@ def draw(replace: bool, rows: int, partitions: int, draws: int) -> str:
     each = rng.multinomial(rows // partitions, [0.9, 0.05, 0.03, 0.015, 0.005], size=partitions)
     counts = [Counts(rows // partitions, b"digest" * 3, StrataTable(weights, row)) for row in each]
     sent = sum(len(pickle.dumps(part, pickle.HIGHEST_PROTOCOL)) for part in counts)
-    how = Drawing(Sampler("w", 7), lambda rows: draws, replace, 7)
+    how = Drawing(Sampler("w", 7), DrawSpec(draws, replace=replace, seed=7))
     start = time.perf_counter()
     assert questions(counts, how) == [None] * partitions
     found = draw_shares(counts, [None] * partitions, how)

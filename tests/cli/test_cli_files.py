@@ -425,7 +425,7 @@ PANIC = """
 import os, signal, sys, time
 from tql_frames.cli import commands, main
 
-class Panicking(commands.Sample):
+class Panicking(commands.SampleCommand):
     def run(self, options, job):
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.02)

@@ -88,7 +88,7 @@ def test_a_batch_that_leaves_a_worker_arrives_as_it_is(target: bool) -> None:
     torch = pytest.importorskip("torch")
     sending = pytest.importorskip("tql_frames.torch.serialization")
     features = {"a": torch.tensor([1, 2]), "b": torch.tensor([0.5, 1.5]), "c": ["x", None], "d": torch.zeros(10**5)}
-    batch = sending._List([features["a"], features["c"]]) if target else sending._Dict(features)
+    batch = sending._ListColumn([features["a"], features["c"]]) if target else sending._Dict(features)
     found = pickle.loads(pickle.dumps(batch))
     assert type(found) is (list if target else dict) and len(found) == len(batch)
     pairs = zip(found, batch, strict=True) if target else ((found[name], batch[name]) for name in batch)

@@ -95,7 +95,7 @@ def test_a_public_object_has_an_example_that_shows_what_happens(name: str) -> No
     text = inspect.getdoc(value) or ""
     assert ">>>" in text, f"{name} of {module} has no example"
     assert re.search(r"^Examples?:$", text, re.MULTILINE), f"the example of {name} has no heading"
-    if module.startswith("tql_frames.spark"):
+    if module.startswith("tql_frames.distributed.spark"):
         return  # run in test_spark.py, which has a session
     library = next((needed for path, needed in NEEDS.items() if f".{path}".endswith(f".{name}")), None)
     if library is not None:

@@ -123,11 +123,14 @@ def test_an_import_upwards_is_found() -> None:
         "tql_frames.sampling.rng imports tql_frames.frames"
     ]
     assert upward(
-        {"tql_frames.views.view": {"tql_frames.distributed"}, "tql_frames.views.create": {"tql_frames.views.view"}}
+        {
+            "tql_frames.views.drawn_view": {"tql_frames.distributed"},
+            "tql_frames.views.create": {"tql_frames.views.drawn_view"},
+        }
     )
     source = 'def later():\n    return importlib.import_module("tql_frames.torch").f'
     assert named_imports(ast.parse(source)) == {"tql_frames.torch"}
-    assert upward({"tql_frames.views.view": named_imports(ast.parse(source))})
+    assert upward({"tql_frames.views.drawn_view": named_imports(ast.parse(source))})
 
 
 def test_a_module_imports_the_libraries_of_its_layer_only() -> None:

@@ -19,7 +19,7 @@ from tql_frames.errors import TQLError
 from tql_frames.frames import Frame, kept_frame_of
 from tql_frames.language import is_statement
 from tql_frames.pipeline.draw import DrawSpec
-from tql_frames.views.view import View
+from tql_frames.views.drawn_view import View
 
 SHOWN = 300  # labels; of more, half of this from both ends, as in other charts
 

@@ -24,7 +24,7 @@ from tql_frames.notebook.labels import as_sent, columns_of_labels, drawn, expect
 from tql_frames.notebook.messages import Message, checked
 from tql_frames.pipeline.arguments import seed_from, size_from
 from tql_frames.views.create import view_of
-from tql_frames.views.view import View
+from tql_frames.views.drawn_view import View
 
 MOST_ROWS = 60  # sent at a time, whatever is asked for
 MOST_COLUMNS = 60

@@ -24,7 +24,7 @@ from tql_frames.pipeline.draw import Draw, DrawSpec, random_numbers, seed_of_epo
 from tql_frames.pipeline.idle_arms import warn_of_categories, warn_of_idle_arms
 from tql_frames.pipeline.weights import Weigher, Weights
 from tql_frames.sampling import Positions, Strata, draw, stratify
-from tql_frames.views.view import View
+from tql_frames.views.drawn_view import View
 
 
 def processes(number: int | None = None, rank: int | None = None) -> tuple[int, int]:

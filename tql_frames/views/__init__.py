@@ -18,7 +18,7 @@ from tql_frames.pipeline.arguments import Order, named
 
 if TYPE_CHECKING:
     from tql_frames.views.create import SavedView
-    from tql_frames.views.view import View
+    from tql_frames.views.drawn_view import View
 
 __all__ = ["View", "load_view", "read_view", "view"]
 

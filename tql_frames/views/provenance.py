@@ -1,6 +1,6 @@
 """How the rows of a view are chosen: a sampler or statement made ready, and its record as plain values.
 
-What is done with the rows is in `view`.
+What is done with the rows is in `drawn_view`.
 """
 
 from __future__ import annotations
