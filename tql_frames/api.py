@@ -80,7 +80,7 @@ def sample(
         TQLArmWarning: an arm matches no row, or another arm has as great a weight wherever it matches; or a text is no
             category of the Enum that it is compared with.
 
-    Example:
+    Examples:
         >>> df = pl.DataFrame({"age": [71, 34, 65], "id": ["a", "b", "c"]})
         >>> sample(df, "max_weight(age > 60: 1)", limit=2, replace=False, seed=1, order="source")
         shape: (2, 3)
@@ -125,7 +125,7 @@ def weights(
     Raises:
         TQLError: as `sample`; weights that are all 0 are no error here.
 
-    Example:
+    Examples:
         >>> weights(pl.DataFrame({"age": [71, 34]}), "max_weight(age > 60: 5, True: 1)").to_list()
         [5.0, 1.0]
     """
@@ -160,7 +160,7 @@ def explain(
     Raises:
         TQLError: as `sample`.
 
-    Example:
+    Examples:
         >>> print(explain(pl.DataFrame({"age": [71, 34, 65, 20]}), "max_weight(age > 60: 3, True: 1)"))
         max_weight
         ├─ age > 60: 3
@@ -224,7 +224,7 @@ def report(
     Raises:
         TQLError: as `sample`; or there is no such column, or its values are no labels.
 
-    Example:
+    Examples:
         >>> df = pl.DataFrame({"age": [71, 34, 65, 20], "view": ["PA", "AP", "PA", "PA"]})
         >>> print(report(df, "view", "max_weight(age < 50: 3, True: 1)"))
         view  rows   share  expected share  expected draws  asked  factor
@@ -313,7 +313,7 @@ def balance(
         TQLError: a name that is neither a label nor a condition, shares that are none, more than 2,000 labels that
             have a share to reach, or no row is left to draw.
 
-    Example:
+    Examples:
         >>> df = pl.DataFrame({"tags": [["a"], ["a"], ["a"], ["a", "b"], ["b"], ["c"]]})
         >>> found = balance(df, "tags", {"b": 0.5})
         >>> print(found.sampler)
@@ -363,7 +363,7 @@ def query(
     Raises:
         TQLError: the text is wrong (with a caret under the fault), or does not fit the frames.
 
-    Example:
+    Examples:
         >>> scans = pl.DataFrame({"patient": [1, 2, 2], "finding": ["Hernia", "Mass", "Hernia"]})
         >>> patients = pl.DataFrame({"patient": [1, 2], "age": [71, 34]})
         >>> query(
@@ -405,7 +405,7 @@ def query_frame(
 ) -> Native:
     """Run a TQL statement on one frame, which a SELECT without FROM reads; see `query`.
 
-    Example:
+    Examples:
         >>> df = pl.DataFrame({"age": [71, 34, 65]})
         >>> query_frame(df, "select age where age > 60 order by age limit 1", index=None).item()
         65
@@ -452,7 +452,7 @@ def weight_expr(text: str, schema: Mapping[str, pl.DataType] | pl.Schema) -> pl.
     Raises:
         TQLError: the text is wrong, or does not fit the schema.
 
-    Example:
+    Examples:
         >>> df = pl.DataFrame({"age": [71, 34]})
         >>> df.with_columns(weight=weight_expr("max_weight(age > 60: 5, True: 1)", df.schema))["weight"].to_list()
         [5.0, 1.0]

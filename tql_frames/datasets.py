@@ -63,7 +63,7 @@ def chest_xray() -> pl.DataFrame:
         `follow_up` (Int16, from 0), `view` (Enum PA, AP), `age` (Int16, years), `sex` (Enum F, M) and
         `findings` (List(String), in the order of the real table; `["No_Finding"]` where there is none).
 
-    Example:
+    Examples:
         >>> counts = chest_xray()["findings"].explode().value_counts(sort=True)
         >>> counts.head(3).rows()
         [('No_Finding', 60412), ('Infiltration', 19870), ('Effusion', 13307)]

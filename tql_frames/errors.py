@@ -28,7 +28,7 @@ _LIBRARIES = ("tql_frames", "polars", "pandas", "functools", "importlib")
 class Span(NamedTuple):
     """A half-open range of characters, `source[start:stop]`.
 
-    Example:
+    Examples:
         >>> span = Span(0, 4)
         >>> "agee > 60"[span.start : span.stop]
         'agee'
@@ -47,7 +47,7 @@ class TQLError(ValueError):
         span: the guilty characters of `source`, or None.
         hint: what to do about it, or None.
 
-    Example:
+    Examples:
         >>> hint = "did you mean 'age'?"
         >>> print(TQLNameError("unknown column 'agee'", source="agee > 60", span=Span(0, 4), hint=hint))
         unknown column 'agee'
@@ -84,7 +84,7 @@ class TQLError(ValueError):
     def line(self) -> int | None:
         """1-based line of the fault, or None.
 
-        Example:
+        Examples:
             >>> TQLError("unknown column 'agee'", source="age > 60 and agee < 80", span=Span(13, 17)).line
             1
         """
@@ -96,7 +96,7 @@ class TQLError(ValueError):
     def column(self) -> int | None:
         """1-based column of the fault, in characters, or None.
 
-        Example:
+        Examples:
             >>> TQLError("unknown column 'agee'", source="age > 60 and agee < 80", span=Span(13, 17)).column
             14
         """
@@ -118,7 +118,7 @@ class TQLError(ValueError):
 class TQLSyntaxError(TQLError):
     """Error for a text that is not TQL.
 
-    Example:
+    Examples:
         >>> import polars as pl
         >>> import tql_frames
         >>> try:
@@ -134,7 +134,7 @@ class TQLSyntaxError(TQLError):
 class TQLNameError(TQLError):
     """Error for a column, function or key that does not exist.
 
-    Example:
+    Examples:
         >>> import polars as pl
         >>> import tql_frames
         >>> try:
@@ -150,7 +150,7 @@ class TQLNameError(TQLError):
 class TQLTypeError(TQLError):
     """Error for values of a type that the expression cannot use, such as text compared with a number.
 
-    Example:
+    Examples:
         >>> import polars as pl
         >>> import tql_frames
         >>> try:
@@ -166,7 +166,7 @@ class TQLTypeError(TQLError):
 class TQLUnsupportedError(TQLError):
     """Error for valid TQL that tql-frames does not support.
 
-    Example:
+    Examples:
         >>> import polars as pl
         >>> import tql_frames
         >>> try:
@@ -182,7 +182,7 @@ class TQLUnsupportedError(TQLError):
 class WeightError(TQLError):
     """Error for weights that are negative, NaN or infinite, or that are all 0.
 
-    Example:
+    Examples:
         >>> import polars as pl
         >>> import tql_frames
         >>> try:
@@ -211,7 +211,7 @@ class Fault(Exception):  # noqa: N818 - never seen by a user: it becomes a TQLEr
 class TQLWarning(UserWarning):
     """Warning about a sample that is right but may not be what was asked for.
 
-    Example:
+    Examples:
         >>> import warnings
         >>> import polars as pl
         >>> import tql_frames
@@ -234,7 +234,7 @@ class TQLArmWarning(TQLWarning):
         span: the characters of the arm in `source`.
         hint: what to do about it, or None.
 
-    Example:
+    Examples:
         >>> import warnings
         >>> warnings.simplefilter("ignore", TQLArmWarning)  # samplers for tables that hold a part of the labels
     """
@@ -287,7 +287,7 @@ def _is_ours(frame: FrameType) -> bool:
 def shown(value: object) -> str:
     """Return a value that a caller passed, for a message: what it is where it is short, else its type.
 
-    Example:
+    Examples:
         >>> shown("x" * 100), shown(2.5), shown([[0] * 100])
         ("'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…'", '2.5', 'list')
     """
@@ -307,7 +307,7 @@ def shortened(message: str) -> str:
 def did_you_mean(name: str, candidates: Iterable[str]) -> str | None:
     """Return the hint with the candidate nearest to `name`, or None where none is near.
 
-    Example:
+    Examples:
         >>> did_you_mean("finding", ["image", "findings"])
         "did you mean 'findings'?"
     """

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -22,7 +23,40 @@ if TYPE_CHECKING:
     from tql_frames.analysis import Balance, Explanation, Report
     from tql_frames.views import View
 
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+_SECTION = re.compile(r"^(\w+):$", re.MULTILINE)
+_ENTRY = re.compile(r"^    (\w+):", re.MULTILINE)
 AnyPolars = TypeVar("AnyPolars", pl.DataFrame, pl.LazyFrame)
+
+
+def documented_by(call: Callable[..., Any]) -> Callable[[_Method], _Method]:
+    """Put the sections of a function's docstring into that of a method, before its example.
+
+    Arguments that the method does not have, such as the frame, are left out.
+    """
+
+    def documented(method: _Method) -> _Method:
+        own, theirs = _sections(method), _sections(call)
+        entries = _ENTRY.split(theirs.get("Args", ""))[1:]
+        names = inspect.signature(method).parameters
+        pairs = zip(entries[::2], entries[1::2], strict=True)
+        arguments = "".join(f"    {name}:{text}" for name, text in pairs if name in names)
+        found = {"": own[""], "Args": arguments, **{name: theirs.get(name, "") for name in _AFTER_ARGS}, **own}
+        method.__doc__ = "\n\n".join(
+            f"{name}:\n{text.strip(chr(10))}" if name else text.strip() for name, text in found.items() if text
+        )
+        return method
+
+    return documented
+
+
+_AFTER_ARGS = ("Returns", "Raises", "Warns")
+
+
+def _sections(documented: Callable[..., Any]) -> dict[str, str]:
+    """Return the sections of a docstring by their headings, the text before them under ""."""
+    parts = _SECTION.split(inspect.getdoc(documented) or "")
+    return {"": parts[0], **dict(zip(parts[1::2], parts[2::2], strict=True))}
 
 
 @all_named
@@ -35,6 +69,7 @@ class _PolarsNamespace(Generic[AnyPolars]):
     def __init__(self, frame: AnyPolars) -> None:
         self._frame = frame
 
+    @documented_by(api.sample)
     def sample(
         self,
         sampler: str | pl.Expr,
@@ -46,9 +81,9 @@ class _PolarsNamespace(Generic[AnyPolars]):
         order: Order = "draw",
         index: str | None = "index",
     ) -> AnyPolars:
-        """Draw rows by weight, of a LazyFrame once it is collected; see `tql_frames.sample`.
+        """Draw rows by weight, of a LazyFrame once it is collected.
 
-        Example:
+        Examples:
             >>> df = pl.DataFrame({"age": [71, 34, 65]})
             >>> df.tql.sample("max_weight(age > 60: 1)", limit=4, seed=1)["index"].to_list()
             [0, 0, 2, 2]
@@ -57,6 +92,7 @@ class _PolarsNamespace(Generic[AnyPolars]):
             self._frame, sampler, limit, fraction=fraction, replace=replace, seed=seed, order=order, index=index
         )
 
+    @documented_by(api.query)
     def query(
         self,
         text: str,
@@ -65,15 +101,16 @@ class _PolarsNamespace(Generic[AnyPolars]):
         seed: int | None = None,
         index: str | None = "index",
     ) -> AnyPolars:
-        """Run a TQL statement on this frame; see `tql_frames.query`.
+        """Run a TQL statement on this frame.
 
-        Example:
+        Examples:
             >>> df = pl.DataFrame({"age": [71, 34, 65]})
             >>> df.tql.query("select age where age > ?", [60])["age"].to_list()
             [71, 65]
         """
         return api.query_frame(self._frame, text, parameters, seed=seed, index=index)
 
+    @documented_by(view)
     def view(
         self,
         sampler: str | pl.Expr,
@@ -86,9 +123,9 @@ class _PolarsNamespace(Generic[AnyPolars]):
         index: str | None = "index",
         parameters: Sequence[object] | None = None,
     ) -> View[AnyPolars]:
-        """Draw rows and keep their positions instead of the rows; see `tql_frames.view`.
+        """Draw rows and keep their positions instead of the rows.
 
-        Example:
+        Examples:
             >>> df = pl.DataFrame({"age": [71, 34, 65]})
             >>> df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1).positions
             array([0, 0, 2, 2])
@@ -105,18 +142,20 @@ class _PolarsNamespace(Generic[AnyPolars]):
             parameters=parameters,
         )
 
+    @documented_by(api.explain)
     def explain(
         self, sampler: str | pl.Expr, parameters: Sequence[object] | None = None, *, seed: int | None = None
     ) -> Explanation:
-        """Explain what a sampler or a statement does to this frame; see `tql_frames.explain`.
+        """Explain what a sampler or a statement does to this frame.
 
-        Example:
+        Examples:
             >>> df = pl.DataFrame({"age": [71, 34, 65]})
             >>> df.tql.explain("max_weight(age > 60: 5, True: 1)").splitlines()[:3]
             ['max_weight', '├─ age > 60: 5', '└─ true: 1']
         """
         return api.explain(self._frame, sampler, parameters, seed=seed)
 
+    @documented_by(api.report)
     def report(
         self,
         by: str | None = None,
@@ -128,9 +167,9 @@ class _PolarsNamespace(Generic[AnyPolars]):
         parameters: Sequence[object] | None = None,
         seed: int | None = None,
     ) -> Report:
-        """Report how often each label occurs before and after sampling; see `tql_frames.report`.
+        """Report how often each label occurs before and after sampling.
 
-        Example:
+        Examples:
             >>> df = pl.DataFrame({"view": ["PA", "PA", "AP"]})
             >>> report = df.tql.report("view", "max_weight(view = 'AP': 2, True: 1)")
             >>> report.labels["expected_share"].to_list()
@@ -147,6 +186,7 @@ class _PolarsNamespace(Generic[AnyPolars]):
             seed=seed,
         )
 
+    @documented_by(api.balance)
     def balance(
         self,
         by: str,
@@ -156,9 +196,9 @@ class _PolarsNamespace(Generic[AnyPolars]):
         max_weight: float | None = None,
         method: str = "raking",
     ) -> Balance:
-        """Find weights that lead to the wanted shares of labels; see `tql_frames.balance`.
+        """Find weights that lead to the wanted shares of labels.
 
-        Example:
+        Examples:
             >>> df = pl.DataFrame({"view": ["PA", "PA", "AP"]})
             >>> print(df.tql.balance("view").sampler)
             max_weight(view == 'AP': 1.5, view == 'PA': 0.75)
@@ -170,7 +210,7 @@ class _PolarsNamespace(Generic[AnyPolars]):
 class DataFrameNamespace(_PolarsNamespace[pl.DataFrame]):
     """`df.tql` on a Polars DataFrame.
 
-    Example:
+    Examples:
         >>> df = pl.DataFrame({"age": [71, 34]})
         >>> df.tql.sample("max_weight(age > 60: 1)", limit=2, seed=1)["age"].to_list()
         [71, 71]
@@ -178,20 +218,22 @@ class DataFrameNamespace(_PolarsNamespace[pl.DataFrame]):
 
     __slots__ = ()
 
+    @documented_by(api.weights)
     def weights(self, sampler: str | pl.Expr, *, seed: int | None = None) -> pl.Series:
-        """Return the weights of the rows as a Series `weight`; see `tql_frames.weights`.
+        """Return the weights of the rows as a Series `weight`.
 
-        Example:
+        Examples:
             >>> df = pl.DataFrame({"age": [71, 34, 65]})
             >>> df.tql.weights("max_weight(age > 60: 5, True: 1)").to_list()
             [5.0, 1.0, 5.0]
         """
         return api.weights(self._frame, sampler, seed=seed)
 
+    @documented_by(explore)
     def explore(self, sampler: str = "") -> Any:
-        """Return a widget to find a sampler with; see `tql_frames.explore`.
+        """Return a widget to find a sampler with.
 
-        Example:
+        Examples:
             >>> df = pl.DataFrame({"age": [71, 34, 65]})
             >>> widget = df.tql.explore("max_weight(age > 60: 5, True: 1)")
             >>> widget.query
@@ -204,7 +246,7 @@ class DataFrameNamespace(_PolarsNamespace[pl.DataFrame]):
 class LazyFrameNamespace(_PolarsNamespace[pl.LazyFrame]):
     """`lf.tql` on a Polars LazyFrame.
 
-    Example:
+    Examples:
         >>> lf = pl.LazyFrame({"age": [71, 34]})
         >>> lf.tql.sample("max_weight(age > 60: 1)", limit=2, seed=1).collect()["age"].to_list()
         [71, 71]
@@ -212,10 +254,11 @@ class LazyFrameNamespace(_PolarsNamespace[pl.LazyFrame]):
 
     __slots__ = ()
 
+    @documented_by(api.weights)
     def weights(self, sampler: str | pl.Expr, *, seed: int | None = None) -> pl.LazyFrame:
-        """Return a plan of one column `weight`; see `tql_frames.weights`.
+        """Return a plan of one column `weight`.
 
-        Example:
+        Examples:
             >>> plan = pl.LazyFrame({"age": [71, 34]}).tql.weights("max_weight(age > 60: 5, True: 1)")
             >>> plan.collect()["weight"].to_list()
             [5.0, 1.0]
@@ -227,7 +270,7 @@ class LazyFrameNamespace(_PolarsNamespace[pl.LazyFrame]):
 class PandasNamespace:
     """`df.tql` on a pandas DataFrame.
 
-    Example:
+    Examples:
         >>> df = pd.DataFrame({"age": [71, 34]}, index=["x", "y"])
         >>> df.tql.sample("max_weight(age > 60: 1)", limit=2, seed=1).index.to_list()
         ['x', 'x']
@@ -239,6 +282,7 @@ class PandasNamespace:
         """Hold the frame for one call."""
         self._frame = frame
 
+    @documented_by(api.sample)
     def sample(
         self,
         sampler: str | pl.Expr,
@@ -251,9 +295,9 @@ class PandasNamespace:
         index: str | None = "index",
         ignore_index: bool = False,
     ) -> pd.DataFrame:
-        """Draw rows by weight, with their index labels; see `tql_frames.sample`.
+        """Draw rows by weight, with their index labels.
 
-        Example:
+        Examples:
             >>> df = pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"])
             >>> df.tql.sample("max_weight(age > 60: 1)", limit=4, seed=1).index.to_list()
             ['x', 'x', 'z', 'z']
@@ -270,6 +314,7 @@ class PandasNamespace:
             ignore_index=ignore_index,
         )
 
+    @documented_by(api.query)
     def query(
         self,
         text: str,
@@ -278,25 +323,27 @@ class PandasNamespace:
         seed: int | None = None,
         index: str | None = "index",
     ) -> pd.DataFrame:
-        """Run a TQL statement on this frame; see `tql_frames.query`.
+        """Run a TQL statement on this frame.
 
-        Example:
+        Examples:
             >>> df = pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"])
             >>> df.tql.query("select age where age > ?", [60])["age"].to_list()
             [71, 65]
         """
         return api.query_frame(self._frame, text, parameters, seed=seed, index=index)
 
+    @documented_by(api.weights)
     def weights(self, sampler: str | pl.Expr, *, seed: int | None = None) -> pd.Series:
-        """Return the weights of the rows as a Series `weight`, with the index of the frame; see `tql_frames.weights`.
+        """Return the weights of the rows as a Series `weight`, with the index of the frame.
 
-        Example:
+        Examples:
             >>> df = pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"])
             >>> df.tql.weights("max_weight(age > 60: 5, True: 1)").to_list()
             [5.0, 1.0, 5.0]
         """
         return api.weights(self._frame, sampler, seed=seed)
 
+    @documented_by(view)
     def view(
         self,
         sampler: str | pl.Expr,
@@ -310,9 +357,9 @@ class PandasNamespace:
         ignore_index: bool = False,
         parameters: Sequence[object] | None = None,
     ) -> View[pd.DataFrame]:
-        """Draw rows and keep their positions instead of the rows; see `tql_frames.view`.
+        """Draw rows and keep their positions instead of the rows.
 
-        Example:
+        Examples:
             >>> df = pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"])
             >>> df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1).positions
             array([0, 0, 2, 2])
@@ -330,18 +377,20 @@ class PandasNamespace:
             parameters=parameters,
         )
 
+    @documented_by(api.explain)
     def explain(
         self, sampler: str | pl.Expr, parameters: Sequence[object] | None = None, *, seed: int | None = None
     ) -> Explanation:
-        """Explain what a sampler or a statement does to this frame; see `tql_frames.explain`.
+        """Explain what a sampler or a statement does to this frame.
 
-        Example:
+        Examples:
             >>> df = pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"])
             >>> df.tql.explain("max_weight(age > 60: 5, True: 1)").splitlines()[:3]
             ['max_weight', '├─ age > 60: 5', '└─ true: 1']
         """
         return api.explain(self._frame, sampler, parameters, seed=seed)
 
+    @documented_by(api.report)
     def report(
         self,
         by: str | None = None,
@@ -353,9 +402,9 @@ class PandasNamespace:
         parameters: Sequence[object] | None = None,
         seed: int | None = None,
     ) -> Report:
-        """Report how often each label occurs before and after sampling; see `tql_frames.report`.
+        """Report how often each label occurs before and after sampling.
 
-        Example:
+        Examples:
             >>> df = pd.DataFrame({"view": ["PA", "PA", "AP"]}, index=["x", "y", "z"])
             >>> report = df.tql.report("view", "max_weight(view = 'AP': 2, True: 1)")
             >>> report.labels["expected_share"].to_list()
@@ -372,6 +421,7 @@ class PandasNamespace:
             seed=seed,
         )
 
+    @documented_by(api.balance)
     def balance(
         self,
         by: str,
@@ -381,19 +431,20 @@ class PandasNamespace:
         max_weight: float | None = None,
         method: str = "raking",
     ) -> Balance:
-        """Find weights that lead to the wanted shares of labels; see `tql_frames.balance`.
+        """Find weights that lead to the wanted shares of labels.
 
-        Example:
+        Examples:
             >>> df = pd.DataFrame({"view": ["PA", "PA", "AP"]}, index=["x", "y", "z"])
             >>> print(df.tql.balance("view").sampler)
             max_weight(view == 'AP': 1.5, view == 'PA': 0.75)
         """
         return api.balance(self._frame, by, target, keep=keep, max_weight=max_weight, method=method)
 
+    @documented_by(explore)
     def explore(self, sampler: str = "") -> Any:
-        """Return a widget to find a sampler with; see `tql_frames.explore`.
+        """Return a widget to find a sampler with.
 
-        Example:
+        Examples:
             >>> df = pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"])
             >>> widget = df.tql.explore("max_weight(age > 60: 5, True: 1)")
             >>> widget.query

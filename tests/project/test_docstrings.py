@@ -15,19 +15,20 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+import pandas as pd
+import polars as pl
 import pytest
 
 from conftest import NEEDS
 from tests.pages import ROOT
-from tql_frames import analysis
-from tql_frames import namespace as accessors
+from tql_frames import analysis, namespace
 from tql_frames.analysis import explain as explanation
 
 OPTIONAL = {"tql_frames.torch": "torch", "tql_frames.dask": "distributed", "tql_frames.spark": "pyspark"}
 CLASSES = [
-    accessors.DataFrameNamespace,
-    accessors.LazyFrameNamespace,
-    accessors.PandasNamespace,
+    namespace.DataFrameNamespace,
+    namespace.LazyFrameNamespace,
+    namespace.PandasNamespace,
     analysis.Report,
     analysis.Balance,
     explanation.Explanation,
@@ -130,3 +131,16 @@ def test_the_examples_that_need_a_library_exist() -> None:
         for part in name.split("."):
             value = getattr(value, part)
         assert ">>>" in (inspect.getdoc(value) or "")
+
+
+@pytest.mark.parametrize("frame", [pl.DataFrame({"a": [1]}), pl.LazyFrame({"a": [1]}), pd.DataFrame({"a": [1]})])
+def test_methods_of_frames_are_documented_whole(frame: Any) -> None:
+    """Shift+Tab in a notebook shows arguments, result, errors and an example of each."""
+    names = ["sample", "view", "query", "explain", "report", "balance", "weights"]
+    for name in [*names, *([] if isinstance(frame, pl.LazyFrame) else ["explore"])]:
+        method = getattr(frame.tql, name)
+        text = inspect.getdoc(method) or ""
+        for section in ("Args", "Returns", "Raises", "Examples"):
+            assert re.search(rf"^{section}:$", text, re.MULTILINE), f"{name} has no {section}"
+        arguments = set(re.findall(r"^    (\w+):", text.split("Args:\n")[1].split("\n\n")[0], re.MULTILINE))
+        assert arguments == set(inspect.signature(method).parameters), name

@@ -78,7 +78,7 @@ class Balance:
         price: how uneven the weights are: the effective sample size (Kish) in rows, the greatest and the smallest
             weight over the mean, rows of weight 0.
 
-    Example:
+    Examples:
         >>> import tql_frames
         >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
         >>> balance = df.tql.balance("view", {"AP": 0.5})
@@ -100,7 +100,7 @@ class Balance:
     def report(self) -> Report:
         """Effect of the sampler on each label, counted when first asked for.
 
-        Example:
+        Examples:
             >>> import tql_frames
             >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
             >>> balance = df.tql.balance("view", {"AP": 0.5})
@@ -114,7 +114,7 @@ class Balance:
     def plot(self, *, log: bool = False) -> Any:
         """Draw bars of raw, wanted and expected counts of each label; see `Report.plot`.
 
-        Example:
+        Examples:
             >>> import tql_frames
             >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
             >>> balance = df.tql.balance("view", {"AP": 0.5})
@@ -130,7 +130,7 @@ class Balance:
         Returns:
             `by`, `rows`, `sampler`, `price` as a dictionary, and `labels` as a list with a dictionary for each row.
 
-        Example:
+        Examples:
             >>> found = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]}).tql.balance("view")
             >>> round(found.to_dict()["price"]["greatest"], 2), round(found.to_dict()["labels"][1]["expected_share"], 2)
             (2.0, 0.5)

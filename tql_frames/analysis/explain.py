@@ -27,7 +27,7 @@ _CAST = re.compile(r"\.(strict_)?cast\((Float64|Boolean|UInt8|Int64|String)\)")
 class Explanation(str):
     """Text that shows itself line by line at a prompt or in a notebook, without control characters.
 
-    Example:
+    Examples:
         >>> import tql_frames
         >>> found = pl.DataFrame({"age": [71, 34]}).tql.explain("max_weight(age > 60: 5, True: 1)")
         >>> isinstance(found, str), found.splitlines()[0]

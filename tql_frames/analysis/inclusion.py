@@ -242,7 +242,7 @@ def expected_draws(table: StrataTable, size: int, *, replace: bool) -> Floats:
         Shape (m,), expected draws of one row, with a relative error below 1e-9 for any table and size. With
         replacement, and for a sample of one row, it is `size * weight / total`, rounded.
 
-    Example:
+    Examples:
         >>> table = StrataTable.of(np.array([1.0, 1.0, 2.0]))
         >>> expected_draws(table, 2, replace=True).tolist()
         [0.5, 1.0]
@@ -265,7 +265,7 @@ def expected_draws(table: StrataTable, size: int, *, replace: bool) -> Floats:
 def expected_distinct(table: StrataTable, size: int, *, replace: bool) -> float:
     """Return how many distinct rows are expected among the draws.
 
-    Example:
+    Examples:
         >>> expected_distinct(StrataTable.of(np.array([1.0, 1.0])), 2, replace=True)
         1.5
     """
@@ -281,7 +281,7 @@ def effective_rows(table: StrataTable) -> float:
 
     It is (Σw)² / Σw² over all rows (Kish 1965, Survey Sampling, 11.7).
 
-    Example:
+    Examples:
         >>> effective_rows(StrataTable.of(np.array([1.0, 1.0, 4.0])))
         2.0
     """

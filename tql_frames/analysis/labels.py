@@ -47,7 +47,7 @@ class Labels:
             column: shape (c,).
             rows: shape (c,).
 
-        Example:
+        Examples:
             >>> found = Labels.of(pl.Series([["a", "b"], ["b"], []]), np.array([1, 2, 1]))
             >>> found.values.to_list(), found.sets.totals(np.array([1.0, 2.0, 1.0])).tolist()
             (['b', 'a', None], [3.0, 1.0, 1.0])
@@ -74,7 +74,7 @@ _NAN = ("number", "nan")
 class Naming:
     """The labels of one column, to be found by what callers write.
 
-    Example:
+    Examples:
         >>> naming = Naming("grade", pl.Int64(), [3, 1, None])
         >>> naming.find("1"), naming.find(np.int8(3)), naming.find(None), naming.find("grade > 1")
         (1, 0, 2, 'grade > 1')

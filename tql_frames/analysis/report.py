@@ -70,7 +70,7 @@ class Report:
         co_movement: a row a label, a column an arm: the label's expected share by the sampler over that by the sampler
             without the arm; above 1 the arm upsamples the label. Null where the sampler without it draws nothing.
 
-    Example:
+    Examples:
         >>> import tql_frames
         >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
         >>> report = df.tql.report("view", "max_weight(view = 'AP': 3, True: 1)")
@@ -118,7 +118,7 @@ class Report:
         Raises:
             TQLError: Altair is not installed, or there is nothing to show.
 
-        Example:
+        Examples:
             >>> import tql_frames
             >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
             >>> report = df.tql.report("view", "max_weight(view = 'AP': 3, True: 1)")
@@ -135,7 +135,7 @@ class Report:
             targets: the share of draws that is wanted, by label as text; none for no such bars.
             log: as of `plot`.
 
-        Example:
+        Examples:
             >>> import tql_frames
             >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
             >>> report = df.tql.report("view", "max_weight(view = 'AP': 3, True: 1)")
@@ -167,7 +167,7 @@ class Report:
             The attributes by name; `labels`, `arms` and `co_movement` are lists with a dictionary for each row, or
             None. Labels that are dates or times are ISO text.
 
-        Example:
+        Examples:
             >>> report = pl.DataFrame({"view": ["PA", "PA", None]}).tql.report("view")
             >>> report.to_dict()["labels"][1]
             {'label': None, 'rows': 1, 'share': 0.3333333333333333}
@@ -179,7 +179,7 @@ class Report:
     def arms_as_text(self) -> str:
         """Return the table of arms as text.
 
-        Example:
+        Examples:
             >>> import tql_frames
             >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
             >>> report = df.tql.report("view", "max_weight(view = 'AP': 3, True: 1)")
@@ -193,7 +193,7 @@ class Report:
     def arms_as_html(self) -> str:
         """Return the table of arms as HTML for notebooks.
 
-        Example:
+        Examples:
             >>> import tql_frames
             >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
             >>> report = df.tql.report("view", "max_weight(view = 'AP': 3, True: 1)")
@@ -358,7 +358,7 @@ class _Combinations:
 class Expectations:
     """What samplers do to the labels of one frame; the frame is not to change meanwhile.
 
-    Example:
+    Examples:
         >>> from tql_frames.frames import frame_of
         >>> frame = pl.DataFrame({"age": [71, 34, 65, 20], "view": ["PA", "AP", "PA", "PA"]})
         >>> expectations = Expectations(frame_of(frame), "view")

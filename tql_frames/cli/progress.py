@@ -21,7 +21,7 @@ _ERASE = "\r\x1b[K"
 class Progress:
     """A progress bar.
 
-    Example:
+    Examples:
         >>> progress = Progress(shown=False)
         >>> progress("counting", 12_400_000, 20_000_000)
         >>> progress.line(3.14)

@@ -25,7 +25,7 @@ _WIDTHS = (np.uint8, np.uint16, np.uint32)
 class Ascending:
     """Ascending whole numbers as the gaps between them, in as few bytes as the widest gap needs.
 
-    Example:
+    Examples:
         >>> packed = Ascending.of(np.array([3, 3, 250], np.uint32))
         >>> packed.gaps.dtype, packed.numbers().tolist()
         (dtype('uint8'), [3, 3, 250])

@@ -8,11 +8,11 @@ import pandas as pd
 import polars as pl
 
 from tql_frames.errors import TQLError
-from tql_frames.frames.base import ColumnRef, Contents, Frame, Part, Rows, check_process
+from tql_frames.frames.base import ColumnRef, Contents, Frame, Part, Rows
 from tql_frames.frames.lazy import CollectedFrame
 from tql_frames.frames.pandas import PandasFrame
-from tql_frames.frames.polars import PolarsFrame
-from tql_frames.frames.row_view import RowView, check_columns, shared, to_pandas, to_polars
+from tql_frames.frames.polars import PolarsFrame, check_columns, check_process
+from tql_frames.frames.row_view import RowView, shared, to_pandas, to_polars
 from tql_frames.frames.two_pass import TwoPassFrame, is_repeatable, reporting
 
 __all__ = [

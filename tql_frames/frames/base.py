@@ -1,13 +1,11 @@
 """The protocol of a frame: what sampling, statements and views ask of the rows of any library.
 
 Only the modules of this folder know a dataframe library. Which class a frame gets is decided in `__init__`. Below the
-protocol is what all frames share: attributes that are computed once, and the check for forked processes.
+protocol is `cached_attribute`, which all frames share.
 """
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, overload
 
@@ -16,7 +14,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.compiler.statements import Relation, Scan
-from tql_frames.errors import TQLError
 from tql_frames.sampling import Positions
 
 
@@ -159,58 +156,6 @@ class Frame(Rows, Protocol):
         """Return the categories that a pandas column declares, in their order; None of any other column."""
 
 
-_THREADS = "/proc/self/task"
-_OF_POLARS = re.compile(r"polars-\d+|async-executor")  # names of the threads that queries run in
-
-
-class _Process:
-    """What is known of this process."""
-
-    used = False  # whether this package ran Polars in it
-    threads = False  # whether Polars had threads when it was forked last
-    stuck = False  # whether it was forked from one whose threads it lacks
-
-
-def check_process() -> None:
-    """Make sure that Polars can run in this process, and note that it will.
-
-    Raises:
-        TQLError: the process was forked after Polars had started its threads, which a fork does not copy.
-    """
-    if _Process.stuck:
-        message = "Polars cannot run in this process: it was forked after Polars had started its threads"
-        hint = "start processes by spawn or forkserver, such as multiprocessing.get_context('spawn').Pool()"
-        raise TQLError(message, hint=hint)
-    _Process.used = True
-
-
-def _has_threads() -> bool:
-    try:
-        tasks = os.listdir(_THREADS)
-    except OSError:  # not Linux: only the use by this package is known
-        return _Process.used
-    for task in tasks:
-        try:
-            with open(f"{_THREADS}/{task}/comm") as name:
-                if _OF_POLARS.match(name.read()):
-                    return True
-        except OSError:  # the thread ended
-            continue
-    return False
-
-
-def _before() -> None:
-    _Process.threads = _Process.stuck or _has_threads()
-
-
-def _in_child() -> None:
-    _Process.stuck = _Process.threads
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows, which has no forks
-    os.register_at_fork(before=_before, after_in_child=_in_child)
-
-
 Value = TypeVar("Value")
 
 
@@ -220,7 +165,7 @@ class cached_attribute(Generic[Value]):  # noqa: N801 - it stands where `propert
     Threads of Polars that wait for such a lock may be the ones that its owner waits for. Here two threads that ask at
     the same time both compute, and both get what the first of them found.
 
-    Example:
+    Examples:
         >>> class Word:
         ...     @cached_attribute
         ...     def letters(self) -> list[str]:

@@ -13,8 +13,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.compiler.statements import Relation, Scan, whole
-from tql_frames.frames.base import ColumnRef, Contents, Rows, cached_attribute, check_process
-from tql_frames.frames.polars import PolarsFrame, dtypes_of, plan_of, schema_of, tallied
+from tql_frames.frames.base import ColumnRef, Contents, Rows, cached_attribute
+from tql_frames.frames.polars import PolarsFrame, check_process, dtypes_of, plan_of, schema_of, tallied
 from tql_frames.frames.two_pass import TwoPassFrame, is_repeatable, series_of, why_collected
 from tql_frames.sampling import Positions
 

@@ -14,7 +14,7 @@ from tql_frames.compiler.statements import Scan, whole
 from tql_frames.errors import TQLError, TQLTypeError
 from tql_frames.frames.base import ColumnRef, Frame
 from tql_frames.frames.pandas import with_stand_ins
-from tql_frames.frames.polars import evaluate, picks_columns, schema_of, with_index
+from tql_frames.frames.polars import evaluate, picks_columns, with_index
 from tql_frames.sampling import Positions
 
 Eager = TypeVar("Eager", pl.DataFrame, pd.DataFrame)
@@ -26,17 +26,6 @@ def shared(frame: Eager) -> Eager:
         return frame.clone()
     copies_on_write = int(pd.__version__.split(".")[0]) >= 3 or pd.get_option("mode.copy_on_write") is True
     return frame.copy(deep=not copies_on_write)
-
-
-def check_columns(frame: Frame, columns: tuple[ColumnRef, ...] | None, index: str | None) -> None:
-    """Make sure that the rows of a frame can be given with a column of row numbers, if its library has such.
-
-    Raises:
-        TQLError: one of the columns has that name.
-    """
-    if frame.kind != "pandas DataFrame":
-        schema = schema_of(frame.schema, columns, None)
-        with_index(schema, index, of="frame" if columns is None else "result")
 
 
 def to_polars(rows: RowView, positions: Positions, index: str | None) -> pl.DataFrame:
@@ -79,7 +68,7 @@ class RowView:
     Attributes:
         frame: the frame.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from tql_frames.frames import kept_frame_of
         >>> frame = kept_frame_of(pl.DataFrame({"age": [71, 34, 65]}))

@@ -27,7 +27,7 @@ def bind(node: AnyNode, values: Sequence[object] | None) -> AnyNode:
     Raises:
         Fault: there are more or fewer values than `?`, or one is of another kind.
 
-    Example:
+    Examples:
         >>> from tql_frames.language import parse, unparse
         >>> unparse(bind(parse("age > ? and name in (?)"), [60, ["a", "b"]]))
         "age > 60 and name in ('a', 'b')"

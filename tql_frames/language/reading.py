@@ -26,7 +26,7 @@ def parse(text: str) -> Node:
         TQLUnsupportedError: the text holds a clause of whole statements, such as SELECT or LIMIT, or one that TQL has
             not, such as HAVING.
 
-    Example:
+    Examples:
         >>> parse("max_weight(age > 60: 2, True: 1)").arms[0].condition
         Comparison(operator='>', left=Column(name='age', frame=None), right=Literal(value=60))
     """
@@ -45,7 +45,7 @@ def parse_statement(text: str) -> Statement:
         TQLSyntaxError: as `parse`.
         TQLUnsupportedError: a statement that writes, such as UPDATE, or a clause that TQL has not, such as HAVING.
 
-    Example:
+    Examples:
         >>> parse_statement("select age where age > 60 limit 3").limit
         Limit(count=Literal(value=3), percent=False)
     """
@@ -57,7 +57,7 @@ def parse_statement(text: str) -> Statement:
 def is_statement(text: str) -> bool:
     """Return whether a text is meant as a whole statement, not as a sampler.
 
-    Example:
+    Examples:
         >>> is_statement("(select *) union (select *)"), is_statement("max_weight(a: 2)")
         (True, False)
     """

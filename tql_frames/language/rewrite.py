@@ -16,7 +16,7 @@ def replaced(node: Node, other: Callable[[Node], Node | None]) -> Node:
         node: the tree; it is not changed.
         other: the node to put in the place of one, whose own children are then not looked at; None to keep it.
 
-    Example:
+    Examples:
         >>> from tql_frames.language import parse, unparse
         >>> from tql_frames.language import nodes
         >>> threes = replaced(parse("age + 2 * 2"), lambda node: nodes.Literal(3) if node == nodes.Literal(2) else None)

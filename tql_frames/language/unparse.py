@@ -56,7 +56,7 @@ _OR, _AND, _NOT, _COMPARE, _SUM, _PRODUCT, _SIGNED, _SUBSCRIPT = range(8)
 def unparse(node: Node) -> str:
     """Return TQL text that parses to an equal tree, with no parentheses beyond the needed.
 
-    Example:
+    Examples:
         >>> unparse(And((Column("a"), Or((Column("b"), Literal(True))))))
         'a and (b or true)'
     """
@@ -231,7 +231,7 @@ _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
 def on_one_line(text: str) -> str:
     r"""Return the text with a space for each control character, ends of lines included.
 
-    Example:
+    Examples:
         >>> on_one_line("a\x1b[31m\nb")
         'a [31m b'
     """
@@ -241,7 +241,7 @@ def on_one_line(text: str) -> str:
 def on_lines(text: str) -> str:
     r"""Return the text with a space for each control character but the ends of lines.
 
-    Example:
+    Examples:
         >>> on_lines("a\x1b[31m\nb")
         'a [31m\nb'
     """
@@ -251,7 +251,7 @@ def on_lines(text: str) -> str:
 def sampler_on_lines(text: str) -> str:
     r"""Return TQL text with a space for each control character, where its own lines end excepted.
 
-    Example:
+    Examples:
         >>> sampler_on_lines("max_weight(\n  label == 'a\nb': 2\n)")
         "max_weight(\n  label == 'a b': 2\n)"
     """

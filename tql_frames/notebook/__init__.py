@@ -27,7 +27,7 @@ def explore(frame: object, sampler: str = "") -> Any:
     Raises:
         TQLError: anywidget is not installed, or the frame is none of these.
 
-    Example:
+    Examples:
         >>> import polars as pl
         >>> widget = explore(pl.DataFrame({"age": [71, 34]}), "max_weight(age > 60: 5, True: 1)")
         >>> widget.query, widget.view

@@ -26,7 +26,7 @@ _OPERATORS: dict[str, Callable[[float, float], float | None]] = {
 def fault_of(source: Frame, text: str) -> TQLError | None:
     """What is wrong with a sampler or statement, or None; nothing runs.
 
-    Example:
+    Examples:
         >>> import polars as pl
         >>> from tql_frames.frames import kept_frame_of
         >>> fault = fault_of(kept_frame_of(pl.DataFrame({"age": [71]})), "max_weight(agee > 60: 5)")
@@ -52,7 +52,7 @@ def told(fault: TQLError, text: str | None) -> dict[str, Any]:
 def arms_of(text: str) -> list[dict[str, Any]]:
     """Return the arms of constant weight: their condition, the weight, and where the weight stands in the text.
 
-    Example:
+    Examples:
         >>> arms_of("2 * max_weight(age > 60: 5, sex = 'F': age, true: 1)")
         [{'condition': 'age > 60', 'weight': 5.0, 'start': 25, 'stop': 26}, {'condition': 'true', ...'stop': 51}]
     """
@@ -79,7 +79,7 @@ def arms_of(text: str) -> list[dict[str, Any]]:
 def units(text: str, span: Span) -> tuple[int, int]:
     """Return a span in UTF-16 units.
 
-    Example:
+    Examples:
         >>> units("'🫁' = a", Span(6, 7))
         (7, 8)
     """
@@ -133,7 +133,7 @@ def words_of(columns: Iterable[object], types: Mapping[str, DataType]) -> list[W
         columns: labels of the columns; one that is no text cannot be named.
         types: Polars type of those where it is known.
 
-    Example:
+    Examples:
         >>> import polars as pl
         >>> words = words_of(["age", "body mass"], {"age": pl.Int16()})
         >>> [(word["insert"], word["told"]) for word in words[:2]]
@@ -155,7 +155,7 @@ def words_of(columns: Iterable[object], types: Mapping[str, DataType]) -> list[W
 def words_of_labels(texts: Mapping[str, Iterable[str]]) -> list[Word]:
     """Return the labels of columns, to complete a text in quotes to.
 
-    Example:
+    Examples:
         >>> words_of_labels({"tags": ["Hernia", "O'Hara"]})[1]
         {'name': "O'Hara", 'kind': 'label', 'insert': "'O''Hara'", 'told': 'tags'}
     """

@@ -47,7 +47,7 @@ def head_of(frame: pl.DataFrame | pd.DataFrame) -> pl.DataFrame:
 def columns_of_labels(head: pl.DataFrame) -> list[str]:
     """Return columns to chart by, the likeliest first: lists, then categories, then what has few values.
 
-    Example:
+    Examples:
         >>> head = pl.DataFrame({"id": range(9), "sex": list("MFM" * 3), "tags": [["a"], ["b"], []] * 3})
         >>> columns_of_labels(head)
         ['tags', 'sex']
@@ -59,7 +59,7 @@ def columns_of_labels(head: pl.DataFrame) -> list[str]:
 def texts_of(head: pl.DataFrame, columns: Sequence[str]) -> dict[str, list[str]]:
     """Texts that are labels of columns, sorted, as many as a chart shows.
 
-    Example:
+    Examples:
         >>> texts_of(pl.DataFrame({"tags": [["b"], ["a", "b"], None], "n": [1, 2, 3]}), ["tags", "n"])
         {'tags': ['a', 'b']}
     """
@@ -125,7 +125,7 @@ def as_sent(report: Report) -> tuple[list[Any], dict[str, Any]]:
 def drawn(view: View[Any], by: str) -> list[list[Any]]:
     """Return labels among the rows of a view: their names, how many rows show them, and the share of these.
 
-    Example:
+    Examples:
         >>> import tql_frames
         >>> drawn(pl.DataFrame({"sex": ["F", "M"]}).tql.view("max_weight(sex = 'F': 1)", 3, seed=1), "sex")
         [['F', 3, 1.0]]

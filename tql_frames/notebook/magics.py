@@ -83,7 +83,7 @@ class TQLMagics(Magics):
 def _read(line: str) -> tuple[str, dict[str, str], str]:
     """Return the frame, the options, and the rest of a line, which is not touched.
 
-    Example:
+    Examples:
         >>> _read("df --seed 7 --out few select * where name = 'a  b'")
         ('df', {'seed': '7', 'out': 'few'}, "select * where name = 'a  b'")
     """

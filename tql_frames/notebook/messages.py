@@ -24,7 +24,7 @@ def checked(message: Mapping[str, Any], labels: int) -> Message:
     Raises:
         TQLError: a value is of another type.
 
-    Example:
+    Examples:
         >>> checked({"kind": "rows", "start": -3, "count": -1}, 0)
         {'kind': 'rows', 'start': 0, 'count': 0}
     """

@@ -41,7 +41,7 @@ def columns_of(view: View[Any]) -> list[str]:
 def window(view: View[Any], start: int, count: int) -> list[list[str | None]]:
     """Return some rows, the texts of their cells, None for null; the index comes first.
 
-    Example:
+    Examples:
         >>> import tql_frames
         >>> view = pl.DataFrame({"age": [71, None], "tags": [["a"], []]}).tql.view("1", 4, seed=2)
         >>> columns_of(view), window(view, 1, 2)
@@ -68,7 +68,7 @@ def _table(view: View[Any], start: int, stop: int) -> tuple[list[str], list[list
 def cell_text(cell: object) -> str | None:
     """Return what stands in a cell; long texts and lists are cut.
 
-    Example:
+    Examples:
         >>> cell_text(0.1 + 0.2), cell_text(["a", "b"]), cell_text(list(range(100))), cell_text(None)
         ('0.3', '[a, b]', '[0, 1, 2, 3, 4, 5, … 100 items]', None)
     """
@@ -100,7 +100,7 @@ class Newest:
     Results come back in the event loop of the caller, which is the one that may talk to the notebook. Where no loop
     runs, in a test or a plain program, work is done at once.
 
-    Example:
+    Examples:
         >>> found = []
         >>> Newest().start(lambda: 1 + 1, found.append)
         >>> found
@@ -146,7 +146,7 @@ class Session:
         words: what the box colours and completes to.
         choices: columns of labels, the likeliest first.
 
-    Example:
+    Examples:
         >>> answers = []
         >>> session = Session(pl.DataFrame({"sex": ["F", "M", "M"]}), "", answers.append)
         >>> session.receive({"kind": "check", "id": "1", "text": "max_weight(sex = 'F': 2, true: 1)", "by": "sex"})

@@ -51,7 +51,7 @@ _WRITTEN = 15  # digits of a decimal number that every float keeps; people write
 def named(call: _Call) -> _Call:
     """Return a call that says of an argument it does not know which one is meant.
 
-    Example:
+    Examples:
         >>> @named
         ... def sample(limit=None):
         ...     return limit
@@ -119,7 +119,7 @@ def size_from(limit: object, fraction: object, replace: object = True) -> tuple[
     Raises:
         TQLError: both were given, or one is no such number.
 
-    Example:
+    Examples:
         >>> size_from(None, 0.29), size_from(5, None)
         ((None, Fraction(29, 100)), (5, None))
     """
@@ -182,7 +182,7 @@ def check_index(index: object) -> None:
     """
     if not (index is None or isinstance(index, str)):
         raise TQLError(f"index must be a column name or None, not {shown(index)}")
-    if index is not None and lone_surrogate(index) is not None:
+    if index is not None and not index.isascii() and lone_surrogate(index) is not None:
         raise TQLError(f"index must be text that can be encoded, not {index!r}")
 
 

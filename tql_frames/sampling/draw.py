@@ -24,7 +24,7 @@ def draw(population: Floats | Strata, size: int, *, replace: bool, seed: int) ->
     Returns:
         Row positions in the order drawn, shape (size,) or shorter.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> draw(np.array([0.0, 1.0, 0.0]), 3, replace=True, seed=7).tolist()
         [1, 1, 1]

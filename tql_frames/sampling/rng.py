@@ -71,7 +71,7 @@ class Streams:
     Args:
         seed: any whole number, at least 0.
 
-    Example:
+    Examples:
         >>> streams = Streams(7)
         >>> bool((streams.uniforms(1, 100)[40:] == streams.uniforms(1, 60, start=40)).all())
         True
@@ -119,7 +119,7 @@ class _Words(ISeedSequence):
 def derived_seed(seed: int, *branch: int) -> int:
     """Return a seed of its own for each branch, independent of the seed's own numbers.
 
-    Example:
+    Examples:
         >>> derived_seed(7, 0, 1) == derived_seed(7, 0, 2)
         False
     """

@@ -94,7 +94,7 @@ class Encoding:
         Raises:
             TQLTypeError: its values are no labels, or no lists of them.
 
-        Example:
+        Examples:
             >>> df = pl.LazyFrame({"findings": [["Mass"], ["Hernia", "Mass"]]})
             >>> Encoding.of("multi_hot", df, "findings", pl.List(pl.String())).labels
             ['Hernia', 'Mass']
@@ -124,7 +124,7 @@ class Encoding:
         Raises:
             TQLError: a row in use is null, or its list holds a null, or a value that is no label.
 
-        Example:
+        Examples:
             >>> Encoding("label", ["F", "M"]).column_of(pl.Series(["M", "F"]), InUse()).take(torch.tensor([0, 1]))
             tensor([1, 0])
         """

@@ -45,7 +45,7 @@ class TQLDataset(Dataset[Any]):
     Raises:
         TQLError: a row has a null where a tensor has none; or a wrong argument.
 
-    Example:
+    Examples:
         >>> import polars as pl
         >>> findings = [["Hernia"], ["Mass", "Hernia"]]
         >>> df = pl.DataFrame({"age": [71, 34], "image": ["a.png", "b.png"], "findings": findings})
@@ -155,7 +155,7 @@ class TQLIterableDataset(IterableDataset[Any]):
     Raises:
         TQLError: a row has a null where a tensor has none; or a wrong argument.
 
-    Example:
+    Examples:
         >>> import polars as pl
         >>> dataset = TQLIterableDataset(pl.LazyFrame({"age": [71, 34]}))
         >>> list(dataset)
@@ -210,7 +210,7 @@ def data_set_of(
 ) -> TQLDataset | TQLIterableDataset:
     """Return the data set that `View.to_torch` returns.
 
-    Example:
+    Examples:
         >>> import polars as pl
         >>> data_set_of(pl.DataFrame({"age": [71, 34]}))[1]
         {'age': tensor(34)}

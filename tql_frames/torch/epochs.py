@@ -37,7 +37,7 @@ def processes(number: int | None = None, rank: int | None = None) -> tuple[int, 
     Raises:
         TQLError: there is no process of that number.
 
-    Example:
+    Examples:
         >>> processes(), processes(4, 3)
         ((1, 0), (4, 3))
     """
@@ -58,7 +58,7 @@ def check_whole(name: str, value: Any, least: int = 0) -> int:
     Raises:
         TQLError: it is something else, or less than `least`.
 
-    Example:
+    Examples:
         >>> check_whole("epoch", True)
         Traceback (most recent call last):
             ...

@@ -62,7 +62,7 @@ class TQLSampler(Sampler[int]):
     Warns:
         TQLWarning: fewer rows have a positive weight than were asked for without replacement.
 
-    Example:
+    Examples:
         >>> df = pl.DataFrame({"age": [71, 34, 65]})
         >>> sampler = TQLSampler(df, "max_weight(age > 60: 1)", limit=6, seed=1)
         >>> list(sampler), list(sampler)
@@ -99,7 +99,7 @@ class TQLSampler(Sampler[int]):
     def epoch(self) -> int:
         """The epoch that the next iteration draws.
 
-        Example:
+        Examples:
             >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
             >>> first = list(draws)
             >>> draws.epoch
@@ -111,7 +111,7 @@ class TQLSampler(Sampler[int]):
     def num_replicas(self) -> int:
         """Number of processes that share the sample of an epoch.
 
-        Example:
+        Examples:
             >>> TQLSampler(pl.DataFrame({"age": [71, 34]}), "age", num_replicas=4, rank=1).num_replicas
             4
         """
@@ -121,7 +121,7 @@ class TQLSampler(Sampler[int]):
     def rank(self) -> int:
         """Number of this process, from 0.
 
-        Example:
+        Examples:
             >>> TQLSampler(pl.DataFrame({"age": [71, 34]}), "age", num_replicas=4, rank=1).rank
             1
         """
@@ -130,7 +130,7 @@ class TQLSampler(Sampler[int]):
     def seed_of(self, epoch: int) -> int:
         """Return the seed with which `frame.tql.sample` draws the rows of an epoch.
 
-        Example:
+        Examples:
             >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
             >>> draws.seed_of(0)
             1
@@ -140,7 +140,7 @@ class TQLSampler(Sampler[int]):
     def draw(self, epoch: int) -> Positions:
         """Return the row positions of an epoch's sample, those of all processes, shape (n,).
 
-        Example:
+        Examples:
             >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
             >>> draws.draw(0).tolist()
             [0, 0, 2, 2, 0, 0]
@@ -150,7 +150,7 @@ class TQLSampler(Sampler[int]):
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch that the next iteration draws; the one that `load_state_dict` was in goes on where it stopped.
 
-        Example:
+        Examples:
             >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
             >>> draws.set_epoch(1)
             >>> list(draws)
@@ -170,7 +170,7 @@ class TQLSampler(Sampler[int]):
             seen: items that this process took from its DataLoader since the iteration began. A loader with workers asks
                 for more than it has given out, which the sampler cannot know; `StatefulDataLoader` of torchdata can.
 
-        Example:
+        Examples:
             >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
             >>> rows = iter(draws)
             >>> next(rows), next(rows), next(rows)
@@ -190,7 +190,7 @@ class TQLSampler(Sampler[int]):
         Raises:
             TQLError: it is the state of another sampler, and what differs; or it is no state.
 
-        Example:
+        Examples:
             >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
             >>> rows = iter(draws)
             >>> next(rows), next(rows)
@@ -272,7 +272,7 @@ class TQLSampler(Sampler[int]):
     def weights(self) -> NoReturn:
         """Absent: weights cannot be read or replaced; make another sampler.
 
-        Example:
+        Examples:
             >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
             >>> hasattr(draws, "weights")
             False

@@ -105,7 +105,7 @@ class ColumnSpec:
 def described(size: int, wanted: ColumnSpec, classes: Mapping[str, Sequence[Any]]) -> str:
     """Return the size and columns of a data set, in words.
 
-    Example:
+    Examples:
         >>> wanted = ColumnSpec(("age", "sex"), "findings", {"sex": "label", "findings": "multi_hot"})
         >>> described(1200, wanted, {"sex": ["F", "M"], "findings": ["Hernia"]})
         '1,200 rows: age, sex (label, 2 classes); target findings (multi_hot, 1 class)'

@@ -61,7 +61,7 @@ def view(
         TQLError: as `sample` and `query`; or the statement makes rows or columns that are not the frame's: GROUP BY,
             JOIN, computed columns.
 
-    Example:
+    Examples:
         >>> df = pl.DataFrame({"age": [71, 34, 65]})
         >>> young = view(df, "max_weight(age < 70: 1)", limit=3, seed=1)
         >>> young.positions, young.counts().rows()
@@ -119,7 +119,7 @@ def load_view(
             damaged in any byte.
         OSError: the file cannot be read.
 
-    Example:
+    Examples:
         >>> from tempfile import mkdtemp
         >>> df, path = pl.DataFrame({"age": [71, 34, 65]}), mkdtemp() + "/old.parquet"
         >>> view(df, "max_weight(age > 60: 1)", limit=4, seed=1).save(path, "for the first test")
@@ -148,7 +148,7 @@ def read_view(path: str | os.PathLike[str]) -> SavedView:
         TQLError: the file is no view, or is damaged in any byte.
         OSError: the file cannot be read.
 
-    Example:
+    Examples:
         >>> from tempfile import mkdtemp
         >>> df, path = pl.DataFrame({"age": [71, 34, 65]}), mkdtemp() + "/old.parquet"
         >>> view(df, "max_weight(age > 60: 1)", limit=4, seed=1).save(path, "for the first test")

@@ -49,7 +49,7 @@ class View(KeptRows[Native]):
             a loaded view that was drawn from another one.
         expression: what weighed the rows, if it is a Polars expression; None of a loaded view.
 
-    Example:
+    Examples:
         >>> import tql_frames
         >>> df = pl.DataFrame({"age": [71, 34, 65]})
         >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
@@ -99,7 +99,7 @@ class View(KeptRows[Native]):
     def sampler(self) -> str:
         """Text of the sampler or statement; of a Polars expression its printed form.
 
-        Example:
+        Examples:
             >>> import tql_frames
             >>> df = pl.DataFrame({"age": [71, 34, 65]})
             >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
@@ -112,7 +112,7 @@ class View(KeptRows[Native]):
     def parameters(self) -> tuple[Any, ...] | None:
         """Values for the `?` of the statement, dates as text.
 
-        Example:
+        Examples:
             >>> import tql_frames
             >>> df = pl.DataFrame({"age": [71, 34, 65]})
             >>> df.tql.view("select * where age > ?", parameters=[60]).parameters
@@ -124,7 +124,7 @@ class View(KeptRows[Native]):
     def seed(self) -> int:
         """Seed of the rows: `sample` and `query` draw the same rows with it.
 
-        Example:
+        Examples:
             >>> import tql_frames
             >>> df = pl.DataFrame({"age": [71, 34, 65]})
             >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
@@ -137,7 +137,7 @@ class View(KeptRows[Native]):
     def replace(self) -> bool | None:
         """Whether the rows were drawn with replacement; None of a statement.
 
-        Example:
+        Examples:
             >>> import tql_frames
             >>> df = pl.DataFrame({"age": [71, 34, 65]})
             >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
@@ -150,7 +150,7 @@ class View(KeptRows[Native]):
     def drawn(self) -> Positions:
         """Positions of the rows in `origin`, in their order, shape (k,).
 
-        Example:
+        Examples:
             >>> import tql_frames
             >>> df = pl.DataFrame({"age": [71, 34, 65]})
             >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
@@ -180,7 +180,7 @@ class View(KeptRows[Native]):
     ) -> View[Native]:
         """Return a view of rows of this one, weighed or queried as they are here; arguments as of `tql_frames.view`.
 
-        Example:
+        Examples:
             >>> import tql_frames
             >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("select * where age > 60")
             >>> old.view("max_weight(age < 70: 1)", 2).positions
@@ -221,7 +221,7 @@ class View(KeptRows[Native]):
     ) -> Native:
         """Draw rows of this view by weight, with their indices in the frame; see `tql_frames.sample`.
 
-        Example:
+        Examples:
             >>> import tql_frames
             >>> df = pl.DataFrame({"age": [71, 34, 65]})
             >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
@@ -257,7 +257,7 @@ class View(KeptRows[Native]):
         Raises:
             TQLError: PyTorch is not installed, a row has a null where a tensor has none, or an argument is wrong.
 
-        Example:
+        Examples:
             >>> import tql_frames
             >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
             >>> rows = old.to_torch()
@@ -280,7 +280,7 @@ class View(KeptRows[Native]):
         Raises:
             TQLError: there is no such column, or its values are no labels.
 
-        Example:
+        Examples:
             >>> import tql_frames
             >>> df = pl.DataFrame({"view": ["PA", "AP", "PA"]})
             >>> df.tql.view("max_weight(view = 'AP': 4, True: 1)", 30, seed=1).report("view").labels.select(
@@ -322,7 +322,7 @@ class View(KeptRows[Native]):
     def plot(self, by: str | None = None, *, log: bool = False) -> Any:
         """Draw bars of the raw, expected and drawn counts of each label, or of each arm; see `Report.plot`.
 
-        Example:
+        Examples:
             >>> import tql_frames
             >>> df = pl.DataFrame({"age": [71, 34, 65]})
             >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
@@ -336,7 +336,7 @@ class View(KeptRows[Native]):
     def tql(self) -> View[Native]:
         """The view itself, so that `view.tql.sample(…)` reads as it does of a frame.
 
-        Example:
+        Examples:
             >>> import tql_frames
             >>> df = pl.DataFrame({"age": [71, 34, 65]})
             >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
@@ -363,7 +363,7 @@ class View(KeptRows[Native]):
             TQLWarning: columns hold Python objects, or other values that have no Polars type. They are left out:
                 `load_view` does not compare them.
 
-        Example:
+        Examples:
             >>> import tempfile
             >>> import tql_frames
             >>> df = pl.DataFrame({"age": [71, 34, 65]})

@@ -72,7 +72,7 @@ class Step:
     def words(self) -> str:
         """The options in words.
 
-        Example:
+        Examples:
             >>> Step("age", "sampler", 7, draw=DrawSpec(1000, replace=False)).words
             '1,000 rows, without replacement, in the order drawn'
         """
@@ -148,7 +148,7 @@ def request_from_json(values: Mapping[str, Any], seed: int) -> DrawSpec:
 def plain_parameters(values: Sequence[object] | None) -> tuple[Any, ...] | None:
     """Return values for the `?` of a statement as it reads them: numbers, text, truth values, None, or lists of them.
 
-    Example:
+    Examples:
         >>> plain_parameters([dt.date(2024, 2, 29), Decimal("0.5"), ("a", None)])
         ('2024-02-29', 0.5, ['a', None])
     """
@@ -179,7 +179,7 @@ Line = tuple[str, str]
 def lines_of(steps: Sequence[Step]) -> list[Line]:
     """Return what was done, a title and a text each.
 
-    Example:
+    Examples:
         >>> from tql_frames.pipeline.draw import DrawSpec
         >>> lines_of([Step("max_weight(age > 60: 5,\\n  true: 1)", "sampler", 7, draw=DrawSpec())])
         [('sampler', 'max_weight(age > 60: 5, true: 1)'),
@@ -200,7 +200,7 @@ def lines_of(steps: Sequence[Step]) -> list[Line]:
 def as_text(title: str, lines: Sequence[Line]) -> str:
     """Return the title, and the lines set in below it.
 
-    Example:
+    Examples:
         >>> print(as_text("View of 3 rows", [("seed", "7"), ("drawn", "with replacement")]))
         View of 3 rows
           seed   7

@@ -59,7 +59,7 @@ class KeptRows(Generic[Native]):
     def source(self) -> Native:
         """The frame, as it was when the rows were chosen.
 
-        Example:
+        Examples:
             >>> import tql_frames
             >>> df = pl.DataFrame({"age": [71, 34, 65]})
             >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
@@ -75,7 +75,7 @@ class KeptRows(Generic[Native]):
         Raises:
             TQLError: of a LazyFrame, whatever `sample` and `query` raise when they are collected.
 
-        Example:
+        Examples:
             >>> import tql_frames
             >>> df = pl.DataFrame({"age": [71, 34, 65]})
             >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
@@ -90,7 +90,7 @@ class KeptRows(Generic[Native]):
     def index(self) -> Any:
         """Index of the rows: a pandas Index of their labels, a Polars Series of row numbers.
 
-        Example:
+        Examples:
             >>> import tql_frames
             >>> df = pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"])
             >>> df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1).index.to_list()
@@ -104,7 +104,7 @@ class KeptRows(Generic[Native]):
         Returns:
             Polars: a DataFrame of row numbers, named as in `sample`, and `count`. pandas: a Series `count` by label.
 
-        Example:
+        Examples:
             >>> import tql_frames
             >>> pd.DataFrame({"w": [0, 1, 3]}, index=["a", "b", "c"]).tql.view("w", 8, seed=1).counts().to_dict()
             {'b': 1, 'c': 7}
@@ -119,7 +119,7 @@ class KeptRows(Generic[Native]):
     def columns(self) -> list[Any]:
         """Labels of the columns, without the one of row numbers.
 
-        Example:
+        Examples:
             >>> import tql_frames
             >>> df = pl.DataFrame({"age": [71, 34, 65]})
             >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
@@ -143,7 +143,7 @@ class KeptRows(Generic[Native]):
         Raises:
             TQLError: `n` is no whole number of at least 0.
 
-        Example:
+        Examples:
             >>> import tql_frames
             >>> pl.DataFrame({"age": [71, 34]}).tql.view("age", 9, seed=1).head(2)["age"].to_list()
             [34, 34]
@@ -185,7 +185,7 @@ class KeptRows(Generic[Native]):
     def to_native(self) -> Native:
         """Return the rows as a frame of the source's kind, as `sample` or `query` returns them; of a LazyFrame, a plan.
 
-        Example:
+        Examples:
             >>> import tql_frames
             >>> df = pl.DataFrame({"age": [71, 34, 65]})
             >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
@@ -202,7 +202,7 @@ class KeptRows(Generic[Native]):
         Raises:
             TQLError: a column of a pandas frame has no Polars type, or no text for a name.
 
-        Example:
+        Examples:
             >>> import tql_frames
             >>> df = pl.DataFrame({"age": [71, 34, 65]})
             >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
@@ -217,7 +217,7 @@ class KeptRows(Generic[Native]):
         Raises:
             TQLError: a column has no pandas type.
 
-        Example:
+        Examples:
             >>> import tql_frames
             >>> df = pl.DataFrame({"age": [71, 34, 65]})
             >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
@@ -241,7 +241,7 @@ class KeptRows(Generic[Native]):
         Raises:
             TQLError: `size` is no whole number of at least 1.
 
-        Example:
+        Examples:
             >>> import tql_frames
             >>> df = pl.DataFrame({"age": [71, 34, 65]})
             >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
@@ -273,7 +273,7 @@ class KeptRows(Generic[Native]):
     def adapter(self) -> RowView:
         """The rows as the package reads them, to weigh, draw from and query them.
 
-        Example:
+        Examples:
             >>> import tql_frames
             >>> df = pl.DataFrame({"age": [71, 34, 65]})
             >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)

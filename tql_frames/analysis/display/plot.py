@@ -63,7 +63,7 @@ def bar_chart(table: pl.DataFrame, *, title: str, label_title: str, none: str = 
     Raises:
         TQLError: Altair is not installed.
 
-    Example:
+    Examples:
         >>> table = pl.DataFrame({"label": ["PA", "AP"], "rows": [3, 1], "expected": [2.5, 1.5], "drawn": [2, 2]})
         >>> chart = bar_chart(table, title="Rows by view", label_title="view")
         >>> chart.to_dict()["encoding"]["color"]["scale"]["domain"]
@@ -163,7 +163,7 @@ def _count_axis(alt: Any, greatest: float, log: bool) -> Any:
 def _ticks(greatest: float) -> list[int]:
     """Return marks of a logarithmic axis that begins at 0; Vega would set them evenly.
 
-    Example:
+    Examples:
         >>> _ticks(8.5), _ticks(60_412)
         ([0, 1, 2, 5, 10], [0, 1, 10, 100, 1000, 10000, 100000])
     """

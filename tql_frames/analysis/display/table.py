@@ -58,7 +58,7 @@ class TableColumn:
             bars.
         none: what stands for null in a column of text.
 
-    Example:
+    Examples:
         >>> share = TableColumn("share of rows", ".2%")
         >>> share.text(0.125), share.text(None), share.text(float("nan")), TableColumn("finding").text(None)
         ('12.50%', '-', '-', 'null')
@@ -86,7 +86,7 @@ def html_table(caption: str, columns: Sequence[TableColumn], rows: Sequence[Sequ
         columns: the first is the column of labels, set left; a long label is cut, and whole in its tooltip.
         rows: a cell a column. Of more than 300 the 150 first and the 150 last are shown, and how many are between.
 
-    Example:
+    Examples:
         >>> html = html_table("By view", [TableColumn("view"), TableColumn("rows", ",")], [("PA", 1200), (None, 3)])
         >>> html[html.index("<tbody>") :].split("</tbody>")[0]
         '<tbody><tr><th scope="row" title="PA">PA</th><td>1,200</td></tr><tr><th ...><i>null</i></th><td>3</td></tr>'
@@ -112,7 +112,7 @@ def html_table(caption: str, columns: Sequence[TableColumn], rows: Sequence[Sequ
 def text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return aligned lines of text, the first column set left, the others right, under their header.
 
-    Example:
+    Examples:
         >>> print(text_table(("view", "rows"), [("PA", "1,200"), ("AP", "3")]))
         view   rows
         PA    1,200
@@ -289,7 +289,7 @@ def cut_in_the_middle(text: str, rest: str) -> str:
         text: of any number of lines.
         rest: where all of it is.
 
-    Example:
+    Examples:
         >>> cut_in_the_middle("\n".join(map(str, range(1000))), "in `numbers`").split("\n")[22:]
         ['22', '… 974 lines between, in `numbers` …', '997', '998', '999']
     """
@@ -328,7 +328,7 @@ def plain(value: object) -> Plain:
     Dates and times become ISO text, decimals their digits, numbers that are not finite their names; other values become
     their text.
 
-    Example:
+    Examples:
         >>> from decimal import Decimal
         >>> plain([dt.date(2024, 5, 1), Decimal("1.10"), float("nan"), None, True])
         ['2024-05-01', '1.10', 'nan', None, True]
@@ -351,7 +351,7 @@ def plain(value: object) -> Plain:
 def records(table: pl.DataFrame | None) -> Plain:
     """Convert a table to a list with a dictionary for each row; None stays None.
 
-    Example:
+    Examples:
         >>> records(pl.DataFrame({"label": ["PA", None], "rows": [3, 1]}))
         [{'label': 'PA', 'rows': 3}, {'label': None, 'rows': 1}]
     """

@@ -47,7 +47,7 @@ def condition_item(text: str) -> LabelCondition:
     Raises:
         TQLError: the text is not TQL.
 
-    Example:
+    Examples:
         >>> condition_item("age > 60").condition
         Comparison(operator='>', left=Column(name='age', frame=None), right=Literal(value=60))
     """
@@ -66,7 +66,7 @@ def label_items(column: str, dtype: DataType, labels: pl.Series) -> list[LabelCo
     Raises:
         TQLTypeError: values of this type cannot be written in TQL, such as durations, or this one cannot.
 
-    Example:
+    Examples:
         >>> [item.condition for item in label_items("view", pl.String(), pl.Series(["it's", None]))]
         ... # doctest: +NORMALIZE_WHITESPACE
         [Comparison(operator='==', left=Column(name='view', frame=None), right=Literal(value="it's")),
@@ -91,7 +91,7 @@ def unlabelled_item(column: str, dtype: DataType, *, nulls: bool) -> LabelCondit
         dtype: its type.
         nulls: whether the rows count, too, whose list holds a null.
 
-    Example:
+    Examples:
         >>> from tql_frames.language import unparse
         >>> unparse(unlabelled_item("tags", pl.List(pl.String()), nulls=False).condition)
         'tags is null or shape(tags)[0] == 0'
@@ -107,7 +107,7 @@ def unlabelled_item(column: str, dtype: DataType, *, nulls: bool) -> LabelCondit
 def other_than(conditions: Sequence[Node]) -> list[Node]:
     """Return conditions that together hold for all rows but those of some labels of one column of one value a row.
 
-    Example:
+    Examples:
         >>> from tql_frames.language import unparse
         >>> labels = [item.condition for item in label_items("view", pl.String(), pl.Series(["PA", "AP"]))]
         >>> [unparse(condition) for condition in other_than(labels)]
@@ -194,7 +194,7 @@ class LabelSets:
         labels: shape (starts[-1],), the labels of one set after the other, each once in a set, from 0 to L - 1.
         width: L.
 
-    Example:
+    Examples:
         >>> sets = LabelSets.from_flags([70, 20, 10], [[1, 0], [0, 1], [1, 1]])
         >>> sets.rows, sets.rows_with
         (100, array([80, 30]))

@@ -46,7 +46,7 @@ def weigh_arms(sets: LabelSets, wanted: Targets) -> ArmWeights:
         sets: the table; each label in at least one row.
         wanted: the shares.
 
-    Example:
+    Examples:
         >>> sets = LabelSets.from_flags([70, 20, 10], [[1, 0], [0, 1], [1, 1]])
         >>> found = weigh_arms(sets, Targets(np.ones(2), np.array([True, True])))
         >>> found.arms.round(3), round(found.constant, 3), found.shares.round(3)

@@ -84,7 +84,7 @@ def rake(sets: LabelSets, wanted: Targets, cap: float | None = None) -> Tilt:
         wanted: the shares.
         cap: greatest weight, as a multiple of the mean: above 1.
 
-    Example:
+    Examples:
         >>> sets = LabelSets.from_flags([70, 20, 10], [[1, 0], [0, 1], [1, 1]])
         >>> found = rake(sets, Targets(np.ones(2), np.array([True, True])))
         >>> found.shares.round(3), found.weights.round(3)
@@ -285,7 +285,7 @@ def rake_at_least_cost(sets: LabelSets, wanted: Targets, cap: float | None = Non
         wanted: the shares.
         cap: greatest weight, as a multiple of the mean: above 1.
 
-    Example:
+    Examples:
         >>> sets = LabelSets.from_flags([70, 20, 10], [[1, 0], [0, 1], [1, 1]])
         >>> wanted = Targets(np.ones(2), np.array([True, True]))
         >>> rows = [float(1 / (sets.counts / 100 @ found.weights**2)) for found in (

@@ -49,7 +49,7 @@ class Formula:
     def weights(self, sets: LabelSets) -> Floats:
         """Return an array of shape (S,): the weight of the rows of each set.
 
-        Example:
+        Examples:
             >>> none = np.array([False, False])
             >>> formula = Formula(np.array([4.0, 0.5]), 1.0, none, none, none, cap=3.0)
             >>> formula.weights(LabelSets.from_flags([5, 5, 5], [[0, 0], [1, 0], [1, 1]]))
@@ -75,7 +75,7 @@ class Formula:
         No weight then is above the cap times the mean weight: what is cut is cut at the cap itself, and all other
         numbers are such that the mean is not below 1.
 
-        Example:
+        Examples:
             >>> none = np.array([False, False])
             >>> sets = LabelSets.from_flags([60, 40], [[1, 0], [0, 1]])
             >>> formula = Formula(np.array([0.5 / 0.6, 0.5 / 0.4]), 0.0, ~none, none, none)
@@ -133,7 +133,7 @@ def banned(sets: LabelSets, never: Flags, always: Flags) -> Flags:
 def short(number: float, digits: int, *, up: bool = False) -> float:
     """Return a number in significant decimal digits; the next one above where it is not to become less.
 
-    Example:
+    Examples:
         >>> short(0.83333, 2), short(0.83333, 2, up=True), short(1250.0000000001, 3, up=True)
         (0.83, 0.84, 1250.0)
     """
@@ -166,7 +166,7 @@ def sampler_text(items: Sequence[LabelCondition], formula: Formula) -> str:
     Raises:
         TQLError: there are more factors than an expression can be deep, about 2,000.
 
-    Example:
+    Examples:
         >>> items = [LabelCondition(name, parse(f"contains(findings, '{name}')")) for name in ("Mass", "Hernia")]
         >>> none = np.array([False, False])
         >>> print(sampler_text(items, Formula(np.array([1 / 3, 19.1]), 1.2, none, none, none, cap=20)))

@@ -48,7 +48,7 @@ class Price:
 def price_of(counts: Integers, weights: Floats) -> Price:
     """Return the price of weights, shape (S,), of so many rows each, shape (S,).
 
-    Example:
+    Examples:
         >>> price_of(np.array([90, 10]), np.array([1.0, 9.0]))
         Price(effective_rows=36.0, greatest=5.0, smallest=0.5555555555555556, zero_rows=0, faint_rows=0)
     """
@@ -217,7 +217,7 @@ def balance_sets(
     Raises:
         TQLError: an argument that makes no sense, or no row is left by shares of 0 and 1.
 
-    Example:
+    Examples:
         >>> from tql_frames.analysis.solver.items import condition_item
         >>> sets = LabelSets.from_flags([90, 10], [[0], [1]])
         >>> found = balance_sets(sets, [condition_item("age > 60")], [0.5])

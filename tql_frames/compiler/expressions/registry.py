@@ -57,7 +57,7 @@ def register_function(
         TQLError: the name is taken or is no name, or the function's arguments cannot be counted. Whatever the function
             raises when it is called is the cause of a TQLError that names it.
 
-    Example:
+    Examples:
         >>> register_function("clipped", lambda x, most: x.clip(upper_bound=most[0]) if len(x) else x)
         >>> import tql_frames
         >>> tql_frames.weights(pl.DataFrame({"age": [71, 34]}), "clipped(age, 50) + 1").to_list()

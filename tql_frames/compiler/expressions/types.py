@@ -169,7 +169,7 @@ def is_temporal(dtype: DataType) -> bool:
 def describe(dtype: DataType) -> str:
     """Return a type in the user's words.
 
-    Example:
+    Examples:
         >>> describe(pl.List(pl.String()))
         'a list of text'
         >>> describe(pl.List(pl.List(pl.Int64())))
@@ -205,7 +205,7 @@ _EXTENSION = re.compile(r"Extension\('([^']*)'")  # how Polars writes a type of 
 def type_name(dtype: DataType) -> str:
     """Return a type by its name in Polars, without what it holds; that of another library by its own.
 
-    Example:
+    Examples:
         >>> type_name(pl.String()), type_name(pl.Enum(["a", "b"])), type_name(pl.Datetime("us", "UTC"))
         ('String', 'Enum', 'Datetime')
     """

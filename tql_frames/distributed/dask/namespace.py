@@ -29,7 +29,7 @@ from tql_frames.pipeline.draw import DrawSpec
 class DaskNamespace:
     """`ddf.tql` on a Dask DataFrame of pandas partitions.
 
-    Example:
+    Examples:
         >>> import pandas as pd
         >>> import tql_frames.dask
         >>> ddf = dd.from_pandas(pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"]), npartitions=2)
@@ -77,7 +77,7 @@ class DaskNamespace:
             TQLWarning: when it is computed: fewer rows have a positive weight than were asked for.
             TQLArmWarning: when it is computed: an arm matches no row, or never decides.
 
-        Example:
+        Examples:
             >>> import pandas as pd
             >>> import tql_frames.dask
             >>> ddf = dd.from_pandas(pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"]), npartitions=2)
@@ -101,7 +101,7 @@ class DaskNamespace:
         Raises:
             TQLError: as `sample`.
 
-        Example:
+        Examples:
             >>> import pandas as pd
             >>> import tql_frames.dask
             >>> ddf = dd.from_pandas(pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"]), npartitions=2)
@@ -127,7 +127,7 @@ class DaskNamespace:
             TQLError: as `sample`. Where the types of computed columns depend on a column of dtype object, some rows of
                 it are computed at once.
 
-        Example:
+        Examples:
             >>> import pandas as pd
             >>> import tql_frames.dask
             >>> ddf = dd.from_pandas(pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"]), npartitions=2)
@@ -160,7 +160,7 @@ class DaskNamespace:
         Raises:
             TQLError: as `tql_frames.report`; or there are too many combinations of labels, arms and weights.
 
-        Example:
+        Examples:
             >>> import pandas as pd
             >>> import tql_frames.dask
             >>> ddf = dd.from_pandas(pd.DataFrame({"view": ["PA", "PA", "AP"]}), npartitions=2)

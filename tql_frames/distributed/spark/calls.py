@@ -82,7 +82,7 @@ def sample(
         TQLWarning: fewer rows have a positive weight than were asked for without replacement.
         TQLArmWarning: an arm matches no row, or never decides.
 
-    Example:
+    Examples:
         >>> import tql_frames.spark
         >>> frame = spark.createDataFrame([(71,), (34,), (65,)], "age int")
         >>> tql_frames.spark.sample(frame, "max_weight(age > 60: 1)", limit=4, seed=1).toPandas()["age"].to_list()
@@ -122,7 +122,7 @@ def weights(frame: DataFrame, sampler: str | pl.Expr, *, seed: int | None = None
     Raises:
         TQLError: as `sample`; weights that are all 0 are no error here.
 
-    Example:
+    Examples:
         >>> import tql_frames.spark
         >>> frame = spark.createDataFrame([(71,), (34,), (65,)], "age int")
         >>> tql_frames.spark.weights(frame, "max_weight(age > 60: 5, True: 1)").toPandas()["weight"].to_list()
@@ -186,7 +186,7 @@ def query(
         TQLUnsupportedError: it has another clause, or asks for row numbers or random numbers.
         TQLError: as `sample`.
 
-    Example:
+    Examples:
         >>> import tql_frames.spark
         >>> frame = spark.createDataFrame([(71,), (34,), (65,)], "age int")
         >>> tql_frames.spark.query(frame, "select age where age > ?", [60]).toPandas()["index"].to_list()
@@ -247,7 +247,7 @@ def report(
     Raises:
         TQLError: as `tql_frames.report`; or there are too many combinations of labels, arms and weights.
 
-    Example:
+    Examples:
         >>> import tql_frames.spark
         >>> frame = spark.createDataFrame([("PA",), ("PA",), ("AP",)], "view string")
         >>> report = tql_frames.spark.report(frame, "view", "max_weight(view = 'AP': 2, True: 1)")

@@ -28,7 +28,7 @@ _ROWS = 65_536  # of a batch that is handed over, at the most
 class ArrowPartition:
     """A frame of Arrow batches.
 
-    Example:
+    Examples:
         >>> part = ArrowPartition(pa.schema({"age": pa.int64()}), [pa.record_batch({"age": [71, 34, 65]})])
         >>> part.evaluate({"half": pl.col("age") / 2})["half"].to_list()
         [35.5, 17.0, 32.5]

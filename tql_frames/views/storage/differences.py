@@ -65,7 +65,7 @@ def differences(
     Returns:
         The error that says how they differ, None where a view can be loaded; and the differences that it allows.
 
-    Example:
+    Examples:
         >>> age = ColumnPrint("'age'", "Int64", "00", "number")
         >>> years = ColumnPrint("'years'", "Int64", "00", "number")
         >>> saved, found = Fingerprint(3, (age,), (), "0"), Fingerprint(3, (years,), (), "1")

@@ -40,7 +40,7 @@ _LONG = 1024  # bytes from which on a text has a SHA-256 of its own
 class Digest:
     """The digest of an Arrow type's values, piece by piece.
 
-    Example:
+    Examples:
         >>> whole, pieces = digest_of(pa.int64()), digest_of(pa.int64())
         >>> numbers = whole.add(pa.array([1, None, 3]))
         >>> for piece in (pa.array([1, None]), pa.array([3])):

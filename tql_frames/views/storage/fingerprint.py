@@ -114,7 +114,7 @@ def fingerprint(
         TQLTypeError: a column that is needed, or the index, holds Python objects or values of no Polars type.
         TQLError: its rows cannot be read.
 
-    Example:
+    Examples:
         >>> from tql_frames.frames import kept_frame_of
         >>> frame, chunks = pl.DataFrame({"age": [71, 34]}), pl.DataFrame({"age": [[71], [34]]}).explode("age")
         >>> fingerprint(kept_frame_of(frame)) == fingerprint(kept_frame_of(chunks))
@@ -256,7 +256,7 @@ def names_of(labels: Sequence[object]) -> list[str]:
 def type_words(dtype: pl.DataType) -> str:
     """Return a Polars type in words that are the same in all versions.
 
-    Example:
+    Examples:
         >>> type_words(pl.List(pl.Categorical())), type_words(pl.Datetime("us", "UTC"))
         ('List(Categorical)', 'Datetime(us, UTC)')
     """

@@ -28,7 +28,7 @@ _DAY = 86_400_000  # milliseconds
 def family(dtype: pl.DataType) -> str:
     """Return the name of the types whose equal values have equal digests.
 
-    Example:
+    Examples:
         >>> family(pl.List(pl.Int8())), family(pl.Array(pl.Float64(), 2)), family(pl.Categorical())
         ('list of number', 'list of number', 'text')
     """
@@ -242,7 +242,7 @@ def values_digest(dtype: pl.DataType) -> Digest:
     Raises:
         TypeError: it holds Python objects.
 
-    Example:
+    Examples:
         >>> whole, fractions = values_digest(pl.Int64()), values_digest(pl.Float64())
         >>> numbers = whole.add(pa.array([1, None])), fractions.add(pa.array([1.0, float("nan")]))
         >>> whole.value() == fractions.value()
