@@ -189,6 +189,30 @@ def explain(
     return found
 
 
+@overload
+def report(
+    frame: pl.DataFrame | pl.LazyFrame,
+    by: str | None = None,
+    sampler: str | pl.Expr | None = None,
+    limit: int | None = None,
+    *,
+    fraction: float | None = None,
+    replace: bool = True,
+    parameters: Sequence[object] | None = None,
+    seed: int | None = None,
+) -> Report[pl.DataFrame]: ...
+@overload
+def report(
+    frame: pd.DataFrame,
+    by: str | None = None,
+    sampler: str | pl.Expr | None = None,
+    limit: int | None = None,
+    *,
+    fraction: float | None = None,
+    replace: bool = True,
+    parameters: Sequence[object] | None = None,
+    seed: int | None = None,
+) -> Report[pd.DataFrame]: ...
 @named
 def report(
     frame: pl.DataFrame | pl.LazyFrame | pd.DataFrame,
@@ -200,7 +224,7 @@ def report(
     replace: bool = True,
     parameters: Sequence[object] | None = None,
     seed: int | None = None,
-) -> Report:
+) -> Report[Any]:
     """Report how often each label comes before and after sampling, and what the sampler costs; nothing is drawn.
 
     Args:
@@ -263,7 +287,7 @@ def report(
             raise TQLError("the statement draws no sample", source=sampler, span=Span(0, len(sampler)), hint=hint)
         if sampled.population.sampler is not None:
             warn_of_categories(sampled.population.sampler)
-        made: Report = analysis.report_on(sampled.population, by, sampled.spec, pandas=pandas)
+        made: Report[Any] = analysis.report_on(sampled.population, by, sampled.spec, pandas=pandas)
         return made
     if parameters is not None:
         raise TQLError("a sampler takes no parameters; a statement does")
@@ -274,6 +298,26 @@ def report(
     return made
 
 
+@overload
+def balance(
+    frame: pl.DataFrame | pl.LazyFrame,
+    by: str,
+    target: str | Mapping[Any, float] = "uniform",
+    *,
+    keep: Sequence[Any] = (),
+    max_weight: float | None = None,
+    method: str = "raking",
+) -> Balance[pl.DataFrame]: ...
+@overload
+def balance(
+    frame: pd.DataFrame,
+    by: str,
+    target: str | Mapping[Any, float] = "uniform",
+    *,
+    keep: Sequence[Any] = (),
+    max_weight: float | None = None,
+    method: str = "raking",
+) -> Balance[pd.DataFrame]: ...
 @named
 def balance(
     frame: pl.DataFrame | pl.LazyFrame | pd.DataFrame,
@@ -283,7 +327,7 @@ def balance(
     keep: Sequence[Any] = (),
     max_weight: float | None = None,
     method: str = "raking",
-) -> Balance:
+) -> Balance[Any]:
     """Find weights whose expected shares of labels are what is wanted: a sampler as text, what it brings, its price.
 
     Labels that come together are allowed for. The different sets of labels are counted once; the rest does not depend
@@ -324,7 +368,7 @@ def balance(
     """
     if not isinstance(by, str):
         raise no_column(by)
-    found: Balance = _analysis().balance_on(
+    found: Balance[Any] = _analysis().balance_on(
         frame_of(frame),
         by,
         target,

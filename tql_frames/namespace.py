@@ -166,7 +166,7 @@ class _PolarsNamespace(Generic[AnyPolars]):
         replace: bool = True,
         parameters: Sequence[object] | None = None,
         seed: int | None = None,
-    ) -> Report:
+    ) -> Report[pl.DataFrame]:
         """Report how often each label occurs before and after sampling.
 
         Examples:
@@ -195,7 +195,7 @@ class _PolarsNamespace(Generic[AnyPolars]):
         keep: Sequence[Any] = (),
         max_weight: float | None = None,
         method: str = "raking",
-    ) -> Balance:
+    ) -> Balance[pl.DataFrame]:
         """Find weights that lead to the wanted shares of labels.
 
         Examples:
@@ -401,7 +401,7 @@ class PandasNamespace:
         replace: bool = True,
         parameters: Sequence[object] | None = None,
         seed: int | None = None,
-    ) -> Report:
+    ) -> Report[pd.DataFrame]:
         """Report how often each label occurs before and after sampling.
 
         Examples:
@@ -430,7 +430,7 @@ class PandasNamespace:
         keep: Sequence[Any] = (),
         max_weight: float | None = None,
         method: str = "raking",
-    ) -> Balance:
+    ) -> Balance[pd.DataFrame]:
         """Find weights that lead to the wanted shares of labels.
 
         Examples:

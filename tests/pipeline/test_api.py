@@ -478,6 +478,10 @@ assert_type(tql_frames.view(lf, "select w").to_native(), pl.LazyFrame)
 assert_type(tql_frames.load_view("w.view", table).view("w").sample("w"), pd.DataFrame)
 assert_type(list(tql_frames.view(lf, "w").batches(5)), list[pl.DataFrame])
 text: str = tql_frames.explain(df, "w")
+assert_type(tql_frames.report(df, "w").labels, pl.DataFrame | None)
+assert_type(tql_frames.report(table, "w", "w").arms, pd.DataFrame | None)
+assert_type(tql_frames.balance(lf, "w").labels, pl.DataFrame)
+assert_type(tql_frames.balance(table, "w").report.labels, pd.DataFrame | None)
 tql_frames.sample(df, "w", order="sorted")  # wrong
 tql_frames.sample([1], "w")  # wrong
 tql_frames.sample(df, 5)  # wrong

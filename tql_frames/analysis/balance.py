@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from html import escape
 from numbers import Real
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,7 @@ from tql_frames.analysis.display.table import (
 )
 from tql_frames.analysis.labels import Labels, Naming
 from tql_frames.analysis.population import population_of
-from tql_frames.analysis.report import Report, Table, report_on
+from tql_frames.analysis.report import Report, TableOf, report_on
 from tql_frames.analysis.solver import (
     NO_LABEL,
     LabelCondition,
@@ -66,7 +66,7 @@ _COLUMNS = {
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Balance:
+class Balance(Generic[TableOf]):
     """A sampler whose expected shares of labels are what was wanted, or as near as weights can come.
 
     Attributes:
@@ -89,7 +89,7 @@ class Balance:
     """
 
     sampler: str
-    labels: Table
+    labels: TableOf
     price: Price
     _by: str
     _table: pl.DataFrame
@@ -97,7 +97,7 @@ class Balance:
     _frame: Rows
 
     @cached_property
-    def report(self) -> Report:
+    def report(self) -> Report[TableOf]:
         """Effect of the sampler on each label, counted when first asked for.
 
         Examples:
@@ -185,7 +185,7 @@ def balance_on(
     max_weight: float | None,
     method: str,
     pandas: bool,
-) -> Balance:
+) -> Balance[Any]:
     """Count the label sets of a frame, and find the sampler; arguments and errors as of `tql_frames.balance`."""
     counted = _CountedLabels.of(frame, by, [])
     dtype = instance(frame.schema[by])

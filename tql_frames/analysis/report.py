@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -45,10 +45,12 @@ from tql_frames.pipeline.idle_arms import Planned, idle_warnings
 from tql_frames.sampling import Floats, Integers, Positions
 
 Table = pl.DataFrame | pd.DataFrame
+TableOf = TypeVar("TableOf", pl.DataFrame, pd.DataFrame)
+"""Library of the tables of a report: that of the frame, Polars for a LazyFrame."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Report:
+class Report(Generic[TableOf]):
     """Effect of a sampler on a frame: as frames, as text (`print`), as HTML in notebooks, and as a chart (`plot`).
 
     Attributes:
@@ -88,9 +90,9 @@ class Report:
     effective_rows: float
     expected_distinct: float
     repeats: float
-    labels: Table | None
-    arms: Table | None
-    co_movement: Table | None
+    labels: TableOf | None
+    arms: TableOf | None
+    co_movement: TableOf | None
     _tables: tuple[pl.DataFrame | None, pl.DataFrame | None, pl.DataFrame | None]
     _moving: tuple[int, ...]  # numbers of the arms in `co_movement`, from 1
 
@@ -238,7 +240,7 @@ def report_on(
     positions: Positions | None = None,
     pandas: bool = False,
     parts: Sequence[pl.DataFrame] | None = None,
-) -> Report:
+) -> Report[Any]:
     """Count a population and say what its sampler does.
 
     Args:
@@ -385,7 +387,7 @@ class Expectations:
         names = self._named(sampler)
         return names is not None and self._known(names) is not None
 
-    def report(self, sampler: str, size: int | None = None, *, replace: bool = True) -> Report:
+    def report(self, sampler: str, size: int | None = None, *, replace: bool = True) -> Report[Any]:
         """Return what a sampler does, as `tql_frames.report` says it.
 
         Args:
@@ -407,7 +409,7 @@ class Expectations:
         population = population_of(self._frame, self._by, sampler, seed=0)
         return report_on(population, self._by, spec)
 
-    def _report(self, combinations: _Combinations, sampler: str, spec: DrawSpec) -> Report:
+    def _report(self, combinations: _Combinations, sampler: str, spec: DrawSpec) -> Report[Any]:
         population = population_of(combinations.rows, self._by, sampler, seed=0)
         population = dataclasses.replace(population, times=combinations.times)
         return report_on(population, self._by, spec)

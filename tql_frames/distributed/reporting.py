@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -24,6 +25,9 @@ from tql_frames.frames import PolarsFrame, Rows
 from tql_frames.language import is_statement, nodes
 from tql_frames.pipeline.arguments import no_column, sampler_from
 from tql_frames.pipeline.draw import DrawSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _MOST_CELLS = 1_000_000  # of a partition
 _MOST_TOGETHER = 5_000_000
@@ -91,7 +95,7 @@ class Reporting:
         _check_cells(cells.height, _MOST_CELLS)
         return Counted(counts, cells)
 
-    def report(self, parts: Sequence[Counted], spec: DrawSpec) -> Report:
+    def report(self, parts: Sequence[Counted], spec: DrawSpec) -> Report[pd.DataFrame]:
         """The report of all partitions, with pandas tables.
 
         Args:

@@ -92,7 +92,7 @@ def _rank(values: pl.Series) -> int | None:
 
 def expected(
     source: Frame, expectations: Expectations, by: str, text: str, size: int | None, *, replace: bool
-) -> Report:
+) -> Report[Any]:
     """Return what a sampler or statement does to the labels of a column, exactly.
 
     Raises:
@@ -106,7 +106,7 @@ def expected(
     return report_on(sampled.population, by, sampled.spec)
 
 
-def as_sent(report: Report) -> tuple[list[Any], dict[str, Any]]:
+def as_sent(report: Report[Any]) -> tuple[list[Any], dict[str, Any]]:
     """Return the values of the labels that are shown, and what is said of them."""
     labels = report.labels
     assert isinstance(labels, pl.DataFrame)

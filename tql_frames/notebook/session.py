@@ -368,7 +368,7 @@ def _number(text: object, name: str) -> int | None:
     return int(plain)
 
 
-def _price(balance: Balance, rows: int) -> str:
+def _price(balance: Balance[Any], rows: int) -> str:
     """Return what the weights cost, and which shares they do not reach."""
     price = balance.price
     note = f"effective sample size {price.effective_rows / rows:.1%} of the rows, "

@@ -266,7 +266,7 @@ class View(KeptRows[Native]):
         """
         return INTEGRATIONS["torch"]().data_set_of(self, columns, transform, target, encode, classes=classes)
 
-    def report(self, by: str | None = None) -> Report:
+    def report(self, by: str | None = None) -> Report[Any]:
         """Return how often each label came, beside what was there and what was to be expected; see `tql_frames.report`.
 
         Args:
@@ -302,7 +302,7 @@ class View(KeptRows[Native]):
             if step.kind == "statement":
                 sampled = analysis.sampled_by(origin, step.text, step.parameters, by, step.seed)
                 if sampled is not None and sampled.population.row is not None:
-                    found: Report = analysis.report_on(
+                    found: Report[Any] = analysis.report_on(
                         sampled.population,
                         by,
                         DrawSpec(len(self), replace=sampled.spec.replace),
@@ -415,7 +415,7 @@ class View(KeptRows[Native]):
         return as_html(self._title(), self._lines(), sections)
 
     @cached_attribute
-    def _arms(self) -> Report | None:
+    def _arms(self) -> Report[Any] | None:
         """Return the shares of the arms of the sampler; nothing is run for them that has not run yet."""
         if self._is_lazy or self.origin is None or self.steps[-1].kind == "expression":
             return None

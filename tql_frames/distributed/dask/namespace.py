@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import dask
 import dask.dataframe as dd
@@ -23,6 +23,9 @@ from tql_frames.distributed.dask import graph
 from tql_frames.distributed.dask.graph import makes_strata, meta_of, never_bad, weigher_of
 from tql_frames.pipeline.arguments import all_named, seed_from
 from tql_frames.pipeline.draw import DrawSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @all_named
@@ -152,7 +155,7 @@ class DaskNamespace:
         replace: bool = True,
         parameters: Sequence[object] | None = None,
         seed: int | None = None,
-    ) -> Report:
+    ) -> Report[pd.DataFrame]:
         """Report how often each label occurs, as `tql_frames.report`; the partitions are counted now.
 
         The arguments are those of `tql_frames.report`; `seed` fixes the numbers of `random()`.

@@ -6,7 +6,7 @@ What partitions and the draw do is in `tql_frames.distributed`, how passes run i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 import pyarrow as pa
@@ -39,6 +39,9 @@ from tql_frames.distributed.spark.types import Intervals, arrow_schema_of, schem
 from tql_frames.errors import TQLError, warn
 from tql_frames.pipeline.arguments import check_index, named, seed_from
 from tql_frames.pipeline.draw import DrawSpec, warn_of_fewer
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Job = Sampler | PartitionStatement
 
@@ -238,7 +241,7 @@ def report(
     replace: bool = True,
     parameters: Sequence[object] | None = None,
     seed: int | None = None,
-) -> Report:
+) -> Report[pd.DataFrame]:
     """Report how often each label of a Spark frame occurs, as `tql_frames.report`, in one job; two with `random()`.
 
     The tables of the report are pandas frames. The arguments are those of `tql_frames.report`; `seed` fixes the numbers
