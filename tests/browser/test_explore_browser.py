@@ -112,7 +112,8 @@ def finds_a_mistake(page: Any) -> None:
     page.keyboard.press("Enter")  # takes the first that is offered
     assert box.input_value() == "max_weight(contains("
     box.press_sequentially("finding, 'Hernia'): 20, true: 1)")
-    page.wait_for_function("() => document.querySelector('.tql-message').textContent.includes('unknown column')")
+    # Of the whole text: what was typed before it is looked at, too.
+    page.wait_for_function("() => document.querySelector('.tql-message').textContent.includes(\"column 'finding'\")")
     said = page.locator(".tql-message").inner_text().splitlines()
     assert said == ["unknown column 'finding'", "did you mean 'findings'?"]
     assert page.locator(".tql-box pre .tql-fault").all_inner_texts() == ["finding"]
