@@ -81,3 +81,17 @@ def test_without_such_a_column_it_is_a_list(kind: Callable[[pl.DataFrame], objec
 )
 def test_its_text_reads_back(text: str) -> None:
     assert parse(unparse(parse(text))) == parse(text)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("taken", [[], ["array"], ["array", "ARRAY"]])
+def test_balance_writes_a_list_whatever_the_columns_are_called(
+    kind: Callable[[pl.DataFrame], object], taken: list[str]
+) -> None:
+    tags = [["c"]] * 16 + [["a"]] * 3 + [["b"]] * 3 + [["a", "b"]] * 2
+    table = pl.DataFrame({"tags": tags, **{name: [[9.5, 9.5]] * 24 for name in taken}})
+    found = tql_frames.balance(kind(table), "tags", {"a": 0.45, "b": 0.45}, max_weight=3)
+    assert "array[" in found.sampler.lower()
+    weights_of = weights(kind(table), found.sampler)
+    assert weights_of[0] == pytest.approx(0.53)
+    assert weights_of[-1] == 3

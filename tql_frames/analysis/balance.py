@@ -5,7 +5,7 @@ The table is counted in `contingency`; the weights are found, rounded and writte
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from html import escape
@@ -208,7 +208,7 @@ def balance_on(
         solution = min(solution, other, key=lambda each: _missed(each, asked))
     table = _table(keys, solution)
     return Balance(
-        sampler=solution.sampler,
+        sampler=_apart_from_columns(solution.sampler, frame.schema),
         labels=table.to_pandas() if pandas else table,
         price=solution.price,
         _by=by,
@@ -216,6 +216,15 @@ def balance_on(
         _rows=sets.rows,
         _frame=frame,
     )
+
+
+def _apart_from_columns(sampler: str, columns: Collection[str]) -> str:
+    """Spell the ARRAY of a sampler so that no column has its name, of which the brackets would take an element."""
+    begin = "amin(array["
+    if not sampler.startswith(begin):
+        return sampler
+    word = next((word for word in ("array", "ARRAY", "Array", "arraY") if word not in columns), "array")
+    return f"amin({word}[{sampler.removeprefix(begin)}"
 
 
 @dataclass(frozen=True)
