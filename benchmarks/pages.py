@@ -19,7 +19,7 @@ REPORT = ROOT / "docs" / "benchmarks.md"
 INTRODUCTION = """# The last run of the benchmarks
 
 What `make bench ARGS=--record` printed, in one run, as it was printed;
-[`benchmarks/README.md`](../benchmarks/README.md) tells how it measures.
+[`benchmarks/README.md`](../benchmarks/README.md) describes how it measures.
 """
 
 # What README calls a job, the key of its section in the report, a peer there, and the line of ours beside it.

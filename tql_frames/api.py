@@ -15,7 +15,7 @@ import polars as pl
 
 from tql_frames.compiler import compile_sampler
 from tql_frames.errors import Span, TQLError
-from tql_frames.frames import Frame, Native, PandasFrame, check_columns, frame_of
+from tql_frames.frames import Frame, Native, check_columns, frame_of
 from tql_frames.language import is_statement
 from tql_frames.pipeline.arguments import (
     Order,
@@ -477,7 +477,7 @@ def _prepared(
         raise TQLError(f"a statement is TQL text, not {type(text).__name__}")
     check_parameters(parameters)
     adapters = [*named.values(), *([default] if default is not None else [])]
-    numbered = index is not None or any(each.kind == PandasFrame.kind for each in adapters)
+    numbered = index is not None or any(each.keeps_labels for each in adapters)
     return prepare(text, parameters, default, named, seed=seed_from(seed), numbered=numbered)
 
 

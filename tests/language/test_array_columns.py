@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 
 import pandas as pd
 import polars as pl
@@ -95,3 +96,13 @@ def test_balance_writes_a_list_whatever_the_columns_are_called(
     weights_of = weights(kind(table), found.sampler)
     assert weights_of[0] == pytest.approx(0.53)
     assert weights_of[-1] == 3
+
+
+def test_epochs_whose_numbers_are_drawn_again_read_a_list_too() -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    torch = import_module("tql_frames.torch")
+    listed = FRAME.rename({"array": "other"})
+    drawn = torch.TQLSampler(listed, "random() * 0 + array[2, x][1]", limit=20, seed=1)
+    assert set(drawn) == {1} == set(drawn)
+    taken = torch.TQLSampler(FRAME, "random() * 0 + (array[0] = 7) * 1", limit=20, seed=1)
+    assert set(taken) == {1} == set(taken)

@@ -219,7 +219,7 @@ def balance_on(
 
 
 def _apart_from_columns(sampler: str, columns: Collection[str]) -> str:
-    """Spell the ARRAY of a sampler so that no column has its name, of which the brackets would take an element."""
+    """Spell ARRAY so that it is the name of no column: the brackets after a column's name take its elements."""
     begin = "amin(array["
     if not sampler.startswith(begin):
         return sampler

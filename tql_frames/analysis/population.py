@@ -83,7 +83,7 @@ def population_of(frame: Rows, by: str | None, sampler: str | pl.Expr | None, se
         weights = weigher.weigh(frame)
     named = {by} if by is not None else set()
     if isinstance(compiled, CompiledSampler):
-        named |= {node.name for node in compiled.tree.walk() if isinstance(node, nodes.Column)}
+        named |= nodes.names_in(compiled.tree)
     scan = frame.scan(frozenset(named))
     names = Names.apart_from(scan.labels)
     plan, row = scan.plan, names.new("row")
@@ -122,9 +122,7 @@ def sampled_by(
         raise fault.error(text) from None
     rest, aliases = _before_sampling(statement)
     used = named_columns(rest)
-    asked = {each.name for each in sample.walk() if isinstance(each, nodes.Column)} | (
-        {by} if by is not None else set()
-    )
+    asked = nodes.names_in(sample) | ({by} if by is not None else set())
     scan = frame.scan(None if used is None else used | asked)
     random = random_numbers(seed)
     relation = compile_statement(

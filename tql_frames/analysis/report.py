@@ -426,7 +426,7 @@ class Expectations:
         calls = [node for node in root.walk() if isinstance(node, nodes.Call)]
         if any(call.name in OF_ROWS or call.name not in FUNCTIONS for call in calls):
             return None
-        found = {node.name for node in root.walk() if isinstance(node, nodes.Column)}
+        found = nodes.names_in(root)
         return frozenset(name for name in (found | {self._by}) if name is not None and name in self._frame.schema)
 
     def _known(self, names: frozenset[str]) -> _Combinations | None:

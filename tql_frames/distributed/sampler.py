@@ -96,7 +96,9 @@ class Sampler:
 
     def names(self, columns: Iterable[str]) -> list[str]:
         """Return those of the columns that the first pass looks at."""
-        used = named_by(self.root(columns)) if isinstance(self.source, str) else set(self.source.meta.root_names())
+        used = (
+            nodes.names_in(self.root(columns)) if isinstance(self.source, str) else set(self.source.meta.root_names())
+        )
         return [name for name in columns if name in used or name in self.keys]
 
     @property
@@ -166,11 +168,6 @@ def _weigher_from(
         return Weigher(compile_tree(text, replaced(root, counted_on), translator))
     except Fault as fault:
         raise fault.error(text) from None
-
-
-def named_by(*roots: Node) -> set[str]:
-    """Return names of the columns in trees."""
-    return {each.name for node in roots for each in node.walk() if isinstance(each, nodes.Column)}
 
 
 def asks_for_numbers(node: Node) -> bool:

@@ -17,7 +17,7 @@ from tql_frames.compiler import CompiledSampler
 from tql_frames.compiler.statements import Draw, Frames, Relation, Scan, Size, compile_statement, named_columns, size_of
 from tql_frames.distributed.assignment import First, Share
 from tql_frames.distributed.partition_counts import Answer, Counts, Question, Schema, answer, count
-from tql_frames.distributed.sampler import asks_for_numbers, check_functions, named_by
+from tql_frames.distributed.sampler import asks_for_numbers, check_functions
 from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, WeightError
 from tql_frames.frames import PolarsFrame, Rows
 from tql_frames.language import nodes, parse_statement
@@ -120,7 +120,7 @@ class PartitionStatement:
 
     def names(self, columns: Sequence[str]) -> list[str]:
         """Return those of the columns that the first pass looks at."""
-        used = named_by(self.counted)
+        used = nodes.names_in(self.counted)
         return [name for name in columns if name in used]
 
     def count(self, frame: Rows, start: int = 0) -> Counts:
@@ -178,14 +178,14 @@ class PartitionStatement:
 
     def all_names(self, columns: Sequence[str]) -> list[str]:
         """Return those of the columns that it names anywhere."""
-        used = named_by(self.root)
+        used = nodes.names_in(self.root)
         return [name for name in columns if name in used]
 
     def computed_names(self, columns: Sequence[str]) -> list[str]:
         """Return those of the columns that it computes with: not those that it gives as they are."""
         items = [item.expression for item in self.select.items if isinstance(item, nodes.Item)]
         used = set(self.names(columns))
-        used.update(*(named_by(each) for each in items if not isinstance(each, nodes.Column)))
+        used.update(*(nodes.names_in(each) for each in items if not isinstance(each, nodes.Column)))
         return [name for name in columns if name in used]
 
     def needs(self, columns: Sequence[str]) -> list[str]:

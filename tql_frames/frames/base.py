@@ -54,10 +54,10 @@ class Rows(Protocol):
     `schema` may be read lazily: pandas columns are converted, and looked at, only when they are asked for.
 
     Attributes:
-        is_read_anew: whether each question reads the rows again, in batches, since they are not held in memory.
+        is_streamed: whether each question reads the rows again, in batches, since they are not held in memory.
     """
 
-    is_read_anew: ClassVar[bool]
+    is_streamed: ClassVar[bool]
 
     @property
     def rows(self) -> int:
@@ -87,10 +87,12 @@ class Frame(Rows, Protocol):
 
     Attributes:
         kind: library and class of the frame.
+        keeps_labels: whether rows have index labels of their own, instead of a column of row numbers.
         is_lazy: whether samples of it are plans.
     """
 
     kind: ClassVar[str]
+    keeps_labels: ClassVar[bool]
     is_lazy: ClassVar[bool]
 
     @property

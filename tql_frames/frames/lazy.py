@@ -26,8 +26,9 @@ class CollectedFrame:
     """
 
     kind: ClassVar[str] = "Polars LazyFrame"
+    keeps_labels: ClassVar[bool] = False
     is_lazy: ClassVar[bool] = True
-    is_read_anew: ClassVar[bool] = False
+    is_streamed: ClassVar[bool] = False
 
     def __init__(self, plan: pl.LazyFrame, index: str | None = None, *, kept: bool = False) -> None:
         """Hold the plan and resolve its schema; nothing runs.
@@ -116,13 +117,13 @@ class CollectedFrame:
         other's threads in older Polars.
         """
         if not self._kept and is_repeatable(self._plan):
-            return TwoPassFrame(self._plan, self._index).take_lazy(positions_of, columns)
+            return TwoPassFrame(self._plan, self._index, schema=self._schema).take_lazy(positions_of, columns)
         schema = schema_of(self._schema, columns, self._index)
 
         def take(frame: pl.DataFrame) -> pl.DataFrame:
-            rows: Rows = PolarsFrame(frame, self._index)
+            rows = PolarsFrame(frame, self._index)
             if not self._kept:
-                return PolarsFrame(frame, self._index).take(positions_of(rows), columns)
+                return rows.take(positions_of(rows), columns)
             vars(self).setdefault("_collected", rows)
             return self.take(positions_of(self), columns)
 

@@ -122,8 +122,9 @@ class PandasFrame:
     """A pandas DataFrame; `ignore_index` numbers the rows of a sample from 0, as in pandas."""
 
     kind: ClassVar[str] = "pandas DataFrame"
+    keeps_labels: ClassVar[bool] = True
     is_lazy: ClassVar[bool] = False
-    is_read_anew: ClassVar[bool] = False
+    is_streamed: ClassVar[bool] = False
     why_collected: ClassVar[str | None] = None
 
     def __init__(self, frame: pd.DataFrame, ignore_index: bool = False) -> None:

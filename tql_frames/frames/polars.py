@@ -30,8 +30,9 @@ class PolarsFrame:
     """A Polars DataFrame; `index` names the column of original row numbers, None for none."""
 
     kind: ClassVar[str] = "Polars DataFrame"
+    keeps_labels: ClassVar[bool] = False
     is_lazy: ClassVar[bool] = False
-    is_read_anew: ClassVar[bool] = False
+    is_streamed: ClassVar[bool] = False
     why_collected: ClassVar[str | None] = None
 
     def __init__(self, frame: pl.DataFrame, index: str | None = None) -> None:
@@ -208,7 +209,7 @@ def check_columns(frame: Frame, columns: tuple[ColumnRef, ...] | None, index: st
     Raises:
         TQLError: one of the columns has that name.
     """
-    if frame.kind != "pandas DataFrame":
+    if not frame.keeps_labels:
         schema = schema_of(frame.schema, columns, None)
         with_index(schema, index, of="frame" if columns is None else "result")
 

@@ -77,7 +77,7 @@ class RowView:
         [32.5, 32.5, 35.5]
     """
 
-    is_read_anew: ClassVar[bool] = False
+    is_streamed: ClassVar[bool] = False
 
     def __init__(
         self, frame: Frame, positions_of: Callable[[], Positions], columns: Sequence[ColumnRef] | None = None

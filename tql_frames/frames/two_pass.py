@@ -6,7 +6,7 @@ another order, the second time are collected by `lazy` instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -85,7 +85,7 @@ class TwoPassFrame(PolarsFrame):
 
     kind: ClassVar[str] = "Polars LazyFrame"
     is_lazy: ClassVar[bool] = True
-    is_read_anew: ClassVar[bool] = True
+    is_streamed: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -116,8 +116,12 @@ class TwoPassFrame(PolarsFrame):
         self._listener = listener or _listener.get() or _no_listener
         self._weights: dict[str, pl.Expr] = {}  # what the first pass evaluated
         self._found: pl.DataFrame | None = None
-        self._paths = contents_of(plan).paths
         self._files: Mapping[str, object] | None = None  # as the first pass found them
+
+    @cached_attribute
+    def _paths(self) -> Collection[str]:
+        """Paths of the files; the plan is read for them at the first pass."""
+        return contents_of(self._plan).paths
 
     def check_files(self) -> None:
         """Make sure that the files are those of the first pass, which this begins if there was none.

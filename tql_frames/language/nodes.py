@@ -481,3 +481,13 @@ class Statement(Node):
         Node.__post_init__(self)
         if isinstance(self.body, Statement):
             object.__setattr__(self, "depth", self.depth + 1)
+
+
+def names_in(*roots: Node) -> set[str]:
+    """Return the names of the columns that trees may read; a frame need not have one that the word of an array is.
+
+    Examples:
+        >>> sorted(names_in(Arithmetic("+", Column("age"), Array((Column("view"),), Column("array")))))
+        ['age', 'array', 'view']
+    """
+    return {node.name for root in roots for node in root.walk() if isinstance(node, Column)}

@@ -6,7 +6,7 @@ How positions are drawn is in `sampling`, what the weights are in `weights`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
@@ -75,10 +75,6 @@ class DrawSpec:
         if self.fraction is not None and size > MOST_ROWS:
             raise TQLError(f"fraction asks for {size:,} rows, more than any memory holds")
         return size
-
-    def with_seed(self, seed: int) -> DrawSpec:
-        """Return the same request with another seed."""
-        return replace(self, seed=seed)
 
 
 def empty_population_error(size: int) -> WeightError:

@@ -190,7 +190,7 @@ class Weigher:
         levels = self.levels
         # The weight of all arms stands beside each arm, in an expression that grows with the square of their number:
         # of many arms it is found first.
-        many = self._arms > _FEW and not frame.is_read_anew
+        many = self._arms > _FEW and not frame.is_streamed
         if levels is None:
             words = {} if many else self._words(frame)
             weights, found = self._weigh(frame, words)
@@ -234,7 +234,7 @@ class Weigher:
         if isinstance(self.sampler, pl.Expr) or not self.sampler.arms:
             return {}
         sampler, arms = self.sampler, self.sampler.arms
-        if len(arms) > _MOST_WATCHED and frame.is_read_anew:  # whose weights are held, and so would be these
+        if len(arms) > _MOST_WATCHED and frame.is_streamed:  # whose weights are held, and so would be these
             return {}
         greatest = sampler.choice == "max_weight" and isinstance(sampler.tree, nodes.WeightChoice)
         own = {arm.span for arm in sampler.tree.arms} if isinstance(sampler.tree, nodes.WeightChoice) else set()

@@ -161,7 +161,7 @@ class _Anew:
     def __init__(self, frame: Rows, weigher: Weigher, spec: DrawSpec) -> None:
         assert not isinstance(weigher.sampler, pl.Expr)
         self._text, self._spec = weigher.sampler.source, spec
-        names = {node.name for node in weigher.sampler.tree.walk() if isinstance(node, nodes.Column)}
+        names = [name for name in nodes.names_in(weigher.sampler.tree) if name in frame.schema]
         self._frame = frame.evaluate({name: column(name) for name in names} or {"": pl.lit(None)})
         self._process = os.getpid()
 

@@ -291,7 +291,7 @@ class View(KeptRows[Native]):
         if not (by is None or isinstance(by, str)):
             raise no_column(by)
         analysis = _analysis()
-        pandas = self._source.kind.startswith("pandas")
+        pandas = self._source.keeps_labels
         step, drawn = self.steps[-1], self.drawn
         origin: Rows = self._source
         sampler: str | pl.Expr | None = None

@@ -283,9 +283,9 @@ def _choose_by_statement(rows: Rows, text: str, parameters: Sequence[object] | N
     reads = None if query.names is None else tuple(sorted(query.names))
 
     def find(rows: Rows) -> Positions:
-        if not rows.is_read_anew:
+        if not rows.is_streamed:
             rows.rows  # noqa: B018 - a plan that is held runs here, not in threads of the statement's that then wait
-        return query.positions(streaming=rows.is_read_anew)
+        return query.positions(streaming=rows.is_streamed)
 
     return Choice(Step(text, "statement", seed, plain_parameters(parameters), reads=reads), query.columns, find)
 
@@ -294,5 +294,5 @@ def _names_in(weigher: Weigher) -> tuple[str, ...] | None:
     """Return names of the columns that weigh the rows; None where an expression selects them otherwise."""
     sampler = weigher.sampler
     if not isinstance(sampler, pl.Expr):
-        return tuple(sorted({node.name for node in sampler.tree.walk() if isinstance(node, nodes.Column)}))
+        return tuple(sorted(nodes.names_in(sampler.tree)))
     return None if picks_columns(sampler) else tuple(sorted(sampler.meta.root_names()))

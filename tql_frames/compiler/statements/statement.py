@@ -362,7 +362,7 @@ class _Compiler:
         self, clauses: Sequence[Node], selection: _Selection
     ) -> tuple[Relation, list[Output], dict[str, Field]]:
         """Return what ORDER BY and SAMPLE BY call by an alias; an expression is computed once, before them."""
-        used = {each.name for clause in clauses for each in clause.walk() if isinstance(each, nodes.Column)}
+        used = nodes.names_in(*clauses)
         named = aliases_of(selection.items) & used
         places = [place for place, output in enumerate(selection.outputs) if output.label in named]
         relation, outputs = computed(selection.relation, selection.outputs, places, self._names)

@@ -170,10 +170,10 @@ class DaskNamespace:
             >>> ddf.tql.report("view", "max_weight(view = 'AP': 2, True: 1)").labels["expected_share"].to_list()
             [0.5, 0.5]
         """
-        spec = DrawSpec.checked(limit, fraction, replace, None)
+        spec = DrawSpec.checked(limit, fraction, replace, seed)
         columns = list(self._frame.columns)
         sized = limit is not None or fraction is not None or not replace
-        job = job_of(sampler, parameters, columns, seed_from(seed), sized=sized)
+        job = job_of(sampler, parameters, columns, spec.seed, sized=sized)
         reporting = Reporting.of(by, job, columns)
         if job is not None:
             weigher_of(self._frame, job)

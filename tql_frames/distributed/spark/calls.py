@@ -257,10 +257,10 @@ def report(
         >>> report.labels["expected_share"].to_list()
         [0.5, 0.5]
     """
-    spec = DrawSpec.checked(limit, fraction, replace, None)
+    spec = DrawSpec.checked(limit, fraction, replace, seed)
     _check_frame(frame)
     sized = limit is not None or fraction is not None or not replace
-    job = job_of(sampler, parameters, frame.columns, seed_from(seed), sized=sized)
+    job = job_of(sampler, parameters, frame.columns, spec.seed, sized=sized)
     reporting = Reporting.of(by, job, frame.columns)
     intervals = Intervals(frame)
     intervals.check(reporting.names(frame.columns))

@@ -36,7 +36,7 @@ class ArrowPartition:
         [{'age': [71, 65, 65]}]
     """
 
-    is_read_anew: ClassVar[bool] = False
+    is_streamed: ClassVar[bool] = False
 
     def __init__(self, schema: pa.Schema, batches: Sequence[pa.RecordBatch], rows: int | None = None) -> None:
         """Hold the batches; `rows` says how many rows they have where they have no columns."""
@@ -161,7 +161,7 @@ class PartitionRows:
 class _ArrowColumns(ConvertedColumns):
     """Columns of Arrow batches as Polars series."""
 
-    is_read_anew: ClassVar[bool] = False
+    is_streamed: ClassVar[bool] = False
 
     def __init__(self, schema: pa.Schema, batches: Sequence[pa.RecordBatch]) -> None:
         super().__init__(schema.names)
