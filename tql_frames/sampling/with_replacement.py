@@ -103,12 +103,7 @@ def draw_strata(
     """
     line = line_of_strata(table, size)
     starts = np.concatenate([[0.0], line.bounds[:-1]])
-    widths = line.bounds - starts
-    ranks_per_width = np.divide(table.counts, widths, out=np.zeros_like(widths), where=widths > 0)
-    last_points = np.nextafter(line.bounds, 0) - starts
-    # Rounding must not find a rank too many.
-    while (beyond := (last_points * ranks_per_width >= table.counts) & (widths > 0)).any():
-        ranks_per_width[beyond] = np.nextafter(ranks_per_width[beyond], 0)
+    ranks_per_width = exact_ranks(starts, line.bounds, table.counts)
     first_slots = table.first
     found = np.empty(size, position_type(table.rows) if by_slot is None else by_slot.dtype)
 
@@ -130,6 +125,23 @@ def draw_strata(
                 by_slot.take(slot, out=found[first:stop], mode="clip")
 
     over_blocks(size, run)
+    return found
+
+
+def exact_ranks(starts: Floats, bounds: Floats, counts: Integers) -> Floats:
+    """Return for each stratum the factor of which a point's distance from its start gives a rank, rounded down.
+
+    Args:
+        starts: shape (m,), of the points of each stratum.
+        bounds: shape (m,), their ends.
+        counts: shape (m,), rows that share them.
+    """
+    widths = bounds - starts
+    found = np.divide(counts, widths, out=np.zeros_like(widths), where=widths > 0)
+    last_points = np.nextafter(bounds, 0) - starts
+    # Rounding must not find a rank too many.
+    while (beyond := (last_points * found >= counts) & (widths > 0)).any():
+        found[beyond] = np.nextafter(found[beyond], 0)
     return found
 
 
@@ -227,6 +239,26 @@ def _scale(weights: Floats, counts: Integers | None = None) -> int:
         pairs = zip(scaled, counts.tolist(), strict=True) if counts is not None else None
         total = float(sum(Fraction(weight) * count for weight, count in pairs)) if pairs else math.fsum(scaled)
     return scale_of_total(total, largest)
+
+
+def exponents_of_totals(weights: Floats, counts: Integers, firsts: Integers) -> Integers:
+    """Return for each of several populations the exponent of two that scales its weights to integers.
+
+    Args:
+        weights: shape (m,), finite, > 0, those of one population after those of the other.
+        counts: shape (m,), rows of each weight.
+        firsts: shape (populations,), place of the first weight of each.
+    """
+    each = np.diff(np.append(firsts, len(weights)))
+    largest = np.frexp(np.maximum.reduceat(weights, firsts))[1] if len(firsts) else np.empty(0, np.int32)
+    scaled = np.ldexp(weights, -np.repeat(largest, each))
+    totals = np.add.reduceat(scaled * counts, firsts) if len(firsts) else np.empty(0)
+    for place in np.flatnonzero(np.abs(np.frexp(totals / _EDGE)[0] - 0.75) > 0.25 - 1e-9).tolist():  # as in `_scale`
+        own = slice(firsts[place], firsts[place] + each[place])
+        pairs = zip(scaled[own].tolist(), counts[own].tolist(), strict=True)
+        totals[place] = float(sum(Fraction(weight) * count for weight, count in pairs))
+    exponents: Integers = _TOTAL_BITS - np.frexp(totals / _EDGE)[1] - largest
+    return exponents
 
 
 def scale_of_total(total: float, largest: int) -> int:

@@ -234,7 +234,7 @@ def race_slots(table: StrataTable, size: int, streams: Streams) -> Positions:
         return np.repeat(table.weights[strata], counts)
 
     while True:
-        slots, times = _finishers(table.rows, weights_of, race, limit, streams)
+        slots, times = finishers_by(table.rows, weights_of, race, limit, streams)
         if len(slots) >= size:
             return _first_of(slots, times, size)
         limit += 1 + abs(limit)
@@ -270,13 +270,19 @@ def finishers(
         streams: of the seed.
         start: number of the first row in the population.
     """
-    return _finishers(len(weights), lambda first, stop: weights[first:stop], race, limit, streams, start=start)
+    return finishers_by(len(weights), lambda first, stop: weights[first:stop], race, limit, streams, start=start)
 
 
-def _finishers(
-    rows: int, weights_of: Callable[[int, int], Floats], race: Race, limit: float, streams: Streams, *, start: int = 0
+def finishers_by(
+    rows: int,
+    weights_of: Callable[[int, int], Floats],
+    race: Race,
+    limit: float | Callable[[int, int], Floats],
+    streams: Streams,
+    *,
+    start: int = 0,
 ) -> tuple[Positions, Floats]:
-    """Return what `finishers` does, of weights that are given block by block."""
+    """Return what `finishers` does, of weights that are given block by block; so may be a time for each row."""
     exponent, narrow = race
     found: dict[int, tuple[Integers, Floats]] = {}
 
@@ -286,24 +292,24 @@ def _finishers(
             if len(uniforms) < stop - first:
                 uniforms = np.empty(stop - first)
             number, weight = uniforms[: stop - first], weights_of(first, stop)
+            by = limit if isinstance(limit, float) else limit(first, stop)
             streams.fill(_ROW_RACE, start + first, number)
             if narrow:
                 weight = times_power_of_two(weight, exponent)
                 # A time -log(1 - u) / w is at least u / w: most rows are out before a logarithm is taken.
-                here = np.flatnonzero(number < weight * limit) if limit < math.inf else np.flatnonzero(weight)
+                with np.errstate(invalid="ignore"):  # no weight times infinite time: such a row is out as well
+                    here = np.flatnonzero(number < weight * by)
                 time = _exponentials(number[here]) / weight[here]
-                early = time <= limit
-                found[first] = here[early] + first, time[early]
             else:
                 here = np.flatnonzero(weight)
                 time = _log(_exponentials(number[here])) - _log(weight[here])
-                early = time <= limit
-                found[first] = here[early] + first, time[early]
+            early = time <= (by if isinstance(by, float) else by[here])
+            found[first] = here[early] + first, time[early]
 
     over_blocks(rows, run)
     blocks = [found[first] for first in sorted(found)]
-    finished: Positions = np.concatenate([each for each, _ in blocks]).astype(position_type(rows))
-    return finished, np.concatenate([times for _, times in blocks])
+    early_rows = np.concatenate([np.empty(0, np.int64), *(each for each, _ in blocks)])
+    return early_rows.astype(position_type(rows)), np.concatenate([np.empty(0), *(times for _, times in blocks)])
 
 
 def _time_of(weights: Floats, size: int, exponent: int) -> float:
@@ -326,14 +332,14 @@ def log_time(weights: Floats, counts: Floats | Integers, wanted: float) -> float
     low, high = -float(logs.max()) - 64 * math.log(2), -float(logs.min()) + 8 * math.log(2)
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (middle, high) if (counts * _finished(middle + logs)).sum() < wanted else (low, middle)
+        low, high = (middle, high) if (counts * finished(middle + logs)).sum() < wanted else (low, middle)
     return high
 
 
-def _finished(log_times: Floats) -> Floats:
+def finished(log_times: Floats) -> Floats:
     """Probability that Exp(1) is at most exp(log_times)."""
-    finished: Floats = -np.expm1(-np.exp(np.minimum(log_times, 8.0)))
-    return finished
+    found: Floats = -np.expm1(-np.exp(np.minimum(log_times, 8.0)))
+    return found
 
 
 def _order(times: Floats) -> Integers:

@@ -1,0 +1,394 @@
+"""Draw rows of every group by weight, each group as if it were alone; and whole units of rows.
+
+All groups are drawn at once, without a loop over them. Without replacement every row has a time in one exponential race
+(Efraimidis & Spirakis 2006), of which each group takes its own first; with replacement every group is a line of its own
+(see `with_replacement`). NumPy only; how rows come to their groups is not known here.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tql_frames.sampling.rng import BLOCK, Blocks, Floats, Integers, Positions, Streams, over_blocks, position_type
+from tql_frames.sampling.strata import Strata
+from tql_frames.sampling.with_replacement import exact_ranks, exponents_of_totals
+from tql_frames.sampling.without_replacement import Race, finished, finishers_by
+
+_STREAM = 2**40  # of a seed's random numbers, for draws with replacement: beyond the streams of all phases
+
+MOST_PAIRS = 2**20  # of a group and a weight that make strata; above, every row is one of its own
+_STEPS = 8  # of a quantized weight in a power of two
+_LEAST_EXPONENT = 1100  # below that of any float
+_HALVINGS = 14  # of the interval that the logarithm of a time lies in
+_RADIX = 2**16
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The group of each row.
+
+    Attributes:
+        codes: shape (n,), the number of each row's group, from 0; every number below `count` occurs.
+        count: number of groups.
+
+    Examples:
+        >>> groups = Groups.of_firsts(np.array([0, 1, 0, 1, 4]))
+        >>> groups.codes.tolist(), groups.rows.tolist(), groups.firsts.tolist()
+        ([0, 1, 0, 1, 2], [2, 2, 1], [0, 1, 4])
+    """
+
+    codes: NDArray[np.uint32]
+    count: int
+
+    @classmethod
+    def of_firsts(cls, firsts: Positions) -> Groups:
+        """Number groups in the order of first appearance.
+
+        Args:
+            firsts: shape (n,), the position of the first row of each row's group.
+        """
+        is_first = firsts == np.arange(len(firsts), dtype=firsts.dtype)
+        numbers = np.cumsum(is_first, dtype=np.uint32)
+        numbers -= np.uint32(1)
+        return cls(numbers.take(firsts), int(np.count_nonzero(is_first)))
+
+    @classmethod
+    def of_codes(cls, codes: NDArray[np.uint32], count: int) -> Groups:
+        """Number groups anew, in the order of first appearance.
+
+        Args:
+            codes: shape (n,), any numbers below `count`.
+            count: of the numbers; some of them need not occur.
+        """
+        firsts = np.full(count, len(codes), np.int64)
+        firsts[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
+        order = np.argsort(firsts, kind="stable")
+        seen = int(np.count_nonzero(firsts < len(codes)))
+        numbers = np.empty(count, np.uint32)
+        numbers[order] = np.arange(count, dtype=np.uint32)
+        return cls(numbers.take(codes), seen)
+
+    @cached_property
+    def rows(self) -> Integers:
+        """Shape (count,): rows of each group."""
+        return np.bincount(self.codes, minlength=self.count)
+
+    @cached_property
+    def firsts(self) -> Integers:
+        """Shape (count,): position of the first row of each group."""
+        found = np.empty(self.count, np.int64)
+        found[self.codes[::-1]] = np.arange(len(self.codes) - 1, -1, -1)
+        return found
+
+    @cached_property
+    def order(self) -> Positions:
+        """Shape (n,): positions of the rows group by group, in table order within each."""
+        return stable_order(self.codes, self.count)
+
+    def members(self, drawn: Integers | Positions) -> Positions:
+        """Return the positions of all rows of some groups: group by group as given, in table order within each."""
+        starts = np.cumsum(self.rows) - self.rows
+        counts = self.rows[drawn]
+        ends = np.cumsum(counts)
+        within = np.arange(int(ends[-1]) if len(ends) else 0) - np.repeat(ends - counts, counts)
+        return self.order[np.repeat(starts[drawn], counts) + within]
+
+    def heaviest(self, population: Strata | Floats) -> Floats:
+        """Return the greatest weight in each group, shape (count,)."""
+        found = np.zeros(self.count)
+        for first in range(0, len(self.codes), BLOCK):
+            np.maximum.at(found, self.codes[first : first + BLOCK], weights_of(population, first, first + BLOCK))
+        return found
+
+
+def weights_of(population: Strata | Floats, first: int, stop: int) -> Floats:
+    """Return the weights of rows `first` to `stop`."""
+    if isinstance(population, Strata):
+        return population.table.weights.take(population.codes[first:stop])
+    return population[first:stop]
+
+
+def draw_groups(population: Strata | Floats, groups: Groups, sizes: Integers, *, replace: bool, seed: int) -> Positions:
+    """Draw rows of each group by weight.
+
+    Args:
+        population: the weights, shape (n,), finite, >= 0, or the rows in strata.
+        groups: of the rows.
+        sizes: shape (groups,), draws from each group; of one without a row of positive weight, 0 with replacement.
+        replace: whether a row can be drawn again. Without, a group gives at most its rows of positive weight.
+        seed: whole number >= 0.
+
+    Returns:
+        Row positions, those of one group after those of the other, in the order drawn; shape (sum of sizes,), or
+        shorter without replacement.
+
+    Examples:
+        >>> groups = Groups.of_firsts(np.array([0, 1, 0, 1]))
+        >>> draw_groups(np.array([1.0, 0.0, 0.0, 2.0]), groups, np.array([2, 1]), replace=True, seed=7).tolist()
+        [0, 0, 3]
+        >>> draw_groups(np.array([1.0, 0.0, 0.0, 2.0]), groups, np.array([2, 1]), replace=False, seed=7).tolist()
+        [0, 3]
+    """
+    streams = Streams(seed)
+    if replace:
+        return _Lines.of(population, groups).draw(sizes, streams)
+    return _successive(population, groups, sizes, streams)
+
+
+# -- without replacement ----------------------------------------------------------------------------------------------
+
+
+def _successive(population: Strata | Floats, groups: Groups, sizes: Integers, streams: Streams) -> Positions:
+    """Return rows drawn by one race, of which each group takes its first."""
+    steps = _Steps.of(population, groups)
+    sizes = np.minimum(sizes, steps.drawable)
+    limits = steps.limits(sizes)
+    late = sizes > 0  # groups of which too few rows have finished so far
+    parts: list[tuple[Positions, Floats]] = []
+    while late.any():
+        found, times = finishers_by(
+            len(groups.codes),
+            lambda first, stop: weights_of(population, first, stop),
+            steps.race,
+            lambda first, stop: limits.take(groups.codes[first:stop]),
+            streams,
+        )
+        finishing = np.bincount(groups.codes.take(found), minlength=groups.count)
+        done = late & (finishing >= sizes)
+        here = done.take(groups.codes.take(found))
+        parts.append((found[here], times[here]))
+        late &= ~done
+        limits = np.where(late, limits * 2 if steps.race.narrow else limits + 1 + np.abs(limits), -math.inf)
+    rows = np.concatenate([np.empty(0, position_type(len(groups.codes))), *(rows for rows, _ in parts)])
+    group = groups.codes.take(rows)
+    order = np.lexsort((np.concatenate([np.empty(0), *(times for _, times in parts)]), group))
+    finishing = np.bincount(group, minlength=groups.count)
+    rank = np.arange(len(order)) - np.repeat(np.cumsum(finishing) - finishing, finishing)
+    return rows[order[rank < np.repeat(sizes, finishing)]]
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """How many rows of each group have about which weight: enough to guess how long a race takes.
+
+    Attributes:
+        groups: shape (c,), ascending.
+        weights: shape (c,), > 0, at most the weight of each of the rows, and more than eight ninths of it.
+        counts: shape (c,), rows.
+        drawable: shape (groups,), rows of positive weight.
+        race: of all rows.
+    """
+
+    groups: Integers
+    weights: Floats
+    counts: Integers
+    drawable: Integers
+    race: Race
+
+    @classmethod
+    def of(cls, population: Strata | Floats, groups: Groups) -> _Steps:
+        """Count the rows of each group by weight, or by eighths of powers of two where there are many weights."""
+        if isinstance(population, Strata):
+            codes, values = population.codes, population.table.weights
+            positive = values[values > 0]
+        else:
+            codes, values = _quantized(population)
+            positive = population[population > 0]
+        bounds = (float(positive.min()), float(positive.max())) if len(positive) else (1.0, 1.0)
+        pairs, counts = _counted(_pairs(groups, codes, len(values)), groups.count * len(values))
+        group, code = np.divmod(pairs, len(values))
+        there = values[code] > 0
+        group, weight, counts = group[there], values[code[there]], counts[there]
+        drawable = np.bincount(group, weights=counts, minlength=groups.count).astype(np.int64)
+        return cls(group, weight, counts, drawable, Race.of(*bounds))
+
+    def limits(self, sizes: Integers) -> Floats:
+        """Return for each group a time by which a few more rows than are wanted have finished, or its logarithm.
+
+        Where about all are wanted it is infinite; where none is, nothing finishes.
+        """
+        wanted = sizes + 4 * np.sqrt(sizes) + 4
+        searched = (sizes > 0) & (wanted < self.drawable)
+        limits = np.where(sizes > 0, math.inf, -math.inf)
+        pairs = searched[self.groups]
+        if not pairs.any():
+            return limits
+        group = self.groups[pairs]
+        starts = np.flatnonzero(np.diff(group, prepend=-1))
+        logs, counts = np.log(self.weights[pairs]), self.counts[pairs]
+        if self.race.narrow:
+            logs += self.race.exponent * math.log(2)
+        each = np.diff(np.append(starts, len(group)))
+        low, high = -np.maximum.reduceat(logs, starts) - 64.0, -np.minimum.reduceat(logs, starts) + 8.0
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            enough = np.add.reduceat(counts * finished(np.repeat(middle, each) + logs), starts) >= wanted[searched]
+            low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+        limits[searched] = np.exp(high) if self.race.narrow else high
+        return limits
+
+
+def _quantized(weights: Floats) -> tuple[NDArray[np.uint16], Floats]:
+    """Return for each weight the number of the greatest of some values that is no greater, and these values."""
+    codes = np.empty(len(weights), np.uint16)
+
+    def run(blocks: Blocks) -> None:
+        for first, stop in blocks:
+            mantissas, exponents = np.frexp(weights[first:stop])
+            steps = _STEPS * (exponents + _LEAST_EXPONENT) + (mantissas * (2 * _STEPS)).astype(np.int32) - _STEPS
+            codes[first:stop] = np.where(mantissas > 0, steps, 0)
+
+    over_blocks(len(weights), run)
+    seen = np.bincount(codes, minlength=1) > 0
+    steps = np.flatnonzero(seen)
+    exponents, parts = np.divmod(steps, _STEPS)
+    values = np.where(steps > 0, np.ldexp((_STEPS + parts) / (2 * _STEPS), exponents - _LEAST_EXPONENT), 0.0)
+    return (np.cumsum(seen) - 1).astype(np.uint16).take(codes), values
+
+
+# -- with replacement -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """A line for each group: its strata, or its rows, side by side.
+
+    Attributes:
+        starts: shape (groups + 1,): the first owner of each group, and the end of the last.
+        bounds: shape (c,), the points of the group's line from the owner before up to this one; whole numbers.
+        befores: shape (c,), the bound of the owner before.
+        ranks: shape (c,), rows for a point's distance from there.
+        slots: shape (c,), place of the owner's first row in `order`.
+        order: positions of the rows, those of an owner one after the other in table order.
+    """
+
+    starts: Integers
+    bounds: Floats
+    befores: Floats
+    ranks: Floats
+    slots: Integers
+    order: Positions
+
+    @classmethod
+    def of(cls, population: Strata | Floats, groups: Groups) -> _Lines:
+        """Lay the lines."""
+        strata = _strata_of(population, groups)
+        if strata is None:
+            assert not isinstance(population, Strata)
+            order = groups.order
+            weights, group, counts = population.take(order), groups.codes.take(order), np.ones(len(order), np.int64)
+        else:
+            group, weights, counts, order = strata
+        slots = np.cumsum(counts) - counts
+        there = weights > 0
+        weights, group, counts, slots = weights[there], group[there], counts[there], slots[there]
+        firsts = np.flatnonzero(np.diff(group.astype(np.int64), prepend=-1))
+        each = np.diff(np.append(firsts, len(group)))
+        exponents = exponents_of_totals(weights, counts, firsts)
+        widths = np.rint(np.ldexp(weights, np.repeat(exponents, each))).astype(np.int64) * counts
+        # Sums over all groups pass beyond 64 bits, and differences of them are right all the same.
+        sums = np.cumsum(widths)
+        sums -= np.repeat(sums[firsts] - widths[firsts], each)
+        bounds, befores = sums.astype(np.float64), (sums - widths).astype(np.float64)
+        starts = np.searchsorted(group, np.arange(groups.count + 1))
+        return cls(starts, bounds, befores, exact_ranks(befores, bounds, counts), slots, order)
+
+    def draw(self, sizes: Integers, streams: Streams) -> Positions:
+        """Return positions of rows drawn from each group."""
+        ends = np.cumsum(sizes)
+        size = int(ends[-1]) if len(ends) else 0
+        found = np.empty(size, self.order.dtype)
+        totals = np.zeros(len(sizes))
+        there = self.starts[1:] > self.starts[:-1]
+        totals[there] = self.bounds[self.starts[1:][there] - 1]
+
+        def run(blocks: Blocks) -> None:
+            for first, stop in blocks:
+                groups = np.arange(ends.searchsorted(first, side="right"), ends.searchsorted(stop) + 1)
+                counts = np.diff(np.minimum(ends[groups], stop), prepend=first)
+                points = np.empty(stop - first)
+                streams.fill(_STREAM, first, points)
+                points *= np.repeat(totals[groups], counts)
+                low, high = np.repeat(self.starts[groups], counts), np.repeat(self.starts[groups + 1] - 1, counts)
+                for _ in range(int((high - low).max(initial=0)).bit_length()):
+                    middle = (low + high) >> 1
+                    beyond = self.bounds.take(middle) <= points
+                    low, high = np.where(beyond, middle + 1, low), np.where(beyond, high, middle)
+                points -= self.befores.take(low)
+                points *= self.ranks.take(low)
+                found[first:stop] = self.order.take(self.slots.take(low) + points.astype(np.int64))
+
+        over_blocks(size, run)
+        return found
+
+
+def _strata_of(population: Strata | Floats, groups: Groups) -> tuple[Integers, Floats, Integers, Positions] | None:
+    """Return pairs of a group and a weight, ascending: both, the rows of each, and the rows in their order.
+
+    None where there are too many. That depends on the population alone, so that a sample does not depend on how its
+    rows are partitioned.
+    """
+    if isinstance(population, Strata):
+        codes, values = population.codes, population.table.weights
+    else:
+        # Looked at in parts, as sorting all of them takes longer than the draw.
+        values = np.empty(0)
+        for first in range(0, len(population), MOST_PAIRS):
+            values = np.union1d(values, population[first : first + MOST_PAIRS])
+            if len(values) > MOST_PAIRS:
+                return None
+        codes = values.searchsorted(population)
+    keys = _pairs(groups, codes, len(values))
+    pairs, counts = _counted(keys, groups.count * len(values))
+    if len(pairs) > MOST_PAIRS:
+        return None
+    if groups.count * len(values) <= len(keys) + _RADIX:
+        numbers = np.empty(groups.count * len(values), np.uint32)
+        numbers[pairs] = np.arange(len(pairs), dtype=np.uint32)
+        rows = numbers.take(keys)
+    else:
+        rows = pairs.searchsorted(keys).astype(np.uint32)
+    group, code = np.divmod(pairs, len(values))
+    return group, values[code], counts, stable_order(rows, len(pairs))
+
+
+# -- rows by group ----------------------------------------------------------------------------------------------------
+
+
+def _pairs(groups: Groups, codes: NDArray[np.integer], values: int) -> Integers:
+    """Return `group * values + code` of each row."""
+    pairs = groups.codes.astype(np.int64)
+    pairs *= values
+    pairs += codes
+    return pairs
+
+
+def _counted(keys: Integers, most: int) -> tuple[Integers, Integers]:
+    """Return the numbers below `most` that occur, ascending, and how often each does."""
+    if most > len(keys) + _RADIX:
+        return np.unique(keys, return_counts=True)
+    counts = np.bincount(keys, minlength=most)
+    found = np.flatnonzero(counts)
+    return found, counts[found]
+
+
+def stable_order(codes: NDArray[np.uint32], count: int) -> Positions:
+    """Return the positions of rows sorted by code, in table order within each.
+
+    By 16 bits at a time, which NumPy sorts by counting.
+
+    Args:
+        codes: shape (n,), below `count`.
+        count: of the codes.
+    """
+    dtype = position_type(len(codes))
+    order: Positions = np.argsort(codes.astype(np.uint16), kind="stable").astype(dtype)
+    if count > _RADIX:
+        high = (codes >> np.uint32(16)).astype(np.uint16)
+        order = order.take(np.argsort(high.take(order), kind="stable"))
+    return order
