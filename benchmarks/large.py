@@ -26,7 +26,7 @@ import tql_frames
 from benchmarks import machine, report
 from benchmarks.rounds import ROOT
 from tql_frames.datasets import chest_xray
-from tql_frames.pipeline.arguments import Order
+from tql_frames.pipeline.draw import Order
 
 SAMPLER = (
     "max_weight(contains(findings, 'Hernia'): 20, contains(findings, 'Pneumonia'): 8, "

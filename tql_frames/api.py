@@ -17,7 +17,9 @@ from tql_frames.compiler import compile_sampler
 from tql_frames.errors import Span, TQLError
 from tql_frames.frames import Frame, Native, check_columns, frame_of
 from tql_frames.language import is_statement
-from tql_frames.pipeline.arguments import (
+from tql_frames.pipeline.draw import (
+    Draw,
+    DrawSpec,
     Order,
     check_flag,
     check_index,
@@ -25,11 +27,11 @@ from tql_frames.pipeline.arguments import (
     is_foreign_name,
     named,
     no_column,
+    random_numbers,
     sampler_from,
     seed_from,
     wrong_name,
 )
-from tql_frames.pipeline.draw import Draw, DrawSpec, random_numbers
 from tql_frames.pipeline.idle_arms import warn_of_categories
 from tql_frames.pipeline.statement import Query, prepare
 from tql_frames.pipeline.weights import Weigher

@@ -15,7 +15,7 @@ import polars as pl
 from tql_frames import api
 from tql_frames.errors import TQLWarning, warn
 from tql_frames.notebook import explore
-from tql_frames.pipeline.arguments import Order, all_named
+from tql_frames.pipeline.draw import Order, all_named
 from tql_frames.views import view
 from tql_frames.views.row_selection import INTEGRATIONS
 

@@ -24,8 +24,7 @@ from tql_frames.language import nodes, parse_statement
 from tql_frames.language.nodes import Node
 from tql_frames.language.parameters import bind
 from tql_frames.language.rewrite import replaced
-from tql_frames.pipeline.arguments import check_parameters
-from tql_frames.pipeline.draw import DrawSpec, random_numbers
+from tql_frames.pipeline.draw import DrawSpec, check_parameters, random_numbers
 from tql_frames.pipeline.statement import evaluating, no_rows_error
 from tql_frames.pipeline.weights import Weigher
 

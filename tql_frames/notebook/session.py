@@ -22,7 +22,7 @@ from tql_frames.language import is_statement
 from tql_frames.notebook.checking import arms_of, fault_of, told, words_of, words_of_labels
 from tql_frames.notebook.labels import as_sent, columns_of_labels, drawn, expected, head_of, texts_of
 from tql_frames.notebook.messages import Message, checked
-from tql_frames.pipeline.arguments import seed_from, size_from
+from tql_frames.pipeline.draw import seed_from, size_from
 from tql_frames.views.create import view_of
 from tql_frames.views.drawn_view import View
 

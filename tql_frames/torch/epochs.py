@@ -19,8 +19,15 @@ from tql_frames.compiler.expressions.scope import column
 from tql_frames.errors import TQLError
 from tql_frames.frames import Frame, PolarsFrame, Rows, kept_frame_of
 from tql_frames.language import nodes
-from tql_frames.pipeline.arguments import whole_number
-from tql_frames.pipeline.draw import Draw, DrawSpec, random_numbers, seed_of_epoch, shuffled, warn_of_fewer
+from tql_frames.pipeline.draw import (
+    Draw,
+    DrawSpec,
+    random_numbers,
+    seed_of_epoch,
+    shuffled,
+    warn_of_fewer,
+    whole_number,
+)
 from tql_frames.pipeline.idle_arms import warn_of_categories, warn_of_idle_arms
 from tql_frames.pipeline.weights import Weigher, Weights
 from tql_frames.sampling import Positions, Strata, draw, stratify

@@ -15,8 +15,7 @@ from torch.utils.data import Sampler
 
 from tql_frames.errors import TQLError
 from tql_frames.language import parse
-from tql_frames.pipeline.arguments import check_flag
-from tql_frames.pipeline.draw import DrawSpec, seed_of_epoch
+from tql_frames.pipeline.draw import DrawSpec, check_flag, seed_of_epoch
 from tql_frames.sampling import Positions
 from tql_frames.torch.epochs import Epochs, check_whole, processes, readable
 

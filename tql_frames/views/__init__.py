@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tql_frames.frames import Native
-from tql_frames.pipeline.arguments import Order, named
+from tql_frames.pipeline.draw import Order, named
 
 if TYPE_CHECKING:
     from tql_frames.views.create import SavedView

@@ -19,8 +19,7 @@ import polars as pl
 from tql_frames.errors import TQLError, TQLWarning
 from tql_frames.frames import ColumnRef, Frame, Native, Rows, kept_frame_of
 from tql_frames.frames.base import cached_attribute
-from tql_frames.pipeline.arguments import Order, no_column
-from tql_frames.pipeline.draw import DrawSpec
+from tql_frames.pipeline.draw import DrawSpec, Order, no_column
 from tql_frames.sampling import Positions
 from tql_frames.views.provenance import Step, as_html, as_text, choose, lines_of
 from tql_frames.views.row_selection import INTEGRATIONS, KeptRows

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tql_frames.errors import TQLError, TQLTypeError
 from tql_frames.frames import ColumnRef, Frame, Native, RowView, check_columns, shared, to_pandas, to_polars
 from tql_frames.frames.base import cached_attribute
-from tql_frames.pipeline.arguments import whole_number
+from tql_frames.pipeline.draw import whole_number
 from tql_frames.sampling import Positions
 
 INTEGRATIONS: dict[str, Callable[[], Any]] = {}

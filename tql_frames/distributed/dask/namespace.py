@@ -21,8 +21,7 @@ from tql_frames.distributed import (
 )
 from tql_frames.distributed.dask import graph
 from tql_frames.distributed.dask.graph import makes_strata, meta_of, never_bad, weigher_of
-from tql_frames.pipeline.arguments import all_named, seed_from
-from tql_frames.pipeline.draw import DrawSpec
+from tql_frames.pipeline.draw import DrawSpec, all_named, seed_from
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -37,8 +37,7 @@ from tql_frames.distributed.spark.jobs import Told, append, arrow_schema, ask, g
 from tql_frames.distributed.spark.partition import ArrowPartition, PartitionRows
 from tql_frames.distributed.spark.types import Intervals, arrow_schema_of, schema_of, with_first
 from tql_frames.errors import TQLError, warn
-from tql_frames.pipeline.arguments import check_index, named, seed_from
-from tql_frames.pipeline.draw import DrawSpec, warn_of_fewer
+from tql_frames.pipeline.draw import DrawSpec, check_index, named, seed_from, warn_of_fewer
 
 if TYPE_CHECKING:
     import pandas as pd
