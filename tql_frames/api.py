@@ -20,6 +20,8 @@ from tql_frames.language import is_statement
 from tql_frames.pipeline.draw import (
     Draw,
     DrawSpec,
+    GroupBy,
+    Limit,
     Order,
     check_flag,
     check_index,
@@ -45,12 +47,14 @@ if TYPE_CHECKING:
 def sample(
     frame: Native,
     sampler: str | pl.Expr,
-    limit: int | None = None,
+    limit: Limit | None = None,
     *,
     fraction: float | None = None,
     replace: bool = True,
     seed: int | None = None,
     order: Order = "draw",
+    over: GroupBy | None = None,
+    unit: GroupBy | None = None,
     index: str | None = "index",
     ignore_index: bool = False,
 ) -> Native:
@@ -61,13 +65,20 @@ def sample(
             before `collect`.
         sampler: the weight of a row: TQL text, such as `"max_weight(age > 60: 5, True: 1)"` or the name of a weight
             column, or a Polars expression. Any scale; null counts as 0, and rows of weight 0 are never drawn.
-        limit: rows to draw; by default as many as the frame has.
-        fraction: rows to draw as a share of the frame's, rounded down; instead of `limit`.
+        limit: rows to draw; by default as many as the frame has. With `over`, rows of each group, or a mapping of
+            groups and the rows wanted of each, `{"PA": 100, "AP": 50}`; groups that it does not name give none.
+        fraction: rows to draw as a share of the frame's, rounded down; instead of `limit`. With `over`, of each group.
         replace: with replacement each draw takes a row with probability weight / total. Without, rows are drawn one
             after another by weight among those left (successive sampling), at most the rows of positive weight.
         seed: whole number >= 0 that fixes the sample: the same rows on every kind of frame. By default a fresh one,
             which for a LazyFrame is fixed when the plan is built.
-        order: `"draw"` for the order drawn, which is random; `"source"` for the order of the frame.
+        order: `"draw"` for the order drawn, which is random, group by group in the order of their first rows;
+            `"source"` for the order of the frame.
+        over: a column, a TQL expression of one value a row, or a list of these: rows of equal values are a group (null
+            is a value), and each group is drawn from as if it were alone. Without replacement a group gives at most its
+            rows of positive weight.
+        unit: the same, of rows that come together, such as all images of a patient: whole units are drawn, and counted
+            by `limit` and `fraction`. A unit weighs what its heaviest row weighs; its rows come in table order.
         index: Polars: name of a first column of original row numbers; None for none.
         ignore_index: pandas: number the rows of the sample anew instead of keeping their labels.
 
@@ -75,10 +86,11 @@ def sample(
         A frame of the same kind, with the same columns and dtypes.
 
     Raises:
-        TQLError: wrong text (with a caret under the fault), wrong arguments, or weights that cannot be drawn by.
+        TQLError: wrong text (with a caret under the fault), wrong arguments, or weights that cannot be drawn by, also
+            in one group with replacement; a name in `limit` that is no group; a unit that lies in several groups.
 
     Warns:
-        TQLWarning: fewer rows have a positive weight than were asked for without replacement.
+        TQLWarning: fewer rows have a positive weight than were asked for without replacement; not of groups.
         TQLArmWarning: an arm matches no row, or another arm has as great a weight wherever it matches; or a text is no
             category of the Enum that it is compared with.
 
@@ -94,8 +106,16 @@ def sample(
         │ 0     ┆ 71  ┆ a   │
         │ 2     ┆ 65  ┆ c   │
         └───────┴─────┴─────┘
+
+        One row of each group, and all rows of one patient:
+
+        >>> df = pl.DataFrame({"view": ["PA", "AP", "PA", "PA"], "patient": [7, 7, 8, 8]})
+        >>> sample(df, "1", limit=1, over="view", seed=1)["index"].to_list()
+        [2, 1]
+        >>> sample(df, "1", limit=1, unit="patient", seed=1)["index"].to_list()
+        [0, 1]
     """
-    spec = DrawSpec.checked(limit, fraction, replace, seed, order)
+    spec = DrawSpec.checked(limit, fraction, replace, seed, order, over=over, unit=unit)
     check_flag("ignore_index", ignore_index)
     check_index(index)
     rows = frame_of(frame, index, ignore_index)

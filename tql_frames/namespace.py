@@ -15,7 +15,7 @@ import polars as pl
 from tql_frames import api
 from tql_frames.errors import TQLWarning, warn
 from tql_frames.notebook import explore
-from tql_frames.pipeline.draw import Order, all_named
+from tql_frames.pipeline.draw import GroupBy, Limit, Order, all_named
 from tql_frames.views import view
 from tql_frames.views.row_selection import INTEGRATIONS
 
@@ -73,12 +73,14 @@ class _PolarsNamespace(Generic[AnyPolars]):
     def sample(
         self,
         sampler: str | pl.Expr,
-        limit: int | None = None,
+        limit: Limit | None = None,
         *,
         fraction: float | None = None,
         replace: bool = True,
         seed: int | None = None,
         order: Order = "draw",
+        over: GroupBy | None = None,
+        unit: GroupBy | None = None,
         index: str | None = "index",
     ) -> AnyPolars:
         """Draw rows by weight, of a LazyFrame once it is collected.
@@ -89,7 +91,16 @@ class _PolarsNamespace(Generic[AnyPolars]):
             [0, 0, 2, 2]
         """
         return api.sample(
-            self._frame, sampler, limit, fraction=fraction, replace=replace, seed=seed, order=order, index=index
+            self._frame,
+            sampler,
+            limit,
+            fraction=fraction,
+            replace=replace,
+            seed=seed,
+            order=order,
+            over=over,
+            unit=unit,
+            index=index,
         )
 
     @documented_by(api.query)
@@ -114,12 +125,14 @@ class _PolarsNamespace(Generic[AnyPolars]):
     def view(
         self,
         sampler: str | pl.Expr,
-        limit: int | None = None,
+        limit: Limit | None = None,
         *,
         fraction: float | None = None,
         replace: bool = True,
         seed: int | None = None,
         order: Order = "draw",
+        over: GroupBy | None = None,
+        unit: GroupBy | None = None,
         index: str | None = "index",
         parameters: Sequence[object] | None = None,
     ) -> View[AnyPolars]:
@@ -138,6 +151,8 @@ class _PolarsNamespace(Generic[AnyPolars]):
             replace=replace,
             seed=seed,
             order=order,
+            over=over,
+            unit=unit,
             index=index,
             parameters=parameters,
         )
@@ -286,12 +301,14 @@ class PandasNamespace:
     def sample(
         self,
         sampler: str | pl.Expr,
-        limit: int | None = None,
+        limit: Limit | None = None,
         *,
         fraction: float | None = None,
         replace: bool = True,
         seed: int | None = None,
         order: Order = "draw",
+        over: GroupBy | None = None,
+        unit: GroupBy | None = None,
         index: str | None = "index",
         ignore_index: bool = False,
     ) -> pd.DataFrame:
@@ -310,6 +327,8 @@ class PandasNamespace:
             replace=replace,
             seed=seed,
             order=order,
+            over=over,
+            unit=unit,
             index=index,
             ignore_index=ignore_index,
         )
@@ -347,12 +366,14 @@ class PandasNamespace:
     def view(
         self,
         sampler: str | pl.Expr,
-        limit: int | None = None,
+        limit: Limit | None = None,
         *,
         fraction: float | None = None,
         replace: bool = True,
         seed: int | None = None,
         order: Order = "draw",
+        over: GroupBy | None = None,
+        unit: GroupBy | None = None,
         index: str | None = "index",
         ignore_index: bool = False,
         parameters: Sequence[object] | None = None,
@@ -372,6 +393,8 @@ class PandasNamespace:
             replace=replace,
             seed=seed,
             order=order,
+            over=over,
+            unit=unit,
             index=index,
             ignore_index=ignore_index,
             parameters=parameters,

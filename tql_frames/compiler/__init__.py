@@ -1,7 +1,15 @@
 """Tree and schema to Polars expressions; runs nothing."""
 
 from tql_frames.compiler.expressions.registry import register_function
-from tql_frames.compiler.expressions.sampler import CompiledSampler, compile_sampler
+from tql_frames.compiler.expressions.sampler import CompiledSampler, Key, compile_key, compile_sampler
 from tql_frames.compiler.expressions.translate import CompiledArm, RandomNumbers
 
-__all__ = ["CompiledArm", "CompiledSampler", "RandomNumbers", "compile_sampler", "register_function"]
+__all__ = [
+    "CompiledArm",
+    "CompiledSampler",
+    "Key",
+    "RandomNumbers",
+    "compile_key",
+    "compile_sampler",
+    "register_function",
+]

@@ -70,6 +70,9 @@ class Rows(Protocol):
     def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         """Return values of expressions by name, one a row."""
 
+    def evaluate_batches(self, exprs: Mapping[str, pl.Expr]) -> Iterator[pl.DataFrame]:
+        """Yield the same in order, in parts of some rows where the rows are not in memory."""
+
     def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         """Return values of aggregations by name, in one row; files are read again, and not held."""
 

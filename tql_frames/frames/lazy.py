@@ -77,6 +77,10 @@ class CollectedFrame:
         """Return values of expressions by name, one a row."""
         return self._collected.evaluate(exprs)
 
+    def evaluate_batches(self, exprs: Mapping[str, pl.Expr]) -> Iterator[pl.DataFrame]:
+        """Yield the same, in one part."""
+        yield self.evaluate(exprs)
+
     def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         """Return values of aggregations by name, in one row."""
         return self._collected.aggregate(exprs)

@@ -151,6 +151,10 @@ class PandasFrame:
             self._columns.convert(expr.meta.root_names())
         return evaluate(self._columns.converted(), exprs)
 
+    def evaluate_batches(self, exprs: Mapping[str, pl.Expr]) -> Iterator[pl.DataFrame]:
+        """Yield the same, in one part."""
+        yield self.evaluate(exprs)
+
     def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         """Return values of aggregations by name, in one row."""
         for expr in exprs.values():

@@ -54,6 +54,10 @@ class PolarsFrame:
         """Return values of expressions by name, one a row of the frame."""
         return evaluate(self._frame, exprs)
 
+    def evaluate_batches(self, exprs: Mapping[str, pl.Expr]) -> Iterator[pl.DataFrame]:
+        """Yield the same, in one part."""
+        yield self.evaluate(exprs)
+
     def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         """Return values of aggregations by name, in one row."""
         check_process()

@@ -114,6 +114,10 @@ class RowView:
         names = list({name: None for expr in exprs.values() for name in expr.meta.root_names()})
         return evaluate(self._read(names), exprs)
 
+    def evaluate_batches(self, exprs: Mapping[str, pl.Expr]) -> Iterator[pl.DataFrame]:
+        """Yield the same, in one part."""
+        yield self.evaluate(exprs)
+
     def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         """Return values of aggregations by name, in one row."""
         names = list({name: None for expr in exprs.values() for name in expr.meta.root_names()})

@@ -172,6 +172,26 @@ class TwoPassFrame(PolarsFrame):
             self._weights, self._found = dict(exprs), found
         return found
 
+    def evaluate_batches(self, exprs: Mapping[str, pl.Expr]) -> Iterator[pl.DataFrame]:
+        """Yield the same in order, in batches as they are read.
+
+        Raises:
+            TQLError: they cannot be read, or there are more or fewer than before.
+        """
+        check_process()
+        rows = 0
+        self.check_files()
+        plan = self._plan.with_columns(**exprs).select(*exprs)
+        try:
+            for batch in plan.collect_batches(maintain_order=True, engine="streaming"):
+                rows += batch.height
+                yield batch
+        except OSError as fault:
+            raise unreadable(fault) from None
+        self.check_files()
+        if rows != self.rows:  # also where a thread of Polars panicked: the batches just end
+            raise changed()
+
     def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         """Return values of aggregations by name, in one row, by another pass."""
         check_process()

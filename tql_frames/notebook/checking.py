@@ -36,7 +36,9 @@ def fault_of(source: Frame, text: str) -> TQLError | None:
     if not text.strip():
         return None
     try:
-        choose(source, text, None, fraction=None, replace=True, seed=0, order="draw", parameters=None)
+        choose(
+            source, text, None, fraction=None, replace=True, seed=0, order="draw", over=None, unit=None, parameters=None
+        )
     except TQLError as fault:
         return fault
     return None

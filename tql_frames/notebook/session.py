@@ -295,6 +295,8 @@ class Session:
             replace=statement or bool(asked["replace"]),
             seed=_number(asked["seed"], "seed"),
             order="draw",
+            over=None,
+            unit=None,
             index=self._index if isinstance(self._frame, pl.DataFrame) else "index",
             ignore_index=False,
             parameters=None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
@@ -33,11 +33,16 @@ from tql_frames.errors import (
     warn,
 )
 from tql_frames.frames import Rows
+from tql_frames.pipeline.groups import Grouped, GroupKeys, Quotas
 from tql_frames.pipeline.idle_arms import warn_of_categories, warn_of_idle_arms
-from tql_frames.pipeline.weights import Weigher, Weights
-from tql_frames.sampling import Positions, Strata, Streams, derived_seed, draw, fresh_seed
+from tql_frames.pipeline.weights import Watched, Weigher, Weights
+from tql_frames.sampling import Positions, Strata, Streams, derived_seed, draw, draw_groups, fresh_seed
 
 Order = Literal["draw", "source"]
+Limit = int | Mapping[Any, int]
+"""Rows to draw; of each group, or of groups by name."""
+GroupBy = str | Sequence[str]
+"""Names of columns, or TQL expressions, whose values tell groups or units apart."""
 _Call = TypeVar("_Call", bound=Callable[..., Any])
 _Class = TypeVar("_Class", bound=type)
 
@@ -158,6 +163,42 @@ def size_from(limit: object, fraction: object, replace: object = True) -> tuple[
     return min(number, 10**18), None  # within 64 bits
 
 
+def quotas_from(limit: Mapping[Any, object], fraction: object, over: object) -> Quotas:
+    """Check the rows that are wanted of groups by name.
+
+    Raises:
+        TQLError: there are no groups, or a number is no such number.
+    """
+    if over is None:
+        raise TQLError("limit by group needs over, which says what the groups are", hint="pass over='column'")
+    if fraction is not None:
+        raise TQLError("limit and fraction were both given; give one of them")
+    found = []
+    for name, number in limit.items():
+        size, _ = size_from(number, None)
+        if size is None:
+            raise TQLError(f"limit must give a whole number for the group {shown(name)}, not None")
+        found.append((name, size))
+    return tuple(found)
+
+
+def keys_from(argument: str, value: object) -> tuple[str, ...]:
+    """Return what tells groups apart as texts, none for None.
+
+    Raises:
+        TQLError: it is no text, nor a list of texts.
+    """
+    texts = (value,) if isinstance(value, str) else value
+    if texts is None:
+        return ()
+    if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts) or not texts:
+        hint = f"pass the name of a column, {argument}='view', or a list of names"
+        raise TQLError(
+            f"{argument} must be a column name or TQL expression, or a list of them, not {shown(value)}", hint=hint
+        )
+    return tuple(texts)
+
+
 def seed_from(seed: object) -> int:
     """Return a seed as a number, a fresh one for None.
 
@@ -245,7 +286,7 @@ def _share(value: object) -> Fraction | None:
 
 
 _RANDOM_BITS = 40
-_RANDOM, _EPOCH, _ORDER = 1, 2, 3  # branches of the seed; that of further SAMPLE BY clauses is 0
+_RANDOM, _EPOCH, _ORDER, _KEYS = 1, 2, 3, 4  # branches of the seed; that of further SAMPLE BY clauses is 0
 
 
 @dataclass(frozen=True)
@@ -259,6 +300,11 @@ class DrawSpec:
         replace: with or without replacement.
         seed: fixes the sample.
         order: of the rows, as they were drawn or as in the frame.
+        over: names of columns, or TQL expressions: rows of equal values are a group, and each group is drawn from as if
+            it were alone; `limit` and `fraction` are of each. None for one group of all rows.
+        quotas: rows to draw of groups by name, instead of `limit`, or None.
+        unit: names of columns, or TQL expressions: rows of equal values are a unit, and units are drawn and counted
+            instead of rows. A unit weighs what its heaviest row weighs.
     """
 
     limit: int | None = None
@@ -266,10 +312,21 @@ class DrawSpec:
     replace: bool = True
     seed: int = 0
     order: Order = "draw"
+    over: tuple[str, ...] = ()
+    quotas: Quotas | None = None
+    unit: tuple[str, ...] = ()
 
     @classmethod
     def checked(
-        cls, limit: object, fraction: object, replace: object, seed: object, order: object = "draw"
+        cls,
+        limit: object,
+        fraction: object,
+        replace: object,
+        seed: object,
+        order: object = "draw",
+        *,
+        over: object = None,
+        unit: object = None,
     ) -> DrawSpec:
         """Return the request that callers make by these arguments.
 
@@ -280,11 +337,13 @@ class DrawSpec:
             >>> DrawSpec.checked(None, 0.29, True, 7).size(100)
             29
         """
-        size = size_from(limit, fraction, replace)
+        quotas = quotas_from(limit, fraction, over) if isinstance(limit, Mapping) else None
+        size = size_from(None if quotas is not None else limit, fraction, replace)
         number = seed_from(seed)
         check_flag("replace", replace)
         check_order(order)
-        return cls(*size, bool(replace), number, order)  # type: ignore[arg-type]
+        keys = keys_from("over", over), keys_from("unit", unit)
+        return cls(*size, bool(replace), number, order, keys[0], quotas, keys[1])  # type: ignore[arg-type]
 
     def size(self, rows: int) -> int:
         """Return the number of draws from a number of rows.
@@ -314,12 +373,16 @@ class Draw:
         spec: the request.
         refusal: returns the error for a number of rows where there are none.
         place: the caller's line, for warnings from threads that a library starts.
+        over: what tells groups apart, or None.
+        unit: what tells units apart, or None.
     """
 
     weigher: Weigher
     spec: DrawSpec
     refusal: Callable[[int], WeightError] = empty_population_error
     place: Place | None = field(default_factory=caller)
+    over: GroupKeys | None = None
+    unit: GroupKeys | None = None
 
     @classmethod
     def of(cls, sampler: object, rows: Rows, spec: DrawSpec) -> Draw:
@@ -333,7 +396,11 @@ class Draw:
         """
         weigher = Weigher.of(sampler, rows, random_numbers(spec.seed))
         warn_of_categories(weigher.sampler)
-        return cls(weigher, spec)
+        if not (spec.over or spec.unit):
+            return cls(weigher, spec)
+        random = random_numbers(derived_seed(spec.seed, _KEYS))
+        over, unit = GroupKeys.of("over", spec.over, rows, random), GroupKeys.of("unit", spec.unit, rows, random)
+        return cls(weigher, spec, over=over, unit=unit)
 
     def positions(self, rows: Rows) -> Positions:
         """Return the positions of the drawn rows, in the order that was asked for, shape (k,).
@@ -346,6 +413,8 @@ class Draw:
             TQLArmWarning: an arm matches no row, or never decides.
         """
         population, watched = self.weigher.watched(rows)
+        if self.over is not None or self.unit is not None:
+            return self._positions_by_group(rows, population, watched)
         size = self.checked_size(population, rows.rows)
         if not rows.rows:
             return np.empty(0, np.uint32)
@@ -354,6 +423,29 @@ class Draw:
         found = draw(population, size, replace=self.spec.replace, seed=self.spec.seed)
         if len(found) < size:
             warn(fewer_rows(size, len(found)), self.place)
+        if self.spec.order == "source":
+            found.sort()
+        return found
+
+    def _positions_by_group(self, rows: Rows, population: Strata | Weights, watched: Watched | None) -> Positions:
+        """Return what `positions` does, of rows in groups or units."""
+        grouped = Grouped.of(population, rows, self.over, self.unit)
+        if rows.rows:
+            self.weigher.check_drawable(population)
+            warn_of_idle_arms(self.weigher.sampler, rows, watched, self.place)
+        if grouped.groups is None:
+            size = self.checked_size(grouped.population, grouped.count)
+            drawn = draw(grouped.population, size, replace=self.spec.replace, seed=self.spec.seed)
+            if len(drawn) < size:
+                warn(fewer_rows(size, len(drawn), "units"), self.place)
+        else:
+            sizes = grouped.sizes(self.spec.limit, self.spec.fraction, self.spec.quotas, replace=self.spec.replace)
+            if sum(sizes.tolist()) > most_rows():
+                raise TQLError(f"a sample of {sum(sizes.tolist()):,} rows does not fit into memory")
+            drawn = draw_groups(
+                grouped.population, grouped.groups, sizes, replace=self.spec.replace, seed=self.spec.seed
+            )
+        found = grouped.rows_of(drawn)
         if self.spec.order == "source":
             found.sort()
         return found
@@ -379,9 +471,9 @@ def warn_of_fewer(size: int, found: int) -> None:
     warn(fewer_rows(size, found))
 
 
-def fewer_rows(size: int, found: int) -> TQLWarning:
+def fewer_rows(size: int, found: int, what: str = "rows") -> TQLWarning:
     """Return the warnings of where fewer rows come without replacement than were asked for."""
-    message = f"{size:,} rows were asked for without replacement, but only {found:,} have a positive weight"
+    message = f"{size:,} {what} were asked for without replacement, but only {found:,} have a positive weight"
     return TQLWarning(message)
 
 

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from tql_frames.sampling.rng import BLOCK, Blocks, Floats, Integers, Positions, Streams, over_blocks, position_type
+from tql_frames.sampling.rng import Blocks, Floats, Integers, Positions, Streams, over_blocks, position_type
 from tql_frames.sampling.strata import Strata
 from tql_frames.sampling.with_replacement import exact_ranks, exponents_of_totals
 from tql_frames.sampling.without_replacement import Race, finished, finishers_by
@@ -22,6 +22,7 @@ from tql_frames.sampling.without_replacement import Race, finished, finishers_by
 _STREAM = 2**40  # of a seed's random numbers, for draws with replacement: beyond the streams of all phases
 
 MOST_PAIRS = 2**20  # of a group and a weight that make strata; above, every row is one of its own
+_PART = 4_194_304  # rows that are looked at together
 _STEPS = 8  # of a quantized weight in a power of two
 _LEAST_EXPONENT = 1100  # below that of any float
 _HALVINGS = 14  # of the interval that the logarithm of a time lies in
@@ -33,45 +34,17 @@ class Groups:
     """The group of each row.
 
     Attributes:
-        codes: shape (n,), the number of each row's group, from 0; every number below `count` occurs.
+        codes: shape (n,), the number of each row's group, from 0 in the order of first appearance.
         count: number of groups.
 
     Examples:
-        >>> groups = Groups.of_firsts(np.array([0, 1, 0, 1, 4]))
-        >>> groups.codes.tolist(), groups.rows.tolist(), groups.firsts.tolist()
-        ([0, 1, 0, 1, 2], [2, 2, 1], [0, 1, 4])
+        >>> groups = Groups(np.array([0, 1, 0, 1, 2], np.uint32), 3)
+        >>> groups.rows.tolist(), groups.firsts.tolist(), groups.members(np.array([2, 0])).tolist()
+        ([2, 2, 1], [0, 1, 4], [4, 0, 2])
     """
 
     codes: NDArray[np.uint32]
     count: int
-
-    @classmethod
-    def of_firsts(cls, firsts: Positions) -> Groups:
-        """Number groups in the order of first appearance.
-
-        Args:
-            firsts: shape (n,), the position of the first row of each row's group.
-        """
-        is_first = firsts == np.arange(len(firsts), dtype=firsts.dtype)
-        numbers = np.cumsum(is_first, dtype=np.uint32)
-        numbers -= np.uint32(1)
-        return cls(numbers.take(firsts), int(np.count_nonzero(is_first)))
-
-    @classmethod
-    def of_codes(cls, codes: NDArray[np.uint32], count: int) -> Groups:
-        """Number groups anew, in the order of first appearance.
-
-        Args:
-            codes: shape (n,), any numbers below `count`.
-            count: of the numbers; some of them need not occur.
-        """
-        firsts = np.full(count, len(codes), np.int64)
-        firsts[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
-        order = np.argsort(firsts, kind="stable")
-        seen = int(np.count_nonzero(firsts < len(codes)))
-        numbers = np.empty(count, np.uint32)
-        numbers[order] = np.arange(count, dtype=np.uint32)
-        return cls(numbers.take(codes), seen)
 
     @cached_property
     def rows(self) -> Integers:
@@ -98,11 +71,19 @@ class Groups:
         within = np.arange(int(ends[-1]) if len(ends) else 0) - np.repeat(ends - counts, counts)
         return self.order[np.repeat(starts[drawn], counts) + within]
 
+    def drawable(self, population: Strata | Floats) -> Integers:
+        """Return how many rows of each group have a positive weight, shape (count,)."""
+        found = np.zeros(self.count, np.int64)
+        for first in range(0, len(self.codes), _PART):
+            positive = weights_of(population, first, first + _PART) > 0
+            found += np.bincount(self.codes[first : first + _PART][positive], minlength=self.count)
+        return found
+
     def heaviest(self, population: Strata | Floats) -> Floats:
         """Return the greatest weight in each group, shape (count,)."""
         found = np.zeros(self.count)
-        for first in range(0, len(self.codes), BLOCK):
-            np.maximum.at(found, self.codes[first : first + BLOCK], weights_of(population, first, first + BLOCK))
+        for first in range(0, len(self.codes), _PART):
+            np.maximum.at(found, self.codes[first : first + _PART], weights_of(population, first, first + _PART))
         return found
 
 
@@ -128,7 +109,7 @@ def draw_groups(population: Strata | Floats, groups: Groups, sizes: Integers, *,
         shorter without replacement.
 
     Examples:
-        >>> groups = Groups.of_firsts(np.array([0, 1, 0, 1]))
+        >>> groups = Groups(np.array([0, 1, 0, 1], np.uint32), 2)
         >>> draw_groups(np.array([1.0, 0.0, 0.0, 2.0]), groups, np.array([2, 1]), replace=True, seed=7).tolist()
         [0, 0, 3]
         >>> draw_groups(np.array([1.0, 0.0, 0.0, 2.0]), groups, np.array([2, 1]), replace=False, seed=7).tolist()
@@ -150,14 +131,18 @@ def _successive(population: Strata | Floats, groups: Groups, sizes: Integers, st
     limits = steps.limits(sizes)
     late = sizes > 0  # groups of which too few rows have finished so far
     parts: list[tuple[Positions, Floats]] = []
-    while late.any():
-        found, times = finishers_by(
+
+    def finishers(limits: Floats) -> tuple[Positions, Floats]:
+        return finishers_by(
             len(groups.codes),
             lambda first, stop: weights_of(population, first, stop),
             steps.race,
             lambda first, stop: limits.take(groups.codes[first:stop]),
             streams,
         )
+
+    while late.any():
+        found, times = finishers(limits)
         finishing = np.bincount(groups.codes.take(found), minlength=groups.count)
         done = late & (finishing >= sizes)
         here = done.take(groups.codes.take(found))
@@ -193,6 +178,7 @@ class _Steps:
     @classmethod
     def of(cls, population: Strata | Floats, groups: Groups) -> _Steps:
         """Count the rows of each group by weight, or by eighths of powers of two where there are many weights."""
+        codes: NDArray[np.unsignedinteger]
         if isinstance(population, Strata):
             codes, values = population.codes, population.table.weights
             positive = values[values > 0]
@@ -281,13 +267,14 @@ class _Lines:
         if strata is None:
             assert not isinstance(population, Strata)
             order = groups.order
-            weights, group, counts = population.take(order), groups.codes.take(order), np.ones(len(order), np.int64)
+            weights, counts = population.take(order), np.ones(len(order), np.int64)
+            group = groups.codes.take(order).astype(np.int64)
         else:
             group, weights, counts, order = strata
         slots = np.cumsum(counts) - counts
         there = weights > 0
         weights, group, counts, slots = weights[there], group[there], counts[there], slots[there]
-        firsts = np.flatnonzero(np.diff(group.astype(np.int64), prepend=-1))
+        firsts = np.flatnonzero(np.diff(group, prepend=-1))
         each = np.diff(np.append(firsts, len(group)))
         exponents = exponents_of_totals(weights, counts, firsts)
         widths = np.rint(np.ldexp(weights, np.repeat(exponents, each))).astype(np.int64) * counts
@@ -333,6 +320,7 @@ def _strata_of(population: Strata | Floats, groups: Groups) -> tuple[Integers, F
     None where there are too many. That depends on the population alone, so that a sample does not depend on how its
     rows are partitioned.
     """
+    codes: NDArray[np.integer]
     if isinstance(population, Strata):
         codes, values = population.codes, population.table.weights
     else:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tql_frames.frames import Native
-from tql_frames.pipeline.draw import Order, named
+from tql_frames.pipeline.draw import GroupBy, Limit, Order, named
 
 if TYPE_CHECKING:
     from tql_frames.views.create import SavedView
@@ -27,12 +27,14 @@ __all__ = ["View", "load_view", "read_view", "view"]
 def view(
     frame: Native,
     sampler: str | pl.Expr,
-    limit: int | None = None,
+    limit: Limit | None = None,
     *,
     fraction: float | None = None,
     replace: bool = True,
     seed: int | None = None,
     order: Order = "draw",
+    over: GroupBy | None = None,
+    unit: GroupBy | None = None,
     index: str | None = "index",
     ignore_index: bool = False,
     parameters: Sequence[object] | None = None,
@@ -79,6 +81,8 @@ def view(
         replace=replace,
         seed=seed,
         order=order,
+        over=over,
+        unit=unit,
         index=index,
         ignore_index=ignore_index,
         parameters=parameters,

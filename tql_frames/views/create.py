@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tql_frames.errors import TQLError, TQLNameError, did_you_mean
 from tql_frames.frames import Native, PolarsFrame, TwoPassFrame, is_repeatable, kept_frame_of
 from tql_frames.language import is_statement
-from tql_frames.pipeline.draw import Order, check_flag, check_index, sampler_from
+from tql_frames.pipeline.draw import GroupBy, Limit, Order, check_flag, check_index, sampler_from
 from tql_frames.views.drawn_view import View
 from tql_frames.views.provenance import Step, as_text, choose, lines_of
 from tql_frames.views.storage import (
@@ -33,12 +33,14 @@ from tql_frames.views.storage import (
 def view_of(
     frame: Native,
     sampler: str | pl.Expr,
-    limit: int | None,
+    limit: Limit | None,
     *,
     fraction: float | None,
     replace: bool,
     seed: int | None,
     order: Order,
+    over: GroupBy | None,
+    unit: GroupBy | None,
     index: str | None,
     ignore_index: bool,
     parameters: Sequence[object] | None,
@@ -58,6 +60,8 @@ def view_of(
         replace=replace,
         seed=seed,
         order=order,
+        over=over,
+        unit=unit,
         parameters=parameters,
     )
     return View(
@@ -76,12 +80,14 @@ def rows_as_they_stand(
     plan: pl.LazyFrame,
     rows: pl.LazyFrame,
     sampler: str,
-    limit: int | None = None,
+    limit: Limit | None = None,
     *,
     fraction: float | None = None,
     replace: bool = True,
     seed: int | None = None,
     order: Order = "draw",
+    over: GroupBy | None = None,
+    unit: GroupBy | None = None,
     index: str | None = None,
     parameters: Sequence[object] | None = None,
 ) -> pl.LazyFrame:
@@ -107,6 +113,8 @@ def rows_as_they_stand(
         replace=replace,
         seed=seed,
         order=order,
+        over=over,
+        unit=unit,
         parameters=parameters,
     )
     if isinstance(source, TwoPassFrame):

@@ -19,7 +19,7 @@ import polars as pl
 from tql_frames.errors import TQLError, TQLWarning
 from tql_frames.frames import ColumnRef, Frame, Native, Rows, kept_frame_of
 from tql_frames.frames.base import cached_attribute
-from tql_frames.pipeline.draw import DrawSpec, Order, no_column
+from tql_frames.pipeline.draw import DrawSpec, GroupBy, Limit, Order, no_column
 from tql_frames.sampling import Positions
 from tql_frames.views.provenance import Step, as_html, as_text, choose, lines_of
 from tql_frames.views.row_selection import INTEGRATIONS, KeptRows
@@ -169,12 +169,14 @@ class View(KeptRows[Native]):
     def view(
         self,
         sampler: str | pl.Expr,
-        limit: int | None = None,
+        limit: Limit | None = None,
         *,
         fraction: float | None = None,
         replace: bool = True,
         seed: int | None = None,
         order: Order = "draw",
+        over: GroupBy | None = None,
+        unit: GroupBy | None = None,
         parameters: Sequence[object] | None = None,
     ) -> View[Native]:
         """Return a view of rows of this one, weighed or queried as they are here; arguments as of `tql_frames.view`.
@@ -194,6 +196,8 @@ class View(KeptRows[Native]):
             replace=replace,
             seed=seed,
             order=order,
+            over=over,
+            unit=unit,
             parameters=parameters,
         )
         return View(
@@ -211,12 +215,14 @@ class View(KeptRows[Native]):
     def sample(
         self,
         sampler: str | pl.Expr,
-        limit: int | None = None,
+        limit: Limit | None = None,
         *,
         fraction: float | None = None,
         replace: bool = True,
         seed: int | None = None,
         order: Order = "draw",
+        over: GroupBy | None = None,
+        unit: GroupBy | None = None,
     ) -> Native:
         """Draw rows of this view by weight, with their indices in the frame; see `tql_frames.sample`.
 
@@ -227,7 +233,9 @@ class View(KeptRows[Native]):
             >>> old.sample("age", limit=2, seed=1)["age"].to_list()
             [65, 65]
         """
-        return self.view(sampler, limit, fraction=fraction, replace=replace, seed=seed, order=order).to_native()
+        return self.view(
+            sampler, limit, fraction=fraction, replace=replace, seed=seed, order=order, over=over, unit=unit
+        ).to_native()
 
     def to_torch(
         self,

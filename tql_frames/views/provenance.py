@@ -19,9 +19,8 @@ from tql_frames.errors import TQLError
 from tql_frames.frames import ColumnRef, Rows
 from tql_frames.frames.polars import picks_columns
 from tql_frames.language import is_statement, nodes, on_one_line
-from tql_frames.pipeline.draw import Draw, DrawSpec, Order, sampler_from, seed_from, size_from
+from tql_frames.pipeline.draw import Draw, DrawSpec, GroupBy, Limit, Order, sampler_from, seed_from, size_from
 from tql_frames.pipeline.statement import prepare_rows
-from tql_frames.pipeline.weights import Weigher
 from tql_frames.sampling import Positions
 
 Kind = Literal["sampler", "expression", "statement"]
@@ -77,11 +76,18 @@ class Step:
         """
         if self.draw is None:
             return "as the statement says"
-        size = "as many rows as there are"
+        what = "unit" if self.draw.unit else "row"
+        size = f"as many {what}s as there are"
         if self.draw.fraction is not None:
-            size = f"{float(self.draw.fraction):g} of the rows"
+            size = f"{float(self.draw.fraction):g} of the {what}s"
         elif self.draw.limit is not None:
-            size = f"{self.draw.limit:,} row{'s' * (self.draw.limit != 1)}"
+            size = f"{self.draw.limit:,} {what}{'s' * (self.draw.limit != 1)}"
+        elif self.draw.quotas is not None:
+            size = f"{what}s by group, {', '.join(f'{number:,} of {name}' for name, number in self.draw.quotas)}"
+        if self.draw.unit:
+            size += f" ({', '.join(self.draw.unit)})"
+        if self.draw.over:
+            size += f", within each group of {', '.join(self.draw.over)}"
         how = "with" if self.draw.replace else "without"
         order = "drawn" if self.draw.order == "draw" else "of the frame"
         return f"{size}, {how} replacement, in the order {order}"
@@ -89,7 +95,12 @@ class Step:
     def to_json(self) -> dict[str, Any]:
         """Return its attributes, those of the request among them."""
         names = ("text", "kind", "seed", "parameters", "limit", "fraction", "replace", "order", "reads")
-        return {name: getattr(self, name) for name in names}
+        found = {name: getattr(self, name) for name in names}
+        if self.draw is not None and (self.draw.over or self.draw.unit):  # which files of earlier versions have not
+            quotas = self.draw.quotas
+            found["over"], found["unit"] = self.draw.over, self.draw.unit
+            found["quotas"] = None if quotas is None else [[_plain(name), number] for name, number in quotas]
+        return found
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Step:
@@ -100,7 +111,8 @@ class Step:
         """
         values = dict(values)
         parameters, reads, seed = values["parameters"], values.get("reads"), values["seed"]
-        names: list[str] = [name for name in ("limit", "fraction", "replace", "order") if name in values]
+        known = ("limit", "fraction", "replace", "order", "over", "unit", "quotas")
+        names: list[str] = [name for name in known if name in values]
         request = {name: values.pop(name) for name in names}
         found = cls(
             **{
@@ -140,8 +152,15 @@ def request_from_json(values: Mapping[str, Any], seed: int) -> DrawSpec:
     )
     if not sound:
         raise ValueError("no request for rows")
+    quotas = values.get("quotas")
+    keys = [tuple(values.get(name) or ()) for name in ("over", "unit")]
+    if not all(isinstance(text, str) for key in keys for text in key):
+        raise ValueError("no request for rows")
+    by_group = None
+    if quotas is not None:
+        by_group = tuple((tuple(name) if isinstance(name, list) else name, int(number)) for name, number in quotas)
     size = size_from(limit, fraction, replace)
-    return DrawSpec(*size, bool(replace), seed, order)  # type: ignore[arg-type]
+    return DrawSpec(*size, bool(replace), seed, order, keys[0], by_group, keys[1])  # type: ignore[arg-type]
 
 
 def plain_parameters(values: Sequence[object] | None) -> tuple[Any, ...] | None:
@@ -179,7 +198,7 @@ def lines_of(steps: Sequence[Step]) -> list[Line]:
     """Return what was done, a title and a text each.
 
     Examples:
-        >>> from tql_frames.pipeline.draw import DrawSpec
+        >>> from tql_frames.pipeline.draw import DrawSpec, GroupBy, Limit
         >>> lines_of([Step("max_weight(age > 60: 5,\\n  true: 1)", "sampler", 7, draw=DrawSpec())])
         [('sampler', 'max_weight(age > 60: 5, true: 1)'),
          ('drawn', 'as many rows as there are, with replacement, in the order drawn'),
@@ -245,12 +264,14 @@ class Choice:
 def choose(
     rows: Rows,
     sampler: str | pl.Expr,
-    limit: int | None,
+    limit: Limit | None,
     *,
     fraction: float | None,
     replace: bool,
     seed: int | None,
     order: Order,
+    over: GroupBy | None,
+    unit: GroupBy | None,
     parameters: Sequence[object] | None,
 ) -> Choice:
     """Make a sampler or a statement ready; nothing runs. The options are those of `sample` and `query`.
@@ -260,20 +281,20 @@ def choose(
     """
     sampler = sampler_from(sampler)
     if isinstance(sampler, str) and is_statement(sampler):
-        defaults = {"limit": None, "fraction": None, "replace": True, "order": "draw"}
-        given = {"limit": limit, "fraction": fraction, "replace": replace, "order": order}
+        defaults = {"limit": None, "fraction": None, "replace": True, "order": "draw", "over": None, "unit": None}
+        given = dict(zip(defaults, (limit, fraction, replace, order, over, unit), strict=True))
         names = [f"{name}=" for name, value in given.items() if value is not defaults[name] and value != defaults[name]]
         if names:
-            hint = "write it into the statement: SAMPLE BY … REPLACE … LIMIT …, ORDER BY …"
+            hint = "write it into the statement: SAMPLE BY … OVER (…) REPLACE … LIMIT …, ORDER BY …"
             raise TQLError(f"{', '.join(names)} cannot be given with a statement", hint=hint)
         return _choose_by_statement(rows, sampler, parameters, seed_from(seed))
     if parameters is not None:
         raise TQLError("a sampler takes no parameters; a statement does")
-    spec = DrawSpec.checked(limit, fraction, replace, seed, order)
+    spec = DrawSpec.checked(limit, fraction, replace, seed, order, over=over, unit=unit)
     draw = Draw.of(sampler, rows, spec)
     expression = sampler if isinstance(sampler, pl.Expr) else None
     kind: Kind = "sampler" if expression is None else "expression"
-    step = Step(str(sampler), kind, spec.seed, draw=spec, reads=_names_in(draw.weigher))
+    step = Step(str(sampler), kind, spec.seed, draw=spec, reads=_names_in(draw))
     return Choice(step, None, draw.positions, expression)
 
 
@@ -289,9 +310,10 @@ def _choose_by_statement(rows: Rows, text: str, parameters: Sequence[object] | N
     return Choice(Step(text, "statement", seed, plain_parameters(parameters), reads=reads), query.columns, find)
 
 
-def _names_in(weigher: Weigher) -> tuple[str, ...] | None:
-    """Return names of the columns that weigh the rows; None where an expression selects them otherwise."""
-    sampler = weigher.sampler
+def _names_in(draw: Draw) -> tuple[str, ...] | None:
+    """Return names of the columns that rows are drawn by; None where an expression selects them otherwise."""
+    sampler = draw.weigher.sampler
+    keys = {name for each in (draw.over, draw.unit) if each is not None for name in each.names}
     if not isinstance(sampler, pl.Expr):
-        return tuple(sorted(nodes.names_in(sampler.tree)))
-    return None if picks_columns(sampler) else tuple(sorted(sampler.meta.root_names()))
+        return tuple(sorted(nodes.names_in(sampler.tree) | keys))
+    return None if picks_columns(sampler) else tuple(sorted({*sampler.meta.root_names(), *keys}))

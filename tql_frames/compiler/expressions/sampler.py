@@ -22,8 +22,8 @@ from tql_frames.compiler.expressions.translate import (
     as_weight,
     in_order,
 )
-from tql_frames.compiler.expressions.types import DataType
-from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError
+from tql_frames.compiler.expressions.types import DataType, is_nested
+from tql_frames.errors import Fault, Span, TQLError, TQLTypeError, TQLUnsupportedError
 from tql_frames.language import nodes, parse
 from tql_frames.language.nodes import Node
 
@@ -189,6 +189,59 @@ def _compile(text: str, root: Node, translator: Translator) -> CompiledSampler:
         return compile_tree(text, root, translator)
     except Fault as fault:
         raise fault.error(text) from None
+
+
+@dataclass(frozen=True, eq=False)  # Polars expressions have no truth value to compare by
+class Key:
+    """What tells rows apart, as a column of a GROUP BY does.
+
+    Attributes:
+        text: TQL.
+        expr: one value a row.
+        dtype: their type.
+        source: the whole text that it stands in.
+        span: where it stands there.
+    """
+
+    text: str
+    expr: pl.Expr
+    dtype: DataType
+    source: str
+    span: Span
+
+
+def compile_key(text: str, schema: Mapping[str, DataType], random: RandomNumbers | None, argument: str) -> Key:
+    """Translate what tells rows apart: the name of a column, or a TQL expression of one value a row.
+
+    Args:
+        text: the name or expression.
+        schema: Polars type by column name.
+        random: as of `compile_sampler`.
+        argument: the name of the argument that it was given by.
+
+    Raises:
+        TQLError: the text is wrong, or does not fit the schema.
+    """
+    root = nodes.Column(text, span=Span(0, len(text))) if text in schema else parse(text)
+    try:
+        translator = Translator(SchemaScope(schema), None if random is None else in_order(random, root))
+        return key_of(text, root, translator, argument)
+    except Fault as fault:
+        raise fault.error(text) from None
+
+
+def key_of(source: str, root: Node, translator: Translator, clause: str) -> Key:
+    """Translate the tree of what tells rows apart, which stands somewhere in a text.
+
+    Raises:
+        Fault: it does not fit the names of the translator, or is no single value.
+    """
+    check_size(root)
+    value = translator.translate(root)
+    if is_nested(value.row_dtype) or isinstance(value.dtype, (pl.Struct, pl.Object)):
+        raise Fault(TQLTypeError, f"{clause} needs single values, not {value.words}", root.span)
+    text = source[root.span.start : root.span.stop]
+    return Key(text, value.row_expr, value.row_dtype, source, root.span)
 
 
 def compile_tree(text: str, root: Node, translator: Translator) -> CompiledSampler:

@@ -54,6 +54,10 @@ class ArrowPartition:
         """Return values of expressions by name, one a row of the partition."""
         return evaluate(self._held(name for expr in exprs.values() for name in expr.meta.root_names()), exprs)
 
+    def evaluate_batches(self, exprs: Mapping[str, pl.Expr]) -> Iterator[pl.DataFrame]:
+        """Yield the same, in one part."""
+        yield self.evaluate(exprs)
+
     def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         """Return values of aggregations by name, in one row."""
         held = self._held(name for expr in exprs.values() for name in expr.meta.root_names())

@@ -1,0 +1,260 @@
+"""Samples by group and of whole units: what `over` and `unit` make of the rows of a frame.
+
+How groups are drawn from is in `sampling.groups`, the request in `draw`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from tql_frames.compiler import Key, RandomNumbers, compile_key
+from tql_frames.errors import TQLError, TQLNameError, WeightError, did_you_mean, reason_of, shown
+from tql_frames.frames import Rows
+from tql_frames.sampling import Floats, Groups, Integers, Positions, Strata, stratify
+
+Quotas = tuple[tuple[Any, int], ...]
+"""Groups, each a value or a tuple of values, and the rows wanted of each."""
+
+_MOST_SHOWN = 3  # groups in a message
+_NUMBER = "group"  # a column of this package's own
+
+
+@dataclass(frozen=True)
+class GroupKeys:
+    """What tells groups or units apart.
+
+    Attributes:
+        argument: `"over"` or `"unit"`, as messages call it.
+        keys: their values make a group.
+    """
+
+    argument: str
+    keys: tuple[Key, ...]
+
+    @classmethod
+    def of(cls, argument: str, texts: Sequence[str], rows: Rows, random: RandomNumbers) -> GroupKeys | None:
+        """Compile the texts for rows of one schema; None where there are none.
+
+        Raises:
+            TQLError: one does not fit the rows.
+        """
+        if not texts:
+            return None
+        return cls(argument, tuple(compile_key(text, rows.schema, random, argument) for text in texts))
+
+    @property
+    def names(self) -> set[str]:
+        """Names of the columns that they are made of."""
+        return {name for key in self.keys for name in key.expr.meta.root_names()}
+
+    def number(self, rows: Rows) -> NumberedGroups:
+        """Return the groups of the rows, in the order of first appearance; null is a value like any other.
+
+        Raises:
+            TQLError: the keys cannot be evaluated.
+        """
+        names = [str(place) for place in range(len(self.keys))]
+        known = pl.DataFrame()
+        codes = []
+        try:
+            for part in rows.evaluate_batches({name: key.expr for name, key in zip(names, self.keys, strict=True)}):
+                new = part.unique(maintain_order=True)
+                if known.height:
+                    new = new.join(known, on=names, how="anti", nulls_equal=True, maintain_order="left")
+                first = known.height
+                new = new.with_columns(pl.int_range(first, first + new.height, dtype=pl.UInt32).alias(_NUMBER))
+                known = pl.concat([known, new], rechunk=True) if known.width else new
+                found = part.join(known, on=names, how="left", nulls_equal=True, maintain_order="left")
+                codes.append(found[_NUMBER].to_numpy())
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as fault:
+            key = self.keys[0]
+            message = f"{self.argument} cannot be evaluated on these rows: {reason_of(fault)}"
+            raise TQLError(message, source=key.source, span=key.span) from None
+        numbers = codes[0] if len(codes) == 1 else np.concatenate([np.empty(0, np.uint32), *codes])
+        return NumberedGroups(self, Groups(numbers, known.height), known.drop(_NUMBER, strict=False))
+
+
+@dataclass(frozen=True)
+class NumberedGroups:
+    """The groups of some rows.
+
+    Attributes:
+        keys: what tells them apart.
+        groups: the group of each row.
+        values: a row a group, in their order: the values of the keys.
+    """
+
+    keys: GroupKeys
+    groups: Groups
+    values: pl.DataFrame
+
+    def name(self, number: int) -> str:
+        """Return what a message calls a group."""
+        values = ", ".join(shown(value) for value in self.values.row(number))
+        return f"({values})" if self.values.width > 1 else values
+
+    def quotas(self, quotas: Quotas) -> Integers:
+        """Return the draws from each group that are wanted by name, shape (groups,); none of the others.
+
+        Raises:
+            TQLError: a name is no group.
+        """
+        names = list(map(tuple, self.values.rows()))
+        places = {_plain(name): number for number, name in enumerate(names)}
+        texts: dict[tuple[str, ...], list[int]] = {}
+        for number, name in enumerate(names):
+            texts.setdefault(_as_text(name), []).append(number)
+        sizes = np.zeros(len(names), np.int64)
+        taken: dict[int, Any] = {}
+        for name, size in quotas:
+            wanted = name if isinstance(name, tuple) else (name,)
+            found = places.get(_plain(wanted))
+            if found is None and len(same := texts.get(_as_text(wanted), [])) == 1:
+                found = same[0]  # a date written as text, a number of another type
+            if found is None:
+                raise self._unknown(name, names)
+            if found in taken:
+                raise TQLError(f"limit names the group {shown(name)} twice, also as {shown(taken[found])}")
+            taken[found] = name
+            sizes[found] = size
+        return sizes
+
+    def _unknown(self, name: object, names: Sequence[tuple[object, ...]]) -> TQLError:
+        width = self.values.width
+        if isinstance(name, tuple) != (width > 1) or (isinstance(name, tuple) and len(name) != width):
+            wanted = f"a tuple of {width} values" if width > 1 else "one value"
+            return TQLError(f"limit: expected {wanted} to name a group, got {shown(name)}")
+        known = [self.name(number) for number in range(min(len(names), 5000))]
+        text = shown(name) if not isinstance(name, tuple) else f"({', '.join(map(shown, name))})"
+        hint = did_you_mean(text, known)
+        if hint is None and len(known) <= 2 * _MOST_SHOWN:
+            hint = f"the groups are {', '.join(known)}" if known else "there are no rows"
+        return TQLNameError(f"limit names {text}, which is no group of over", hint=hint)
+
+    def no_row(self, numbers: Integers) -> WeightError:
+        """Return the error for groups that are drawn from and have no row of positive weight."""
+        names = ", ".join(self.name(number) for number in numbers[:_MOST_SHOWN].tolist())
+        more = f" and {numbers.size - _MOST_SHOWN:,} more" if numbers.size > _MOST_SHOWN else ""
+        which = "group" if numbers.size == 1 else "groups"
+        key = self.keys.keys[0]
+        return WeightError(
+            f"no row can be drawn from the {which} {names}{more}: all weights there are 0",
+            source=key.source,
+            span=key.span,
+            hint="add a default arm, such as True: 1; or draw with replace=False, which takes what there is",
+        )
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """A population in groups, in units, or in both.
+
+    Attributes:
+        population: weights of what is drawn: of the rows, or of the units.
+        groups: of what is drawn; None for one group.
+        over: the groups of the rows; None for one.
+        units: the units of the rows; None where rows are drawn.
+    """
+
+    population: Strata | Floats
+    groups: Groups | None
+    over: NumberedGroups | None
+    units: NumberedGroups | None
+
+    @classmethod
+    def of(cls, population: Strata | Floats, rows: Rows, over: GroupKeys | None, unit: GroupKeys | None) -> Grouped:
+        """Find the groups and units of rows that were weighed.
+
+        Raises:
+            TQLError: a unit lies in several groups; or as `GroupKeys.number`.
+        """
+        grouped = None if over is None else over.number(rows)
+        groups = None if grouped is None else grouped.groups
+        if unit is None:
+            return cls(population, groups, grouped, None)
+        units = unit.number(rows)
+        heaviest = units.groups.heaviest(population)
+        if grouped is not None:
+            firsts = units.groups.firsts
+            of_units = grouped.groups.codes.take(firsts)
+            apart = grouped.groups.codes != of_units.take(units.groups.codes)
+            if apart.any():
+                raise _in_several(units, grouped, int(apart.argmax()))
+            groups = Groups(of_units, grouped.groups.count)
+        return cls(stratify(heaviest) or heaviest, groups, grouped, units)
+
+    @property
+    def count(self) -> int:
+        """How many rows or units there are to draw."""
+        if self.units is not None:
+            return self.units.groups.count
+        return self.population.rows if isinstance(self.population, Strata) else len(self.population)
+
+    def sizes(self, limit: int | None, fraction: Fraction | None, quotas: Quotas | None, *, replace: bool) -> Integers:
+        """Return the draws from each group, shape (groups,); without replacement at most what it has to draw.
+
+        Args:
+            limit: of each.
+            fraction: of what each group has, rounded down; with none of these as many as it has.
+            quotas: of groups by name; none of the others.
+            replace: whether with replacement.
+
+        Raises:
+            TQLError: a name is no group.
+            WeightError: with replacement, a group that is drawn from has no positive weight.
+        """
+        assert self.groups is not None and self.over is not None
+        counts = self.groups.rows
+        if quotas is not None:
+            sizes = self.over.quotas(quotas)
+        elif limit is not None:
+            sizes = np.full(len(counts), limit, np.int64)
+        elif fraction is None:
+            sizes = counts
+        else:
+            distinct, places = np.unique(counts, return_inverse=True)
+            sizes = np.array([int(count * fraction) for count in distinct.tolist()], np.int64)[places]
+        drawable = self.groups.drawable(self.population)
+        if not replace:
+            return np.minimum(sizes, drawable)
+        empty = np.flatnonzero((sizes > 0) & (drawable == 0))
+        if empty.size:
+            raise self.over.no_row(empty)
+        return sizes
+
+    def rows_of(self, drawn: Positions) -> Positions:
+        """Return the positions of the rows of what was drawn, a unit's in table order."""
+        return drawn if self.units is None else self.units.groups.members(drawn)
+
+
+def _in_several(units: NumberedGroups, over: NumberedGroups, row: int) -> TQLError:
+    unit = int(units.groups.codes[row])
+    first = int(over.groups.codes[units.groups.firsts[unit]])
+    names = f"{over.name(first)} and {over.name(int(over.groups.codes[row]))}"
+    key = units.keys.keys[0]
+    return TQLError(
+        f"the unit {units.name(unit)} lies in several groups of over, {names}",
+        source=key.source,
+        span=key.span,
+        hint="a unit is drawn whole, within one group: name a coarser group, or a finer unit",
+    )
+
+
+def _plain(name: tuple[object, ...]) -> tuple[object, ...]:
+    """Return values that are equal where they name the same group: True is not 1."""
+    return tuple((isinstance(value, bool), "NaN" if _is_nan(value) else value) for value in name)
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _as_text(name: tuple[object, ...]) -> tuple[str, ...]:
+    return tuple("\0null" if value is None else str(value) for value in name)
