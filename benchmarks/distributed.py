@@ -30,7 +30,7 @@ import polars as pl
 from benchmarks import machine, report
 from benchmarks.large import FOLDER, make
 from benchmarks.rounds import ROOT
-from tql_frames.analysis.inclusion import expected_draws
+from tql_frames.sampling.inclusion import expected_draws
 from tql_frames.distributed import Counts, Drawing, Sampler, Share, draw_shares, questions
 from tql_frames.distributed.assignment import Slots
 from tql_frames.pipeline.draw import DrawSpec

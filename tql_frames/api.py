@@ -216,10 +216,12 @@ def report(
     frame: pl.DataFrame | pl.LazyFrame,
     by: str | None = None,
     sampler: str | pl.Expr | None = None,
-    limit: int | None = None,
+    limit: Limit | None = None,
     *,
     fraction: float | None = None,
     replace: bool = True,
+    over: GroupBy | None = None,
+    unit: GroupBy | None = None,
     parameters: Sequence[object] | None = None,
     seed: int | None = None,
 ) -> Report[pl.DataFrame]: ...
@@ -228,10 +230,12 @@ def report(
     frame: pd.DataFrame,
     by: str | None = None,
     sampler: str | pl.Expr | None = None,
-    limit: int | None = None,
+    limit: Limit | None = None,
     *,
     fraction: float | None = None,
     replace: bool = True,
+    over: GroupBy | None = None,
+    unit: GroupBy | None = None,
     parameters: Sequence[object] | None = None,
     seed: int | None = None,
 ) -> Report[pd.DataFrame]: ...
@@ -240,10 +244,12 @@ def report(
     frame: pl.DataFrame | pl.LazyFrame | pd.DataFrame,
     by: str | None = None,
     sampler: str | pl.Expr | None = None,
-    limit: int | None = None,
+    limit: Limit | None = None,
     *,
     fraction: float | None = None,
     replace: bool = True,
+    over: GroupBy | None = None,
+    unit: GroupBy | None = None,
     parameters: Sequence[object] | None = None,
     seed: int | None = None,
 ) -> Report[Any]:
@@ -256,6 +262,8 @@ def report(
             from are counted; None to count the labels as they are.
         limit: number of draws; by default as many as there are rows.
         fraction: number of draws as a share of the rows, instead of `limit`.
+        over: groups, each drawn from as if it were alone; as of `sample`.
+        unit: rows that come together; as of `sample`.
         replace: with or without replacement. Expectations with replacement are exact but for rounding. Without,
             they are inclusion probabilities of successive sampling, with a relative error below 1e-9.
         parameters: values for the `?` of a statement.
@@ -294,15 +302,14 @@ def report(
     if not (by is None or isinstance(by, str)):
         raise no_column(by)
     sampler = sampler_from(sampler)
-    spec = DrawSpec.checked(limit, fraction, replace, seed)
+    spec = DrawSpec.checked(limit, fraction, replace, seed, over=over, unit=unit)
     rows = frame_of(frame)
     analysis = _analysis()
     pandas = isinstance(frame, pd.DataFrame)
     if isinstance(sampler, str) and is_statement(sampler):
-        if limit is not None or fraction is not None or not replace:
-            raise TQLError(
-                "limit, fraction and replace cannot be given with a statement", hint="write them into SAMPLE BY"
-            )
+        if limit is not None or fraction is not None or not replace or spec.over or spec.unit:
+            message = "limit, fraction, replace, over and unit cannot be given with a statement"
+            raise TQLError(message, hint="write them into SAMPLE BY")
         sampled = analysis.sampled_by(rows, sampler, parameters, by, spec.seed)
         if sampled is None:
             hint = "add SAMPLE BY, or report on a view of it: view(statement).report(by)"
@@ -313,7 +320,7 @@ def report(
         return made
     if parameters is not None:
         raise TQLError("a sampler takes no parameters; a statement does")
-    population = analysis.population_of(rows, by, sampler, spec.seed)
+    population = analysis.population_of(rows, by, sampler, spec.seed, spec=spec)
     if population.sampler is not None:
         warn_of_categories(population.sampler)
     made = analysis.report_on(population, by, spec, pandas=pandas)

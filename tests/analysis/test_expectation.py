@@ -6,7 +6,7 @@ from math import isclose
 import numpy as np
 import pytest
 
-from tql_frames.analysis.inclusion import effective_rows, expected_distinct, expected_draws
+from tql_frames.sampling.inclusion import effective_rows, expected_distinct, expected_draws
 from tql_frames.sampling import StrataTable, draw
 
 

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from polars.lazyframe.group_by import LazyGroupBy
 
 from tql_frames.analysis.arms import Arms
-from tql_frames.analysis.inclusion import expected_draws
 from tql_frames.analysis.population import Population
 from tql_frames.compiler import CompiledSampler
 from tql_frames.compiler.expressions.scope import column
@@ -26,6 +25,7 @@ from tql_frames.frames import PolarsFrame
 from tql_frames.pipeline.draw import DrawSpec
 from tql_frames.pipeline.weights import Weigher
 from tql_frames.sampling import Floats, Integers, Positions, StrataTable
+from tql_frames.sampling.inclusion import effective_rows, expected_distinct, expected_draws
 
 _WORD = 32  # arms in a number
 
@@ -41,6 +41,9 @@ class Cells:
         share: shape (c,), their weight as a share of the weight of all.
         without: shape (arms, c), the same by the sampler without an arm; NaN where that draws nothing.
         expected: shape (c,), how often they are expected among the draws.
+        distinct: how many different rows are expected among the draws.
+        repeats: how often the most probable row is expected.
+        effective: rows of equal weight that would give the same variance.
         drawn: shape (c,), how often they were drawn, or None.
         decides: shape (arms,), of how many rows each arm decides the weight.
         table: the strata of the population.
@@ -53,6 +56,9 @@ class Cells:
     share: Floats
     without: Floats
     expected: Floats
+    distinct: float
+    repeats: float
+    effective: float
     drawn: Integers | None
     decides: Integers
     table: StrataTable
@@ -84,7 +90,6 @@ def count_cells(
     with _faults_told():
         counted = counting.read(counting.collect() if parts is None else counting.together(parts))
         table = counting.table(counted)
-    size = spec.size(table.rows)
     weight = counting.weight(counted)
     with np.errstate(over="ignore"):
         overflow = not np.isfinite(weight.sum())
@@ -92,13 +97,38 @@ def count_cells(
         raise TQLError("the sum of the weights is beyond the range of numbers", hint="divide them by a constant")
     share, without = _shares(weight), _shares(counting.weight_without(counted))
     each = counting.weight_of_row(counted)
-    expected = size * share
-    if not spec.replace and each is not None and table.drawable:
-        of_row = expected_draws(table, size, replace=False)
-        expected = counted.rows * of_row[np.searchsorted(table.weights, each)]
     decides = counting.decides(counted)
+    if population.expected is not None:
+        expected, drawn, squares, repeats = counting.expected(counted)
+        total = float(expected.sum())
+        size, distinct = round(total), float(drawn.sum())  # with units it need not be a whole number
+        effective = total**2 / float(squares.sum()) if total else 0.0
+        without = np.full_like(without, np.nan)  # no longer shares of one line
+        share = expected / total if total else share
+    else:
+        size = spec.size(table.rows)
+        size = size if spec.replace else min(size, table.drawable)
+        expected, distinct, repeats, effective = size * share, 0.0, 0.0, 0.0
+        if table.drawable:
+            of_row = expected_draws(table, size, replace=spec.replace)
+            if not spec.replace and each is not None:
+                expected = counted.rows * of_row[np.searchsorted(table.weights, each)]
+            distinct = expected_distinct(table, size, replace=spec.replace)
+            repeats, effective = float(of_row.max()), effective_rows(table)
     return Cells(
-        counted.labels, counted.matched, counted.rows, share, without, expected, counted.drawn, decides, table, size
+        labels=counted.labels,
+        matched=counted.matched,
+        rows=counted.rows,
+        share=share,
+        without=without,
+        expected=expected,
+        distinct=distinct,
+        repeats=repeats,
+        effective=effective,
+        drawn=counted.drawn,
+        decides=decides,
+        table=table,
+        size=size,
     )
 
 
@@ -183,6 +213,12 @@ class _Counting:
                 for n, place in enumerate(decider.places):
                     flags[place] = (column(number) == n).fill_null(False)
             self._sums |= {n: self._of_all(f.cast(pl.Int64)) for n, f in zip(self._deciders, flags, strict=True)}
+        self._expected: list[str] = []
+        if population.expected is not None:
+            once, drawn = population.expected
+            exprs = {"expected": once, "included": drawn, "squares": once * once, "greatest": once}
+            self._expected = [names.new(name) for name in exprs]
+            self._sums |= dict(zip(self._expected, exprs.values(), strict=True))
         if positions is not None:
             assert population.row is not None
             self._sums[self._drawn] = _times(positions, population.row)
@@ -194,7 +230,7 @@ class _Counting:
 
     def collect(self) -> pl.DataFrame:
         """Run the query."""
-        sums = [column(name).sum() for name in self._sums]
+        sums = [column(name).max() if name in self._expected[3:] else column(name).sum() for name in self._sums]
         return collect_groups(self._grouped(self._keys, self._sums).agg(self._number, *sums))
 
     def _grouped(self, keys: Mapping[str, pl.Expr], sums: Mapping[str, pl.Expr]) -> LazyGroupBy:
@@ -266,6 +302,14 @@ class _Counting:
                 return counted.rows * self._arms.weights_without(counted.matched)
         found = [counted.sums[name].to_numpy() for name in self._without]
         return np.array(found).reshape(len(self._without), len(counted.rows))
+
+    def expected(self, counted: _Counted) -> tuple[Floats, Floats, Floats, float]:
+        """Return sums over the rows of each cell, shape (c,), and over all rows the greatest.
+
+        They are of how often a row is expected, of the probability that it is drawn, and of the square of the first.
+        """
+        once, drawn, squares, greatest = (counted.sums[name].to_numpy() for name in self._expected)
+        return once, drawn, squares, float(greatest.max(initial=0.0))
 
     def decides(self, counted: _Counted) -> Integers:
         """Of how many rows each arm decides the weight, shape (arms,)."""

@@ -12,18 +12,19 @@ from dataclasses import dataclass
 import polars as pl
 
 from tql_frames.compiler import CompiledSampler, RandomNumbers
-from tql_frames.compiler.expressions.sampler import compile_tree
+from tql_frames.compiler.expressions.sampler import compile_tree, key_of
 from tql_frames.compiler.expressions.scope import FieldScope, SchemaScope, column
 from tql_frames.compiler.expressions.translate import Translator, in_order
 from tql_frames.compiler.expressions.types import DataType, instance, type_name
 from tql_frames.compiler.statements import Frames, Names, compile_statement, named_columns, size_of
 from tql_frames.errors import Fault, TQLNameError, TQLTypeError, did_you_mean
-from tql_frames.frames import CollectedFrame, Rows
+from tql_frames.frames import CollectedFrame, PolarsFrame, Rows
 from tql_frames.language import nodes, parse_statement
 from tql_frames.language.nodes import Node
 from tql_frames.language.parameters import bind
 from tql_frames.language.rewrite import replaced
-from tql_frames.pipeline.draw import DrawSpec, random_numbers
+from tql_frames.pipeline.draw import Draw, DrawSpec, random_numbers
+from tql_frames.pipeline.groups import GroupKeys
 from tql_frames.pipeline.statement import draws
 from tql_frames.pipeline.weights import Weigher
 
@@ -40,6 +41,8 @@ class Population:
         compile: compiles another tree for the plan.
         row: position of a row in the frame that it comes from; None where rows are made anew.
         times: how many rows each row stands for; None for one.
+        expected: how often a row is expected among the draws, and the probability that it is drawn, where these do not
+            follow from its weight alone, as of rows in groups; else None.
     """
 
     plan: pl.LazyFrame
@@ -49,6 +52,23 @@ class Population:
     compile: Callable[[Node], CompiledSampler]
     row: pl.Expr | None
     times: pl.Expr | None = None
+    expected: tuple[pl.Expr, pl.Expr] | None = None
+
+    def with_expected(self, draw: Draw, rows: Rows) -> Population:
+        """Return the same rows, with what is expected of each of them.
+
+        Args:
+            draw: a request for groups or units of them.
+            rows: the same, to be weighed.
+
+        Raises:
+            TQLError: as `Draw.positions`.
+        """
+        names = Names.apart_from(self.plan.clone().collect_schema())
+        found = {names.new("expected"): values for values in draw.expected(rows)}
+        plan = self.plan.with_columns(pl.Series(name, values) for name, values in found.items())
+        once, drawn = map(column, found)
+        return dataclasses.replace(self, plan=plan, expected=(once, drawn))
 
 
 @dataclass(frozen=True)
@@ -59,7 +79,15 @@ class Sampled:
     spec: DrawSpec
 
 
-def population_of(frame: Rows, by: str | None, sampler: str | pl.Expr | None, seed: int, start: int = 0) -> Population:
+def population_of(
+    frame: Rows,
+    by: str | None,
+    sampler: str | pl.Expr | None,
+    seed: int,
+    start: int = 0,
+    *,
+    spec: DrawSpec | None = None,
+) -> Population:
     """Return the rows of a frame.
 
     Args:
@@ -68,6 +96,7 @@ def population_of(frame: Rows, by: str | None, sampler: str | pl.Expr | None, se
         sampler: TQL text or a Polars expression; None for equal weights.
         seed: of the numbers of `random()`.
         start: number of the first row, by which these numbers go.
+        spec: the request for draws, where it is of groups or units.
 
     Raises:
         TQLError: the sampler does not fit the frame, or there is no such column, or it holds no labels.
@@ -96,7 +125,11 @@ def population_of(frame: Rows, by: str | None, sampler: str | pl.Expr | None, se
         return compile_tree(compiled.source, node, Translator(SchemaScope(schema), in_order(random, compiled.tree)))
 
     text = None if sampler is None else str(sampler)
-    return Population(plan.with_row_index(row), text, label, compiled, compile, column(row))
+    found = Population(plan.with_row_index(row), text, label, compiled, compile, column(row))
+    if spec is None or not (spec.over or spec.unit):
+        return found
+    draw = Draw.of("1" if sampler is None else sampler, frame, spec)
+    return found.with_expected(draw, frame.collect() if isinstance(frame, CollectedFrame) else frame)
 
 
 def sampled_by(
@@ -148,7 +181,18 @@ def sampled_by(
         label = labels_of(by, dtypes or dict.fromkeys(schema, pl.Null()), column(schema[by].key) if dtypes else None)
     own = relation.rows is scan.rows and relation.row is not None
     row = column(str(relation.row)) if own else None
-    return Sampled(Population(relation.plan, text, label, compile(root), compile, row), spec)
+    sampler = compile(root)
+    keys = tuple(
+        key_of(text, _without_aliases(key, aliases), Translator(FieldScope(relation.fields)), "OVER")
+        for key in sample.over
+    )
+    population = Population(relation.plan, text, label, sampler, compile, row)
+    if keys:
+        rows = relation.plan.collect()
+        population = dataclasses.replace(population, plan=rows.lazy())
+        draw = Draw(Weigher(sampler), spec, over=GroupKeys("over", keys))
+        population = population.with_expected(draw, PolarsFrame(rows))
+    return Sampled(population, spec)
 
 
 def labels_of(by: str, schema: Mapping[str, DataType], values: pl.Expr | None) -> pl.Expr:

@@ -29,7 +29,6 @@ from tql_frames.analysis.display.table import (
     plain,
     records,
 )
-from tql_frames.analysis.inclusion import effective_rows, expected_distinct, expected_draws
 from tql_frames.analysis.labels import Labels
 from tql_frames.analysis.population import Population, population_of
 from tql_frames.analysis.solver import NO_LABEL
@@ -70,7 +69,8 @@ class Report(Generic[TableOf]):
             weight comes from the arm: in max_weight those where it gives the greatest, a default or else the first arm
             deciding among equals; in sum_weight all that it matches. None without arms.
         co_movement: a row a label, a column an arm: the label's expected share by the sampler over that by the sampler
-            without the arm; above 1 the arm upsamples the label. Null where the sampler without it draws nothing.
+            without the arm; above 1 the arm upsamples the label. Null where the sampler without it draws nothing. None
+            for samples by group or unit.
 
     Examples:
         >>> import tql_frames
@@ -261,24 +261,24 @@ def report_on(
         rows = None if parts is not None else Planned(population.plan)
         for warning in idle_warnings(population.sampler, rows, matched, cells.decides.tolist()):
             warn(warning)
-    drawable = cells.table.drawable
     labels = None if cells.labels is None else Labels.of(cells.labels, cells.rows)
     tables = (
         None if labels is None else _label_table(labels, cells, arms, weighted=population.sampler is not None),
         _arm_table(cells, arms) if len(arms) else None,
-        _co_movement(labels, cells, arms) if labels is not None and not arms.defaults.all() else None,
+        _co_movement(labels, cells, arms)
+        if labels is not None and not arms.defaults.all() and population.expected is None
+        else None,
     )
     native = tuple(table.to_pandas() if pandas and table is not None else table for table in tables)
-    size = cells.size if spec.replace else min(cells.size, drawable)
     return Report(
         by=by,
         sampler=population.text,
         rows=cells.table.rows,
-        size=size,
+        size=cells.size,
         replace=spec.replace,
-        effective_rows=effective_rows(cells.table) if drawable else 0.0,
-        expected_distinct=expected_distinct(cells.table, size, replace=spec.replace) if drawable else 0.0,
-        repeats=float(expected_draws(cells.table, size, replace=spec.replace).max()) if drawable else 0.0,
+        effective_rows=cells.effective,
+        expected_distinct=cells.distinct,
+        repeats=cells.repeats,
         labels=native[0],
         arms=native[1],
         co_movement=native[2],

@@ -14,7 +14,17 @@ from typing import Protocol
 import polars as pl
 
 from tql_frames.compiler import CompiledSampler
-from tql_frames.compiler.statements import Draw, Frames, Relation, Scan, Size, compile_statement, named_columns, size_of
+from tql_frames.compiler.statements import (
+    Draw,
+    Frames,
+    Relation,
+    SampleClause,
+    Scan,
+    Size,
+    compile_statement,
+    named_columns,
+    size_of,
+)
 from tql_frames.distributed.assignment import First, Share
 from tql_frames.distributed.partition_counts import Answer, Counts, Question, Schema, answer, count
 from tql_frames.distributed.sampler import asks_for_numbers, check_functions
@@ -153,7 +163,7 @@ class PartitionStatement:
             TQLError: the partition holds other rows than when it was counted.
         """
 
-        def drawn(plan: pl.LazyFrame, sampler: CompiledSampler, size: Size, replace: bool, number: int) -> pl.LazyFrame:
+        def drawn(plan: pl.LazyFrame, sampler: CompiledSampler, clause: SampleClause, number: int) -> pl.LazyFrame:
             if share is None:
                 return plan.head(0)
             rows = PolarsFrame(plan.collect())
@@ -213,7 +223,7 @@ class PartitionStatement:
         """Return the rows that SAMPLE BY draws from, and its sampler."""
         found: list[tuple[pl.LazyFrame, CompiledSampler]] = []
 
-        def draw(plan: pl.LazyFrame, sampler: CompiledSampler, size: Size, replace: bool, number: int) -> pl.LazyFrame:
+        def draw(plan: pl.LazyFrame, sampler: CompiledSampler, clause: SampleClause, number: int) -> pl.LazyFrame:
             found.append((plan, sampler))
             return plan.head(0)
 
@@ -229,9 +239,7 @@ class PartitionStatement:
         return compile_statement(self.text, statement, frames, draw=draw, random=random, numbered=True), scan
 
 
-def _draws_nothing(
-    plan: pl.LazyFrame, sampler: CompiledSampler, size: Size, replace: bool, number: int
-) -> pl.LazyFrame:
+def _draws_nothing(plan: pl.LazyFrame, sampler: CompiledSampler, clause: SampleClause, number: int) -> pl.LazyFrame:
     return plan.head(0)
 
 
@@ -260,6 +268,7 @@ def _check_clauses(statement: nodes.Statement) -> None:
         "UNGROUP BY": _span(body.ungroup),
         "ORDER BY": statement.keys[0].span if statement.keys else None,
         "OFFSET": _span(statement.offset),
+        "OVER": statement.sample.over[0].span if statement.sample is not None and statement.sample.over else None,
         "LIMIT before SAMPLE BY": _span(statement.limit) if statement.sample is not None else None,
     }
     for clause, span in clauses.items():

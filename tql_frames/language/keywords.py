@@ -48,6 +48,7 @@ WHERE_KEYWORD: dict[str, Callable[[WordPlace], bool]] = {
     "isnull": lambda place: place.before in _OPERAND_ENDS,
     "left": _before_join,
     "outer": lambda place: place.before in ("LEFT", "RIGHT", "FULL") and place.after == "JOIN",
+    "over": lambda place: place.clause == "sample" and place.before in _OPERAND_ENDS and place.after == "LPAR",
     "overlap": lambda place: place.clause == "expand" and place.before in _COUNTS,
     "percent": lambda place: place.clause == "limit" and place.before in _COUNTS,
     "replace": lambda place: place.clause == "sample" and place.before in _OPERAND_ENDS,

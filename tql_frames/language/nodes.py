@@ -431,13 +431,14 @@ class Limit(Node):
 
 @_node
 class Sample(Node):
-    """`SAMPLE BY sampler [REPLACE replace] [limit]`."""
+    """`SAMPLE BY sampler [OVER (groups)] [REPLACE replace] [limit]`."""
 
     _level: ClassVar[int] = 0
 
     sampler: Node
     replace: bool = True
     limit: Limit | None = None
+    over: tuple[Node, ...] = ()
 
 
 @_node

@@ -191,8 +191,9 @@ class _Builder(Transformer[Token, Node]):
         return parts[1]  # type: ignore[no-any-return]
 
     def sample(self, parts: Parts) -> Node:
-        sampler, limit = parts[2], parts[-1]
-        return _checked(nodes.Sample(sampler, not _has(parts, "FALSE"), _unlimited(limit), span=_span(parts)))
+        sampler, *over = _nodes(parts[:-1])
+        replace = not _has(parts, "FALSE")
+        return _checked(nodes.Sample(sampler, replace, _unlimited(parts[-1]), tuple(over), span=_span(parts)))
 
     def disjunction(self, parts: Parts) -> Node:
         return _checked(nodes.Or(_nodes(parts), span=_span(parts)))

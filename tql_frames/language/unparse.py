@@ -141,8 +141,9 @@ def _unparse_statement(node: Node) -> str:
             return unparse(expression) + (" desc" if descending else "")
         case Limit(count, percent):
             return f"limit {unparse(count)}{' percent' if percent else ''}"
-        case Sample(sampler, replace, limit):
-            clauses = ["sample by", unparse(sampler), "" if replace else "replace false", _clause("", limit)]
+        case Sample(sampler, replace, limit, over):
+            groups = f"over ({', '.join(map(unparse, over))})" if over else ""
+            clauses = ["sample by", unparse(sampler), groups, "" if replace else "replace false", _clause("", limit)]
         case Select(items, distinct, top, source, where, expand, groups, ungroup):
             clauses = ["select distinct" if distinct else "select", _clause("top", top), ", ".join(map(unparse, items))]
             clauses += [_clause("from", source), _clause("where", where), _clause("", expand)]

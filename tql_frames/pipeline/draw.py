@@ -36,7 +36,17 @@ from tql_frames.frames import Rows
 from tql_frames.pipeline.groups import Grouped, GroupKeys, Quotas
 from tql_frames.pipeline.idle_arms import warn_of_categories, warn_of_idle_arms
 from tql_frames.pipeline.weights import Watched, Weigher, Weights
-from tql_frames.sampling import Positions, Strata, Streams, derived_seed, draw, draw_groups, fresh_seed
+from tql_frames.sampling import (
+    Floats,
+    Integers,
+    Positions,
+    Strata,
+    Streams,
+    derived_seed,
+    draw,
+    draw_groups,
+    fresh_seed,
+)
 
 Order = Literal["draw", "source"]
 Limit = int | Mapping[Any, int]
@@ -429,19 +439,15 @@ class Draw:
 
     def _positions_by_group(self, rows: Rows, population: Strata | Weights, watched: Watched | None) -> Positions:
         """Return what `positions` does, of rows in groups or units."""
-        grouped = Grouped.of(population, rows, self.over, self.unit)
+        grouped, sizes = self._grouped(rows, population)
         if rows.rows:
-            self.weigher.check_drawable(population)
             warn_of_idle_arms(self.weigher.sampler, rows, watched, self.place)
         if grouped.groups is None:
-            size = self.checked_size(grouped.population, grouped.count)
+            size = int(sizes.sum())
             drawn = draw(grouped.population, size, replace=self.spec.replace, seed=self.spec.seed)
             if len(drawn) < size:
                 warn(fewer_rows(size, len(drawn), "units"), self.place)
         else:
-            sizes = grouped.sizes(self.spec.limit, self.spec.fraction, self.spec.quotas, replace=self.spec.replace)
-            if sum(sizes.tolist()) > most_rows():
-                raise TQLError(f"a sample of {sum(sizes.tolist()):,} rows does not fit into memory")
             drawn = draw_groups(
                 grouped.population, grouped.groups, sizes, replace=self.spec.replace, seed=self.spec.seed
             )
@@ -449,6 +455,29 @@ class Draw:
         if self.spec.order == "source":
             found.sort()
         return found
+
+    def _grouped(self, rows: Rows, population: Strata | Weights) -> tuple[Grouped, Integers]:
+        """Return the groups and units of rows, and the draws from each group."""
+        grouped = Grouped.of(population, rows, self.over, self.unit)
+        if rows.rows:
+            self.weigher.check_drawable(population)
+        if grouped.groups is None:
+            size = self.checked_size(grouped.population, grouped.count)
+            return grouped, np.array([size] if grouped.count else [], np.int64)
+        sizes = grouped.sizes(self.spec.limit, self.spec.fraction, self.spec.quotas, replace=self.spec.replace)
+        total = sum(sizes.tolist())  # which may be beyond 64 bits
+        if total > most_rows():
+            raise TQLError(f"a sample of {total:,} rows does not fit into memory")
+        return grouped, sizes
+
+    def expected(self, rows: Rows) -> tuple[Floats, Floats]:
+        """Return how often each row is expected in the sample, and the probability that it is in it, both shape (n,).
+
+        Raises:
+            WeightError: as `positions`.
+        """
+        grouped, sizes = self._grouped(rows, self.weigher.population(rows))
+        return grouped.expected(sizes, replace=self.spec.replace)
 
     def checked_size(self, population: Strata | Weights, rows: int) -> int:
         """Return rows to draw of so many that were weighed, once it is known that they can be drawn.

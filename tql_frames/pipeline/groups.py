@@ -17,7 +17,7 @@ import polars as pl
 from tql_frames.compiler import Key, RandomNumbers, compile_key
 from tql_frames.errors import TQLError, TQLNameError, WeightError, did_you_mean, reason_of, shown
 from tql_frames.frames import Rows
-from tql_frames.sampling import Floats, Groups, Integers, Positions, Strata, stratify
+from tql_frames.sampling import Floats, Groups, Integers, Positions, Strata, expected_by_group, stratify
 
 Quotas = tuple[tuple[Any, int], ...]
 """Groups, each a value or a tuple of values, and the rows wanted of each."""
@@ -228,6 +228,20 @@ class Grouped:
         if empty.size:
             raise self.over.no_row(empty)
         return sizes
+
+    def expected(self, sizes: Integers, *, replace: bool) -> tuple[Floats, Floats]:
+        """Return how often each row of the frame is expected among the draws, and the probability that it is drawn.
+
+        Args:
+            sizes: draws from each group, or the one number of them.
+            replace: whether with replacement.
+        """
+        groups = self.groups or Groups(np.zeros(self.count, np.uint32), min(self.count, 1))
+        found = expected_by_group(self.population, groups, sizes, replace=replace)
+        if self.units is None:
+            return found
+        codes = self.units.groups.codes
+        return found[0].take(codes), found[1].take(codes)
 
     def rows_of(self, drawn: Positions) -> Positions:
         """Return the positions of the rows of what was drawn, a unit's in table order."""

@@ -11,12 +11,13 @@ import polars as pl
 from tql_frames.compiler import CompiledSampler
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.statements import Draw as DrawsRows
-from tql_frames.compiler.statements import Frames, Relation, Scan, Size, compile_statement, named_columns
+from tql_frames.compiler.statements import Frames, Relation, SampleClause, Scan, compile_statement, named_columns
 from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, TQLWarning, WeightError, reason_of, warn
 from tql_frames.frames import CollectedFrame, ColumnRef, Frame, Rows, check_process
 from tql_frames.language import nodes, parse_statement, unparse
 from tql_frames.language.parameters import bind
 from tql_frames.pipeline.draw import Draw, DrawSpec, random_numbers, seed_of_sample
+from tql_frames.pipeline.groups import GroupKeys
 from tql_frames.pipeline.idle_arms import warn_of_categories
 from tql_frames.pipeline.weights import Weigher
 from tql_frames.sampling import Positions
@@ -240,13 +241,13 @@ def no_rows_error(size: int, text: str, span: Span) -> WeightError:
 def draws(text: str, seed: int, sampled: list[pl.LazyFrame] | None = None) -> DrawsRows:
     """Return what the SAMPLE BY clauses of a statement do, each with a seed of its own; `sampled` gets their plans."""
 
-    def drawn(plan: pl.LazyFrame, sampler: CompiledSampler, size: Size, replace: bool, number: int) -> pl.LazyFrame:
+    def drawn(plan: pl.LazyFrame, sampler: CompiledSampler, clause: SampleClause, number: int) -> pl.LazyFrame:
         def refusal(size: int) -> WeightError:
             return no_rows_error(size, text, sampler.tree.span)
 
         warn_of_categories(sampler)
-        spec = DrawSpec(size.rows, size.share, replace, seed_of_sample(seed, number))
-        how = Draw(Weigher(sampler), spec, refusal)
+        spec = DrawSpec(clause.size.rows, clause.size.share, clause.replace, seed_of_sample(seed, number))
+        how = Draw(Weigher(sampler), spec, refusal, over=GroupKeys("over", clause.over) if clause.over else None)
         if sampled is not None:
             sampled.append(plan)
         return CollectedFrame(plan).take_lazy(how.positions)

@@ -1,7 +1,7 @@
 """Weights to row positions; NumPy only, knows no frame."""
 
 from tql_frames.sampling.draw import draw
-from tql_frames.sampling.groups import Groups, draw_groups
+from tql_frames.sampling.groups import Groups, draw_groups, expected_by_group
 from tql_frames.sampling.rng import Floats, Integers, Positions, Streams, cores, derived_seed, fresh_seed, in_threads
 from tql_frames.sampling.strata import Strata, StrataTable, count_codes, strata_of_codes, stratify
 
@@ -18,6 +18,7 @@ __all__ = [
     "derived_seed",
     "draw",
     "draw_groups",
+    "expected_by_group",
     "fresh_seed",
     "in_threads",
     "strata_of_codes",

@@ -14,8 +14,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from tql_frames.sampling.inclusion import expected_draws
 from tql_frames.sampling.rng import Blocks, Floats, Integers, Positions, Streams, over_blocks, position_type
-from tql_frames.sampling.strata import Strata
+from tql_frames.sampling.strata import Strata, StrataTable
 from tql_frames.sampling.with_replacement import exact_ranks, exponents_of_totals
 from tql_frames.sampling.without_replacement import Race, finished, finishers_by
 
@@ -343,6 +344,49 @@ def _strata_of(population: Strata | Floats, groups: Groups) -> tuple[Integers, F
         rows = pairs.searchsorted(keys).astype(np.uint32)
     group, code = np.divmod(pairs, len(values))
     return group, values[code], counts, stable_order(rows, len(pairs))
+
+
+# -- expectations -----------------------------------------------------------------------------------------------------
+
+
+def expected_by_group(
+    population: Strata | Floats, groups: Groups, sizes: Integers, *, replace: bool
+) -> tuple[Floats, Floats]:
+    """Return how often each row is expected among the draws, and the probability that it is drawn at all.
+
+    Args: as of `draw_groups`.
+
+    Returns:
+        Both of shape (n,). Without replacement they are the same; see `expected_draws` for their error.
+
+    Examples:
+        >>> groups = Groups(np.array([0, 1, 0, 1], np.uint32), 2)
+        >>> expected, drawn = expected_by_group(np.array([1.0, 1.0, 3.0, 1.0]), groups, np.array([2, 1]), replace=True)
+        >>> expected.tolist(), drawn.tolist()
+        ([0.5, 0.5, 1.5, 0.5], [0.4375, 0.5, 0.9375, 0.5])
+    """
+    weights = weights_of(population, 0, len(groups.codes))
+    if replace:
+        greatest = groups.heaviest(population)
+        scaled = weights / np.where(greatest > 0, greatest, 1.0).take(groups.codes)  # so that no total overflows
+        totals = np.bincount(groups.codes, weights=scaled, minlength=groups.count)
+        share = scaled / np.where(totals > 0, totals, 1.0).take(groups.codes)
+        size = sizes.take(groups.codes)
+        with np.errstate(divide="ignore", invalid="ignore"):  # one row may have it all; of none none is drawn
+            drawn = np.where(size > 0, -np.expm1(size * np.log1p(-np.minimum(share, 1.0))), 0.0)
+        return size * share, drawn
+    drawable = groups.drawable(population)
+    found = np.where((sizes >= drawable).take(groups.codes) & (weights > 0), 1.0, 0.0)
+    stops = np.cumsum(groups.rows)
+    known: dict[tuple[bytes, bytes, int], Floats] = {}  # groups of the same weights are asked for once
+    for group in np.flatnonzero((sizes > 0) & (sizes < drawable)).tolist():
+        rows = groups.order[stops[group] - groups.rows[group] : stops[group]]
+        table = StrataTable.of(weights[rows])
+        key = table.weights.tobytes(), table.counts.tobytes(), int(sizes[group])
+        if key not in known:
+            known[key] = expected_draws(table, int(sizes[group]), replace=False)
+        found[rows] = known[key][table.weights.searchsorted(weights[rows])]
+    return found, found
 
 
 # -- rows by group ----------------------------------------------------------------------------------------------------

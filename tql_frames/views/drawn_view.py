@@ -312,7 +312,9 @@ class View(KeptRows[Native]):
                     found: Report[Any] = analysis.report_on(
                         sampled.population,
                         by,
-                        DrawSpec(len(self), replace=sampled.spec.replace),
+                        sampled.spec
+                        if sampled.population.expected is not None
+                        else DrawSpec(len(self), replace=sampled.spec.replace),
                         positions=drawn,
                         pandas=pandas,
                     )
@@ -321,8 +323,10 @@ class View(KeptRows[Native]):
                 sampler = step.text
             else:
                 sampler = self.expression
-        population = analysis.population_of(origin, by, sampler, step.seed)
         spec = DrawSpec(len(self), replace=step.replace is not False)
+        if step.draw is not None and sampler is not None and (step.draw.over or step.draw.unit):
+            spec = step.draw
+        population = analysis.population_of(origin, by, sampler, step.seed, spec=spec)
         found = analysis.report_on(population, by, spec, positions=drawn, pandas=pandas)
         return found
 

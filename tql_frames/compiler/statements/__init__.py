@@ -2,7 +2,7 @@
 
 from tql_frames.compiler.statements.limits import Size, most_rows, size_of
 from tql_frames.compiler.statements.relation import Names, PythonStep, Relation, Scan, unwritten, whole
-from tql_frames.compiler.statements.statement import Draw, Frames, compile_statement, named_columns
+from tql_frames.compiler.statements.statement import Draw, Frames, SampleClause, compile_statement, named_columns
 
 __all__ = [
     "Draw",
@@ -10,6 +10,7 @@ __all__ = [
     "Names",
     "PythonStep",
     "Relation",
+    "SampleClause",
     "Scan",
     "Size",
     "compile_statement",

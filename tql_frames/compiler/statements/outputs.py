@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from tql_frames.compiler import CompiledSampler
+from tql_frames.compiler import CompiledSampler, Key
 from tql_frames.compiler.expressions.sampler import check_size
 from tql_frames.compiler.expressions.scope import Field, FieldScope, Scope, column
 from tql_frames.compiler.expressions.translate import Translator
@@ -194,10 +194,13 @@ def computed(
     return added(relation, exprs), found
 
 
-def needed(relation: Relation, outputs: Sequence[Output], sampler: CompiledSampler) -> Relation:
+def needed(
+    relation: Relation, outputs: Sequence[Output], sampler: CompiledSampler, over: Sequence[Key] = ()
+) -> Relation:
     """Return the relation with no more columns than the draw and what follows it need; all that a draw sees is held."""
     wanted = set(relation.hidden)
-    for expr in [sampler.weight, *(arm.weight for arm in sampler.arms), *(arm.condition for arm in sampler.arms)]:
+    arms = [expr for arm in sampler.arms for expr in (arm.weight, arm.condition)]
+    for expr in [sampler.weight, *arms, *(key.expr for key in over)]:
         wanted.update(expr.meta.root_names())
     for output in outputs:
         if output.is_read:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 
 from tql_frames.compiler.expressions import operators
-from tql_frames.compiler.expressions.sampler import CompiledSampler, check_size, compile_tree
+from tql_frames.compiler.expressions.sampler import CompiledSampler, Key, check_size, compile_tree, key_of
 from tql_frames.compiler.expressions.scope import Field, FieldScope, column
 from tql_frames.compiler.expressions.translate import RandomNumbers, Translator, in_order
 from tql_frames.compiler.expressions.types import Value, is_bool, is_nested, is_number
@@ -42,8 +42,24 @@ from tql_frames.errors import (
 from tql_frames.language import nodes
 from tql_frames.language.nodes import Node
 
-Draw = Callable[[pl.LazyFrame, CompiledSampler, Size, bool, int], pl.LazyFrame]
-"""Population, sampler, size, with replacement, number of the SAMPLE BY in the statement -> plan of the drawn rows."""
+
+@dataclass(frozen=True)
+class SampleClause:
+    """What a SAMPLE BY says beside its sampler.
+
+    Attributes:
+        size: rows to draw; with `over`, of each group.
+        replace: with or without replacement.
+        over: what tells groups apart; nothing for one group.
+    """
+
+    size: Size
+    replace: bool
+    over: tuple[Key, ...] = ()
+
+
+Draw = Callable[[pl.LazyFrame, CompiledSampler, SampleClause, int], pl.LazyFrame]
+"""Population, sampler, clause, number of the SAMPLE BY in the statement -> plan of the drawn rows."""
 
 Note = Callable[[nodes.Call], None]
 """Told of a call in a statement that may not do what was meant."""
@@ -351,9 +367,10 @@ class _Compiler:
         relation = cut(relation, size_of(limit, "LIMIT" if top is None else "TOP"), offset)
         if node.sample is not None:
             sampler = compile_tree(self._source, node.sample.sampler, translator)
-            relation = needed(relation, outputs, sampler)
-            size = size_of(node.sample.limit, "LIMIT")
-            drawn = self._draw(relation.plan, sampler, size, node.sample.replace, self._samples)
+            over = tuple(key_of(self._source, key, translator, "OVER") for key in node.sample.over)
+            relation = needed(relation, outputs, sampler, over)
+            clause = SampleClause(size_of(node.sample.limit, "LIMIT"), node.sample.replace, over)
+            drawn = self._draw(relation.plan, sampler, clause, self._samples)
             self._samples += 1
             relation = relation.with_plan(drawn)
         return projected(relation, outputs, self._names)

@@ -22,7 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.polynomial import chebyshev, legendre
 
-from tql_frames.sampling import Floats, Integers, StrataTable
+from tql_frames.sampling.rng import Floats, Integers
+from tql_frames.sampling.strata import StrataTable
 
 _NOTHING = 42.0  # -log of a probability that no sum in double precision notices
 _PANEL = 2.5  # width of a panel in log t, before it is halved

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import tql_frames  # noqa: F401
-from tql_frames.analysis.inclusion import expected_draws
+from tql_frames.sampling.inclusion import expected_draws
 from tql_frames.sampling import StrataTable, draw
 
 Floats = NDArray[np.float64]
@@ -181,7 +181,7 @@ def test_weights_that_are_summed_together_give_what_each_gives(
     for size in (2, 20, 300, len(weights) - 1):
         together = expected_draws(table, size, replace=False)
         with monkeypatch.context() as changed:
-            changed.setattr("tql_frames.analysis.inclusion._CROWD", 10**9)
+            changed.setattr("tql_frames.sampling.inclusion._CROWD", 10**9)
             apart = expected_draws(table, size, replace=False)
         np.testing.assert_allclose(together, apart, rtol=1e-10)
         assert (together != apart).any()
