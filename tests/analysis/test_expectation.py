@@ -6,8 +6,8 @@ from math import isclose
 import numpy as np
 import pytest
 
-from tql_frames.sampling.inclusion import effective_rows, expected_distinct, expected_draws
 from tql_frames.sampling import StrataTable, draw
+from tql_frames.sampling.inclusion import effective_rows, expected_distinct, expected_draws
 
 
 def enumerated(weights: list[float], size: int) -> np.ndarray:

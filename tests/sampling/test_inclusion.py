@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import tql_frames  # noqa: F401
-from tql_frames.sampling.inclusion import expected_draws
 from tql_frames.sampling import StrataTable, draw
+from tql_frames.sampling.inclusion import expected_draws
 
 Floats = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ import os
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
-from typing import Protocol
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -135,6 +135,26 @@ def add_size(parser: ArgumentParser) -> None:
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--limit", type=_rows, metavar="N", help="rows to draw; by default as many as there are")
     size.add_argument("--fraction", type=_share, metavar="X", help="rows to draw as a share of those there are")
+    size.add_argument(
+        "--quota",
+        dest="quotas",
+        action="append",
+        type=_quota,
+        metavar="GROUP=N",
+        help="rows to draw of a group of --over, none of groups that are not named; of several --over: '[\"PA\", 1]=N'",
+    )
+    parser.add_argument(
+        "--over",
+        action="append",
+        metavar="COLUMN",
+        help="draw from each group of rows with equal values by itself; --limit and --fraction are of each",
+    )
+    parser.add_argument(
+        "--unit",
+        action="append",
+        metavar="COLUMN",
+        help="draw all rows with equal values together, such as those of a patient; --limit and --fraction count these",
+    )
     parser.add_argument("--no-replace", dest="replace", action="store_false", help="draw each row at most once")
     parser.add_argument(
         "--order",
@@ -211,6 +231,14 @@ def _rows(text: str) -> int:
     if number < 0:
         raise ArgumentTypeError(f"{text!r} is no whole number of at least 0")
     return number
+
+
+def _quota(text: str) -> tuple[Any, int]:
+    name, equals, number = text.rpartition("=")
+    if not equals:
+        raise ArgumentTypeError(f"{text!r} is no GROUP=N")
+    found = _value(name) if name.startswith("[") or name == "null" else name
+    return (tuple(found) if isinstance(found, list) else found), _rows(number)
 
 
 def _rows_or_all(text: str) -> int | None:

@@ -79,6 +79,8 @@ class SampleCommand:
     examples = """\
   tql-frames sample "max_weight(contains(findings, 'Hernia'): 20, True: 1)" xrays.parquet -o balanced.parquet
   tql-frames sample "max_weight(age > 60: 5, True: 1)" 'scans/*.csv.gz' --limit 100000 --seed 7 -o sample.csv
+  tql-frames sample 1 xrays.parquet --over view --limit 500 --no-replace -o even.parquet
+  tql-frames sample 1 xrays.parquet --unit patient_id --limit 100 --no-replace -o patients.parquet
   tql-frames sample weight table/ --fraction 0.1 --no-replace --index=row -o tenth.parquet
   zcat log.ndjson.gz | tql-frames sample "max_weight(status >= 500: 50, True: 1)" - --input-format ndjson | head
 """
@@ -102,16 +104,19 @@ class SampleCommand:
                 "replace": options.replace,
                 "seed": options.seed,
                 "order": options.order,
+                "over": options.over,
+                "unit": options.unit,
                 "index": options.index,
             }
+            limit = dict(options.quotas) if options.quotas else options.limit
             frame, text = inputs.frame(), inputs.as_text() if output.cells else None
             weighed = _split(frame, options.split)
             rows = frame if text is None else text
             with reporting(job.progress):
                 if weighed is rows:
-                    plan = tql_frames.sample(frame, options.sampler, options.limit, **sized)
+                    plan = tql_frames.sample(frame, options.sampler, limit, **sized)
                 else:  # types and lists are for weighing alone
-                    plan = rows_as_they_stand(weighed, rows, options.sampler, options.limit, **sized)
+                    plan = rows_as_they_stand(weighed, rows, options.sampler, limit, **sized)
                 if text is None:
                     plan = _typed(plan, [inputs], output)
             return output.write(plan)

@@ -444,7 +444,9 @@ class Draw:
             warn_of_idle_arms(self.weigher.sampler, rows, watched, self.place)
         if grouped.groups is None:
             size = int(sizes.sum())
-            drawn = draw(grouped.population, size, replace=self.spec.replace, seed=self.spec.seed)
+            drawn = np.empty(0, np.uint32)
+            if rows.rows:
+                drawn = draw(grouped.population, size, replace=self.spec.replace, seed=self.spec.seed)
             if len(drawn) < size:
                 warn(fewer_rows(size, len(drawn), "units"), self.place)
         else:

@@ -23,6 +23,7 @@ Quotas = tuple[tuple[Any, int], ...]
 """Groups, each a value or a tuple of values, and the rows wanted of each."""
 
 _MOST_SHOWN = 3  # groups in a message
+_MOST_COMPARED = 5_000  # groups among which the nearest name is looked for
 _NUMBER = "group"  # a column of this package's own
 
 
@@ -131,9 +132,10 @@ class NumberedGroups:
         if isinstance(name, tuple) != (width > 1) or (isinstance(name, tuple) and len(name) != width):
             wanted = f"a tuple of {width} values" if width > 1 else "one value"
             return TQLError(f"limit: expected {wanted} to name a group, got {shown(name)}")
-        known = [self.name(number) for number in range(min(len(names), 5000))]
+        known = [self.name(number) for number in range(min(len(names), _MOST_COMPARED))]
         text = shown(name) if not isinstance(name, tuple) else f"({', '.join(map(shown, name))})"
-        hint = did_you_mean(text, known)
+        bare = not isinstance(name, tuple)  # the hint puts quotes around it
+        hint = did_you_mean(str(name), [str(each) for (each,) in names[: len(known)]]) if bare else None
         if hint is None and len(known) <= 2 * _MOST_SHOWN:
             hint = f"the groups are {', '.join(known)}" if known else "there are no rows"
         return TQLNameError(f"limit names {text}, which is no group of over", hint=hint)
