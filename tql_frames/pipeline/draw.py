@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 import polars as pl
 
-from tql_frames.compiler import RandomNumbers
+from tql_frames.compiler import CompiledSampler, RandomNumbers
 from tql_frames.compiler.statements import most_rows
 from tql_frames.errors import (
     Place,
@@ -119,13 +119,6 @@ def no_column(value: object) -> TQLError:
     name = getattr(value, "name", None)
     hint = f"pass the name of the column: by={name!r}" if isinstance(name, str) and name else None
     return TQLError(f"by must be the name of a column, not {shown(value)}", hint=hint)
-
-
-def sampler_from(value: object) -> Any:
-    """Return a sampler as text or expression; of a `Balance` the text that it found."""
-    if type(value).__name__ == "Balance" and isinstance(text := getattr(value, "sampler", None), str):
-        return text
-    return value
 
 
 def size_from(limit: object, fraction: object, replace: object = True) -> tuple[int | None, Fraction | None]:
@@ -322,8 +315,14 @@ class Draw:
     place: Place | None = field(default_factory=caller)
 
     @classmethod
-    def of(cls, sampler: object, rows: Rows, spec: DrawSpec) -> Draw:
+    def of(cls, sampler: object, rows: Rows, spec: DrawSpec, *, later: bool = True) -> Draw:
         """Make a sampler ready for rows of one schema; nothing runs.
+
+        Args:
+            sampler: text or expression.
+            rows: which are weighed, or others of their schema.
+            spec: the request.
+            later: whether a library may ask for the positions in a thread of its own.
 
         Raises:
             TQLError: the sampler does not fit the rows.
@@ -332,8 +331,9 @@ class Draw:
             TQLArmWarning: a text is no category of the Enum that it is compared with.
         """
         weigher = Weigher.of(sampler, rows, random_numbers(spec.seed))
-        warn_of_categories(weigher.sampler)
-        return cls(weigher, spec)
+        if isinstance(weigher.sampler, CompiledSampler) and weigher.sampler.unknown:
+            warn_of_categories(weigher.sampler)
+        return cls(weigher, spec, place=caller() if later else None)
 
     def positions(self, rows: Rows) -> Positions:
         """Return the positions of the drawn rows, in the order that was asked for, shape (k,).
@@ -349,7 +349,7 @@ class Draw:
         size = self.checked_size(population, rows.rows)
         if not rows.rows:
             return np.empty(0, np.uint32)
-        if size:
+        if size and watched is not None and not watched.all():
             warn_of_idle_arms(self.weigher.sampler, rows, watched, self.place)
         found = draw(population, size, replace=self.spec.replace, seed=self.spec.seed)
         if len(found) < size:
@@ -368,7 +368,8 @@ class Draw:
             if size:
                 raise self.refusal(size)
             return 0
-        self.weigher.check_drawable(population)
+        if not (population.table.weights[-1] > 0 if isinstance(population, Strata) else population.any()):
+            raise self.weigher.no_row(rows)
         if (size if self.spec.replace else min(size, rows)) > most_rows():
             raise TQLError(f"a sample of {size:,} rows does not fit into memory")
         return size
