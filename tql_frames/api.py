@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, overload
 import pandas as pd
 import polars as pl
 
-from tql_frames.compiler import compile_sampler
 from tql_frames.errors import Span, TQLError
 from tql_frames.frames import Frame, Native, check_columns, frame_of
 from tql_frames.language import is_statement
@@ -30,13 +29,12 @@ from tql_frames.pipeline.draw import (
     named,
     no_column,
     random_numbers,
-    sampler_from,
     seed_from,
     wrong_name,
 )
 from tql_frames.pipeline.idle_arms import warn_of_categories
 from tql_frames.pipeline.statement import Query, prepare
-from tql_frames.pipeline.weights import Weigher
+from tql_frames.pipeline.weights import Weigher, compiled, sampler_from
 from tql_frames.sampling import fresh_seed
 
 if TYPE_CHECKING:
@@ -120,7 +118,8 @@ def sample(
     check_index(index)
     rows = frame_of(frame, index, ignore_index)
     check_columns(rows, None, index)
-    return rows.take_lazy(Draw.of(sampler_from(sampler), rows, spec).positions)  # type: ignore[return-value]
+    draw = Draw.of(sampler, rows, spec, later=rows.is_lazy)
+    return rows.take_lazy(draw.positions) if rows.is_lazy else rows.take(draw.positions(rows))  # type: ignore[return-value]
 
 
 @overload
@@ -152,7 +151,7 @@ def weights(
         [5.0, 1.0]
     """
     rows = frame_of(frame)
-    weigher = Weigher.of(sampler_from(sampler), rows, random_numbers(seed_from(seed)))
+    weigher = Weigher.of(sampler, rows, random_numbers(seed_from(seed)))
     return rows.series(weigher.weigh, "weight")  # type: ignore[return-value]
 
 
@@ -536,7 +535,7 @@ def weight_expr(text: str, schema: Mapping[str, pl.DataType] | pl.Schema) -> pl.
         types = pl.Schema(schema)
     except (TypeError, ValueError) as fault:
         raise TQLError(f"a schema gives each column name its Polars type: {fault}") from None
-    return compile_sampler(text, types, random_numbers(fresh_seed())).weight
+    return compiled(text, types, random_numbers(fresh_seed())).weight
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 import warnings
@@ -15,7 +16,7 @@ import polars as pl
 from tql_frames import api
 from tql_frames.errors import TQLWarning, warn
 from tql_frames.notebook import explore
-from tql_frames.pipeline.draw import GroupBy, Limit, Order, all_named
+from tql_frames.pipeline.draw import GroupBy, Limit, Order, wrong_name
 from tql_frames.views import view
 from tql_frames.views.row_selection import INTEGRATIONS
 
@@ -29,10 +30,10 @@ _ENTRY = re.compile(r"^    (\w+):", re.MULTILINE)
 AnyPolars = TypeVar("AnyPolars", pl.DataFrame, pl.LazyFrame)
 
 
-def documented_by(call: Callable[..., Any]) -> Callable[[_Method], _Method]:
-    """Put the sections of a function's docstring into that of a method, before its example.
+def method_of(call: Callable[..., Any]) -> Callable[[_Method], _Method]:
+    """Give a method the docstring of a function, and errors that say which argument is meant by an unknown one.
 
-    Arguments that the method does not have, such as the frame, are left out.
+    Sections are put before the method's own example. Arguments that it does not have, such as the frame, are left out.
     """
 
     def documented(method: _Method) -> _Method:
@@ -45,7 +46,15 @@ def documented_by(call: Callable[..., Any]) -> Callable[[_Method], _Method]:
         method.__doc__ = "\n\n".join(
             f"{name}:\n{text.strip(chr(10))}" if name else text.strip() for name, text in found.items() if text
         )
-        return method
+
+        @functools.wraps(method)
+        def checked(*given: Any, **options: Any) -> Any:
+            for name in options:
+                if name not in names:
+                    raise wrong_name(method.__name__, name, [*names][1:])
+            return method(*given, **options)
+
+        return checked  # type: ignore[return-value]
 
     return documented
 
@@ -59,7 +68,6 @@ def _sections(documented: Callable[..., Any]) -> dict[str, str]:
     return {"": parts[0], **dict(zip(parts[1::2], parts[2::2], strict=True))}
 
 
-@all_named
 class _PolarsNamespace(Generic[AnyPolars]):
     """What eager and lazy Polars frames share."""
 
@@ -69,7 +77,7 @@ class _PolarsNamespace(Generic[AnyPolars]):
     def __init__(self, frame: AnyPolars) -> None:
         self._frame = frame
 
-    @documented_by(api.sample)
+    @method_of(api.sample)
     def sample(
         self,
         sampler: str | pl.Expr,
@@ -103,7 +111,7 @@ class _PolarsNamespace(Generic[AnyPolars]):
             index=index,
         )
 
-    @documented_by(api.query)
+    @method_of(api.query)
     def query(
         self,
         text: str,
@@ -121,7 +129,7 @@ class _PolarsNamespace(Generic[AnyPolars]):
         """
         return api.query_frame(self._frame, text, parameters, seed=seed, index=index)
 
-    @documented_by(view)
+    @method_of(view)
     def view(
         self,
         sampler: str | pl.Expr,
@@ -157,7 +165,7 @@ class _PolarsNamespace(Generic[AnyPolars]):
             parameters=parameters,
         )
 
-    @documented_by(api.explain)
+    @method_of(api.explain)
     def explain(
         self, sampler: str | pl.Expr, parameters: Sequence[object] | None = None, *, seed: int | None = None
     ) -> Explanation:
@@ -170,7 +178,7 @@ class _PolarsNamespace(Generic[AnyPolars]):
         """
         return api.explain(self._frame, sampler, parameters, seed=seed)
 
-    @documented_by(api.report)
+    @method_of(api.report)
     def report(
         self,
         by: str | None = None,
@@ -205,7 +213,7 @@ class _PolarsNamespace(Generic[AnyPolars]):
             seed=seed,
         )
 
-    @documented_by(api.balance)
+    @method_of(api.balance)
     def balance(
         self,
         by: str,
@@ -225,7 +233,6 @@ class _PolarsNamespace(Generic[AnyPolars]):
         return api.balance(self._frame, by, target, keep=keep, max_weight=max_weight, method=method)
 
 
-@all_named
 class DataFrameNamespace(_PolarsNamespace[pl.DataFrame]):
     """`df.tql` on a Polars DataFrame.
 
@@ -237,7 +244,7 @@ class DataFrameNamespace(_PolarsNamespace[pl.DataFrame]):
 
     __slots__ = ()
 
-    @documented_by(api.weights)
+    @method_of(api.weights)
     def weights(self, sampler: str | pl.Expr, *, seed: int | None = None) -> pl.Series:
         """Return the weights of the rows as a Series `weight`.
 
@@ -248,7 +255,7 @@ class DataFrameNamespace(_PolarsNamespace[pl.DataFrame]):
         """
         return api.weights(self._frame, sampler, seed=seed)
 
-    @documented_by(explore)
+    @method_of(explore)
     def explore(self, sampler: str = "") -> Any:
         """Return a widget to find a sampler with.
 
@@ -261,7 +268,6 @@ class DataFrameNamespace(_PolarsNamespace[pl.DataFrame]):
         return explore(self._frame, sampler)
 
 
-@all_named
 class LazyFrameNamespace(_PolarsNamespace[pl.LazyFrame]):
     """`lf.tql` on a Polars LazyFrame.
 
@@ -273,7 +279,7 @@ class LazyFrameNamespace(_PolarsNamespace[pl.LazyFrame]):
 
     __slots__ = ()
 
-    @documented_by(api.weights)
+    @method_of(api.weights)
     def weights(self, sampler: str | pl.Expr, *, seed: int | None = None) -> pl.LazyFrame:
         """Return a plan of one column `weight`.
 
@@ -285,7 +291,6 @@ class LazyFrameNamespace(_PolarsNamespace[pl.LazyFrame]):
         return api.weights(self._frame, sampler, seed=seed)
 
 
-@all_named
 class PandasNamespace:
     """`df.tql` on a pandas DataFrame.
 
@@ -301,7 +306,7 @@ class PandasNamespace:
         """Hold the frame for one call."""
         self._frame = frame
 
-    @documented_by(api.sample)
+    @method_of(api.sample)
     def sample(
         self,
         sampler: str | pl.Expr,
@@ -337,7 +342,7 @@ class PandasNamespace:
             ignore_index=ignore_index,
         )
 
-    @documented_by(api.query)
+    @method_of(api.query)
     def query(
         self,
         text: str,
@@ -355,7 +360,7 @@ class PandasNamespace:
         """
         return api.query_frame(self._frame, text, parameters, seed=seed, index=index)
 
-    @documented_by(api.weights)
+    @method_of(api.weights)
     def weights(self, sampler: str | pl.Expr, *, seed: int | None = None) -> pd.Series:
         """Return the weights of the rows as a Series `weight`, with the index of the frame.
 
@@ -366,7 +371,7 @@ class PandasNamespace:
         """
         return api.weights(self._frame, sampler, seed=seed)
 
-    @documented_by(view)
+    @method_of(view)
     def view(
         self,
         sampler: str | pl.Expr,
@@ -404,7 +409,7 @@ class PandasNamespace:
             parameters=parameters,
         )
 
-    @documented_by(api.explain)
+    @method_of(api.explain)
     def explain(
         self, sampler: str | pl.Expr, parameters: Sequence[object] | None = None, *, seed: int | None = None
     ) -> Explanation:
@@ -417,7 +422,7 @@ class PandasNamespace:
         """
         return api.explain(self._frame, sampler, parameters, seed=seed)
 
-    @documented_by(api.report)
+    @method_of(api.report)
     def report(
         self,
         by: str | None = None,
@@ -452,7 +457,7 @@ class PandasNamespace:
             seed=seed,
         )
 
-    @documented_by(api.balance)
+    @method_of(api.balance)
     def balance(
         self,
         by: str,
@@ -471,7 +476,7 @@ class PandasNamespace:
         """
         return api.balance(self._frame, by, target, keep=keep, max_weight=max_weight, method=method)
 
-    @documented_by(explore)
+    @method_of(explore)
     def explore(self, sampler: str = "") -> Any:
         """Return a widget to find a sampler with.
 

@@ -173,7 +173,7 @@ def test_wrong_requests_are_one_error(table, options, kind, message):
 
 def test_a_mistyped_group_is_told_the_nearest_name(table):
     with pytest.raises(TQLNameError) as caught:
-        table.tql.sample("1", {"PP": 5}, over="view")
+        table.tql.sample("1", {"PPA": 5}, over="view")
     assert caught.value.hint == "did you mean 'PA'?"
 
 

@@ -275,7 +275,7 @@ class _Counting:
         if bad or weigher.has_bad_constant or not (each is None or np.isfinite(each).all()):
             weigher.weigh(PolarsFrame(self._plan.collect()))  # which says what is wrong with them
         if counted.rows.size and not self.weight(counted).any():
-            weigher.check_drawable(np.zeros(int(counted.rows.sum())))
+            raise weigher.no_row(int(counted.rows.sum()))
 
     def weight_of_row(self, counted: _Counted) -> Floats | None:
         """Return the weight of each row of a cell, shape (c,); None where it differs among them."""

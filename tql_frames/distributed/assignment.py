@@ -16,7 +16,7 @@ from tql_frames.frames import Rows
 from tql_frames.pipeline.weights import Weigher, Weights
 from tql_frames.sampling import Floats, Positions, Strata
 from tql_frames.sampling.partitioned import rows_at_points
-from tql_frames.sampling.rng import position_type
+from tql_frames.sampling.strata import position_type
 
 _WIDTHS = (np.uint8, np.uint16, np.uint32)
 

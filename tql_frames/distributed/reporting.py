@@ -23,7 +23,8 @@ from tql_frames.distributed.statement import PartitionStatement
 from tql_frames.errors import Fault, TQLError, TQLUnsupportedError
 from tql_frames.frames import PolarsFrame, Rows
 from tql_frames.language import is_statement, nodes
-from tql_frames.pipeline.draw import DrawSpec, no_column, sampler_from
+from tql_frames.pipeline.draw import DrawSpec, no_column
+from tql_frames.pipeline.weights import sampler_from
 
 if TYPE_CHECKING:
     import pandas as pd

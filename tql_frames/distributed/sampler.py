@@ -36,8 +36,8 @@ from tql_frames.frames.polars import picks_columns
 from tql_frames.language import nodes, parse
 from tql_frames.language.nodes import Node
 from tql_frames.language.rewrite import replaced
-from tql_frames.pipeline.draw import check_order, empty_population_error, random_numbers, sampler_from
-from tql_frames.pipeline.weights import Weigher, no_sampler
+from tql_frames.pipeline.draw import check_order, empty_population_error, random_numbers
+from tql_frames.pipeline.weights import Weigher, no_sampler, sampler_from
 from tql_frames.sampling import Positions
 
 _BY_NUMBER = ("random", "row_number")  # functions that ask for a row's number

@@ -1,12 +1,13 @@
 """The protocol of a frame: what sampling, statements and views ask of the rows of any library.
 
-Only the modules of this folder know a dataframe library. Which class a frame gets is decided in `__init__`. Below the
-protocol is `cached_attribute`, which all frames share.
+Only the modules of this folder know a dataframe library; each registers its frames with `frame_of`. Below the protocol
+is `cached_attribute`, which all frames share.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import singledispatch
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, overload
 
 import numpy as np
@@ -14,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.compiler.statements import Relation, Scan
+from tql_frames.errors import TQLError
 from tql_frames.sampling import Positions
 
 
@@ -159,6 +161,62 @@ class Frame(Rows, Protocol):
 
     def categories(self, name: str) -> list[Any] | None:
         """Return the categories that a pandas column declares, in their order; None of any other column."""
+
+
+# Libraries whose frames have calls of their own, and what to say of these.
+_ENGINES = {
+    "dask": "import tql_frames.dask; then the frame has .tql",
+    "pyspark": "import tql_frames.spark; its functions take the frame",
+}
+# Other libraries, and what makes a frame of theirs one of ours; the name of the class where one needs another.
+_WAYS = {
+    "pyarrow": "pass pl.from_arrow(table)",
+    "duckdb": "pass relation.pl()",
+    "cudf": "pass frame.to_pandas()",
+    "modin": "pass frame.modin.to_pandas()",
+    "narwhals": "pass frame.to_native()",
+    "ibis": "pass table.to_polars()",
+    "datafusion": "pass frame.to_polars()",
+    "datasets": "pass dataset.to_polars()",
+    "vaex": "pass frame.to_pandas_df()",
+    "xarray": "pass data.to_dataframe()",
+    "numpy": "pass pl.DataFrame(array)",
+    "polars.Series": "pass series.to_frame()",
+    "pandas.Series": "pass series.to_frame()",
+    "builtins.dict": "pass pl.DataFrame(columns)",
+    "builtins.list": "pass pl.DataFrame(rows)",
+    "builtins.str": "read the file first: pl.scan_parquet(path)",
+}
+
+
+@singledispatch
+def frame_of(frame: object, index: str | None = None, ignore_index: bool = False, *, kept: bool = False) -> Frame:
+    """Return a frame of any library behind the one protocol.
+
+    Args:
+        frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame.
+        index: name for a column of original row numbers (Polars). That it is free is checked for the columns of a
+            result, by `check_columns`.
+        ignore_index: whether rows of a sample are numbered from 0 (pandas).
+        kept: whether each later question is about the rows as they are now. Before pandas 3, which copies on write,
+            values that are written into a frame in place are seen all the same.
+
+    Raises:
+        TQLError: another object, an option that the frame's library does not know, or a forked process in which Polars
+            cannot run.
+    """
+    kinds = "a Polars DataFrame or LazyFrame, or a pandas DataFrame"
+    library, name = type(frame).__module__.partition(".")[0], type(frame).__name__
+    hint = _ENGINES.get(library) or _WAYS.get(f"{library}.{name}") or _WAYS.get(library)
+    if hint is None and hasattr(frame, "__arrow_c_stream__"):
+        hint = "pass pl.DataFrame(frame)"
+    what = name if library == "builtins" else f"{library}.{name}"
+    raise TQLError(f"the frame must be {kinds}, not {what}", hint=hint)
+
+
+def kept_frame_of(frame: object, index: str | None = None, ignore_index: bool = False) -> Frame:
+    """Return a frame as it is now, which answers each later question about the same rows; see `frame_of`."""
+    return frame_of(frame, index, ignore_index, kept=True)
 
 
 Value = TypeVar("Value")

@@ -13,8 +13,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.compiler.statements import Relation, Scan, whole
-from tql_frames.frames.base import ColumnRef, Contents, Rows, cached_attribute
-from tql_frames.frames.polars import PolarsFrame, check_process, dtypes_of, plan_of, schema_of, tallied
+from tql_frames.frames.base import ColumnRef, Contents, Frame, Rows, cached_attribute, frame_of
+from tql_frames.frames.polars import PolarsFrame, check_options, check_process, dtypes_of, plan_of, schema_of, tallied
 from tql_frames.frames.two_pass import TwoPassFrame, is_repeatable, series_of, why_collected
 from tql_frames.sampling import Positions
 
@@ -156,3 +156,14 @@ class CollectedFrame:
     def categories(self, name: str) -> list[Any] | None:
         """Return None: the categories of a Polars column are part of its type."""
         return None
+
+
+@frame_of.register(pl.LazyFrame)
+def lazy_frame_of(
+    frame: pl.LazyFrame, index: str | None = None, ignore_index: bool = False, *, kept: bool = False
+) -> Frame:
+    """Return a LazyFrame behind the protocol; arguments and errors as of `frame_of`."""
+    check_options(ignore_index)
+    if kept:
+        return (TwoPassFrame if is_repeatable(frame) else CollectedFrame)(frame, index, kept=True)
+    return CollectedFrame(frame, index)

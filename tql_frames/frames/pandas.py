@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from tql_frames.compiler.expressions.scope import column, nulls_of, text_of, with_nulls_of
 from tql_frames.compiler.statements import Relation, Scan
 from tql_frames.errors import TQLError, TQLTypeError
-from tql_frames.frames.base import ColumnRef, Contents, Part, Rows
-from tql_frames.frames.polars import evaluate, picks_columns
+from tql_frames.frames.base import ColumnRef, Contents, Part, Rows, frame_of
+from tql_frames.frames.polars import check_process, evaluate, picks_columns
 from tql_frames.sampling import Positions, cores, in_threads
 
 
@@ -348,6 +348,17 @@ class _Columns(ConvertedColumns):
     def _nulls(self, place: int, name: str) -> pl.Series:
         here = np.asarray(self._frame.iloc[:, place].notna(), np.bool_)
         return pl.Series(name, here).replace(False, None)
+
+
+@frame_of.register(pd.DataFrame)
+def pandas_frame_of(
+    frame: pd.DataFrame, index: str | None = None, ignore_index: bool = False, *, kept: bool = False
+) -> PandasFrame:
+    """Return a pandas DataFrame behind the protocol; arguments and errors as of `frame_of`."""
+    check_process()
+    if index not in (None, "index"):
+        raise TQLError("a pandas frame keeps its own index; index= names a column of Polars frames")
+    return PandasFrame(frame.copy(deep=False) if kept else frame, ignore_index)
 
 
 def polars_series(column: pd.Series, label: object) -> pl.Series:

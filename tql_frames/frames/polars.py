@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.statements import Relation, Scan
 from tql_frames.errors import TQLError
-from tql_frames.frames.base import ColumnRef, Contents, Frame, Part, Rows
+from tql_frames.frames.base import ColumnRef, Contents, Frame, Part, Rows, frame_of
 from tql_frames.sampling import Positions
 
 _SMALL = 10_000  # rows below which the optimizer takes longer than what it saves
@@ -27,7 +27,12 @@ _PART = 1_048_576  # rows of a part of the contents
 
 
 class PolarsFrame:
-    """A Polars DataFrame; `index` names the column of original row numbers, None for none."""
+    """A Polars DataFrame; `index` names the column of original row numbers, None for none.
+
+    Attributes:
+        rows: number of rows.
+        schema: Polars type by column name.
+    """
 
     kind: ClassVar[str] = "Polars DataFrame"
     keeps_labels: ClassVar[bool] = False
@@ -39,16 +44,8 @@ class PolarsFrame:
         """Hold the frame; it is never modified."""
         self._frame = frame
         self._index = index
-
-    @property
-    def rows(self) -> int:
-        """Number of rows."""
-        return self._frame.height
-
-    @property
-    def schema(self) -> Mapping[str, pl.DataType]:
-        """Polars type by column name."""
-        return self._frame.schema
+        self.rows = frame.height
+        self.schema = frame.schema
 
     def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         """Return values of expressions by name, one a row of the frame."""
@@ -69,7 +66,7 @@ class PolarsFrame:
 
     def scan(self, names: frozenset[str] | None) -> Scan:
         """Return the frame for a statement; its plan leaves out what is not named."""
-        return Scan(self._frame.lazy(), tuple(self._frame.columns), dtypes_of(self._frame.schema))
+        return Scan(self._frame.lazy(), tuple(self.schema), dtypes_of(self.schema))
 
     def plan(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:
         """Return what runs for a relation."""
@@ -205,6 +202,26 @@ def with_index(schema: Mapping[str, pl.DataType], index: str | None, of: str = "
             hint="pass index='another name', or index=None to leave them out",
         )
     return pl.Schema({index: pl.get_index_type(), **schema})
+
+
+@frame_of.register(pl.DataFrame)
+def polars_frame_of(
+    frame: pl.DataFrame, index: str | None = None, ignore_index: bool = False, *, kept: bool = False
+) -> PolarsFrame:
+    """Return a DataFrame behind the protocol; arguments and errors as of `frame_of`."""
+    check_options(ignore_index)
+    return PolarsFrame(frame.clone() if kept else frame, index)
+
+
+def check_options(ignore_index: bool) -> None:
+    """Make sure that a Polars frame can be used, and by this option.
+
+    Raises:
+        TQLError: it cannot.
+    """
+    check_process()
+    if ignore_index:
+        raise TQLError("ignore_index= is for pandas frames; pass index=None to leave out the row numbers")
 
 
 def check_columns(frame: Frame, columns: tuple[ColumnRef, ...] | None, index: str | None) -> None:

@@ -108,7 +108,9 @@ class TwoPassFrame(PolarsFrame):
             schema: of the plan, when the sample was asked for; by default as it is now.
             listener: called with the progress; by default that of `reporting`.
         """
-        super().__init__(pl.DataFrame(schema=plan.clone().collect_schema() if schema is None else schema), index)
+        self._frame = pl.DataFrame(schema=plan.clone().collect_schema() if schema is None else schema)
+        self._index = index
+        self.schema = self._frame.schema
         self._plan = plan
         self._kept = kept
         self._source = plan if rows is None else rows

@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 import polars as pl
 
-from tql_frames.compiler import RandomNumbers
+from tql_frames.compiler import CompiledSampler, RandomNumbers
 from tql_frames.compiler.statements import most_rows
 from tql_frames.errors import (
     Place,
@@ -134,13 +134,6 @@ def no_column(value: object) -> TQLError:
     name = getattr(value, "name", None)
     hint = f"pass the name of the column: by={name!r}" if isinstance(name, str) and name else None
     return TQLError(f"by must be the name of a column, not {shown(value)}", hint=hint)
-
-
-def sampler_from(value: object) -> Any:
-    """Return a sampler as text or expression; of a `Balance` the text that it found."""
-    if type(value).__name__ == "Balance" and isinstance(text := getattr(value, "sampler", None), str):
-        return text
-    return value
 
 
 def size_from(limit: object, fraction: object, replace: object = True) -> tuple[int | None, Fraction | None]:
@@ -395,8 +388,14 @@ class Draw:
     unit: GroupKeys | None = None
 
     @classmethod
-    def of(cls, sampler: object, rows: Rows, spec: DrawSpec) -> Draw:
+    def of(cls, sampler: object, rows: Rows, spec: DrawSpec, *, later: bool = True) -> Draw:
         """Make a sampler ready for rows of one schema; nothing runs.
+
+        Args:
+            sampler: text or expression.
+            rows: which are weighed, or others of their schema.
+            spec: the request.
+            later: whether a library may ask for the positions in a thread of its own.
 
         Raises:
             TQLError: the sampler does not fit the rows.
@@ -405,12 +404,14 @@ class Draw:
             TQLArmWarning: a text is no category of the Enum that it is compared with.
         """
         weigher = Weigher.of(sampler, rows, random_numbers(spec.seed))
-        warn_of_categories(weigher.sampler)
+        if isinstance(weigher.sampler, CompiledSampler) and weigher.sampler.unknown:
+            warn_of_categories(weigher.sampler)
+        place = caller() if later else None
         if not (spec.over or spec.unit):
-            return cls(weigher, spec)
+            return cls(weigher, spec, place=place)
         random = random_numbers(derived_seed(spec.seed, _KEYS))
         over, unit = GroupKeys.of("over", spec.over, rows, random), GroupKeys.of("unit", spec.unit, rows, random)
-        return cls(weigher, spec, over=over, unit=unit)
+        return cls(weigher, spec, place=place, over=over, unit=unit)
 
     def positions(self, rows: Rows) -> Positions:
         """Return the positions of the drawn rows, in the order that was asked for, shape (k,).
@@ -428,7 +429,7 @@ class Draw:
         size = self.checked_size(population, rows.rows)
         if not rows.rows:
             return np.empty(0, np.uint32)
-        if size:
+        if size and watched is not None and not watched.all():
             warn_of_idle_arms(self.weigher.sampler, rows, watched, self.place)
         found = draw(population, size, replace=self.spec.replace, seed=self.spec.seed)
         if len(found) < size:
@@ -440,11 +441,11 @@ class Draw:
     def _positions_by_group(self, rows: Rows, population: Strata | Weights, watched: Watched | None) -> Positions:
         """Return what `positions` does, of rows in groups or units."""
         grouped, sizes = self._grouped(rows, population)
-        if rows.rows:
+        if watched is not None and not watched.all():
             warn_of_idle_arms(self.weigher.sampler, rows, watched, self.place)
         if grouped.groups is None:
             size = int(sizes.sum())
-            drawn = np.empty(0, np.uint32)
+            drawn: Positions = np.empty(0, np.uint32)
             if rows.rows:
                 drawn = draw(grouped.population, size, replace=self.spec.replace, seed=self.spec.seed)
             if len(drawn) < size:
@@ -461,11 +462,11 @@ class Draw:
     def _grouped(self, rows: Rows, population: Strata | Weights) -> tuple[Grouped, Integers]:
         """Return the groups and units of rows, and the draws from each group."""
         grouped = Grouped.of(population, rows, self.over, self.unit)
-        if rows.rows:
-            self.weigher.check_drawable(population)
         if grouped.groups is None:
             size = self.checked_size(grouped.population, grouped.count)
             return grouped, np.array([size] if grouped.count else [], np.int64)
+        if rows.rows and not _is_drawable(population):
+            raise self.weigher.no_row(rows.rows)
         sizes = grouped.sizes(self.spec.limit, self.spec.fraction, self.spec.quotas, replace=self.spec.replace)
         total = sum(sizes.tolist())  # which may be beyond 64 bits
         if total > most_rows():
@@ -491,10 +492,16 @@ class Draw:
             if size:
                 raise self.refusal(size)
             return 0
-        self.weigher.check_drawable(population)
+        if not _is_drawable(population):
+            raise self.weigher.no_row(rows)
         if (size if self.spec.replace else min(size, rows)) > most_rows():
             raise TQLError(f"a sample of {size:,} rows does not fit into memory")
         return size
+
+
+def _is_drawable(population: Strata | Weights) -> bool:
+    """Return whether a row of some has a positive weight."""
+    return bool(population.table.weights[-1] > 0 if isinstance(population, Strata) else population.any())
 
 
 def warn_of_fewer(size: int, found: int) -> None:

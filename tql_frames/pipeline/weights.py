@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -29,6 +31,7 @@ Watched = NDArray[np.bool_]
 """Which arms decide a row, shape (arms,)."""
 
 _FEW = 16  # arms
+_SCHEMAS_KEPT = 3  # of a text, besides the newest
 _MOST_WATCHED = 64  # arms of which files are asked in the pass that counts weights: four bytes a row for each 32
 
 
@@ -86,10 +89,13 @@ class Weigher:
             TQLError: it is neither text nor expression, or does not fit the frame.
         """
         if isinstance(sampler, str):
-            return cls(compile_sampler(sampler, frame.schema, random))
+            return cls(compiled(sampler, frame.schema, random))
         if isinstance(sampler, pl.Expr):
             return cls(sampler)
-        raise no_sampler(sampler)
+        text = sampler_from(sampler)
+        if text is sampler:
+            raise no_sampler(sampler)
+        return cls.of(text, frame, random)
 
     def weigh(self, frame: Rows) -> Weights:
         """Return weights of the rows, shape (n,): finite, >= 0, null as 0.
@@ -200,7 +206,7 @@ class Weigher:
         numbers = values["number"].to_numpy()
         cells = count_codes(numbers, len(levels.weights))
         strata = strata_of_codes(numbers, levels.weights, most, cells)
-        watched = self._read_words(values, list(words))
+        watched = self._read_words(values, list(words)) if words else None
         if many and levels.deciding is None:
             watched = self._watched_after(frame, levels.weights[numbers])
         if levels.deciding is not None:
@@ -258,16 +264,6 @@ class Weigher:
         assert isinstance(self.sampler, CompiledSampler)
         bits = [np.bitwise_or.reduce(found[name].to_numpy(), initial=0) >> np.arange(32) & 1 for name in names]
         return np.concatenate(bits)[: len(self.sampler.arms)].astype(np.bool_)
-
-    def check_drawable(self, population: Strata | Weights) -> None:
-        """Make sure that some row can be drawn, of at least one.
-
-        Raises:
-            WeightError: all weights are 0.
-        """
-        if population.table.drawable if isinstance(population, Strata) else population.any():
-            return
-        raise self.no_row(population.rows if isinstance(population, Strata) else len(population))
 
     def no_row(self, count: int) -> WeightError:
         """Return the error for so many rows of which none can be drawn."""
@@ -334,6 +330,36 @@ class Weigher:
     def _number(self, arm: CompiledArm) -> int:
         assert isinstance(self.sampler, CompiledSampler)
         return self.sampler.arms.index(arm) + 1
+
+
+def compiled(text: str, schema: Mapping[str, pl.DataType], random: RandomNumbers | None = None) -> CompiledSampler:
+    """Return the sampler of a text for frames of a schema, which is compiled once: that costs more than small draws.
+
+    Raises:
+        TQLError: the text is wrong, or does not fit the schema.
+    """
+    known = _compiled(text)
+    for sampler in known:
+        with suppress(KeyError, TQLError):
+            if all(schema[name] == dtype for name, dtype in sampler.types.items()):  # type: ignore[union-attr]
+                return sampler
+    sampler = compile_sampler(text, schema, random)
+    if sampler.types is not None:
+        known[:] = [*known[-_SCHEMAS_KEPT:], sampler]
+    return sampler
+
+
+@lru_cache(maxsize=512)
+def _compiled(text: str) -> list[CompiledSampler]:
+    """Return what a text was compiled to."""
+    return []
+
+
+def sampler_from(value: object) -> Any:
+    """Return a sampler as text or expression; of a `Balance` the text that it found."""
+    if type(value).__name__ == "Balance" and isinstance(text := getattr(value, "sampler", None), str):
+        return text
+    return value
 
 
 def no_sampler(value: object) -> TQLError:

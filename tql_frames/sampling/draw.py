@@ -36,6 +36,6 @@ def draw(population: Floats | Strata, size: int, *, replace: bool, seed: int) ->
     if strata is None:
         assert not isinstance(population, Strata)
         return (draw_rows if replace else race_rows)(population, size, streams)
-    if replace and not strata.few(size):
-        return draw_strata(strata.table, size, streams, by_slot=strata.by_slot())
-    return strata.resolve((draw_strata if replace else distinct_strata)(strata.table, size, streams))
+    if replace:
+        return draw_strata(strata.table, size, streams, strata=strata)
+    return strata.resolve(distinct_strata(strata.table, size, streams))

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tql_frames.sampling.inclusion import expected_draws
-from tql_frames.sampling.rng import Blocks, Floats, Integers, Positions, Streams, over_blocks, position_type
-from tql_frames.sampling.strata import Strata, StrataTable
+from tql_frames.sampling.rng import Blocks, Floats, Integers, Positions, Streams, over_blocks
+from tql_frames.sampling.strata import Strata, StrataTable, position_type
 from tql_frames.sampling.with_replacement import exact_ranks, exponents_of_totals
 from tql_frames.sampling.without_replacement import Race, finished, finishers_by
 

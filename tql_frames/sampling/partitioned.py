@@ -14,8 +14,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from tql_frames.sampling.rng import BLOCK, Floats, Integers, Positions, Streams, position_type
-from tql_frames.sampling.strata import StrataTable
+from tql_frames.sampling.rng import BLOCK, Floats, Integers, Positions, Streams
+from tql_frames.sampling.strata import StrataTable, position_type
 from tql_frames.sampling.with_replacement import STREAM, scale_of_total, times_power_of_two, whole
 from tql_frames.sampling.without_replacement import Race, log_time
 

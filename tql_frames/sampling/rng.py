@@ -54,11 +54,6 @@ def cores() -> int:
     return min(os.cpu_count() or 1, _MOST_THREADS)
 
 
-def position_type(rows: int) -> np.dtype[np.uint32] | np.dtype[np.int64]:
-    """Return the type of positions among so many rows."""
-    return np.dtype(np.uint32) if rows < 2**32 else np.dtype(np.int64)
-
-
 _PERIOD = 2**128
 # Streams lie the golden ratio of the period apart, as in `PCG64DXSM.jumped`: of S streams any two are at least about
 # 2**128 / (2.24 S) numbers from each other.

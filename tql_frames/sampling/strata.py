@@ -12,7 +12,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from tql_frames.sampling.rng import BLOCK, Blocks, Floats, Integers, Positions, over_blocks, position_type
+from tql_frames.sampling.rng import BLOCK, Blocks, Floats, Integers, Positions, over_blocks
 
 Codes = NDArray[np.uint8 | np.uint16]
 
@@ -21,6 +21,11 @@ MOST_STRATA = 1024  # distinct weights that ever do
 _ROWS_EACH = 64  # rows a stratum, on average, between the two
 
 _BY_COMPARISON = 16  # strata up to which comparing with each is faster than searching
+
+
+def position_type(rows: int) -> np.dtype[np.uint32] | np.dtype[np.int64]:
+    """Return the type of positions among so many rows."""
+    return np.dtype(np.uint32) if rows < 2**32 else np.dtype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -168,7 +173,10 @@ class Strata:
                     before = np.cumsum(self.cells[:, number]) - self.cells[:, number]
                     positions[wanted] = first + order[before[stratum[wanted]] + rank[wanted]]
 
-        over_blocks(self.rows, run)
+        if blocks == 1:  # without a call that brings nothing
+            run(iter([(0, self.rows)]))
+        else:
+            over_blocks(self.rows, run)
         return positions
 
 
@@ -282,7 +290,10 @@ def count_codes(codes: Codes, strata: int) -> Integers:
             else:
                 cells[:, first // BLOCK] = np.bincount(block, minlength=strata)
 
-    over_blocks(len(codes), run)
+    if cells.shape[1] == 1:  # without a call that brings nothing
+        run(iter([(0, len(codes))]))
+    else:
+        over_blocks(len(codes), run)
     return cells
 
 

@@ -11,8 +11,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from tql_frames.sampling.rng import BLOCK, Blocks, Floats, Integers, Positions, Streams, over_blocks, position_type
-from tql_frames.sampling.strata import StrataTable
+from tql_frames.sampling.rng import BLOCK, Blocks, Floats, Integers, Positions, Streams, over_blocks
+from tql_frames.sampling.strata import Strata, StrataTable, position_type
 
 STREAM = 0  # of a seed's random numbers
 
@@ -87,9 +87,9 @@ def draw_strata(
     *,
     start: int = 0,
     stream: int = STREAM,
-    by_slot: Positions | None = None,
+    strata: Strata | None = None,
 ) -> Positions:
-    """Return slots drawn with replacement, shape (size,), or what `by_slot` has for them.
+    """Return slots drawn with replacement, shape (size,), or the rows that have these slots in `strata`.
 
     The rows of a stratum share its part of the line evenly; a point says the stratum, and the place of the row in it.
 
@@ -99,33 +99,41 @@ def draw_strata(
         streams: of the seed.
         start: number of the first draw among those of the seed.
         stream: whose numbers they are.
-        by_slot: shape (rows of the table,), such as the position of every slot.
+        strata: the rows of the table.
     """
     line = line_of_strata(table, size)
     starts = np.concatenate([[0.0], line.bounds[:-1]])
     ranks_per_width = exact_ranks(starts, line.bounds, table.counts)
     first_slots = table.first
+    by_slot = None if strata is None or strata.few(size) else strata.by_slot()
     found = np.empty(size, position_type(table.rows) if by_slot is None else by_slot.dtype)
 
-    def run(blocks: Blocks) -> None:
-        space = Workspace(line, size)
-        points, strata = np.empty(len(space.floats)), np.empty(len(space.floats), np.int64)
-        for first, stop in blocks:
-            point, stratum = points[: stop - first], strata[: stop - first]
-            factor, rank = space.floats[: stop - first], space.integers[: stop - first]
-            streams.fill(stream, start + first, point)
-            line.owners(point, stratum, space)
-            np.subtract(point, starts.take(stratum, out=factor, mode="clip"), out=point)
-            np.multiply(point, ranks_per_width.take(stratum, out=factor, mode="clip"), out=point)
-            np.copyto(rank, point, casting="unsafe")  # rounds down
-            slot = np.add(rank, first_slots.take(stratum), out=rank)
-            if by_slot is None:
-                found[first:stop] = slot
-            else:
-                by_slot.take(slot, out=found[first:stop], mode="clip")
+    def place(first: int, point: Floats, stratum: Integers, space: Workspace) -> None:
+        stop = first + len(point)
+        factor, rank = space.floats[: len(point)], space.integers[: len(point)]
+        line.owners(point, stratum, space)
+        np.subtract(point, starts.take(stratum, out=factor, mode="clip"), out=point)
+        np.multiply(point, ranks_per_width.take(stratum, out=factor, mode="clip"), out=point)
+        np.copyto(rank, point, casting="unsafe")  # rounds down
+        slot = np.add(rank, first_slots.take(stratum), out=rank)
+        if by_slot is None:
+            found[first:stop] = slot
+        else:
+            by_slot.take(slot, out=found[first:stop], mode="clip")
 
-    over_blocks(size, run)
-    return found
+    def run(blocks: Blocks) -> None:
+        points, owners, space = np.empty(BLOCK), np.empty(BLOCK, np.int64), Workspace(line, size)
+        for first, stop in blocks:
+            streams.fill(stream, start + first, points[: stop - first])
+            place(first, points[: stop - first], owners[: stop - first], space)
+
+    if size <= BLOCK:
+        points = np.empty(size)
+        streams.fill(stream, start, points)
+        place(0, points, np.empty(size, np.int64), Workspace(line, size))
+    else:
+        over_blocks(size, run)
+    return found if strata is None or by_slot is not None else strata.resolve(found)
 
 
 def exact_ranks(starts: Floats, bounds: Floats, counts: Integers) -> Floats:

@@ -23,9 +23,8 @@ from tql_frames.sampling.rng import (
     cores,
     in_threads,
     over_blocks,
-    position_type,
 )
-from tql_frames.sampling.strata import StrataTable
+from tql_frames.sampling.strata import StrataTable, position_type
 from tql_frames.sampling.with_replacement import draw_strata, integer_weights, times_power_of_two
 
 # Of a seed's random numbers: one stream for the race of rows, one for each phase of a draw by strata.

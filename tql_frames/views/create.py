@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from tql_frames.errors import TQLError, TQLNameError, did_you_mean
 from tql_frames.frames import Native, PolarsFrame, TwoPassFrame, is_repeatable, kept_frame_of
 from tql_frames.language import is_statement
-from tql_frames.pipeline.draw import GroupBy, Limit, Order, check_flag, check_index, sampler_from
+from tql_frames.pipeline.draw import GroupBy, Limit, Order, check_flag, check_index
+from tql_frames.pipeline.weights import sampler_from
 from tql_frames.views.drawn_view import View
 from tql_frames.views.provenance import Step, as_text, choose, lines_of
 from tql_frames.views.storage import (

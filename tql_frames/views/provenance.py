@@ -19,8 +19,9 @@ from tql_frames.errors import TQLError
 from tql_frames.frames import ColumnRef, Rows
 from tql_frames.frames.polars import picks_columns
 from tql_frames.language import is_statement, nodes, on_one_line
-from tql_frames.pipeline.draw import Draw, DrawSpec, GroupBy, Limit, Order, sampler_from, seed_from, size_from
+from tql_frames.pipeline.draw import Draw, DrawSpec, GroupBy, Limit, Order, seed_from, size_from
 from tql_frames.pipeline.statement import prepare_rows
+from tql_frames.pipeline.weights import sampler_from
 from tql_frames.sampling import Positions
 
 Kind = Literal["sampler", "expression", "statement"]

@@ -6,8 +6,7 @@ How nodes become expressions is in `translate`, how weights become numbers of a 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -77,7 +76,6 @@ def _number(sampler: CompiledSampler, places: tuple[int, ...]) -> pl.Expr:
     )
 
 
-_SCHEMAS_KEPT = 3  # of a text, besides the newest
 _MOST_TERMS = 2_000_000  # seven chained `%`, which take 2 seconds to optimize, are within it; eight are not
 
 
@@ -93,6 +91,9 @@ class CompiledSampler:
         choice: 'max_weight' or 'sum_weight' when the whole sampler is one, else None.
         levels: the weights by number, where there are few and all are known; else None.
         unknown: texts that it compares with an Enum and that are no category of it.
+        types: of the columns that were looked up, by name: a frame where they are the same needs no other expressions.
+            None where that is not so: `random()` has a seed of its own, and a user's function may be another one
+            tomorrow.
     """
 
     source: str
@@ -102,6 +103,7 @@ class CompiledSampler:
     choice: str | None
     levels: Levels | None
     unknown: tuple[UnknownCategory, ...] = ()
+    types: Mapping[str, DataType] | None = None
 
 
 def compile_sampler(text: str, schema: Mapping[str, DataType], random: RandomNumbers | None = None) -> CompiledSampler:
@@ -115,26 +117,12 @@ def compile_sampler(text: str, schema: Mapping[str, DataType], random: RandomNum
     Raises:
         TQLError: the text is wrong, or does not fit the schema; with the span of the fault.
     """
-    known = _compiled(text)
-    for types, sampler in known:
-        if types.fit(schema):
-            return sampler
     types = _NamedTypes(schema)
     sampler = _compile_text(text, types, random)
-    types.forget()
-    if types.readable and all(node.name in FUNCTIONS for node in sampler.tree.walk() if isinstance(node, nodes.Call)):
-        # Not where `random()` has a seed of its own or a user's function may be another one tomorrow.
-        known[:] = [*known[-_SCHEMAS_KEPT:], (types, sampler)]
-    return sampler
-
-
-@lru_cache(maxsize=512)
-def _compiled(text: str) -> list[tuple[_NamedTypes, CompiledSampler]]:
-    """Return what a text was compiled to, with the types of the columns it names.
-
-    Translating costs more than small draws.
-    """
-    return []
+    if not types.readable:
+        return sampler
+    calls = (node for node in sampler.tree.walk() if isinstance(node, nodes.Call))
+    return replace(sampler, types=types.seen) if all(call.name in FUNCTIONS for call in calls) else sampler
 
 
 class _NamedTypes(Mapping[str, DataType]):
@@ -142,19 +130,8 @@ class _NamedTypes(Mapping[str, DataType]):
 
     def __init__(self, schema: Mapping[str, DataType]) -> None:
         self._schema = schema
-        self._seen: dict[str, DataType] = {}
+        self.seen: dict[str, DataType] = {}
         self.readable = True  # all that was looked up
-
-    def fit(self, schema: Mapping[str, DataType]) -> bool:
-        """Return whether all that was looked up is the same in another schema, whose other types are not asked for."""
-        try:
-            return all(schema[name] == dtype for name, dtype in self._seen.items())
-        except (KeyError, TQLError):
-            return False
-
-    def forget(self) -> None:
-        """Let the schema go, with the frame that may hang on it."""
-        self._schema = self._seen
 
     def __getitem__(self, name: str) -> DataType:
         try:
@@ -162,7 +139,7 @@ class _NamedTypes(Mapping[str, DataType]):
         except TQLError:
             self.readable = False
             raise
-        self._seen[name] = dtype
+        self.seen[name] = dtype
         return dtype
 
     def __iter__(self) -> Iterator[str]:
