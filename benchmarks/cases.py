@@ -238,6 +238,25 @@ def cases(rows: int) -> tuple[Case, ...]:
             )
             for workers in ("", "_with_workers")
         ),
+        *(
+            Case(
+                f"groups-{groups}",
+                f"{each} rows of each of {groups:,} groups, without replacement",
+                Job("labels", rows, groups * each, replace=False),
+                (
+                    Entry(
+                        'tql-frames: `df.tql.sample(sampler, n, over="group", replace=False)`', f"groups:ours_{groups}"
+                    ),
+                    Entry(
+                        'Polars, uniform: `df.filter(pl.int_range(pl.len()).shuffle().over("group") < n)`',
+                        f"groups:polars_{groups}",
+                        target=Target(at_most=3),
+                    ),
+                ),
+                f"{_STANDARD} A column of groups of about equal size. Polars draws without weights.",
+            )
+            for groups, each in ((1_000, 100), (100_000, 10))
+        ),
         Case(
             "report",
             "A report of many labels and arms",

@@ -30,11 +30,11 @@ import polars as pl
 from benchmarks import machine, report
 from benchmarks.large import FOLDER, make
 from benchmarks.rounds import ROOT
-from tql_frames.sampling.inclusion import expected_draws
 from tql_frames.distributed import Counts, Drawing, Sampler, Share, draw_shares, questions
 from tql_frames.distributed.assignment import Slots
 from tql_frames.pipeline.draw import DrawSpec
 from tql_frames.sampling import Floats, Integers, StrataTable
+from tql_frames.sampling.inclusion import expected_draws
 
 # Not `findings`, lists of which Dask makes text unless told not to, and `view`, a category that it does not write.
 COLUMNS = ["row", "patient_id", "label", "dose", "exposure", "protocol", "image", "taken"]
