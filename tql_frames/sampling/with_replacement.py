@@ -184,7 +184,7 @@ def line_of_strata(table: StrataTable, draws: int) -> Line:
 def line_of_rows(weights: Floats, draws: int) -> Line:
     """Return the line of rows, each a stratum of its own, for so many draws."""
     rows = len(weights)
-    exponent = _scale(weights)
+    exponent = scale_of(weights)
     sums = np.zeros(-(-rows // BLOCK), np.int64)
 
     def add_up(blocks: Blocks) -> None:
@@ -231,10 +231,10 @@ def integer_weights(weights: Floats, counts: Integers | None = None) -> Integers
         weights: shape (m,), finite, >= 0, one positive.
         counts: shape (m,), rows of each weight; None for one row each.
     """
-    return whole(weights, _scale(weights, counts))
+    return whole(weights, scale_of(weights, counts))
 
 
-def _scale(weights: Floats, counts: Integers | None = None) -> int:
+def scale_of(weights: Floats, counts: Integers | None = None) -> int:
     """Return the exponent of two that scales weights to integers."""
     largest = math.frexp(float(weights.max()))[1]  # scaled by it, weights are in [0, 1), and no total overflows
     if counts is None:
@@ -261,7 +261,7 @@ def exponents_of_totals(weights: Floats, counts: Integers, firsts: Integers) -> 
     largest = np.frexp(np.maximum.reduceat(weights, firsts))[1] if len(firsts) else np.empty(0, np.int32)
     scaled = np.ldexp(weights, -np.repeat(largest, each))
     totals = np.add.reduceat(scaled * counts, firsts) if len(firsts) else np.empty(0)
-    for place in np.flatnonzero(np.abs(np.frexp(totals / _EDGE)[0] - 0.75) > 0.25 - 1e-9).tolist():  # as in `_scale`
+    for place in np.flatnonzero(np.abs(np.frexp(totals / _EDGE)[0] - 0.75) > 0.25 - 1e-9).tolist():  # as in `scale_of`
         own = slice(firsts[place], firsts[place] + each[place])
         pairs = zip(scaled[own].tolist(), counts[own].tolist(), strict=True)
         totals[place] = float(sum(Fraction(weight) * count for weight, count in pairs))

@@ -1,0 +1,231 @@
+"""Designs whose inclusion is proportional to weight: systematic and Poisson samples, in one pass in table order.
+
+A systematic sample lays the rows side by side on a line, each as long as its weight, and takes the owners of points at
+equal distances behind one random start (Madow 1949, The Annals of Mathematical Statistics 20:333). A Poisson sample
+takes each row by itself (Hájek 1964, The Annals of Mathematical Statistics 35:1491). Weights are whole numbers, so that
+counts do not depend on who adds in which order. Each group is a line of its own. NumPy only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tql_frames.sampling.groups import Groups, weights_of
+from tql_frames.sampling.rng import Blocks, Floats, Integers, Positions, Streams, over_blocks
+from tql_frames.sampling.strata import Strata, position_type
+from tql_frames.sampling.with_replacement import exponents_of_totals, scale_of, whole
+
+_Value = TypeVar("_Value", np.uint32, np.float64)
+
+_STARTS, _ROWS = 2**41, 2**41 + 1  # streams of a seed's random numbers
+
+
+def systematic(
+    population: Strata | Floats, groups: Groups | None, sizes: Integers, *, replace: bool, seed: int
+) -> Positions:
+    """Draw rows at equal distances on the line of weights of each group.
+
+    With replacement a row comes floor or ceil of `size * weight / total` times. Without, rows for which that is 1 or
+    more come for certain, and the rest is drawn from the others by what is left of the size.
+
+    Args:
+        population: the weights, shape (n,), finite, >= 0, or the rows in strata.
+        groups: of the rows; None for one.
+        sizes: shape (groups,), draws from each group; of one without a row of positive weight 0, and without
+            replacement at most its rows of positive weight.
+        replace: whether a row can be drawn again.
+        seed: whole number >= 0.
+
+    Returns:
+        Row positions in table order, with repetition, shape (sum of sizes,).
+
+    Examples:
+        >>> systematic(np.array([1.0, 0.0, 3.0]), None, np.array([4]), replace=True, seed=7).tolist()
+        [0, 2, 2, 2]
+        >>> systematic(np.array([1.0, 0.0, 9.0, 1.0]), None, np.array([2]), replace=False, seed=7).tolist()
+        [2, 3]
+    """
+    rows = len(population.codes) if isinstance(population, Strata) else len(population)
+    groups = groups or Groups(np.zeros(rows, np.uint32), len(sizes))
+    lines = _Lines.of(population, groups, sizes, replace=replace)
+    counts = lines.counts(Streams(seed).uniforms(_STARTS, len(sizes)))
+    if replace:
+        found: Positions = np.repeat(np.arange(rows, dtype=position_type(rows)), counts)
+        return found
+    return np.flatnonzero(counts).astype(position_type(rows))
+
+
+def poisson(population: Strata | Floats, groups: Groups | None, sizes: Integers, *, seed: int) -> Positions:
+    """Draw each row by itself, with probability `size * weight / total` of its group, or for certain where that is 1.
+
+    Args: as of `systematic`; sizes are expected numbers of rows.
+
+    Returns:
+        Row positions in table order, shape (k,); k is random.
+
+    Examples:
+        >>> poisson(np.array([1.0, 0.0, 9.0, 1.0]), None, np.array([2]), seed=7).tolist()
+        [2, 3]
+    """
+    chances = inclusion(population, groups, sizes)
+    numbers = Streams(seed).uniforms(_ROWS, len(chances))
+    return np.flatnonzero(numbers < chances).astype(position_type(len(chances)))
+
+
+def inclusion(population: Strata | Floats, groups: Groups | None, sizes: Integers) -> Floats:
+    """Return the probability of each row to be in a systematic or Poisson sample without replacement, shape (n,).
+
+    Examples:
+        >>> inclusion(np.array([1.0, 0.0, 9.0, 1.0]), None, np.array([2])).tolist()
+        [0.5, 0.0, 1.0, 0.5]
+    """
+    rows = len(population.codes) if isinstance(population, Strata) else len(population)
+    groups = groups or Groups(np.zeros(rows, np.uint32), len(sizes))
+    return _Lines.of(population, groups, sizes, replace=False).chances()
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """The lines of all groups, one after the other.
+
+    Attributes:
+        order: shape (n,), positions of the rows, group by group in table order; None where that is the table's.
+        widths: shape (n,), weights of the rows as whole numbers, in this order; 0 where a row comes for certain.
+        certain: shape (n,), which rows come for certain, in this order; None where none does.
+        groups: shape (n,), the group of each, ascending.
+        totals: shape (groups,), sums of the widths, below 2**62.
+        sizes: shape (groups,), draws that are left for the line.
+    """
+
+    order: Positions | None
+    widths: Integers
+    certain: NDArray[np.bool_] | None
+    groups: NDArray[np.uint32]
+    totals: Integers
+    sizes: Integers
+
+    @classmethod
+    def of(cls, population: Strata | Floats, groups: Groups, sizes: Integers, *, replace: bool) -> _Lines:
+        """Lay the lines; without replacement of the rows that do not come for certain."""
+        rows = len(groups.codes)
+        order = groups.order if groups.count > 1 else None
+        codes = groups.codes if order is None else groups.codes.take(order)
+        weights = weights_of(population, 0, rows)
+        weights = weights if order is None else weights.take(order)
+        firsts = np.searchsorted(codes, np.arange(len(sizes)))
+        widths, totals = _widths(weights, codes, firsts, len(sizes))
+        certain = None
+        while not replace:
+            new = _certain(widths, codes, totals, sizes)
+            if not new.any():
+                break
+            # What is left is scaled anew: beside heavy rows its weights may have been small numbers.
+            certain = new if certain is None else certain | new
+            sizes = sizes - np.bincount(codes[new], minlength=len(sizes))
+            widths, totals = _widths(np.where(certain, 0.0, weights), codes, firsts, len(sizes))
+        return cls(order, widths, certain, codes, totals, np.where(totals > 0, sizes, 0))
+
+    def counts(self, uniforms: Floats) -> NDArray[np.uint32]:
+        """Return how often each row comes, shape (n,), in table order.
+
+        Args:
+            uniforms: shape (groups,), in [0, 1): where the first point of each line lies, of those it may.
+        """
+        rows, several = len(self.widths), len(self.totals) > 1
+        starts = np.minimum((uniforms * self.totals).astype(np.int64), np.maximum(self.totals - 1, 0))
+        # On a line that is stretched by the size, points stand at start + k * total. Up to x * size there are
+        # ceil((x * size - start) / total) of them: a quotient of numbers beyond 64 bits, of which a float tells all but
+        # one, and the remainder, which wraps around to the right value, tells this one.
+        shift = self.totals - 1 - starts
+        bounds = np.zeros(rows + 1, np.int64)
+        np.cumsum(self.widths, out=bounds[1:])
+        found = np.empty(rows, np.uint32)
+        befores = (
+            bounds[np.searchsorted(self.groups, np.arange(len(self.totals)))] if several else np.zeros(1, np.int64)
+        )
+
+        def run(blocks: Blocks) -> None:
+            for first, stop in blocks:
+                group = self.groups[first:stop] if several else np.zeros(1, np.uint32)
+                size, total = self.sizes.take(group), np.maximum(self.totals.take(group), 1)
+                moved, before = shift.take(group), befores.take(group)
+                ends, begins = (
+                    _quotients(bounds[first + step : stop + step] - before, size, total, moved) for step in (1, 0)
+                )
+                found[first:stop] = ends - begins
+
+        over_blocks(rows, run)
+        if self.certain is not None:
+            found[self.certain] = 1
+        return self._in_table_order(found)
+
+    def chances(self) -> Floats:
+        """Return the probability of each row to be drawn without replacement, shape (n,), in table order."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = np.where(self.totals > 0, self.sizes / self.totals, 0.0)
+        found: Floats = np.multiply(self.widths, share.take(self.groups), dtype=np.float64)
+        if self.certain is not None:
+            found[self.certain] = 1.0
+        return self._in_table_order(found)
+
+    def _in_table_order(self, values: NDArray[_Value]) -> NDArray[_Value]:
+        if self.order is None:
+            return values
+        found = np.empty_like(values)
+        found[self.order] = values
+        return found
+
+
+def _quotients(x: Integers, size: Integers, total: Integers, shift: Integers) -> Integers:
+    """Return floor((x * size + shift) / total): 0 <= x <= total < 2**62, shift < total, and quotients below 2**48."""
+    guess = np.floor(x / total * size + shift / total).astype(np.int64)
+    left = x * size + shift - guess * total  # modulo 2**64
+    guess += (left >= total).view(np.int8)
+    guess -= (left < 0).view(np.int8)
+    return guess
+
+
+def _widths(weights: Floats, codes: NDArray[np.uint32], firsts: Integers, groups: int) -> tuple[Integers, Integers]:
+    """Return weights as whole numbers, group by group, and the sum of each group: 2**60 to 2**62, or 0."""
+    there = np.flatnonzero(weights)
+    totals = np.zeros(groups, np.int64)
+    if not there.size:
+        return np.zeros(len(weights), np.int64), totals
+    if groups == 1:
+        widths = whole(weights, scale_of(weights))
+        return widths, np.array([widths.sum()])
+    own = codes.take(there)
+    starts = np.flatnonzero(np.diff(own.astype(np.int64), prepend=-1))
+    exponents = np.zeros(groups, np.int64)
+    exponents[own[starts]] = exponents_of_totals(weights[there], np.ones(len(there), np.int64), starts)
+    widths = np.rint(np.ldexp(weights, exponents.take(codes))).astype(np.int64)
+    totals[own[starts]] = np.add.reduceat(widths[there], starts)
+    return widths, totals
+
+
+def _certain(widths: Integers, codes: NDArray[np.uint32], totals: Integers, sizes: Integers) -> NDArray[np.bool_]:
+    """Return which rows have an expectation of 1 or more, and get one by what is left when such rows are out."""
+    found = np.zeros(len(widths), np.bool_)
+    bound = np.where((sizes > 0) & (totals > 0), -(-totals // np.maximum(sizes, 1)), np.iinfo(np.int64).max)
+    if not (widths >= bound.take(codes)).any():
+        return found
+    # Only rows of more than the mean can come for certain: the bound never falls below it.
+    rows = np.bincount(codes[widths > 0], minlength=len(totals))
+    mean = np.where(sizes > 0, totals // np.maximum(rows, 1), np.iinfo(np.int64).max)
+    places = np.flatnonzero((widths >= mean.take(codes)) & (widths > 0))
+    places = places[np.lexsort((-widths[places], codes[places]))]
+    group, width = codes[places].astype(np.int64), widths[places]
+    starts = np.flatnonzero(np.diff(group, prepend=-1))
+    each = np.diff(np.append(starts, len(group)))
+    heavier = np.cumsum(width) - width  # beyond 64 bits over all groups; differences are right all the same
+    heavier -= np.repeat(heavier[starts], each)
+    rank = np.arange(len(group)) - np.repeat(starts, each)
+    left = sizes.take(group) - rank
+    fails = ~((left > 0) & (width >= -(-(totals.take(group) - heavier) // np.maximum(left, 1))))
+    failed = np.cumsum(fails)
+    found[places[failed == np.repeat(failed[starts] - fails[starts], each)]] = True
+    return found
