@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any, overload
 import pandas as pd
 import polars as pl
 
-from tql_frames.errors import Span, TQLError
-from tql_frames.frames import Frame, Native, check_columns, frame_of
+from tql_frames.compiler.expressions.scope import column
+from tql_frames.compiler.statements import Names
+from tql_frames.errors import Span, TQLError, shown
+from tql_frames.frames import Frame, Native, Rows, check_columns, frame_of, with_column
 from tql_frames.language import is_statement
 from tql_frames.pipeline.draw import (
+    Design,
     Draw,
     DrawSpec,
     GroupBy,
@@ -35,7 +38,7 @@ from tql_frames.pipeline.draw import (
 from tql_frames.pipeline.idle_arms import warn_of_categories
 from tql_frames.pipeline.statement import Query, prepare
 from tql_frames.pipeline.weights import Weigher, compiled, sampler_from
-from tql_frames.sampling import fresh_seed
+from tql_frames.sampling import Positions, fresh_seed
 
 if TYPE_CHECKING:
     from tql_frames.analysis import Balance, Explanation, Report
@@ -53,8 +56,10 @@ def sample(
     order: Order = "draw",
     over: GroupBy | None = None,
     unit: GroupBy | None = None,
+    design: Design | None = None,
     index: str | None = "index",
     ignore_index: bool = False,
+    expected: str | None = None,
 ) -> Native:
     """Draw rows of a frame by weight.
 
@@ -77,8 +82,15 @@ def sample(
             rows of positive weight.
         unit: the same, of rows that come together, such as all images of a patient: whole units are drawn, and counted
             by `limit` and `fraction`. A unit weighs what its heaviest row weighs; its rows come in table order.
+        design: with replacement `"independent"` (the default) or `"systematic"`; without, `"successive"` (the default),
+            `"systematic"` or `"poisson"`. Systematic samples give each row floor or ceil of `limit * weight / total`
+            draws; without replacement systematic and Poisson samples have inclusion proportional to weight, up to 1.
+            The size of a Poisson sample is random, `limit` its mean.
         index: Polars: name of a first column of original row numbers; None for none.
         ignore_index: pandas: number the rows of the sample anew instead of keeping their labels.
+
+        expected: name for a last column: how many times the row is expected in such a sample (without replacement the
+            probability that it is in it); 1 / expected is the weight for unbiased totals. None for none.
 
     Returns:
         A frame of the same kind, with the same columns and dtypes.
@@ -113,13 +125,51 @@ def sample(
         >>> sample(df, "1", limit=1, unit="patient", seed=1)["index"].to_list()
         [0, 1]
     """
-    spec = DrawSpec.checked(limit, fraction, replace, seed, order, over=over, unit=unit)
+    spec = DrawSpec.checked(limit, fraction, replace, seed, order, over=over, unit=unit, design=design)
     check_flag("ignore_index", ignore_index)
     check_index(index)
+    if expected is not None:
+        return _sample_with_expected(
+            frame, sampler_from(sampler), spec, index=index, ignore_index=ignore_index, name=expected
+        )
     rows = frame_of(frame, index, ignore_index)
     check_columns(rows, None, index)
     draw = Draw.of(sampler, rows, spec, later=rows.is_lazy)
     return rows.take_lazy(draw.positions) if rows.is_lazy else rows.take(draw.positions(rows))  # type: ignore[return-value]
+
+
+def _sample_with_expected(
+    frame: Native, sampler: Any, spec: DrawSpec, *, index: str | None, ignore_index: bool, name: str
+) -> Native:
+    """Return a sample with the column of what is expected of each row; arguments as of `sample`."""
+    if not isinstance(name, str):
+        raise TQLError(f"expected must be a column name or None, not {shown(name)}")
+    labels: tuple[object, ...] = frame_of(frame).scan(frozenset()).labels
+    numbers = Names.apart_from([name, index or "", *map(str, labels)]).new("row")  # lazy rows tell by it what they are
+    lazy = isinstance(frame, pl.LazyFrame)
+    rows = frame_of(frame, numbers if lazy else index, ignore_index)
+    check_columns(rows, None, index)
+    if (name == index and not rows.keeps_labels) or name in labels:
+        raise TQLError(f"the sample has a column {name!r} already", hint="pass expected='another name'")
+    draw = Draw.of(sampler, rows, spec)
+    if not lazy:
+        positions = draw.positions(rows)
+        values = draw.expected(rows)[0].take(positions)
+        return with_column(rows.take(positions), name, values)  # type: ignore[return-value]
+    found: dict[str, pl.Series] = {}
+
+    def positions_of(rows: Rows) -> Positions:
+        found["expected"] = pl.Series(draw.expected(rows)[0])
+        return draw.positions(rows)
+
+    def look_up(numbers: pl.Series) -> pl.Series:
+        return found["expected"].gather(numbers)
+
+    plan = rows.take_lazy(positions_of)
+    assert isinstance(plan, pl.LazyFrame)
+    own = column(numbers).map_batches(look_up, return_dtype=pl.Float64(), is_elementwise=True).alias(name)
+    shown_numbers = [] if index is None else [column(numbers).alias(index)]
+    return plan.select(*shown_numbers, *map(column, map(str, labels)), own)  # type: ignore[return-value]
 
 
 @overload
@@ -221,6 +271,7 @@ def report(
     replace: bool = True,
     over: GroupBy | None = None,
     unit: GroupBy | None = None,
+    design: Design | None = None,
     parameters: Sequence[object] | None = None,
     seed: int | None = None,
 ) -> Report[pl.DataFrame]: ...
@@ -235,6 +286,7 @@ def report(
     replace: bool = True,
     over: GroupBy | None = None,
     unit: GroupBy | None = None,
+    design: Design | None = None,
     parameters: Sequence[object] | None = None,
     seed: int | None = None,
 ) -> Report[pd.DataFrame]: ...
@@ -249,6 +301,7 @@ def report(
     replace: bool = True,
     over: GroupBy | None = None,
     unit: GroupBy | None = None,
+    design: Design | None = None,
     parameters: Sequence[object] | None = None,
     seed: int | None = None,
 ) -> Report[Any]:
@@ -301,7 +354,7 @@ def report(
     if not (by is None or isinstance(by, str)):
         raise no_column(by)
     sampler = sampler_from(sampler)
-    spec = DrawSpec.checked(limit, fraction, replace, seed, over=over, unit=unit)
+    spec = DrawSpec.checked(limit, fraction, replace, seed, over=over, unit=unit, design=design)
     rows = frame_of(frame)
     analysis = _analysis()
     pandas = isinstance(frame, pd.DataFrame)

@@ -16,7 +16,7 @@ import polars as pl
 from tql_frames import api
 from tql_frames.errors import TQLWarning, warn
 from tql_frames.notebook import explore
-from tql_frames.pipeline.draw import GroupBy, Limit, Order, wrong_name
+from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order, wrong_name
 from tql_frames.views import view
 from tql_frames.views.row_selection import INTEGRATIONS
 
@@ -89,7 +89,9 @@ class _PolarsNamespace(Generic[AnyPolars]):
         order: Order = "draw",
         over: GroupBy | None = None,
         unit: GroupBy | None = None,
+        design: Design | None = None,
         index: str | None = "index",
+        expected: str | None = None,
     ) -> AnyPolars:
         """Draw rows by weight, of a LazyFrame once it is collected.
 
@@ -108,7 +110,9 @@ class _PolarsNamespace(Generic[AnyPolars]):
             order=order,
             over=over,
             unit=unit,
+            design=design,
             index=index,
+            expected=expected,
         )
 
     @method_of(api.query)
@@ -141,6 +145,7 @@ class _PolarsNamespace(Generic[AnyPolars]):
         order: Order = "draw",
         over: GroupBy | None = None,
         unit: GroupBy | None = None,
+        design: Design | None = None,
         index: str | None = "index",
         parameters: Sequence[object] | None = None,
     ) -> View[AnyPolars]:
@@ -161,6 +166,7 @@ class _PolarsNamespace(Generic[AnyPolars]):
             order=order,
             over=over,
             unit=unit,
+            design=design,
             index=index,
             parameters=parameters,
         )
@@ -189,6 +195,7 @@ class _PolarsNamespace(Generic[AnyPolars]):
         replace: bool = True,
         over: GroupBy | None = None,
         unit: GroupBy | None = None,
+        design: Design | None = None,
         parameters: Sequence[object] | None = None,
         seed: int | None = None,
     ) -> Report[pl.DataFrame]:
@@ -209,6 +216,7 @@ class _PolarsNamespace(Generic[AnyPolars]):
             replace=replace,
             over=over,
             unit=unit,
+            design=design,
             parameters=parameters,
             seed=seed,
         )
@@ -318,8 +326,10 @@ class PandasNamespace:
         order: Order = "draw",
         over: GroupBy | None = None,
         unit: GroupBy | None = None,
+        design: Design | None = None,
         index: str | None = "index",
         ignore_index: bool = False,
+        expected: str | None = None,
     ) -> pd.DataFrame:
         """Draw rows by weight, with their index labels.
 
@@ -338,8 +348,10 @@ class PandasNamespace:
             order=order,
             over=over,
             unit=unit,
+            design=design,
             index=index,
             ignore_index=ignore_index,
+            expected=expected,
         )
 
     @method_of(api.query)
@@ -383,6 +395,7 @@ class PandasNamespace:
         order: Order = "draw",
         over: GroupBy | None = None,
         unit: GroupBy | None = None,
+        design: Design | None = None,
         index: str | None = "index",
         ignore_index: bool = False,
         parameters: Sequence[object] | None = None,
@@ -404,6 +417,7 @@ class PandasNamespace:
             order=order,
             over=over,
             unit=unit,
+            design=design,
             index=index,
             ignore_index=ignore_index,
             parameters=parameters,
@@ -433,6 +447,7 @@ class PandasNamespace:
         replace: bool = True,
         over: GroupBy | None = None,
         unit: GroupBy | None = None,
+        design: Design | None = None,
         parameters: Sequence[object] | None = None,
         seed: int | None = None,
     ) -> Report[pd.DataFrame]:
@@ -453,6 +468,7 @@ class PandasNamespace:
             replace=replace,
             over=over,
             unit=unit,
+            design=design,
             parameters=parameters,
             seed=seed,
         )

@@ -23,7 +23,7 @@ from tql_frames.language import nodes, parse_statement
 from tql_frames.language.nodes import Node
 from tql_frames.language.parameters import bind
 from tql_frames.language.rewrite import replaced
-from tql_frames.pipeline.draw import Draw, DrawSpec, random_numbers
+from tql_frames.pipeline.draw import Draw, DrawSpec, design_from, random_numbers
 from tql_frames.pipeline.groups import GroupKeys
 from tql_frames.pipeline.statement import draws
 from tql_frames.pipeline.weights import Weigher
@@ -126,7 +126,7 @@ def population_of(
 
     text = None if sampler is None else str(sampler)
     found = Population(plan.with_row_index(row), text, label, compiled, compile, column(row))
-    if spec is None or not (spec.over or spec.unit):
+    if spec is None or spec.is_plain:
         return found
     draw = Draw.of("1" if sampler is None else sampler, frame, spec)
     return found.with_expected(draw, frame.collect() if isinstance(frame, CollectedFrame) else frame)
@@ -150,7 +150,9 @@ def sampled_by(
         if sample is None:
             return None
         size = size_of(sample.limit, "LIMIT")
-        spec = DrawSpec(size.rows, size.share, sample.replace, seed)
+        spec = DrawSpec(
+            size.rows, size.share, sample.replace, seed, design=design_from(sample.design, replace=sample.replace)
+        )
     except Fault as fault:
         raise fault.error(text) from None
     rest, aliases = _before_sampling(statement)
@@ -187,10 +189,10 @@ def sampled_by(
         for key in sample.over
     )
     population = Population(relation.plan, text, label, sampler, compile, row)
-    if keys:
+    if keys or not spec.is_plain:
         rows = relation.plan.collect()
         population = dataclasses.replace(population, plan=rows.lazy())
-        draw = Draw(Weigher(sampler), spec, over=GroupKeys("over", keys))
+        draw = Draw(Weigher(sampler), spec, over=GroupKeys("over", keys) if keys else None)
         population = population.with_expected(draw, PolarsFrame(rows))
     return Sampled(population, spec)
 

@@ -157,6 +157,11 @@ def add_size(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--no-replace", dest="replace", action="store_false", help="draw each row at most once")
     parser.add_argument(
+        "--design",
+        choices=("independent", "successive", "systematic", "poisson"),
+        help="systematic and poisson keep the shares that weights ask for without repeats too; see docs/designs.md",
+    )
+    parser.add_argument(
         "--order",
         choices=("source", "draw"),
         default="source",

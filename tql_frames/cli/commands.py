@@ -106,6 +106,7 @@ class SampleCommand:
                 "order": options.order,
                 "over": options.over,
                 "unit": options.unit,
+                "design": options.design,
                 "index": options.index,
             }
             limit = dict(options.quotas) if options.quotas else options.limit

@@ -268,6 +268,7 @@ def _check_clauses(statement: nodes.Statement) -> None:
         "UNGROUP BY": _span(body.ungroup),
         "ORDER BY": statement.keys[0].span if statement.keys else None,
         "OFFSET": _span(statement.offset),
+        "DESIGN": statement.sample.span if statement.sample is not None and statement.sample.design else None,
         "OVER": statement.sample.over[0].span if statement.sample is not None and statement.sample.over else None,
         "LIMIT before SAMPLE BY": _span(statement.limit) if statement.sample is not None else None,
     }

@@ -11,7 +11,7 @@ from tql_frames.frames.base import ColumnRef, Contents, Frame, Part, Rows, frame
 from tql_frames.frames.lazy import CollectedFrame
 from tql_frames.frames.pandas import PandasFrame
 from tql_frames.frames.polars import PolarsFrame, check_columns, check_process
-from tql_frames.frames.row_view import RowView, shared, to_pandas, to_polars
+from tql_frames.frames.row_view import RowView, shared, to_pandas, to_polars, with_column
 from tql_frames.frames.two_pass import TwoPassFrame, is_repeatable, reporting
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "shared",
     "to_pandas",
     "to_polars",
+    "with_column",
 ]
 
 Native = TypeVar("Native", pl.DataFrame, pl.LazyFrame, pd.DataFrame)

@@ -15,7 +15,7 @@ from tql_frames.errors import TQLError, TQLTypeError
 from tql_frames.frames.base import ColumnRef, Frame
 from tql_frames.frames.pandas import with_stand_ins
 from tql_frames.frames.polars import evaluate, picks_columns, with_index
-from tql_frames.sampling import Positions
+from tql_frames.sampling import Floats, Positions
 
 Eager = TypeVar("Eager", pl.DataFrame, pd.DataFrame)
 
@@ -60,6 +60,16 @@ def to_pandas(frame: pl.DataFrame, positions: Positions, index: str | None) -> p
     if index is not None:
         found.index = pd.Index(positions)
     return found.copy()  # what Polars hands over may be read-only
+
+
+def with_column(frame: object, name: str, values: Floats) -> object:
+    """Return a frame of Polars or pandas with a further column, the last; the frame is not modified."""
+    if isinstance(frame, pd.DataFrame):
+        found = frame.copy(deep=False)
+        found[name] = values
+        return found
+    assert isinstance(frame, pl.DataFrame)
+    return frame.with_columns(pl.Series(name, values))
 
 
 class RowView:

@@ -43,6 +43,7 @@ WHERE_KEYWORD: dict[str, Callable[[WordPlace], bool]] = {
     "all": lambda place: place.before in ("UNION", "LIMIT"),
     "array": lambda place: place.after == "LSQB" and place.before != "DOT" and not place.sliced,
     "cross": lambda place: place.after == "JOIN",
+    "design": lambda place: place.clause == "sample" and place.before in _OPERAND_ENDS and place.after == "NAME",
     "full": _before_join,
     "inner": lambda place: place.after == "JOIN",
     "isnull": lambda place: place.before in _OPERAND_ENDS,

@@ -431,7 +431,7 @@ class Limit(Node):
 
 @_node
 class Sample(Node):
-    """`SAMPLE BY sampler [OVER (groups)] [REPLACE replace] [limit]`."""
+    """`SAMPLE BY sampler [OVER (groups)] [DESIGN design] [REPLACE replace] [limit]`."""
 
     _level: ClassVar[int] = 0
 
@@ -439,6 +439,7 @@ class Sample(Node):
     replace: bool = True
     limit: Limit | None = None
     over: tuple[Node, ...] = ()
+    design: str | None = None
 
 
 @_node

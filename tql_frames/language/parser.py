@@ -193,7 +193,8 @@ class _Builder(Transformer[Token, Node]):
     def sample(self, parts: Parts) -> Node:
         sampler, *over = _nodes(parts[:-1])
         replace = not _has(parts, "FALSE")
-        return _checked(nodes.Sample(sampler, replace, _unlimited(parts[-1]), tuple(over), span=_span(parts)))
+        design = next((str(part).lower() for part in parts if isinstance(part, Token) and part.type == "NAME"), None)
+        return _checked(nodes.Sample(sampler, replace, _unlimited(parts[-1]), tuple(over), design, span=_span(parts)))
 
     def disjunction(self, parts: Parts) -> Node:
         return _checked(nodes.Or(_nodes(parts), span=_span(parts)))

@@ -141,9 +141,10 @@ def _unparse_statement(node: Node) -> str:
             return unparse(expression) + (" desc" if descending else "")
         case Limit(count, percent):
             return f"limit {unparse(count)}{' percent' if percent else ''}"
-        case Sample(sampler, replace, limit, over):
+        case Sample(sampler, replace, limit, over, design):
             groups = f"over ({', '.join(map(unparse, over))})" if over else ""
-            clauses = ["sample by", unparse(sampler), groups, "" if replace else "replace false", _clause("", limit)]
+            clauses = ["sample by", unparse(sampler), groups, f"design {design}" if design else ""]
+            clauses += ["" if replace else "replace false", _clause("", limit)]
         case Select(items, distinct, top, source, where, expand, groups, ungroup):
             clauses = ["select distinct" if distinct else "select", _clause("top", top), ", ".join(map(unparse, items))]
             clauses += [_clause("from", source), _clause("where", where), _clause("", expand)]

@@ -37,7 +37,17 @@ def fault_of(source: Frame, text: str) -> TQLError | None:
         return None
     try:
         choose(
-            source, text, None, fraction=None, replace=True, seed=0, order="draw", over=None, unit=None, parameters=None
+            source,
+            text,
+            None,
+            fraction=None,
+            replace=True,
+            seed=0,
+            order="draw",
+            over=None,
+            unit=None,
+            design=None,
+            parameters=None,
         )
     except TQLError as fault:
         return fault

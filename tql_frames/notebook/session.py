@@ -297,6 +297,7 @@ class Session:
             order="draw",
             over=None,
             unit=None,
+            design=None,
             index=self._index if isinstance(self._frame, pl.DataFrame) else "index",
             ignore_index=False,
             parameters=None,

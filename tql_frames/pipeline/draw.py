@@ -38,6 +38,7 @@ from tql_frames.pipeline.idle_arms import warn_of_categories, warn_of_idle_arms
 from tql_frames.pipeline.weights import Watched, Weigher, Weights
 from tql_frames.sampling import (
     Floats,
+    Groups,
     Integers,
     Positions,
     Strata,
@@ -47,8 +48,10 @@ from tql_frames.sampling import (
     draw_groups,
     fresh_seed,
 )
+from tql_frames.sampling.designs import poisson, systematic
 
 Order = Literal["draw", "source"]
+Design = Literal["independent", "successive", "systematic", "poisson"]
 Limit = int | Mapping[Any, int]
 """Rows to draw; of each group, or of groups by name."""
 GroupBy = str | Sequence[str]
@@ -185,6 +188,38 @@ def quotas_from(limit: Mapping[Any, object], fraction: object, over: object) -> 
     return tuple(found)
 
 
+DESIGNS: Mapping[bool, tuple[Design, ...]] = {
+    True: ("independent", "systematic"),
+    False: ("successive", "systematic", "poisson"),
+}
+"""Designs with and without replacement, the default first."""
+
+
+def design_from(design: object, *, replace: bool) -> Design:
+    """Return the design of a sample, the default for None.
+
+    Raises:
+        TQLError: there is no such design, or not with or without replacement.
+
+    Examples:
+        >>> design_from(None, replace=False)
+        'successive'
+    """
+    if design is None:
+        return DESIGNS[replace][0]
+    for known in DESIGNS[replace]:
+        if design == known:
+            return known
+    if any(design == known for known in DESIGNS[not replace]):
+        other = "replace=False" if replace else "replace=True"
+        how = "at most once" if replace else "any number of times"
+        raise TQLError(f"design={design!r} draws a row {how}", hint=f"pass {other}")
+    names = [*DESIGNS[True], *DESIGNS[False]]
+    hint = did_you_mean(design, names) if isinstance(design, str) else None
+    hint = hint or f"the designs are {', '.join(dict.fromkeys(names))}"
+    raise TQLError(f"unknown design {shown(design)}", hint=hint)
+
+
 def keys_from(argument: str, value: object) -> tuple[str, ...]:
     """Return what tells groups apart as texts, none for None.
 
@@ -308,6 +343,7 @@ class DrawSpec:
         quotas: rows to draw of groups by name, instead of `limit`, or None.
         unit: names of columns, or TQL expressions: rows of equal values are a unit, and units are drawn and counted
             instead of rows. A unit weighs what its heaviest row weighs.
+        design: how draws depend on weights and on each other; one of `DESIGNS[replace]`.
     """
 
     limit: int | None = None
@@ -318,6 +354,16 @@ class DrawSpec:
     over: tuple[str, ...] = ()
     quotas: Quotas | None = None
     unit: tuple[str, ...] = ()
+    design: Design = "independent"
+
+    def __post_init__(self) -> None:
+        if not self.replace and self.design == "independent":
+            object.__setattr__(self, "design", "successive")
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is for rows of one group by the default design."""
+        return not (self.over or self.unit) and self.design in ("independent", "successive")
 
     @classmethod
     def checked(
@@ -330,6 +376,7 @@ class DrawSpec:
         *,
         over: object = None,
         unit: object = None,
+        design: object = None,
     ) -> DrawSpec:
         """Return the request that callers make by these arguments.
 
@@ -346,7 +393,8 @@ class DrawSpec:
         check_flag("replace", replace)
         check_order(order)
         keys = keys_from("over", over), keys_from("unit", unit)
-        return cls(*size, bool(replace), number, order, keys[0], quotas, keys[1])  # type: ignore[arg-type]
+        how = design_from(design, replace=bool(replace))
+        return cls(*size, bool(replace), number, order, keys[0], quotas, keys[1], how)  # type: ignore[arg-type]
 
     def size(self, rows: int) -> int:
         """Return the number of draws from a number of rows.
@@ -424,7 +472,7 @@ class Draw:
             TQLArmWarning: an arm matches no row, or never decides.
         """
         population, watched = self.weigher.watched(rows)
-        if self.over is not None or self.unit is not None:
+        if self.over is not None or self.unit is not None or not self.spec.is_plain:
             return self._positions_by_group(rows, population, watched)
         size = self.checked_size(population, rows.rows)
         if not rows.rows:
@@ -443,18 +491,12 @@ class Draw:
         grouped, sizes = self._grouped(rows, population)
         if watched is not None and not watched.all():
             warn_of_idle_arms(self.weigher.sampler, rows, watched, self.place)
-        if grouped.groups is None:
-            size = int(sizes.sum())
-            drawn: Positions = np.empty(0, np.uint32)
-            if rows.rows:
-                drawn = draw(grouped.population, size, replace=self.spec.replace, seed=self.spec.seed)
-            if len(drawn) < size:
-                warn(fewer_rows(size, len(drawn), "units"), self.place)
-        else:
-            drawn = draw_groups(
-                grouped.population, grouped.groups, sizes, replace=self.spec.replace, seed=self.spec.seed
-            )
-        found = grouped.rows_of(drawn)
+        if grouped.groups is None and not self.spec.replace:
+            size, drawable = int(sizes.sum()), _drawable(grouped.population)
+            if drawable < size:
+                warn(fewer_rows(size, drawable, "rows" if self.unit is None else "units"), self.place)
+                sizes = np.minimum(sizes, drawable)
+        found = grouped.rows_of(drawn(grouped.population, grouped.groups, sizes, self.spec, self.spec.seed))
         if self.spec.order == "source":
             found.sort()
         return found
@@ -480,7 +522,9 @@ class Draw:
             WeightError: as `positions`.
         """
         grouped, sizes = self._grouped(rows, self.weigher.population(rows))
-        return grouped.expected(sizes, replace=self.spec.replace)
+        if grouped.groups is None and not self.spec.replace:
+            sizes = np.minimum(sizes, _drawable(grouped.population))
+        return grouped.expected(sizes, self.spec.design, replace=self.spec.replace)
 
     def checked_size(self, population: Strata | Weights, rows: int) -> int:
         """Return rows to draw of so many that were weighed, once it is known that they can be drawn.
@@ -497,6 +541,35 @@ class Draw:
         if (size if self.spec.replace else min(size, rows)) > most_rows():
             raise TQLError(f"a sample of {size:,} rows does not fit into memory")
         return size
+
+
+def drawn(population: Strata | Weights, groups: Groups | None, sizes: Integers, spec: DrawSpec, seed: int) -> Positions:
+    """Draw rows by the design of a request, in a random order if it asks for one.
+
+    Args:
+        population: of rows or units, one of positive weight where any is asked for.
+        groups: of these; None for one.
+        sizes: draws from each group; without replacement at most what it has to draw.
+        spec: the request.
+        seed: fixes them.
+    """
+    rows = population.rows if isinstance(population, Strata) else len(population)
+    if not rows:
+        return np.empty(0, np.uint32)
+    if spec.design in ("independent", "successive"):
+        if groups is None:
+            return draw(population, int(sizes.sum()), replace=spec.replace, seed=seed)
+        return draw_groups(population, groups, sizes, replace=spec.replace, seed=seed)
+    if spec.design == "poisson":
+        found = poisson(population, groups, sizes, seed=seed)
+    else:
+        found = systematic(population, groups, sizes, replace=spec.replace, seed=seed)
+    return shuffled(found, seed) if spec.order == "draw" else found
+
+
+def _drawable(population: Strata | Weights) -> int:
+    """Return how many rows have a positive weight."""
+    return population.table.drawable if isinstance(population, Strata) else int(np.count_nonzero(population))
 
 
 def _is_drawable(population: Strata | Weights) -> bool:

@@ -18,6 +18,7 @@ from tql_frames.compiler import Key, RandomNumbers, compile_key
 from tql_frames.errors import TQLError, TQLNameError, WeightError, did_you_mean, reason_of, shown
 from tql_frames.frames import Rows
 from tql_frames.sampling import Floats, Groups, Integers, Positions, Strata, expected_by_group, stratify
+from tql_frames.sampling.designs import inclusion
 
 Quotas = tuple[tuple[Any, int], ...]
 """Groups, each a value or a tuple of values, and the rows wanted of each."""
@@ -231,15 +232,22 @@ class Grouped:
             raise self.over.no_row(empty)
         return sizes
 
-    def expected(self, sizes: Integers, *, replace: bool) -> tuple[Floats, Floats]:
+    def expected(self, sizes: Integers, design: str, *, replace: bool) -> tuple[Floats, Floats]:
         """Return how often each row of the frame is expected among the draws, and the probability that it is drawn.
 
         Args:
             sizes: draws from each group, or the one number of them.
+            design: how they are drawn.
             replace: whether with replacement.
         """
         groups = self.groups or Groups(np.zeros(self.count, np.uint32), min(self.count, 1))
-        found = expected_by_group(self.population, groups, sizes, replace=replace)
+        if replace or design == "successive":
+            found = expected_by_group(self.population, groups, sizes, replace=replace)
+            if design == "systematic":  # floor or ceil of what is expected
+                found = found[0], np.minimum(found[0], 1.0)
+        else:
+            chances = inclusion(self.population, groups, sizes)
+            found = chances, chances
         if self.units is None:
             return found
         codes = self.units.groups.codes

@@ -16,7 +16,7 @@ from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, TQLWar
 from tql_frames.frames import CollectedFrame, ColumnRef, Frame, Rows, check_process
 from tql_frames.language import nodes, parse_statement, unparse
 from tql_frames.language.parameters import bind
-from tql_frames.pipeline.draw import Draw, DrawSpec, random_numbers, seed_of_sample
+from tql_frames.pipeline.draw import Draw, DrawSpec, design_from, random_numbers, seed_of_sample
 from tql_frames.pipeline.groups import GroupKeys
 from tql_frames.pipeline.idle_arms import warn_of_categories
 from tql_frames.pipeline.weights import Weigher
@@ -246,7 +246,13 @@ def draws(text: str, seed: int, sampled: list[pl.LazyFrame] | None = None) -> Dr
             return no_rows_error(size, text, sampler.tree.span)
 
         warn_of_categories(sampler)
-        spec = DrawSpec(clause.size.rows, clause.size.share, clause.replace, seed_of_sample(seed, number))
+        try:
+            design = design_from(clause.design, replace=clause.replace)
+        except TQLError as fault:
+            hint = None if fault.hint is None else fault.hint.replace("pass replace=", "write REPLACE ")
+            raise TQLError(fault.message, source=text, span=clause.span, hint=hint) from None
+        own = seed_of_sample(seed, number)
+        spec = DrawSpec(clause.size.rows, clause.size.share, clause.replace, own, design=design)
         how = Draw(Weigher(sampler), spec, refusal, over=GroupKeys("over", clause.over) if clause.over else None)
         if sampled is not None:
             sampled.append(plan)

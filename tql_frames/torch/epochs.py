@@ -22,6 +22,7 @@ from tql_frames.language import nodes
 from tql_frames.pipeline.draw import (
     Draw,
     DrawSpec,
+    drawn,
     random_numbers,
     seed_of_epoch,
     shuffled,
@@ -30,7 +31,7 @@ from tql_frames.pipeline.draw import (
 )
 from tql_frames.pipeline.idle_arms import warn_of_categories, warn_of_idle_arms
 from tql_frames.pipeline.weights import Weigher, Weights
-from tql_frames.sampling import Positions, Strata, draw, stratify
+from tql_frames.sampling import Positions, Strata, stratify
 from tql_frames.views.drawn_view import View
 
 
@@ -143,8 +144,8 @@ class Epochs:
         if not weighed.size:
             return np.empty(0, np.uint32)
         seed = seed_of_epoch(self.spec.seed, epoch)
-        found = draw(weighed.population, weighed.size, replace=self.spec.replace, seed=seed)
-        return found if self.spec.replace else shuffled(found, seed)
+        found = drawn(weighed.population, None, np.array([weighed.size]), self.spec, seed)
+        return shuffled(found, seed) if self.spec.design == "successive" else found
 
 
 def _weigh(frame: Rows, weigher: Weigher, spec: DrawSpec, *, first: bool = False) -> Weighed:

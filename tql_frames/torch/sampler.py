@@ -15,7 +15,7 @@ from torch.utils.data import Sampler
 
 from tql_frames.errors import TQLError
 from tql_frames.language import parse
-from tql_frames.pipeline.draw import DrawSpec, check_flag, seed_of_epoch
+from tql_frames.pipeline.draw import Design, DrawSpec, check_flag, seed_of_epoch
 from tql_frames.sampling import Positions
 from tql_frames.torch.epochs import Epochs, check_whole, processes, readable
 
@@ -50,6 +50,7 @@ class TQLSampler(Sampler[int]):
         sampler: the weight of a row: TQL text or a Polars expression.
         limit: rows to draw for an epoch, by all processes together; by default as many as the frame has.
         replace: with or without replacement.
+        design: as `tql_frames.sample` takes it, but `"poisson"`, whose size is random.
         seed: whole number >= 0, the same in all processes.
         num_replicas: number of processes; by default that of `torch.distributed` where it is initialised, otherwise 1.
         rank: number of this process, from 0; by default as `num_replicas`.
@@ -78,6 +79,7 @@ class TQLSampler(Sampler[int]):
         *,
         limit: int | None = None,
         replace: bool = True,
+        design: Design | None = None,
         seed: int = 0,
         num_replicas: int | None = None,
         rank: int | None = None,
@@ -85,9 +87,13 @@ class TQLSampler(Sampler[int]):
     ) -> None:
         """Weigh the rows; nothing is drawn yet."""
         check_flag("drop_last", drop_last)
-        self._epochs = Epochs(
-            readable(frame), sampler, DrawSpec.checked(limit, None, replace, check_whole("seed", seed))
-        )
+        spec = DrawSpec.checked(limit, None, replace, check_whole("seed", seed), design=design)
+        if spec.design == "poisson":
+            hint = "design='systematic' has the same inclusion and a fixed size"
+            raise TQLError(
+                "design='poisson' gives another number of rows in each epoch, and loaders ask for one", hint=hint
+            )
+        self._epochs = Epochs(readable(frame), sampler, spec)
         self._drop_last = bool(drop_last)
         self._given = num_replicas, rank
         processes(num_replicas, rank)  # to say now what is wrong with them

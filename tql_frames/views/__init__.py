@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tql_frames.frames import Native
-from tql_frames.pipeline.draw import GroupBy, Limit, Order, named
+from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order, named
 
 if TYPE_CHECKING:
     from tql_frames.views.create import SavedView
@@ -35,6 +35,7 @@ def view(
     order: Order = "draw",
     over: GroupBy | None = None,
     unit: GroupBy | None = None,
+    design: Design | None = None,
     index: str | None = "index",
     ignore_index: bool = False,
     parameters: Sequence[object] | None = None,
@@ -83,6 +84,7 @@ def view(
         order=order,
         over=over,
         unit=unit,
+        design=design,
         index=index,
         ignore_index=ignore_index,
         parameters=parameters,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tql_frames.errors import TQLError, TQLNameError, did_you_mean
 from tql_frames.frames import Native, PolarsFrame, TwoPassFrame, is_repeatable, kept_frame_of
 from tql_frames.language import is_statement
-from tql_frames.pipeline.draw import GroupBy, Limit, Order, check_flag, check_index
+from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order, check_flag, check_index
 from tql_frames.pipeline.weights import sampler_from
 from tql_frames.views.drawn_view import View
 from tql_frames.views.provenance import Step, as_text, choose, lines_of
@@ -42,6 +42,7 @@ def view_of(
     order: Order,
     over: GroupBy | None,
     unit: GroupBy | None,
+    design: Design | None,
     index: str | None,
     ignore_index: bool,
     parameters: Sequence[object] | None,
@@ -63,6 +64,7 @@ def view_of(
         order=order,
         over=over,
         unit=unit,
+        design=design,
         parameters=parameters,
     )
     return View(
@@ -89,6 +91,7 @@ def rows_as_they_stand(
     order: Order = "draw",
     over: GroupBy | None = None,
     unit: GroupBy | None = None,
+    design: Design | None = None,
     index: str | None = None,
     parameters: Sequence[object] | None = None,
 ) -> pl.LazyFrame:
@@ -116,6 +119,7 @@ def rows_as_they_stand(
         order=order,
         over=over,
         unit=unit,
+        design=design,
         parameters=parameters,
     )
     if isinstance(source, TwoPassFrame):

@@ -19,8 +19,8 @@ import polars as pl
 from tql_frames.errors import TQLError, TQLWarning
 from tql_frames.frames import ColumnRef, Frame, Native, Rows, kept_frame_of
 from tql_frames.frames.base import cached_attribute
-from tql_frames.pipeline.draw import DrawSpec, GroupBy, Limit, Order, no_column
-from tql_frames.sampling import Positions
+from tql_frames.pipeline.draw import Design, Draw, DrawSpec, GroupBy, Limit, Order, no_column
+from tql_frames.sampling import Floats, Positions
 from tql_frames.views.provenance import Step, as_html, as_text, choose, lines_of
 from tql_frames.views.row_selection import INTEGRATIONS, KeptRows
 from tql_frames.views.storage import Description, fingerprint, names_of, write_file
@@ -177,6 +177,7 @@ class View(KeptRows[Native]):
         order: Order = "draw",
         over: GroupBy | None = None,
         unit: GroupBy | None = None,
+        design: Design | None = None,
         parameters: Sequence[object] | None = None,
     ) -> View[Native]:
         """Return a view of rows of this one, weighed or queried as they are here; arguments as of `tql_frames.view`.
@@ -198,6 +199,7 @@ class View(KeptRows[Native]):
             order=order,
             over=over,
             unit=unit,
+            design=design,
             parameters=parameters,
         )
         return View(
@@ -223,6 +225,7 @@ class View(KeptRows[Native]):
         order: Order = "draw",
         over: GroupBy | None = None,
         unit: GroupBy | None = None,
+        design: Design | None = None,
     ) -> Native:
         """Draw rows of this view by weight, with their indices in the frame; see `tql_frames.sample`.
 
@@ -234,7 +237,15 @@ class View(KeptRows[Native]):
             [65, 65]
         """
         return self.view(
-            sampler, limit, fraction=fraction, replace=replace, seed=seed, order=order, over=over, unit=unit
+            sampler,
+            limit,
+            fraction=fraction,
+            replace=replace,
+            seed=seed,
+            order=order,
+            over=over,
+            unit=unit,
+            design=design,
         ).to_native()
 
     def to_torch(
@@ -324,10 +335,35 @@ class View(KeptRows[Native]):
             else:
                 sampler = self.expression
         spec = DrawSpec(len(self), replace=step.replace is not False)
-        if step.draw is not None and sampler is not None and (step.draw.over or step.draw.unit):
+        if step.draw is not None and sampler is not None and not step.draw.is_plain:
             spec = step.draw
         population = analysis.population_of(origin, by, sampler, step.seed, spec=spec)
         found = analysis.report_on(population, by, spec, positions=drawn, pandas=pandas)
+        return found
+
+    def expected(self) -> Floats:
+        """Return how often each row of the view was expected in such a draw, shape (k,): of a draw, by its design.
+
+        Without replacement it is the probability that the row is drawn. 1 / expected is the weight of a row for
+        unbiased totals (Horvitz & Thompson 1952).
+
+        Raises:
+            TQLError: the view is of a statement, or what it was drawn from or by was not saved.
+
+        Examples:
+            >>> import tql_frames
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> df.tql.view("max_weight(age > 60: 1)", 4, design="systematic", seed=1).expected()
+            array([2., 2., 2., 2.])
+        """
+        step = self.steps[-1]
+        if step.draw is None or step.kind == "statement":
+            message = "a view of a statement has no expected(): rows are expected of a sampler"
+            raise TQLError(message, hint="draw with view(sampler, …), or look at report(by)")
+        if self.origin is None or (step.kind == "expression" and self.expression is None):
+            raise TQLError("what the view was drawn from, or by, was not saved", hint="draw it again")
+        sampler = self.expression if step.kind == "expression" else step.text
+        found: Floats = Draw.of(sampler, self.origin, step.draw).expected(self.origin)[0].take(self.drawn)
         return found
 
     def plot(self, by: str | None = None, *, log: bool = False) -> Any:

@@ -19,7 +19,7 @@ from tql_frames.errors import TQLError
 from tql_frames.frames import ColumnRef, Rows
 from tql_frames.frames.polars import picks_columns
 from tql_frames.language import is_statement, nodes, on_one_line
-from tql_frames.pipeline.draw import Draw, DrawSpec, GroupBy, Limit, Order, seed_from, size_from
+from tql_frames.pipeline.draw import Design, Draw, DrawSpec, GroupBy, Limit, Order, design_from, seed_from, size_from
 from tql_frames.pipeline.statement import prepare_rows
 from tql_frames.pipeline.weights import sampler_from
 from tql_frames.sampling import Positions
@@ -90,16 +90,17 @@ class Step:
         if self.draw.over:
             size += f", within each group of {', '.join(self.draw.over)}"
         how = "with" if self.draw.replace else "without"
+        design = "" if self.draw.design in ("independent", "successive") else f" ({self.draw.design})"
         order = "drawn" if self.draw.order == "draw" else "of the frame"
-        return f"{size}, {how} replacement, in the order {order}"
+        return f"{size}, {how} replacement{design}, in the order {order}"
 
     def to_json(self) -> dict[str, Any]:
         """Return its attributes, those of the request among them."""
         names = ("text", "kind", "seed", "parameters", "limit", "fraction", "replace", "order", "reads")
         found = {name: getattr(self, name) for name in names}
-        if self.draw is not None and (self.draw.over or self.draw.unit):  # which files of earlier versions have not
+        if self.draw is not None and not self.draw.is_plain:  # of which files of earlier versions know nothing
             quotas = self.draw.quotas
-            found["over"], found["unit"] = self.draw.over, self.draw.unit
+            found["over"], found["unit"], found["design"] = self.draw.over, self.draw.unit, self.draw.design
             found["quotas"] = None if quotas is None else [[_plain(name), number] for name, number in quotas]
         return found
 
@@ -112,7 +113,7 @@ class Step:
         """
         values = dict(values)
         parameters, reads, seed = values["parameters"], values.get("reads"), values["seed"]
-        known = ("limit", "fraction", "replace", "order", "over", "unit", "quotas")
+        known = ("limit", "fraction", "replace", "order", "over", "unit", "quotas", "design")
         names: list[str] = [name for name in known if name in values]
         request = {name: values.pop(name) for name in names}
         found = cls(
@@ -161,7 +162,8 @@ def request_from_json(values: Mapping[str, Any], seed: int) -> DrawSpec:
     if quotas is not None:
         by_group = tuple((tuple(name) if isinstance(name, list) else name, int(number)) for name, number in quotas)
     size = size_from(limit, fraction, replace)
-    return DrawSpec(*size, bool(replace), seed, order, keys[0], by_group, keys[1])  # type: ignore[arg-type]
+    design = design_from(values.get("design"), replace=bool(replace))
+    return DrawSpec(*size, bool(replace), seed, order, keys[0], by_group, keys[1], design)  # type: ignore[arg-type]
 
 
 def plain_parameters(values: Sequence[object] | None) -> tuple[Any, ...] | None:
@@ -273,6 +275,7 @@ def choose(
     order: Order,
     over: GroupBy | None,
     unit: GroupBy | None,
+    design: Design | None,
     parameters: Sequence[object] | None,
 ) -> Choice:
     """Make a sampler or a statement ready; nothing runs. The options are those of `sample` and `query`.
@@ -282,8 +285,10 @@ def choose(
     """
     sampler = sampler_from(sampler)
     if isinstance(sampler, str) and is_statement(sampler):
-        defaults = {"limit": None, "fraction": None, "replace": True, "order": "draw", "over": None, "unit": None}
-        given = dict(zip(defaults, (limit, fraction, replace, order, over, unit), strict=True))
+        defaults = {"limit": None, "fraction": None, "replace": True, "order": "draw"} | dict.fromkeys(
+            ("over", "unit", "design")
+        )
+        given = dict(zip(defaults, (limit, fraction, replace, order, over, unit, design), strict=True))
         names = [f"{name}=" for name, value in given.items() if value is not defaults[name] and value != defaults[name]]
         if names:
             hint = "write it into the statement: SAMPLE BY … OVER (…) REPLACE … LIMIT …, ORDER BY …"
@@ -291,7 +296,7 @@ def choose(
         return _choose_by_statement(rows, sampler, parameters, seed_from(seed))
     if parameters is not None:
         raise TQLError("a sampler takes no parameters; a statement does")
-    spec = DrawSpec.checked(limit, fraction, replace, seed, order, over=over, unit=unit)
+    spec = DrawSpec.checked(limit, fraction, replace, seed, order, over=over, unit=unit, design=design)
     draw = Draw.of(sampler, rows, spec)
     expression = sampler if isinstance(sampler, pl.Expr) else None
     kind: Kind = "sampler" if expression is None else "expression"

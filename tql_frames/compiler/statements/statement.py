@@ -48,14 +48,18 @@ class SampleClause:
     """What a SAMPLE BY says beside its sampler.
 
     Attributes:
+        span: of the clause.
         size: rows to draw; with `over`, of each group.
         replace: with or without replacement.
         over: what tells groups apart; nothing for one group.
+        design: how draws depend on weights and on each other, as it was written; None for the default.
     """
 
+    span: Span
     size: Size
     replace: bool
     over: tuple[Key, ...] = ()
+    design: str | None = None
 
 
 Draw = Callable[[pl.LazyFrame, CompiledSampler, SampleClause, int], pl.LazyFrame]
@@ -369,7 +373,8 @@ class _Compiler:
             sampler = compile_tree(self._source, node.sample.sampler, translator)
             over = tuple(key_of(self._source, key, translator, "OVER") for key in node.sample.over)
             relation = needed(relation, outputs, sampler, over)
-            clause = SampleClause(size_of(node.sample.limit, "LIMIT"), node.sample.replace, over)
+            sample = node.sample
+            clause = SampleClause(sample.span, size_of(sample.limit, "LIMIT"), sample.replace, over, sample.design)
             drawn = self._draw(relation.plan, sampler, clause, self._samples)
             self._samples += 1
             relation = relation.with_plan(drawn)
