@@ -80,6 +80,39 @@ def test_a_join_finds_whole_numbers_of_json_exactly() -> None:
     assert tql_frames.query(text, a=FRAME, b=other)["n"].to_list() == [1, 2]
 
 
+NOTES = pl.DataFrame(
+    {"m": ['{"k": "x", "f": 1.5}', '{"k": "y", "f": 2}', '{"k": 5, "f": "2.5"}', '{"k": true}', None], "i": range(5)}
+)
+OTHERS = pl.DataFrame(
+    {
+        "t": ["y", "x", "5", "true"],
+        "f": [2.5, 1.5, 2.0, 5.0],
+        "b": [True, False, None, True],
+        "o": ['{"k": "y"}', '{"k": 5.0}', '{"k": "5"}', '{"k": null}'],
+        "n": range(4),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "key", "pairs"),
+    [
+        ("m['k']", "t", [(0, 1), (1, 0)]),  # the number 5 is not the text '5', true not 'true'
+        ("m['f']", "f", [(0, 1), (1, 2)]),
+        ("m['k']", "f", [(2, 3)]),
+        ("m['k']", "b", [(3, 0), (3, 3)]),
+    ],
+)
+def test_a_join_reads_json_as_values_of_the_kind_of_the_other_side(
+    value: str, key: str, pairs: list[tuple[int, int]]
+) -> None:
+    for condition in (f"a.{value} = b.{key}", f"b.{key} = a.{value}"):
+        for kinds in ("polars", "pandas"):
+            a, b = (NOTES, OTHERS) if kinds == "polars" else (NOTES.to_pandas(), OTHERS.to_pandas())
+            found = tql_frames.query(f"select a.i, b.n from a join b on {condition}", a=a, b=b)
+            assert list(zip(found["i"], found["n"], strict=True)) == pairs, (condition, kinds)
+
+
 @pytest.mark.fault("A7")
 @pytest.mark.parametrize(
     ("text", "expected"),

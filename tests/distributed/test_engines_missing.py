@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from decimal import Decimal
@@ -41,6 +42,25 @@ def test_the_extra_of_a_missing_engine_is_named(engine: str, module: str, words:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     assert all(each in done.stdout for each in words)
+
+
+@pytest.mark.parametrize(
+    ("module", "lacking", "message", "hint"),
+    [
+        ("dask", "dask.dataframe.extensions", "Dask DataFrame is not installed: ", "pip install 'tql-frames[dask]'"),
+        ("spark", "pyspark.sql.pandas.functions", "PySpark 4.1 or newer is not installed: ", "it needs Java 17, too"),
+    ],
+)
+def test_an_engine_that_lacks_a_part_is_as_good_as_missing(
+    monkeypatch: pytest.MonkeyPatch, module: str, lacking: str, message: str, hint: str
+) -> None:
+    pytest.importorskip(lacking.partition(".")[0])
+    monkeypatch.delitem(sys.modules, f"tql_frames.{module}", raising=False)
+    monkeypatch.setitem(sys.modules, lacking, None)
+    with pytest.raises(TQLError) as fault:
+        importlib.import_module(f"tql_frames.{module}")
+    assert fault.value.message.startswith(message) and lacking in fault.value.message
+    assert hint in str(fault.value.hint)
 
 
 @pytest.mark.fault("I-keys")

@@ -158,6 +158,32 @@ def test_an_unknown_category_is_found_before_rows_are_read(sampler: str, word: s
     assert str(again) == str(warning)
 
 
+@pytest.mark.parametrize(
+    ("sampler", "who"),
+    [
+        ("max_weight(fixed = 'pa': 5, True: 1)", "arm 1"),
+        ("max_weight(age > 60: 2, 'pa' = fixed: 5, True: 1)", "arm 2"),
+        ("max_weight(age > 60: 2, True: fixed != 'pa')", "arm 2"),  # in the weight, up to the end of the arm
+        ("max_weight(age > 60: 2, True: 1) * (fixed != 'pa')", "the sampler"),
+        ("(fixed != 'pa') * max_weight(age > 60: 2, True: 1)", "the sampler"),
+        ("max_weight(age > 60: 2) + (fixed != 'pa') + max_weight(True: 1)", "the sampler"),
+    ],
+)
+def test_an_unknown_category_is_that_of_the_arm_around_it(sampler: str, who: str) -> None:
+    (warning, *_) = caught(lambda: sampled(XRAYS, sampler, limit=2))
+    assert warning.message == f"{who} compares fixed with 'pa', which is none of its categories"
+
+
+def test_an_arm_that_is_blamed_for_a_category_is_not_blamed_again_and_others_are() -> None:
+    sampler = "max_weight(fixed = 'pa': 5, view = 'ap': 3, True: fixed != 'lateral')"
+    messages = [each.message for each in caught(lambda: sampled(XRAYS, sampler, limit=2))]
+    assert messages == [
+        "arm 1 compares fixed with 'pa', which is none of its categories",
+        "arm 3 compares fixed with 'lateral', which is none of its categories",
+        "arm 2 matches no row",
+    ]
+
+
 CALLS: dict[str, Callable[[str], object]] = {
     "sample": lambda text: XRAYS.tql.sample(text, limit=2, seed=1),
     "function": lambda text: tql_frames.sample(XRAYS, text, limit=2, seed=1, replace=False),
