@@ -11,7 +11,7 @@ from tests.sizes import size
 from tools.mutants import trial
 from tools.mutants.__main__ import EQUIVALENT, equivalents
 from tools.mutants.changes import changes_of, sample
-from tools.mutants.covering import LEFT_OUT, MOST_FILES, MOST_SECONDS, Covering, covering, inside_functions
+from tools.mutants.covering import LAST, LEFT_OUT, MOST_FILES, MOST_SECONDS, Covering, covering, inside_functions
 from tools.mutants.trial import noticed
 
 ROOT = Path(__file__).parents[2]
@@ -96,7 +96,16 @@ def test_tests_come_first_of_files_that_are_about_a_line() -> None:
     assert {test.partition("::")[0] for test in more} == {f"tests/test_{n}.py" for n in range(3, 3 + MOST_FILES)}
 
 
+def test_tests_that_start_other_processes_come_last() -> None:
+    slow = sorted(LAST)[0]
+    tests = Covering({"m.py": {1: {"a::x", f"{slow}::y"}}}, {"a::x": 2.0, f"{slow}::y": 1.0})
+    assert tests.tests_of("m.py", 1) == ["a::x"]
+    assert tests.tests_of("m.py", 1, ["a::x"]) == [f"{slow}::y"]
+    assert tests.tests_of("m.py", 1, ["a::x", f"{slow}::y"]) == []
+
+
 def test_what_is_left_out_is_there() -> None:
+    assert all((ROOT / path).exists() for path in LAST)
     assert all((ROOT / path).exists() for path in LEFT_OUT)
 
 

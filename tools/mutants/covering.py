@@ -34,7 +34,7 @@ LEFT_OUT = {
 LAST = {
     "tests/distributed/test_dask.py",
     "tests/distributed/test_spark.py",
-}  # for lines that no others run: they start other processes first
+}  # where no other tests are left: they start other processes first
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,7 @@ class Covering:
         shares = {file: -len(some) / sizes[file] for file, some in by_file.items()}
         rest = {file: [test for test in some if test not in left_out] for file, some in by_file.items()}
         files = [file for file in by_file if rest[file]]
-        if not LAST.issuperset(by_file):
-            files = [file for file in files if file not in LAST]
+        files = [file for file in files if file not in LAST] or files
         files.sort(key=lambda file: (shares[file], file))
         turns = sorted(
             (turn, shares[file], self.seconds[test], test)
