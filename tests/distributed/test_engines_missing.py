@@ -63,7 +63,6 @@ def test_an_engine_that_lacks_a_part_is_as_good_as_missing(
     assert hint in str(fault.value.hint)
 
 
-@pytest.mark.fault("I-keys")
 @pytest.mark.parametrize("keys", [5, [1], [None], None, "w", b"w", {"w": 1}, {"w"}, ["w", 1], [["w"]]], ids=str)
 def test_keys_are_a_list_of_names(keys: Any) -> None:
     with pytest.raises(TQLError, match="keys must be a list of column names, not") as fault:
@@ -71,7 +70,6 @@ def test_keys_are_a_list_of_names(keys: Any) -> None:
     assert repr(keys) in fault.value.message
 
 
-@pytest.mark.fault("I-keys")
 def test_keys_are_columns() -> None:
     assert keys_from(["v", "w"], ["w", "v"]) == ("v", "w")
     assert keys_from((), ["w"]) == ()
@@ -99,7 +97,6 @@ class TestDask:
         }
     )
 
-    @pytest.mark.fault("I-keys")
     @pytest.mark.parametrize("keys", [5, [1], [None]], ids=str)
     def test_keys_of_another_kind(self, dd: Any, keys: Any) -> None:
         frame = dd.from_pandas(self.FRAME[["w"]], npartitions=2)
@@ -134,7 +131,6 @@ class TestDask:
             frame.tql.sample(sampler)
         assert "If column 'tags' held such values" in str(fault.value.hint)
 
-    @pytest.mark.fault("E10")
     def test_the_hint_helps(self, dd: Any) -> None:
         import dask  # noqa: PLC0415
 

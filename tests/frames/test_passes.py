@@ -91,7 +91,6 @@ def test_explain_says_why_rows_are_held(
     assert f"{said}{word}" in tql_frames.explain(plan, "select * sample by w")
 
 
-@pytest.mark.fault("H1")
 def test_rows_in_memory_are_not_said_to_be_held() -> None:
     plan = FRAME.lazy()
     assert not is_repeatable(plan)
@@ -182,7 +181,6 @@ def test_a_view_of_a_file_that_changed_is_an_error(tmp_path: Path) -> None:
         view.to_polars().lazy().collect()
 
 
-@pytest.mark.fault("D3")
 def test_files_that_stay_are_no_error(tmp_path: Path) -> None:
     FRAME.write_parquet(tmp_path / "in.parquet")
     plan = pl.scan_parquet(tmp_path / "in.parquet").tql.sample("w", 9, seed=1)
