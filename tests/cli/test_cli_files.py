@@ -73,7 +73,6 @@ def test_empty_and_quoted_empty_stay_apart(command: Command) -> None:  # noqa: F
     assert command("query", "select * where n > 0", "in.csv").out == text
 
 
-@pytest.mark.fault("D1")
 def test_the_same_rows_are_drawn_as_of_typed_files(command: Command) -> None:  # noqa: F811
     frame = pl.DataFrame({"id": range(300), "w": [i % 7 + 0.5 for i in range(300)]})
     frame.write_csv("a.csv")

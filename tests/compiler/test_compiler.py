@@ -20,7 +20,9 @@ from tests.sizes import size
 from tql_frames import TQLTypeError, TQLUnsupportedError, WeightError, weight_expr
 from tql_frames.compiler import compile_sampler
 from tql_frames.compiler.expressions.functions import FUNCTIONS
+from tql_frames.compiler.expressions.sampler import check_size
 from tql_frames.compiler.expressions.translate import _RULES
+from tql_frames.errors import Fault
 from tql_frames.language import nodes, parse, unparse
 from tql_frames.language.nodes import Literal, Node
 
@@ -757,6 +759,57 @@ def test_large_samplers_are_evaluated(text: str, expected: list[float]) -> None:
 def test_nested_rules_that_repeat_their_operands_are_refused_before_they_grow(text: str) -> None:
     with pytest.raises(TQLUnsupportedError, match="nested too deeply"):
         tql_frames.weights(A, text)
+
+
+# A rule around itself so many times, and how many such terms a sum may have: what was accepted stays accepted.
+MOST_COPIES = {
+    "comparison": ("({} = a)", 14, 24),
+    "choice": ("max_weight(true: {})", 14, 17),
+    "between": ("({} between 0 and a)", 5, 390),
+    "items": ("({} in (1, a))", 5, 116),
+    "remainder": ("({} % 3)", 4, 454),
+    "slice": ("{}[0:]", 3, 116),
+    "shape": ("shape({})", 7, 365),
+    "contains": ("contains({}, 1)", 6, 686),
+    "all_strict": ("all_strict({})", 7, 365),
+    "keys": ("keys({})", 7, 365),
+    "dot": ("dot({}, 1)", 4, 148),
+    "hamming_distance": ("hamming_distance({}, 1)", 4, 148),
+    "cosine_similarity": ("cosine_similarity({}, 1)", 3, 155),
+    "array": ("ARRAY[{}, a]", 13, 3),
+    "array with a number": ("ARRAY[1, {}]", 13, 3),
+    "array of text": ("contains(ARRAY[{}, 'x'], 'x')", 4, 220),
+}
+
+
+@for_each("name", MOST_COPIES)
+def test_sums_of_nested_rules_are_refused_from_a_size_on(name: str) -> None:
+    rule, depth, most = MOST_COPIES[name]
+    term = "a"
+    for _ in range(depth):
+        term = rule.format(term)
+    check_size(parse(" + ".join([term] * most)))
+    text = " + ".join([term] * (most + 1))
+    with pytest.raises(TQLUnsupportedError, match="nested too deeply") as caught:
+        tql_frames.weights(A, text)
+    assert caught.value.span == (0, len(text))  # the sum, not one of its terms
+
+
+def test_constants_in_a_list_or_array_are_no_terms_that_grow() -> None:
+    check_size(parse("(" * 20 + "a" + " in (1, 2))" * 20))
+    numbers = "ARRAY[" + ", ".join(["-1.5", "+2", "3"] * 1_000) + "]"
+    for _ in range(12):
+        numbers = f"({numbers} = a)"
+    check_size(parse(numbers))
+    with pytest.raises(Fault, match="nested too deeply"):  # one that is no number makes the others terms, too
+        check_size(parse(numbers.replace("3]", "a]")))
+
+
+def test_two_million_terms_are_the_most() -> None:
+    text = " + ".join(["a[0:][0:][0:]"] * 116 + ["a"] * 4_799)
+    assert check_size(parse(text)) == 2_000_000
+    with pytest.raises(Fault, match="nested too deeply"):
+        check_size(parse(text + " + a"))
 
 
 def test_equal_weights_of_many_arms_are_added_from_left_to_right() -> None:

@@ -80,6 +80,56 @@ def test_a_join_finds_whole_numbers_of_json_exactly() -> None:
     assert tql_frames.query(text, a=FRAME, b=other)["n"].to_list() == [1, 2]
 
 
+NOTES = pl.DataFrame(
+    {"m": ['{"k": "x", "f": 1.5}', '{"k": "y", "f": 2}', '{"k": 5, "f": "2.5"}', '{"k": true}', None], "i": range(5)}
+)
+OTHERS = pl.DataFrame(
+    {
+        "t": ["y", "x", "5", "true"],
+        "f": [2.5, 1.5, 2.0, 5.0],
+        "b": [True, False, None, True],
+        "o": ['{"k": "y"}', '{"k": 5.0}', '{"k": "5"}', '{"k": null}'],
+        "n": range(4),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "key", "pairs"),
+    [
+        ("m['k']", "t", [(0, 1), (1, 0)]),  # the number 5 is not the text '5', true not 'true'
+        ("m['f']", "f", [(0, 1), (1, 2)]),
+        ("m['k']", "f", [(2, 3)]),
+        ("m['k']", "b", [(3, 0), (3, 3)]),
+    ],
+)
+def test_a_join_reads_json_as_values_of_the_kind_of_the_other_side(
+    value: str, key: str, pairs: list[tuple[int, int]]
+) -> None:
+    for condition in (f"a.{value} = b.{key}", f"b.{key} = a.{value}"):
+        for kinds in ("polars", "pandas"):
+            a, b = (NOTES, OTHERS) if kinds == "polars" else (NOTES.to_pandas(), OTHERS.to_pandas())
+            found = tql_frames.query(f"select a.i, b.n from a join b on {condition}", a=a, b=b)
+            assert list(zip(found["i"], found["n"], strict=True)) == pairs, (condition, kinds)
+
+
+VALUES = ["5", "5.0", '"5"', "true", "1", "1.5", '"1.5"', "null", "[5]", '{"a": 5}', '"x"', '"\\ud800"', '"?"']
+VALUES += [str(FIRST), str(SECOND), f"{FIRST}.0", str(2**127), str(2**127 + 1), "1e400", "-0.0", "0", "false"]
+
+
+@pytest.mark.parametrize("kind", ["inner", "left", "full"])
+def test_a_join_of_json_with_json_finds_the_values_that_are_equal(kind: str) -> None:
+    a = pl.DataFrame({"m": [f'{{"k": {value}}}' for value in VALUES] + [None, "{}", "no JSON"]}).with_row_index("i")
+    b = a.reverse().rename({"m": "o", "i": "n"})
+    pairs = tql_frames.query("select a.i, b.n from a cross join b where a.m['k'] = b.o['k']", a=a, b=b)
+    expected = set(pairs.select("i", "n").rows())
+    assert {(0, 1), (3, 4), (11, 12), (16, 17)} <= expected and not {(0, 2), (5, 6), (8, 8), (13, 14)} & expected
+    for names in ("a.m['k'] = b.o['k']", "b.o['k'] = a.m['k']"):
+        found = tql_frames.query(f"select a.i, b.n from a {kind} join b on {names}", a=a, b=b).select("i", "n").rows()
+        assert len(set(found)) == len(found)
+        assert {pair for pair in found if None not in pair} == expected, names
+
+
 @pytest.mark.fault("A7")
 @pytest.mark.parametrize(
     ("text", "expected"),

@@ -208,7 +208,6 @@ def test_like_null_is_null_and_still_needs_text() -> None:
         values(FRAME, "n like null")
 
 
-@pytest.mark.fault("A-minor")
 def test_data_counts_from_the_end_as_the_page_says() -> None:
     assert "or from -1 backwards for the last rows" in PAGE
     assert values(FRAME, "data(id, -1)") == [7] * 8
@@ -322,7 +321,6 @@ def test_a_hundred_levels_hold_for_every_kind_of_nesting() -> None:
             frame.tql.query(text)
 
 
-@pytest.mark.fault("H14")
 def test_ilike_compares_letters_one_by_one_as_the_page_says() -> None:
     assert "`ß` is not `SS`, and the Turkish `İ` is not `i`" in PAGE
     frame = pl.DataFrame({"t": ["straße", "STRASSE", "İ", "É"]})

@@ -176,6 +176,19 @@ def test_divisions_stay_where_they_are_known():
     assert found.divisions == frame.divisions
     assert found.loc[10:1_000].compute().index.max() <= 1_000
     assert cut(3).tql.sample(STRATA).divisions == (None,) * 4
+    for plan in (frame.tql.weights("dose"), frame.tql.weights(STRATA), frame.tql.query("select age where age > 60")):
+        assert plan.divisions == frame.divisions
+    weighed = frame.assign(weight=frame.tql.weights("dose * 2"))  # which Dask aligns by the divisions
+    assert weighed.loc[10:1_000].compute().eval("weight == dose * 2").all()
+    assert cut(3).tql.weights("dose").divisions == cut(3).tql.query("select age").divisions == (None,) * 4
+
+
+@pytest.mark.usefixtures("threads")
+def test_divisions_are_unknown_where_keys_change_the_order():
+    frame = dd.from_pandas(PEOPLE.sort_index(), npartitions=3)
+    found = frame.tql.sample(STRATA, 500, seed=1, keys=["image"])
+    assert found.divisions == (None,) * 4
+    assert not found.compute().index.is_monotonic_increasing
 
 
 @pytest.mark.usefixtures("threads")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from decimal import Decimal
@@ -43,7 +44,25 @@ def test_the_extra_of_a_missing_engine_is_named(engine: str, module: str, words:
     assert all(each in done.stdout for each in words)
 
 
-@pytest.mark.fault("I-keys")
+@pytest.mark.parametrize(
+    ("module", "lacking", "message", "hint"),
+    [
+        ("dask", "dask.dataframe.extensions", "Dask DataFrame is not installed: ", "pip install 'tql-frames[dask]'"),
+        ("spark", "pyspark.sql.pandas.functions", "PySpark 4.1 or newer is not installed: ", "it needs Java 17, too"),
+    ],
+)
+def test_an_engine_that_lacks_a_part_is_as_good_as_missing(
+    monkeypatch: pytest.MonkeyPatch, module: str, lacking: str, message: str, hint: str
+) -> None:
+    pytest.importorskip(lacking.partition(".")[0])
+    monkeypatch.delitem(sys.modules, f"tql_frames.{module}", raising=False)
+    monkeypatch.setitem(sys.modules, lacking, None)
+    with pytest.raises(TQLError) as fault:
+        importlib.import_module(f"tql_frames.{module}")
+    assert fault.value.message.startswith(message) and lacking in fault.value.message
+    assert hint in str(fault.value.hint)
+
+
 @pytest.mark.parametrize("keys", [5, [1], [None], None, "w", b"w", {"w": 1}, {"w"}, ["w", 1], [["w"]]], ids=str)
 def test_keys_are_a_list_of_names(keys: Any) -> None:
     with pytest.raises(TQLError, match="keys must be a list of column names, not") as fault:
@@ -51,7 +70,6 @@ def test_keys_are_a_list_of_names(keys: Any) -> None:
     assert repr(keys) in fault.value.message
 
 
-@pytest.mark.fault("I-keys")
 def test_keys_are_columns() -> None:
     assert keys_from(["v", "w"], ["w", "v"]) == ("v", "w")
     assert keys_from((), ["w"]) == ()
@@ -79,7 +97,6 @@ class TestDask:
         }
     )
 
-    @pytest.mark.fault("I-keys")
     @pytest.mark.parametrize("keys", [5, [1], [None]], ids=str)
     def test_keys_of_another_kind(self, dd: Any, keys: Any) -> None:
         frame = dd.from_pandas(self.FRAME[["w"]], npartitions=2)
@@ -114,7 +131,6 @@ class TestDask:
             frame.tql.sample(sampler)
         assert "If column 'tags' held such values" in str(fault.value.hint)
 
-    @pytest.mark.fault("E10")
     def test_the_hint_helps(self, dd: Any) -> None:
         import dask  # noqa: PLC0415
 

@@ -427,6 +427,33 @@ def test_statements(xrays, text):
 
 
 @TWO
+def test_computed_columns_of_all_kinds_stand_where_the_statement_has_them(spark):
+    """Between columns of the frame, which are handed over as they came; structs, lists and their parts among them."""
+    frame = spark.range(0, 9, 1, 2).select(
+        "id",
+        F.array(
+            F.struct(F.col("id").alias("x"), F.concat(F.lit("a"), F.col("id")).alias("name"), F.lit(b"b").alias("raw")),
+        ).alias("visits"),
+        F.array(F.array(F.col("id"), F.lit(7)), F.array(F.lit(None).cast("long"))).alias("nested"),
+        (F.col("id") / 2).alias("half"),
+    )
+    text = "select id + 1 as next, half, visits[0] as first, id, visits[:1] as some, nested[0] as row, id > 3 as late"
+    found = tql.query(frame, text)
+    assert found.columns == ["index", "next", "half", "first", "id", "some", "row", "late"]
+    assert found.schema["first"].dataType.simpleString() == "struct<x:bigint,name:string,raw:binary>"
+    for row in found.collect():
+        number = row["index"]
+        visit = {"x": number, "name": f"a{number}", "raw": b"b"}
+        assert (row.next, row.half, row.id, row.late) == (number + 1, number / 2, number, number > 3)
+        assert row["first"].asDict() == visit
+        assert [each.asDict() for each in row["some"]] == [visit]
+        assert row["row"] == [number, 7]
+    part = frame.select("id", F.struct("half", F.struct("id").alias("inner")).alias("outer"))
+    inner = tql.query(part, "select outer['inner'] as i, outer['half'] as h where outer['inner']['id'] > 6", index=None)
+    assert [(row.i.id, row.h) for row in inner.collect()] == [(7, 3.5), (8, 4.0)]
+
+
+@TWO
 def test_a_statement_reads_the_columns_that_it_names(numbers):
     twice = numbers.select("id", "v", F.raise_error("read").alias("w"), F.col("id").alias("Id"), F.lit(1).alias("id"))
     found = tql.query(twice, "select v, Id + 1 as next where v > 3 limit 3").collect()

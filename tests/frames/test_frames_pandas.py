@@ -406,6 +406,35 @@ def test_columns_in_threads_are_taken_as_pandas_takes_them(monkeypatch: pytest.M
         assert found.columns.equals(expected.columns) and found.columns.names == expected.columns.names
 
 
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("select *", ["a", "b"]),
+        ("select b", ["b"]),
+        ("select b as c", ["c"]),
+        ("select b as c, a", ["c", "a"]),
+        ("select b as c, a + 1 as d", ["c", "d"]),
+        ("select a + 1 as d", ["d"]),
+        ("select b as c where a > 1 sample by a limit 3", ["c"]),
+    ],
+)
+def test_the_name_of_the_columns_stays(text: str, labels: list[str]) -> None:
+    frame = pd.DataFrame({"a": [1, 2], "b": [3, 4]}).rename_axis(columns="field")
+    expected = pd.Index(labels, name="field")
+    pd.testing.assert_index_equal(frame.tql.query(text, seed=1).columns, expected)
+    if "+" not in text:  # a view has no computed columns
+        view = frame.tql.view(text, seed=1)
+        for found in (view.to_native(), view.to_pandas(), view.head(1)):
+            pd.testing.assert_index_equal(found.columns, expected)
+
+
+def test_levels_of_columns_lose_their_names_where_columns_are_renamed() -> None:
+    frame = pd.DataFrame({("p", "q"): [1, 2], "b": [3, 4]})
+    frame.columns = pd.MultiIndex.from_tuples([("p", "q"), ("b", "")], names=["over", "under"])
+    assert frame.tql.sample("1", 3, seed=1).columns.names == ["over", "under"]
+    assert frame.tql.view("1", 3, seed=1).head(1).columns.equals(frame.columns)
+
+
 def test_pickled_after_use() -> None:
     frame = pd.DataFrame({"w": [1, 2]})
     frame.tql.sample("w")

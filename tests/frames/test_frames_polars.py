@@ -1,6 +1,7 @@
 """Polars DataFrames: every dtype comes through a sample as it was, and the sample is made of the frame's own rows."""
 
 import datetime as dt
+import multiprocessing
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -282,3 +283,36 @@ def test_neither_text_nor_expression(call: Callable[..., Any], sampler: Any) -> 
 def test_weights_are_a_series_of_the_same_height() -> None:
     weights = FRAME.tql.weights("max_weight(a > 1: 5, b = 3: 0.5)")
     assert_series_equal(weights, pl.Series("weight", [0.5, 5.0, 0.0]))
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system does not fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_fork_of_a_process_in_which_polars_ran_is_refused_and_so_are_its_own_forks() -> None:
+    fork = multiprocessing.get_context("fork")
+    reader, writer = fork.Pipe(duplex=False)
+    FRAME.lazy().sort("a").collect()  # Polars has threads by now
+
+    def answer() -> str:
+        try:
+            tql_frames.weights(FRAME, "max_weight(a > 1: 5)")
+        except TQLError as fault:
+            return fault.message
+        return "ran"
+
+    def work(generations: int) -> None:
+        writer.send(answer())
+        if generations:
+            run(generations - 1)
+
+    def run(generations: int) -> None:
+        process = fork.Process(target=work, args=(generations,))
+        process.start()
+        process.join(4 * (generations + 1))  # seconds; a fork that is not refused may never end
+        process.kill()
+
+    run(2)
+    answers = []
+    while reader.poll():
+        answers.append(reader.recv())
+    assert answers == ["Polars cannot run in this process: it was forked after Polars had started its threads"] * 3
+    assert answer() == "ran"

@@ -11,7 +11,7 @@ import pytest
 
 import tql_frames
 from tql_frames import TQLError
-from tql_frames.frames.two_pass import is_repeatable
+from tql_frames.frames.two_pass import is_repeatable, reporting
 
 if not hasattr(pl.LazyFrame, "collect_batches"):
     pytest.skip("this Polars gives no batches; LazyFrames are held in memory", allow_module_level=True)
@@ -91,7 +91,6 @@ def test_explain_says_why_rows_are_held(
     assert f"{said}{word}" in tql_frames.explain(plan, "select * sample by w")
 
 
-@pytest.mark.fault("H1")
 def test_rows_in_memory_are_not_said_to_be_held() -> None:
     plan = FRAME.lazy()
     assert not is_repeatable(plan)
@@ -182,10 +181,32 @@ def test_a_view_of_a_file_that_changed_is_an_error(tmp_path: Path) -> None:
         view.to_polars().lazy().collect()
 
 
-@pytest.mark.fault("D3")
 def test_files_that_stay_are_no_error(tmp_path: Path) -> None:
     FRAME.write_parquet(tmp_path / "in.parquet")
     plan = pl.scan_parquet(tmp_path / "in.parquet").tql.sample("w", 9, seed=1)
     first = plan.collect()
     os.utime(tmp_path / "in.parquet")  # between two runs, not between the passes of one
     assert plan.collect().equals(first)
+
+
+# --- batches of views ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("order", "replace"), [("source", True), ("source", False), ("draw", True)])
+def test_rows_in_the_order_of_the_files_come_before_all_are_read(tmp_path: Path, order: str, replace: bool) -> None:
+    rows = 400_000
+    frame = pl.select(n=pl.int_range(rows), w=1 + pl.int_range(rows) % 3)
+    frame.write_parquet(tmp_path / "in.parquet", row_group_size=20_000)
+    fetched = [0]
+    with reporting(lambda phase, done, _: fetched.append(done if phase == "fetching" else 0)):
+        view = pl.scan_parquet(tmp_path / "in.parquet").tql.view(
+            "w", limit=rows // 2, replace=replace, order=order, seed=1
+        )
+        expected = frame["n"].gather(view.positions)
+    different = expected.n_unique()
+    assert (different < len(view)) == replace
+    batches = view.batches(1_000)
+    first = next(batches)
+    assert (max(fetched) < different) == (order == "source")  # rows in another order are all held first
+    assert pl.concat([first, *batches])["n"].equals(expected)
+    assert max(fetched) == different

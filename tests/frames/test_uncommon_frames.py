@@ -28,7 +28,6 @@ STATEMENTS: list[tuple[str, list[int], list[Any]]] = [
 ]
 
 
-@pytest.mark.fault("I-labels")
 @pytest.mark.parametrize("index", [None, ["x", "y", "x"]], ids=["range", "repeated"])
 @pytest.mark.parametrize(("text", "rows", "labels"), STATEMENTS)
 def test_statements_keep_labels_that_are_no_text(text: str, rows: list[int], labels: list[Any], index: Any) -> None:
@@ -39,7 +38,6 @@ def test_statements_keep_labels_that_are_no_text(text: str, rows: list[int], lab
         pd.testing.assert_frame_equal(found.sort_values("s"), expected.sort_values("s"))
 
 
-@pytest.mark.fault("I-labels")
 def test_computed_columns_stand_beside_such_labels() -> None:
     found = FRAME.tql.query("select *, s as t where s >= 'b'")
     assert list(found.columns) == [*LABELS, "t"]
@@ -76,7 +74,6 @@ def assert_said(call: Any, first: str, second: str, rows: int = 2, row: int = 1)
     assert fault.value.message.endswith(words)
 
 
-@pytest.mark.fault("I-weights")
 @pytest.mark.parametrize(("first", "second"), PAIRS)
 @pytest.mark.parametrize("sampler", ["w", "w + 0", "max_weight(true: w)"])
 @pytest.mark.parametrize("size", [4, 300_000])
@@ -94,7 +91,6 @@ def test_two_kinds_of_bad_weights_are_both_named(
     assert_said(lambda: scanned.tql.sample(sampler, 2, seed=1).collect(), first, second)
 
 
-@pytest.mark.fault("I-weights")
 @pytest.mark.parametrize(("first", "second"), PAIRS)
 def test_kinds_of_several_partitions_are_put_together(first: str, second: str) -> None:
     dd = pytest.importorskip("dask.dataframe", reason="Dask is not installed")

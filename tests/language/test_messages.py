@@ -116,6 +116,35 @@ def test_a_wrong_statement_is_told_what_to_write(marked: str, hint: str, kind: s
     assert (caught.value.hint, caught.value.span) == (hint, span), caught.value
 
 
+# What may stand in place of a token, or of the end of the text: operators, too, where a value is complete.
+EXPECTED = [
+    ("select * where n«:»", "an operator, the next clause or the end"),
+    ("select * where n + 1 * 2 «]»", "an operator, the next clause or the end"),
+    ("select * where n > 1 «]»", "an operator, the next clause or the end"),
+    ("select * where t like 'a*' «]»", "an operator, the next clause or the end"),
+    ("select * where n is not null «5»", "the next clause, 'and', 'or' or the end"),
+    ("select * where shape(findings)[0] «,»", "an operator, the next clause or the end"),
+    ("select findings[0] «]»", "an operator, the next clause, ',', 'as', a name or the end"),
+    ("select (n + 1«»", "an operator or ')'"),
+    ("select findings[0«»", "an operator, ',', ':' or ']'"),
+    ("select array[1, n«»", "an operator, ',' or ']'"),
+    ("select max(n«»", "an operator, ')', ',' or ':'"),
+    ("select n as a «5»", "the next clause, ',' or the end"),
+    ("select n order by n «5»", "an operator, ',', 'asc', 'desc', 'limit', 'offset', 'sample' or the end"),
+    ("select * where n between 1 «]»", "an operator or 'and'"),
+    ("select * sample by max_weight(n > 1: 2«»", "an operator, ')' or ','"),
+    ("select * where (n > 1«»", "an operator or ')'"),
+]
+
+
+@for_each(("marked", "expected"), EXPECTED)
+def test_all_that_may_follow_in_a_statement_is_named(marked: str, expected: str) -> None:
+    text, span = blamed(marked)
+    with pytest.raises(TQLError) as caught:
+        FRAME.tql.query(text)
+    assert (caught.value.hint, caught.value.span) == (f"expected {expected}", span), caught.value
+
+
 _CONDITION = "write ON a.key = b.key or USING (key); CROSS JOIN gives every pair"
 _USING = "write USING (column, …) with names of columns that both frames have"
 _SEMI = "write JOIN (SELECT DISTINCT key FROM …) USING (key)"

@@ -253,6 +253,36 @@ def test_arms_are_those_of_constant_weight():
     assert arms_of("max_weight(") == []
 
 
+@pytest.mark.parametrize(
+    ("weight", "value"),
+    [
+        ("5", 5.0),
+        ("+5", 5.0),
+        ("-(-5)", 5.0),
+        ("3 - -2", 5.0),
+        ("-(2 - 7)", 5.0),
+        ("2 * 3 - 1", 5.0),
+        ("10 / 2", 5.0),
+        ("0", 0.0),
+        ("-5", None),  # no weight
+        ("2 - 7", None),
+        ("5 / 0", None),
+        ("age", None),
+        ("-age", None),
+        ("+age", None),
+        ("5 + age", None),
+        ("age * 0", None),
+        ("-(-age)", None),
+        ("7 % 2", None),
+        ("true", None),
+    ],
+)
+def test_a_weight_is_constant_if_it_is_calculated_from_numbers_alone(weight: str, value: float | None):
+    text = f"max_weight(a: {weight}, true: 1)"
+    found = [(arm["weight"], text[arm["start"] : arm["stop"]]) for arm in arms_of(text)]
+    assert found == [*([(value, weight)] if value is not None else []), (1.0, "1")]
+
+
 def test_cells_are_short_texts():
     assert cell_text("x" * 500) == "x" * 79 + "…"
     assert cell_text(float("nan")) == "NaN" and cell_text(pd.NaT) is None and cell_text(b"abc") == "3 bytes"

@@ -111,7 +111,6 @@ def test_messages_of_an_unknown_kind_are_none_of_ours(page: Page) -> None:
     assert page.send("custom", anything=object()) == []
 
 
-@pytest.mark.fault("E6")
 def test_an_unknown_column_of_labels_is_told(page: Page) -> None:
     for kind in ("drawn", "balance"):
         assert page.one(kind, by="nosuch")["kind"] == "failed"

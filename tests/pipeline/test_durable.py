@@ -12,7 +12,6 @@ import pytest
 from tql_frames.cli import main
 
 
-@pytest.mark.fault("I")
 @pytest.mark.skipif(os.name != "posix", reason="a folder is opened and synced on POSIX systems")
 @pytest.mark.parametrize("name", ["out.parquet", "out.csv"])
 def test_file_and_folder_are_synced_in_that_order(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,6 @@ XRAYS = pl.DataFrame(
         "category": pl.Series(["PA", "AP", "PA", "PA"], dtype=pl.Categorical),
     }
 )
-pytestmark = pytest.mark.fault("B3")
 
 
 def caught(call: Callable[[], object]) -> list[TQLArmWarning]:
@@ -70,6 +69,7 @@ IDLE = {
 }
 
 
+@pytest.mark.fault("B3")
 @pytest.mark.parametrize("kind", ["eager", "lazy", "pandas"])
 @pytest.mark.parametrize("sampler", IDLE)
 def test_an_arm_that_matches_no_row_is_named_with_what_may_be_meant(sampler: str, kind: str) -> None:
@@ -134,6 +134,7 @@ def test_nothing_is_said_where_nothing_is_drawn() -> None:
     assert not caught(lambda: XRAYS.head(0).tql.explain(sampler))
 
 
+@pytest.mark.fault("B3")
 @pytest.mark.parametrize(
     ("sampler", "word", "hint"),
     [
@@ -158,6 +159,32 @@ def test_an_unknown_category_is_found_before_rows_are_read(sampler: str, word: s
     assert str(again) == str(warning)
 
 
+@pytest.mark.parametrize(
+    ("sampler", "who"),
+    [
+        ("max_weight(fixed = 'pa': 5, True: 1)", "arm 1"),
+        ("max_weight(age > 60: 2, 'pa' = fixed: 5, True: 1)", "arm 2"),
+        ("max_weight(age > 60: 2, True: fixed != 'pa')", "arm 2"),  # in the weight, up to the end of the arm
+        ("max_weight(age > 60: 2, True: 1) * (fixed != 'pa')", "the sampler"),
+        ("(fixed != 'pa') * max_weight(age > 60: 2, True: 1)", "the sampler"),
+        ("max_weight(age > 60: 2) + (fixed != 'pa') + max_weight(True: 1)", "the sampler"),
+    ],
+)
+def test_an_unknown_category_is_that_of_the_arm_around_it(sampler: str, who: str) -> None:
+    (warning, *_) = caught(lambda: sampled(XRAYS, sampler, limit=2))
+    assert warning.message == f"{who} compares fixed with 'pa', which is none of its categories"
+
+
+def test_an_arm_that_is_blamed_for_a_category_is_not_blamed_again_and_others_are() -> None:
+    sampler = "max_weight(fixed = 'pa': 5, view = 'ap': 3, True: fixed != 'lateral')"
+    messages = [each.message for each in caught(lambda: sampled(XRAYS, sampler, limit=2))]
+    assert messages == [
+        "arm 1 compares fixed with 'pa', which is none of its categories",
+        "arm 3 compares fixed with 'lateral', which is none of its categories",
+        "arm 2 matches no row",
+    ]
+
+
 CALLS: dict[str, Callable[[str], object]] = {
     "sample": lambda text: XRAYS.tql.sample(text, limit=2, seed=1),
     "function": lambda text: tql_frames.sample(XRAYS, text, limit=2, seed=1, replace=False),
@@ -177,6 +204,7 @@ CALLS: dict[str, Callable[[str], object]] = {
 }
 
 
+@pytest.mark.fault("B3")
 @pytest.mark.parametrize("call", CALLS)
 def test_every_call_warns_once_and_points_at_its_line(call: str) -> None:
     (warning,) = caught(lambda: CALLS[call]("max_weight(contains(findings, 'hernia'): 5, True: 1)"))
@@ -186,12 +214,14 @@ def test_every_call_warns_once_and_points_at_its_line(call: str) -> None:
     assert warning.message == "arm 1 never decides: every row has weight 1 from arm 2"
 
 
+@pytest.mark.fault("B3")
 def test_a_where_that_leaves_no_row_to_an_arm_warns() -> None:
     text = "select * where age < 40 sample by max_weight(age > 60: 5, True: 1) limit 2"
     (warning,) = caught(lambda: XRAYS.tql.query(text, seed=1))
     assert warning.hint == "the values of 'age' are from 20 to 34"
 
 
+@pytest.mark.fault("B3")
 def test_the_torch_sampler_warns_when_it_is_made_and_never_again() -> None:
     pytest.importorskip("torch")
     sampler_of = pytest.importorskip("tql_frames.torch").TQLSampler
@@ -202,6 +232,7 @@ def test_the_torch_sampler_warns_when_it_is_made_and_never_again() -> None:
     assert not caught(lambda: [list(made[0]) for _ in range(3)])
 
 
+@pytest.mark.fault("B3")
 def test_the_command_prints_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, out = tmp_path / "xrays.parquet", tmp_path / "out.parquet"
     XRAYS.write_parquet(path)
@@ -213,6 +244,7 @@ def test_the_command_prints_one_line(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err == said
 
 
+@pytest.mark.fault("B3")
 def test_rows_are_evaluated_once_unless_an_arm_seems_idle(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
     evaluate, look = PolarsFrame.evaluate, PolarsFrame.aggregate
@@ -247,6 +279,7 @@ def test_the_rows_drawn_do_not_depend_on_how_arms_are_counted() -> None:
     assert frame.tql.sample(some, limit=500, seed=3)["index"].equals(by_column)
 
 
+@pytest.mark.fault("B3")
 @pytest.mark.parametrize("arms", [255, 256, 257, 300])
 @pytest.mark.parametrize("weights", [3, 1_000])
 def test_many_arms_are_watched_too(arms: int, weights: int) -> None:
@@ -386,7 +419,6 @@ def test_a_report_compiles_its_sampler_a_few_times_whatever_the_number_of_arms(m
     assert many <= 4.5 * few
 
 
-@pytest.mark.fault("B7")
 def test_shares_without_an_arm_are_those_of_the_sampler_without_it() -> None:
     rng = np.random.default_rng(2)
     frame = pl.DataFrame({"a": rng.integers(0, 9, 300), "y": rng.integers(0, 4, 300)})

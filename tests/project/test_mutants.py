@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.sizes import size
+from tools.mutants import trial
 from tools.mutants.__main__ import EQUIVALENT, equivalents
 from tools.mutants.changes import changes_of, sample
-from tools.mutants.covering import LEFT_OUT, MOST_FILES, MOST_SECONDS, Covering, covering
+from tools.mutants.covering import LAST, LEFT_OUT, MOST_FILES, MOST_SECONDS, Covering, covering, inside_functions
 from tools.mutants.trial import noticed
 
 ROOT = Path(__file__).parents[2]
@@ -70,6 +71,18 @@ def test_tests_of_a_line_are_quick_ones_of_each_file() -> None:
     assert tests.tests_of("n.py", 1) == []
 
 
+def test_a_line_that_runs_on_import_is_of_all_tests_of_the_module() -> None:
+    top = "LONG = 3\n\n@some(LONG)\ndef f(a=1):\n    b = 2\n    return a\n\n"
+    text = top + "class C:\n    c = 1\n    async def g(self):\n        pass\n"
+    assert inside_functions(text) == {5, 6, 11}
+    # The module was imported by the test a::x, and for the others before they ran.
+    lines = {"m.py": {1: {"a::x"}, 4: {"a::x"}, 6: {"a::y"}, 11: {"a::x"}}}
+    tests = Covering(lines, {"a::x": 2.0, "a::y": 1.0}, {"m.py": inside_functions(text)})
+    assert tests.tests_of("m.py", 1) == tests.tests_of("m.py", 4) == ["a::y", "a::x"]
+    assert tests.tests_of("m.py", 6) == ["a::y"]
+    assert tests.tests_of("m.py", 11) == ["a::x"]
+
+
 def test_tests_come_first_of_files_that_are_about_a_line() -> None:
     lines = {"m.py": {1: {f"tests/test_{number}.py::{name}" for number in range(30) for name in "ab"}}}
     seconds = dict.fromkeys(lines["m.py"][1], 0.01) | {
@@ -83,7 +96,16 @@ def test_tests_come_first_of_files_that_are_about_a_line() -> None:
     assert {test.partition("::")[0] for test in more} == {f"tests/test_{n}.py" for n in range(3, 3 + MOST_FILES)}
 
 
+def test_tests_that_start_other_processes_come_last() -> None:
+    slow = sorted(LAST)[0]
+    tests = Covering({"m.py": {1: {"a::x", f"{slow}::y"}}}, {"a::x": 2.0, f"{slow}::y": 1.0})
+    assert tests.tests_of("m.py", 1) == ["a::x"]
+    assert tests.tests_of("m.py", 1, ["a::x"]) == [f"{slow}::y"]
+    assert tests.tests_of("m.py", 1, ["a::x", f"{slow}::y"]) == []
+
+
 def test_what_is_left_out_is_there() -> None:
+    assert all((ROOT / path).exists() for path in LAST)
     assert all((ROOT / path).exists() for path in LEFT_OUT)
 
 
@@ -118,6 +140,19 @@ def test_a_change_is_noticed_by_a_test_that_passes_without_it(project: Path) -> 
     assert noticed(project, changes["return (a <= b)"], every) == "tests/test_m.py::test_equal"
     assert noticed(project, changes["return None"], every[:2]) == "tests/test_m.py::test_less[1]"
     assert (project / "p/m.py").read_text() == text
+
+
+def test_tests_that_end_in_time_only_without_a_change_notice_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "p/m.py").write_text("import time\n\n\ndef wait():\n    time.sleep(0 * 50)\n")
+    slow = "import time\nfrom p.m import wait\ndef test_wait(): wait()\ndef test_slow(): time.sleep(50)\n"
+    (project / "tests/test_m.py").write_text(slow)
+    text = (project / "p/m.py").read_text()
+    change = next(each for each in changes_of("p/m.py", text) if each.apply(text).endswith("time.sleep(1 * 50)\n"))
+    monkeypatch.setattr(trial, "TIMEOUT", 4.0)
+    both = ["tests/test_m.py::test_wait", "tests/test_m.py::test_slow"]
+    assert noticed(project, change, both[:1]) == "no end"
+    assert noticed(project, change, both[1:]) is None  # too slow by itself
+    assert noticed(project, change, both) == "no end"  # by the first one alone
 
 
 def test_tests_of_each_line_are_found_and_kept(project: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -24,7 +24,6 @@ def owners(found: Line, uniforms: list[float]) -> list[int]:
     return out.tolist()
 
 
-@pytest.mark.fault("I")
 @pytest.mark.parametrize("owned", [2, 12, 13, 40])
 def test_a_point_on_a_bound_belongs_to_the_next_owner(owned, monkeypatch):
     """By comparison with all bounds, by binary search, and by a guide; an owner of no width owns no point."""
@@ -49,7 +48,6 @@ def test_a_point_on_a_bound_belongs_to_the_next_owner(owned, monkeypatch):
     assert owners(Line(rows.bounds, None), [0.0, 0.25, 0.5, math.nextafter(1.0, 0)]) == [0, 2, 3, 3]
 
 
-@pytest.mark.fault("I")
 def test_a_point_on_the_bound_of_a_part_belongs_to_the_next_part(monkeypatch):
     quarter = 2**59
     streams = Streams(1)
@@ -60,7 +58,6 @@ def test_a_point_on_the_bound_of_a_part_belongs_to_the_next_part(monkeypatch):
     assert rows_at_points(np.array([1.0, 1.0]), 58, quarter, np.array([1.0, 1.5]) * quarter).tolist() == [0, 1]
 
 
-@pytest.mark.fault("I")
 @pytest.mark.parametrize("nudge", [-2, -1, 0, 1, 2])
 @pytest.mark.parametrize("exponent", [0, -900, 900])
 def test_rows_and_parts_have_one_scale_at_an_edge_over_several_blocks(nudge, exponent, monkeypatch):
@@ -87,7 +84,6 @@ def test_rows_and_parts_have_one_scale_at_an_edge_over_several_blocks(nudge, exp
     assert 2**60 < int(whole.sum()) < 2**62
 
 
-@pytest.mark.fault("I")
 @pytest.mark.parametrize("numbers", [[2**62 + 5, 3, 2**62 + 5, 3, 0], [2**63 - 1, 0, 2**63 - 1], [5, 3, 5], [7], []])
 def test_first_places_of_any_numbers(numbers):
     numbers = np.array(numbers, np.int64)
@@ -97,7 +93,6 @@ def test_first_places_of_any_numbers(numbers):
         assert (found.tolist(), places.tolist()) == (expected.tolist(), at.tolist())
 
 
-@pytest.mark.fault("I")
 def test_tables_of_more_rows_than_pairs_fit_in_64_bits():
     """Slot and place of a draw are sorted as one number where both fit; of 2**55 rows they do not."""
     table = StrataTable(np.array([1.0, 3.0]), np.array([2**54, 2**54]))
@@ -116,7 +111,6 @@ def test_tables_of_more_rows_than_pairs_fit_in_64_bits():
     assert places and packed is distinct._first_places
 
 
-@pytest.mark.fault("I")
 @pytest.mark.parametrize("replace", [True, False])
 @pytest.mark.parametrize("levels", [11, 12, 13, 15, 16, 17, 255, 256, 257, 1023, 1024, 1025])
 def test_draws_of_sizes_at_the_constants_are_the_start_of_one_draw(levels, replace):
@@ -129,7 +123,6 @@ def test_draws_of_sizes_at_the_constants_are_the_start_of_one_draw(levels, repla
             assert (draw(weights, drawn + more, replace=replace, seed=5) == longest[: drawn + more]).all()
 
 
-@pytest.mark.fault("I")
 @pytest.mark.parametrize("more", [-1, 0, 1])
 @pytest.mark.parametrize("levels", [1, 2, 16, 17, 256, 257])
 def test_two_ways_to_the_strata_of_rows_that_end_at_a_block(levels, more):
@@ -144,7 +137,6 @@ def test_two_ways_to_the_strata_of_rows_that_end_at_a_block(levels, more):
     assert strata.most_strata(rows) == 1024
 
 
-@pytest.mark.fault("I")
 def test_where_times_become_logarithms():
     """A ratio of weights of 2**500 exactly, and one below: both ways of counting time find the same rows."""
     assert not distinct.Race.of(1.0, distinct._WIDE).narrow

@@ -530,6 +530,31 @@ class TestForgedFiles:
                 with pytest.raises(TQLError, match="no view that tql_frames saved"):
                     tql_frames.read_view(path)
 
+    @pytest.mark.parametrize(
+        ("change", "wrong"),
+        [
+            ({"columns": [["'s'", "text"], ["'age'", None]], "needs": ["'w'", "'s'", "'age'"]}, False),
+            ({"columns": None, "needs": ["'w'"]}, False),
+            ({"columns": None, "needs": [f"'{name}'" for name in FRAME.columns]}, False),
+            ({"columns": [["'s'", "text"]], "needs": None}, False),
+            ({"columns": [["'s'", "text"], ["'nosuch'", None]]}, True),
+            ({"columns": [["'nosuch'", None]], "needs": None}, True),
+            ({"needs": ["'w'", "'nosuch'"]}, True),
+            ({"columns": None, "needs": ["'nosuch'"]}, True),
+            ({"steps": []}, True),
+            ({"steps": [], "columns": None, "needs": None}, True),
+        ],
+        ids=str,
+    )
+    def test_steps_and_columns_are_those_of_the_frame(self, path: Path, change: dict[str, Any], wrong: bool) -> None:
+        forged(path, lambda each: {"format": 2, **each, **change})
+        if not wrong:
+            assert tql_frames.read_view(path).positions.tolist() == [0, 2, 2]
+            return
+        for read in (tql_frames.read_view, lambda path: load_view(path, FRAME)):
+            with pytest.raises(TQLError, match="no view that tql_frames saved"):
+                read(path)
+
     @pytest.mark.fault("E7")
     @pytest.mark.parametrize(
         "content", [None, 5, [], "text", {}, {"format": 0}, {"format": "2"}, {"format": 2}, {"format": True}]

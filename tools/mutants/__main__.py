@@ -28,7 +28,7 @@ from tools.mutants.trial import copy_project, noticed
 
 ROOT = Path(__file__).parents[2]
 EQUIVALENT = Path(__file__).parent / "equivalent.txt"
-ROUNDS = (0.3, 1.0)  # parts of the tests that may run at a time: the few that are nearest catch most changes
+ROUNDS = (0.3, 1.0, 2.0)  # parts of the tests that may run at a time: the few that are nearest catch most changes
 
 _WRITING = Lock()
 

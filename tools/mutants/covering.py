@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tools.mutants.recording import read
@@ -16,7 +17,7 @@ from tools.mutants.trial import run_tests
 MOST_TESTS = 80  # at a time
 MOST_SECONDS = 20.0  # that they take together, as they took under coverage
 MOST_FILES = 12  # that they come from: each takes a while to load
-MOST_SECONDS_OF_A_FILE = 240.0  # after which the rest of a file of tests is left out
+MOST_SECONDS_OF_A_FILE = 900.0  # after which the rest of a file of tests is left out
 
 LEFT_OUT = {
     "tests/browser": "needs a browser, and its tests run the package in other processes",
@@ -33,7 +34,7 @@ LEFT_OUT = {
 LAST = {
     "tests/distributed/test_dask.py",
     "tests/distributed/test_spark.py",
-}  # for lines that no others run: they start other processes first
+}  # where no other tests are left: they start other processes first
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,12 @@ class Covering:
     Attributes:
         lines: for each path, for each line, the tests that run it.
         seconds: how long each test that passes takes; others can notice nothing.
+        inside: for each path, the lines inside functions; the others run on import.
     """
 
     lines: dict[str, dict[int, set[str]]]
     seconds: dict[str, float]
+    inside: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
     def tests_of(self, path: str, line: int, leaving: Iterable[str] = (), *, part: float = 1.0) -> list[str]:
         """Choose tests that run a line: of each file in turn, the quickest first.
@@ -61,7 +64,9 @@ class Covering:
             part: of the tests, seconds and files that there may be at a time.
         """
         lines = self.lines.get(path, {})
-        tests = (lines.get(line) or set().union(*lines.values())) & self.seconds.keys()
+        on_import = path in self.inside and line not in self.inside[path]  # by the first test that needs the module
+        own = set() if on_import else lines.get(line)
+        tests = (own or set().union(*lines.values())) & self.seconds.keys()
         sizes: dict[str, int] = defaultdict(int)
         for test in self.seconds:
             sizes[_file(test)] += 1
@@ -72,8 +77,7 @@ class Covering:
         shares = {file: -len(some) / sizes[file] for file, some in by_file.items()}
         rest = {file: [test for test in some if test not in left_out] for file, some in by_file.items()}
         files = [file for file in by_file if rest[file]]
-        if not LAST.issuperset(by_file):
-            files = [file for file in files if file not in LAST]
+        files = [file for file in files if file not in LAST] or files
         files.sort(key=lambda file: (shares[file], file))
         turns = sorted(
             (turn, shares[file], self.seconds[test], test)
@@ -128,7 +132,17 @@ def covering(copies: list[Path], package: str, kept: Path, tests: list[str]) -> 
     for result in results.values():
         _read_lines(result.with_suffix(".coverage"), lines)
         seconds |= {test: took for test, (took, passed) in read(result.with_suffix(".jsonl")).items() if passed}
-    return Covering({path: dict(by_line) for path, by_line in lines.items()}, seconds)
+    inside = {path: inside_functions((root / path).read_text(encoding="utf-8")) for path in lines}
+    return Covering({path: dict(by_line) for path, by_line in lines.items()}, seconds, inside)
+
+
+def inside_functions(text: str) -> frozenset[int]:
+    """Return the lines of a module inside functions, without their first ones, which run on import."""
+    lines: set[int] = set()
+    for each in ast.walk(ast.parse(text)):
+        if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            lines.update(range(each.body[0].lineno, (each.end_lineno or 0) + 1))
+    return frozenset(lines)
 
 
 def _measure(copy: Path, tests: str, result: Path, settings: Path) -> None:

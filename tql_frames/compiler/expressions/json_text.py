@@ -145,7 +145,13 @@ def beside(value: Value, other: Value) -> Value:
 
 
 def as_key(value: Value, other: Value) -> Value:
-    """Return a JSON value in the kind of the other, for a JOIN: whole numbers beside whole numbers stay exact."""
+    """Return a JSON value in the kind of the other, for a JOIN: whole numbers beside whole numbers stay exact.
+
+    Beside another JSON value it is text, which is the same for values that compare as equal, and null for lists and
+    objects.
+    """
+    if value.json is not None and other.json is not None:
+        return _as(value, _key, pl.String())
     whole = other.dtype.is_integer() or is_bool(other.dtype)
     return value if value.json is None else as_whole(value) if whole else beside(value, other)
 
@@ -206,6 +212,15 @@ def _number(found: Any) -> float | None:
 
 def _whole(found: Any) -> int | None:
     return int(found) if _is_number(found) and abs(found) < _INT128 and found == int(found) else None
+
+
+def _key(found: Any) -> str | None:
+    if isinstance(found, str):
+        return f"'{_unicode(found)}"
+    if not _is_number(found):
+        return None
+    whole = _whole(found)
+    return str(whole) if whole is not None else repr(float(found))
 
 
 def _bool(found: Any) -> bool | None:
