@@ -19,8 +19,8 @@ from typing import IO, Self, cast
 
 import polars as pl
 
-from tql_frames.cli.faults import CommandError, is_of_python, is_of_writing, number_of, reason_of
 from tql_frames.cli.formats import ARROW, CSV, Format, Reading, format_of, is_compressed, suffixes
+from tql_frames.cli.terminal import CommandError, is_of_python, is_of_writing, number_of, reason_of
 
 
 class Temporaries:

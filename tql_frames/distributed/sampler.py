@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from tql_frames.compiler import RandomNumbers
-from tql_frames.compiler.expressions import registry
+from tql_frames.compiler.expressions.functions import registered_names
 from tql_frames.compiler.expressions.sampler import compile_tree
 from tql_frames.compiler.expressions.scope import SchemaScope, column
 from tql_frames.compiler.expressions.translate import Translator, in_order
@@ -34,8 +34,7 @@ from tql_frames.errors import (
 from tql_frames.frames import PolarsFrame, Rows
 from tql_frames.frames.polars import picks_columns
 from tql_frames.language import nodes, parse
-from tql_frames.language.nodes import Node
-from tql_frames.language.rewrite import replaced
+from tql_frames.language.nodes import Node, replaced
 from tql_frames.pipeline.draw import check_order, empty_population_error, random_numbers
 from tql_frames.pipeline.weights import Weigher, no_sampler, sampler_from
 from tql_frames.sampling import Positions
@@ -184,7 +183,7 @@ def check_functions(node: Node) -> None:
         if isinstance(each, nodes.Call) and each.name == "data":
             message = "data(column, row) is not supported here: that row may be on another machine"
             raise Fault(TQLUnsupportedError, message, each.span, "write the value into the text")
-        if isinstance(each, nodes.Call) and each.name in registry.names():
+        if isinstance(each, nodes.Call) and each.name in registered_names():
             message = f"{each.name} is not supported here: it was registered in this process, and sees whole columns"
             raise Fault(TQLUnsupportedError, message, each.span, "compute a column by it, and name that column")
 

@@ -21,9 +21,8 @@ from tql_frames.distributed.sampler import asks_for_numbers, check_functions
 from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, WeightError
 from tql_frames.frames import PolarsFrame, Rows
 from tql_frames.language import nodes, parse_statement
-from tql_frames.language.nodes import Node
+from tql_frames.language.nodes import Node, replaced
 from tql_frames.language.parameters import bind
-from tql_frames.language.rewrite import replaced
 from tql_frames.pipeline.draw import DrawSpec, check_parameters, random_numbers
 from tql_frames.pipeline.statement import evaluating, no_rows_error
 from tql_frames.pipeline.weights import Weigher

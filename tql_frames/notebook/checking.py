@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypedDict
 
-from tql_frames.compiler.expressions import registry
-from tql_frames.compiler.expressions.functions import FUNCTIONS
+from tql_frames.compiler.expressions.functions import FUNCTIONS, function_named, registered_names
 from tql_frames.compiler.expressions.types import DataType
 from tql_frames.errors import Span, TQLError
 from tql_frames.frames import Frame
@@ -146,7 +145,7 @@ def words_of(columns: Iterable[object], types: Mapping[str, DataType]) -> list[W
         Word(name=name, kind="column", insert=unparse(nodes.Column(name)), told=_told(types, name)) for name in names
     ]
     usages = _CALLED | {name: function.usage for name, function in FUNCTIONS.items()}
-    usages |= {name: _usage(name) for name in registry.names()}
+    usages |= {name: _usage(name) for name in registered_names()}
     words += [Word(name=name, kind="function", insert=f"{name}(", told=usages[name]) for name in sorted(usages)]
     keywords = sorted(OPERATORS | CLAUSES | SOMETIMES)
     return words + [Word(name=word, kind="keyword", insert=word, told="") for word in keywords]
@@ -173,5 +172,5 @@ def _told(types: Mapping[str, DataType], name: str) -> str:
 
 
 def _usage(name: str) -> str:
-    found = registry.find(name)
+    found = function_named(name)
     return name if found is None else found.usage

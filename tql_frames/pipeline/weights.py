@@ -19,7 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.compiler import CompiledArm, CompiledSampler, RandomNumbers, compile_sampler
-from tql_frames.compiler.expressions.constant_weights import Levels
+from tql_frames.compiler.expressions.sampler import Levels
 from tql_frames.compiler.expressions.types import type_name
 from tql_frames.errors import TQLError, TQLNameError, TQLTypeError, WeightError, did_you_mean, reason_of
 from tql_frames.frames import Rows
