@@ -17,7 +17,7 @@ from tql_frames.compiler.expressions.sampler import compile_tree
 from tql_frames.compiler.expressions.scope import SchemaScope, column
 from tql_frames.compiler.expressions.translate import Translator, in_order
 from tql_frames.compiler.statements import Names
-from tql_frames.distributed.assignment import Share
+from tql_frames.distributed.assignment import PartitionDraw
 from tql_frames.distributed.partition_counts import Answer, Counts, Question, answer, count
 from tql_frames.errors import (
     Fault,
@@ -131,7 +131,7 @@ class Sampler:
         """Return what a partition answers to a question about its weights."""
         return answer(question, self.weigher(frame, start), frame)
 
-    def positions(self, frame: Rows, share: Share) -> Positions:
+    def positions(self, frame: Rows, share: PartitionDraw) -> Positions:
         """Return positions of the rows that a partition gives, ascending.
 
         Raises:
@@ -146,7 +146,7 @@ class Sampler:
         """Return the sampler made ready for frames of a schema, to say what is wrong with their weights."""
         return self.weigher(PolarsFrame(pl.DataFrame(schema=schema)))
 
-    def of_nothing(self, size: int) -> WeightError:
+    def empty_population_error(self, size: int) -> WeightError:
         """Return the error for so many rows asked for where there are none."""
         return empty_population_error(size)
 

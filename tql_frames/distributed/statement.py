@@ -15,7 +15,7 @@ import polars as pl
 
 from tql_frames.compiler import CompiledSampler
 from tql_frames.compiler.statements import Draw, Frames, Relation, Scan, Size, compile_statement, named_columns, size_of
-from tql_frames.distributed.assignment import First, Share
+from tql_frames.distributed.assignment import First, PartitionDraw
 from tql_frames.distributed.partition_counts import Answer, Counts, Question, Schema, answer, count
 from tql_frames.distributed.sampler import asks_for_numbers, check_functions
 from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, WeightError
@@ -143,7 +143,7 @@ class PartitionStatement:
         rows, sampler = self._drawn_from(frame)
         return answer(question, Weigher(sampler), rows)
 
-    def rows(self, frame: Partition, share: Share | None) -> object:
+    def rows(self, frame: Partition, share: PartitionDraw | None) -> object:
         """Return the rows and columns that a partition gives.
 
         Without a share these are all rows that WHERE leaves, and none that are drawn.
@@ -203,7 +203,7 @@ class PartitionStatement:
         """Return its sampler made ready for frames of a schema, to say what is wrong with their weights."""
         return self.weigher(PolarsFrame(pl.DataFrame(schema=schema)))
 
-    def of_nothing(self, size: int) -> WeightError:
+    def empty_population_error(self, size: int) -> WeightError:
         """Return the error for so many rows asked for where there are none."""
         assert self.root.sample is not None
         return no_rows_error(size, self.text, self.root.sample.sampler.span)

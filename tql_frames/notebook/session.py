@@ -22,7 +22,7 @@ from tql_frames.analysis.report import Expectations
 from tql_frames.errors import TQLError, TQLWarning
 from tql_frames.frames import kept_frame_of
 from tql_frames.language import is_statement
-from tql_frames.notebook.checking import arms_of, fault_of, told, words_of, words_of_labels
+from tql_frames.notebook.checking import arms_of, fault_as_json, fault_of, words_of, words_of_labels
 from tql_frames.notebook.labels import as_sent, columns_of_labels, drawn, expected, head_of, texts_of
 from tql_frames.pipeline.draw import seed_from, size_from
 from tql_frames.views.create import view_of
@@ -42,7 +42,7 @@ def columns_of(view: View[Any]) -> list[str]:
     return _table(view, 0, 0)[0]
 
 
-def window(view: View[Any], start: int, count: int) -> list[list[str | None]]:
+def row_preview(view: View[Any], start: int, count: int) -> list[list[str | None]]:
     """Return some rows, the texts of their cells, None for null; the index comes first.
 
     Examples:
@@ -98,7 +98,7 @@ def _cut(text: str) -> str:
 Found = TypeVar("Found")
 
 
-class Newest:
+class LatestTask:
     """One thread for one kind of work.
 
     Results come back in the event loop of the caller, which is the one that may talk to the notebook. Where no loop
@@ -106,7 +106,7 @@ class Newest:
 
     Examples:
         >>> found = []
-        >>> Newest().start(lambda: 1 + 1, found.append)
+        >>> LatestTask().start(lambda: 1 + 1, found.append)
         >>> found
         [2]
     """
@@ -182,8 +182,8 @@ class Session:
         self._send = send
         self._expectations: dict[str, Expectations] = {}
         self._values: list[Any] = []  # the labels that the page shows, in its order
-        self._checks, self._counts, self._runs, self._balances = Newest(), Newest(), Newest(), Newest()
-        self._drawn = Newest()
+        self._checks, self._counts, self._runs, self._balances = LatestTask(), LatestTask(), LatestTask(), LatestTask()
+        self._drawn = LatestTask()
         self._ran = 0  # runs so far
         self.query = sampler
         self.view: View[Any] | None = None
@@ -216,7 +216,7 @@ class Session:
             asked = checked_message(message, len(self._values))
         except TQLError as fault:
             own = message if isinstance(message, Mapping) else {}
-            self._answer({"kind": None, **own}, {"kind": "failed", "fault": told(fault, None)})
+            self._answer({"kind": None, **own}, {"kind": "failed", "fault": fault_as_json(fault, None)})
         else:
             kinds[kind](asked)
 
@@ -231,7 +231,7 @@ class Session:
 
         def check() -> Message:
             fault = fault_of(self._source, text) or _fault_of_options(asked)
-            said = None if fault is None else told(fault, text)
+            said = None if fault is None else fault_as_json(fault, text)
             return {"kind": "checked", "fault": said, "arms": arms_of(text), "statement": is_statement(text)}
 
         def then(answer: Message) -> None:
@@ -308,7 +308,7 @@ class Session:
         """`start`, `count` -> `rows`: the texts of the cells of so many rows of the last run."""
         if self.view is not None:
             start, count = message["start"], message["count"]
-            self._answer(message, {"kind": "rows", "start": start, "rows": window(self.view, start, count)})
+            self._answer(message, {"kind": "rows", "start": start, "rows": row_preview(self.view, start, count)})
 
     def _count_drawn(self, message: Message) -> None:
         """`by` -> `drawn`: how often each label is among the rows of the last run."""
@@ -348,9 +348,9 @@ def _safely(work: Callable[[], Message], text: str | None) -> Message:
     try:
         return work()
     except TQLError as fault:
-        return {"kind": "failed", "fault": told(fault, text)}
+        return {"kind": "failed", "fault": fault_as_json(fault, text)}
     except Exception as fault:
-        return {"kind": "failed", "fault": told(TQLError(f"{type(fault).__name__}: {str(fault)[:300]}"), text)}
+        return {"kind": "failed", "fault": fault_as_json(TQLError(f"{type(fault).__name__}: {str(fault)[:300]}"), text)}
 
 
 def _fault_of_options(asked: Message) -> TQLError | None:

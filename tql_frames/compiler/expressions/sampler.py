@@ -85,7 +85,7 @@ _MOST_TERMS = 2_000_000  # seven chained `%`, which take 2 seconds to optimize, 
 
 
 @dataclass(frozen=True, eq=False)  # Polars expressions have no truth value to compare by
-class Levels:
+class ConstantWeights:
     """The weights that a sampler can give, by number.
 
     Attributes:
@@ -110,7 +110,7 @@ class CompiledSampler:
         weight: Polars expression of the weight, Float64, null as 0, one value a row.
         arms: arms of its weight choices in the order of the text; none for a plain expression.
         choice: 'max_weight' or 'sum_weight' when the whole sampler is one, else None.
-        levels: the weights by number, where there are few and all are known; else None.
+        constant_weights: the weights by number, where there are few and all are known; else None.
         unknown: texts that it compares with an Enum and that are no category of it.
         types: of the columns that were looked up, by name: a frame where they are the same needs no other expressions.
             None where that is not so: `random()` has a seed of its own, and a user's function may be another one
@@ -122,7 +122,7 @@ class CompiledSampler:
     weight: pl.Expr
     arms: tuple[CompiledArm, ...]
     choice: str | None
-    levels: Levels | None
+    constant_weights: ConstantWeights | None
     unknown: tuple[UnknownCategory, ...] = ()
     types: Mapping[str, DataType] | None = None
 
@@ -200,8 +200,8 @@ def compile_tree(text: str, root: Node, translator: Translator) -> CompiledSampl
     weight = as_weight(value)
     choice = root.name if isinstance(root, nodes.WeightChoice) else None
     arms = tuple(translator.arms)
-    levels = levels_of(root, arms) if isinstance(root, nodes.WeightChoice) else None
-    return CompiledSampler(text, root, weight, arms, choice, levels, tuple(translator.unknown))
+    constant = constant_weights_of(root, arms) if isinstance(root, nodes.WeightChoice) else None
+    return CompiledSampler(text, root, weight, arms, choice, constant, tuple(translator.unknown))
 
 
 def check_size(node: Node) -> int:
@@ -251,8 +251,8 @@ def _is_number(node: Node) -> bool:
     return isinstance(node, nodes.Literal) and isinstance(node.value, (int, float))
 
 
-def levels_of(choice: nodes.WeightChoice, arms: Sequence[CompiledArm]) -> Levels | None:
-    """Return the levels of a weight choice with these arms; None where they are not known or too many."""
+def constant_weights_of(choice: nodes.WeightChoice, arms: Sequence[CompiledArm]) -> ConstantWeights | None:
+    """Return the weights of a weight choice with these arms by number; None where they are not known or too many."""
     if len(arms) != len(choice.arms):  # a condition holds a weight choice of its own
         return None
     weights = []
@@ -266,7 +266,7 @@ def levels_of(choice: nodes.WeightChoice, arms: Sequence[CompiledArm]) -> Levels
     return _greatest(arms, weights, always)
 
 
-def _greatest(arms: Sequence[CompiledArm], weights: Sequence[float], always: Sequence[bool]) -> Levels | None:
+def _greatest(arms: Sequence[CompiledArm], weights: Sequence[float], always: Sequence[bool]) -> ConstantWeights | None:
     """Return a number an arm.
 
     An arm decides a row where it gives the greatest weight, among equals a default or the first.
@@ -277,16 +277,16 @@ def _greatest(arms: Sequence[CompiledArm], weights: Sequence[float], always: Seq
     least = 0.0 if default is None else weights[default]
     above = [place for place, weight in enumerate(weights) if weight > least or default is None]
     above.sort(key=lambda place: (weights[place], -place))  # ascending, so that the greatest is asked for first
-    levels = [least, *(weights[place] for place in above)]
-    numbers = list(range(1, len(levels)))
+    numbered = [least, *(weights[place] for place in above)]
+    numbers = list(range(1, len(numbered)))
     deciding: NDArray[np.bool_] | None = None
-    if len(levels) > _MOST_NUMBERS:
-        levels = sorted(set(levels))
-        if len(levels) > _MOST_NUMBERS:
+    if len(numbered) > _MOST_NUMBERS:
+        numbered = sorted(set(numbered))
+        if len(numbered) > _MOST_NUMBERS:
             return None
-        numbers = np.searchsorted(levels, [weights[place] for place in above]).tolist()
+        numbers = np.searchsorted(numbered, [weights[place] for place in above]).tolist()
     else:
-        deciding = np.zeros((len(levels), len(arms)), np.bool_)
+        deciding = np.zeros((len(numbered), len(arms)), np.bool_)
         deciding[numbers, above] = True
         if default is not None:
             deciding[0, default] = True
@@ -295,10 +295,10 @@ def _greatest(arms: Sequence[CompiledArm], weights: Sequence[float], always: Seq
         if place and place % _CHAIN == 0:
             chains.append(pl.lit(0, pl.UInt8))
         chains[-1] = _where(arms[arm], number, chains[-1])
-    return Levels(chains[0] if len(chains) == 1 else pl.max_horizontal(chains), np.array(levels), deciding)
+    return ConstantWeights(chains[0] if len(chains) == 1 else pl.max_horizontal(chains), np.array(numbered), deciding)
 
 
-def _sums(arms: Sequence[CompiledArm], weights: Sequence[float]) -> Levels | None:
+def _sums(arms: Sequence[CompiledArm], weights: Sequence[float]) -> ConstantWeights | None:
     """Return a bit an arm, and the sum of each combination, added from left to right as `translate` adds."""
     if 2 ** len(arms) > _MOST_NUMBERS:
         return None
@@ -309,7 +309,7 @@ def _sums(arms: Sequence[CompiledArm], weights: Sequence[float]) -> Levels | Non
         number = number + _where(arm, 1 << place, pl.lit(0, pl.UInt8))
         sums += np.where(combinations >> place & 1, weight, 0.0)
     deciding = (combinations[:, None] >> np.arange(len(arms)) & 1).astype(np.bool_)
-    return Levels(number, sums, deciding) if np.isfinite(sums).all() else None
+    return ConstantWeights(number, sums, deciding) if np.isfinite(sums).all() else None
 
 
 def _where(arm: CompiledArm, number: int, otherwise: pl.Expr) -> pl.Expr:
