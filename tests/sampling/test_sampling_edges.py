@@ -15,10 +15,10 @@ from tql_frames.sampling import rng as blocks
 from tql_frames.sampling import with_replacement as line
 from tql_frames.sampling import without_replacement as distinct
 from tql_frames.sampling.partitioned import Spread, points_of_parts, rows_at_points
-from tql_frames.sampling.with_replacement import Line, Workspace
+from tql_frames.sampling.with_replacement import CumulativeWeights, Workspace
 
 
-def owners(found: Line, uniforms: list[float]) -> list[int]:
+def owners(found: CumulativeWeights, uniforms: list[float]) -> list[int]:
     out = np.empty(len(uniforms), np.int64)
     found.owners(np.array(uniforms), out, Workspace(found, len(uniforms)))
     return out.tolist()
@@ -46,7 +46,7 @@ def test_a_point_on_a_bound_belongs_to_the_next_owner(owned, monkeypatch):
     rows = line.cumulative_weights_of_rows(np.array([1.0, 0.0, 1.0, 2.0, 0.0]), 10)
     assert rows.guide is not None
     assert owners(rows, [0.0, 0.25, 0.5, math.nextafter(1.0, 0)]) == [0, 2, 3, 3]
-    assert owners(Line(rows.bounds, None), [0.0, 0.25, 0.5, math.nextafter(1.0, 0)]) == [0, 2, 3, 3]
+    assert owners(CumulativeWeights(rows.bounds, None), [0.0, 0.25, 0.5, math.nextafter(1.0, 0)]) == [0, 2, 3, 3]
 
 
 @pytest.mark.fault("I")
