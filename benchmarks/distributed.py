@@ -30,7 +30,7 @@ import polars as pl
 from benchmarks import machine, report
 from benchmarks.large import FOLDER, make
 from benchmarks.rounds import ROOT
-from tql_frames.distributed import Counts, Drawing, Sampler, Share, draw_shares, questions
+from tql_frames.distributed import Counts, Drawing, PartitionDraw, Sampler, draw_shares, questions
 from tql_frames.distributed.assignment import Slots
 from tql_frames.pipeline.draw import DrawSpec
 from tql_frames.sampling import Floats, Integers, StrataTable
@@ -211,7 +211,9 @@ def draw(replace: bool, rows: int, partitions: int, draws: int) -> str:
     return "|".join(told)
 
 
-def check_strata(weights: Floats, counts: Integers, shares: Sequence[Share], draws: int, *, replace: bool) -> None:
+def check_strata(
+    weights: Floats, counts: Integers, shares: Sequence[PartitionDraw], draws: int, *, replace: bool
+) -> None:
     """Make sure that so many rows were drawn, and of each stratum, and from each partition, as many as it should be.
 
     Args:

@@ -121,11 +121,9 @@ class TQLSyntaxError(TQLError):
     Examples:
         >>> import polars as pl
         >>> import tql_frames
-        >>> try:
-        ...     pl.DataFrame({"age": [71, 34]}).tql.sample("max_weight(age > 60 5)")
-        ... except tql_frames.TQLSyntaxError as error:
-        ...     print(error.message)
-        unexpected '5'
+        >>> pl.DataFrame({"age": [71, 34]}).tql.sample("max_weight(age > 60 5)")
+        Traceback (most recent call last):
+        tql_frames.TQLSyntaxError: unexpected '5'...
     """
 
     __module__ = "tql_frames"
@@ -137,11 +135,9 @@ class TQLNameError(TQLError):
     Examples:
         >>> import polars as pl
         >>> import tql_frames
-        >>> try:
-        ...     pl.DataFrame({"age": [71, 34]}).tql.sample("agee")
-        ... except tql_frames.TQLNameError as error:
-        ...     print(error.message)
-        unknown column 'agee'
+        >>> pl.DataFrame({"age": [71, 34]}).tql.sample("agee")
+        Traceback (most recent call last):
+        tql_frames.TQLNameError: unknown column 'agee'...
     """
 
     __module__ = "tql_frames"
@@ -153,11 +149,9 @@ class TQLTypeError(TQLError):
     Examples:
         >>> import polars as pl
         >>> import tql_frames
-        >>> try:
-        ...     pl.DataFrame({"age": [71, 34]}).tql.sample("age = 'old'")
-        ... except tql_frames.TQLTypeError as error:
-        ...     print(error.message)
-        cannot compare a number with text
+        >>> pl.DataFrame({"age": [71, 34]}).tql.sample("age = 'old'")
+        Traceback (most recent call last):
+        tql_frames.TQLTypeError: cannot compare a number with text...
     """
 
     __module__ = "tql_frames"
@@ -169,11 +163,9 @@ class TQLUnsupportedError(TQLError):
     Examples:
         >>> import polars as pl
         >>> import tql_frames
-        >>> try:
-        ...     pl.DataFrame({"age": [71, 34]}).tql.sample("case when age > 60 then 2 else 1 end")
-        ... except tql_frames.TQLUnsupportedError as error:
-        ...     print(error.message)
-        CASE is not supported
+        >>> pl.DataFrame({"age": [71, 34]}).tql.sample("case when age > 60 then 2 else 1 end")
+        Traceback (most recent call last):
+        tql_frames.TQLUnsupportedError: CASE is not supported...
     """
 
     __module__ = "tql_frames"
@@ -185,11 +177,9 @@ class WeightError(TQLError):
     Examples:
         >>> import polars as pl
         >>> import tql_frames
-        >>> try:
-        ...     pl.DataFrame({"age": [71, 34]}).tql.sample("60 - age")
-        ... except tql_frames.WeightError as error:
-        ...     print(error.message)
-        the sampler gives a negative weight in row 0 (-11)
+        >>> pl.DataFrame({"age": [71, 34]}).tql.sample("60 - age")
+        Traceback (most recent call last):
+        tql_frames.WeightError: the sampler gives a negative weight in row 0 (-11)...
     """
 
     __module__ = "tql_frames"

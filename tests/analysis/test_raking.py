@@ -18,8 +18,7 @@ import tql_frames
 from tests.sizes import size
 from tql_frames import TQLError
 from tql_frames.analysis.solver.items import LabelCondition, LabelSets, condition_item, label_items, other_than
-from tql_frames.analysis.solver.nnls import weigh_arms
-from tql_frames.analysis.solver.raking import Targets, normalise, rake
+from tql_frames.analysis.solver.raking import Targets, normalise, rake, weigh_arms
 from tql_frames.analysis.solver.render_sampler import Formula, sampler_text, short
 from tql_frames.analysis.solver.solution import Solution, Target, balance_sets
 from tql_frames.language import unparse

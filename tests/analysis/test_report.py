@@ -80,7 +80,7 @@ def test_shares_are_those_of_the_rows_and_of_a_million_draws(choice: str, where:
         assert row["expected_share"] == pytest.approx(share, rel=1e-9)
         assert row["expected_count"] == pytest.approx(share * size, rel=1e-9)
         assert row["factor"] == pytest.approx(share / rows * population.height, rel=1e-9)
-        assert row["asked"] == ARMS.get(label)
+        assert row["requested_weight"] == ARMS.get(label)
         assert abs(counts[label] - share * size) < 5 * np.sqrt(size * share * (1 - share))
     raw = found["Hernia"]["share"] * size
     assert abs(counts["Hernia"] - raw) > 50 * np.sqrt(raw)  # which a sampler without weights would not give
@@ -112,7 +112,7 @@ def test_arms_and_how_they_move_labels(sampler: str) -> None:
         matched = table.tql.weights(f"max_weight({condition}: 1)") > 0
         assert row["rows"] == matched.sum()
         assert row["expected_share"] == pytest.approx(weights.filter(matched).sum() / weights.sum(), rel=1e-9)
-        assert row["asked"] == (float(weight) if weight.isdigit() else None)
+        assert row["requested_weight"] == (float(weight) if weight.isdigit() else None)
     names = report.co_movement.columns[1:]
     assert names == report.arms["arm"].to_list()[:-1]  # the default has no share without it
     after = by_hand(table, "findings", weights.to_numpy())
@@ -291,7 +291,7 @@ def test_an_empty_frame() -> None:
 def test_many_arms() -> None:
     arms = ", ".join(f"age = {age}: {age}" for age in range(1, 96))
     report = XRAYS.tql.report("age", f"max_weight({arms})")
-    assert report.labels["asked"].to_list() == report.labels["label"].to_list()
+    assert report.labels["requested_weight"].to_list() == report.labels["label"].to_list()
     weights = XRAYS["age"].to_numpy().astype(float)
     expected = by_hand(XRAYS, "age", weights)
     assert dict(zip(report.labels["label"], report.labels["expected_share"], strict=True)) == pytest.approx(

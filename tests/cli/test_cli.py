@@ -35,10 +35,9 @@ from tql_frames import api
 from tql_frames.cli import main
 from tql_frames.cli.arguments import parser_for
 from tql_frames.cli.commands import COMMANDS
-from tql_frames.cli.faults import CommandError
 from tql_frames.cli.formats import format_named
 from tql_frames.cli.output import Temporaries, WholeFile
-from tql_frames.cli.progress import Progress
+from tql_frames.cli.terminal import CommandError, Progress
 
 ROWS = 500
 FLAT = pl.DataFrame(

@@ -451,7 +451,7 @@ def test_numbered_weights_are_the_weights(frame: pl.DataFrame, sampler: Node, co
         sampler = nodes.WeightChoice(sampler.name, tuple(arms))
     assume(expected_weights(sampler, frame) is not None)
     text = unparse(sampler)
-    levels = compile_sampler(text, frame.schema).levels
+    levels = compile_sampler(text, frame.schema).constant_weights
     if levels is not None:
         numbers = frame.with_columns(_number=levels.number)["_number"]
         assert numbers.dtype == pl.UInt8

@@ -26,18 +26,24 @@ from tql_frames.namespace import _other_owner
 from tql_frames.sampling.partitioned import winners_of_parts
 from tql_frames.sampling.rng import BLOCK, Streams
 from tql_frames.sampling.strata import StrataTable
-from tql_frames.sampling.with_replacement import Line, Workspace, integer_weights, line_of_rows, line_of_strata
+from tql_frames.sampling.with_replacement import (
+    CumulativeWeights,
+    Workspace,
+    cumulative_weights_of_rows,
+    cumulative_weights_of_strata,
+    integer_weights,
+)
 
 pytestmark = pytest.mark.fault("I")
 
 
-def owners(line: Line, uniforms: np.ndarray) -> list[int]:
+def owners(line: CumulativeWeights, uniforms: np.ndarray) -> list[int]:
     out = np.empty(len(uniforms), np.int64)
     line.owners(uniforms.copy(), out, Workspace(line, len(uniforms)))
     return out.tolist()
 
 
-def beside_starts(line: Line, parts: int) -> np.ndarray:
+def beside_starts(line: CumulativeWeights, parts: int) -> np.ndarray:
     starts = np.arange(parts) / parts
     return np.concatenate([starts, np.nextafter(starts, 1), np.nextafter(starts[1:], 0)])
 
@@ -50,15 +56,15 @@ def test_points_beside_a_bound_have_their_owner_with_the_guide_too(place: int, u
     unit = 1.0 / int(integer_weights(weights)[0])
     weights[place] += units * unit
     weights[place + 1] -= units * unit
-    line = line_of_rows(weights, 10_000)
+    line = cumulative_weights_of_rows(weights, 10_000)
     assert line.guide is not None
     points = beside_starts(line, len(line.guide))
     assert owners(line, points) == line.bounds.searchsorted(points * line.bounds[-1], side="right").tolist()
-    assert owners(Line(line.bounds, None), points) == owners(line, points)
-    strata = line_of_strata(StrataTable(np.arange(1.0, 65.0), np.ones(64, np.int64)), 10_000)
+    assert owners(CumulativeWeights(line.bounds, None), points) == owners(line, points)
+    strata = cumulative_weights_of_strata(StrataTable(np.arange(1.0, 65.0), np.ones(64, np.int64)), 10_000)
     assert strata.guide is not None
     points = beside_starts(strata, len(strata.guide))
-    assert owners(Line(strata.bounds, None), points) == owners(strata, points)
+    assert owners(CumulativeWeights(strata.bounds, None), points) == owners(strata, points)
 
 
 @pytest.mark.parametrize("place", [0, 1, 5, -1])
@@ -69,7 +75,7 @@ def test_a_heavy_row_counts_at_every_place(place: int, greatest: float) -> None:
     shares = integer_weights(weights)
     assert 2**60 < sum(shares.tolist()) < 2**62
     assert shares[place] == pytest.approx(greatest * 2.0 ** round(np.log2(float(shares[place]) / greatest)), rel=1e-15)
-    bounds = line_of_rows(weights, 5).bounds
+    bounds = cumulative_weights_of_rows(weights, 5).bounds
     assert bounds[-1] == float(shares.sum()) and (np.diff(bounds, prepend=0) >= 0).all()
 
 

@@ -17,8 +17,8 @@ import tql_frames
 from tests import evaluator
 from tests.loops import for_each
 from tql_frames import TQLError, TQLTypeError, register_function, weight_expr
-from tql_frames.compiler.expressions import json_text, registry
-from tql_frames.compiler.expressions.functions import FUNCTIONS
+from tql_frames.compiler.expressions import functions, json_text
+from tql_frames.compiler.expressions.functions import FUNCTIONS, function_named, registered_names
 from tql_frames.compiler.expressions.scope import SchemaScope
 from tql_frames.compiler.expressions.translate import _IN_CONTEXT, WEIGHT_CHOICES, Translator
 from tql_frames.language import parse
@@ -517,10 +517,10 @@ def test_keys_of_structs_and_json_in_structs() -> None:
 
 @pytest.fixture(autouse=True)
 def _forget() -> Iterator[None]:
-    before = dict(registry._registered)
+    before = dict(functions._registered)
     yield
-    registry._registered.clear()
-    registry._registered.update(before)
+    functions._registered.clear()
+    functions._registered.update(before)
 
 
 FRAME = pl.DataFrame({"n": [1, 2, None], "t": ["a", "bb", None], "l": [[1.0, 2.0], [], None]})
@@ -630,7 +630,7 @@ def test_every_name_of_the_language_is_taken() -> None:
     for name in [*FUNCTIONS, *_IN_CONTEXT, *WEIGHT_CHOICES, *RESERVED]:
         with pytest.raises(TQLError):
             register_function(name, lambda x: x)
-    assert registry.names() == [*registry._registered]
+    assert registered_names() == [*functions._registered]
 
 
 def test_what_cannot_be_registered() -> None:
@@ -650,12 +650,12 @@ def test_what_cannot_be_registered() -> None:
     for function, options in cases:
         with pytest.raises(TQLError):
             register_function("fine", function, **options)
-    assert registry.find("fine") is None
+    assert function_named("fine") is None
 
 
 def _uncountable(function: Any) -> bool:
     try:
-        registry._arity("x", function)
+        functions._arity("x", function)
     except TQLError:
         return True
     return False

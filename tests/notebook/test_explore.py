@@ -15,7 +15,7 @@ import tql_frames
 from tql_frames.notebook import session as sessions
 from tql_frames.notebook.checking import arms_of, words_of
 from tql_frames.notebook.labels import columns_of_labels, head_of
-from tql_frames.notebook.session import MOST_COLUMNS, MOST_ROWS, Newest, Session, cell_text, window
+from tql_frames.notebook.session import MOST_COLUMNS, MOST_ROWS, LatestTask, Session, cell_text, row_preview
 
 SAMPLER = "max_weight(contains(tags, 'b'): 3, true: 1)"
 
@@ -288,7 +288,7 @@ def test_cells_are_short_texts():
     assert cell_text(float("nan")) == "NaN" and cell_text(pd.NaT) is None and cell_text(b"abc") == "3 bytes"
     assert cell_text({"a": [1, None]}) == "a: [1, None]"
     wide = pl.DataFrame({f"c{at}": [at] for at in range(200)})
-    assert len(window(wide.tql.view("1", 1), 0, 1)[0]) == MOST_COLUMNS
+    assert len(row_preview(wide.tql.view("1", 1), 0, 1)[0]) == MOST_COLUMNS
 
 
 def test_lazy_frames_and_other_things_are_refused():
@@ -303,7 +303,7 @@ def test_lazy_frames_and_other_things_are_refused():
 
 def test_only_the_newest_work_is_done_and_told():
     async def main() -> tuple[list[int], list[int]]:
-        newest, go = Newest(), threading.Event()
+        newest, go = LatestTask(), threading.Event()
         done: list[int] = []
         told: list[int] = []
 

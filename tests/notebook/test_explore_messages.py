@@ -12,7 +12,7 @@ from tests.notebook.test_explore import Page
 from tql_frames.notebook import checking as completion
 from tql_frames.notebook import labels
 from tql_frames.notebook.checking import arms_of
-from tql_frames.notebook.session import MOST_ROWS, Session, window
+from tql_frames.notebook.session import MOST_ROWS, Session, row_preview
 
 FRAME = pl.DataFrame({"tags": [["a"], ["a", "b"], ["b"], [], None, ["c"]] * 20, "age": range(120)})
 
@@ -48,7 +48,7 @@ def test_numbers_of_rows_are_clamped(page: Page, asked: dict[str, Any], start: i
 
 @pytest.mark.fault("E6")
 def test_a_window_of_fewer_than_no_rows_is_empty(page: Page) -> None:
-    assert window(page.session.view, 3, -1) == window(page.session.view, 0, -1) == []
+    assert row_preview(page.session.view, 3, -1) == row_preview(page.session.view, 0, -1) == []
 
 
 MALFORMED: list[tuple[str, dict[str, Any]]] = [
@@ -197,7 +197,7 @@ def test_labels_are_words_to_complete_to() -> None:
     texts = labels.texts_of(frame, labels.columns_of_labels(frame))
     assert texts == {"tags": ["O'Hara", "b"], "sex": ["F", "M"]}
     words = completion.words_of_labels(texts)
-    assert [(word["name"], word["insert"], word["told"]) for word in words if word["kind"] == "label"] == [
+    assert [(word["name"], word["insert"], word["detail"]) for word in words if word["kind"] == "label"] == [
         ("O'Hara", "'O''Hara'", "tags"),
         ("b", "'b'", "tags"),
         ("F", "'F'", "sex"),

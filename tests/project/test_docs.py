@@ -13,7 +13,7 @@ import pytest
 from tests.loops import for_each
 from tests.pages import ROOT, blocks_of, check_examples
 from tql_frames import TQLError
-from tql_frames.compiler.expressions import registry
+from tql_frames.compiler.expressions import functions
 from tql_frames.compiler.expressions.functions import FUNCTIONS
 from tql_frames.compiler.expressions.translate import _IN_CONTEXT, WEIGHT_CHOICES
 from tql_frames.language import is_statement, keywords, nodes, parse, parse_statement
@@ -27,7 +27,7 @@ UNRECORDED = "### What no recorded query shows"
 
 
 def test_examples_show_what_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_registered", {})  # what the page registers is gone afterwards
+    monkeypatch.setattr(functions, "_registered", {})  # what the page registers is gone afterwards
     assert all(">>>" in block for block in BLOCKS)
     check_examples("docs/language.md", BLOCKS)
 

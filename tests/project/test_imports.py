@@ -222,6 +222,27 @@ def test_the_floors_of_the_pages_are_the_floors() -> None:
         assert rows == [set(floor) for floor in reversed(FLOORS)], name
 
 
+def names_defined_in(path: Path) -> set[str]:
+    """Return functions and classes of a file, methods behind the names of their classes."""
+    found = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            found |= {f"{node.name}.{each.name}" for each in node.body if isinstance(each, ast.FunctionDef)}
+    return found
+
+
+def test_contributing_says_where_to_find_things() -> None:
+    table = CONTRIBUTING.split("| what | where |")[1].split("\n\n")[0]
+    rows = [line.split("|")[2] for line in table.splitlines()[2:]]
+    assert len(rows) == 8
+    for row in rows:
+        path, *names = re.findall(r"`([^`]+)`", row)
+        assert names, row
+        assert set(names) <= names_defined_in(ROOT / path), row
+
+
 def test_the_package_stays_small() -> None:
     """Files that can be counted, none too small to be one, and one meaning for each name of a class."""
     assert len(MODULES) <= 130

@@ -15,10 +15,10 @@ from tql_frames.sampling import rng as blocks
 from tql_frames.sampling import with_replacement as line
 from tql_frames.sampling import without_replacement as distinct
 from tql_frames.sampling.partitioned import Spread, points_of_parts, rows_at_points
-from tql_frames.sampling.with_replacement import Line, Workspace
+from tql_frames.sampling.with_replacement import CumulativeWeights, Workspace
 
 
-def owners(found: Line, uniforms: list[float]) -> list[int]:
+def owners(found: CumulativeWeights, uniforms: list[float]) -> list[int]:
     out = np.empty(len(uniforms), np.int64)
     found.owners(np.array(uniforms), out, Workspace(found, len(uniforms)))
     return out.tolist()
@@ -29,7 +29,7 @@ def test_a_point_on_a_bound_belongs_to_the_next_owner(owned, monkeypatch):
     """By comparison with all bounds, by binary search, and by a guide; an owner of no width owns no point."""
     table = StrataTable(np.exp2(np.maximum(np.arange(owned) - 1, 0)), np.ones(owned, np.int64))
     uniforms = [0.0]
-    bounds = line.line_of_strata(table, 1).bounds
+    bounds = line.cumulative_weights_of_strata(table, 1).bounds
     uniforms += [bound / bounds[-1] for bound in bounds[:-1]]
     on_bounds = [place for place, u in enumerate(uniforms[1:], 1) if u * bounds[-1] == bounds[place - 1]]
     assert len(on_bounds) == owned - 1
@@ -38,14 +38,14 @@ def test_a_point_on_a_bound_belongs_to_the_next_owner(owned, monkeypatch):
     below = [math.nextafter(uniforms[place], 0) for place in on_bounds]
     for name, value in (("_FEW_DRAWS", 10**9), ("_FEW_DRAWS", 0), ("_BY_COMPARISON", 0)):
         monkeypatch.setattr(line, name, value)
-        found = line.line_of_strata(table, 10)
+        found = line.cumulative_weights_of_strata(table, 10)
         assert owners(found, uniforms) == expected
         assert all(owner < place for owner, place in zip(owners(found, below), on_bounds, strict=True))
     assert found.guide is not None
-    rows = line.line_of_rows(np.array([1.0, 0.0, 1.0, 2.0, 0.0]), 10)
+    rows = line.cumulative_weights_of_rows(np.array([1.0, 0.0, 1.0, 2.0, 0.0]), 10)
     assert rows.guide is not None
     assert owners(rows, [0.0, 0.25, 0.5, math.nextafter(1.0, 0)]) == [0, 2, 3, 3]
-    assert owners(Line(rows.bounds, None), [0.0, 0.25, 0.5, math.nextafter(1.0, 0)]) == [0, 2, 3, 3]
+    assert owners(CumulativeWeights(rows.bounds, None), [0.0, 0.25, 0.5, math.nextafter(1.0, 0)]) == [0, 2, 3, 3]
 
 
 def test_a_point_on_the_bound_of_a_part_belongs_to_the_next_part(monkeypatch):

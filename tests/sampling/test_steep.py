@@ -60,8 +60,8 @@ def test_steep_weights_and_no_others_are_drawn_by_a_race(factor, monkeypatch):
 def test_steep_weights_are_drawn_in_few_passes(monkeypatch):
     """A draw of all rows laid a thousand lines of strata, one for each halving of the weight left."""
     lines = []
-    lay = line.line_of_strata
-    monkeypatch.setattr(line, "line_of_strata", lambda *arguments: (lines.append(1), lay(*arguments))[1])
+    lay = line.cumulative_weights_of_strata
+    monkeypatch.setattr(line, "cumulative_weights_of_strata", lambda *arguments: (lines.append(1), lay(*arguments))[1])
     assert len(draw(STEEP["halving"], 70_000, replace=False, seed=1)) == 70_000
     assert len(lines) < 50
 

@@ -19,8 +19,7 @@ from tql_frames.compiler.expressions.scope import SchemaScope
 from tql_frames.compiler.expressions.translate import Translator
 from tql_frames.frames import PolarsFrame
 from tql_frames.language import nodes
-from tql_frames.language.nodes import Node
-from tql_frames.language.rewrite import replaced
+from tql_frames.language.nodes import Node, replaced
 from tql_frames.sampling import Floats
 
 _MOST_SWITCHES = 50_000_000  # bytes of combinations that are weighed at a time

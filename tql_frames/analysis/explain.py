@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from tql_frames.analysis.display.table import text_table
 from tql_frames.compiler import CompiledSampler
 from tql_frames.compiler.expressions.sampler import deciders_of
 from tql_frames.errors import warn
@@ -132,7 +133,7 @@ def _arm_table(sampler: CompiledSampler, frame: Frame, weigher: Weigher, weights
             warn(warning)
     weights = weights / (weights.max(initial=0.0) or 1.0)  # lest their sum overflows
     total = weights.sum()
-    rows = [("arm", "rows", "share of rows", "decides", "expected share of draws")]
+    rows = []
     for arm, name, decides, number in zip(sampler.arms, conditions.columns, decided, counts, strict=True):
         matched = conditions[name].to_numpy()
         count = int(np.count_nonzero(matched))
@@ -141,13 +142,7 @@ def _arm_table(sampler: CompiledSampler, frame: Frame, weigher: Weigher, weights
         text = " ".join(on_one_line(arm.text).split())
         shown = text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
         rows.append((shown, f"{count:,}", share, f"{number:,}", expected))
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    return "\n".join(
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        )
-        for row in rows
-    )
+    return text_table(("arm", "rows", "share of rows", "decides", "expected share of draws"), rows)
 
 
 def _summary(weights: NDArray[np.float64]) -> str:

@@ -20,9 +20,8 @@ from tql_frames.compiler.statements import Frames, Names, compile_statement, nam
 from tql_frames.errors import Fault, TQLNameError, TQLTypeError, did_you_mean
 from tql_frames.frames import CollectedFrame, PolarsFrame, Rows
 from tql_frames.language import nodes, parse_statement
-from tql_frames.language.nodes import Node
+from tql_frames.language.nodes import Node, replaced
 from tql_frames.language.parameters import bind
-from tql_frames.language.rewrite import replaced
 from tql_frames.pipeline.draw import Draw, DrawSpec, design_from, random_numbers
 from tql_frames.pipeline.groups import GroupKeys
 from tql_frames.pipeline.statement import draws

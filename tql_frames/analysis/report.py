@@ -62,12 +62,12 @@ class Report(Generic[TableOf]):
         expected_distinct: how many different rows are expected among the draws.
         repeats: how often the most probable row is expected among the draws.
         labels: a row a label, the commonest first: `label`, `rows` that show it, their `share` of all rows, the exact
-            `expected_share` of the draws and `expected_count` of them, the `factor` between the shares, the weight
-            `asked` for by an arm that matches just the rows that show the label, or null; with a view `drawn` and
-            `drawn_share`. None without `by`.
-        arms: the same a row an arm, `asked` being the arm's weight where it is a constant, and `decides` the rows whose
-            weight comes from the arm: in max_weight those where it gives the greatest, a default or else the first arm
-            deciding among equals; in sum_weight all that it matches. None without arms.
+            `expected_share` of the draws and `expected_count` of them, the `factor` between the shares, the
+            `requested_weight`: that of an arm that matches just the rows that show the label, or null; with a view
+            `drawn` and `drawn_share`. None without `by`.
+        arms: the same a row an arm, `requested_weight` being the arm's weight where it is a constant, and `decides` the
+            rows whose weight comes from the arm: in max_weight those where it gives the greatest, a default or else the
+            first arm deciding among equals; in sum_weight all that it matches. None without arms.
         co_movement: a row a label, a column an arm: the label's expected share by the sampler over that by the sampler
             without the arm; above 1 the arm upsamples the label. Null where the sampler without it draws nothing. None
             for samples by group or unit.
@@ -288,38 +288,39 @@ def report_on(
 
 
 def _label_table(labels: Labels, cells: Cells, arms: Arms, *, weighted: bool) -> pl.DataFrame:
-    asked = _asked(labels, cells, arms) if weighted else None
-    return _effects(labels.values.alias("label"), labels.sets.totals, cells, asked)
+    requested = _requested_weights(labels, cells, arms) if weighted else None
+    return _effects(labels.values.alias("label"), labels.sets.totals, cells, requested)
 
 
 def _arm_table(cells: Cells, arms: Arms) -> pl.DataFrame:
     names = pl.Series("arm", [" ".join(arm.text.split()) for arm in arms.compiled], pl.String)
-    asked = np.array([np.nan if arm.constant is None else arm.constant for arm in arms.compiled])
-    table = _effects(names, lambda values: (values @ cells.matched).astype(np.float64), cells, asked)
+    requested = np.array([np.nan if arm.constant is None else arm.constant for arm in arms.compiled])
+    table = _effects(names, lambda values: (values @ cells.matched).astype(np.float64), cells, requested)
     return table.insert_column(2, pl.Series("decides", cells.decides, pl.Int64))
 
 
 def _effects(
-    names: pl.Series, sum_of: Callable[[Floats | Integers], Floats], cells: Cells, asked: Floats | None
+    names: pl.Series, sum_of: Callable[[Floats | Integers], Floats], cells: Cells, requested: Floats | None
 ) -> pl.DataFrame:
-    """Return a row a name, before, expected and drawn; no expectation where nothing is asked."""
+    """Return a row a name, before, expected and drawn; no expectation where nothing is requested."""
     rows, expected = sum_of(cells.rows), sum_of(cells.expected)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = rows / cells.table.rows
         columns: dict[str, Any] = {names.name: names, "rows": rows.astype(np.int64), "share": share}
-        if asked is not None:
+        if requested is not None:
             total = cells.expected.sum()
             after = np.minimum(expected / total if total > 0 else sum_of(cells.share), 1.0)  # not a rounding above
-            columns |= {"expected_share": after, "expected_count": expected, "asked": asked, "factor": after / share}
+            columns |= {"expected_share": after, "expected_count": expected}
+            columns |= {"requested_weight": requested, "factor": after / share}
         if cells.drawn is not None:
             drawn = sum_of(cells.drawn)
             columns |= {"drawn": drawn.astype(np.int64), "drawn_share": drawn / cells.drawn.sum()}
     return pl.DataFrame(columns).with_columns(pl.selectors.float().exclude(names.name).fill_nan(None))
 
 
-def _asked(labels: Labels, cells: Cells, arms: Arms) -> Floats:
+def _requested_weights(labels: Labels, cells: Cells, arms: Arms) -> Floats:
     """Return the weight of an arm that matches just the rows that show a label, for each label; NaN without."""
-    asked = np.full(len(labels.values), np.nan)
+    requested = np.full(len(labels.values), np.nan)
     there = cells.rows > 0
     for place, arm in enumerate(arms.compiled):
         matched = cells.matched[:, place] & there
@@ -327,9 +328,9 @@ def _asked(labels: Labels, cells: Cells, arms: Arms) -> Floats:
             continue
         first = int(matched.argmax())
         for label in labels.sets.labels[labels.sets.owner == first].tolist():
-            if np.isnan(asked[label]) and np.array_equal(labels.sets.having(label) & there, matched):
-                asked[label] = arm.constant
-    return asked
+            if np.isnan(requested[label]) and np.array_equal(labels.sets.having(label) & there, matched):
+                requested[label] = arm.constant
+    return requested
 
 
 def _co_movement(labels: Labels, cells: Cells, arms: Arms) -> pl.DataFrame:

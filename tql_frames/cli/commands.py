@@ -19,11 +19,10 @@ import polars as pl
 import tql_frames
 from tql_frames import api
 from tql_frames.cli import arguments
-from tql_frames.cli.faults import CommandError
 from tql_frames.cli.formats import Reading
 from tql_frames.cli.inputs import Inputs
 from tql_frames.cli.output import OutputFile, Temporaries, output_for
-from tql_frames.cli.progress import Progress
+from tql_frames.cli.terminal import CommandError, Progress
 from tql_frames.frames import reporting
 from tql_frames.views.create import rows_as_they_stand
 

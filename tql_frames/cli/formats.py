@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 import polars as pl
 
-from tql_frames.cli.faults import CommandError
+from tql_frames.cli.terminal import CommandError
 
 PATH = "tql_frames: path of the file"  # a column, for as long as the files are read
 _NULL = "__HIVE_DEFAULT_PARTITION__"

@@ -15,9 +15,9 @@ from contextlib import suppress
 
 import polars as pl
 
-from tql_frames.cli.faults import CommandError, reason_of
 from tql_frames.cli.formats import ARROW, CSV, Format, Reading, format_of, late_code, suffixes
 from tql_frames.cli.output import Temporaries
+from tql_frames.cli.terminal import CommandError, reason_of
 
 _STDIN = "-"
 _NOT_ROWS = ("_", ".")  # how names of files begin that are not part of a folder's table

@@ -19,8 +19,9 @@ from typing import IO, Self, cast
 
 import polars as pl
 
-from tql_frames.cli.faults import CommandError, is_of_python, is_of_writing, number_of, reason_of
 from tql_frames.cli.formats import ARROW, CSV, Format, Reading, format_of, is_compressed, suffixes
+from tql_frames.cli.terminal import CommandError, is_of_python, is_of_writing, number_of, reason_of
+from tql_frames.views.storage.file import create, partial_name, sync_folder, to_disk
 
 
 class Temporaries:
@@ -41,10 +42,9 @@ class Temporaries:
         Raises:
             OSError: it cannot be made.
         """
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         with self._lock:
             self._check()
-            file = os.fdopen(os.open(path, flags, mode), "wb")
+            file = create(path, mode)
             self._paths.add(path)
         return file
 
@@ -103,7 +103,6 @@ def _rename_to_free_name(path: str, target: str) -> None:
 _SHOWN = 10  # rows on a screen
 _HELD = 65_536  # bytes that a pipe gets late
 _STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd/")  # also where the shell sent them to a file
-_LONGEST_NAME = 200  # bytes of a name that a partial file's repeats; file systems allow 255
 
 
 class OutputFile(ABC):
@@ -153,7 +152,6 @@ class WholeFile(OutputFile):
         self._partial = ""
 
     def __enter__(self) -> Self:
-        folder, base = os.path.split(self._path)
         try:
             os.lstat(self._path)
         except FileNotFoundError:
@@ -163,12 +161,11 @@ class WholeFile(OutputFile):
         else:
             if not self._replace:
                 raise self._taken()
-        begin = os.fsencode(base)[:_LONGEST_NAME].decode(errors="ignore")
-        self._partial = os.path.join(folder, f".{begin}.{secrets.token_hex(4)}.partial")
+        self._partial = partial_name(self._path)
         try:
             self._file = self._temporaries.create(self._partial, 0o666)  # less what the umask takes away
         except FileNotFoundError:
-            raise CommandError(f"cannot write {self._name}: there is no folder {folder}") from None
+            raise CommandError(f"cannot write {self._name}: there is no folder {os.path.dirname(self._path)}") from None
         except OSError as fault:
             raise self._unwritable(fault) from None
         return self
@@ -177,8 +174,7 @@ class WholeFile(OutputFile):
         """Run a plan, and let the file appear."""
         try:
             self._form.write(plan, self._file)
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            to_disk(self._file)
             self._file.close()
             self._temporaries.publish(self._partial, self._path, replace=self._replace)
         except FileExistsError:
@@ -187,7 +183,7 @@ class WholeFile(OutputFile):
             if is_of_writing(fault) or is_of_python(fault):
                 raise self._unwritable(fault) from None
             raise
-        _sync_folder(os.path.dirname(self._path))
+        sync_folder(self._path)
         return ""
 
     def __exit__(self, *_: object) -> None:
@@ -344,13 +340,3 @@ def _same_file(one: str, other: str) -> bool:
         return os.path.samefile(one, other)
     except OSError:
         return False
-
-
-def _sync_folder(folder: str) -> None:
-    """Put the new name on the disk too, where the system can."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

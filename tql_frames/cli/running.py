@@ -23,9 +23,8 @@ import polars as pl
 import tql_frames
 from tql_frames.cli.arguments import parser_for
 from tql_frames.cli.commands import COMMANDS, Job
-from tql_frames.cli.faults import CommandError, is_of_reading, message_of
 from tql_frames.cli.output import Temporaries
-from tql_frames.cli.progress import Progress
+from tql_frames.cli.terminal import CommandError, Progress, is_of_reading, message_of
 
 _POLL = 0.1  # seconds between looks at signals
 _BROKEN_PIPE = 128 + 13  # as the shell reports a program that SIGPIPE ended

@@ -1,6 +1,6 @@
 """Tree and schema to Polars expressions; runs nothing."""
 
-from tql_frames.compiler.expressions.registry import register_function
+from tql_frames.compiler.expressions.functions import register_function
 from tql_frames.compiler.expressions.sampler import CompiledSampler, Key, compile_key, compile_sampler
 from tql_frames.compiler.expressions.translate import CompiledArm, RandomNumbers
 

@@ -3,7 +3,7 @@
 What runs where is the engines' to say, in `tql_frames.dask` and `tql_frames.spark`; here is what each does.
 """
 
-from tql_frames.distributed.assignment import Share
+from tql_frames.distributed.assignment import PartitionDraw
 from tql_frames.distributed.driver import Drawing, Drawn, check_weights, draw_shares, first_shares, questions, starts_of
 from tql_frames.distributed.partition_counts import Answer, Counts, Question
 from tql_frames.distributed.reporting import Counted, Reporting, job_of
@@ -16,11 +16,11 @@ __all__ = [
     "Counts",
     "Drawing",
     "Drawn",
+    "PartitionDraw",
     "PartitionStatement",
     "Question",
     "Reporting",
     "Sampler",
-    "Share",
     "check_source_order",
     "check_weights",
     "draw_shares",

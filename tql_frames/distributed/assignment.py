@@ -107,7 +107,7 @@ class First:
 
 
 @dataclass(frozen=True)
-class Share:
+class PartitionDraw:
     """What a partition gives to a sample.
 
     Attributes:

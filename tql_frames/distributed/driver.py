@@ -15,7 +15,7 @@ import numpy as np
 
 from tql_frames.compiler import CompiledSampler
 from tql_frames.compiler.statements import most_rows
-from tql_frames.distributed.assignment import Ascending, Every, First, Points, RowNumbers, Share, Slots
+from tql_frames.distributed.assignment import Ascending, Every, First, PartitionDraw, Points, RowNumbers, Slots
 from tql_frames.distributed.partition_counts import Answer, Counts, Question, RunRace, Schema, SumUp, schemas_together
 from tql_frames.errors import TQLArmWarning, TQLError, WeightError
 from tql_frames.pipeline.draw import DrawSpec
@@ -36,7 +36,7 @@ class Sampling(Protocol):
     def weigher_of(self, schema: Schema) -> Weigher:
         """Return the sampler made ready for frames of a schema."""
 
-    def of_nothing(self, size: int) -> WeightError:
+    def empty_population_error(self, size: int) -> WeightError:
         """Return the error for so many rows asked for where there are none."""
 
 
@@ -64,7 +64,7 @@ class Drawn:
         idle: warnings of arms that match no row or never decide.
     """
 
-    shares: Sequence[Share]
+    shares: Sequence[PartitionDraw]
     asked: int
     found: int
     idle: Sequence[TQLArmWarning] = ()
@@ -101,17 +101,17 @@ def draw_shares(counts: Sequence[Counts], answers: Sequence[Answer | None], how:
     whole = _Whole(counts, how)
     drawn = whole.drawn(answers)
     parts = zip(counts, whole.starts.tolist(), _firsts_of(counts), drawn, strict=True)
-    shares = [Share(start, first, part.rows, part.digest, each) for part, start, first, each in parts]
+    shares = [PartitionDraw(start, first, part.rows, part.digest, each) for part, start, first, each in parts]
     found = whole.size if how.spec.replace else min(whole.size, whole.drawable)
     return Drawn(shares, whole.size, found, whole.idle() if whole.size else ())
 
 
-def first_shares(counts: Sequence[Counts], size: Callable[[int], int]) -> list[Share]:
+def first_shares(counts: Sequence[Counts], size: Callable[[int], int]) -> list[PartitionDraw]:
     """Return the first rows of all partitions; how many, of so many rows."""
     rows = [part.rows for part in counts]
     left = size(sum(rows))
     return [
-        Share(start, first, number, b"", First(max(0, min(number, left - start))))
+        PartitionDraw(start, first, number, b"", First(max(0, min(number, left - start))))
         for number, start, first in zip(rows, starts_of(rows), _firsts_of(counts), strict=True)
     ]
 
@@ -173,7 +173,7 @@ class _Whole:
         size = self._how.spec.size(self.rows)
         if not self.rows:
             if size:
-                raise self._how.sampling.of_nothing(size)
+                raise self._how.sampling.empty_population_error(size)
             return 0
         if not self.drawable:
             raise self._weigher().no_row(self.rows)

@@ -12,12 +12,12 @@ import numpy as np
 import polars as pl
 
 from tql_frames.compiler import RandomNumbers
-from tql_frames.compiler.expressions import registry
+from tql_frames.compiler.expressions.functions import registered_names
 from tql_frames.compiler.expressions.sampler import compile_tree
 from tql_frames.compiler.expressions.scope import SchemaScope, column
 from tql_frames.compiler.expressions.translate import Translator, in_order
 from tql_frames.compiler.statements import Names
-from tql_frames.distributed.assignment import Share
+from tql_frames.distributed.assignment import PartitionDraw
 from tql_frames.distributed.partition_counts import Answer, Counts, Question, answer, count
 from tql_frames.errors import (
     Fault,
@@ -34,8 +34,7 @@ from tql_frames.errors import (
 from tql_frames.frames import PolarsFrame, Rows
 from tql_frames.frames.polars import picks_columns
 from tql_frames.language import nodes, parse
-from tql_frames.language.nodes import Node
-from tql_frames.language.rewrite import replaced
+from tql_frames.language.nodes import Node, replaced
 from tql_frames.pipeline.draw import check_order, empty_population_error, random_numbers
 from tql_frames.pipeline.weights import Weigher, no_sampler, sampler_from
 from tql_frames.sampling import Positions
@@ -132,7 +131,7 @@ class Sampler:
         """Return what a partition answers to a question about its weights."""
         return answer(question, self.weigher(frame, start), frame)
 
-    def positions(self, frame: Rows, share: Share) -> Positions:
+    def positions(self, frame: Rows, share: PartitionDraw) -> Positions:
         """Return positions of the rows that a partition gives, ascending.
 
         Raises:
@@ -147,7 +146,7 @@ class Sampler:
         """Return the sampler made ready for frames of a schema, to say what is wrong with their weights."""
         return self.weigher(PolarsFrame(pl.DataFrame(schema=schema)))
 
-    def of_nothing(self, size: int) -> WeightError:
+    def empty_population_error(self, size: int) -> WeightError:
         """Return the error for so many rows asked for where there are none."""
         return empty_population_error(size)
 
@@ -184,7 +183,7 @@ def check_functions(node: Node) -> None:
         if isinstance(each, nodes.Call) and each.name == "data":
             message = "data(column, row) is not supported here: that row may be on another machine"
             raise Fault(TQLUnsupportedError, message, each.span, "write the value into the text")
-        if isinstance(each, nodes.Call) and each.name in registry.names():
+        if isinstance(each, nodes.Call) and each.name in registered_names():
             message = f"{each.name} is not supported here: it was registered in this process, and sees whole columns"
             raise Fault(TQLUnsupportedError, message, each.span, "compute a column by it, and name that column")
 

@@ -25,15 +25,14 @@ from tql_frames.compiler.statements import (
     named_columns,
     size_of,
 )
-from tql_frames.distributed.assignment import First, Share
+from tql_frames.distributed.assignment import First, PartitionDraw
 from tql_frames.distributed.partition_counts import Answer, Counts, Question, Schema, answer, count
 from tql_frames.distributed.sampler import asks_for_numbers, check_functions
 from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, WeightError
 from tql_frames.frames import PolarsFrame, Rows
 from tql_frames.language import nodes, parse_statement
-from tql_frames.language.nodes import Node
+from tql_frames.language.nodes import Node, replaced
 from tql_frames.language.parameters import bind
-from tql_frames.language.rewrite import replaced
 from tql_frames.pipeline.draw import DrawSpec, check_parameters, random_numbers
 from tql_frames.pipeline.statement import evaluating, no_rows_error
 from tql_frames.pipeline.weights import Weigher
@@ -154,7 +153,7 @@ class PartitionStatement:
         rows, sampler = self._drawn_from(frame)
         return answer(question, Weigher(sampler), rows)
 
-    def rows(self, frame: Partition, share: Share | None) -> object:
+    def rows(self, frame: Partition, share: PartitionDraw | None) -> object:
         """Return the rows and columns that a partition gives.
 
         Without a share these are all rows that WHERE leaves, and none that are drawn.
@@ -214,7 +213,7 @@ class PartitionStatement:
         """Return its sampler made ready for frames of a schema, to say what is wrong with their weights."""
         return self.weigher(PolarsFrame(pl.DataFrame(schema=schema)))
 
-    def of_nothing(self, size: int) -> WeightError:
+    def empty_population_error(self, size: int) -> WeightError:
         """Return the error for so many rows asked for where there are none."""
         assert self.root.sample is not None
         return no_rows_error(size, self.text, self.root.sample.sampler.span)

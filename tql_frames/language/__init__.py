@@ -1,7 +1,17 @@
-"""Text to tree, and back; knows no dataframe."""
+"""Text to tree, each text once, and back; knows no dataframe.
 
-from tql_frames.language.nodes import Node
-from tql_frames.language.reading import is_statement, parse, parse_statement
+How a text becomes a tree is told in `parser`. That is loaded for the first text: lark is a quarter of what the package
+takes to import, and many imports never read one.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache, lru_cache
+from importlib import import_module
+from typing import Any
+
+from tql_frames.language.nodes import Node, Statement
 from tql_frames.language.unparse import on_lines, on_one_line, sampler_on_lines, unparse
 
 __all__ = [
@@ -14,3 +24,58 @@ __all__ = [
     "sampler_on_lines",
     "unparse",
 ]
+
+
+@lru_cache(maxsize=512)
+def parse(text: str) -> Node:
+    """Read a sampler into its tree.
+
+    Args:
+        text: a weight choice, `max_weight(condition: weight, …)` or `sum_weight(…)`, or any expression.
+
+    Raises:
+        TQLSyntaxError: the text is not TQL, longer than 1,000,000 characters, or nested deeper than 100 levels.
+        TQLUnsupportedError: the text holds a clause of whole statements, such as SELECT or LIMIT, or one that TQL has
+            not, such as HAVING.
+
+    Examples:
+        >>> parse("max_weight(age > 60: 2, True: 1)").arms[0].condition
+        Comparison(operator='>', left=Column(name='age', frame=None), right=Literal(value=60))
+    """
+    found: Node = _parser().parsed(text, "sampler")
+    return found
+
+
+@lru_cache(maxsize=512)
+def parse_statement(text: str) -> Statement:
+    """Read a whole statement into its tree.
+
+    Args:
+        text: TQL that begins with SELECT, or with the parenthesis of a set operation.
+
+    Raises:
+        TQLSyntaxError: as `parse`.
+        TQLUnsupportedError: a statement that writes, such as UPDATE, or a clause that TQL has not, such as HAVING.
+
+    Examples:
+        >>> parse_statement("select age where age > 60 limit 3").limit
+        Limit(count=Literal(value=3), percent=False)
+    """
+    found = _parser().parsed(text, "query")
+    assert isinstance(found, Statement)
+    return found
+
+
+def is_statement(text: str) -> bool:
+    """Return whether a text is meant as a whole statement, not as a sampler.
+
+    Examples:
+        >>> is_statement("(select *) union (select *)"), is_statement("max_weight(a: 2)")
+        (True, False)
+    """
+    return bool(re.match(r"(?ai)(\s|\(|--[^\n]*\n)*select\b", text))
+
+
+@cache
+def _parser() -> Any:
+    return import_module("tql_frames.language.parser")

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import FrozenInstanceError, dataclass, field, fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import FrozenInstanceError, dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
@@ -493,3 +493,33 @@ def names_in(*roots: Node) -> set[str]:
         ['age', 'array', 'view']
     """
     return {node.name for root in roots for node in root.walk() if isinstance(node, Column)}
+
+
+def replaced(node: Node, other: Callable[[Node], Node | None]) -> Node:
+    """Return the tree with other nodes in it.
+
+    Args:
+        node: the tree; it is not changed.
+        other: the node to put in the place of one, whose own children are then not looked at; None to keep it.
+
+    Examples:
+        >>> from tql_frames.language import parse, unparse
+        >>> threes = replaced(parse("age + 2 * 2"), lambda node: Literal(3) if node == Literal(2) else None)
+        >>> unparse(threes)
+        'age + 3 * 3'
+    """
+    found = other(node)
+    if found is not None:
+        return found
+    changes: dict[str, Any] = {}
+    for each in fields(node):
+        value = getattr(node, each.name)
+        if isinstance(value, Node):
+            new: Any = replaced(value, other)
+        elif isinstance(value, tuple) and any(isinstance(item, Node) for item in value):
+            new = tuple(replaced(item, other) if isinstance(item, Node) else item for item in value)
+        else:
+            continue
+        if new != value:
+            changes[each.name] = new
+    return replace(node, **changes) if changes else node

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
 from tql_frames.errors import Fault, Span, TQLError, TQLSyntaxError, TQLTypeError, lone_surrogate
 from tql_frames.language import nodes
-from tql_frames.language.nodes import Node
+from tql_frames.language.nodes import Node, replaced
 
 AnyNode = TypeVar("AnyNode", bound=Node)
 
@@ -42,32 +42,25 @@ def bind(node: AnyNode, values: Sequence[object] | None) -> AnyNode:
     if not spans:
         return node
     pairs = enumerate(zip(spans, given, strict=True), 1)
-    return _bound(node, {span: _constant(value, span, number) for number, (span, value) in pairs})
+    constants = {span: _constant(value, span, number) for number, (span, value) in pairs}
+
+    def bound(each: Node) -> Node | None:
+        if isinstance(each, nodes.Parameter):
+            return constants[each.span]
+        if not (isinstance(each, nodes.In) and any(isinstance(item, nodes.Parameter) for item in each.items)):
+            return None
+        # A list given for one item of `in (…)` stands for its items; nothing is among nothing.
+        values = [(item, replaced(item, bound)) for item in each.items]
+        items = tuple(part for item, value in values for part in _spread(item, value))
+        if not items:
+            return nodes.Literal(each.negated, span=each.span)
+        return dataclasses.replace(each, operand=replaced(each.operand, bound), items=items)
+
+    return replaced(node, bound)  # type: ignore[return-value]
 
 
-def _bound(node: AnyNode, constants: Mapping[Span, Node]) -> AnyNode:
-    if isinstance(node, nodes.Parameter):
-        return constants[node.span]  # type: ignore[return-value]
-    changes: dict[str, Any] = {}
-    for each in dataclasses.fields(node):
-        value = getattr(node, each.name)
-        if each.name in ("span", "depth") or isinstance(value, Span):
-            continue
-        if isinstance(value, Node):
-            changes[each.name] = _bound(value, constants)
-        elif isinstance(value, tuple):
-            items = [_bound(item, constants) if isinstance(item, Node) else item for item in value]
-            if isinstance(node, nodes.In):
-                items = [part for item, bound in zip(value, items, strict=True) for part in _spread(item, bound)]
-            changes[each.name] = tuple(items)
-    if isinstance(node, nodes.In) and not changes["items"]:
-        return nodes.Literal(node.negated, span=node.span)  # type: ignore[return-value]  # nothing is among nothing
-    return dataclasses.replace(node, **changes)
-
-
-def _spread(item: Node, bound: Node) -> tuple[Node, ...]:
-    """Return a list given for one item of `in (…)` stands for its items."""
-    return bound.items if isinstance(item, nodes.Parameter) and isinstance(bound, nodes.Array) else (bound,)
+def _spread(item: Node, value: Node) -> tuple[Node, ...]:
+    return value.items if isinstance(item, nodes.Parameter) and isinstance(value, nodes.Array) else (value,)
 
 
 def _plain(value: Any) -> object:

@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypedDict
 
-from tql_frames.compiler.expressions import registry
-from tql_frames.compiler.expressions.functions import FUNCTIONS
+from tql_frames.compiler.expressions.functions import FUNCTIONS, function_named, registered_names
 from tql_frames.compiler.expressions.types import DataType
 from tql_frames.errors import Span, TQLError
 from tql_frames.frames import Frame
@@ -30,7 +29,7 @@ def fault_of(source: Frame, text: str) -> TQLError | None:
         >>> import polars as pl
         >>> from tql_frames.frames import kept_frame_of
         >>> fault = fault_of(kept_frame_of(pl.DataFrame({"age": [71]})), "max_weight(agee > 60: 5)")
-        >>> fault.message, fault.hint, told(fault, fault.source)["start"]
+        >>> fault.message, fault.hint, fault_as_json(fault, fault.source)["start"]
         ("unknown column 'agee'", "did you mean 'age'?", 11)
     """
     if not text.strip():
@@ -54,7 +53,7 @@ def fault_of(source: Frame, text: str) -> TQLError | None:
     return None
 
 
-def told(fault: TQLError, text: str | None) -> dict[str, Any]:
+def fault_as_json(fault: TQLError, text: str | None) -> dict[str, Any]:
     """Return an error as it is sent: message, hint, and where in the text it is, if it is there."""
     here = fault.span is not None and fault.source == text
     start, stop = units(text or "", fault.span) if here and fault.span is not None else (None, None)
@@ -129,13 +128,13 @@ class Word(TypedDict):
         name: the word.
         kind: "column", "function", "keyword" or "label".
         insert: what is written for it: a column's name in quotes where it needs them, a function with its parenthesis.
-        told: what stands beside it in the list: a column's type, a function's usage.
+        detail: what stands beside it in the list: a column's type, a function's usage.
     """
 
     name: str
     kind: str
     insert: str
-    told: str
+    detail: str
 
 
 def words_of(columns: Iterable[object], types: Mapping[str, DataType]) -> list[Word]:
@@ -148,20 +147,20 @@ def words_of(columns: Iterable[object], types: Mapping[str, DataType]) -> list[W
     Examples:
         >>> import polars as pl
         >>> words = words_of(["age", "body mass"], {"age": pl.Int16()})
-        >>> [(word["insert"], word["told"]) for word in words[:2]]
+        >>> [(word["insert"], word["detail"]) for word in words[:2]]
         [('age', 'Int16'), ('"body mass"', '')]
         >>> next(word["insert"] for word in words if word["name"] == "contains")
         'contains('
     """
     names = [name for name in columns if isinstance(name, str)]
     words = [
-        Word(name=name, kind="column", insert=unparse(nodes.Column(name)), told=_told(types, name)) for name in names
+        Word(name=name, kind="column", insert=unparse(nodes.Column(name)), detail=_kind(types, name)) for name in names
     ]
     usages = _CALLED | {name: function.usage for name, function in FUNCTIONS.items()}
-    usages |= {name: _usage(name) for name in registry.names()}
-    words += [Word(name=name, kind="function", insert=f"{name}(", told=usages[name]) for name in sorted(usages)]
+    usages |= {name: _usage(name) for name in registered_names()}
+    words += [Word(name=name, kind="function", insert=f"{name}(", detail=usages[name]) for name in sorted(usages)]
     keywords = sorted(OPERATORS | CLAUSES | SOMETIMES)
-    return words + [Word(name=word, kind="keyword", insert=word, told="") for word in keywords]
+    return words + [Word(name=word, kind="keyword", insert=word, detail="") for word in keywords]
 
 
 def words_of_labels(texts: Mapping[str, Iterable[str]]) -> list[Word]:
@@ -169,21 +168,21 @@ def words_of_labels(texts: Mapping[str, Iterable[str]]) -> list[Word]:
 
     Examples:
         >>> words_of_labels({"tags": ["Hernia", "O'Hara"]})[1]
-        {'name': "O'Hara", 'kind': 'label', 'insert': "'O''Hara'", 'told': 'tags'}
+        {'name': "O'Hara", 'kind': 'label', 'insert': "'O''Hara'", 'detail': 'tags'}
     """
     return [
-        Word(name=text, kind="label", insert="'" + text.replace("'", "''") + "'", told=column)
+        Word(name=text, kind="label", insert="'" + text.replace("'", "''") + "'", detail=column)
         for column, own in texts.items()
         for text in own
     ]
 
 
-def _told(types: Mapping[str, DataType], name: str) -> str:
-    told = str(types[name]).removesuffix("()") if name in types else ""
-    told = told.split("(")[0] if told.startswith("Enum(") else told
-    return told if len(told) <= 40 else f"{told[:39]}…"
+def _kind(types: Mapping[str, DataType], name: str) -> str:
+    detail = str(types[name]).removesuffix("()") if name in types else ""
+    detail = detail.split("(")[0] if detail.startswith("Enum(") else detail
+    return detail if len(detail) <= 40 else f"{detail[:39]}…"
 
 
 def _usage(name: str) -> str:
-    found = registry.find(name)
+    found = function_named(name)
     return name if found is None else found.usage

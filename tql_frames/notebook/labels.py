@@ -113,13 +113,13 @@ def as_sent(report: Report[Any]) -> tuple[list[Any], dict[str, Any]]:
     half = SHOWN // 2
     between = max(labels.height - SHOWN, 0)
     shown = pl.concat([labels.head(half), labels.tail(half)]) if between else labels
-    wanted = ("rows", "share", "expected_share", "expected_count", "factor", "asked")
+    wanted = ("rows", "share", "expected_share", "expected_count", "factor", "requested_weight")
     rows = [
         {"label": name_of(row["label"]), **{key: row.get(key) for key in wanted}} for row in shown.iter_rows(named=True)
     ]
-    told = {"labels": rows, "between": between, "size": report.size, "rows": report.rows}
-    told |= {"effective": report.effective_rows, "distinct": report.expected_distinct}
-    return shown["label"].to_list(), told
+    numbers = {"labels": rows, "between": between, "size": report.size, "rows": report.rows}
+    numbers |= {"effective": report.effective_rows, "distinct": report.expected_distinct}
+    return shown["label"].to_list(), numbers
 
 
 def drawn(view: View[Any], by: str) -> list[list[Any]]:

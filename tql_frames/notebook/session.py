@@ -1,4 +1,7 @@
-"""The widget without a browser: messages in, answers out, work in threads of which the latest counts."""
+"""The widget without a browser: messages in, answers out, work in threads of which the latest counts.
+
+Messages are checked: what is malformed is answered by an error, and never raises.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,13 @@ from tql_frames.analysis.report import Expectations
 from tql_frames.errors import TQLError, TQLWarning
 from tql_frames.frames import kept_frame_of
 from tql_frames.language import is_statement
-from tql_frames.notebook.checking import arms_of, fault_of, told, words_of, words_of_labels
+from tql_frames.notebook.checking import arms_of, fault_as_json, fault_of, words_of, words_of_labels
 from tql_frames.notebook.labels import as_sent, columns_of_labels, drawn, expected, head_of, texts_of
-from tql_frames.notebook.messages import Message, checked
 from tql_frames.pipeline.draw import seed_from, size_from
 from tql_frames.views.create import view_of
 from tql_frames.views.drawn_view import View
+
+Message = dict[str, Any]
 
 MOST_ROWS = 60  # sent at a time, whatever is asked for
 MOST_COLUMNS = 60
@@ -38,7 +42,7 @@ def columns_of(view: View[Any]) -> list[str]:
     return _table(view, 0, 0)[0]
 
 
-def window(view: View[Any], start: int, count: int) -> list[list[str | None]]:
+def row_preview(view: View[Any], start: int, count: int) -> list[list[str | None]]:
     """Return some rows, the texts of their cells, None for null; the index comes first.
 
     Examples:
@@ -94,7 +98,7 @@ def _cut(text: str) -> str:
 Found = TypeVar("Found")
 
 
-class Newest:
+class LatestTask:
     """One thread for one kind of work.
 
     Results come back in the event loop of the caller, which is the one that may talk to the notebook. Where no loop
@@ -102,7 +106,7 @@ class Newest:
 
     Examples:
         >>> found = []
-        >>> Newest().start(lambda: 1 + 1, found.append)
+        >>> LatestTask().start(lambda: 1 + 1, found.append)
         >>> found
         [2]
     """
@@ -178,8 +182,8 @@ class Session:
         self._send = send
         self._expectations: dict[str, Expectations] = {}
         self._values: list[Any] = []  # the labels that the page shows, in its order
-        self._checks, self._counts, self._runs, self._balances = Newest(), Newest(), Newest(), Newest()
-        self._drawn = Newest()
+        self._checks, self._counts, self._runs, self._balances = LatestTask(), LatestTask(), LatestTask(), LatestTask()
+        self._drawn = LatestTask()
         self._ran = 0  # runs so far
         self.query = sampler
         self.view: View[Any] | None = None
@@ -209,10 +213,10 @@ class Session:
         try:
             if not isinstance(kind, str):
                 raise TQLError("the message of the widget is malformed: it has no kind")
-            asked = checked(message, len(self._values))
+            asked = checked_message(message, len(self._values))
         except TQLError as fault:
             own = message if isinstance(message, Mapping) else {}
-            self._answer({"kind": None, **own}, {"kind": "failed", "fault": told(fault, None)})
+            self._answer({"kind": None, **own}, {"kind": "failed", "fault": fault_as_json(fault, None)})
         else:
             kinds[kind](asked)
 
@@ -227,7 +231,7 @@ class Session:
 
         def check() -> Message:
             fault = fault_of(self._source, text) or _fault_of_options(asked)
-            said = None if fault is None else told(fault, text)
+            said = None if fault is None else fault_as_json(fault, text)
             return {"kind": "checked", "fault": said, "arms": arms_of(text), "statement": is_statement(text)}
 
         def then(answer: Message) -> None:
@@ -307,7 +311,7 @@ class Session:
         """`start`, `count` -> `rows`: the texts of the cells of so many rows of the last run."""
         if self.view is not None:
             start, count = message["start"], message["count"]
-            self._answer(message, {"kind": "rows", "start": start, "rows": window(self.view, start, count)})
+            self._answer(message, {"kind": "rows", "start": start, "rows": row_preview(self.view, start, count)})
 
     def _count_drawn(self, message: Message) -> None:
         """`by` -> `drawn`: how often each label is among the rows of the last run."""
@@ -347,9 +351,9 @@ def _safely(work: Callable[[], Message], text: str | None) -> Message:
     try:
         return work()
     except TQLError as fault:
-        return {"kind": "failed", "fault": told(fault, text)}
+        return {"kind": "failed", "fault": fault_as_json(fault, text)}
     except Exception as fault:
-        return {"kind": "failed", "fault": told(TQLError(f"{type(fault).__name__}: {str(fault)[:300]}"), text)}
+        return {"kind": "failed", "fault": fault_as_json(TQLError(f"{type(fault).__name__}: {str(fault)[:300]}"), text)}
 
 
 def _fault_of_options(asked: Message) -> TQLError | None:
@@ -378,3 +382,117 @@ def _price(balance: Balance[Any], rows: int) -> str:
     note += f"greatest weight {price.greatest:.3g} times the mean"
     reasons = pl.DataFrame(balance.labels).select("label", "reason").drop_nulls("reason").head(3)
     return "; ".join([note, *(f"{label}: {reason}" for label, reason in reasons.iter_rows())])
+
+
+def checked_message(message: Mapping[str, Any], labels: int) -> Message:
+    """Return a message of a known kind, its values of their types; numbers of rows are clamped to what there can be.
+
+    Args:
+        message: as it came.
+        labels: number of labels that the page shows, which targets and `keep` name by their numbers.
+
+    Raises:
+        TQLError: a value is of another type.
+
+    Examples:
+        >>> checked_message({"kind": "rows", "start": -3, "count": -1}, 0)
+        {'kind': 'rows', 'start': 0, 'count': 0}
+    """
+    found = dict(message)
+    for name, read in _READ.items():
+        if name in found:
+            found[name] = read(name, found[name])
+    if found["kind"] == "rows":
+        found.setdefault("start", 0)
+        found.setdefault("count", 0)
+    found_targets, keep = found.get("targets", []), found.get("keep", [])
+    wrong = [place for place in [*(place for place, _ in found_targets), *keep] if not 0 <= place < labels]
+    if wrong:
+        raise _malformed("targets" if found_targets else "keep", f"label {wrong[0]} of {labels}")
+    return found
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise _malformed(name, value)
+    return value
+
+
+def _name(name: str, value: object) -> str | None:
+    return None if value is None else _text(name, value)
+
+
+def _typed(name: str, value: object) -> str:
+    """Return a number as it was typed."""
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise _malformed(name, value)
+    return str(value)
+
+
+def _flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _malformed(name, value)
+    return value
+
+
+def _whole(name: str, value: object) -> int:
+    if isinstance(value, float) and math.isfinite(value):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _malformed(name, value)
+    return max(value, 0)
+
+
+def _finite(name: str, value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise _malformed(name, value)
+    return value
+
+
+def _targets(name: str, value: object) -> list[tuple[int, float]]:
+    if not isinstance(value, list):
+        raise _malformed(name, value)
+    found = []
+    for pair in value:
+        if not isinstance(pair, (list, tuple)) or len(pair) != 2:
+            raise _malformed(name, pair)
+        place, share = _place(name, pair[0]), _finite(name, pair[1])
+        if share is None:
+            raise _malformed(name, pair)
+        found.append((place, share))
+    return found
+
+
+def _places(name: str, value: object) -> list[int]:
+    if not isinstance(value, list):
+        raise _malformed(name, value)
+    return [_place(name, place) for place in value]
+
+
+def _place(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _malformed(name, value)
+    return value
+
+
+_READ = {
+    "text": _text,
+    "by": _name,
+    "limit": _typed,
+    "seed": _typed,
+    "replace": _flag,
+    "start": _whole,
+    "count": _whole,
+    "most": _finite,
+    "targets": _targets,
+    "keep": _places,
+}
+
+
+def _malformed(name: str, value: object) -> TQLError:
+    shown = value if isinstance(value, str) else repr(value)
+    return TQLError(f"the message of the widget is malformed: {name} is {shown[:80]}")

@@ -19,7 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.compiler import CompiledArm, CompiledSampler, RandomNumbers, compile_sampler
-from tql_frames.compiler.expressions.constant_weights import Levels
+from tql_frames.compiler.expressions.sampler import ConstantWeights
 from tql_frames.compiler.expressions.types import type_name
 from tql_frames.errors import TQLError, TQLNameError, TQLTypeError, WeightError, did_you_mean, reason_of
 from tql_frames.frames import Rows
@@ -63,7 +63,7 @@ class BadWeights:
         nan, negative, infinite = map(operator.or_, self.kinds, others.kinds)
         return BadWeights(self.rows + others.rows, self.first, self.weight, (nan, negative, infinite))
 
-    def words(self, who: str) -> str:
+    def describe(self, who: str) -> str:
         """Return what is wrong."""
         where = f"row {self.first}" if self.rows == 1 else f"{self.rows:,} rows, the first row {self.first}"
         kinds = zip(("a NaN", "a negative", "an infinite"), self.kinds, strict=True)
@@ -151,10 +151,10 @@ class Weigher:
     def refusal(self, place: int | None, bad: BadWeights) -> WeightError:
         """Return the error to raise for bad weights, as `first_bad` finds them."""
         if isinstance(self.sampler, pl.Expr):
-            return WeightError(bad.words("the sampler gives"), hint=_HINT)
+            return WeightError(bad.describe("the sampler gives"), hint=_HINT)
         span = self.sampler.tree.span if place is None else self.sampler.arms[place].span
         who = "the sampler gives" if place is None else f"arm {place + 1} has"
-        return WeightError(bad.words(who), source=self.sampler.source, span=span, hint=_HINT)
+        return WeightError(bad.describe(who), source=self.sampler.source, span=span, hint=_HINT)
 
     @property
     def bad(self) -> pl.Expr:
@@ -172,9 +172,9 @@ class Weigher:
         )
 
     @property
-    def levels(self) -> Levels | None:
+    def constant_weights(self) -> ConstantWeights | None:
         """All weights that there can be, by number, where they are known from the text; none of them is bad then."""
-        return self.sampler.levels if isinstance(self.sampler, CompiledSampler) else None
+        return self.sampler.constant_weights if isinstance(self.sampler, CompiledSampler) else None
 
     def population(self, frame: Rows, most: int | None = None) -> Strata | Weights:
         """Return what a draw needs to know of the rows: their strata, or their weights as `weigh` gives them.
@@ -193,25 +193,25 @@ class Weigher:
 
         It is None where there are no arms to watch.
         """
-        levels = self.levels
+        constant = self.constant_weights
         # The weight of all arms stands beside each arm, in an expression that grows with the square of their number:
         # of many arms it is found first.
         many = self._arms > _FEW and not frame.is_streamed
-        if levels is None:
+        if constant is None:
             words = {} if many else self._words(frame)
             weights, found = self._weigh(frame, words)
             return weights, self._watched_after(frame, weights) if many else self._read_words(found, list(words))
-        words = {} if many or levels.deciding is not None else self._words(frame)
-        values = self._evaluate(frame, {"number": levels.number, **words})
+        words = {} if many or constant.deciding is not None else self._words(frame)
+        values = self._evaluate(frame, {"number": constant.number, **words})
         numbers = values["number"].to_numpy()
-        cells = count_codes(numbers, len(levels.weights))
-        strata = strata_of_codes(numbers, levels.weights, most, cells)
+        cells = count_codes(numbers, len(constant.weights))
+        strata = strata_of_codes(numbers, constant.weights, most, cells)
         watched = self._read_words(values, list(words)) if words else None
-        if many and levels.deciding is None:
-            watched = self._watched_after(frame, levels.weights[numbers])
-        if levels.deciding is not None:
-            watched = np.asarray(levels.deciding[cells.any(axis=1)].any(axis=0))
-        return levels.weights[numbers] if strata is None else strata, watched
+        if many and constant.deciding is None:
+            watched = self._watched_after(frame, constant.weights[numbers])
+        if constant.deciding is not None:
+            watched = np.asarray(constant.deciding[cells.any(axis=1)].any(axis=0))
+        return constant.weights[numbers] if strata is None else strata, watched
 
     def matched(self, frame: Rows, decided: Watched) -> Watched:
         """Return which arms match a row of a frame; an arm that decides one does.

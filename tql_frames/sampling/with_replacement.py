@@ -27,7 +27,7 @@ _MOST_STEPS = 4  # from where the guide points, before the rest is left to binar
 
 
 @dataclass(frozen=True)
-class Line:
+class CumulativeWeights:
     """Owners side by side on a line: owner i has the points from bounds[i - 1] up to bounds[i].
 
     Attributes:
@@ -71,13 +71,13 @@ class Line:
 class Workspace:
     """Arrays that one thread works in."""
 
-    def __init__(self, line: Line, size: int) -> None:
+    def __init__(self, cumulative: CumulativeWeights, size: int) -> None:
         """Make room for blocks of up to `size` draws."""
         size = min(size, BLOCK)
         self.floats = np.empty(size)
         self.integers = np.empty(size, np.int64)
         self.bytes, self.flags = np.empty(size, np.uint8), np.empty(size, np.bool_)
-        self.guided = np.empty(size, None if line.guide is None else line.guide.dtype)
+        self.guided = np.empty(size, None if cumulative.guide is None else cumulative.guide.dtype)
 
 
 def draw_strata(
@@ -101,9 +101,9 @@ def draw_strata(
         stream: whose numbers they are.
         strata: the rows of the table.
     """
-    line = line_of_strata(table, size)
-    starts = np.concatenate([[0.0], line.bounds[:-1]])
-    ranks_per_width = exact_ranks(starts, line.bounds, table.counts)
+    cumulative = cumulative_weights_of_strata(table, size)
+    starts = np.concatenate([[0.0], cumulative.bounds[:-1]])
+    ranks_per_width = exact_ranks(starts, cumulative.bounds, table.counts)
     first_slots = table.first
     by_slot = None if strata is None or strata.few(size) else strata.by_slot()
     found = np.empty(size, position_type(table.rows) if by_slot is None else by_slot.dtype)
@@ -111,7 +111,7 @@ def draw_strata(
     def place(first: int, point: Floats, stratum: Integers, space: Workspace) -> None:
         stop = first + len(point)
         factor, rank = space.floats[: len(point)], space.integers[: len(point)]
-        line.owners(point, stratum, space)
+        cumulative.owners(point, stratum, space)
         np.subtract(point, starts.take(stratum, out=factor, mode="clip"), out=point)
         np.multiply(point, ranks_per_width.take(stratum, out=factor, mode="clip"), out=point)
         np.copyto(rank, point, casting="unsafe")  # rounds down
@@ -122,7 +122,7 @@ def draw_strata(
             by_slot.take(slot, out=found[first:stop], mode="clip")
 
     def run(blocks: Blocks) -> None:
-        points, owners, space = np.empty(BLOCK), np.empty(BLOCK, np.int64), Workspace(line, size)
+        points, owners, space = np.empty(BLOCK), np.empty(BLOCK, np.int64), Workspace(cumulative, size)
         for first, stop in blocks:
             streams.fill(stream, start + first, points[: stop - first])
             place(first, points[: stop - first], owners[: stop - first], space)
@@ -130,7 +130,7 @@ def draw_strata(
     if size <= BLOCK:
         points = np.empty(size)
         streams.fill(stream, start, points)
-        place(0, points, np.empty(size, np.int64), Workspace(line, size))
+        place(0, points, np.empty(size, np.int64), Workspace(cumulative, size))
     else:
         over_blocks(size, run)
     return found if strata is None or by_slot is not None else strata.resolve(found)
@@ -155,33 +155,33 @@ def exact_ranks(starts: Floats, bounds: Floats, counts: Integers) -> Floats:
 
 def draw_rows(weights: Floats, size: int, streams: Streams) -> Positions:
     """Return the row positions drawn with replacement, shape (size,): each row a stratum of its own, in table order."""
-    line = line_of_rows(weights, size)
+    cumulative = cumulative_weights_of_rows(weights, size)
     rows = np.empty(size, position_type(len(weights)))
 
     def run(blocks: Blocks) -> None:
-        space = Workspace(line, size)
+        space = Workspace(cumulative, size)
         points, owners = np.empty(len(space.floats)), np.empty(len(space.floats), np.int64)
         for first, stop in blocks:
             point, owner = points[: stop - first], owners[: stop - first]
             streams.fill(STREAM, first, point)
-            line.owners(point, owner, space)
+            cumulative.owners(point, owner, space)
             rows[first:stop] = owner
 
     over_blocks(size, run)
     return rows
 
 
-def line_of_strata(table: StrataTable, draws: int) -> Line:
+def cumulative_weights_of_strata(table: StrataTable, draws: int) -> CumulativeWeights:
     """Return the line of strata, for so many draws."""
     bounds = np.cumsum(integer_weights(table.weights, table.counts) * table.counts).astype(np.float64)
     if draws <= _FEW_DRAWS or len(bounds) <= _BY_COMPARISON:
-        return Line(bounds, None)
+        return CumulativeWeights(bounds, None)
     parts = max(4096, 16 << len(bounds).bit_length())
     # The first point of each part, by the very product that gives a point.
-    return Line(bounds, bounds.searchsorted(np.arange(parts) / parts * bounds[-1], side="right"))
+    return CumulativeWeights(bounds, bounds.searchsorted(np.arange(parts) / parts * bounds[-1], side="right"))
 
 
-def line_of_rows(weights: Floats, draws: int) -> Line:
+def cumulative_weights_of_rows(weights: Floats, draws: int) -> CumulativeWeights:
     """Return the line of rows, each a stratum of its own, for so many draws."""
     rows = len(weights)
     exponent = scale_of(weights)
@@ -210,14 +210,14 @@ def line_of_rows(weights: Floats, draws: int) -> Line:
 
     over_blocks(rows, lay)
     if not parts:
-        return Line(bounds, None)
+        return CumulativeWeights(bounds, None)
     # Where two blocks met in one part, the later one's rows count.
     stops = np.minimum(np.arange(1, len(sums) + 1) * BLOCK, rows)
     ends[(bounds[stops - 1] * parts_per_point).astype(np.int64)] = stops
     np.maximum.accumulate(ends, out=ends)
     ends[1:] = ends[:-1]
     ends[0] = 0
-    return Line(bounds, ends[:parts])
+    return CumulativeWeights(bounds, ends[:parts])
 
 
 def integer_weights(weights: Floats, counts: Integers | None = None) -> Integers:

@@ -16,7 +16,31 @@ from tql_frames.torch.epochs import origin_of, processes
 from tql_frames.torch.table import ColumnSpec, described, table_of
 
 
-class TQLDataset(Dataset[Any]):
+class _TableItems:
+    """What both kinds of data sets are made of: the columns of a table, and a transform of its items."""
+
+    def __init__(
+        self,
+        frame: object,
+        columns: Sequence[str] | None = None,
+        transform: Callable[[Any], Any] | None = None,
+        target: str | None = None,
+        encode: Mapping[str, str] | None = None,
+        *,
+        classes: Mapping[str, Sequence[Any]] | None = None,
+    ) -> None:
+        """Read the columns; Polars is not asked again."""
+        origin = origin_of(frame)
+        self._column_spec = ColumnSpec.of(origin.labels, columns, target, encode, classes)
+        self._table = table_of(origin, self._column_spec)
+        self.transform = transform
+        self.classes: dict[str, list[Any]] = self._table.classes
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__} of {described(self._table.size, self._column_spec, self.classes)}"
+
+
+class TQLDataset(_TableItems, Dataset[Any]):
     """Rows of a frame for a DataLoader.
 
     An item is a dict of what the row holds of each column or, with a target, a tuple of that dict and the target.
@@ -62,25 +86,6 @@ class TQLDataset(Dataset[Any]):
                 [1., 1.]])
     """
 
-    classes: dict[str, list[Any]]
-
-    def __init__(
-        self,
-        frame: object,
-        columns: Sequence[str] | None = None,
-        transform: Callable[[Any], Any] | None = None,
-        target: str | None = None,
-        encode: Mapping[str, str] | None = None,
-        *,
-        classes: Mapping[str, Sequence[Any]] | None = None,
-    ) -> None:
-        """Read the columns; Polars is not asked again."""
-        origin = origin_of(frame)
-        self._wanted = ColumnSpec.of(origin.labels, columns, target, encode, classes)
-        self._table = table_of(origin, self._wanted)
-        self.transform = transform
-        self.classes = self._table.classes
-
     def __len__(self) -> int:
         return self._table.size
 
@@ -112,9 +117,6 @@ class TQLDataset(Dataset[Any]):
         rows = self._table.rows(places if first >= 0 else [place % size for place in places])
         return rows if self.transform is None else [self.transform(item) for item in rows]
 
-    def __repr__(self) -> str:
-        return f"TQLDataset of {described(self._table.size, self._wanted, self.classes)}"
-
 
 class NoSuchRowError(TQLError, IndexError):
     """A row that a data set does not have: the end of a loop over it, or a sampler of another frame."""
@@ -130,7 +132,7 @@ class NoSuchRowError(TQLError, IndexError):
 _ROWS = 1024  # that are read at a time
 
 
-class TQLIterableDataset(IterableDataset[Any]):
+class TQLIterableDataset(_TableItems, IterableDataset[Any]):
     """Rows for a DataLoader, in their order, of a table that need not fit into memory.
 
     Of a LazyFrame the columns that are wanted are written to the temporary folder of the system (`TMPDIR`) when the
@@ -162,28 +164,7 @@ class TQLIterableDataset(IterableDataset[Any]):
         [{'age': tensor(71)}, {'age': tensor(34)}]
     """
 
-    classes: dict[str, list[Any]]
-
-    def __init__(
-        self,
-        frame: object,
-        columns: Sequence[str] | None = None,
-        transform: Callable[[Any], Any] | None = None,
-        target: str | None = None,
-        encode: Mapping[str, str] | None = None,
-        *,
-        classes: Mapping[str, Sequence[Any]] | None = None,
-    ) -> None:
-        """Read the columns; Polars is not asked again."""
-        origin = origin_of(frame)
-        self._wanted = ColumnSpec.of(origin.labels, columns, target, encode, classes)
-        self._table = table_of(origin, self._wanted)
-        self.transform = transform
-        self._processes: tuple[int, int] | None = None
-        self.classes = self._table.classes
-
-    def __repr__(self) -> str:
-        return f"TQLIterableDataset of {described(self._table.size, self._wanted, self.classes)}"
+    _processes: tuple[int, int] | None = None
 
     # No length: each worker may end with a smaller batch, and a DataLoader would warn of more batches than it expected.
 

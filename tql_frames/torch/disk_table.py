@@ -21,7 +21,7 @@ from tql_frames.compiler.expressions.types import instance
 from tql_frames.torch.columns import EncodedColumn, MultiHotColumn, TensorColumn, ValueColumn, shared
 
 
-class Spool:
+class DiskTable:
     """A folder with a file or two a column, in the temporary folder of the system.
 
     It is removed with the spool, or when the process that made it ends. Who gets a copy of the spool gets the path.

@@ -19,11 +19,11 @@ from tql_frames.errors import TQLError, TQLNameError, did_you_mean
 from tql_frames.frames import ColumnRef
 from tql_frames.sampling import Positions
 from tql_frames.torch.columns import ENCODINGS, EncodedColumn, Encoding, InUse, Kind, plain_column
-from tql_frames.torch.disk_table import Spool, texts
+from tql_frames.torch.disk_table import DiskTable, texts
 from tql_frames.torch.epochs import Origin
 from tql_frames.torch.serialization import BatchRows
 
-_TOLD = 10  # columns that a text names
+_MOST_NAMED = 10  # columns that a text names
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class ColumnSpec:
         return BatchRows({name: taken[name] for name in self.features}, len(places), target)
 
 
-def described(size: int, wanted: ColumnSpec, classes: Mapping[str, Sequence[Any]]) -> str:
+def described(size: int, column_spec: ColumnSpec, classes: Mapping[str, Sequence[Any]]) -> str:
     """Return the size and columns of a data set, in words.
 
     Examples:
@@ -111,16 +111,16 @@ def described(size: int, wanted: ColumnSpec, classes: Mapping[str, Sequence[Any]
         '1,200 rows: age, sex (label, 2 classes); target findings (multi_hot, 1 class)'
     """
 
-    def told(name: str) -> str:
-        if name not in wanted.encode:
+    def described_column(name: str) -> str:
+        if name not in column_spec.encode:
             return name
         count = len(classes[name])
-        return f"{name} ({wanted.encode[name]}, {count:,} class{'es' * (count != 1)})"
+        return f"{name} ({column_spec.encode[name]}, {count:,} class{'es' * (count != 1)})"
 
-    features = ", ".join(map(told, wanted.features[:_TOLD]))
-    if len(wanted.features) > _TOLD:
-        features += f" and {len(wanted.features) - _TOLD:,} more"
-    target = "" if wanted.target is None else f"; target {told(wanted.target)}"
+    features = ", ".join(map(described_column, column_spec.features[:_MOST_NAMED]))
+    if len(column_spec.features) > _MOST_NAMED:
+        features += f" and {len(column_spec.features) - _MOST_NAMED:,} more"
+    target = "" if column_spec.target is None else f"; target {described_column(column_spec.target)}"
     return f"{size:,} row{'s' * (size != 1)}: {features or 'no features'}{target}"
 
 
@@ -142,39 +142,39 @@ class Table(Protocol):
         """Return what the rows of these numbers hold; may be any, in any order."""
 
 
-def table_of(origin: Origin, wanted: ColumnSpec) -> Table:
+def table_of(origin: Origin, column_spec: ColumnSpec) -> Table:
     """Return the table of a frame or view.
 
     Raises:
         TQLError: a row has a null where a tensor has none, or a column cannot be trained on.
     """
-    return _Spooled(origin, wanted) if origin.is_plan else _HeldTable(origin, wanted)
+    return _Spooled(origin, column_spec) if origin.is_plan else _HeldTable(origin, column_spec)
 
 
 class _HeldTable:
     """Columns in memory, where the frame has them."""
 
-    def __init__(self, origin: Origin, wanted: ColumnSpec) -> None:
+    def __init__(self, origin: Origin, column_spec: ColumnSpec) -> None:
         frame, positions = origin.source, origin.positions
         self.classes: dict[str, list[Any]] = {}
         self.size = frame.rows if positions is None else len(positions)
-        self._wanted = wanted
+        self._column_spec = column_spec
         self._chosen = None if positions is None else _tensor(positions)
         used = InUse(None if positions is None else _marked(positions, frame.rows))
         self._columns: dict[str, EncodedColumn] = {}
-        for name in wanted.names:
+        for name in column_spec.names:
             series = frame.column(origin.names[name]).alias(name)
             encoding = None
-            if name in wanted.encode:
-                declared = wanted.classes.get(name, origin.categories(name))
-                encoding = Encoding.of(wanted.encode[name], series.to_frame().lazy(), name, series.dtype, declared)
+            if name in column_spec.encode:
+                declared = column_spec.classes.get(name, origin.categories(name))
+                encoding = Encoding.of(column_spec.encode[name], series.to_frame().lazy(), name, series.dtype, declared)
                 self.classes[name] = encoding.labels
             self._columns[name] = plain_column(series, used) if encoding is None else encoding.column_of(series, used)
 
     def rows(self, numbers: Sequence[int]) -> BatchRows:
         """Return what the rows of these numbers hold."""
         rows = torch.from_numpy(np.array(numbers, np.int64))
-        return self._wanted.rows(self._columns, rows if self._chosen is None else self._chosen[rows])
+        return self._column_spec.rows(self._columns, rows if self._chosen is None else self._chosen[rows])
 
     def __getstate__(self) -> dict[str, Any]:
         # A process that is not forked gets a copy, of the rows in use alone. This one goes on with the same columns,
@@ -192,39 +192,40 @@ class _HeldTable:
 class _Spooled:
     """Columns in files: of each row in use once, in the order in which they were read."""
 
-    def __init__(self, origin: Origin, wanted: ColumnSpec) -> None:
+    def __init__(self, origin: Origin, column_spec: ColumnSpec) -> None:
         frame = origin.source
         positions = np.arange(frame.rows) if origin.positions is None else origin.positions
         self.size = len(positions)
-        self._wanted = wanted
-        self._spool = Spool()
+        self._column_spec = column_spec
+        self._disk_table = DiskTable()
         encodings = {
             name: Encoding.of(
-                kind, origin.plan, origin.names[name], frame.schema[origin.names[name]], wanted.classes.get(name)
+                kind, origin.plan, origin.names[name], frame.schema[origin.names[name]], column_spec.classes.get(name)
             )
-            for name, kind in wanted.encode.items()
+            for name, kind in column_spec.encode.items()
         }
         self.classes = {name: encoding.labels for name, encoding in encodings.items()}
         used = _marked(positions, frame.rows)
         self._chosen = _tensor(_ranks(used)[positions])
         distinct = np.flatnonzero(used).astype(positions.dtype)
         places = {name: place for place, name in enumerate(frame.schema)}
-        columns = [ColumnRef(places[origin.names[name]], name) for name in wanted.names]
+        columns = [ColumnRef(places[origin.names[name]], name) for name in column_spec.names]
         done = 0
         none, some = frame.take(distinct[:0], columns), frame.batches(distinct, columns, _BATCH)
         for part in cast("Iterator[pl.DataFrame]", chain([none], some)):
             numbers = InUse(numbers=distinct[done : done + part.height])
             done += part.height
-            for name in wanted.names:
+            for name in column_spec.names:
                 encoding = encodings.get(name)
                 series = part[name] if encoding else texts(part[name])
                 column = plain_column(series, numbers) if encoding is None else encoding.column_of(series, numbers)
-                self._spool.write(name, column)
-        self._spool.close()
+                self._disk_table.write(name, column)
+        self._disk_table.close()
 
     def rows(self, numbers: Sequence[int]) -> BatchRows:
         """Return what the rows of these numbers hold."""
-        return self._wanted.rows(self._spool.columns, self._chosen[torch.from_numpy(np.array(numbers, np.int64))])
+        rows = self._chosen[torch.from_numpy(np.array(numbers, np.int64))]
+        return self._column_spec.rows(self._disk_table.columns, rows)
 
 
 def _marked(positions: Positions, rows: int) -> NDArray[np.bool_]:

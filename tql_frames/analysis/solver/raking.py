@@ -1,17 +1,22 @@
-"""Row weights, as even as can be, whose expected shares of labels are what is wanted: raking.
+"""Row weights, as even as can be, whose expected shares of labels are what is wanted: by raking, or by least squares.
 
-The weight of a row is a product of one multiplier for each of its labels. How it becomes a text is in
-`render_sampler`, why a share was not reached in `solution`.
+By raking the weight of a row is a product of one multiplier for each of its labels. A sum of one weight for each is a
+plainer sampler, which reaches less. How either becomes a text is in `render_sampler`, why a share was not reached in
+`solution`.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 
 from tql_frames.analysis.solver.items import Flags, Floats, LabelSets
+from tql_frames.errors import TQLError
 
 # What a share wanted may cost. In the dual, logarithms of multipliers are drawn to 0 by a force that they overcome by
 # missing the share: by 0.0000005 for one of 5, 0.0001 for one of 9.5, and by half for one of 13.8, a million. So what
@@ -68,7 +73,7 @@ class Tilt:
     level: float
 
 
-def rake(sets: LabelSets, wanted: Targets, cap: float | None = None) -> Tilt:
+def rake(sets: LabelSets, targets: Targets, cap: float | None = None) -> Tilt:
     """Return the weights nearest to even that give the wanted shares.
 
     Nearest to even is by the Kullback-Leibler divergence of the draws from the rows: exponential tilting, raking
@@ -81,7 +86,7 @@ def rake(sets: LabelSets, wanted: Targets, cap: float | None = None) -> Tilt:
 
     Args:
         sets: the table; each label in at least one row.
-        wanted: the shares.
+        targets: the shares.
         cap: greatest weight, as a multiple of the mean: above 1.
 
     Examples:
@@ -90,15 +95,15 @@ def rake(sets: LabelSets, wanted: Targets, cap: float | None = None) -> Tilt:
         >>> found.shares.round(3), found.weights.round(3)
         (array([0.559, 0.559]), array([0.63 , 2.205, 1.179]))
     """
-    ratios = sets.totals(sets.counts / sets.rows) / wanted.shares
-    start = float(ratios[wanted.equal].mean()) if wanted.equal.any() else 1.0
-    found = tilt_to(sets, wanted, start, cap)
-    if (wanted.misses(found.shares, found.level) <= _MET).all():
+    ratios = sets.totals(sets.counts / sets.rows) / targets.shares
+    start = float(ratios[targets.equal].mean()) if targets.equal.any() else 1.0
+    found = tilt_to(sets, targets, start, cap)
+    if (targets.misses(found.shares, found.level) <= _MET).all():
         return found
-    return (_at_a_level if wanted.equal.any() else _few_or_alike)(sets, wanted, cap, found, start)
+    return (_at_a_level if targets.equal.any() else _few_or_alike)(sets, targets, cap, found, start)
 
 
-def _at_a_level(sets: LabelSets, wanted: Targets, cap: float | None, free: Tilt, start: float) -> Tilt:
+def _at_a_level(sets: LabelSets, targets: Targets, cap: float | None, free: Tilt, start: float) -> Tilt:
     """Return equal labels that cannot all be equal, at the level that those have which can.
 
     At a free level they could come together by all becoming rare, in rows that have none of them; and one that is out
@@ -106,39 +111,39 @@ def _at_a_level(sets: LabelSets, wanted: Targets, cap: float | None, free: Tilt,
     that is missed or those only that stay below, and then all are.
     """
     least = start * _LEAST
-    missed = wanted.misses(free.shares, free.level) > _MET
-    below = missed & (free.shares < wanted.at(free.level))
+    missed = targets.misses(free.shares, free.level) > _MET
+    below = missed & (free.shares < targets.at(free.level))
     found = []
     for out in [missed] if (below == missed).all() else [missed, below]:
         level, near = max(free.level, least), free.logs
-        others = Targets(np.where(out, wanted.at(level), wanted.shares), wanted.equal & ~out)
+        others = Targets(np.where(out, targets.at(level), targets.shares), targets.equal & ~out)
         if others.equal.any():
             between = tilt_to(sets, others, level, cap, near=free.logs)
             level, near = max(between.level, least), between.logs
-        tilt = tilt_to(sets, Targets(wanted.at(level), np.zeros_like(wanted.equal)), 1.0, cap, near=near)
+        tilt = tilt_to(sets, Targets(targets.at(level), np.zeros_like(targets.equal)), 1.0, cap, near=near)
         found.append(replace(tilt, level=level))
-    return min(found, key=lambda tilt: float((wanted.misses(tilt.shares, tilt.level) ** 2).sum()))
+    return min(found, key=lambda tilt: float((targets.misses(tilt.shares, tilt.level) ** 2).sum()))
 
 
-def _few_or_alike(sets: LabelSets, wanted: Targets, cap: float | None, few: Tilt, _: float) -> Tilt:
+def _few_or_alike(sets: LabelSets, targets: Targets, cap: float | None, few: Tilt, _: float) -> Tilt:
     """Return fixed shares that cannot all be reached.
 
     Few of them are missed, or all alike where their relation can be reached.
     """
-    relation = Targets(wanted.shares, np.ones_like(wanted.equal))
+    relation = Targets(targets.shares, np.ones_like(targets.equal))
     alike = tilt_to(sets, relation, 1.0, cap)
     if (relation.misses(alike.shares, alike.level) > _MET).any():
         return few
     centre = alike.logs
     for _round in range(_ALIKE):
-        alike = tilt_to(sets, wanted, 1.0, cap, centre=centre, near=centre)
+        alike = tilt_to(sets, targets, 1.0, cap, centre=centre, near=centre)
         centre = alike.logs - np.median(alike.logs - centre)
-    return min((few, alike), key=lambda tilt: float((wanted.misses(tilt.shares, 1.0) ** 2).sum()))
+    return min((few, alike), key=lambda tilt: float((targets.misses(tilt.shares, 1.0) ** 2).sum()))
 
 
 def tilt_to(
     sets: LabelSets,
-    wanted: Targets,
+    targets: Targets,
     start: float,
     cap: float | None,
     *,
@@ -150,9 +155,9 @@ def tilt_to(
     Logs of equal labels, times their shares, sum to 0, which is to say that their level is free; about `start`. The
     search begins `near` some logs.
     """
-    scale = wanted.at(start)  # a miss is priced by what part it is of this
-    fixed = np.where(wanted.equal, 0.0, wanted.shares)
-    along = np.where(wanted.equal, wanted.shares, 0.0)
+    scale = targets.at(start)  # a miss is priced by what part it is of this
+    fixed = np.where(targets.equal, 0.0, targets.shares)
+    along = np.where(targets.equal, targets.shares, 0.0)
     logs = np.zeros(len(scale)) + near
     logs = logs - along * (along @ logs) / max(float(along @ along), 1e-300)
     now = Dual(sets, logs, cap)
@@ -180,7 +185,7 @@ def tilt_to(
         logs, now, value = there, then, reached
         stiff = min(max(4 * stiff, 1e-3), 1.0) if length < 0.1 else stiff / 4
     logs = logs - _excess(sets, logs, now)
-    return Tilt(logs, math.exp(-now.log_z), now.weights, now.shares, level if wanted.equal.any() else 1.0)
+    return Tilt(logs, math.exp(-now.log_z), now.weights, now.shares, level if targets.equal.any() else 1.0)
 
 
 def _excess(sets: LabelSets, logs: Floats, now: Dual) -> Floats:
@@ -274,7 +279,7 @@ _RIDGE = 1e-9
 _FREE = 1e-3  # relative: how exactly the common share can be moved alone
 
 
-def rake_at_least_cost(sets: LabelSets, wanted: Targets, cap: float | None = None) -> Tilt:
+def rake_at_least_cost(sets: LabelSets, targets: Targets, cap: float | None = None) -> Tilt:
     """Rake equal labels to the common share at which the weights have the greatest effective sample size (Kish).
 
     At each share the weights are those of `rake`. Where equal labels cannot all be equal, or the share is not free, the
@@ -282,7 +287,7 @@ def rake_at_least_cost(sets: LabelSets, wanted: Targets, cap: float | None = Non
 
     Args:
         sets: the table; each label in at least one row.
-        wanted: the shares.
+        targets: the shares.
         cap: greatest weight, as a multiple of the mean: above 1.
 
     Examples:
@@ -294,10 +299,10 @@ def rake_at_least_cost(sets: LabelSets, wanted: Targets, cap: float | None = Non
         >>> [round(each, 4) for each in rows]
         [0.7197, 0.7222]
     """
-    found = rake(sets, wanted, cap)
-    if not wanted.equal.any() or (wanted.misses(found.shares, found.level) > _LEVEL_MET).any():
+    found = rake(sets, targets, cap)
+    if not targets.equal.any() or (targets.misses(found.shares, found.level) > _LEVEL_MET).any():
         return found
-    start = _Place.of(sets, wanted, found, found.level, cap)
+    start = _Place.of(sets, targets, found, found.level, cap)
     if start is None:
         return found
     best = low = start
@@ -314,7 +319,7 @@ def rake_at_least_cost(sets: LabelSets, wanted: Targets, cap: float | None = Non
             at, step = low.at + sign * step, 3 * step
         if abs(at - low.at) < _LEVEL_SETTLED or abs(at - start.at) > _FURTHEST:
             break
-        there = low.move(sets, wanted, at, cap)
+        there = low.move(sets, targets, at, cap)
         if there is None:
             high = at
         else:
@@ -341,11 +346,11 @@ class _Place:
         self._along = along  # derivative of the logarithms of the multipliers by `at`
 
     @classmethod
-    def of(cls, sets: LabelSets, wanted: Targets, tilt: Tilt, level: float, cap: float | None) -> _Place | None:
+    def of(cls, sets: LabelSets, targets: Targets, tilt: Tilt, level: float, cap: float | None) -> _Place | None:
         """Return the place of some weights; None where the share cannot be moved alone."""
         dual = Dual(sets, tilt.logs, cap)
         curvature = dual.curvature(0.0)
-        goal = wanted.at(level) * wanted.equal
+        goal = targets.at(level) * targets.equal
         curvature[np.diag_indices_from(curvature)] += _RIDGE * dual.shares
         along: Floats = np.linalg.solve(curvature, goal).astype(np.float64, copy=False)
         if np.abs(_RIDGE * dual.shares * along).max() > _FREE * np.abs(goal).max():
@@ -358,15 +363,76 @@ class _Place:
         slope = 2 * float((loose * dual.weights) @ change) / squares
         return cls(tilt, math.log(level), math.log(squares), slope, along)
 
-    def move(self, sets: LabelSets, wanted: Targets, at: float, cap: float | None) -> _Place | None:
+    def move(self, sets: LabelSets, targets: Targets, at: float, cap: float | None) -> _Place | None:
         """Return the place at another share; None where the labels do not reach it."""
         level = math.exp(at)
-        goal = wanted.at(level)
+        goal = targets.at(level)
         if (goal >= 1).any():
             return None
         near = np.clip(self.tilt.logs + (at - self.at) * self._along, -_LARGEST, _LARGEST)
-        found = tilt_to(sets, Targets(goal, np.zeros_like(wanted.equal)), 1.0, cap, near=near)
+        found = tilt_to(sets, Targets(goal, np.zeros_like(targets.equal)), 1.0, cap, near=near)
         if (np.abs(found.shares / goal - 1) > _LEVEL_MET).any():
             return None
         tilt = Tilt(found.logs, found.constant, found.weights, found.shares, level)
-        return _Place.of(sets, wanted, tilt, level, cap)
+        return _Place.of(sets, targets, tilt, level, cap)
+
+
+@dataclass(frozen=True, eq=False)  # arrays have no truth value to compare by
+class ArmWeights:
+    """Weights of sets: `constant + sum of the weights of the arms of its labels`.
+
+    Attributes:
+        arms: shape (L,), the weight of each label's arm, >= 0.
+        constant: the weight of the arm `True`.
+        weights: shape (S,); their mean over the rows is 1.
+        shares: shape (L,), the expected share of draws that have each label.
+        level: of the equal labels; 1 where there are none.
+    """
+
+    arms: Floats
+    constant: float
+    weights: Floats
+    shares: Floats
+    level: float
+
+
+def weigh_arms(sets: LabelSets, targets: Targets) -> ArmWeights:
+    """Return the arms whose expected shares of labels are nearest to what is wanted, in relative least squares.
+
+    What an arm weighs says how many draws are made with it in mind, so the draws with each label are linear in the
+    weights: with equal labels at the level 1, and others at 0 above what is wanted of all draws.
+
+    Args:
+        sets: the table; each label in at least one row.
+        targets: the shares.
+
+    Examples:
+        >>> sets = LabelSets.from_flags([70, 20, 10], [[1, 0], [0, 1], [1, 1]])
+        >>> found = weigh_arms(sets, Targets(np.ones(2), np.array([True, True])))
+        >>> found.arms.round(3), round(found.constant, 3), found.shares.round(3)
+        (array([0.541, 1.892]), 0.0, array([0.622, 0.622]))
+    """
+    rows = np.append(sets.rows_with, sets.rows)  # of each arm, `True` the last
+    ways = np.column_stack([sets.together(sets.counts), sets.rows_with]) / rows  # shares of the draws of each arm
+    some, free = bool(targets.equal.any()), targets.equal[:, None]
+    level = 1.0
+    for _ in range(3 if some and not targets.equal.all() else 1):  # which prices the miss of a fixed share
+        off = np.where(free, ways, level * (ways - targets.shares[:, None])) / targets.shares[:, None]
+        # Of fixed shares alone the least distance in a cone is at the right scale (Lawson & Hanson 1974, 23.4).
+        system = np.vstack([off, np.full(len(rows), 0.0 if some else 1.0)])
+        draws, _ = _nnls()(system, np.append(np.where(targets.equal, 1.0, 0.0), 0.0 if some else 1.0))
+        level = 1 / draws.sum()
+    arms = draws * level / rows * sets.rows
+    weights = arms[-1] + sets.scores(arms[:-1])
+    shares = sets.totals(sets.counts / sets.rows * weights)
+    return ArmWeights(arms[:-1], float(arms[-1]), weights, shares, float(level) if some else 1.0)
+
+
+@cache
+def _nnls() -> Any:
+    """SciPy's, of which nothing else is used, so that it is loaded for the first such sampler."""
+    try:
+        return import_module("scipy.optimize").nnls
+    except ImportError:
+        hint = "pip install 'tql-frames[balance]', or method='raking', which reaches more and does without"
+        raise TQLError("method 'nnls' needs SciPy, which is not installed", hint=hint) from None

@@ -1,6 +1,6 @@
 """Weights of labels in order: counted sets, multipliers, a rounded formula, a text, and whether it keeps its promise.
 
-The numbers come from `raking` and `nnls`, the text from `render_sampler`.
+The numbers come from `raking`, the text from `render_sampler`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 
 from tql_frames.analysis.solver.items import Flags, Floats, Integers, LabelCondition, LabelSets
-from tql_frames.analysis.solver.nnls import weigh_arms
-from tql_frames.analysis.solver.raking import Targets, Tilt, rake, rake_at_least_cost
+from tql_frames.analysis.solver.raking import Targets, Tilt, rake, rake_at_least_cost, weigh_arms
 from tql_frames.analysis.solver.render_sampler import Formula, banned, sampler_text
 from tql_frames.errors import TQLError
 

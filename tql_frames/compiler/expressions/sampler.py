@@ -1,16 +1,19 @@
 """A whole sampler made ready for a schema: its weight, its arms, and the limits that keep it evaluable.
 
-How nodes become expressions is in `translate`, how weights become numbers of a byte in `constant_weights`.
+How nodes become expressions is in `translate`. A weight choice of constant weights is known by number, too: a byte
+a row says which weight it has, not eight bytes the weight.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from tql_frames.compiler.expressions.constant_weights import Levels, levels_of
 from tql_frames.compiler.expressions.functions import FUNCTIONS
 from tql_frames.compiler.expressions.scope import SchemaScope
 from tql_frames.compiler.expressions.translate import (
@@ -27,6 +30,8 @@ from tql_frames.language import nodes, parse
 from tql_frames.language.nodes import Node
 
 _FEW = 16  # arms
+_MOST_NUMBERS = 256  # what a byte can tell apart
+_CHAIN = 16  # arms in one when/then, which is nested as deeply as it is long
 
 
 @dataclass(frozen=True, eq=False)  # Polars expressions have no truth value to compare by
@@ -80,6 +85,22 @@ _MOST_TERMS = 2_000_000  # seven chained `%`, which take 2 seconds to optimize, 
 
 
 @dataclass(frozen=True, eq=False)  # Polars expressions have no truth value to compare by
+class ConstantWeights:
+    """The weights that a sampler can give, by number.
+
+    Attributes:
+        number: UInt8 expression of each row's number.
+        weights: shape (m,), the weight of each number: finite, >= 0; in any order, repeated or not.
+        deciding: shape (m, arms), the arms that decide the weight of the rows of a number; None where arms are too many
+            to be told apart.
+    """
+
+    number: pl.Expr
+    weights: NDArray[np.float64]
+    deciding: NDArray[np.bool_] | None
+
+
+@dataclass(frozen=True, eq=False)  # Polars expressions have no truth value to compare by
 class CompiledSampler:
     """A sampler made ready for one schema.
 
@@ -89,7 +110,7 @@ class CompiledSampler:
         weight: Polars expression of the weight, Float64, null as 0, one value a row.
         arms: arms of its weight choices in the order of the text; none for a plain expression.
         choice: 'max_weight' or 'sum_weight' when the whole sampler is one, else None.
-        levels: the weights by number, where there are few and all are known; else None.
+        constant_weights: the weights by number, where there are few and all are known; else None.
         unknown: texts that it compares with an Enum and that are no category of it.
         types: of the columns that were looked up, by name: a frame where they are the same needs no other expressions.
             None where that is not so: `random()` has a seed of its own, and a user's function may be another one
@@ -101,7 +122,7 @@ class CompiledSampler:
     weight: pl.Expr
     arms: tuple[CompiledArm, ...]
     choice: str | None
-    levels: Levels | None
+    constant_weights: ConstantWeights | None
     unknown: tuple[UnknownCategory, ...] = ()
     types: Mapping[str, DataType] | None = None
 
@@ -232,8 +253,8 @@ def compile_tree(text: str, root: Node, translator: Translator) -> CompiledSampl
     weight = as_weight(value)
     choice = root.name if isinstance(root, nodes.WeightChoice) else None
     arms = tuple(translator.arms)
-    levels = levels_of(root, arms) if isinstance(root, nodes.WeightChoice) else None
-    return CompiledSampler(text, root, weight, arms, choice, levels, tuple(translator.unknown))
+    constant = constant_weights_of(root, arms) if isinstance(root, nodes.WeightChoice) else None
+    return CompiledSampler(text, root, weight, arms, choice, constant, tuple(translator.unknown))
 
 
 def check_size(node: Node) -> int:
@@ -281,3 +302,68 @@ def check_size(node: Node) -> int:
 def _is_number(node: Node) -> bool:
     node = node.operand if isinstance(node, (nodes.Negative, nodes.Positive)) else node
     return isinstance(node, nodes.Literal) and isinstance(node.value, (int, float))
+
+
+def constant_weights_of(choice: nodes.WeightChoice, arms: Sequence[CompiledArm]) -> ConstantWeights | None:
+    """Return the weights of a weight choice with these arms by number; None where they are not known or too many."""
+    if len(arms) != len(choice.arms):  # a condition holds a weight choice of its own
+        return None
+    weights = []
+    for arm in arms:
+        if arm.constant is None or not 0 <= arm.constant < math.inf:
+            return None
+        weights.append(arm.constant)
+    if choice.name == "sum_weight":
+        return _sums(arms, weights)
+    always = [isinstance(arm.condition, nodes.Literal) and arm.condition.value is True for arm in choice.arms]
+    return _greatest(arms, weights, always)
+
+
+def _greatest(arms: Sequence[CompiledArm], weights: Sequence[float], always: Sequence[bool]) -> ConstantWeights | None:
+    """Return a number an arm.
+
+    An arm decides a row where it gives the greatest weight, among equals a default or the first.
+
+    Where arms are too many, a number a weight.
+    """
+    default = max((place for place, each in enumerate(always) if each), key=lambda place: weights[place], default=None)
+    least = 0.0 if default is None else weights[default]
+    above = [place for place, weight in enumerate(weights) if weight > least or default is None]
+    above.sort(key=lambda place: (weights[place], -place))  # ascending, so that the greatest is asked for first
+    numbered = [least, *(weights[place] for place in above)]
+    numbers = list(range(1, len(numbered)))
+    deciding: NDArray[np.bool_] | None = None
+    if len(numbered) > _MOST_NUMBERS:
+        numbered = sorted(set(numbered))
+        if len(numbered) > _MOST_NUMBERS:
+            return None
+        numbers = np.searchsorted(numbered, [weights[place] for place in above]).tolist()
+    else:
+        deciding = np.zeros((len(numbered), len(arms)), np.bool_)
+        deciding[numbers, above] = True
+        if default is not None:
+            deciding[0, default] = True
+    chains = [pl.lit(0, pl.UInt8)]
+    for place, (number, arm) in enumerate(zip(numbers, above, strict=True)):
+        if place and place % _CHAIN == 0:
+            chains.append(pl.lit(0, pl.UInt8))
+        chains[-1] = _where(arms[arm], number, chains[-1])
+    return ConstantWeights(chains[0] if len(chains) == 1 else pl.max_horizontal(chains), np.array(numbered), deciding)
+
+
+def _sums(arms: Sequence[CompiledArm], weights: Sequence[float]) -> ConstantWeights | None:
+    """Return a bit an arm, and the sum of each combination, added from left to right as `translate` adds."""
+    if 2 ** len(arms) > _MOST_NUMBERS:
+        return None
+    number = pl.lit(0, pl.UInt8)
+    combinations = np.arange(2 ** len(arms))
+    sums = np.zeros(len(combinations))
+    for place, (arm, weight) in enumerate(zip(arms, weights, strict=True)):
+        number = number + _where(arm, 1 << place, pl.lit(0, pl.UInt8))
+        sums += np.where(combinations >> place & 1, weight, 0.0)
+    deciding = (combinations[:, None] >> np.arange(len(arms)) & 1).astype(np.bool_)
+    return ConstantWeights(number, sums, deciding) if np.isfinite(sums).all() else None
+
+
+def _where(arm: CompiledArm, number: int, otherwise: pl.Expr) -> pl.Expr:
+    return pl.when(arm.condition).then(pl.lit(number, pl.UInt8)).otherwise(otherwise)

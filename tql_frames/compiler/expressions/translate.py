@@ -14,8 +14,15 @@ from typing import Any, NamedTuple, TypeAlias
 
 import polars as pl
 
-from tql_frames.compiler.expressions import comparisons, json_text, membership, operators, reductions, registry
-from tql_frames.compiler.expressions.functions import ELSEWHERE, FUNCTIONS, UNSUPPORTED, Function
+from tql_frames.compiler.expressions import comparisons, json_text, membership, operators, reductions
+from tql_frames.compiler.expressions.functions import (
+    ELSEWHERE,
+    FUNCTIONS,
+    UNSUPPORTED,
+    Function,
+    function_named,
+    registered_names,
+)
 from tql_frames.compiler.expressions.scope import Scope, column, is_pattern
 from tql_frames.compiler.expressions.types import (
     Constant,
@@ -261,13 +268,13 @@ class Translator:
         if node.name in WEIGHT_CHOICES:
             hint = f"write {node.name}(condition: weight, …)"
             raise Fault(TQLSyntaxError, f"{node.name} takes arms, not arguments", node.span, hint)
-        function = registry.find(node.name)
+        function = function_named(node.name)
         if function is None:
             if node.name in UNSUPPORTED:
                 raise Fault(
                     TQLUnsupportedError, f"{node.name} is not supported", node.name_span, UNSUPPORTED[node.name]
                 )
-            names = [*FUNCTIONS, *registry.names(), *_IN_CONTEXT, *WEIGHT_CHOICES]
+            names = [*FUNCTIONS, *registered_names(), *_IN_CONTEXT, *WEIGHT_CHOICES]
             near = ELSEWHERE.get(node.name) or did_you_mean(node.name, names)
             raise Fault(TQLNameError, f"unknown function {node.name!r}", node.name_span, near)
         _check_arity(node, function)
@@ -306,7 +313,7 @@ class Translator:
         return Value(node, self._random(node.span.start), pl.Int64(), never_null=True)
 
     def _weight_choice(self, node: nodes.WeightChoice) -> Value:
-        function = _IN_CONTEXT.get(node.name) or registry.find(node.name)
+        function = _IN_CONTEXT.get(node.name) or function_named(node.name)
         if function is not None:
             message = f"{node.name} takes arguments, not arms"
             raise Fault(TQLSyntaxError, message, node.span, f"write {function.usage}")

@@ -10,7 +10,8 @@ from functools import cache
 
 import polars as pl
 
-from tql_frames.compiler.expressions import json_text, registry
+from tql_frames.compiler.expressions import json_text
+from tql_frames.compiler.expressions.functions import registered_names
 from tql_frames.compiler.expressions.sampler import check_size
 from tql_frames.compiler.expressions.scope import Field, column
 from tql_frames.compiler.expressions.translate import Translator
@@ -188,7 +189,7 @@ def _is_pure(node: Node) -> bool:
 
 def _counts_rows(node: Node) -> bool:
     """Return whether a value may depend on the places of rows, not on the row alone."""
-    names = ("row_number", "random", *registry.names())
+    names = ("row_number", "random", *registered_names())
     return any(isinstance(each, nodes.Call) and each.name in names for each in node.walk())
 
 

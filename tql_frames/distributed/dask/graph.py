@@ -22,11 +22,11 @@ from tql_frames.distributed import (
     Counted,
     Counts,
     Drawing,
+    PartitionDraw,
     PartitionStatement,
     Question,
     Reporting,
     Sampler,
-    Share,
     check_weights,
     draw_shares,
     first_shares,
@@ -58,13 +58,15 @@ def answer(part: pd.DataFrame, question: Question | None, start: int = 0, *, job
     return None if question is None else job.answer(question, _partition(part, job), start)
 
 
-def take(part: pd.DataFrame, share: Share, *, job: Sampler) -> pd.DataFrame:
+def take(part: pd.DataFrame, share: PartitionDraw, *, job: Sampler) -> pd.DataFrame:
     """Return the rows that a partition gives to a sample."""
     frame = _partition(part, job)
     return frame.take(job.positions(frame, share))
 
 
-def select(part: pd.DataFrame, share: Share | None = None, *, job: PartitionStatement, empty: pd.DataFrame) -> object:
+def select(
+    part: pd.DataFrame, share: PartitionDraw | None = None, *, job: PartitionStatement, empty: pd.DataFrame
+) -> object:
     """Return the rows and columns that a partition gives to a statement."""
     if not len(part):
         if share is not None:
@@ -92,7 +94,7 @@ def ask(counts: Sequence[Counts], how: Drawing) -> list[Question | None]:
     return questions(counts, how)
 
 
-def draw(counts: Sequence[Counts], answers: Sequence[Answer | None], how: Drawing) -> Sequence[Share]:
+def draw(counts: Sequence[Counts], answers: Sequence[Answer | None], how: Drawing) -> Sequence[PartitionDraw]:
     """Return the shares of the partitions."""
     drawn = draw_shares(counts, answers or [None] * len(counts), how)
     if drawn.found < drawn.asked:
@@ -102,7 +104,7 @@ def draw(counts: Sequence[Counts], answers: Sequence[Answer | None], how: Drawin
     return drawn.shares
 
 
-def cut(counts: Sequence[Counts], job: PartitionStatement) -> Sequence[Share]:
+def cut(counts: Sequence[Counts], job: PartitionStatement) -> Sequence[PartitionDraw]:
     """Return the shares of the partitions in the first rows of all."""
     return first_shares(counts, job.size.of)
 
@@ -118,9 +120,9 @@ def number(rows: Sequence[int]) -> list[int]:
     return starts_of(rows)
 
 
-def pick(told: Sequence[object], place: int) -> object:
+def item_of(results: Sequence[object], place: int) -> object:
     """Return what is meant for one partition."""
-    return told[place]
+    return results[place]
 
 
 def _partition(part: pd.DataFrame, job: Job) -> PandasFrame:
@@ -156,9 +158,9 @@ def sampled(frame: dd.DataFrame, how: Drawing, job: Sampler, *, by_strata: bool)
         job: what partitions do by its sampler.
         by_strata: whether it is known that there are few distinct weights; else a pass more may be needed.
     """
-    told = _narrow(frame, job)
-    starts = _starts(told, job)
-    shares = _shares(told, how, job, starts, by_strata=by_strata)
+    narrow = _narrow(frame, job)
+    starts = _starts(narrow, job)
+    shares = _shares(narrow, how, job, starts, by_strata=by_strata)
     # Rows stay in the order of the frame; with keys they do not, within a partition.
     divisions = frame.divisions if not job.keys else None
     return _frame(_each(frame, take, shares, job=job), frame._meta, divisions)
@@ -168,52 +170,52 @@ def selected(
     frame: dd.DataFrame, how: Drawing | None, job: PartitionStatement, meta: pd.DataFrame, *, by_strata: bool
 ) -> dd.DataFrame:
     """Return the rows and columns of a statement; `how` it draws, or None."""
-    told = _narrow(frame, job)
+    narrow = _narrow(frame, job)
     shares: list[list[Delayed]] = []
     if how is not None:
-        shares = [_shares(told, how, job, [], by_strata=by_strata)[0]]
+        shares = [_shares(narrow, how, job, [], by_strata=by_strata)[0]]
     elif job.cuts:
-        shares = [_dealt(_once(cut, _each(told, count, job=job), job), frame.npartitions)]
+        shares = [_dealt(_once(cut, _each(narrow, count, job=job), job), frame.npartitions)]
     read = _columns(frame, job.needs(list(frame.columns)))
     return _frame(_each(read, select, shares, job=job, empty=meta), meta, frame.divisions)
 
 
 def weighed(frame: dd.DataFrame, job: Sampler, *, never_bad: bool) -> dd.Series:
     """Return the weight of each row; unless it is known that none is bad, partitions are counted first."""
-    told = _narrow(frame, job)
-    starts = _starts(told, job)
+    narrow = _narrow(frame, job)
+    starts = _starts(narrow, job)
     if not never_bad:
-        counts = _each(told, count, starts, job=job)
+        counts = _each(narrow, count, starts, job=job)
         starts = [_dealt(_once(checked_starts, counts, job), frame.npartitions)]
     meta = pd.Series(index=frame._meta.index, name="weight", dtype="float64")
     divisions = frame.divisions if not job.keys else None
-    return _frame(_each(told, weigh, starts, job=job), meta, divisions)
+    return _frame(_each(narrow, weigh, starts, job=job), meta, divisions)
 
 
 def reported(frame: dd.DataFrame, job: Reporting) -> list[Delayed]:
     """Return what each partition tells for a report."""
-    told = _columns(frame, job.names(list(frame.columns)))
-    starts = _starts(told, job.job) if isinstance(job.job, Sampler) else []
-    return _each(told, report, starts, job=job)
+    narrow = _columns(frame, job.names(list(frame.columns)))
+    starts = _starts(narrow, job.job) if isinstance(job.job, Sampler) else []
+    return _each(narrow, report, starts, job=job)
 
 
 def _shares(
-    told: dd.DataFrame, how: Drawing, job: Job, starts: list[list[Delayed]], *, by_strata: bool
+    narrow: dd.DataFrame, how: Drawing, job: Job, starts: list[list[Delayed]], *, by_strata: bool
 ) -> list[list[Delayed]]:
     """Return the share of each partition, as arguments for `_each`."""
-    counts = _each(told, count, starts, job=job)
+    counts = _each(narrow, count, starts, job=job)
     answers: list[Delayed] = []
     if not by_strata:
-        asked = _dealt(_once(ask, counts, how), told.npartitions)
-        answers = _each(told, answer, [asked, *starts], job=job)
-    return [_dealt(_once(draw, counts, answers, how), told.npartitions)]
+        asked = _dealt(_once(ask, counts, how), narrow.npartitions)
+        answers = _each(narrow, answer, [asked, *starts], job=job)
+    return [_dealt(_once(draw, counts, answers, how), narrow.npartitions)]
 
 
-def _starts(told: dd.DataFrame, job: Sampler) -> list[list[Delayed]]:
+def _starts(narrow: dd.DataFrame, job: Sampler) -> list[list[Delayed]]:
     """Return the number of the first row of each partition, where weights depend on it, as arguments for `_each`."""
     if not job.numbers_rows:
         return []
-    return [_dealt(_once(number, _each(told, rows_of)), told.npartitions)]
+    return [_dealt(_once(number, _each(narrow, rows_of)), narrow.npartitions)]
 
 
 def _narrow(frame: dd.DataFrame, job: Job) -> dd.DataFrame:
@@ -226,10 +228,10 @@ def _columns(frame: dd.DataFrame, names: Sequence[str]) -> dd.DataFrame:
 
 
 def _each(
-    frame: dd.DataFrame, step: Callable[..., Any], told: Sequence[Sequence[Delayed]] = (), **options: Any
+    frame: dd.DataFrame, step: Callable[..., Any], further: Sequence[Sequence[Delayed]] = (), **options: Any
 ) -> list[Delayed]:
-    """Return a task a partition, which also gets what it was told."""
-    others = [dd.from_delayed(list(each), meta=_ANY, verify_meta=False) for each in told]
+    """Return a task a partition, which also gets what is further given for it."""
+    others = [dd.from_delayed(list(each), meta=_ANY, verify_meta=False) for each in further]
     # Tuning would put partitions together of which few columns are read, in one pass and not in the other.
     with dask.config.set({"optimization.tune.active": False}):
         mapped = frame.map_partitions(
@@ -246,9 +248,9 @@ def _once(step: Callable[..., Any], *arguments: Any) -> Delayed:
     return delayed(step, pure=True)(*arguments)
 
 
-def _dealt(told: Delayed, parts: int) -> list[Delayed]:
+def _dealt(results: Delayed, parts: int) -> list[Delayed]:
     """Return the message for each partition, picked where all are, so that no more goes over the network."""
-    return [delayed(pick, pure=True)(told, place) for place in range(parts)]
+    return [delayed(item_of, pure=True)(results, place) for place in range(parts)]
 
 
 def _frame(parts: list[Delayed], meta: Any, divisions: Any) -> Any:
@@ -281,13 +283,13 @@ def weigher_of(frame: dd.DataFrame, job: Sampler | PartitionStatement) -> Weighe
 
 def never_bad(weigher: Weigher | None) -> bool:
     """Return whether it is known that no weight is negative, NaN or infinite, whatever the rows."""
-    return weigher is not None and weigher.levels is not None
+    return weigher is not None and weigher.constant_weights is not None
 
 
 def makes_strata(weigher: Weigher | None) -> bool:
     """Return whether it is known that rows are drawn by strata, whatever the rows."""
-    levels = None if weigher is None else weigher.levels
-    return levels is not None and len(np.unique(levels.weights)) <= FEW_STRATA
+    constant = None if weigher is None else weigher.constant_weights
+    return constant is not None and len(np.unique(constant.weights)) <= FEW_STRATA
 
 
 def meta_of(frame: dd.DataFrame, job: PartitionStatement) -> pd.DataFrame:

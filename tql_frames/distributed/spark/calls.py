@@ -20,10 +20,10 @@ from tql_frames.distributed import (
     Counted,
     Counts,
     Drawing,
+    PartitionDraw,
     PartitionStatement,
     Reporting,
     Sampler,
-    Share,
     check_source_order,
     check_weights,
     draw_shares,
@@ -33,7 +33,16 @@ from tql_frames.distributed import (
     questions,
     starts_of,
 )
-from tql_frames.distributed.spark.jobs import Told, append, arrow_schema, ask, give, narrowed, pick, quoted
+from tql_frames.distributed.spark.jobs import (
+    PassResult,
+    add_column,
+    arrow_schema,
+    ask,
+    map_partitions,
+    narrowed,
+    quoted,
+    select_rows,
+)
 from tql_frames.distributed.spark.partition import ArrowPartition, PartitionRows
 from tql_frames.distributed.spark.types import Intervals, arrow_schema_of, schema_of, with_first
 from tql_frames.errors import TQLError, warn
@@ -102,12 +111,12 @@ def sample(
     job.weigher(_nothing_of(frame)).check_constants()
     schema = with_first(index, frame.schema)
     names = job.names(frame.columns)
-    told = ask(frame, names, _counting(job, _starts(frame, job)))
-    shares = _drawn(frame, told, Drawing(job, spec), job)
-    if told.numbered:
-        found = pick(frame, schema, names, job.positions, shares, index=index is not None)
+    results = ask(frame, names, _counting(job, _starts(frame, job)))
+    shares = _drawn(frame, results, Drawing(job, spec), job)
+    if results.numbered:
+        found = select_rows(frame, schema, names, job.positions, shares, index=index is not None)
     else:
-        found = give(frame, schema, _taking(job, index), shares, numbered=False)
+        found = map_partitions(frame, schema, _taking(job, index), shares, numbered=False)
     return intervals.shown(found, origins, whole)
 
 
@@ -117,7 +126,7 @@ def weights(frame: DataFrame, sampler: str | pl.Expr, *, seed: int | None = None
 
     Args:
         frame: a Spark DataFrame. Unless all weights are constants of the text its rows are counted now, so that bad
-            weights are told by the numbers of their rows.
+            weights are matched by the numbers of their rows.
         sampler: as `sample` takes it.
         seed: fixes the numbers of `random()`, which are those of `sample` with the same seed; by default fresh ones.
 
@@ -143,21 +152,21 @@ def weights(frame: DataFrame, sampler: str | pl.Expr, *, seed: int | None = None
     schema = StructType([*frame.schema.fields, StructField("weight", DoubleType())])
     names = job.names(frame.columns)
     shares, numbered = None, True
-    if job.numbers_rows or weigher.levels is None:
-        told = ask(frame, names, _counting(job, _starts(frame, job)))
-        counts = told.in_order(Counts(0))
+    if job.numbers_rows or weigher.constant_weights is None:
+        results = ask(frame, names, _counting(job, _starts(frame, job)))
+        counts = results.in_order(Counts(0))
         check_weights(counts, job)
-        shares, numbered = first_shares(counts, lambda rows: 0), told.numbered
+        shares, numbered = first_shares(counts, lambda rows: 0), results.numbered
 
-    def weigh(part: ArrowPartition, share: Share | None) -> pa.Array:
+    def weigh(part: ArrowPartition, share: PartitionDraw | None) -> pa.Array:
         if share is not None:
             share.check_rows(part.rows)
         return pa.array(job.weigher(part, 0 if share is None else share.start).weigh(part))
 
     if numbered:
-        found = append(frame, schema, names, weigh, shares)
+        found = add_column(frame, schema, names, weigh, shares)
     else:
-        found = give(
+        found = map_partitions(
             frame, schema, lambda part, share: part.with_last("weight", weigh(part, share)), shares, numbered=False
         )
     return intervals.shown(found, origins, whole)
@@ -210,22 +219,22 @@ def query(
     shares, numbered = None, True
     drawn = job.samples or job.cuts
     if drawn or index is not None:
-        told = ask(frame, job.names(frame.columns), _counting(job)) if drawn else ask(frame, [], _count_rows)
-        counts, numbered = told.in_order(Counts(0)), told.numbered
+        results = ask(frame, job.names(frame.columns), _counting(job)) if drawn else ask(frame, [], _count_rows)
+        counts, numbered = results.in_order(Counts(0)), results.numbered
         if job.samples:
             job.weigher(ArrowPartition(arrow, [])).check_constants()
-            shares = _drawn(frame, told, Drawing(job, job.spec), job)
+            shares = _drawn(frame, results, Drawing(job, job.spec), job)
         else:
             shares = first_shares(counts, job.size.of)
 
-    def select(part: ArrowPartition, share: Share | None) -> Iterator[pa.RecordBatch]:
+    def select(part: ArrowPartition, share: PartitionDraw | None) -> Iterator[pa.RecordBatch]:
         if share is not None and not drawn:
             share.check_rows(part.rows)
         rows = job.rows(part, share if drawn else None)
         assert isinstance(rows, PartitionRows)
         return rows.batches(result, None if share is None or index is None else share.first)
 
-    found = give(frame, schema, select, shares, numbered=numbered)
+    found = map_partitions(frame, schema, select, shares, numbered=numbered)
     return intervals.shown(found, [*([] if index is None else [None]), *(each.origin for each in fields)], whole)
 
 
@@ -271,13 +280,13 @@ def report(
     def count(part: ArrowPartition, number: int) -> Counted:
         return reporting.count(part, starts[number] if number < len(starts) else 0)
 
-    told = ask(frame, reporting.names(frame.columns), count)
-    return reporting.report(told.in_order(Counted(Counts(0), None)), spec)
+    results = ask(frame, reporting.names(frame.columns), count)
+    return reporting.report(results.in_order(Counted(Counts(0), None)), spec)
 
 
-def _drawn(frame: DataFrame, told: Told, how: Drawing, job: Job) -> Sequence[Share]:
+def _drawn(frame: DataFrame, results: PassResult, how: Drawing, job: Job) -> Sequence[PartitionDraw]:
     """Return the shares of the partitions, once each has answered what it is asked."""
-    counts = told.in_order(Counts(0))
+    counts = results.in_order(Counts(0))
     asked = questions(counts, how)
     answers: list[Answer | None] = [None] * len(counts)
     if any(each is not None for each in asked):
@@ -317,10 +326,12 @@ def _starts(frame: DataFrame, job: Sampler) -> list[int]:
     return starts_of([each.rows for each in ask(frame, [], _count_rows).in_order(Counts(0))])
 
 
-def _taking(job: Sampler, index: str | None) -> Callable[[ArrowPartition, Share | None], Iterator[pa.RecordBatch]]:
+def _taking(
+    job: Sampler, index: str | None
+) -> Callable[[ArrowPartition, PartitionDraw | None], Iterator[pa.RecordBatch]]:
     """Return the last pass: the rows that a partition gives."""
 
-    def take(part: ArrowPartition, share: Share | None) -> Iterator[pa.RecordBatch]:
+    def take(part: ArrowPartition, share: PartitionDraw | None) -> Iterator[pa.RecordBatch]:
         assert share is not None
         rows = part.take(job.positions(part, share))
         numbers = [] if index is None else [pa.field(index, pa.int64())]

@@ -25,7 +25,7 @@ from pyspark.sql import functions as F  # noqa: N812 - as everyone does
 from pyspark.sql.pandas.functions import ArrowUDFType
 from pyspark.sql.types import ArrayType, BooleanType, DataType, LongType, StructField, StructType
 
-from tql_frames.distributed import Share
+from tql_frames.distributed import PartitionDraw
 from tql_frames.distributed.assignment import changed
 from tql_frames.distributed.spark.partition import ArrowPartition
 from tql_frames.errors import TQLError
@@ -34,16 +34,16 @@ from tql_frames.sampling import Integers, Positions
 Batches = Iterable[pa.RecordBatch]
 
 # Names of columns that are known by their places, whatever else there is.
-_PART, _EMPTY, _TOLD = "tql_partition", "tql_empty", "tql_told"
+_PART, _EMPTY, _RESULT = "tql_partition", "tql_empty", "tql_result"
 _NO_ROWS = -1
 
 
 @dataclass(frozen=True)
-class Told:
-    """What partitions told.
+class PassResult:
+    """What the partitions returned in one pass.
 
     Attributes:
-        found: what those that have rows told, by their numbers.
+        found: what those that have rows returned, by their numbers.
         partitions: how many there are.
         numbered: whether `spark_partition_id()` gives the number of each.
     """
@@ -53,17 +53,17 @@ class Told:
     numbered: bool
 
     def in_order(self, otherwise: object) -> list[Any]:
-        """Return what each partition told; something else for those without rows."""
+        """Return what each partition returned; something else for those without rows."""
         return [self.found.get(number, otherwise) for number in range(self.partitions)]
 
 
-def ask(frame: DataFrame, names: Sequence[str], step: Callable[[ArrowPartition, int], object]) -> Told:
-    """Run a step on each partition that has rows, and collect what they tell.
+def ask(frame: DataFrame, names: Sequence[str], step: Callable[[ArrowPartition, int], object]) -> PassResult:
+    """Run a step on each partition that has rows, and collect what it returns.
 
     Args:
         frame: the frame.
         names: columns that the step looks at.
-        step: partition and its number -> what it tells.
+        step: partition and its number -> what is collected of it.
 
     Raises:
         TQLError: what the step raised in the first partition in which it did.
@@ -77,29 +77,29 @@ def ask(frame: DataFrame, names: Sequence[str], step: Callable[[ArrowPartition, 
         assert context is not None
         task = context.partitionId()
         number, part = _partition(batches, names, marked=False)
-        told: object = None
+        result: object = None
         if part is not None:
             try:
-                told = step(part, task)
+                result = step(part, task)
             except TQLError as fault:  # the caller is to get it as it is, not as text in an error of Spark
-                told = fault
-        arrays = [pa.array([task], pa.int32()), pa.array([number], pa.int32()), pa.array([pickle.dumps(told)])]
-        yield pa.RecordBatch.from_arrays(arrays, names=["task", "number", "told"])
+                result = fault
+        arrays = [pa.array([task], pa.int32()), pa.array([number], pa.int32()), pa.array([pickle.dumps(result)])]
+        yield pa.RecordBatch.from_arrays(arrays, names=["task", "number", "result"])
 
     seen = _numbered(frame).select(_PART, *map(_plain, places))
-    rows = seen.mapInArrow(run, "task int, number int, told binary").collect()
-    found = {row.task: pickle.loads(row.told) for row in rows if row.number != _NO_ROWS}
+    rows = seen.mapInArrow(run, "task int, number int, result binary").collect()
+    found = {row.task: pickle.loads(row.result) for row in rows if row.number != _NO_ROWS}
     for number in sorted(found):
         if isinstance(found[number], TQLError):
             raise found[number]
-    return Told(found, len(rows), all(row.task == row.number for row in rows))
+    return PassResult(found, len(rows), all(row.task == row.number for row in rows))
 
 
-def give(
+def map_partitions(
     frame: DataFrame,
     schema: StructType,
-    step: Callable[[ArrowPartition, Share | None], Iterator[pa.RecordBatch]],
-    shares: Sequence[Share] | None = None,
+    step: Callable[[ArrowPartition, PartitionDraw | None], Iterator[pa.RecordBatch]],
+    shares: Sequence[PartitionDraw] | None = None,
     *,
     numbered: bool = True,
 ) -> DataFrame:
@@ -131,12 +131,12 @@ def give(
     return (_numbered(frame) if not marked else _with_number(_marked(frame))).mapInArrow(run, schema)
 
 
-def pick(
+def select_rows(
     frame: DataFrame,
     schema: StructType,
     names: Sequence[str],
-    step: Callable[[ArrowPartition, Share], Positions],
-    shares: Sequence[Share],
+    step: Callable[[ArrowPartition, PartitionDraw], Positions],
+    shares: Sequence[PartitionDraw],
     *,
     index: bool,
 ) -> DataFrame:
@@ -151,7 +151,7 @@ def pick(
         index: whether the numbers of the rows in the frame are the first column.
     """
 
-    def numbers(part: ArrowPartition, share: Share | None) -> pa.Array:
+    def numbers(part: ArrowPartition, share: PartitionDraw | None) -> pa.Array:
         assert share is not None
         positions = step(part, share).astype(np.int64)
         ends = np.cumsum(np.bincount(positions, minlength=part.rows))
@@ -160,16 +160,16 @@ def pick(
     rows = _beside(frame, names, ArrayType(LongType(), containsNull=False), numbers, shares)
     own = [F.col(_plain(place)) for place in range(len(frame.columns))]
     # A row comes once for each of its numbers.
-    rows = rows.select(F.explode(_TOLD).alias(_TOLD), *own)
+    rows = rows.select(F.explode(_RESULT).alias(_RESULT), *own)
     return (rows if index else rows.select(*own)).toDF(*schema.names)
 
 
-def append(
+def add_column(
     frame: DataFrame,
     schema: StructType,
     names: Sequence[str],
-    step: Callable[[ArrowPartition, Share | None], pa.Array],
-    shares: Sequence[Share] | None,
+    step: Callable[[ArrowPartition, PartitionDraw | None], pa.Array],
+    shares: Sequence[PartitionDraw] | None,
 ) -> DataFrame:
     """Return a plan for the frame with one more column, last in the schema.
 
@@ -190,10 +190,10 @@ def _beside(
     frame: DataFrame,
     names: Sequence[str],
     dtype: DataType,
-    step: Callable[[ArrowPartition, Share | None], pa.Array],
-    shares: Sequence[Share] | None,
+    step: Callable[[ArrowPartition, PartitionDraw | None], pa.Array],
+    shares: Sequence[PartitionDraw] | None,
 ) -> DataFrame:
-    """Return the frame with a last column of one value a row, told by partitions that see some columns.
+    """Return the frame with a last column of one value a row, computed in partitions that see some columns.
 
     All columns have plain names.
     """
@@ -207,16 +207,16 @@ def _beside(
             raise changed()
         if part is None:
             return
-        told, first = step(part, share), 0
+        result, first = step(part, share), 0
         for height in heights:
-            yield told.slice(first, height)
+            yield result.slice(first, height)
             first += height
 
-    tell = F.arrow_udf(run, dtype, ArrowUDFType.SCALAR_ITER)
+    added = F.arrow_udf(run, dtype, ArrowUDFType.SCALAR_ITER)
     # Else Spark would think that later filters may come before it, and that it may run more than once.
-    tell = tell.asNondeterministic()
+    added = added.asNondeterministic()
     places = [frame.columns.index(name) for name in names]
-    return _numbered(frame).select("*", tell(_PART, *map(_plain, places)).alias(_TOLD))
+    return _numbered(frame).select("*", added(_PART, *map(_plain, places)).alias(_RESULT))
 
 
 def _as_batches(batches: Iterable[Any], heights: list[int]) -> Iterator[pa.RecordBatch]:
@@ -308,13 +308,13 @@ class _Packed:
     bounds: Integers
 
     @classmethod
-    def of(cls, shares: Sequence[Share]) -> _Packed:
+    def of(cls, shares: Sequence[PartitionDraw]) -> _Packed:
         parts = [pickle.dumps(share, pickle.HIGHEST_PROTOCOL) for share in shares]
         return cls(b"".join(parts), np.cumsum([0, *map(len, parts)], dtype=np.int64))
 
-    def __getitem__(self, number: int) -> Share | None:
+    def __getitem__(self, number: int) -> PartitionDraw | None:
         if not 0 <= number < len(self.bounds) - 1:
             return None
         found = pickle.loads(memoryview(self.whole)[self.bounds[number] : self.bounds[number + 1]])
-        assert isinstance(found, Share)
+        assert isinstance(found, PartitionDraw)
         return found

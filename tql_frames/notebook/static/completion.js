@@ -54,7 +54,7 @@ function completionList(id, take) {
 
   function option(word, at) {
     const name = element("span", { class: `tql-${word.kind}` }, word.name);
-    const told = element("small", {}, word.told || word.kind);
+    const told = element("small", {}, word.detail || word.kind);
     const press = (event) => {
       event.preventDefault(); // the box keeps the focus
       accept(at);

@@ -1,7 +1,6 @@
 """Views on disk: the file, and what tells whether a frame is still the one that a view was drawn from."""
 
-from tql_frames.views.storage.differences import Needs, differences
 from tql_frames.views.storage.file import Description, read_file, write_file
-from tql_frames.views.storage.fingerprint import Fingerprint, fingerprint, names_of
+from tql_frames.views.storage.fingerprint import Fingerprint, Needs, differences, fingerprint, names_of
 
 __all__ = ["Description", "Fingerprint", "Needs", "differences", "fingerprint", "names_of", "read_file", "write_file"]

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from io import BytesIO
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
@@ -131,6 +131,7 @@ def _text(value: object) -> str:
     return value
 
 
+_LONGEST_NAME = 200  # bytes of a name that a partial file's repeats; file systems allow 255
 _FORMAT = 2  # 1 had digests that depend on types
 _VIEW = "tql_frames.view"
 _CHECKSUM = "tql_frames.checksum"
@@ -256,16 +257,13 @@ def _place(content: bytes | bytearray) -> tuple[int, int]:
 
 
 def _write(path: str, content: bytearray) -> None:
-    folder, name = os.path.split(path)
-    partial = os.path.join(folder, f".{name}.{secrets.token_hex(4)}.partial")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    partial = partial_name(path)
     try:
-        with os.fdopen(os.open(partial, flags, 0o666), "wb") as file:
+        with create(partial) as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            to_disk(file)
         os.replace(partial, path)
-        _sync_folder(folder)
+        sync_folder(path)
     except OSError as fault:  # of the file that was asked for, not of the partial one
         raise OSError(fault.errno, fault.strerror, path) from None
     finally:
@@ -273,17 +271,37 @@ def _write(path: str, content: bytearray) -> None:
             os.unlink(partial)
 
 
-def _sync_folder(path: str) -> None:
-    """Write the entry of a new file to the disk, where the system can."""
-    if not hasattr(os, "O_DIRECTORY"):  # Windows opens no folders
-        return
-    folder = os.open(path or os.curdir, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    except OSError:  # some file systems have no such call for folders; the file itself is written
-        pass
-    finally:
-        os.close(folder)
+def partial_name(path: str) -> str:
+    """Return a name beside that of a file, for what is written of it before it is complete."""
+    folder, base = os.path.split(path)
+    begin = os.fsencode(base)[:_LONGEST_NAME].decode(errors="ignore")
+    return os.path.join(folder, f".{begin}.{secrets.token_hex(4)}.partial")
+
+
+def create(path: str, mode: int = 0o666) -> IO[bytes]:
+    """Make a file that is not there yet, and open it for writing.
+
+    Raises:
+        OSError: it is there, or cannot be made.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    return os.fdopen(os.open(path, flags, mode), "wb")
+
+
+def to_disk(file: IO[bytes]) -> None:
+    """Wait until what was written to a file is on the disk."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def sync_folder(path: str) -> None:
+    """Write the entry of a new file to the disk, where the system can: Windows, and some file systems, cannot."""
+    with suppress(OSError):
+        folder = os.open(os.path.dirname(path) or os.curdir, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 @cache
