@@ -88,7 +88,6 @@ def sample(
             The size of a Poisson sample is random, `limit` its mean.
         index: Polars: name of a first column of original row numbers; None for none.
         ignore_index: pandas: number the rows of the sample anew instead of keeping their labels.
-
         expected: name for a last column: how many times the row is expected in such a sample (without replacement the
             probability that it is in it); 1 / expected is the weight for unbiased totals. None for none.
 
@@ -121,7 +120,7 @@ def sample(
 
         >>> df = pl.DataFrame({"view": ["PA", "AP", "PA", "PA"], "patient": [7, 7, 8, 8]})
         >>> sample(df, "1", limit=1, over="view", seed=1)["index"].to_list()
-        [2, 1]
+        [0, 1]
         >>> sample(df, "1", limit=1, unit="patient", seed=1)["index"].to_list()
         [0, 1]
     """
@@ -316,6 +315,7 @@ def report(
         fraction: number of draws as a share of the rows, instead of `limit`.
         over: groups, each drawn from as if it were alone; as of `sample`.
         unit: rows that come together; as of `sample`.
+        design: how draws depend on weights and on each other; as of `sample`.
         replace: with or without replacement. Expectations with replacement are exact but for rounding. Without,
             they are inclusion probabilities of successive sampling, with a relative error below 1e-9.
         parameters: values for the `?` of a statement.

@@ -11,7 +11,7 @@ import pytest
 from tests.sizes import FULL, size
 from tests.statistics import p_of_counts, p_of_outcomes
 from tql_frames.sampling import Groups, stratify
-from tql_frames.sampling.designs import _Lines, _quotients, inclusion, poisson, systematic
+from tql_frames.sampling.designs import _quotients, _WeightLines, inclusion, poisson, systematic
 
 ALPHA = 1e-3
 SAMPLES, TILT = size(4_000, 100_000), 1.05 if FULL else 1.25
@@ -54,7 +54,9 @@ def one_group(rows):
 def test_systematic_with_replacement_over_all_starts(weights, strata):
     steps = size(211, 9_973)  # starts at equal distances: means over them are right to a step
     for wanted in range(1, 2 * len(weights) + 2, size(3, 1)):
-        lines = _Lines.of(rows_of(weights, strata=strata), one_group(len(weights)), np.array([wanted]), replace=True)
+        lines = _WeightLines.of(
+            rows_of(weights, strata=strata), one_group(len(weights)), np.array([wanted]), replace=True
+        )
         counts = np.array([lines.counts(np.array([start])) for start in (np.arange(steps) + 0.5) / steps])
         promised = np.array([wanted * w / sum(weights) for w in weights])
         exact = [wanted * Fraction(w) / sum(map(Fraction, weights)) for w in weights]
@@ -75,7 +77,7 @@ def test_without_replacement_inclusion_is_proportional_capped_and_rescaled(weigh
         rows, groups, sizes = rows_of(weights, strata=strata), one_group(len(weights)), np.array([wanted])
         promised = [float(each) for each in expectations(weights, wanted)]
         assert np.allclose(inclusion(rows, groups, sizes), promised, rtol=1e-12, atol=1e-15)
-        lines = _Lines.of(rows, groups, sizes, replace=False)
+        lines = _WeightLines.of(rows, groups, sizes, replace=False)
         counts = np.array([lines.counts(np.array([start])) for start in (np.arange(steps) + 0.5) / steps])
         assert np.abs(counts.mean(axis=0) - promised).max() <= 1.01 / steps
         assert counts.max() <= 1

@@ -1,7 +1,7 @@
 """A population counted once: how many rows show which labels, match which arms, and carry which weight.
 
 All that a report says is computed from these few cells. What is counted is told in `population`, what weights follow
-from arms in `arms`, how often rows are expected in `inclusion`.
+from arms in `arms`, how often rows are expected in `sampling.inclusion`.
 """
 
 from __future__ import annotations

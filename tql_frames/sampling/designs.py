@@ -51,7 +51,7 @@ def systematic(
     """
     rows = len(population.codes) if isinstance(population, Strata) else len(population)
     groups = groups or Groups(np.zeros(rows, np.uint32), len(sizes))
-    lines = _Lines.of(population, groups, sizes, replace=replace)
+    lines = _WeightLines.of(population, groups, sizes, replace=replace)
     counts = lines.counts(Streams(seed).uniforms(_STARTS, len(sizes)))
     if replace:
         found: Positions = np.repeat(np.arange(rows, dtype=position_type(rows)), counts)
@@ -85,11 +85,11 @@ def inclusion(population: Strata | Floats, groups: Groups | None, sizes: Integer
     """
     rows = len(population.codes) if isinstance(population, Strata) else len(population)
     groups = groups or Groups(np.zeros(rows, np.uint32), len(sizes))
-    return _Lines.of(population, groups, sizes, replace=False).chances()
+    return _WeightLines.of(population, groups, sizes, replace=False).chances()
 
 
 @dataclass(frozen=True)
-class _Lines:
+class _WeightLines:
     """The lines of all groups, one after the other.
 
     Attributes:
@@ -109,7 +109,7 @@ class _Lines:
     sizes: Integers
 
     @classmethod
-    def of(cls, population: Strata | Floats, groups: Groups, sizes: Integers, *, replace: bool) -> _Lines:
+    def of(cls, population: Strata | Floats, groups: Groups, sizes: Integers, *, replace: bool) -> _WeightLines:
         """Lay the lines; without replacement of the rows that do not come for certain."""
         rows = len(groups.codes)
         order = groups.order if groups.count > 1 else None

@@ -52,6 +52,9 @@ def view(
         replace: with or without replacement.
         seed: whole number >= 0 that fixes the rows: those of `sample` and `query` with the same seed.
         order: `"draw"` or `"source"`.
+        over: groups, each drawn from as if it were alone.
+        unit: rows that come together.
+        design: how draws depend on weights and on each other.
         index: Polars: name of the column of original row numbers in frames of the view; None for none.
         ignore_index: pandas: number the rows of the view anew instead of keeping their labels.
         parameters: values for the `?` of a statement.
