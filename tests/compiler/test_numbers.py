@@ -539,3 +539,22 @@ def test_a_fraction_is_rounded_down_exactly(fraction: Any, rows: int, expected: 
 def test_a_small_fraction_of_many_rows_is_kept() -> None:
     assert DrawSpec.checked(None, 1e-13, True, 0).size(10**13) == 1
     assert DrawSpec.checked(None, 1e-13, True, 0).size(10**13 - 1) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "scale", "expected"),
+    [
+        ("ARRAY[a, b]", 3, [Decimal("1.5"), Decimal("0.123")]),
+        ("ARRAY[b, a, i]", 3, [Decimal("0.123"), Decimal("1.5"), Decimal(7)]),
+        ("ARRAY[i, a]", 1, [Decimal(7), Decimal("1.5")]),
+        ("ARRAY[a, 0.25]", 2, [Decimal("1.5"), Decimal("0.25")]),
+    ],
+)
+def test_an_array_of_decimals_has_the_places_of_all(text: str, scale: int, expected: list[Decimal]) -> None:
+    columns = {
+        "a": pl.Series([Decimal("1.5")], dtype=pl.Decimal(10, 1)),
+        "b": pl.Series([Decimal("0.123")], dtype=pl.Decimal(10, 3)),
+    }
+    found = pl.DataFrame({**columns, "i": [7]}).tql.query(f"select {text} as x")["x"]
+    assert found.dtype == pl.List(pl.Decimal(38, scale))
+    assert found.to_list() == [expected]

@@ -12,7 +12,7 @@ from tests.notebook.test_explore import Page
 from tql_frames.notebook import checking as completion
 from tql_frames.notebook import labels
 from tql_frames.notebook.checking import arms_of
-from tql_frames.notebook.session import MOST_ROWS, Session, row_preview
+from tql_frames.notebook.session import MOST_COLUMNS, MOST_ROWS, Session, row_preview
 
 FRAME = pl.DataFrame({"tags": [["a"], ["a", "b"], ["b"], [], None, ["c"]] * 20, "age": range(120)})
 
@@ -88,6 +88,7 @@ def test_malformed_messages_are_answered_with_an_error(page: Page, kind: str, as
     answer = page.one(kind, **asked)
     assert answer["kind"] == "failed"
     assert answer["fault"]["message"].startswith("the message of the widget is malformed: ")
+    assert any(f"malformed: {name} " in answer["fault"]["message"] for name in asked)
     assert len(answer["fault"]["message"]) < 200
     assert (page.session.query, page.session.view, dict(page.session.asked), len(page.session.history)) == before
     assert page.one("rows", start=0, count=2)["kind"] == "rows"
@@ -105,6 +106,16 @@ def test_what_is_no_message_is_answered_too(message: Any) -> None:
         "failed",
         "the message of the widget is malformed: it has no kind",
     )
+
+
+def test_a_run_says_how_many_columns_are_shown() -> None:
+    for columns, notes in [
+        (MOST_COLUMNS, []),
+        (MOST_COLUMNS + 1, [f"{MOST_COLUMNS} of {MOST_COLUMNS + 1} columns are shown"]),
+    ]:
+        page = Page(pl.DataFrame({f"c{number}": [1] for number in range(columns)}))
+        page.send("check", text="1", by=None)
+        assert page.one("run", text="1", seed="1", by=None)["notes"] == notes
 
 
 def test_messages_of_an_unknown_kind_are_none_of_ours(page: Page) -> None:

@@ -109,6 +109,28 @@ def test_an_arm_that_never_decides_is_named_with_the_arm_that_does(sampler: str,
 
 
 @pytest.mark.parametrize(
+    ("sampler", "arm", "winner"),
+    [
+        ("max_weight(view = 'PA': 4) + max_weight(age > 60: 0.2, True: 1)", 2, "every row has weight 1 from arm 3"),
+        (
+            "max_weight(age > 60: 0.2, True: 1) * max_weight(view = 'PA': 4, True: 3)",
+            1,
+            "every row has weight 1 from arm 2",
+        ),
+        (
+            "max_weight(view = 'PA': 4, True: 3) * max_weight(age > 60: 5, age > 65: 3, True: 1)",
+            4,
+            "every row that it matches has weight 5 from arm 3",
+        ),
+    ],
+)
+def test_the_arm_that_decides_instead_is_one_of_the_same_choice(sampler: str, arm: int, winner: str) -> None:
+    for frame in (XRAYS, XRAYS.lazy(), XRAYS.to_pandas()):
+        (warning,) = caught(lambda frame=frame: tql_frames.explain(frame, sampler))  # type: ignore[misc]
+        assert warning.message == f"arm {arm} never decides: {winner}"
+
+
+@pytest.mark.parametrize(
     "sampler",
     [
         "max_weight(age > 60: 5, True: 1)",
