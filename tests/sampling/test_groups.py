@@ -194,6 +194,14 @@ def test_many_groups_of_a_few_rows_each():
         assert (weights[without] > 0).all() and (weights[with_repeats] > 0).all()
 
 
+@pytest.mark.parametrize("replace", [True, False])
+def test_more_pairs_than_make_strata_of_few_weights(monkeypatch, replace):
+    monkeypatch.setattr(groups, "MOST_PAIRS", 3)
+    rows = stratify(np.array([1.0, 2.0, 1.0, 2.0, 0.0, 3.0]))
+    drawn = draw_groups(rows, grouped([0, 0, 1, 1, 2, 2]), np.array([2, 2, 1]), replace=replace, seed=1)
+    assert set(drawn[:2].tolist()) <= {0, 1} and set(drawn[2:4].tolist()) <= {2, 3} and drawn[4:].tolist() == [5]
+
+
 def test_members_and_order():
     in_groups = grouped([0, 1, 0, 2, 1, 0])
     assert in_groups.members(np.array([1, 0, 1])).tolist() == [1, 4, 0, 2, 5, 1, 4]
