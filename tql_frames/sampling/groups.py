@@ -263,13 +263,15 @@ def _successive(population: Strata | Floats, groups: Groups, sizes: Integers, st
         here = done.take(groups.codes.take(found))
         parts.append((found[here], times[here]))
         late &= ~done
-        limits = np.where(late, limits * 2 if steps.race.narrow else limits + 1 + np.abs(limits), -math.inf)
+        later = limits[late] * 2 if steps.race.narrow else limits[late] + 1 + np.abs(limits[late])
+        limits = np.full(groups.count, -math.inf)
+        limits[late] = later
     rows = np.concatenate([np.empty(0, position_type(len(groups.codes))), *(rows for rows, _ in parts)])
     times = np.concatenate([np.empty(0), *(times for _, times in parts)])
     return rows[first_of_groups(groups.codes.take(rows), times, sizes)]
 
 
-def first_of_groups(codes: NDArray[np.uint32], times: Floats, sizes: Integers) -> Integers:
+def first_of_groups(codes: NDArray[np.integer], times: Floats, sizes: Integers) -> Integers:
     """Return the places of those that finished first in each group, group by group, in the order of their times.
 
     Args:
