@@ -390,5 +390,5 @@ def winners_of_groups(found: Sequence[tuple[Positions, Floats, Integers]], sizes
         return None
     won = np.zeros(len(times), np.bool_)
     won[first_of_groups(groups, times, sizes)] = True
-    parts = np.split(won, np.cumsum([len(times) for _, times, _ in found])[:-1])
+    parts = np.split(won, np.cumsum([len(times) for _, times, _ in found], dtype=np.int64))[:-1]
     return [rows[wins] for (rows, _, _), wins in zip(found, parts, strict=True)]
