@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -39,11 +39,12 @@ def counted(parts: Sequence[pl.DataFrame], sampler: Sampler) -> list[Counts]:
 
 
 def drawn(
-    parts: Sequence[pl.DataFrame], text: str | pl.Expr, limit: int | None, *, replace: bool, seed: int
+    parts: Sequence[pl.DataFrame], text: str | pl.Expr, limit: object, *, replace: bool, seed: int, **options: Any
 ) -> tuple[Sampler, Drawn]:
     """All passes but the last."""
-    sampler = sent(Sampler.of(text, parts[0].columns, seed))
-    how = sent(Drawing(sampler, DrawSpec.checked(limit, None, replace, seed)))
+    spec = DrawSpec.checked(limit, options.pop("fraction", None), replace, seed, **options)
+    sampler = sent(Sampler.of(text, parts[0].columns, seed, spec=spec))
+    how = sent(Drawing(sampler, spec))
     counts = counted(parts, sampler)
     starts = starts_of([part.height for part in parts])
     asked = zip(sent(questions(counts, how)), parts, starts, strict=True)
@@ -52,10 +53,10 @@ def drawn(
 
 
 def positions(
-    parts: Sequence[pl.DataFrame], text: str | pl.Expr, limit: int | None, *, replace: bool, seed: int
+    parts: Sequence[pl.DataFrame], text: str | pl.Expr, limit: object, *, replace: bool, seed: int, **options: Any
 ) -> list[int]:
     """Numbers of the drawn rows among those of all partitions, in order."""
-    sampler, found = drawn(parts, text, limit, replace=replace, seed=seed)
+    sampler, found = drawn(parts, text, limit, replace=replace, seed=seed, **options)
     each = [
         sampler.positions(PolarsFrame(part), sent(share)).astype(np.int64) + share.first
         for part, share in zip(parts, found.shares, strict=True)

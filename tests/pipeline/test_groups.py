@@ -144,6 +144,14 @@ def test_nan_and_signed_zeros_are_groups_as_in_group_by():
     assert len(df.tql.sample("1", 1, over="g", seed=1)) == df.group_by("g").len().height == 3
 
 
+@pytest.mark.parametrize("value", [float("nan"), -0.0, None, "x"])
+def test_one_row_is_a_group(value):
+    df = pl.DataFrame({"g": [value]})
+    for replace in (True, False):
+        assert df.tql.sample("1", 1, over="g", replace=replace, seed=1)["index"].to_list() == [0]
+        assert df.tql.sample("1", 1, unit="g", replace=replace, seed=1)["index"].to_list() == [0]
+
+
 WRONG = [
     ({"limit": {"PA": 5}}, TQLError, "limit by group needs over"),
     ({"limit": {"PAA": 5}, "over": "view"}, TQLNameError, "'PAA', which is no group of over"),

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from tests.sizes import FULL, size
 from tests.statistics import ordered_outcomes, p_of_counts, p_of_outcomes
 from tql_frames.sampling import Groups, Strata, draw, draw_groups, expected_by_group, groups, stratify
-from tql_frames.sampling.groups import stable_order
+from tql_frames.sampling.groups import RowPairs, Steps, bounds_of, stable_order
+from tql_frames.sampling.partitioned import (
+    GroupRace,
+    PairCells,
+    finishers_of_groups,
+    limits_of_groups,
+    winners_of_groups,
+)
+from tql_frames.sampling.rng import Streams
+from tql_frames.sampling.without_replacement import Race
 
 ALPHA = 1e-3
 SAMPLES, TILT = size(2_500, 60_000), 1.1 if FULL else 1.6
@@ -194,6 +206,14 @@ def test_many_groups_of_a_few_rows_each():
         assert (weights[without] > 0).all() and (weights[with_repeats] > 0).all()
 
 
+@pytest.mark.parametrize("replace", [True, False])
+def test_more_pairs_than_make_strata_of_few_weights(monkeypatch, replace):
+    monkeypatch.setattr(groups, "MOST_PAIRS", 3)
+    rows = stratify(np.array([1.0, 2.0, 1.0, 2.0, 0.0, 3.0]))
+    drawn = draw_groups(rows, grouped([0, 0, 1, 1, 2, 2]), np.array([2, 2, 1]), replace=replace, seed=1)
+    assert set(drawn[:2].tolist()) <= {0, 1} and set(drawn[2:4].tolist()) <= {2, 3} and drawn[4:].tolist() == [5]
+
+
 def test_members_and_order():
     in_groups = grouped([0, 1, 0, 2, 1, 0])
     assert in_groups.members(np.array([1, 0, 1])).tolist() == [1, 4, 0, 2, 5, 1, 4]
@@ -201,3 +221,113 @@ def test_members_and_order():
     codes = np.random.default_rng(0).integers(0, 100_000, 300_000).astype(np.uint32)
     assert stable_order(codes, 100_000).tolist() == np.argsort(codes, kind="stable").tolist()
     assert in_groups.heaviest(np.array([1.0, 5.0, 3.0, 0.0, 2.0, 2.0])).tolist() == [3.0, 5.0, 0.0]
+
+
+# -- groups in parts --------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def in_parts(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    """Weights, groups, and bounds of parts."""
+    rows = draw(st.integers(1, 120))
+    few = draw(st.booleans())
+    elements = st.sampled_from([0.0, 1.0, 2.5, 7.0]) if few else st.floats(0, 1e300)
+    weights = draw(arrays(np.float64, rows, elements=elements))
+    places = draw(arrays(np.int64, rows, elements=st.integers(0, draw(st.sampled_from([0, 3, 200])))))
+    bounds = sorted(draw(st.lists(st.integers(0, rows), max_size=5)))
+    return weights, places, [0, *bounds, rows]
+
+
+def parts_of(weights, places, bounds):
+    """The groups of the whole; of each part its weights, its groups, and their numbers in the whole."""
+    whole = Groups(stable_first(places), len(set(places.tolist())))
+    parts = []
+    for first, stop in pairwise(bounds):
+        codes = stable_first(places[first:stop])
+        _, at = np.unique(codes, return_index=True)
+        own = Groups(codes, len(at))
+        parts.append((weights[first:stop], own, whole.codes[first:stop][at].astype(np.int64)))
+    return whole, parts
+
+
+@given(in_parts())
+def test_pairs_of_parts_add_up(case):
+    whole, parts = parts_of(*case)
+    for pairs_of in (RowPairs.of, RowPairs.rounded):
+        cells = PairCells.of([pairs_of(own, mine).table for own, mine, _ in parts], [numbers for *_, numbers in parts])
+        expected = pairs_of(case[0], whole).table
+        for name in ("groups", "weights", "counts"):
+            assert getattr(cells.pairs, name).tolist() == getattr(expected, name).tolist()
+    assert expected.rows(whole.count).tolist() == whole.rows.tolist()
+    assert expected.drawable(whole.count).tolist() == whole.drawable(case[0]).tolist()
+
+
+@given(in_parts(), st.integers(0, 2**32))
+def test_slots_of_parts_are_the_rows_of_the_slots(case, seed):
+    weights, _, bounds = case
+    whole, parts = parts_of(*case)
+    rows = [RowPairs.of(own, mine) for own, mine, _ in parts]
+    cells = PairCells.of([each.table for each in rows], [numbers for *_, numbers in parts])
+    slots = np.random.default_rng(seed).integers(0, len(weights), 40).astype(np.uint32)
+    expected = np.sort(RowPairs.of(weights, whole).order.take(slots))
+    found = cells.slots_of_parts(slots)
+    assert all((np.diff(each.astype(int)) >= 0).all() for each in found)
+    there = zip(rows, found, bounds[:-1], strict=True)
+    assert np.sort(np.concatenate([each.order.take(own).astype(int) + at for each, own, at in there])).tolist() == (
+        expected.tolist()
+    )
+
+
+@pytest.mark.parametrize("strata", [True, False])
+def test_rounded_weights_are_a_little_less(strata):
+    rng = np.random.default_rng(0)
+    weights = rng.choice(10.0 ** rng.uniform(-300, 300, 500), 3_000) * (rng.random(3_000) > 0.1)
+    in_groups = Groups(stable_first(rng.integers(0, 5, 3_000)), 5)
+    rows = RowPairs.rounded(stratify(weights, 1_000) if strata else weights, in_groups)
+    group, weight = np.empty(3_000, int), np.empty(3_000)
+    group[rows.order], weight[rows.order] = (
+        np.repeat(each, rows.table.counts) for each in (rows.table.groups, rows.table.weights)
+    )
+    assert (group == in_groups.codes).all()
+    assert ((weight <= weights) & (weight >= weights * (8 / 9))).all() and ((weight > 0) == (weights > 0)).all()
+
+
+@pytest.mark.parametrize("sigma", [1.0, 200.0], ids=["quotients", "logarithms"])
+def test_the_first_rows_of_groups_in_parts_are_those_of_the_whole(sigma):
+    rng = np.random.default_rng(1)
+    rows, count = 60_000, 30
+    weights = np.clip(rng.lognormal(sigma=sigma, size=rows), 1e-300, 1e300)
+    places = (rng.random(rows) ** 3 * count).astype(int)
+    whole, parts = parts_of(weights, places, [0, 20_000, 20_001, 20_001, rows])
+    sizes = rng.integers(0, 400, whole.count)
+    race = Race.of(*bounds_of(weights))
+    limits = limits_of_groups(Steps.of(RowPairs.rounded(weights, whole).table, whole.count, race), sizes)
+    found, every, start = [], [], 0
+    for own, mine, numbers in parts:
+        how = GroupRace(race, limits[numbers], sizes[numbers])
+        first, times, codes = finishers_of_groups(own, mine, how, Streams(5), start=start)
+        assert (np.bincount(codes, minlength=mine.count) <= sizes[numbers]).all()
+        assert (np.diff(first.astype(int)) > 0).all()
+        found.append((first + start, times, numbers[codes]))
+        loose = GroupRace(race, limits[numbers], np.full(mine.count, rows))
+        every.append(finishers_of_groups(own, mine, loose, Streams(5), start=start)[2])
+        every[-1] = numbers[every[-1]]
+        start += len(own)
+    winners = winners_of_groups(found, sizes)
+    expected = draw_groups(weights, whole, sizes, replace=False, seed=5)
+    assert np.concatenate(winners).tolist() == np.sort(expected).tolist()
+    finishing = np.bincount(np.concatenate(every), minlength=whole.count)
+    more = sizes + 10 * np.sqrt(sizes) + 64
+    wanted = (sizes > 0) & (more < whole.rows)
+    assert wanted.any()
+    assert (np.abs(finishing - more) < 0.15 * more + 6 * np.sqrt(more))[wanted].all()  # and a few more, as planned
+    assert winners_of_groups(found, sizes + 100) is None  # of some group too few
+
+
+def test_a_part_without_rows_has_no_winners():
+    none = np.empty(0, np.uint32), np.empty(0), np.empty(0, np.int64)
+    one = np.array([4], np.uint32), np.array([0.5]), np.array([1])
+    found = winners_of_groups([none, one, none], np.array([0, 1]))
+    assert [each.tolist() for each in found] == [[], [4], []]
+    assert winners_of_groups([none, one], np.array([1, 1])) is None
+    assert winners_of_groups([], np.array([], np.int64)) == []

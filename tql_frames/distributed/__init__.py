@@ -6,8 +6,8 @@ What runs where is the engines' to say, in `tql_frames.dask` and `tql_frames.spa
 from tql_frames.distributed.assignment import PartitionDraw
 from tql_frames.distributed.driver import Drawing, Drawn, check_weights, draw_shares, first_shares, questions, starts_of
 from tql_frames.distributed.partition_counts import Answer, Counts, Question
-from tql_frames.distributed.reporting import Counted, Reporting, job_of
-from tql_frames.distributed.sampler import Sampler, check_source_order, keys_from
+from tql_frames.distributed.reporting import Counted, Reporting, job_of, refuse_groups
+from tql_frames.distributed.sampler import Sampler, check_source_order, keys_from, refuse_units
 from tql_frames.distributed.statement import PartitionStatement
 
 __all__ = [
@@ -28,5 +28,7 @@ __all__ = [
     "job_of",
     "keys_from",
     "questions",
+    "refuse_groups",
+    "refuse_units",
     "starts_of",
 ]

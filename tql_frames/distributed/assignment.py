@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tql_frames.distributed.partition_counts import digest_of, population_of, weights_of
-from tql_frames.errors import TQLError
+from tql_frames.distributed.partition_counts import Over, changed, digest_of, population_of, weights_of
 from tql_frames.frames import Rows
 from tql_frames.pipeline.weights import Weigher, Weights
-from tql_frames.sampling import Floats, Positions, Strata
+from tql_frames.sampling import Floats, Groups, Positions, Strata
+from tql_frames.sampling.groups import RowPairs
 from tql_frames.sampling.partitioned import rows_at_points
 from tql_frames.sampling.strata import position_type
 
@@ -100,10 +100,45 @@ class Every:
 
 
 @dataclass(frozen=True)
+class PairSlots:
+    """Slots of the pairs of a group and a weight of a partition."""
+
+    numbers: Ascending
+
+    def rows_in(self, groups: Groups, population: Strata | Weights) -> Positions:
+        """Return the rows that were drawn from groups, ascending."""
+        pairs = RowPairs.of(population, groups)
+        assert pairs is not None  # since the digest is that of a partition that told its pairs
+        rows: Positions = pairs.order.take(self.numbers.numbers())
+        rows.sort()
+        return rows
+
+
+@dataclass(frozen=True)
+class GroupWinners:
+    """Rows by their numbers in the partition, and groups of which every row of positive weight is drawn."""
+
+    numbers: Ascending
+    whole: Ascending
+
+    def rows_in(self, groups: Groups, population: Strata | Weights) -> Positions:
+        """Return the rows that were drawn from groups, ascending."""
+        whole = np.zeros(groups.count, np.bool_)
+        whole[self.whole.numbers()] = True
+        every = np.flatnonzero(whole.take(groups.codes) & (weights_of(population) > 0))
+        rows = np.concatenate([self.numbers.numbers(), every.astype(position_type(len(groups.codes)))])
+        rows.sort()
+        return rows
+
+
+@dataclass(frozen=True)
 class First:
     """The first rows."""
 
     count: int
+
+
+Drawable = Slots | Points | RowNumbers | Every | PairSlots | GroupWinners | First
 
 
 @dataclass(frozen=True)
@@ -122,9 +157,11 @@ class PartitionDraw:
     first: int
     rows: int
     digest: bytes
-    drawn: Slots | Points | RowNumbers | Every | First
+    drawn: Drawable
 
-    def positions(self, weigher: Weigher, frame: Rows, keys: tuple[str, ...] = ()) -> Positions:
+    def positions(
+        self, weigher: Weigher, frame: Rows, keys: tuple[str, ...] = (), over: Over | None = None
+    ) -> Positions:
         """Return positions in the partition of its drawn rows, ascending, with repetition, shape (k,).
 
         Raises:
@@ -134,9 +171,13 @@ class PartitionDraw:
         if not frame.rows:
             return np.empty(0, np.uint32)
         population = population_of(weigher, frame)
-        if digest_of(population, frame, keys) != self.digest:
+        groups = None if over is None else over.number(frame)
+        if digest_of(population, frame, keys, groups) != self.digest:
             raise changed()
         assert not isinstance(self.drawn, First)
+        if isinstance(self.drawn, (PairSlots, GroupWinners)):
+            assert groups is not None
+            return self.drawn.rows_in(groups.groups, population)
         return self.drawn.rows(population)
 
     def check_rows(self, rows: int) -> None:
@@ -147,10 +188,3 @@ class PartitionDraw:
         """
         if rows != self.rows:
             raise changed()
-
-
-def changed() -> TQLError:
-    """Return the error to raise where the second pass finds other rows than the first."""
-    message = "the rows changed between the passes of a sample: a partition has others, or in another order"
-    hint = "persist the frame first, sort it, or pass keys=[…]: columns by which the rows of a partition are ordered"
-    return TQLError(message, hint=hint)

@@ -15,10 +15,21 @@ import numpy as np
 
 from tql_frames.compiler import CompiledSampler
 from tql_frames.compiler.statements import most_rows
-from tql_frames.distributed.assignment import Ascending, Every, First, PartitionDraw, Points, RowNumbers, Slots
+from tql_frames.distributed.assignment import (
+    Ascending,
+    Drawable,
+    Every,
+    First,
+    PartitionDraw,
+    Points,
+    RowNumbers,
+    Slots,
+)
+from tql_frames.distributed.groups import GroupedWhole
 from tql_frames.distributed.partition_counts import Answer, Counts, Question, RunRace, Schema, SumUp, schemas_together
 from tql_frames.errors import TQLArmWarning, TQLError, WeightError
 from tql_frames.pipeline.draw import DrawSpec
+from tql_frames.pipeline.groups import GroupKeys
 from tql_frames.pipeline.idle_arms import idle_warnings
 from tql_frames.pipeline.weights import BadWeights, Weigher
 from tql_frames.sampling import Integers, StrataTable, Streams
@@ -38,6 +49,9 @@ class Sampling(Protocol):
 
     def empty_population_error(self, size: int) -> WeightError:
         """Return the error for so many rows asked for where there are none."""
+
+    def groups_of(self, schema: Schema) -> GroupKeys:
+        """Return what tells groups apart, made ready for frames of a schema."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +90,8 @@ def questions(counts: Sequence[Counts], how: Drawing) -> list[Question | None]:
     Raises:
         WeightError: the weights cannot be drawn by.
     """
+    if how.spec.over:
+        return _in_groups(counts, how).questions()
     whole = _Whole(counts, how)
     spread = whole.spread
     if spread is None or whole.takes_all or not whole.size:
@@ -98,12 +114,36 @@ def draw_shares(counts: Sequence[Counts], answers: Sequence[Answer | None], how:
     Raises:
         WeightError: the weights cannot be drawn by.
     """
+    if how.spec.over:
+        grouped = _in_groups(counts, how)
+        size = int(grouped.sizes.sum())
+        return Drawn(_shares_of(counts, grouped.drawn(answers)), size, size, _idle_arms(counts, how.sampling))
     whole = _Whole(counts, how)
-    drawn = whole.drawn(answers)
-    parts = zip(counts, whole.starts.tolist(), _firsts_of(counts), drawn, strict=True)
-    shares = [PartitionDraw(start, first, part.rows, part.digest, each) for part, start, first, each in parts]
     found = whole.size if how.spec.replace else min(whole.size, whole.drawable)
-    return Drawn(shares, whole.size, found, whole.idle() if whole.size else ())
+    idle = _idle_arms(counts, how.sampling) if whole.size else ()
+    return Drawn(_shares_of(counts, whole.drawn(answers)), whole.size, found, idle)
+
+
+def _shares_of(counts: Sequence[Counts], drawn: Sequence[Drawable]) -> list[PartitionDraw]:
+    starts = starts_of([part.rows for part in counts])
+    parts = zip(counts, starts, _firsts_of(counts), drawn, strict=True)
+    return [PartitionDraw(start, first, part.rows, part.digest, each) for part, start, first, each in parts]
+
+
+def _in_groups(counts: Sequence[Counts], how: Drawing) -> GroupedWhole:
+    """Return all partitions as one population in groups.
+
+    Raises:
+        TQLError: the weights or the groups cannot be drawn by.
+    """
+    check_weights(counts, how.sampling)
+    schema = schemas_together(counts)
+    return GroupedWhole(
+        counts,
+        how.spec,
+        lambda: how.sampling.groups_of(schema),
+        lambda rows: how.sampling.weigher_of(schema).no_row(rows),
+    )
 
 
 def first_shares(counts: Sequence[Counts], size: Callable[[int], int]) -> list[PartitionDraw]:
@@ -144,6 +184,23 @@ def check_weights(counts: Sequence[Counts], sampling: Sampling) -> None:
         raise weigher.refusal(None if place < 0 else place, found[place])
 
 
+def _idle_arms(counts: Sequence[Counts], sampling: Sampling) -> list[TQLArmWarning]:
+    """Return the warnings of arms that match no row of any partition, or decide none.
+
+    The values of the columns are not known here, so that no warning has a hint with the nearest of them.
+    """
+    arms = [part.arms for part in counts if part.rows]
+    known = [each for each in arms if each is not None]
+    if len(known) < len(arms) or not known:
+        return []
+    matched, decided = (np.any(each, axis=0) for each in zip(*known, strict=True))
+    sampler = None if decided.all() else sampling.weigher_of(schemas_together(counts)).sampler
+    if not isinstance(sampler, CompiledSampler):
+        return []
+    # Partitions have categories of their own: a text that is none of one's may be one of another's.
+    return idle_warnings(dataclasses.replace(sampler, unknown=()), None, matched.tolist(), decided.tolist())
+
+
 class _Whole:
     """All partitions as one population."""
 
@@ -180,22 +237,6 @@ class _Whole:
         if (size if self._how.spec.replace else min(size, self.rows)) > most_rows():
             raise TQLError(f"a sample of {size:,} rows does not fit into memory")
         return size
-
-    def idle(self) -> list[TQLArmWarning]:
-        """Return the warnings of arms that match no row of any partition, or decide none.
-
-        The values of the columns are not known here, so that no warning has a hint with the nearest of them.
-        """
-        arms = [part.arms for part in self._counts if part.rows]
-        known = [each for each in arms if each is not None]
-        if len(known) < len(arms) or not known:
-            return []
-        matched, decided = (np.any(each, axis=0) for each in zip(*known, strict=True))
-        sampler = None if decided.all() else self._weigher().sampler
-        if not isinstance(sampler, CompiledSampler):
-            return []
-        # Partitions have categories of their own: a text that is none of one's may be one of another's.
-        return idle_warnings(dataclasses.replace(sampler, unknown=()), None, matched.tolist(), decided.tolist())
 
     @property
     def drawable(self) -> int:

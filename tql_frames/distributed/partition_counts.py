@@ -15,15 +15,66 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.compiler.expressions.scope import column
-from tql_frames.errors import WeightError
+from tql_frames.errors import TQLError, TQLUnsupportedError, WeightError
 from tql_frames.frames import Rows
+from tql_frames.pipeline.groups import GroupKeys, NumberedGroups
 from tql_frames.pipeline.weights import BadWeights, Watched, Weigher, Weights
-from tql_frames.sampling import Floats, Positions, Strata, StrataTable, Streams, stratify
-from tql_frames.sampling.partitioned import Spread, integer_total
+from tql_frames.sampling import Floats, Integers, Positions, Strata, StrataTable, Streams, stratify
+from tql_frames.sampling.groups import MOST_PAIRS, Pairs, RowPairs, bounds_of
+from tql_frames.sampling.partitioned import GroupRace, Spread, finishers_of_groups, integer_total
 from tql_frames.sampling.strata import MOST_STRATA
 from tql_frames.sampling.without_replacement import Race, finishers
 
 Schema = Mapping[str, pl.DataType]
+
+
+@dataclass(frozen=True, eq=False)
+class GroupCounts:
+    """What a partition tells of its groups.
+
+    Attributes:
+        values: a row a group, in the order of first appearance: the values that make it one; text for categories.
+        pairs: how many rows of a group have a weight, by the numbers of groups in this order; without replacement by
+            weights that are rounded down to eighths of powers of two, of which there are fewer.
+        bounds: the least and the greatest positive weight; infinity and 0 where there is none.
+    """
+
+    values: pl.DataFrame
+    pairs: Pairs
+    bounds: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Over:
+    """What tells the groups of a partition apart, and how they are drawn from.
+
+    Attributes:
+        keys: compiled for the partition.
+        replace: whether rows are drawn with replacement, for which weights are told exactly.
+    """
+
+    keys: GroupKeys
+    replace: bool
+
+    def number(self, frame: Rows) -> NumberedGroups:
+        """Return the groups of the rows of a partition.
+
+        Raises:
+            TQLError: the keys cannot be evaluated.
+        """
+        return self.keys.as_text().number(frame)
+
+    def count(self, population: Strata | Weights, groups: NumberedGroups) -> GroupCounts:
+        """Return what a partition tells of its groups.
+
+        Raises:
+            TQLUnsupportedError: there are too many of them, or of different weights in them.
+        """
+        rounded = None if self.replace else RowPairs.rounded(population, groups.groups)
+        rows = rounded or RowPairs.of(population, groups.groups)
+        if rows is None:
+            raise too_many_pairs()
+        return GroupCounts(groups.values, rows.table, bounds_of(population))
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +90,7 @@ class Counts:
         schema: types of the columns that the sampler names.
         seen: how many rows there are with those that a WHERE leaves out.
         arms: which arms of the sampler match a row, and which decide one; None where that is not known.
+        groups: its groups, where rows are drawn from each; it tells neither strata nor spread then.
     """
 
     rows: int
@@ -49,6 +101,7 @@ class Counts:
     schema: Schema = field(default_factory=dict)
     seen: int = 0
     arms: tuple[Watched, Watched] | None = None
+    groups: GroupCounts | None = None
 
 
 @dataclass(frozen=True)
@@ -68,11 +121,37 @@ class RunRace:
     start: int
 
 
-Question = SumUp | RunRace
-Answer = int | tuple[Positions, Floats]
+@dataclass(frozen=True)
+class RunGroupRace:
+    """The question for the rows that may be among the first of their groups; `start` is the number of the first row."""
+
+    how: GroupRace
+    seed: int
+    start: int
 
 
-def count(weigher: Weigher, frame: Rows, schema: Schema, keys: tuple[str, ...] = ()) -> Counts:
+@dataclass(frozen=True, eq=False)
+class GroupFinishers:
+    """The rows that may be among the first of their groups.
+
+    Attributes:
+        rows: shape (k,), ascending.
+        times: shape (k,), of each.
+        groups: shape (k,), of each, as the partition numbers them.
+    """
+
+    rows: Positions
+    times: Floats
+    groups: Integers
+
+
+Question = SumUp | RunRace | RunGroupRace
+Answer = int | tuple[Positions, Floats] | GroupFinishers
+
+
+def count(
+    weigher: Weigher, frame: Rows, schema: Schema, keys: tuple[str, ...] = (), over: Over | None = None
+) -> Counts:
     """Count a partition that has rows.
 
     Args:
@@ -80,6 +159,7 @@ def count(weigher: Weigher, frame: Rows, schema: Schema, keys: tuple[str, ...] =
         frame: the rows.
         schema: types of the columns that it looks at.
         keys: columns that are part of the digest.
+        over: what tells groups apart, or None.
 
     Raises:
         TQLError: the rows cannot be weighed at all; bad weights are told, not raised, as other partitions may have
@@ -91,15 +171,31 @@ def count(weigher: Weigher, frame: Rows, schema: Schema, keys: tuple[str, ...] =
         return Counts(frame.rows, bad=weigher.first_bad(frame), schema=schema, seen=frame.rows)
     population = _in_strata(population)
     arms = None if decided is None else (weigher.matched(frame, decided), decided)
-    digest = digest_of(population, frame, keys)
+    groups = None if over is None else over.number(frame)
+    digest = digest_of(population, frame, keys, groups)
+    if over is not None and groups is not None:
+        told = over.count(population, groups)
+        return Counts(frame.rows, digest, None, schema=schema, seen=frame.rows, arms=arms, groups=told)
     if isinstance(population, Strata):
         return Counts(frame.rows, digest, population.table, schema=schema, seen=frame.rows, arms=arms)
     return Counts(frame.rows, digest, None, Spread.of(population), schema=schema, seen=frame.rows, arms=arms)
 
 
-def answer(question: Question, weigher: Weigher, frame: Rows) -> Answer:
-    """Return what a partition answers to a question about its weights: their integer total, or its finishers."""
-    weights = weights_of(population_of(weigher, frame))
+def answer(question: Question, weigher: Weigher, frame: Rows, over: Over | None = None) -> Answer:
+    """Return what a partition answers to a question about its weights: their integer total, or its finishers.
+
+    Raises:
+        TQLError: it holds other groups than when it was counted.
+    """
+    population = population_of(weigher, frame)
+    if isinstance(question, RunGroupRace):
+        assert over is not None
+        groups = over.number(frame).groups
+        if groups.count != len(question.how.sizes):
+            raise changed()
+        streams = Streams(question.seed)
+        return GroupFinishers(*finishers_of_groups(population, groups, question.how, streams, start=question.start))
+    weights = weights_of(population)
     if isinstance(question, SumUp):
         return integer_total(weights, question.scale)
     return finishers(weights, question.race, question.limit, Streams(question.seed), start=question.start)
@@ -122,13 +218,17 @@ def weights_of(population: Strata | Weights) -> Weights:
     return population.table.weights[population.codes] if isinstance(population, Strata) else population
 
 
-def digest_of(population: Strata | Weights, frame: Rows, keys: tuple[str, ...] = ()) -> bytes:
-    """Return a digest of the weights of rows in their order, and of keys."""
+def digest_of(
+    population: Strata | Weights, frame: Rows, keys: tuple[str, ...] = (), groups: NumberedGroups | None = None
+) -> bytes:
+    """Return a digest of the weights of rows in their order, and of their groups and keys."""
     parts: list[NDArray[Any]]
     parts = [population.table.weights, population.codes] if isinstance(population, Strata) else [population]
     if keys:
         named = frame.evaluate({str(number): column(key) for number, key in enumerate(keys)})
         parts.append(named.hash_rows().to_numpy())
+    if groups is not None:
+        parts += [groups.groups.codes, groups.values.hash_rows().to_numpy()]
     found = blake2b(digest_size=16)
     for part in parts:
         found.update(np.ascontiguousarray(part).data)
@@ -146,3 +246,17 @@ def schemas_together(parts: Sequence[Counts]) -> Schema:
             if name not in found or found[name] == pl.Null():
                 found[name] = dtype
     return found
+
+
+def changed() -> TQLError:
+    """Return the error to raise where a later pass finds other rows than the first."""
+    message = "the rows changed between the passes of a sample: a partition has others, or in another order"
+    hint = "persist the frame first, sort it, or pass keys=[…]: columns by which the rows of a partition are ordered"
+    return TQLError(message, hint=hint)
+
+
+def too_many_pairs() -> TQLUnsupportedError:
+    """Return the error to raise where partitions cannot tell how many rows of each group have which weight."""
+    message = f"over makes more than {MOST_PAIRS:,} different pairs of a group and a weight, too many to add up"
+    hint = "round the weights, name coarser groups, or sample the frame in memory; replace=False needs fewer pairs"
+    return TQLUnsupportedError(message, hint=hint)

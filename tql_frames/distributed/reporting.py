@@ -59,7 +59,7 @@ class Reporting:
 
         Raises:
             TQLError: `by` names no column, or the statement draws no sample.
-            TQLUnsupportedError: weights depend on the numbers of rows.
+            TQLUnsupportedError: weights depend on the numbers of rows, or the statement draws from groups.
         """
         if not (by is None or isinstance(by, str)):
             raise no_column(by)
@@ -67,6 +67,8 @@ class Reporting:
             check_column(by, columns)
         if isinstance(job, PartitionStatement) and not job.samples:
             raise TQLError("the statement draws no sample", source=job.text, span=job.root.span, hint="add SAMPLE BY")
+        if isinstance(job, PartitionStatement) and job.spec.over:
+            refuse_groups(job.spec.over)
         if isinstance(job, Sampler) and isinstance(job.source, str):
             for node in job.root(columns).walk():
                 if isinstance(node, nodes.Call) and node.name == "row_number":
@@ -162,3 +164,15 @@ def _check_cells(cells: int, most: int) -> None:
     if cells > most:
         message = f"partitions have {cells:,} different combinations of labels, arms and weights, too many to add up"
         raise TQLUnsupportedError(message, hint="round the weights, or report a sample of the frame")
+
+
+def refuse_groups(over: object, unit: object = None) -> None:
+    """Make sure that a report is of rows in one group.
+
+    Raises:
+        TQLUnsupportedError: it is of rows in groups, or of units.
+    """
+    if over is not None or unit is not None:
+        argument = "over" if unit is None else "unit"
+        message = f"reports of samples by {argument} are not supported on Dask and Spark"
+        raise TQLUnsupportedError(message, hint="report on these columns of the frame in memory")

@@ -5,7 +5,8 @@ What is counted of the weights is in `partition_counts`, whole statements are in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,12 +14,12 @@ import polars as pl
 
 from tql_frames.compiler import RandomNumbers
 from tql_frames.compiler.expressions.functions import registered_names
-from tql_frames.compiler.expressions.sampler import compile_tree
+from tql_frames.compiler.expressions.sampler import compile_tree, key_of
 from tql_frames.compiler.expressions.scope import SchemaScope, column
 from tql_frames.compiler.expressions.translate import Translator, in_order
 from tql_frames.compiler.statements import Names
 from tql_frames.distributed.assignment import PartitionDraw
-from tql_frames.distributed.partition_counts import Answer, Counts, Question, answer, count
+from tql_frames.distributed.partition_counts import Answer, Counts, Over, Question, answer, count
 from tql_frames.errors import (
     Fault,
     Span,
@@ -35,7 +36,8 @@ from tql_frames.frames import PolarsFrame, Rows
 from tql_frames.frames.polars import picks_columns
 from tql_frames.language import nodes, parse
 from tql_frames.language.nodes import Node, replaced
-from tql_frames.pipeline.draw import check_order, empty_population_error, random_numbers
+from tql_frames.pipeline.draw import DrawSpec, check_order, empty_population_error, numbers_of_keys, random_numbers
+from tql_frames.pipeline.groups import GroupKeys
 from tql_frames.pipeline.weights import Weigher, no_sampler, sampler_from
 from tql_frames.sampling import Positions
 
@@ -50,15 +52,33 @@ class Sampler:
         source: its text, or a Polars expression.
         seed: of the numbers of `random()`.
         keys: columns by which the rows of a partition are ordered and known again.
+        over: names of columns or TQL expressions that tell groups apart; none for one group.
+        replace: whether rows of groups are drawn with replacement.
     """
 
     source: str | pl.Expr
     seed: int
     keys: tuple[str, ...] = ()
+    over: tuple[str, ...] = ()
+    replace: bool = True
 
     @classmethod
-    def of(cls, source: object, columns: Iterable[str], seed: int, keys: tuple[str, ...] = ()) -> Sampler:
+    def of(
+        cls,
+        source: object,
+        columns: Iterable[str],
+        seed: int,
+        keys: tuple[str, ...] = (),
+        spec: DrawSpec | None = None,
+    ) -> Sampler:
         """Make sure that a sampler can be evaluated on partitions of a frame with these columns.
+
+        Args:
+            source: the sampler.
+            columns: of the frame.
+            seed: of the numbers of `random()`.
+            keys: columns by which rows are ordered and known again.
+            spec: the request for rows, which tells what groups there are; None for one.
 
         Raises:
             TQLError: it is neither text nor expression, its text is wrong, or it names no column of the frame.
@@ -66,16 +86,22 @@ class Sampler:
         """
         names = list(columns)
         source = sampler_from(source)
+        over, replace = ((), True) if spec is None else (spec.over, spec.replace)
+        for text in over:
+            try:
+                check_functions(_key_root(text, names))
+            except Fault as fault:
+                raise fault.error(text) from None
         if isinstance(source, pl.Expr):
             if picks_columns(source):
                 message = "an expression that picks columns by a pattern is not supported here"
                 raise TQLUnsupportedError(message, hint="name its columns one by one")
             for name in source.meta.root_names():
                 check_column(name, names)
-            return cls(source, seed, keys)
+            return cls(source, seed, keys, over, replace)
         if not isinstance(source, str):
             raise no_sampler(source)
-        sampler = cls(source, seed, keys)
+        sampler = cls(source, seed, keys, over, replace)
         try:
             check_functions(sampler.root(names))
         except Fault as fault:
@@ -92,17 +118,22 @@ class Sampler:
                 raise
             return nodes.Column(self.source, span=Span(0, len(self.source)))
 
-    def names(self, columns: Iterable[str]) -> list[str]:
+    def names(self, columns: Collection[str]) -> list[str]:
         """Return those of the columns that the first pass looks at."""
         used = (
             nodes.names_in(self.root(columns)) if isinstance(self.source, str) else set(self.source.meta.root_names())
         )
-        return [name for name in columns if name in used or name in self.keys]
+        used = used.union(self.keys, *(nodes.names_in(_key_root(text, columns)) for text in self.over))
+        return [name for name in columns if name in used]
 
     @property
     def numbers_rows(self) -> bool:
-        """Whether a weight depends on the number of its row, so that rows must be counted first."""
-        return isinstance(self.source, str) and asks_for_numbers(self.root([self.source]))
+        """Whether a weight or a group depends on the number of its row, so that rows must be counted first."""
+        roots = [self.root([self.source])] if isinstance(self.source, str) else []
+        for text in self.over:
+            with suppress(TQLSyntaxError):  # of the name of a column that is no expression
+                roots.append(parse(text))
+        return any(map(asks_for_numbers, roots))
 
     def weigher(self, frame: Rows, start: int = 0) -> Weigher:
         """Return the sampler made ready for a partition whose first row has a number.
@@ -118,18 +149,47 @@ class Sampler:
             return Weigher.of(self.source, frame, random)
         return _weigher_from(self.source, self.root(frame.schema), frame.schema, start, random)
 
+    def group_keys(self, frame: Rows, start: int = 0) -> GroupKeys | None:
+        """Return what tells groups apart, for a partition whose first row has a number; None for one group.
+
+        Raises:
+            TQLError: it does not fit the partition.
+        """
+        if not self.over:
+            return None
+        random, schema = numbers_of_keys(self.seed, start), frame.schema
+        found = []
+        for text in self.over:
+            root = _key_root(text, schema)
+            try:
+                translator = Translator(SchemaScope(schema), in_order(random, root))
+                found.append(key_of(text, _counted_from(root, start), translator, "over"))
+            except Fault as fault:
+                raise fault.error(text) from None
+        return GroupKeys("over", tuple(found))
+
+    def groups_of(self, schema: Mapping[str, pl.DataType]) -> GroupKeys:
+        """Return what tells groups apart, for frames of a schema, to say what is wrong with them."""
+        keys = self.group_keys(PolarsFrame(pl.DataFrame(schema=schema)))
+        assert keys is not None
+        return keys
+
+    def _over(self, frame: Rows, start: int) -> Over | None:
+        keys = self.group_keys(frame, start)
+        return None if keys is None else Over(keys, self.replace)
+
     def count(self, frame: Rows, start: int) -> Counts:
         """Return what a partition that has rows tells in the first pass.
 
         Raises:
             TQLError: the sampler does not fit the rows.
         """
-        weigher = self.weigher(frame, start)
-        return count(weigher, frame, {name: frame.schema[name] for name in self.names(list(frame.schema))}, self.keys)
+        schema = {name: frame.schema[name] for name in self.names(list(frame.schema))}
+        return count(self.weigher(frame, start), frame, schema, self.keys, self._over(frame, start))
 
     def answer(self, question: Question, frame: Rows, start: int) -> Answer:
         """Return what a partition answers to a question about its weights."""
-        return answer(question, self.weigher(frame, start), frame)
+        return answer(question, self.weigher(frame, start), frame, self._over(frame, start))
 
     def positions(self, frame: Rows, share: PartitionDraw) -> Positions:
         """Return positions of the rows that a partition gives, ascending.
@@ -140,7 +200,8 @@ class Sampler:
         share.check_rows(frame.rows)
         if not frame.rows:
             return np.empty(0, np.uint32)
-        return share.positions(self.weigher(frame, share.start), frame, self.keys)
+        over = self._over(frame, share.start)
+        return share.positions(self.weigher(frame, share.start), frame, self.keys, over)
 
     def weigher_of(self, schema: Mapping[str, pl.DataType]) -> Weigher:
         """Return the sampler made ready for frames of a schema, to say what is wrong with their weights."""
@@ -155,17 +216,27 @@ def _weigher_from(
     text: str, root: Node, schema: Mapping[str, pl.DataType], start: int, random: RandomNumbers
 ) -> Weigher:
     """Return the weigher whose `row_number()` counts from `start`."""
+    try:
+        translator = Translator(SchemaScope(schema), in_order(random, root))
+        return Weigher(compile_tree(text, _counted_from(root, start), translator))
+    except Fault as fault:
+        raise fault.error(text) from None
+
+
+def _counted_from(root: Node, start: int) -> Node:
+    """Return a tree whose `row_number()` counts from `start`."""
 
     def counted_on(node: Node) -> Node | None:
-        if not (isinstance(node, nodes.Call) and node.name == "row_number"):
+        if not (start and isinstance(node, nodes.Call) and node.name == "row_number"):
             return None
         return nodes.Arithmetic("+", node, nodes.Literal(start, span=node.span), span=node.span)
 
-    try:
-        translator = Translator(SchemaScope(schema), in_order(random, root))
-        return Weigher(compile_tree(text, replaced(root, counted_on), translator))
-    except Fault as fault:
-        raise fault.error(text) from None
+    return replaced(root, counted_on)
+
+
+def _key_root(text: str, columns: Container[str]) -> Node:
+    """Return the tree of what tells groups apart: the name of a column comes before an expression."""
+    return nodes.Column(text, span=Span(0, len(text))) if text in columns else parse(text)
 
 
 def asks_for_numbers(node: Node) -> bool:
@@ -243,3 +314,16 @@ def keys_from(keys: object, columns: Iterable[str]) -> tuple[str, ...]:
     for key in keys:
         check_column(key, names)
     return tuple(keys)
+
+
+def refuse_units(unit: object) -> None:
+    """Make sure that rows are asked for, not units of them.
+
+    Raises:
+        TQLUnsupportedError: units are asked for.
+    """
+    if unit is not None:
+        message = "unit= is not supported on Dask and Spark: the rows of a unit may be on several machines"
+        hint = "compute the columns of the unit and of the sampler, draw units of them in memory, and join the frame "
+        hint += "with the units that were drawn"
+        raise TQLUnsupportedError(message, hint=hint)

@@ -26,7 +26,7 @@ from tql_frames.compiler.statements import (
     size_of,
 )
 from tql_frames.distributed.assignment import First, PartitionDraw
-from tql_frames.distributed.partition_counts import Answer, Counts, Question, Schema, answer, count
+from tql_frames.distributed.partition_counts import Answer, Counts, Over, Question, Schema, answer, count
 from tql_frames.distributed.sampler import asks_for_numbers, check_functions
 from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, WeightError
 from tql_frames.frames import PolarsFrame, Rows
@@ -34,6 +34,7 @@ from tql_frames.language import nodes, parse_statement
 from tql_frames.language.nodes import Node, replaced
 from tql_frames.language.parameters import bind
 from tql_frames.pipeline.draw import DrawSpec, check_parameters, random_numbers
+from tql_frames.pipeline.groups import GroupKeys
 from tql_frames.pipeline.statement import evaluating, no_rows_error
 from tql_frames.pipeline.weights import Weigher
 
@@ -98,7 +99,9 @@ class PartitionStatement:
     @property
     def spec(self) -> DrawSpec:
         """The request of its SAMPLE BY."""
-        return DrawSpec(self.size.rows, self.size.share, self.replace, self.seed, "source")
+        keys = () if self.root.sample is None else self.root.sample.over
+        over = tuple(self.text[key.span.start : key.span.stop] for key in keys)
+        return DrawSpec(self.size.rows, self.size.share, self.replace, self.seed, "source", over)
 
     @property
     def size(self) -> Size:
@@ -123,7 +126,9 @@ class PartitionStatement:
             def meant(node: Node) -> Node | None:
                 return aliases.get(node.name) if isinstance(node, nodes.Column) and node.frame is None else None
 
-            sample = dataclasses.replace(sample, sampler=replaced(sample.sampler, meant))
+            # Each stands where it was written, also where it is an alias.
+            over = tuple(dataclasses.replace(replaced(key, meant), span=key.span) for key in sample.over)
+            sample = dataclasses.replace(sample, sampler=replaced(sample.sampler, meant), over=over)
         return dataclasses.replace(self.root, body=body, sample=sample, limit=None)
 
     def names(self, columns: Sequence[str]) -> list[str]:
@@ -139,10 +144,10 @@ class PartitionStatement:
         """
         schema = {name: frame.schema[name] for name in self.names(list(frame.schema))}
         if self.samples:
-            rows, sampler = self._drawn_from(frame)
+            rows, sampler, over = self._drawn_from(frame)
             if not rows.rows:
                 return Counts(0, schema=schema, seen=frame.rows)
-            return dataclasses.replace(count(Weigher(sampler), rows, schema), seen=frame.rows)
+            return dataclasses.replace(count(Weigher(sampler), rows, schema, over=over), seen=frame.rows)
         relation, _ = self._compiled(self.counted, frame, _draws_nothing)
         with evaluating(self.text, self.root):
             rows_left = int(relation.plan.select(pl.len()).collect().item())
@@ -150,8 +155,8 @@ class PartitionStatement:
 
     def answer(self, question: Question, frame: Rows, start: int = 0) -> Answer:
         """Return what a partition answers to a question about the weights of the rows that WHERE leaves."""
-        rows, sampler = self._drawn_from(frame)
-        return answer(question, Weigher(sampler), rows)
+        rows, sampler, over = self._drawn_from(frame)
+        return answer(question, Weigher(sampler), rows, over)
 
     def rows(self, frame: Partition, share: PartitionDraw | None) -> object:
         """Return the rows and columns that a partition gives.
@@ -166,7 +171,7 @@ class PartitionStatement:
             if share is None:
                 return plan.head(0)
             rows = PolarsFrame(plan.collect())
-            return rows.take(share.positions(Weigher(sampler), rows)).lazy()
+            return rows.take(share.positions(Weigher(sampler), rows, over=_over(clause))).lazy()
 
         with evaluating(self.text, self.root):
             relation, scan = self._compiled(dataclasses.replace(self.root, limit=None), frame, drawn)
@@ -213,29 +218,44 @@ class PartitionStatement:
         """Return its sampler made ready for frames of a schema, to say what is wrong with their weights."""
         return self.weigher(PolarsFrame(pl.DataFrame(schema=schema)))
 
+    def groups_of(self, schema: Schema) -> GroupKeys:
+        """Return what its OVER tells groups apart by, for frames of a schema, to say what is wrong with them."""
+        found: list[GroupKeys] = []
+
+        def note(plan: pl.LazyFrame, sampler: CompiledSampler, clause: SampleClause, number: int) -> pl.LazyFrame:
+            found.append(GroupKeys("over", clause.over))
+            return plan.head(0)
+
+        self._compiled(self.counted, PolarsFrame(pl.DataFrame(schema=schema)), note)
+        return found[0]
+
     def empty_population_error(self, size: int) -> WeightError:
         """Return the error for so many rows asked for where there are none."""
         assert self.root.sample is not None
         return no_rows_error(size, self.text, self.root.sample.sampler.span)
 
-    def _drawn_from(self, frame: Rows) -> tuple[PolarsFrame, CompiledSampler]:
-        """Return the rows that SAMPLE BY draws from, and its sampler."""
-        found: list[tuple[pl.LazyFrame, CompiledSampler]] = []
+    def _drawn_from(self, frame: Rows) -> tuple[PolarsFrame, CompiledSampler, Over | None]:
+        """Return the rows that SAMPLE BY draws from, its sampler, and what tells groups apart."""
+        found: list[tuple[pl.LazyFrame, CompiledSampler, Over | None]] = []
 
         def draw(plan: pl.LazyFrame, sampler: CompiledSampler, clause: SampleClause, number: int) -> pl.LazyFrame:
-            found.append((plan, sampler))
+            found.append((plan, sampler, _over(clause)))
             return plan.head(0)
 
         self._compiled(self.counted, frame, draw)
-        ((plan, sampler),) = found
+        ((plan, sampler, over),) = found
         with evaluating(self.text, self.root):
-            return PolarsFrame(plan.collect()), sampler
+            return PolarsFrame(plan.collect()), sampler, over
 
     def _compiled(self, statement: nodes.Statement, frame: Rows, draw: Draw) -> tuple[Relation, Scan]:
         scan = frame.scan(named_columns(statement))
         random = random_numbers(self.seed)
         frames = Frames(scan, {})
         return compile_statement(self.text, statement, frames, draw=draw, random=random, numbered=True), scan
+
+
+def _over(clause: SampleClause) -> Over | None:
+    return Over(GroupKeys("over", clause.over), clause.replace) if clause.over else None
 
 
 def _draws_nothing(plan: pl.LazyFrame, sampler: CompiledSampler, clause: SampleClause, number: int) -> pl.LazyFrame:
@@ -268,7 +288,6 @@ def _check_clauses(statement: nodes.Statement) -> None:
         "ORDER BY": statement.keys[0].span if statement.keys else None,
         "OFFSET": _span(statement.offset),
         "DESIGN": statement.sample.span if statement.sample is not None and statement.sample.design else None,
-        "OVER": statement.sample.over[0].span if statement.sample is not None and statement.sample.over else None,
         "LIMIT before SAMPLE BY": _span(statement.limit) if statement.sample is not None else None,
     }
     for clause, span in clauses.items():

@@ -457,7 +457,7 @@ class Draw:
         place = caller() if later else None
         if not (spec.over or spec.unit):
             return cls(weigher, spec, place=place)
-        random = random_numbers(derived_seed(spec.seed, _KEYS))
+        random = numbers_of_keys(spec.seed)
         over, unit = GroupKeys.of("over", spec.over, rows, random), GroupKeys.of("unit", spec.unit, rows, random)
         return cls(weigher, spec, place=place, over=over, unit=unit)
 
@@ -509,11 +509,7 @@ class Draw:
             return grouped, np.array([size] if grouped.count else [], np.int64)
         if rows.rows and not _is_drawable(population):
             raise self.weigher.no_row(rows.rows)
-        sizes = grouped.sizes(self.spec.limit, self.spec.fraction, self.spec.quotas, replace=self.spec.replace)
-        total = sum(sizes.tolist())  # which may be beyond 64 bits
-        if total > most_rows():
-            raise TQLError(f"a sample of {total:,} rows does not fit into memory")
-        return grouped, sizes
+        return grouped, grouped.sizes(self.spec)
 
     def expected(self, rows: Rows) -> tuple[Floats, Floats]:
         """Return how often each row is expected in the sample, and the probability that it is in it, both shape (n,).
@@ -606,6 +602,11 @@ def shuffled(positions: Positions, seed: int) -> Positions:
     keys = Streams(derived_seed(seed, _ORDER)).uniforms(0, len(positions))
     found: Positions = positions[np.argsort(keys, kind="stable")]
     return found
+
+
+def numbers_of_keys(seed: int, start: int = 0) -> RandomNumbers:
+    """Return the numbers of `random()` in what tells groups and units apart, which are others than in the sampler."""
+    return random_numbers(derived_seed(seed, _KEYS), start)
 
 
 def random_numbers(seed: int, start: int = 0) -> RandomNumbers:

@@ -6,15 +6,16 @@ How groups are drawn from is in `sampling.groups`, the request in `draw`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
 
 from tql_frames.compiler import Key, RandomNumbers, compile_key
+from tql_frames.compiler.statements import most_rows
 from tql_frames.errors import TQLError, TQLNameError, WeightError, did_you_mean, reason_of, shown
 from tql_frames.frames import Rows
 from tql_frames.sampling import Floats, Groups, Integers, Positions, Strata, expected_by_group, stratify
@@ -26,6 +27,26 @@ Quotas = tuple[tuple[Any, int], ...]
 _MOST_SHOWN = 3  # groups in a message
 _MOST_COMPARED = 5_000  # groups among which the nearest name is looked for
 _NUMBER = "group"  # a column of this package's own
+
+
+class GroupRequest(Protocol):
+    """What is wanted of each group, as `DrawSpec` says it."""
+
+    @property
+    def limit(self) -> int | None:
+        """Rows to draw of each."""
+
+    @property
+    def fraction(self) -> Fraction | None:
+        """Rows to draw as a share of those that each has, rounded down; with none of these as many as it has."""
+
+    @property
+    def quotas(self) -> Quotas | None:
+        """Rows to draw of groups by name, and none of the others."""
+
+    @property
+    def replace(self) -> bool:
+        """Whether with replacement."""
 
 
 @dataclass(frozen=True)
@@ -56,46 +77,103 @@ class GroupKeys:
         """Names of the columns that they are made of."""
         return {name for key in self.keys for name in key.expr.meta.root_names()}
 
+    def as_text(self) -> GroupKeys:
+        """Return the same with text for categories, whose numbers mean nothing beyond their frame."""
+        keys = [
+            replace(key, expr=key.expr.cast(pl.String), dtype=pl.String())
+            if key.dtype in (pl.Categorical, pl.Enum)
+            else key
+            for key in self.keys
+        ]
+        return GroupKeys(self.argument, tuple(keys))
+
     def number(self, rows: Rows) -> NumberedGroups:
         """Return the groups of the rows, in the order of first appearance; null is a value like any other.
 
         Raises:
             TQLError: the keys cannot be evaluated.
         """
-        names = [str(place) for place in range(len(self.keys))]
-        known = pl.DataFrame()
-        codes = []
+        exprs = {str(place): key.expr for place, key in enumerate(self.keys)}
         try:
-            for part in rows.evaluate_batches({name: key.expr for name, key in zip(names, self.keys, strict=True)}):
-                new = part.unique(maintain_order=True)
-                if known.height:
-                    new = new.join(known, on=names, how="anti", nulls_equal=True, maintain_order="left")
-                first = known.height
-                new = new.with_columns(pl.int_range(first, first + new.height, dtype=pl.UInt32).alias(_NUMBER))
-                known = pl.concat([known, new], rechunk=True) if known.width else new
-                found = part.join(known, on=names, how="left", nulls_equal=True, maintain_order="left")
-                codes.append(found[_NUMBER].to_numpy())
+            groups, values = numbered(rows.evaluate_batches(exprs))
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as fault:
             key = self.keys[0]
             message = f"{self.argument} cannot be evaluated on these rows: {reason_of(fault)}"
             raise TQLError(message, source=key.source, span=key.span) from None
-        numbers = codes[0] if len(codes) == 1 else np.concatenate([np.empty(0, np.uint32), *codes])
-        return NumberedGroups(self, Groups(numbers, known.height), known.drop(_NUMBER, strict=False))
+        return NumberedGroups(self, values, groups)
+
+
+def numbered(parts: Iterable[pl.DataFrame]) -> tuple[Groups, pl.DataFrame]:
+    """Return the groups of rows of equal values, in the order of first appearance, and the values, a row a group.
+
+    Args:
+        parts: values of the rows, of equal columns and types.
+
+    Examples:
+        >>> parts = [pl.DataFrame({"view": ["PA", None, "PA"]}), pl.DataFrame({"view": ["AP", None]})]
+        >>> groups, values = numbered(parts)
+        >>> groups.codes.tolist(), values["view"].to_list()
+        ([0, 1, 0, 2, 1], ['PA', None, 'AP'])
+    """
+    known = pl.DataFrame()
+    codes = []
+    for part in parts:
+        new = part.unique(maintain_order=True)
+        if known.height:
+            new = new.join(known, on=part.columns, how="anti", nulls_equal=True, maintain_order="left")
+        first = known.height
+        new = new.with_columns(pl.int_range(first, first + new.height, dtype=pl.UInt32).alias(_NUMBER))
+        known = pl.concat([known, new], rechunk=True) if known.width else new
+        if known.height == 1:  # where Polars does not find NaN
+            codes.append(np.zeros(part.height, np.uint32))
+            continue
+        found = part.join(known, on=part.columns, how="left", nulls_equal=True, maintain_order="left")
+        codes.append(found[_NUMBER].to_numpy())
+    numbers = codes[0] if len(codes) == 1 else np.concatenate([np.empty(0, np.uint32), *codes])
+    return Groups(numbers, known.height), known.drop(_NUMBER, strict=False)
 
 
 @dataclass(frozen=True)
-class NumberedGroups:
-    """The groups of some rows.
+class NamedGroups:
+    """Groups by the values that their rows have.
 
     Attributes:
         keys: what tells them apart.
-        groups: the group of each row.
         values: a row a group, in their order: the values of the keys.
     """
 
     keys: GroupKeys
-    groups: Groups
     values: pl.DataFrame
+
+    def sizes(self, rows: Integers, drawable: Integers, request: GroupRequest) -> Integers:
+        """Return the draws from each group, shape (groups,); without replacement at most what it has to draw.
+
+        Args:
+            rows: shape (groups,), how many rows or units each has.
+            drawable: shape (groups,), how many of these have a positive weight.
+            request: what is wanted.
+
+        Raises:
+            TQLError: a name is no group, or the sample does not fit into memory.
+            WeightError: with replacement, a group that is drawn from has no positive weight.
+        """
+        if request.quotas is not None:
+            sizes = self.quotas(request.quotas)
+        elif request.limit is not None:
+            sizes = np.full(len(rows), request.limit, np.int64)
+        elif request.fraction is None:
+            sizes = rows
+        else:
+            distinct, places = np.unique(rows, return_inverse=True)
+            sizes = np.array([int(count * request.fraction) for count in distinct.tolist()], np.int64)[places]
+        if not request.replace:
+            sizes = np.minimum(sizes, drawable)
+        elif (empty := np.flatnonzero((sizes > 0) & (drawable == 0))).size:
+            raise self.no_row(empty)
+        total = sum(sizes.tolist())  # which may be beyond 64 bits
+        if total > most_rows():
+            raise TQLError(f"a sample of {total:,} rows does not fit into memory")
+        return sizes
 
     def name(self, number: int) -> str:
         """Return what a message calls a group."""
@@ -156,6 +234,17 @@ class NumberedGroups:
 
 
 @dataclass(frozen=True)
+class NumberedGroups(NamedGroups):
+    """The groups of some rows.
+
+    Attributes:
+        groups: the group of each row.
+    """
+
+    groups: Groups
+
+
+@dataclass(frozen=True)
 class Grouped:
     """A population in groups, in units, or in both.
 
@@ -200,37 +289,10 @@ class Grouped:
             return self.units.groups.count
         return self.population.rows if isinstance(self.population, Strata) else len(self.population)
 
-    def sizes(self, limit: int | None, fraction: Fraction | None, quotas: Quotas | None, *, replace: bool) -> Integers:
-        """Return the draws from each group, shape (groups,); without replacement at most what it has to draw.
-
-        Args:
-            limit: of each.
-            fraction: of what each group has, rounded down; with none of these as many as it has.
-            quotas: of groups by name; none of the others.
-            replace: whether with replacement.
-
-        Raises:
-            TQLError: a name is no group.
-            WeightError: with replacement, a group that is drawn from has no positive weight.
-        """
+    def sizes(self, request: GroupRequest) -> Integers:
+        """Return the draws from each group, as `NamedGroups.sizes`."""
         assert self.groups is not None and self.over is not None
-        counts = self.groups.rows
-        if quotas is not None:
-            sizes = self.over.quotas(quotas)
-        elif limit is not None:
-            sizes = np.full(len(counts), limit, np.int64)
-        elif fraction is None:
-            sizes = counts
-        else:
-            distinct, places = np.unique(counts, return_inverse=True)
-            sizes = np.array([int(count * fraction) for count in distinct.tolist()], np.int64)[places]
-        drawable = self.groups.drawable(self.population)
-        if not replace:
-            return np.minimum(sizes, drawable)
-        empty = np.flatnonzero((sizes > 0) & (drawable == 0))
-        if empty.size:
-            raise self.over.no_row(empty)
-        return sizes
+        return self.over.sizes(self.groups.rows, self.groups.drawable(self.population), request)
 
     def expected(self, sizes: Integers, design: str, *, replace: bool) -> tuple[Floats, Floats]:
         """Return how often each row of the frame is expected among the draws, and the probability that it is drawn.

@@ -117,9 +117,122 @@ def draw_groups(population: Strata | Floats, groups: Groups, sizes: Integers, *,
         [0, 3]
     """
     streams = Streams(seed)
-    if replace:
-        return _Lines.of(population, groups).draw(sizes, streams)
-    return _successive(population, groups, sizes, streams)
+    if not replace:
+        return _successive(population, groups, sizes, streams)
+    rows = RowPairs.of(population, groups)
+    if rows is not None:
+        return _Lines.of(rows.table, groups.count).draw(sizes, streams, rows.order)
+    weights = weights_of(population, 0, len(groups.codes)).take(groups.order)
+    group, counts = groups.codes.take(groups.order).astype(np.int64), np.ones(len(weights), np.int64)
+    return _Lines.of(Pairs(group, weights, counts), groups.count).draw(sizes, streams, groups.order)
+
+
+# -- groups and weights -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of a group and a weight, by group and within it by weight, and how many rows each has.
+
+    Attributes:
+        groups: shape (c,), numbers of groups.
+        weights: shape (c,), finite, >= 0.
+        counts: shape (c,), rows.
+
+    Examples:
+        >>> pairs = RowPairs.of(np.array([5.0, 0.0, 5.0]), Groups(np.array([0, 1, 0], np.uint32), 2)).table
+        >>> pairs.groups.tolist(), pairs.weights.tolist(), pairs.counts.tolist()
+        ([0, 1], [5.0, 0.0], [2, 1])
+        >>> pairs.rows(2).tolist(), pairs.drawable(2).tolist()
+        ([2, 1], [2, 0])
+    """
+
+    groups: Integers
+    weights: Floats
+    counts: Integers
+
+    def rows(self, groups: int) -> Integers:
+        """Return how many rows each group has, shape (groups,)."""
+        found = np.zeros(groups, np.int64)
+        np.add.at(found, self.groups, self.counts)
+        return found
+
+    def drawable(self, groups: int) -> Integers:
+        """Return how many rows of each group have a positive weight, shape (groups,)."""
+        return self.positive().rows(groups)
+
+    def positive(self) -> Pairs:
+        """Return the pairs of a positive weight."""
+        there = self.weights > 0
+        return Pairs(self.groups[there], self.weights[there], self.counts[there])
+
+
+@dataclass(frozen=True)
+class RowPairs:
+    """The rows of a population by the pairs of their group and weight.
+
+    Attributes:
+        table: the pairs.
+        keys: shape (n,), a number for the pair of each row, which ascends as pairs do.
+        pairs: shape (c,), these numbers of the pairs.
+        most: above all of these numbers.
+    """
+
+    table: Pairs
+    keys: Integers
+    pairs: Integers
+    most: int
+
+    @classmethod
+    def of(cls, population: Strata | Floats, groups: Groups) -> RowPairs | None:
+        """Find the pairs; None where there are more than `MOST_PAIRS`.
+
+        That depends on the population alone, so that a sample does not depend on how its rows are partitioned.
+        """
+        if isinstance(population, Strata):
+            found = cls._numbered(population.codes, population.table.weights, groups)
+        else:
+            # Looked at in parts, as sorting all of them takes longer than the draw.
+            values = np.empty(0)
+            for first in range(0, len(population), MOST_PAIRS):
+                values = np.union1d(values, population[first : first + MOST_PAIRS])
+                if len(values) > MOST_PAIRS:
+                    return None
+            found = cls._numbered(values.searchsorted(population), values, groups)
+        return None if len(found.pairs) > MOST_PAIRS else found
+
+    @classmethod
+    def rounded(cls, population: Strata | Floats, groups: Groups) -> RowPairs:
+        """Find pairs of a group and the eighth of a power of two that weights lie in: at most the weight of each row.
+
+        These are few, however many weights there are.
+        """
+        if not isinstance(population, Strata):
+            return cls._numbered(*_quantized(population), groups)
+        codes, values = _quantized(population.table.weights)
+        return cls._numbered(codes.take(population.codes), values, groups)
+
+    @classmethod
+    def _numbered(cls, codes: NDArray[np.integer], values: Floats, groups: Groups) -> RowPairs:
+        """Find the pairs of rows of which the number of the weight is known, shape (n,)."""
+        keys = groups.codes.astype(np.int64)
+        keys *= len(values)
+        keys += codes
+        most = groups.count * len(values)
+        pairs, counts = _counted(keys, most)
+        group, code = np.divmod(pairs, max(len(values), 1))
+        return cls(Pairs(group, values[code], counts), keys, pairs, most)
+
+    @cached_property
+    def order(self) -> Positions:
+        """Shape (n,): positions of the rows pair by pair, in table order within each."""
+        if self.most <= len(self.keys) + _RADIX:
+            numbers = np.empty(self.most, np.uint32)
+            numbers[self.pairs] = np.arange(len(self.pairs), dtype=np.uint32)
+            rows = numbers.take(self.keys)
+        else:
+            rows = self.pairs.searchsorted(self.keys).astype(np.uint32)
+        return stable_order(rows, len(self.pairs))
 
 
 # -- without replacement ----------------------------------------------------------------------------------------------
@@ -127,9 +240,10 @@ def draw_groups(population: Strata | Floats, groups: Groups, sizes: Integers, *,
 
 def _successive(population: Strata | Floats, groups: Groups, sizes: Integers, streams: Streams) -> Positions:
     """Return rows drawn by one race, of which each group takes its first."""
-    steps = _Steps.of(population, groups)
+    race = Race.of(*bounds_of(population))
+    steps = Steps.of(RowPairs.rounded(population, groups).table, groups.count, race)
     sizes = np.minimum(sizes, steps.drawable)
-    limits = steps.limits(sizes)
+    limits = steps.limits(sizes, sizes + 4 * np.sqrt(sizes) + 4)
     late = sizes > 0  # groups of which too few rows have finished so far
     parts: list[tuple[Positions, Floats]] = []
 
@@ -149,65 +263,70 @@ def _successive(population: Strata | Floats, groups: Groups, sizes: Integers, st
         here = done.take(groups.codes.take(found))
         parts.append((found[here], times[here]))
         late &= ~done
-        limits = np.where(late, limits * 2 if steps.race.narrow else limits + 1 + np.abs(limits), -math.inf)
+        later = limits[late] * 2 if steps.race.narrow else limits[late] + 1 + np.abs(limits[late])
+        limits = np.full(groups.count, -math.inf)
+        limits[late] = later
     rows = np.concatenate([np.empty(0, position_type(len(groups.codes))), *(rows for rows, _ in parts)])
-    group = groups.codes.take(rows)
-    order = np.lexsort((np.concatenate([np.empty(0), *(times for _, times in parts)]), group))
-    finishing = np.bincount(group, minlength=groups.count)
+    times = np.concatenate([np.empty(0), *(times for _, times in parts)])
+    return rows[first_of_groups(groups.codes.take(rows), times, sizes)]
+
+
+def first_of_groups(codes: NDArray[np.integer], times: Floats, sizes: Integers) -> Integers:
+    """Return the places of those that finished first in each group, group by group, in the order of their times.
+
+    Args:
+        codes: shape (k,), the groups of rows that finished.
+        times: shape (k,), of the rows; among equal ones the earlier comes first.
+        sizes: shape (groups,), how many are wanted of each group.
+
+    Examples:
+        >>> codes, times = np.array([1, 0, 1, 1], np.uint32), np.array([0.3, 0.9, 0.1, 0.2])
+        >>> first_of_groups(codes, times, np.array([2, 2])).tolist()
+        [1, 2, 3]
+    """
+    order: Integers = np.lexsort((times, codes))
+    finishing = np.bincount(codes, minlength=len(sizes))
     rank = np.arange(len(order)) - np.repeat(np.cumsum(finishing) - finishing, finishing)
-    return rows[order[rank < np.repeat(sizes, finishing)]]
+    return order[rank < np.repeat(sizes, finishing)]
 
 
 @dataclass(frozen=True)
-class _Steps:
+class Steps:
     """How many rows of each group have about which weight: enough to guess how long a race takes.
 
     Attributes:
-        groups: shape (c,), ascending.
-        weights: shape (c,), > 0, at most the weight of each of the rows, and more than eight ninths of it.
-        counts: shape (c,), rows.
+        pairs: of a group and a positive weight, which is at most that of each of the rows, and more than eight ninths
+            of it.
         drawable: shape (groups,), rows of positive weight.
         race: of all rows.
     """
 
-    groups: Integers
-    weights: Floats
-    counts: Integers
+    pairs: Pairs
     drawable: Integers
     race: Race
 
     @classmethod
-    def of(cls, population: Strata | Floats, groups: Groups) -> _Steps:
-        """Count the rows of each group by weight, or by eighths of powers of two where there are many weights."""
-        codes: NDArray[np.unsignedinteger]
-        if isinstance(population, Strata):
-            codes, values = population.codes, population.table.weights
-            positive = values[values > 0]
-        else:
-            codes, values = _quantized(population)
-            positive = population[population > 0]
-        bounds = (float(positive.min()), float(positive.max())) if len(positive) else (1.0, 1.0)
-        pairs, counts = _counted(_pairs(groups, codes, len(values)), groups.count * len(values))
-        group, code = np.divmod(pairs, len(values))
-        there = values[code] > 0
-        group, weight, counts = group[there], values[code[there]], counts[there]
-        drawable = np.bincount(group, weights=counts, minlength=groups.count).astype(np.int64)
-        return cls(group, weight, counts, drawable, Race.of(*bounds))
+    def of(cls, pairs: Pairs, groups: int, race: Race) -> Steps:
+        """Take the pairs of so many groups that have a positive weight."""
+        return cls(pairs.positive(), pairs.drawable(groups), race)
 
-    def limits(self, sizes: Integers) -> Floats:
-        """Return for each group a time by which a few more rows than are wanted have finished, or its logarithm.
+    def limits(self, sizes: Integers, wanted: Floats) -> Floats:
+        """Return for each group a time by which so many rows have finished, on average, or its logarithm.
 
         Where about all are wanted it is infinite; where none is, nothing finishes.
+
+        Args:
+            sizes: shape (groups,), rows to draw.
+            wanted: shape (groups,), rows that finish: a few more.
         """
-        wanted = sizes + 4 * np.sqrt(sizes) + 4
         searched = (sizes > 0) & (wanted < self.drawable)
         limits = np.where(sizes > 0, math.inf, -math.inf)
-        pairs = searched[self.groups]
+        pairs = searched[self.pairs.groups]
         if not pairs.any():
             return limits
-        group = self.groups[pairs]
+        group = self.pairs.groups[pairs]
         starts = np.flatnonzero(np.diff(group, prepend=-1))
-        logs, counts = np.log(self.weights[pairs]), self.counts[pairs]
+        logs, counts = np.log(self.pairs.weights[pairs]), self.pairs.counts[pairs]
         if self.race.narrow:
             logs += self.race.exponent * math.log(2)
         each = np.diff(np.append(starts, len(group)))
@@ -218,6 +337,13 @@ class _Steps:
             low, high = np.where(enough, low, middle), np.where(enough, middle, high)
         limits[searched] = np.exp(high) if self.race.narrow else high
         return limits
+
+
+def bounds_of(population: Strata | Floats) -> tuple[float, float]:
+    """Return the least and the greatest positive weight; infinity and 0 where there is none."""
+    weights = population.table.weights if isinstance(population, Strata) else population
+    positive = weights[weights > 0]
+    return float(positive.min(initial=math.inf)), float(positive.max(initial=0.0))
 
 
 def _quantized(weights: Floats) -> tuple[NDArray[np.uint16], Floats]:
@@ -243,15 +369,15 @@ def _quantized(weights: Floats) -> tuple[NDArray[np.uint16], Floats]:
 
 @dataclass(frozen=True)
 class _Lines:
-    """A line for each group: its strata, or its rows, side by side.
+    """A line for each group: its pairs of a positive weight side by side.
 
     Attributes:
-        starts: shape (groups + 1,): the first owner of each group, and the end of the last.
-        bounds: shape (c,), the points of the group's line from the owner before up to this one; whole numbers.
-        befores: shape (c,), the bound of the owner before.
+        starts: shape (groups + 1,): the first pair of each group, and the end of the last.
+        bounds: shape (c,), the points of the group's line from the pair before up to this one; whole numbers.
+        befores: shape (c,), the bound of the pair before.
         ranks: shape (c,), rows for a point's distance from there.
-        slots: shape (c,), place of the owner's first row in `order`.
-        order: positions of the rows, those of an owner one after the other in table order.
+        slots: shape (c,), the slot of the pair's first row: its place among all rows, sorted by pair.
+        rows: of all pairs.
     """
 
     starts: Integers
@@ -259,19 +385,12 @@ class _Lines:
     befores: Floats
     ranks: Floats
     slots: Integers
-    order: Positions
+    rows: int
 
     @classmethod
-    def of(cls, population: Strata | Floats, groups: Groups) -> _Lines:
-        """Lay the lines."""
-        strata = _strata_of(population, groups)
-        if strata is None:
-            assert not isinstance(population, Strata)
-            order = groups.order
-            weights, counts = population.take(order), np.ones(len(order), np.int64)
-            group = groups.codes.take(order).astype(np.int64)
-        else:
-            group, weights, counts, order = strata
+    def of(cls, pairs: Pairs, groups: int) -> _Lines:
+        """Lay the lines of so many groups."""
+        group, weights, counts = pairs.groups, pairs.weights, pairs.counts
         slots = np.cumsum(counts) - counts
         there = weights > 0
         weights, group, counts, slots = weights[there], group[there], counts[there], slots[there]
@@ -283,14 +402,14 @@ class _Lines:
         sums = np.cumsum(widths)
         sums -= np.repeat(sums[firsts] - widths[firsts], each)
         bounds, befores = sums.astype(np.float64), (sums - widths).astype(np.float64)
-        starts = np.searchsorted(group, np.arange(groups.count + 1))
-        return cls(starts, bounds, befores, exact_ranks(befores, bounds, counts), slots, order)
+        starts = np.searchsorted(group, np.arange(groups + 1))
+        return cls(starts, bounds, befores, exact_ranks(befores, bounds, counts), slots, int(pairs.counts.sum()))
 
-    def draw(self, sizes: Integers, streams: Streams) -> Positions:
-        """Return positions of rows drawn from each group."""
+    def draw(self, sizes: Integers, streams: Streams, order: Positions | None = None) -> Positions:
+        """Return slots drawn from each group, or what `order` has for them."""
         ends = np.cumsum(sizes)
         size = int(ends[-1]) if len(ends) else 0
-        found = np.empty(size, self.order.dtype)
+        found = np.empty(size, position_type(self.rows) if order is None else order.dtype)
         totals = np.zeros(len(sizes))
         there = self.starts[1:] > self.starts[:-1]
         totals[there] = self.bounds[self.starts[1:][there] - 1]
@@ -309,41 +428,22 @@ class _Lines:
                     low, high = np.where(beyond, middle + 1, low), np.where(beyond, high, middle)
                 points -= self.befores.take(low)
                 points *= self.ranks.take(low)
-                found[first:stop] = self.order.take(self.slots.take(low) + points.astype(np.int64))
+                slots = self.slots.take(low) + points.astype(np.int64)
+                found[first:stop] = slots if order is None else order.take(slots)
 
         over_blocks(size, run)
         return found
 
 
-def _strata_of(population: Strata | Floats, groups: Groups) -> tuple[Integers, Floats, Integers, Positions] | None:
-    """Return pairs of a group and a weight, ascending: both, the rows of each, and the rows in their order.
+def draw_slots(pairs: Pairs, sizes: Integers, streams: Streams) -> Positions:
+    """Return slots drawn with replacement from each group: places of rows when they are sorted by pair, stably.
 
-    None where there are too many. That depends on the population alone, so that a sample does not depend on how its
-    rows are partitioned.
+    Args:
+        pairs: of all rows.
+        sizes: shape (groups,), draws from each group; of one without a positive weight 0.
+        streams: of the seed.
     """
-    codes: NDArray[np.integer]
-    if isinstance(population, Strata):
-        codes, values = population.codes, population.table.weights
-    else:
-        # Looked at in parts, as sorting all of them takes longer than the draw.
-        values = np.empty(0)
-        for first in range(0, len(population), MOST_PAIRS):
-            values = np.union1d(values, population[first : first + MOST_PAIRS])
-            if len(values) > MOST_PAIRS:
-                return None
-        codes = values.searchsorted(population)
-    keys = _pairs(groups, codes, len(values))
-    pairs, counts = _counted(keys, groups.count * len(values))
-    if len(pairs) > MOST_PAIRS:
-        return None
-    if groups.count * len(values) <= len(keys) + _RADIX:
-        numbers = np.empty(groups.count * len(values), np.uint32)
-        numbers[pairs] = np.arange(len(pairs), dtype=np.uint32)
-        rows = numbers.take(keys)
-    else:
-        rows = pairs.searchsorted(keys).astype(np.uint32)
-    group, code = np.divmod(pairs, len(values))
-    return group, values[code], counts, stable_order(rows, len(pairs))
+    return _Lines.of(pairs, len(sizes)).draw(sizes, streams)
 
 
 # -- expectations -----------------------------------------------------------------------------------------------------
@@ -390,14 +490,6 @@ def expected_by_group(
 
 
 # -- rows by group ----------------------------------------------------------------------------------------------------
-
-
-def _pairs(groups: Groups, codes: NDArray[np.integer], values: int) -> Integers:
-    """Return `group * values + code` of each row."""
-    pairs = groups.codes.astype(np.int64)
-    pairs *= values
-    pairs += codes
-    return pairs
 
 
 def _counted(keys: Integers, most: int) -> tuple[Integers, Integers]:

@@ -14,14 +14,16 @@ from fractions import Fraction
 
 import numpy as np
 
+from tql_frames.sampling.groups import Groups, Pairs, Steps, first_of_groups, weights_of
 from tql_frames.sampling.rng import BLOCK, Floats, Integers, Positions, Streams
-from tql_frames.sampling.strata import StrataTable, position_type
+from tql_frames.sampling.strata import Strata, StrataTable, position_type
 from tql_frames.sampling.with_replacement import STREAM, scale_of_total, times_power_of_two, whole
-from tql_frames.sampling.without_replacement import Race, log_time
+from tql_frames.sampling.without_replacement import Race, finishers_by, log_time
 
 _STEPS = 8  # of a spread in a power of two
 _HALF = 27  # low bits of a mantissa of 53
 _SIGMAS = 8.0  # by which a race is let run on: it is too short once in 10**15
+_GROUP_SIGMAS = 10.0  # the same for a race of groups, of which none of a million may come short
 
 
 @dataclass(frozen=True)
@@ -240,3 +242,153 @@ def winners_of_parts(found: Sequence[tuple[Positions, Floats]], size: int) -> li
     won[np.argpartition(times, size - 1)[:size] if 0 < size < len(times) else slice(size)] = True
     parts = np.split(won, np.cumsum(lengths)[:-1])
     return [rows[wins] for (rows, _), wins in zip(found, parts, strict=True)]
+
+
+# -- rows of every group ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PairCells:
+    """How the rows of pairs of a group and a weight lie in parts: a cell is what a part has of a pair.
+
+    Attributes:
+        pairs: of all parts.
+        starts: shape (cells,), the slot of all parts that each cell begins at; cells stand part by part.
+        own: shape (cells,), the slot that it begins at as the part numbers them itself.
+        counts: shape (cells,), rows.
+        parts: shape (parts,), how many cells each has.
+
+    Examples:
+        Rows 0 and 1 of the first part and row 0 of the second are in one group.
+
+        >>> first = Pairs(np.array([0, 1]), np.array([2.0, 3.0]), np.array([2, 1]))
+        >>> second = Pairs(np.array([0]), np.array([2.0]), np.array([1]))
+        >>> cells = PairCells.of([first, second], [np.array([0, 1]), np.array([0])])
+        >>> cells.pairs.counts.tolist(), [each.tolist() for each in cells.slots_of_parts(np.array([3, 2, 0, 2]))]
+        ([3, 1], [[0, 2], [0, 0]])
+    """
+
+    pairs: Pairs
+    starts: Integers
+    own: Integers
+    counts: Integers
+    parts: Integers
+
+    @classmethod
+    def of(cls, tables: Sequence[Pairs], numbers: Sequence[Integers]) -> PairCells:
+        """Put the pairs of parts together.
+
+        Args:
+            tables: of each part, by its own numbers of groups.
+            numbers: of each part, the numbers that its groups have among those of all.
+        """
+        none = np.empty(0, np.int64)
+        parts = np.array([len(table.counts) for table in tables], np.int64)
+        group = np.concatenate(
+            [none, *(numbers_of.take(table.groups) for table, numbers_of in zip(tables, numbers, strict=True))]
+        )
+        counts = np.concatenate([none, *(table.counts for table in tables)])
+        own = np.concatenate([none, *(np.cumsum(table.counts) - table.counts for table in tables)])
+        weights, keys = np.unique(
+            np.concatenate([np.empty(0), *(table.weights for table in tables)]), return_inverse=True
+        )  # fmt: skip
+        keys = keys + group.astype(np.int64) * len(weights)
+        order = np.argsort(keys, kind="stable")  # of one pair part by part
+        keys = keys.take(order)
+        firsts = np.flatnonzero(np.diff(keys, prepend=-1))
+        rows = counts.take(order)
+        starts = np.empty(len(order), np.int64)
+        starts[order] = np.cumsum(rows) - rows
+        groups, codes = np.divmod(keys[firsts], max(len(weights), 1))
+        found = np.add.reduceat(rows, firsts) if len(firsts) else none
+        return cls(Pairs(groups, weights.take(codes), found), starts, own, counts, parts)
+
+    def slots_of_parts(self, slots: Positions) -> list[Positions]:
+        """Return the slots that were drawn from each part, as it numbers them itself, ascending.
+
+        Args:
+            slots: of all parts, in any order; they are sorted in place.
+        """
+        slots.sort()
+        # Of the type of the slots: else all of these would be converted for each search.
+        first = slots.searchsorted(self.starts.astype(slots.dtype))
+        drawn = slots.searchsorted((self.starts + self.counts).astype(slots.dtype)) - first
+        ends = np.cumsum(drawn)
+        moved = slots.take(np.repeat(first - (ends - drawn), drawn) + np.arange(len(slots))).astype(np.int64)
+        moved -= np.repeat(self.starts - self.own, drawn)
+        cells = np.cumsum(self.parts)
+        rows = np.diff(np.append(0, np.cumsum(self.counts))[cells], prepend=0).tolist()
+        each = np.split(moved, np.append(0, ends)[cells])[:-1]
+        return [part.astype(position_type(count)) for part, count in zip(each, rows, strict=True)]
+
+
+def limits_of_groups(steps: Steps, sizes: Integers) -> Floats:
+    """Return for each group a time by which so many of its rows have finished, or its logarithm.
+
+    One that is too short comes once in 10**12 samples of a million groups.
+
+    Args:
+        steps: of the rows of all parts.
+        sizes: shape (groups,), rows to draw.
+    """
+    return steps.limits(sizes, sizes + _GROUP_SIGMAS * np.sqrt(sizes) + 64)
+
+
+@dataclass(frozen=True, eq=False)
+class GroupRace:
+    """A race of the rows of groups, as a part runs it.
+
+    Attributes:
+        race: of the rows of all parts.
+        limits: shape (groups of the part,), times, as `limits_of_groups` gives them.
+        sizes: shape (groups of the part,), rows that are wanted of each group of all parts.
+    """
+
+    race: Race
+    limits: Floats
+    sizes: Integers
+
+
+def finishers_of_groups(
+    population: Strata | Floats, groups: Groups, how: GroupRace, streams: Streams, *, start: int
+) -> tuple[Positions, Floats, Integers]:
+    """Return the rows of a part that may be among the first of their groups.
+
+    Args:
+        population: weights of the part.
+        groups: of its rows, as it numbers them itself.
+        how: the race.
+        streams: of the seed.
+        start: number of the first row among those of all parts.
+
+    Returns:
+        Row positions in table order, their times, and their groups, each of shape (k,).
+    """
+    rows, times = finishers_by(
+        len(groups.codes),
+        lambda first, stop: weights_of(population, first, stop),
+        how.race,
+        lambda first, stop: how.limits.take(groups.codes[first:stop]),
+        streams,
+        start=start,
+    )
+    codes = groups.codes.take(rows)
+    first = np.sort(first_of_groups(codes, times, how.sizes))
+    return rows[first], times[first], codes[first].astype(np.int64)
+
+
+def winners_of_groups(found: Sequence[tuple[Positions, Floats, Integers]], sizes: Integers) -> list[Positions] | None:
+    """Return the rows of each part that are among the first of their groups; None where too few of one finished.
+
+    Args:
+        found: of each part, what `finishers_of_groups` gives, but with groups as all parts number them.
+        sizes: shape (groups,), how many of each group win.
+    """
+    times = np.concatenate([np.empty(0), *(times for _, times, _ in found)])
+    groups = np.concatenate([np.empty(0, np.int64), *(groups for _, _, groups in found)])
+    if (np.bincount(groups, minlength=len(sizes)) < sizes).any():
+        return None
+    won = np.zeros(len(times), np.bool_)
+    won[first_of_groups(groups, times, sizes)] = True
+    parts = np.split(won, np.cumsum([len(times) for _, times, _ in found], dtype=np.int64))[:-1]
+    return [rows[wins] for (rows, _, _), wins in zip(found, parts, strict=True)]

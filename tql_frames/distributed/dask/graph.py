@@ -156,7 +156,7 @@ def sampled(frame: dd.DataFrame, how: Drawing, job: Sampler, *, by_strata: bool)
         frame: what they are drawn from.
         how: how.
         job: what partitions do by its sampler.
-        by_strata: whether it is known that there are few distinct weights; else a pass more may be needed.
+        by_strata: whether it is known that counts are enough to draw by; else a pass more may be needed.
     """
     narrow = _narrow(frame, job)
     starts = _starts(narrow, job)
@@ -268,10 +268,13 @@ def weigher_of(frame: dd.DataFrame, job: Sampler | PartitionStatement) -> Weighe
     It is None where they are not known well enough.
 
     Raises:
-        TQLError: the sampler does not fit the columns, or an arm has a bad weight.
+        TQLError: the sampler, or what tells groups apart, does not fit the columns, or an arm has a bad weight.
     """
     try:
-        weigher = job.weigher(PandasFrame(frame._meta))
+        empty = PandasFrame(frame._meta)
+        weigher = job.weigher(empty)
+        if isinstance(job, Sampler):
+            job.group_keys(empty)
     except TQLTypeError as fault:
         names = job.names(list(frame.columns))
         if _is_known(frame, names):

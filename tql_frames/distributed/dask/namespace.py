@@ -18,10 +18,12 @@ from tql_frames.distributed import (
     check_source_order,
     job_of,
     keys_from,
+    refuse_groups,
+    refuse_units,
 )
 from tql_frames.distributed.dask import graph
 from tql_frames.distributed.dask.graph import makes_strata, meta_of, never_bad, weigher_of
-from tql_frames.pipeline.draw import DrawSpec, all_named, seed_from
+from tql_frames.pipeline.draw import DrawSpec, GroupBy, Limit, all_named, seed_from
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,11 +50,13 @@ class DaskNamespace:
     def sample(
         self,
         sampler: str | pl.Expr,
-        limit: int | None = None,
+        limit: Limit | None = None,
         *,
         fraction: float | None = None,
         replace: bool = True,
         seed: int | None = None,
+        over: GroupBy | None = None,
+        unit: None = None,
         order: Literal["source"] = "source",
         keys: Sequence[str] = (),
     ) -> dd.DataFrame:
@@ -60,10 +64,13 @@ class DaskNamespace:
 
         Args:
             sampler: TQL text, the name of a weight column, or a Polars expression whose value depends on its row alone.
-            limit: rows to draw; by default as many as there are.
+            limit: rows to draw; by default as many as there are. With `over`, of each group, or by the names of groups.
             fraction: rows to draw as a share of those that there are, rounded down; instead of `limit`.
             replace: with or without replacement.
             seed: fixes the sample; by default a fresh one, fixed when the graph is made.
+            over: a column, TQL expression, or several of them: rows of equal values are a group, and each is drawn from
+                as if it were alone.
+            unit: refused; whole units are drawn from frames in memory.
             order: rows come in the order of the frame.
             keys: columns by which the rows of each partition are sorted first, for a frame whose partitions hold the
                 same rows each time they are computed, but not in the same order.
@@ -74,9 +81,10 @@ class DaskNamespace:
         Raises:
             TQLError: at once where columns and texts tell that something is wrong, else when it is computed; and then
                 where partitions hold other rows in the last pass than in the first.
+            TQLUnsupportedError: of `unit`; or there are more than a million different pairs of a group and a weight.
 
         Warns:
-            TQLWarning: when it is computed: fewer rows have a positive weight than were asked for.
+            TQLWarning: when it is computed: fewer rows have a positive weight than were asked for, without `over`.
             TQLArmWarning: when it is computed: an arm matches no row, or never decides.
 
         Examples:
@@ -85,13 +93,16 @@ class DaskNamespace:
             >>> ddf = dd.from_pandas(pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"]), npartitions=2)
             >>> ddf.tql.sample("max_weight(age > 60: 1)", limit=4, seed=1).compute().index.to_list()
             ['x', 'x', 'z', 'z']
+            >>> ddf.tql.sample("age", limit=1, over="age > 60", replace=False, seed=1).compute()["age"].to_list()
+            [34, 65]
         """
-        spec = DrawSpec.checked(limit, fraction, replace, seed, "source")
+        refuse_units(unit)
+        spec = DrawSpec.checked(limit, fraction, replace, seed, "source", over=over)
         check_source_order(order)
-        job = Sampler.of(sampler, self._frame.columns, spec.seed, keys_from(keys, self._frame.columns))
+        job = Sampler.of(sampler, self._frame.columns, spec.seed, keys_from(keys, self._frame.columns), spec)
         weigher = weigher_of(self._frame, job)
         how = Drawing(job, spec)
-        return graph.sampled(self._frame, how, job, by_strata=makes_strata(weigher))
+        return graph.sampled(self._frame, how, job, by_strata=spec.replace if spec.over else makes_strata(weigher))
 
     def weights(self, sampler: str | pl.Expr, *, seed: int | None = None) -> dd.Series:
         """Return the weights of the rows as a Series `weight`, with the index of the frame.
@@ -142,7 +153,9 @@ class DaskNamespace:
         if not job.samples:
             return graph.selected(self._frame, None, job, meta, by_strata=True)
         how = Drawing(job, job.spec)
-        return graph.selected(self._frame, how, job, meta, by_strata=makes_strata(weigher_of(self._frame, job)))
+        weigher = weigher_of(self._frame, job)
+        by_strata = job.replace if job.spec.over else makes_strata(weigher)
+        return graph.selected(self._frame, how, job, meta, by_strata=by_strata)
 
     def report(
         self,
@@ -154,13 +167,17 @@ class DaskNamespace:
         replace: bool = True,
         parameters: Sequence[object] | None = None,
         seed: int | None = None,
+        over: None = None,
+        unit: None = None,
     ) -> Report[pd.DataFrame]:
         """Report how often each label occurs, as `tql_frames.report`; the partitions are counted now.
 
-        The arguments are those of `tql_frames.report`; `seed` fixes the numbers of `random()`.
+        The arguments are those of `tql_frames.report`, of which `over` and `unit` are refused; `seed` fixes the numbers
+        of `random()`.
 
         Raises:
             TQLError: as `tql_frames.report`; or there are too many combinations of labels, arms and weights.
+            TQLUnsupportedError: it is of a sample by group or unit.
 
         Examples:
             >>> import pandas as pd
@@ -169,6 +186,7 @@ class DaskNamespace:
             >>> ddf.tql.report("view", "max_weight(view = 'AP': 2, True: 1)").labels["expected_share"].to_list()
             [0.5, 0.5]
         """
+        refuse_groups(over, unit)
         spec = DrawSpec.checked(limit, fraction, replace, seed)
         columns = list(self._frame.columns)
         sized = limit is not None or fraction is not None or not replace

@@ -31,6 +31,8 @@ from tql_frames.distributed import (
     job_of,
     keys_from,
     questions,
+    refuse_groups,
+    refuse_units,
     starts_of,
 )
 from tql_frames.distributed.spark.jobs import (
@@ -46,7 +48,7 @@ from tql_frames.distributed.spark.jobs import (
 from tql_frames.distributed.spark.partition import ArrowPartition, PartitionRows
 from tql_frames.distributed.spark.types import Intervals, arrow_schema_of, schema_of, with_first
 from tql_frames.errors import TQLError, warn
-from tql_frames.pipeline.draw import DrawSpec, check_index, named, seed_from, warn_of_fewer
+from tql_frames.pipeline.draw import DrawSpec, GroupBy, Limit, check_index, named, seed_from, warn_of_fewer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,11 +60,13 @@ Job = Sampler | PartitionStatement
 def sample(
     frame: DataFrame,
     sampler: str | pl.Expr,
-    limit: int | None = None,
+    limit: Limit | None = None,
     *,
     fraction: float | None = None,
     replace: bool = True,
     seed: int | None = None,
+    over: GroupBy | None = None,
+    unit: None = None,
     order: Literal["source"] = "source",
     index: str | None = "index",
     keys: Sequence[str] = (),
@@ -73,10 +77,13 @@ def sample(
         frame: a Spark DataFrame. Its rows are counted now, in a job that reads the columns that the sampler names; two
             such jobs for many distinct weights. The sample reads it once more, whenever it is asked for.
         sampler: TQL text, the name of a weight column, or a Polars expression whose value depends on its row alone.
-        limit: rows to draw; by default as many as there are.
+        limit: rows to draw; by default as many as there are. With `over`, of each group, or by the names of groups.
         fraction: rows to draw as a share of those that there are, rounded down; instead of `limit`.
         replace: with or without replacement.
         seed: whole number >= 0 that fixes the sample; by default a fresh one.
+        over: a column, TQL expression, or several of them: rows of equal values are a group, and each is drawn from as
+            if it were alone.
+        unit: refused; whole units are drawn from frames in memory.
         order: rows come in the order of the frame.
         index: name of a first column of row numbers, in the order in which `collect` gives the rows; None for none.
         keys: columns by which the rows of each partition are sorted first, for a frame whose partitions hold the same
@@ -88,9 +95,10 @@ def sample(
     Raises:
         TQLError: as `tql_frames.sample`. A partition that holds other rows than were counted ends the job that reads
             the sample; the error of Spark tells why.
+        TQLUnsupportedError: of `unit`; or there are more than a million different pairs of a group and a weight.
 
     Warns:
-        TQLWarning: fewer rows have a positive weight than were asked for without replacement.
+        TQLWarning: fewer rows have a positive weight than were asked for without replacement, and without `over`.
         TQLArmWarning: an arm matches no row, or never decides.
 
     Examples:
@@ -98,17 +106,23 @@ def sample(
         >>> frame = spark.createDataFrame([(71,), (34,), (65,)], "age int")
         >>> tql_frames.spark.sample(frame, "max_weight(age > 60: 1)", limit=4, seed=1).toPandas()["age"].to_list()
         [71, 71, 65, 65]
+        >>> found = tql_frames.spark.sample(frame, "age", limit=1, over="age > 60", replace=False, seed=1)
+        >>> found.toPandas()["age"].to_list()
+        [34, 65]
     """
-    spec = DrawSpec.checked(limit, fraction, replace, seed, "source")
+    refuse_units(unit)
+    spec = DrawSpec.checked(limit, fraction, replace, seed, "source", over=over)
     check_source_order(order)
     check_index(index)
     _check_frame(frame)
-    job = Sampler.of(sampler, frame.columns, spec.seed, keys_from(keys, frame.columns))
+    job = Sampler.of(sampler, frame.columns, spec.seed, keys_from(keys, frame.columns), spec)
     intervals, whole = Intervals(frame), with_first(index, frame.schema)
     intervals.check(set(job.names(frame.columns)) - set(job.keys))
     origins = [*([] if index is None else [None]), *range(len(frame.columns))]
     frame = intervals.hidden(_sorted(frame, job))
-    job.weigher(_nothing_of(frame)).check_constants()
+    nothing = _nothing_of(frame)
+    job.weigher(nothing).check_constants()
+    job.group_keys(nothing)
     schema = with_first(index, frame.schema)
     names = job.names(frame.columns)
     results = ask(frame, names, _counting(job, _starts(frame, job)))
@@ -249,14 +263,17 @@ def report(
     replace: bool = True,
     parameters: Sequence[object] | None = None,
     seed: int | None = None,
+    over: None = None,
+    unit: None = None,
 ) -> Report[pd.DataFrame]:
     """Report how often each label of a Spark frame occurs, as `tql_frames.report`, in one job; two with `random()`.
 
-    The tables of the report are pandas frames. The arguments are those of `tql_frames.report`; `seed` fixes the numbers
-    of `random()`.
+    The tables of the report are pandas frames. The arguments are those of `tql_frames.report`, of which `over` and
+    `unit` are refused; `seed` fixes the numbers of `random()`.
 
     Raises:
         TQLError: as `tql_frames.report`; or there are too many combinations of labels, arms and weights.
+        TQLUnsupportedError: it is of a sample by group or unit.
 
     Examples:
         >>> import tql_frames.spark
@@ -265,6 +282,7 @@ def report(
         >>> report.labels["expected_share"].to_list()
         [0.5, 0.5]
     """
+    refuse_groups(over, unit)
     spec = DrawSpec.checked(limit, fraction, replace, seed)
     _check_frame(frame)
     sized = limit is not None or fraction is not None or not replace

@@ -26,7 +26,7 @@ from pyspark.sql.pandas.functions import ArrowUDFType
 from pyspark.sql.types import ArrayType, BooleanType, DataType, LongType, StructField, StructType
 
 from tql_frames.distributed import PartitionDraw
-from tql_frames.distributed.assignment import changed
+from tql_frames.distributed.partition_counts import changed
 from tql_frames.distributed.spark.partition import ArrowPartition
 from tql_frames.errors import TQLError
 from tql_frames.sampling import Integers, Positions

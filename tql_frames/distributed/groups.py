@@ -1,0 +1,161 @@
+"""The draw from every group of all partitions: their tables of groups and weights add up, and each is told its rows.
+
+What partitions tell is in `partition_counts`, how groups are drawn from in `sampling.groups`. Who asks them is told in
+`driver`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from tql_frames.compiler.expressions.types import type_name
+from tql_frames.distributed.assignment import Ascending, Every, GroupWinners, PairSlots, RowNumbers
+from tql_frames.distributed.partition_counts import (
+    Answer,
+    Counts,
+    GroupCounts,
+    GroupFinishers,
+    Question,
+    RunGroupRace,
+    too_many_pairs,
+)
+from tql_frames.errors import TQLError, TQLTypeError, TQLUnsupportedError, WeightError
+from tql_frames.pipeline.draw import DrawSpec
+from tql_frames.pipeline.groups import GroupKeys, NamedGroups, numbered
+from tql_frames.sampling import Integers, Streams
+from tql_frames.sampling.groups import MOST_PAIRS, Steps, draw_slots
+from tql_frames.sampling.partitioned import GroupRace, PairCells, limits_of_groups, winners_of_groups
+from tql_frames.sampling.without_replacement import Race
+
+_MOST_CELLS = 2**25  # of a partition and a pair: a gigabyte on the driver
+
+
+class GroupedWhole:
+    """All partitions as one population in groups."""
+
+    def __init__(
+        self,
+        counts: Sequence[Counts],
+        spec: DrawSpec,
+        keys_of: Callable[[], GroupKeys],
+        no_row: Callable[[int], WeightError],
+    ) -> None:
+        """Put the groups of all partitions together.
+
+        Args:
+            counts: what each partition told.
+            spec: the request.
+            keys_of: returns what tells groups apart, for messages.
+            no_row: returns the error for so many rows of which none has a positive weight.
+
+        Raises:
+            TQLError: the weights or the groups cannot be drawn by.
+        """
+        self._counts, self._spec = counts, spec
+        told = [part.groups for part in counts if part.groups is not None]
+        _check_cells(told)
+        rows = np.array([part.rows for part in counts], np.int64)
+        self._starts: Integers = np.cumsum(rows) - rows
+        values = _values_together([each.values for each in told], keys_of)
+        groups, known = numbered([] if values is None else [values])
+        ends = np.cumsum([each.values.height for each in told], dtype=np.int64)
+        self._numbers = np.split(groups.codes.astype(np.int64), ends[:-1])[: len(told)]
+        self._cells = PairCells.of([each.pairs for each in told], self._numbers)
+        if spec.replace and len(self._cells.pairs.counts) > MOST_PAIRS:
+            raise too_many_pairs()
+        bounds = [each.bounds for each in told]
+        self._bounds = min((least for least, _ in bounds), default=1.0), max((most for _, most in bounds), default=1.0)
+        self._drawable = self._cells.pairs.drawable(groups.count)
+        if told and not self._drawable.any():
+            raise no_row(int(rows.sum()))
+        if not told:
+            known = pl.DataFrame({str(place): [] for place in range(len(spec.over))})
+        named = NamedGroups(keys_of() if told else GroupKeys("over", ()), known)
+        self.sizes = named.sizes(self._cells.pairs.rows(groups.count), self._drawable, spec)
+
+    @cached_property
+    def _raced(self) -> Integers:
+        """Shape (groups,): rows to draw of each group of which neither none nor all are drawn."""
+        return np.where(self.sizes < self._drawable, self.sizes, 0)
+
+    def questions(self) -> list[Question | None]:
+        """Return what to ask the partitions before rows can be drawn."""
+        if self._spec.replace or not self._raced.any():
+            return [None] * len(self._counts)
+        race = Race.of(*self._bounds)
+        limits = limits_of_groups(Steps.of(self._cells.pairs, len(self.sizes), race), self._raced)
+        numbers = iter(self._numbers)
+        found: list[Question | None] = []
+        for part, start in zip(self._counts, self._starts.tolist(), strict=True):
+            if part.groups is None:
+                found.append(None)
+                continue
+            own = next(numbers)
+            how = GroupRace(race, limits.take(own), self._raced.take(own))
+            found.append(RunGroupRace(how, self._spec.seed, start) if how.sizes.any() else None)
+        return found
+
+    def drawn(self, answers: Sequence[Answer | None]) -> list[RowNumbers | Every | PairSlots | GroupWinners]:
+        """Return what is drawn from each partition.
+
+        Args:
+            answers: what each answered to its question.
+        """
+        told = iter(self._of_told(answers))
+        nothing = RowNumbers(Ascending.of(np.empty(0, np.uint32)))
+        return [nothing if part.groups is None else next(told) for part in self._counts]
+
+    def _of_told(self, answers: Sequence[Answer | None]) -> Sequence[Every | PairSlots | GroupWinners]:
+        """Return the same of the partitions that have rows."""
+        if self._spec.replace:
+            slots = draw_slots(self._cells.pairs, self.sizes, Streams(self._spec.seed))
+            return [PairSlots(Ascending.of(each)) for each in self._cells.slots_of_parts(slots)]
+        if (self.sizes == self._drawable).all():
+            return [Every()] * len(self._numbers)
+        none = np.empty(0, np.uint32), np.empty(0), np.empty(0, np.int64)
+        given = (answer for part, answer in zip(self._counts, answers, strict=True) if part.groups is not None)
+        found = [
+            (each.rows, each.times, own.take(each.groups)) if isinstance(each, GroupFinishers) else none
+            for each, own in zip(given, self._numbers, strict=True)
+        ]
+        winners = winners_of_groups(found, self._raced)
+        if winners is None:
+            raise TQLError("the race of rows was too short, which comes once in 10**12 draws", hint="take another seed")
+        whole = (self.sizes > 0) & (self.sizes == self._drawable)
+        return [
+            GroupWinners(Ascending.of(rows), Ascending.of(np.flatnonzero(whole.take(own)).astype(np.uint32)))
+            for rows, own in zip(winners, self._numbers, strict=True)
+        ]
+
+
+def _check_cells(told: Sequence[GroupCounts]) -> None:
+    cells = sum(len(each.pairs.counts) for each in told)
+    if cells > _MOST_CELLS:
+        message = f"over makes {cells:,} pairs of a group and a weight in all partitions, too many to add up"
+        raise TQLUnsupportedError(message, hint="name coarser groups, round the weights, or make fewer partitions")
+
+
+def _values_together(parts: Sequence[pl.DataFrame], keys_of: Callable[[], GroupKeys]) -> pl.DataFrame | None:
+    """Return the values of the groups of all partitions, one after the other.
+
+    Where a partition has nothing but null, they have the type that they have elsewhere.
+
+    Raises:
+        TQLTypeError: they have several types.
+    """
+    schema: dict[str, pl.DataType] = {}
+    for part in parts:
+        for place, (name, dtype) in enumerate(part.schema.items()):
+            known = schema.setdefault(name, dtype)
+            if known == pl.Null():
+                schema[name] = dtype
+            elif dtype not in (known, pl.Null()):
+                key = keys_of().keys[place]
+                message = f"over is {type_name(known)} in one partition and {type_name(dtype)} in another"
+                hint = "give the column one type, or compute text of it"
+                raise TQLTypeError(message, source=key.source, span=key.span, hint=hint)
+    return pl.concat([part.cast(dict(schema)) for part in parts]) if parts else None  # type: ignore[arg-type]
