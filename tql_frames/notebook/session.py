@@ -46,7 +46,6 @@ def row_preview(view: View[Any], start: int, count: int) -> list[list[str | None
     """Return some rows, the texts of their cells, None for null; the index comes first.
 
     Examples:
-        >>> import tql_frames
         >>> view = pl.DataFrame({"age": [71, None], "tags": [["a"], []]}).tql.view("1", 4, seed=2)
         >>> columns_of(view), window(view, 1, 2)
         (['index', 'age', 'tags'], [['1', None, '[]'], ['0', '71', '[a]']])
