@@ -47,7 +47,7 @@ def row_preview(view: View[Any], start: int, count: int) -> list[list[str | None
 
     Examples:
         >>> view = pl.DataFrame({"age": [71, None], "tags": [["a"], []]}).tql.view("1", 4, seed=2)
-        >>> columns_of(view), window(view, 1, 2)
+        >>> columns_of(view), row_preview(view, 1, 2)
         (['index', 'age', 'tags'], [['1', None, '[]'], ['0', '71', '[a]']])
     """
     start = min(max(start, 0), len(view))
