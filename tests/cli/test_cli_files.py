@@ -19,7 +19,7 @@ import polars as pl
 import pytest
 
 import tql_frames
-from tests.cli.test_cli import WRITE, Command, command  # noqa: F401 - a fixture
+from tests.cli.commands import WRITE, Command
 
 CELLS = [
     ["00501", "1.10", "TRUE", " 2.50", "2024-05-01", "12:30", "", "é→Ä", "1e3"],
@@ -46,7 +46,7 @@ def rows_of(text: str, delimiter: str = ",") -> list[list[str]]:
 @pytest.mark.fault("D1")
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize(("suffix", "delimiter"), [(".csv", ","), (".tsv", "\t"), (".csv", ";"), (".csv", "|")])
-def test_cells_leave_as_they_came(command: Command, suffix: str, delimiter: str, end: str) -> None:  # noqa: F811
+def test_cells_leave_as_they_came(command: Command, suffix: str, delimiter: str, end: str) -> None:
     text = written(delimiter, end)
     Path(f"in{suffix}").write_text(text, encoding="utf-8", newline="")
     given = [] if delimiter in ",\t" else ["--delimiter", delimiter]
@@ -65,7 +65,7 @@ def test_cells_leave_as_they_came(command: Command, suffix: str, delimiter: str,
 
 
 @pytest.mark.fault("D1")
-def test_empty_and_quoted_empty_stay_apart(command: Command) -> None:  # noqa: F811
+def test_empty_and_quoted_empty_stay_apart(command: Command) -> None:
     text = 'id,e,n\n001,"",1\n002,,2\n'
     Path("in.csv").write_text(text)
     assert command("sample", "n", "in.csv", "--limit", 0).out == "id,e,n\n"
@@ -73,7 +73,7 @@ def test_empty_and_quoted_empty_stay_apart(command: Command) -> None:  # noqa: F
     assert command("query", "select * where n > 0", "in.csv").out == text
 
 
-def test_the_same_rows_are_drawn_as_of_typed_files(command: Command) -> None:  # noqa: F811
+def test_the_same_rows_are_drawn_as_of_typed_files(command: Command) -> None:
     frame = pl.DataFrame({"id": range(300), "w": [i % 7 + 0.5 for i in range(300)]})
     frame.write_csv("a.csv")
     frame.write_parquet("a.parquet")
@@ -94,7 +94,7 @@ def test_the_same_rows_are_drawn_as_of_typed_files(command: Command) -> None:  #
 
 @pytest.mark.fault("D1")
 @pytest.mark.parametrize("text", ["select id, price where flag", "select price as p, id order by number limit 3"])
-def test_columns_that_a_query_passes_on_stay_as_they_are(command: Command, text: str) -> None:  # noqa: F811
+def test_columns_that_a_query_passes_on_stay_as_they_are(command: Command, text: str) -> None:
     Path("in.csv").write_text("id,price,flag,number\n00501,1.10,TRUE,1\n00502,2.00,true,2\n")
     done = command("query", text, "in.csv")
     assert (done.status, done.err) == (0, "")
@@ -104,7 +104,7 @@ def test_columns_that_a_query_passes_on_stay_as_they_are(command: Command, text:
 
 
 @pytest.mark.fault("D1")
-def test_types_of_parquet_are_as_told(command: Command) -> None:  # noqa: F811
+def test_types_of_parquet_are_as_told(command: Command) -> None:
     Path("in.csv").write_text("id,price,age,flag\n00501,1.10,5,TRUE\n7,2.00,6,false\n")
 
     def schema(*options: str) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def test_types_of_parquet_are_as_told(command: Command) -> None:  # noqa: F811
         (["--delimiter", ""], 2, "'' is no delimiter"),
     ],
 )
-def test_wrong_types_and_delimiters(command: Command, option: list[str], status: int, message: str) -> None:  # noqa: F811
+def test_wrong_types_and_delimiters(command: Command, option: list[str], status: int, message: str) -> None:
     Path("in.csv").write_text("id,w\nx,1\n")
     done = command("sample", "w", "in.csv", "-o", "out.parquet", *option)
     assert done.status == status
@@ -150,7 +150,7 @@ def test_wrong_types_and_delimiters(command: Command, option: list[str], status:
     [["r/**/*.parquet"], ["r/*/*.parquet"], ["r/year=*/0.parquet"], ["r/year=2023/0.parquet", "r/year=2024/0.parquet"]],
     ids=" ".join,
 )
-def test_folders_are_columns_by_glob_too(command: Command, names: list[str], absolute: bool) -> None:  # noqa: F811
+def test_folders_are_columns_by_glob_too(command: Command, names: list[str], absolute: bool) -> None:
     for year in (2023, 2024):
         os.makedirs(f"r/year={year}")
         pl.DataFrame({"id": [year * 10, year * 10 + 1]}).write_parquet(f"r/year={year}/0.parquet")
@@ -164,7 +164,7 @@ def test_folders_are_columns_by_glob_too(command: Command, names: list[str], abs
 @pytest.mark.fault("D2")
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".csv.gz", ".ndjson", ".arrow"])
 @pytest.mark.parametrize("names", [["r[1]"], ["r[[]1]/**/*.*"], ["r[[]1]/*/p.*"], ["{}", "{}"]], ids=" ".join)
-def test_folders_are_columns_of_every_format(command: Command, names: list[str], suffix: str) -> None:  # noqa: F811
+def test_folders_are_columns_of_every_format(command: Command, names: list[str], suffix: str) -> None:
     for place, (year, ward) in enumerate([("2023", "a%2Cb"), ("2024", "__HIVE_DEFAULT_PARTITION__")]):
         os.makedirs(f"r[1]/year={year}/ward={ward}")
         part, path = pl.DataFrame({"id": [place * 10, place * 10 + 1]}), f"r[1]/year={year}/ward={ward}/p{suffix}"
@@ -187,7 +187,7 @@ def test_folders_are_columns_of_every_format(command: Command, names: list[str],
 
 
 @pytest.mark.fault("D2")
-def test_folders_have_types_as_asked(command: Command) -> None:  # noqa: F811
+def test_folders_have_types_as_asked(command: Command) -> None:
     for month in ("05", "11"):
         os.makedirs(f"r/month={month}")
         Path(f"r/month={month}/p.csv").write_text("id\n1\n")
@@ -207,7 +207,7 @@ def test_folders_have_types_as_asked(command: Command) -> None:  # noqa: F811
     "sampler", ["w", "w * 2", "max_weight(w > 3: 5, t = 'x': 3)", "max_weight(contains(t, 'a'): 2)"]
 )
 @pytest.mark.parametrize("output", ["csv", "parquet"])
-def test_no_rows_give_no_rows(command: Command, sampler: str, output: str) -> None:  # noqa: F811
+def test_no_rows_give_no_rows(command: Command, sampler: str, output: str) -> None:
     Path("in.csv").write_text("w,t\n")
     done = command("sample", sampler, "in.csv", "-o", f"out.{output}")
     assert done == (0, "", "")
@@ -218,7 +218,7 @@ def test_no_rows_give_no_rows(command: Command, sampler: str, output: str) -> No
 
 
 @pytest.mark.fault("D6")
-def test_delimiters_and_texts_without_a_value(command: Command) -> None:  # noqa: F811
+def test_delimiters_and_texts_without_a_value(command: Command) -> None:
     Path("in.csv").write_text("w;t\n1,5;NA\nNA;a\n2;b\n-;c\n".replace("1,5", "1.5"))
     given = ["in.csv", "--delimiter", ";", "--null-value", "NA", "--null-value", "-"]
     done = command("sample", "w", *given, "--limit", 9, "--seed", 1)
@@ -233,7 +233,7 @@ def test_delimiters_and_texts_without_a_value(command: Command) -> None:  # noqa
 @pytest.mark.parametrize("by_stdin", [False, True])
 @pytest.mark.parametrize("given", [("", []), ("NA", ["--null-value", "NA"])], ids=["empty", "NA"])
 def test_a_column_without_values_is_null(
-    command: Command,  # noqa: F811
+    command: Command,
     monkeypatch: pytest.MonkeyPatch,
     given: tuple[str, list[str]],
     by_stdin: bool,
@@ -264,7 +264,7 @@ def test_a_column_without_values_is_null(
 
 
 @pytest.mark.fault("D6")
-def test_a_column_that_is_filled_late_has_the_type_of_its_values(command: Command) -> None:  # noqa: F811
+def test_a_column_that_is_filled_late_has_the_type_of_its_values(command: Command) -> None:
     Path("in.csv").write_text("a,w,code,none\n" + "1,,,\n" * 5 + "2,3.5,007,\n")
     given = ["in.csv", "--infer-rows", 3, "--limit", 1]
     assert command("sample", "w", *given).out.splitlines()[1:] == ["2,3.5,007,"]
@@ -276,7 +276,7 @@ def test_a_column_that_is_filled_late_has_the_type_of_its_values(command: Comman
 
 @pytest.mark.fault("D1")
 @pytest.mark.parametrize("suffix", ["csv", "ndjson", "parquet"])
-def test_numbers_that_begin_with_a_zero_late(command: Command, suffix: str) -> None:  # noqa: F811
+def test_numbers_that_begin_with_a_zero_late(command: Command, suffix: str) -> None:
     rows = "".join(f"{place},1,1.5\n" for place in range(1, 21))
     Path("in.csv").write_text(f"id,w,f\n{rows}00501,2,-01.5\n")
     given = ["in.csv", "--infer-rows", 10, "-o", f"out.{suffix}", "--force"]
@@ -300,7 +300,7 @@ def test_numbers_that_begin_with_a_zero_late(command: Command, suffix: str) -> N
 
 
 @pytest.mark.fault("D6")
-def test_files_without_a_header(command: Command) -> None:  # noqa: F811
+def test_files_without_a_header(command: Command) -> None:
     Path("in.csv").write_text("1,a\n0,b\n3,c\n")
     first, second = pl.read_csv("in.csv", has_header=False).columns  # which differ between versions of Polars
     done = command("sample", first, "in.csv", "--no-header", "--no-replace", "--limit", 2)
@@ -384,7 +384,7 @@ def test_a_closed_standard_output_is_an_error(tmp_path: Path, name: str) -> None
 
 
 @pytest.mark.fault("D7")
-def test_a_name_of_a_folder_is_no_file(command: Command) -> None:  # noqa: F811
+def test_a_name_of_a_folder_is_no_file(command: Command) -> None:
     pl.DataFrame({"w": [1, 2]}).write_parquet("in.parquet")
     done = command("sample", "w", "in.parquet", "-o", "new.parquet/")
     assert done == (1, "", "tql-frames: cannot write new.parquet/: it is a folder\n")
@@ -392,7 +392,7 @@ def test_a_name_of_a_folder_is_no_file(command: Command) -> None:  # noqa: F811
 
 
 @pytest.mark.fault("D7")
-def test_an_empty_input_is_said_to_be_empty(command: Command) -> None:  # noqa: F811
+def test_an_empty_input_is_said_to_be_empty(command: Command) -> None:
     forms = ["arrow", "parquet", "csv", "tsv", "ndjson"]
     for form in forms:
         Path(f"in.{form}").touch()
@@ -461,7 +461,7 @@ def lists() -> pl.DataFrame:
 
 
 @pytest.mark.fault("D8")
-def test_balance(command: Command) -> None:  # noqa: F811
+def test_balance(command: Command) -> None:
     lists().write_parquet("in.parquet")
     options = ["--by", "findings", "--target", "Hernia=0.4", "--keep", "Edema", "--max-weight", "30"]
     balance = lists().tql.balance("findings", {"Hernia": 0.4}, keep=["Edema"], max_weight=30.0)
@@ -477,7 +477,7 @@ def test_balance(command: Command) -> None:  # noqa: F811
 
 
 @pytest.mark.fault("D8")
-def test_reports_are_json_on_request(command: Command) -> None:  # noqa: F811
+def test_reports_are_json_on_request(command: Command) -> None:
     lists().write_parquet("in.parquet")
     done = command("report", "n", "in.parquet", "--by", "findings", "--json")
     assert (done.status, done.err) == (0, "")
@@ -487,7 +487,7 @@ def test_reports_are_json_on_request(command: Command) -> None:  # noqa: F811
 
 @pytest.mark.fault("D8")
 @pytest.mark.parametrize("split", ["|", "findings=|"])
-def test_labels_in_one_text_are_split(command: Command, split: str) -> None:  # noqa: F811
+def test_labels_in_one_text_are_split(command: Command, split: str) -> None:
     Path("in.csv").write_text(LABELS)
     lists().write_parquet("in.parquet")
     for name, *text in (["report", "n"], ["balance"]):
@@ -500,7 +500,7 @@ def test_labels_in_one_text_are_split(command: Command, split: str) -> None:  # 
 
 
 @pytest.mark.fault("D8")
-def test_a_sample_weighs_split_labels_and_keeps_the_text(command: Command) -> None:  # noqa: F811
+def test_a_sample_weighs_split_labels_and_keeps_the_text(command: Command) -> None:
     Path("in.csv").write_text(LABELS)
     sampler = "max_weight(contains(findings, 'Edema'): 1)"
     done = command("sample", sampler, "in.csv", "--split", "findings=|", "--limit", 3)
@@ -523,7 +523,7 @@ def test_a_sample_weighs_split_labels_and_keeps_the_text(command: Command) -> No
         (["report", "n", "in.csv", "--by", "n", "--split", "x=|"], 1, "--split names no column of the table: 'x'"),
     ],
 )
-def test_wrong_labels(command: Command, arguments: list[str], status: int, message: str) -> None:  # noqa: F811
+def test_wrong_labels(command: Command, arguments: list[str], status: int, message: str) -> None:
     Path("in.csv").write_text(LABELS)
     done = command(*arguments)
     assert (done.status, done.out) == (status, "")

@@ -79,9 +79,7 @@ class Balance(Generic[TableOf]):
             weight over the mean, rows of weight 0.
 
     Examples:
-        >>> import tql_frames
-        >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
-        >>> balance = df.tql.balance("view", {"AP": 0.5})
+        >>> balance = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]}).tql.balance("view", {"AP": 0.5})
         >>> print(balance.sampler)
         max_weight(view == 'AP': 2, true: 0.67)
         >>> balance.labels.select("label", "share", "target", "expected_share").rows()
@@ -101,9 +99,7 @@ class Balance(Generic[TableOf]):
         """Effect of the sampler on each label, counted when first asked for.
 
         Examples:
-            >>> import tql_frames
-            >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
-            >>> balance = df.tql.balance("view", {"AP": 0.5})
+            >>> balance = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]}).tql.balance("view", {"AP": 0.5})
             >>> balance.report.labels["expected_count"].round(3).to_list()
             [2.005, 1.995]
         """
@@ -115,9 +111,7 @@ class Balance(Generic[TableOf]):
         """Draw bars of raw, wanted and expected counts of each label; see `Report.plot`.
 
         Examples:
-            >>> import tql_frames
-            >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
-            >>> balance = df.tql.balance("view", {"AP": 0.5})
+            >>> balance = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]}).tql.balance("view", {"AP": 0.5})
             >>> chart = balance.plot()
             >>> sorted(chart.to_dict())[0]
             '$schema'

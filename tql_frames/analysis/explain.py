@@ -29,7 +29,6 @@ class Explanation(str):
     """Text that shows itself line by line at a prompt or in a notebook, without control characters.
 
     Examples:
-        >>> import tql_frames
         >>> found = pl.DataFrame({"age": [71, 34]}).tql.explain("max_weight(age > 60: 5, True: 1)")
         >>> isinstance(found, str), found.splitlines()[0]
         (True, 'max_weight')

@@ -73,7 +73,6 @@ class Report(Generic[TableOf]):
             for samples by group or unit.
 
     Examples:
-        >>> import tql_frames
         >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
         >>> report = df.tql.report("view", "max_weight(view = 'AP': 3, True: 1)")
         >>> report.labels.select("label", "share", "expected_share", "factor").rows()
@@ -121,7 +120,6 @@ class Report(Generic[TableOf]):
             TQLError: Altair is not installed, or there is nothing to show.
 
         Examples:
-            >>> import tql_frames
             >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
             >>> report = df.tql.report("view", "max_weight(view = 'AP': 3, True: 1)")
             >>> chart = report.plot(log=True)
@@ -138,7 +136,6 @@ class Report(Generic[TableOf]):
             log: as of `plot`.
 
         Examples:
-            >>> import tql_frames
             >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
             >>> report = df.tql.report("view", "max_weight(view = 'AP': 3, True: 1)")
             >>> chart = report.plot_beside({"AP": 0.5})
@@ -182,7 +179,6 @@ class Report(Generic[TableOf]):
         """Return the table of arms as text.
 
         Examples:
-            >>> import tql_frames
             >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
             >>> report = df.tql.report("view", "max_weight(view = 'AP': 3, True: 1)")
             >>> print(report.arms_as_text())
@@ -196,7 +192,6 @@ class Report(Generic[TableOf]):
         """Return the table of arms as HTML for notebooks.
 
         Examples:
-            >>> import tql_frames
             >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
             >>> report = df.tql.report("view", "max_weight(view = 'AP': 3, True: 1)")
             >>> "<table" in report.arms_as_html()

@@ -203,7 +203,7 @@ def answer(question: Question, weigher: Weigher, frame: Rows, over: Over | None 
 
 def population_of(weigher: Weigher, frame: Rows) -> Strata | Weights:
     """Return the rows of a partition in as many strata as any table may have, or their weights."""
-    return _in_strata(weigher.population(frame, MOST_STRATA))
+    return _in_strata(weigher.watched(frame, MOST_STRATA)[0])
 
 
 def _in_strata(population: Strata | Weights) -> Strata | Weights:

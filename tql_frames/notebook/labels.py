@@ -126,7 +126,6 @@ def drawn(view: View[Any], by: str) -> list[list[Any]]:
     """Return labels among the rows of a view: their names, how many rows show them, and the share of these.
 
     Examples:
-        >>> import tql_frames
         >>> drawn(pl.DataFrame({"sex": ["F", "M"]}).tql.view("max_weight(sex = 'F': 1)", 3, seed=1), "sex")
         [['F', 3, 1.0]]
     """

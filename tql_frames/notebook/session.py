@@ -46,9 +46,8 @@ def row_preview(view: View[Any], start: int, count: int) -> list[list[str | None
     """Return some rows, the texts of their cells, None for null; the index comes first.
 
     Examples:
-        >>> import tql_frames
         >>> view = pl.DataFrame({"age": [71, None], "tags": [["a"], []]}).tql.view("1", 4, seed=2)
-        >>> columns_of(view), window(view, 1, 2)
+        >>> columns_of(view), row_preview(view, 1, 2)
         (['index', 'age', 'tags'], [['1', None, '[]'], ['0', '71', '[a]']])
     """
     start = min(max(start, 0), len(view))
@@ -412,10 +411,18 @@ def checked_message(message: Mapping[str, Any], labels: int) -> Message:
     return found
 
 
-def _text(name: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise _malformed(name, value)
-    return value
+def _of(kind: type[Found]) -> Callable[[str, object], Found]:
+    """Return what checks that a value is of a type; no truth value is a number."""
+
+    def read(name: str, value: object) -> Found:
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise _malformed(name, value)
+        return value
+
+    return read
+
+
+_text, _flag, _place = _of(str), _of(bool), _of(int)
 
 
 def _name(name: str, value: object) -> str | None:
@@ -431,18 +438,10 @@ def _typed(name: str, value: object) -> str:
     return str(value)
 
 
-def _flag(name: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise _malformed(name, value)
-    return value
-
-
 def _whole(name: str, value: object) -> int:
     if isinstance(value, float) and math.isfinite(value):
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise _malformed(name, value)
-    return max(value, 0)
+    return max(_place(name, value), 0)
 
 
 def _finite(name: str, value: object) -> float | None:
@@ -471,12 +470,6 @@ def _places(name: str, value: object) -> list[int]:
     if not isinstance(value, list):
         raise _malformed(name, value)
     return [_place(name, place) for place in value]
-
-
-def _place(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise _malformed(name, value)
-    return value
 
 
 _READ = {

@@ -324,11 +324,7 @@ def _null_hint(node: nodes.Arm) -> str | None:
                 for value, other in ((left, right), (right, left)):
                     if isinstance(other, nodes.Literal) and other.value is None:
                         word = "is not null" if operator == "!=" else "is null"
-                        return (
-                            f"use `is null`: {unparse(value)} {word}"
-                            if word == "is null"
-                            else (f"use `is not null`: {unparse(value)} {word}")
-                        )
+                        return f"use `{word}`: {unparse(value)} {word}"
             case nodes.In(operand, items, _) if all(isinstance(i, nodes.Literal) and i.value is None for i in items):
                 return f"use `is null`: {unparse(operand)} is null"
     return None

@@ -128,7 +128,7 @@ class Weigher:
         Raises:
             WeightError: one has; what is said of it ends with `where`.
         """
-        for arm in [] if isinstance(self.sampler, pl.Expr) else _suspects(self.sampler):
+        for arm in _suspects(self.sampler):
             if arm.constant is not None:
                 assert isinstance(self.sampler, CompiledSampler)
                 message = f"arm {self._number(arm)} has {_kind(arm.constant)} weight{where}"
@@ -141,7 +141,7 @@ class Weigher:
 
         The place is None where it is the weight of the whole sampler.
         """
-        suspects = [] if isinstance(self.sampler, pl.Expr) else _suspects(self.sampler)
+        suspects = _suspects(self.sampler)
         if suspects and self._evaluate(frame, {"bad": pl.any_horizontal(map(_bad, suspects))})["bad"].any():
             return self._bad_arm(frame, suspects)
         weight = self.sampler if isinstance(self.sampler, pl.Expr) else self.sampler.weight
@@ -161,37 +161,30 @@ class Weigher:
         """Whether a row cannot be drawn by its weight, or by that of an arm it matches: what `weigh` refuses."""
         weight = self.sampler if isinstance(self.sampler, pl.Expr) else self.sampler.weight
         found = ~((weight >= 0) & weight.is_finite())
-        suspects = [] if isinstance(self.sampler, pl.Expr) else _suspects(self.sampler)
-        return pl.any_horizontal([found, *map(_bad, suspects)])
+        return pl.any_horizontal([found, *map(_bad, _suspects(self.sampler))])
 
     @property
     def has_bad_constant(self) -> bool:
         """Whether the weight of an arm is wrong whatever the rows."""
-        return not isinstance(self.sampler, pl.Expr) and any(
-            each.constant is not None for each in _suspects(self.sampler)
-        )
+        return any(each.constant is not None for each in _suspects(self.sampler))
 
     @property
     def constant_weights(self) -> ConstantWeights | None:
         """All weights that there can be, by number, where they are known from the text; none of them is bad then."""
         return self.sampler.constant_weights if isinstance(self.sampler, CompiledSampler) else None
 
-    def population(self, frame: Rows, most: int | None = None) -> Strata | Weights:
-        """Return what a draw needs to know of the rows: their strata, or their weights as `weigh` gives them.
+    def watched(self, frame: Rows, most: int | None = None) -> tuple[Strata | Weights, Watched | None]:
+        """Return what a draw needs to know of the rows, and which arms decide one, found in the same pass.
 
         Args:
             frame: the rows.
             most: distinct weights that make strata at the most; by default as their number says.
 
+        Returns:
+            Their strata, or their weights as `weigh` gives them; and the arms, None where there are none to watch.
+
         Raises:
             WeightError: as `weigh`.
-        """
-        return self.watched(frame, most)[0]
-
-    def watched(self, frame: Rows, most: int | None = None) -> tuple[Strata | Weights, Watched | None]:
-        """Return the same, and which arms decide a row, found in the same pass.
-
-        It is None where there are no arms to watch.
         """
         constant = self.constant_weights
         # The weight of all arms stands beside each arm, in an expression that grows with the square of their number:
@@ -382,9 +375,10 @@ def _is_weight(number: float) -> bool:
     return 0 <= number < math.inf
 
 
-def _suspects(sampler: CompiledSampler) -> list[CompiledArm]:
+def _suspects(sampler: CompiledSampler | pl.Expr) -> list[CompiledArm]:
     """Return the arms whose weight may be bad."""
-    return [arm for arm in sampler.arms if arm.constant is None or not _is_weight(arm.constant)]
+    arms = () if isinstance(sampler, pl.Expr) else sampler.arms
+    return [arm for arm in arms if arm.constant is None or not _is_weight(arm.constant)]
 
 
 def _bad(arm: CompiledArm) -> pl.Expr:

@@ -49,9 +49,7 @@ class View(KeptRows[Native]):
         expression: what weighed the rows, if it is a Polars expression; None of a loaded view.
 
     Examples:
-        >>> import tql_frames
-        >>> df = pl.DataFrame({"age": [71, 34, 65]})
-        >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+        >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
         >>> old
         View of 4 of 3 rows × 1 column, Polars DataFrame
           sampler  max_weight(age > 60: 1)
@@ -99,9 +97,7 @@ class View(KeptRows[Native]):
         """Text of the sampler or statement; of a Polars expression its printed form.
 
         Examples:
-            >>> import tql_frames
-            >>> df = pl.DataFrame({"age": [71, 34, 65]})
-            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
             >>> old.sampler
             'max_weight(age > 60: 1)'
         """
@@ -112,7 +108,6 @@ class View(KeptRows[Native]):
         """Values for the `?` of the statement, dates as text.
 
         Examples:
-            >>> import tql_frames
             >>> df = pl.DataFrame({"age": [71, 34, 65]})
             >>> df.tql.view("select * where age > ?", parameters=[60]).parameters
             (60,)
@@ -124,9 +119,7 @@ class View(KeptRows[Native]):
         """Seed of the rows: `sample` and `query` draw the same rows with it.
 
         Examples:
-            >>> import tql_frames
-            >>> df = pl.DataFrame({"age": [71, 34, 65]})
-            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
             >>> old.seed
             1
         """
@@ -137,9 +130,7 @@ class View(KeptRows[Native]):
         """Whether the rows were drawn with replacement; None of a statement.
 
         Examples:
-            >>> import tql_frames
-            >>> df = pl.DataFrame({"age": [71, 34, 65]})
-            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
             >>> old.replace
             True
         """
@@ -150,9 +141,7 @@ class View(KeptRows[Native]):
         """Positions of the rows in `origin`, in their order, shape (k,).
 
         Examples:
-            >>> import tql_frames
-            >>> df = pl.DataFrame({"age": [71, 34, 65]})
-            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
             >>> young = old.view("max_weight(age < 70: 1)", limit=2, seed=1)
             >>> young.drawn.tolist(), young.positions.tolist()
             ([2, 2], [2, 2])
@@ -183,7 +172,6 @@ class View(KeptRows[Native]):
         """Return a view of rows of this one, weighed or queried as they are here; arguments as of `tql_frames.view`.
 
         Examples:
-            >>> import tql_frames
             >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("select * where age > 60")
             >>> old.view("max_weight(age < 70: 1)", 2).positions
             array([2, 2])
@@ -230,9 +218,7 @@ class View(KeptRows[Native]):
         """Draw rows of this view by weight, with their indices in the frame; see `tql_frames.sample`.
 
         Examples:
-            >>> import tql_frames
-            >>> df = pl.DataFrame({"age": [71, 34, 65]})
-            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
             >>> old.sample("age", limit=2, seed=1)["age"].to_list()
             [65, 65]
         """
@@ -276,7 +262,6 @@ class View(KeptRows[Native]):
             TQLError: PyTorch is not installed, a row has a null where a tensor has none, or an argument is wrong.
 
         Examples:
-            >>> import tql_frames
             >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
             >>> rows = old.to_torch()
             >>> len(rows), rows[3]
@@ -299,7 +284,6 @@ class View(KeptRows[Native]):
             TQLError: there is no such column, or its values are no labels.
 
         Examples:
-            >>> import tql_frames
             >>> df = pl.DataFrame({"view": ["PA", "AP", "PA"]})
             >>> df.tql.view("max_weight(view = 'AP': 4, True: 1)", 30, seed=1).report("view").labels.select(
             ...     "label", "rows", "expected_count", "drawn"
@@ -370,9 +354,7 @@ class View(KeptRows[Native]):
         """Draw bars of the raw, expected and drawn counts of each label, or of each arm; see `Report.plot`.
 
         Examples:
-            >>> import tql_frames
-            >>> df = pl.DataFrame({"age": [71, 34, 65]})
-            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
             >>> chart = old.plot()
             >>> sorted(chart.to_dict())[0]
             '$schema'
@@ -384,9 +366,7 @@ class View(KeptRows[Native]):
         """The view itself, so that `view.tql.sample(…)` reads as it does of a frame.
 
         Examples:
-            >>> import tql_frames
-            >>> df = pl.DataFrame({"age": [71, 34, 65]})
-            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
             >>> old.tql is old
             True
         """

@@ -60,9 +60,7 @@ class KeptRows(Generic[Native]):
         """The frame, as it was when the rows were chosen.
 
         Examples:
-            >>> import tql_frames
-            >>> df = pl.DataFrame({"age": [71, 34, 65]})
-            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
             >>> old.source.height
             3
         """
@@ -76,9 +74,7 @@ class KeptRows(Generic[Native]):
             TQLError: of a LazyFrame, whatever `sample` and `query` raise when they are collected.
 
         Examples:
-            >>> import tql_frames
-            >>> df = pl.DataFrame({"age": [71, 34, 65]})
-            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
             >>> old.positions
             array([0, 0, 2, 2])
         """
@@ -91,7 +87,6 @@ class KeptRows(Generic[Native]):
         """Index of the rows: a pandas Index of their labels, a Polars Series of row numbers.
 
         Examples:
-            >>> import tql_frames
             >>> df = pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"])
             >>> df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1).index.to_list()
             ['x', 'x', 'z', 'z']
@@ -105,7 +100,6 @@ class KeptRows(Generic[Native]):
             Polars: a DataFrame of row numbers, named as in `sample`, and `count`. pandas: a Series `count` by label.
 
         Examples:
-            >>> import tql_frames
             >>> pd.DataFrame({"w": [0, 1, 3]}, index=["a", "b", "c"]).tql.view("w", 8, seed=1).counts().to_dict()
             {'b': 1, 'c': 7}
         """
@@ -120,9 +114,7 @@ class KeptRows(Generic[Native]):
         """Labels of the columns, without the one of row numbers.
 
         Examples:
-            >>> import tql_frames
-            >>> df = pl.DataFrame({"age": [71, 34, 65]})
-            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
             >>> old.columns
             ['age']
         """
@@ -144,7 +136,6 @@ class KeptRows(Generic[Native]):
             TQLError: `n` is no whole number of at least 0.
 
         Examples:
-            >>> import tql_frames
             >>> pl.DataFrame({"age": [71, 34]}).tql.view("age", 9, seed=1).head(2)["age"].to_list()
             [34, 34]
         """
@@ -186,9 +177,7 @@ class KeptRows(Generic[Native]):
         """Return the rows as a frame of the source's kind, as `sample` or `query` returns them; of a LazyFrame, a plan.
 
         Examples:
-            >>> import tql_frames
-            >>> df = pl.DataFrame({"age": [71, 34, 65]})
-            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
             >>> old.to_native()["age"].to_list()
             [71, 71, 65, 65]
         """
@@ -203,9 +192,7 @@ class KeptRows(Generic[Native]):
             TQLError: a column of a pandas frame has no Polars type, or no text for a name.
 
         Examples:
-            >>> import tql_frames
-            >>> df = pl.DataFrame({"age": [71, 34, 65]})
-            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
             >>> old.to_polars().columns
             ['index', 'age']
         """
@@ -218,9 +205,7 @@ class KeptRows(Generic[Native]):
             TQLError: a column has no pandas type.
 
         Examples:
-            >>> import tql_frames
-            >>> df = pl.DataFrame({"age": [71, 34, 65]})
-            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
             >>> old.to_pandas().index.to_list()
             [0, 0, 2, 2]
         """
@@ -242,9 +227,7 @@ class KeptRows(Generic[Native]):
             TQLError: `size` is no whole number of at least 1.
 
         Examples:
-            >>> import tql_frames
-            >>> df = pl.DataFrame({"age": [71, 34, 65]})
-            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
             >>> [batch.height for batch in old.batches(3)]
             [3, 1]
         """
@@ -274,9 +257,7 @@ class KeptRows(Generic[Native]):
         """The rows as the package reads them, to weigh, draw from and query them.
 
         Examples:
-            >>> import tql_frames
-            >>> df = pl.DataFrame({"age": [71, 34, 65]})
-            >>> old = df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
             >>> old.adapter.rows
             4
         """
