@@ -2,11 +2,13 @@
 
 from tql_frames.sampling.draw import draw
 from tql_frames.sampling.rng import Floats, Integers, Positions, Streams, cores, derived_seed, fresh_seed, in_threads
+from tql_frames.sampling.split import LabelCounts, sizes_of, split_at_random, split_by_labels
 from tql_frames.sampling.strata import Strata, StrataTable, count_codes, strata_of_codes, stratify
 
 __all__ = [
     "Floats",
     "Integers",
+    "LabelCounts",
     "Positions",
     "Strata",
     "StrataTable",
@@ -17,6 +19,9 @@ __all__ = [
     "draw",
     "fresh_seed",
     "in_threads",
+    "sizes_of",
+    "split_at_random",
+    "split_by_labels",
     "strata_of_codes",
     "stratify",
 ]
