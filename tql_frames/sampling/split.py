@@ -157,16 +157,16 @@ class _Profiles:
         self.starts = np.searchsorted(self.owner, np.arange(len(first) + 1))
         self.label, self.rows = label[entries], rows[entries].astype(np.float64)
         self.times = np.bincount(profile)
-        self.size = np.bincount(self.owner, self.rows)
+        self.size = np.bincount(self.owner, weights=self.rows)
         self.members = np.lexsort((streams.uniforms(0, units), profile))
 
     def totals(self, units: Integers) -> Floats:
         """Return rows by label of some units of each profile, shape (labels,)."""
-        return np.bincount(self.label, self.rows * units[self.owner]).astype(np.float64)
+        return np.bincount(self.label, weights=self.rows * units[self.owner]).astype(np.float64, copy=False)
 
     def sums(self, values: Floats) -> Floats:
         """Return sums by profile, shape (p,), of a value for each label of each, shape (n,)."""
-        return np.bincount(self.owner, values).astype(np.float64)
+        return np.bincount(self.owner, weights=values).astype(np.float64, copy=False)
 
     def table(self, chosen: Integers) -> tuple[Integers, Floats]:
         """Return the labels of some profiles, shape (m,), and rows by label and profile, shape (m, chosen)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import datetime as dt
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.errors import TQLError, TQLNameError, did_you_mean
-from tql_frames.frames import Native, PolarsFrame, TwoPassFrame, is_repeatable, kept_frame_of
+from tql_frames.frames import Native, PolarsFrame, Rows, TwoPassFrame, is_repeatable, kept_frame_of
 from tql_frames.language import is_statement
 from tql_frames.pipeline.arguments import Order, check_flag, check_index, sampler_from
+from tql_frames.sampling import Positions
 from tql_frames.views.drawn_view import View
 from tql_frames.views.provenance import Step, as_text, choose, lines_of
+from tql_frames.views.split_parts import Assignment, Split, SplitSpec
 from tql_frames.views.storage import (
     Description,
     Fingerprint,
@@ -112,6 +114,35 @@ def rows_as_they_stand(
     if isinstance(source, TwoPassFrame):
         return source.take_lazy(choice.find, choice.columns)
     return PolarsFrame(rows.collect(), index).take(choice.find(source), choice.columns).lazy()
+
+
+def split_of(
+    frame: Native,
+    parts: Mapping[str, float] | None,
+    *,
+    folds: int | None,
+    unit: str | None,
+    by: str | Sequence[str] | None,
+    seed: int | None,
+    index: str | None,
+    ignore_index: bool,
+) -> Split[View[Native]]:
+    """Return the parts of a frame; arguments and errors as of `tql_frames.split`."""
+    spec: SplitSpec = SplitSpec.checked(parts, folds, unit, by, seed)
+    check_index(index)
+    check_flag("ignore_index", ignore_index)
+    source = kept_frame_of(frame, index, ignore_index)
+
+    def view_of(step: Step, find: Callable[[Rows], Positions]) -> View[Native]:
+        return View(source, (step,), find, None, index=index, ignore_index=bool(ignore_index), origin=source)
+
+    try:
+        return Split(Assignment(spec, source), view_of, source.kind, source.keeps_labels)
+    except TQLNameError as fault:
+        levels: Sequence[object] = frame.index.names if isinstance(frame, pd.DataFrame) else []
+        if any(name in levels for name in (unit, *spec.by) if name is not None):
+            fault.hint = "it is a level of the index: pass frame.reset_index()"
+        raise
 
 
 def load(
