@@ -14,7 +14,16 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.errors import TQLError, TQLNameError, did_you_mean
-from tql_frames.frames import Native, PolarsFrame, Rows, TwoPassFrame, is_repeatable, kept_frame_of
+from tql_frames.frames import (
+    CollectedFrame,
+    Frame,
+    Native,
+    PolarsFrame,
+    Rows,
+    TwoPassFrame,
+    is_repeatable,
+    kept_frame_of,
+)
 from tql_frames.language import is_statement
 from tql_frames.pipeline.arguments import Order, check_flag, check_index, sampler_from
 from tql_frames.sampling import Positions
@@ -143,6 +152,42 @@ def split_of(
         if any(name in levels for name in (unit, *spec.by) if name is not None):
             fault.hint = "it is a level of the index: pass frame.reset_index()"
         raise
+
+
+def parts_as_they_stand(
+    plan: pl.LazyFrame,
+    rows: pl.LazyFrame,
+    parts: Mapping[str, float] | None,
+    *,
+    folds: int | None,
+    unit: str | None,
+    by: str | Sequence[str] | None,
+    seed: int | None,
+    index: str | None,
+) -> Split[pl.LazyFrame]:
+    """Return plans of the parts of files, split by one reading of them, and taken from another one.
+
+    Args:
+        plan: the files with the types of units and labels.
+        rows: the same files with the types that are wanted, such as all text; the rest as of `split`.
+
+    Raises:
+        TQLError: as `split`.
+    """
+    spec: SplitSpec = SplitSpec.checked(parts, folds, unit, by, seed)
+    check_index(index)
+    source: Frame
+    taken: Frame
+    if is_repeatable(plan) and is_repeatable(rows):
+        source = taken = TwoPassFrame(plan, index, kept=True, rows=rows)
+    else:
+        source, taken = PolarsFrame(plan.collect(), index), CollectedFrame(rows, index, kept=True)
+
+    def plan_of(step: Step, find: Callable[[Rows], Positions]) -> pl.LazyFrame:
+        found: pl.LazyFrame = taken.take_lazy(find)
+        return found
+
+    return Split(Assignment(spec, source), plan_of, source.kind, pandas=False)
 
 
 def load(
