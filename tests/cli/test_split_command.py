@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+import tql_frames
 from tests.cli.test_cli import FLAT, NESTED, NESTING, READ, WRITE, Command, command  # noqa: F401 - a fixture
 from tql_frames.cli import output
 from tql_frames.views import create
@@ -198,7 +199,8 @@ def test_standard_input_is_split(tmp_path: Path) -> None:
     FLAT.write_csv(tmp_path / "in.csv")
     line = "cat in.csv | tql-frames split - --into train=0.8 test=0.2 --seed 7 --out-dir p"
     line = line.replace("tql-frames", f"{sys.executable} -m tql_frames")
-    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=False)
+    here = {**os.environ, "PYTHONPATH": str(Path(tql_frames.__file__).parents[1])}
+    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=False, env=here)
     assert (done.returncode, done.stderr) == (0, "")
     expected = FLAT.tql.split(SHARES, seed=7, index=None)
     assert pl.read_csv(tmp_path / "p/test.csv")["id"].to_list() == expected["test"].to_native()["id"].to_list()
