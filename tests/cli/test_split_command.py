@@ -110,7 +110,7 @@ def test_without_a_seed_runs_differ(command: Command) -> None:  # noqa: F811
         (["--into", "a", "--out-dir", "p"], 2, "'a' is no NAME=SHARE"),
         (["--into", "../a=1", "--out-dir", "p"], 2, "'../a' cannot be the name of a file"),
         (["--into", "..=1", "--out-dir", "p"], 2, "'..' cannot be the name of a file"),
-        (["--folds", "1", "--out-dir", "p"], 2, "--folds takes a number from 2 to 1,000, not 1"),
+        (["--folds", "1", "--out-dir", "p"], 2, "--folds takes a number from 2 to 500, not 1"),
         (["--folds", "61", "--unit", "person", "--out-dir", "p"], 1, "cannot make 61 folds of 60 units"),
         (["--folds", "5", *INTO, "--out-dir", "p"], 2, "not allowed with argument"),
         (["--out-dir", "p"], 2, "one of the arguments --into --folds is required"),
@@ -132,6 +132,14 @@ def test_what_is_wrong_leaves_nothing_behind(
     assert message in done.err
     assert done.out == ""
     assert command.names() == ["in.csv"]
+
+
+def test_folders_that_were_made_are_removed_and_others_stay(command: Command) -> None:  # noqa: F811
+    FLAT.write_csv("in.csv")
+    os.makedirs("mine/empty")
+    for folder in ("mine/empty", "mine/new/inner"):
+        assert command("split", "in.csv", *INTO, "--unit", "nosuch", "--out-dir", folder).status == 1
+    assert os.listdir("mine") == ["empty"]
 
 
 def test_existing_files_are_kept_unless_forced(command: Command) -> None:  # noqa: F811

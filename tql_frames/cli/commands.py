@@ -28,7 +28,7 @@ from tql_frames.frames import reporting
 from tql_frames.views.create import parts_as_they_stand, rows_as_they_stand
 
 _NAMED = re.compile(r"([A-Za-z_]\w*)=(.+)", re.DOTALL)
-_MOST_FOLDS = 1_000  # files that are open at the same time
+_MOST_FOLDS = 500  # files that are open at the same time
 _NOT_NAMES = {"text", "parameters", "seed", "index"}  # `tql_frames.query` takes frames by keyword, beside these
 
 
@@ -341,7 +341,11 @@ def _fold_names(folds: int) -> dict[int, str]:
 
 @contextmanager
 def _folder(path: str) -> Iterator[None]:
-    """Make a folder where there is none; it is removed again if it is left empty."""
+    """Make a folder, with those above it; what was made is removed again if the work fails before it holds a file."""
+    made, above = [], os.path.abspath(path)
+    while not os.path.lexists(above):
+        made.append(above)
+        above = os.path.dirname(above)
     try:
         os.makedirs(path, exist_ok=True)
     except OSError as fault:
@@ -349,8 +353,9 @@ def _folder(path: str) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with suppress(OSError):  # it holds files
-            os.rmdir(path)
+        for each in made:
+            with suppress(OSError):  # it holds files
+                os.rmdir(each)
         raise
 
 

@@ -35,7 +35,7 @@ _OURS = {
     **dict.fromkeys(("label", "labels", "column", "on", "y"), "by"),
     **dict.fromkeys(("targets", "shares"), "target"),
     **dict.fromkeys(("df", "data", "lf"), "frame"),
-    **dict.fromkeys(("group", "groups", "group_by"), "unit"),
+    "groups": "unit",
     **dict.fromkeys(("stratify", "strata", "stratify_by"), "by"),
     **dict.fromkeys(("n_splits", "n_folds", "cv"), "folds"),
 }

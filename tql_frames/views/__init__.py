@@ -228,8 +228,10 @@ def split(
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("Split", "View"):
-        return getattr(_making(), name)
+    if name == "View":
+        return _making().View
+    if name == "Split":
+        return import_module("tql_frames.views.split_parts").Split
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

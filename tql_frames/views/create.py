@@ -6,7 +6,7 @@ import ast
 import datetime as dt
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -27,9 +27,8 @@ from tql_frames.frames import (
 from tql_frames.language import is_statement
 from tql_frames.pipeline.arguments import Order, check_flag, check_index, sampler_from
 from tql_frames.sampling import Positions
-from tql_frames.views.drawn_view import View
+from tql_frames.views.drawn_view import View, splitting
 from tql_frames.views.provenance import Step, as_text, choose, lines_of
-from tql_frames.views.split_parts import Assignment, Split, SplitSpec
 from tql_frames.views.storage import (
     Description,
     Fingerprint,
@@ -39,6 +38,9 @@ from tql_frames.views.storage import (
     names_of,
     read_file,
 )
+
+if TYPE_CHECKING:
+    from tql_frames.views.split_parts import Split, SplitSpec
 
 
 def view_of(
@@ -137,7 +139,7 @@ def split_of(
     ignore_index: bool,
 ) -> Split[View[Native]]:
     """Return the parts of a frame; arguments and errors as of `tql_frames.split`."""
-    spec: SplitSpec = SplitSpec.checked(parts, folds, unit, by, seed)
+    spec: SplitSpec = splitting().SplitSpec.checked(parts, folds, unit, by, seed)
     check_index(index)
     check_flag("ignore_index", ignore_index)
     source = kept_frame_of(frame, index, ignore_index)
@@ -146,12 +148,15 @@ def split_of(
         return View(source, (step,), find, None, index=index, ignore_index=bool(ignore_index), origin=source)
 
     try:
-        return Split(Assignment(spec, source), view_of, source.kind, source.keeps_labels)
+        made: Split[View[Native]] = splitting().Split(
+            splitting().Assignment(spec, source), view_of, source.kind, source.keeps_labels
+        )
     except TQLNameError as fault:
         levels: Sequence[object] = frame.index.names if isinstance(frame, pd.DataFrame) else []
         if any(name in levels for name in (unit, *spec.by) if name is not None):
             fault.hint = "it is a level of the index: pass frame.reset_index()"
         raise
+    return made
 
 
 def parts_as_they_stand(
@@ -174,7 +179,7 @@ def parts_as_they_stand(
     Raises:
         TQLError: as `split`.
     """
-    spec: SplitSpec = SplitSpec.checked(parts, folds, unit, by, seed)
+    spec: SplitSpec = splitting().SplitSpec.checked(parts, folds, unit, by, seed)
     check_index(index)
     source: Frame
     taken: Frame
@@ -187,7 +192,10 @@ def parts_as_they_stand(
         found: pl.LazyFrame = taken.take_lazy(find)
         return found
 
-    return Split(Assignment(spec, source), plan_of, source.kind, pandas=False)
+    made: Split[pl.LazyFrame] = splitting().Split(
+        splitting().Assignment(spec, source), plan_of, source.kind, pandas=False
+    )
+    return made
 
 
 def load(

@@ -250,8 +250,7 @@ class View(KeptRows[Native]):
             >>> drawn.positions, [part.positions.tolist() for part in drawn.split(folds=2, seed=1).values()]
             (array([1, 1, 2, 0, 2, 2]), [[1, 1, 2, 2, 2], [0]])
         """
-        splitting = _splitting()
-        spec = splitting.SplitSpec.checked(parts, folds, unit, by, seed)
+        spec = splitting().SplitSpec.checked(parts, folds, unit, by, seed)
         rows = self.adapter
 
         def view_of(step: Step, find: Callable[[Rows], Positions]) -> View[Native]:
@@ -266,8 +265,8 @@ class View(KeptRows[Native]):
                 origin=rows,
             )
 
-        assignment = splitting.Assignment(spec, rows, lambda: self.positions)
-        made: Split[View[Native]] = splitting.Split(
+        assignment = splitting().Assignment(spec, rows, lambda: self.positions)
+        made: Split[View[Native]] = splitting().Split(
             assignment, view_of, f"view of a {self._source.kind}", self._source.keeps_labels
         )
         return made
@@ -528,7 +527,8 @@ def _analysis() -> Any:
 
 
 @cache
-def _splitting() -> Any:
+def splitting() -> Any:
+    """Return the module that splits, loaded for the first split: it needs `analysis`, as reports do."""
     return import_module("tql_frames.views.split_parts")
 
 

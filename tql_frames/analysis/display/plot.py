@@ -174,7 +174,7 @@ def part_chart(table: pl.DataFrame, wanted: Mapping[Any, float], *, title: str, 
     )
     bounds = np.cumsum(list(wanted.values()))[:-1].tolist()
     rules = _shown("Chart")(alt.Data(values=[{"bound": bound} for bound in bounds]))
-    lines = rules.mark_rule(color=_INK, strokeDash=[4, 3]).encode(x=alt.X("bound:Q"))
+    lines = rules.mark_rule(color="white", strokeWidth=2, strokeDash=[4, 3]).encode(x=alt.X("bound:Q"))
     return (bars + lines).properties(
         title=alt.TitleParams(title, subtitle=subtitle, anchor="start", frame="group", color=_INK, subtitleColor=_INK),
         view=alt.ViewBackground(stroke=None),
