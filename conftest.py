@@ -33,6 +33,7 @@ NEEDS = {
     "analysis.report.Report.plot": "altair",
     "analysis.report.Report.plot_beside": "altair",
     "analysis.balance.Balance.plot": "altair",
+    "analysis.split_report.SplitReport.plot": "altair",
 }
 
 

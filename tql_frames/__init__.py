@@ -29,7 +29,7 @@ from tql_frames.errors import (
 )
 from tql_frames.namespace import register
 from tql_frames.notebook import explore
-from tql_frames.views import load_view, read_view, view
+from tql_frames.views import load_view, read_view, split, view
 
 if TYPE_CHECKING:
     from tql_frames.views import View
@@ -57,6 +57,7 @@ __all__ = [
     "register_function",
     "report",
     "sample",
+    "split",
     "view",
     "weight_expr",
     "weights",

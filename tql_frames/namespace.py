@@ -17,12 +17,12 @@ from tql_frames import api
 from tql_frames.errors import TQLWarning, warn
 from tql_frames.notebook import explore
 from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order, wrong_name
-from tql_frames.views import view
+from tql_frames.views import split, view
 from tql_frames.views.row_selection import INTEGRATIONS
 
 if TYPE_CHECKING:
     from tql_frames.analysis import Balance, Explanation, Report
-    from tql_frames.views import View
+    from tql_frames.views import Split, View
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 _SECTION = re.compile(r"^(\w+):$", re.MULTILINE)
@@ -170,6 +170,27 @@ class _PolarsNamespace(Generic[AnyPolars]):
             index=index,
             parameters=parameters,
         )
+
+    @method_of(split)
+    def split(
+        self,
+        parts: Mapping[str, float] | None = None,
+        *,
+        folds: int | None = None,
+        unit: str | None = None,
+        by: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        index: str | None = "index",
+    ) -> Split[View[AnyPolars]]:
+        """Split the rows into parts of whole units, with labels in proportion.
+
+        Examples:
+            >>> df = pl.DataFrame({"id": [1, 1, 2, 2], "age": [71, 72, 34, 35]})
+            >>> parts = df.tql.split({"train": 0.5, "test": 0.5}, unit="id", seed=7)
+            >>> parts["train"].index.to_list(), parts["test"].index.to_list()
+            ([0, 1], [2, 3])
+        """
+        return split(self._frame, parts, folds=folds, unit=unit, by=by, seed=seed, index=index)
 
     @method_of(api.explain)
     def explain(
@@ -421,6 +442,37 @@ class PandasNamespace:
             index=index,
             ignore_index=ignore_index,
             parameters=parameters,
+        )
+
+    @method_of(split)
+    def split(
+        self,
+        parts: Mapping[str, float] | None = None,
+        *,
+        folds: int | None = None,
+        unit: str | None = None,
+        by: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        index: str | None = "index",
+        ignore_index: bool = False,
+    ) -> Split[View[pd.DataFrame]]:
+        """Split the rows into parts of whole units, with labels in proportion.
+
+        Examples:
+            >>> df = pd.DataFrame({"id": [1, 1, 2, 2]}, index=["w", "x", "y", "z"])
+            >>> parts = df.tql.split({"train": 0.5, "test": 0.5}, unit="id", seed=7)
+            >>> parts["train"].index.to_list(), parts["test"].index.to_list()
+            (['w', 'x'], ['y', 'z'])
+        """
+        return split(
+            self._frame,
+            parts,
+            folds=folds,
+            unit=unit,
+            by=by,
+            seed=seed,
+            index=index,
+            ignore_index=ignore_index,
         )
 
     @method_of(api.explain)

@@ -82,6 +82,8 @@ LONE_CALLS: dict[str, Callable[[Any], Any]] = {
     "by": lambda frame: frame.tql.report(LONE),
     "report": lambda frame: frame.tql.report("s", f"s = '{LONE}'"),
     "balance": lambda frame: frame.tql.balance(LONE),
+    "unit": lambda frame: frame.tql.split(folds=2, unit=LONE),
+    "labels": lambda frame: frame.tql.split(folds=2, by=[LONE]),
     "target": lambda frame: frame.tql.balance("s", {LONE: 0.5}),
     "keep": lambda frame: frame.tql.balance("s", keep=[LONE]),
     "index": lambda frame: frame.tql.sample("1", index=LONE),

@@ -136,7 +136,7 @@ def test_the_examples_that_need_a_library_exist() -> None:
 @pytest.mark.parametrize("frame", [pl.DataFrame({"a": [1]}), pl.LazyFrame({"a": [1]}), pd.DataFrame({"a": [1]})])
 def test_methods_of_frames_are_documented_whole(frame: Any) -> None:
     """Shift+Tab in a notebook shows arguments, result, errors and an example of each."""
-    names = ["sample", "view", "query", "explain", "report", "balance", "weights"]
+    names = ["sample", "split", "view", "query", "explain", "report", "balance", "weights"]
     for name in [*names, *([] if isinstance(frame, pl.LazyFrame) else ["explore"])]:
         method = getattr(frame.tql, name)
         text = inspect.getdoc(method) or ""

@@ -109,6 +109,10 @@ def add_output(parser: ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", help="file to write, - for standard output (the default)")
     parser.add_argument("--output-format", type=_format, metavar="FORMAT", help="by default by the ending, or csv")
     parser.add_argument("-f", "--force", action="store_true", help="replace an existing file")
+    _add_index(parser)
+
+
+def _add_index(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--index",
         nargs="?",
@@ -119,9 +123,9 @@ def add_output(parser: ArgumentParser) -> None:
     )
 
 
-def add_seed(parser: ArgumentParser) -> None:
+def add_seed(parser: ArgumentParser, help: str = "fixes the sample; by default every run draws another") -> None:
     """Add the seed of the sample."""
-    parser.add_argument("--seed", type=_rows, metavar="N", help="fixes the sample; by default every run draws another")
+    parser.add_argument("--seed", type=_rows, metavar="N", help=help)
 
 
 def add_random_seed(parser: ArgumentParser) -> None:
@@ -183,6 +187,33 @@ def add_split(parser: ArgumentParser, what: str = "COLUMN=SEPARATOR", also: str 
         metavar=what,
         help=f"labels in one text, such as 'Mass|Edema', become a list: --split 'findings=|'{also}",
     )
+
+
+def add_parts(parser: ArgumentParser) -> None:
+    """Add the parts of a split, and the folder that their files go to."""
+    parts = parser.add_mutually_exclusive_group(required=True)
+    parts.add_argument(
+        "--into",
+        nargs="+",
+        type=_part,
+        metavar="NAME=SHARE",
+        help="parts and their shares of the units, which sum to 1: --into train=0.8 val=0.1 test=0.1",
+    )
+    parts.add_argument("--folds", type=_rows, metavar="N", help="parts of equal shares, called fold_0, fold_1, …")
+    parser.add_argument(
+        "--unit", metavar="COLUMN", help="rows of equal values stay together; by default each by itself"
+    )
+    parser.add_argument(
+        "--by",
+        action="append",
+        metavar="COLUMN",
+        help="column of labels, or of lists of them, that are in proportion in every part; may be given several times",
+    )
+    parser.add_argument("--out-dir", required=True, metavar="FOLDER", help="folder for a file of each part, NAME.csv")
+    parser.add_argument("--output-format", type=_format, metavar="FORMAT", help="by default that of the input")
+    parser.add_argument("-f", "--force", action="store_true", help="replace existing files")
+    _add_index(parser)
+    parser.add_argument("--json", action="store_true", help="print the report of the parts as JSON")
 
 
 def add_balance(parser: ArgumentParser) -> None:
@@ -315,6 +346,15 @@ def _target(text: str) -> tuple[str, float]:
     if not equals or not label or not 0 <= number <= 1:
         raise ArgumentTypeError(f"{text!r} is no LABEL=SHARE with a share from 0 to 1")
     return label, number
+
+
+def _part(text: str) -> tuple[str, Decimal]:
+    name, equals, share = text.rpartition("=")
+    if not equals or not name:
+        raise ArgumentTypeError(f"{text!r} is no NAME=SHARE")
+    if name in (os.curdir, os.pardir) or set(name) & {os.sep, os.altsep, "\0"}:
+        raise ArgumentTypeError(f"{name!r} cannot be the name of a file")
+    return name, _share(share)
 
 
 def _index(text: str) -> str:

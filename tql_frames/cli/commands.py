@@ -10,8 +10,8 @@ import json
 import os
 import re
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Protocol
 
 import polars as pl
@@ -19,14 +19,15 @@ import polars as pl
 import tql_frames
 from tql_frames import api
 from tql_frames.cli import arguments
-from tql_frames.cli.formats import Reading
+from tql_frames.cli.formats import Format, Reading
 from tql_frames.cli.inputs import Inputs
-from tql_frames.cli.output import OutputFile, Temporaries, output_for
-from tql_frames.cli.terminal import CommandError, Progress
+from tql_frames.cli.output import OutputFile, Temporaries, WholeFile, output_for
+from tql_frames.cli.terminal import CommandError, Progress, reason_of
 from tql_frames.frames import reporting
-from tql_frames.views.create import rows_as_they_stand
+from tql_frames.views.create import parts_as_they_stand, rows_as_they_stand
 
 _NAMED = re.compile(r"([A-Za-z_]\w*)=(.+)", re.DOTALL)
+_MOST_FOLDS = 500  # files that are open at the same time
 _NOT_NAMES = {"text", "parameters", "seed", "index"}  # `tql_frames.query` takes frames by keyword, beside these
 
 
@@ -59,6 +60,11 @@ class Job:
         found = Inputs(names, options.input_format, reading, self._temporaries)
         self.inputs.append(found)
         return found
+
+    def part(self, name: str, form: Format) -> WholeFile:
+        """Return the place for one of several results, after all that is read was found."""
+        files = [file for each in self.inputs for file in each.files]
+        return WholeFile(name, form, self._temporaries, files, replace=self._options.force)
 
     def output(self) -> OutputFile:
         """Return the place for the result, after all that is read was found."""
@@ -257,6 +263,62 @@ class BalanceCommand:
         return _json(found.to_dict()) if options.json else f"{found}\n"
 
 
+class SplitCommand:
+    """Split a table into files."""
+
+    name = "split"
+    summary = "Split a table into parts of whole units, with labels in proportion: a file for each part."
+    examples = """\
+  tql-frames split xrays.parquet --into train=0.8 val=0.1 test=0.1 --unit patient_id --by findings --out-dir parts
+  tql-frames split xrays.csv --folds 5 --unit patient_id --by findings --split '|' --seed 7 --out-dir folds
+"""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add files, and the arguments of `tql_frames.split`."""
+        arguments.add_inputs(parser)
+        arguments.add_parts(parser)
+        arguments.add_seed(parser, "fixes the parts; by default every run makes others")
+        arguments.add_split(parser, "[COLUMN=]SEPARATOR", "; without a name, that of --by")
+
+    def run(self, options: Namespace, job: Job) -> str:
+        """Split the rows, write the parts, and return the report; files appear once all are complete."""
+        inputs = job.find(options.inputs)
+        form = options.output_format or inputs.form
+        if options.folds is None:
+            shares = dict(options.into)
+            if len(shares) < len(options.into):
+                raise CommandError("--into names a part twice", status=2)
+        names = {name: name for name in shares} if options.folds is None else _fold_names(options.folds)
+        with ExitStack() as stack:
+            stack.enter_context(_folder(options.out_dir))
+            files = {
+                part: stack.enter_context(job.part(os.path.join(options.out_dir, f"{name}{form.suffixes[0]}"), form))
+                for part, name in names.items()
+            }
+            for each in files.values():
+                each.as_read(inputs.reading)
+            frame, text = inputs.frame(), inputs.as_text() if form.cells else None
+            rows = _typed(frame, [inputs], next(iter(files.values()))) if text is None else text
+            by = options.by or []
+            with reporting(job.progress):
+                parts = parts_as_they_stand(
+                    _split(frame, options.split, by[0] if len(by) == 1 else None),
+                    rows,
+                    shares if options.folds is None else None,
+                    folds=options.folds,
+                    unit=options.unit,
+                    by=options.by,
+                    seed=options.seed,
+                    index=options.index,
+                )
+                for part, file in files.items():
+                    file.fill(parts[part])
+            for file in files.values():
+                file.publish()
+        report = parts.report()
+        return _json(report.to_dict()) if options.json else f"{report}\n"
+
+
 class RunnableCommand(arguments.Command, Protocol):
     """A sub-command."""
 
@@ -265,7 +327,41 @@ class RunnableCommand(arguments.Command, Protocol):
         ...
 
 
-COMMANDS: tuple[RunnableCommand, ...] = (SampleCommand(), QueryCommand(), Explain(), ReportCommand(), BalanceCommand())
+COMMANDS: tuple[RunnableCommand, ...] = (
+    SampleCommand(),
+    QueryCommand(),
+    Explain(),
+    ReportCommand(),
+    BalanceCommand(),
+    SplitCommand(),
+)
+
+
+def _fold_names(folds: int) -> dict[int, str]:
+    """Return names of the files of folds."""
+    if not 2 <= folds <= _MOST_FOLDS:
+        raise CommandError(f"--folds takes a number from 2 to {_MOST_FOLDS:,}, not {folds:,}", status=2)
+    return {fold: f"fold_{fold}" for fold in range(folds)}
+
+
+@contextmanager
+def _folder(path: str) -> Iterator[None]:
+    """Make a folder, with those above it; what was made is removed again if the work fails before it holds a file."""
+    made, above = [], os.path.abspath(path)
+    while not os.path.lexists(above):
+        made.append(above)
+        above = os.path.dirname(above)
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as fault:
+        raise CommandError(f"cannot make the folder {path}: {reason_of(fault)}") from None
+    try:
+        yield
+    except BaseException:
+        for each in made:
+            with suppress(OSError):  # it holds files
+                os.rmdir(each)
+        raise
 
 
 def _json(values: object) -> str:

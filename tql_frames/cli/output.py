@@ -172,19 +172,30 @@ class WholeFile(OutputFile):
 
     def write(self, plan: pl.LazyFrame) -> str:
         """Run a plan, and let the file appear."""
+        self.fill(plan)
+        self.publish()
+        return ""
+
+    def fill(self, plan: pl.LazyFrame) -> None:
+        """Run a plan; the file has no name yet."""
         try:
             self._form.write(plan, self._file)
             to_disk(self._file)
             self._file.close()
-            self._temporaries.publish(self._partial, self._path, replace=self._replace)
-        except FileExistsError:
-            raise self._taken() from None
         except (OSError, pl.exceptions.PolarsError) as fault:
             if is_of_writing(fault) or is_of_python(fault):
                 raise self._unwritable(fault) from None
             raise
+
+    def publish(self) -> None:
+        """Let the file appear."""
+        try:
+            self._temporaries.publish(self._partial, self._path, replace=self._replace)
+        except FileExistsError:
+            raise self._taken() from None
+        except OSError as fault:
+            raise self._unwritable(fault) from None
         sync_folder(self._path)
-        return ""
 
     def __exit__(self, *_: object) -> None:
         with suppress(OSError):  # what a full disk did not take is told already

@@ -302,6 +302,17 @@ def check_source_order(order: object) -> None:
         raise TQLUnsupportedError(message, hint="the rows are the same; shuffle them with the engine")
 
 
+def no_split(kind: str, read: str) -> TQLUnsupportedError:
+    """Return the error to raise for a frame of an engine that is to be split, and what to do instead.
+
+    Args:
+        kind: the engine's frame.
+        read: how its two columns are read into memory.
+    """
+    hint = f"split the columns of units and labels, {read}, and filter the frame by the units of each part"
+    return TQLUnsupportedError(f"a {kind} cannot be split: units and labels must be in one place", hint=hint)
+
+
 def keys_from(keys: object, columns: Iterable[str]) -> tuple[str, ...]:
     """Return names of key columns as a tuple.
 

@@ -71,6 +71,9 @@ _OURS = {
     **dict.fromkeys(("label", "labels", "column", "on", "y"), "by"),
     **dict.fromkeys(("targets", "shares"), "target"),
     **dict.fromkeys(("df", "data", "lf"), "frame"),
+    "groups": "unit",
+    **dict.fromkeys(("stratify", "strata", "stratify_by"), "by"),
+    **dict.fromkeys(("n_splits", "n_folds", "cv"), "folds"),
 }
 
 _WITH_REPLACEMENT = (
@@ -155,7 +158,7 @@ def size_from(limit: object, fraction: object, replace: object = True) -> tuple[
     if limit is not None and fraction is not None:
         raise TQLError("limit and fraction were both given; give one of them")
     if fraction is not None:
-        share = _share(fraction)
+        share = share_from(fraction)
         if share is None or share < 0:
             raise TQLError(f"fraction must be a number of at least 0, not {shown(fraction)}")
         return None, share
@@ -303,7 +306,7 @@ def check_parameters(parameters: object) -> None:
         raise TQLError("parameters is a list of values, one for each `?` in order")
 
 
-def _share(value: object) -> Fraction | None:
+def share_from(value: object) -> Fraction | None:
     """Return the number as it was written: 0.29 of 100 rows are 29, though the float is a little less.
 
     A float of 16 or 17 digits that is next to a simple fraction stands for that: `1 / 3` of 3 rows is 1.
@@ -517,7 +520,7 @@ class Draw:
         Raises:
             WeightError: as `positions`.
         """
-        grouped, sizes = self._grouped(rows, self.weigher.population(rows))
+        grouped, sizes = self._grouped(rows, self.weigher.watched(rows)[0])
         if grouped.groups is None and not self.spec.replace:
             sizes = np.minimum(sizes, _drawable(grouped.population))
         return grouped.expected(sizes, self.spec.design, replace=self.spec.replace)

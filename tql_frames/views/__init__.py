@@ -6,7 +6,7 @@ What makes them is loaded for the first view: most programs draw and keep none.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -19,8 +19,9 @@ from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order, named
 if TYPE_CHECKING:
     from tql_frames.views.create import SavedView
     from tql_frames.views.drawn_view import View
+    from tql_frames.views.split_parts import Split
 
-__all__ = ["View", "load_view", "read_view", "view"]
+__all__ = ["Split", "View", "load_view", "read_view", "split", "view"]
 
 
 @named
@@ -171,9 +172,75 @@ def read_view(path: str | os.PathLike[str]) -> SavedView:
     return found
 
 
+@named
+def split(
+    frame: Native,
+    parts: Mapping[str, float] | None = None,
+    *,
+    folds: int | None = None,
+    unit: str | None = None,
+    by: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    index: str | None = "index",
+    ignore_index: bool = False,
+) -> Split[View[Native]]:
+    """Split the rows of a frame into disjoint parts that keep whole units together, and labels in proportion.
+
+    Without `by`, the parts have exactly the wanted numbers of units, the largest remainders rounded up, and every
+    assignment of these sizes is equally likely. With `by`, rows and labels come first: units are assigned such that the
+    rows of each part, and the rows of each label in it, are as near to the wanted numbers as a search finds. With many
+    small units, all are within a row or two. `report()` of the result shows how near. The numbers of units follow.
+
+    Args:
+        frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame. It is kept as it is now, as by `view`.
+        parts: share of each part by its name, such as `{"train": 0.8, "val": 0.1, "test": 0.1}`; the sum is 1.
+        folds: number of parts of equal shares, named from 0 on, instead of `parts`: the parts to test on of a
+            cross-validation.
+        unit: the column whose rows of equal values stay together, such as a patient's. Null is a value, too: all rows
+            without one stay together. By default each row is a unit, so that copies of a row may be torn apart.
+        by: the column of labels, or of lists of them, or a list of such columns, of which each label counts by itself.
+            A list counts a label once; rows without one (null, or an empty list) are in proportion, too.
+        seed: whole number >= 0 that fixes the parts: the same rows on every kind of frame. By default a fresh one.
+        index: Polars: name of the column of original row numbers in frames of the parts; None for none.
+        ignore_index: pandas: number the rows of each part from 0 instead of keeping their labels.
+
+    Returns:
+        A mapping with a view for each part, in the order given, whose rows are in the order of the frame. Each row is
+        in one part. For folds, `folds()` yields the views to train and to test on. Of a LazyFrame nothing runs before
+        the rows of a part are asked for; then the columns of units and labels are read once for all parts.
+
+    Raises:
+        TQLError: wrong arguments, shares that do not sum to 1, a column that does not exist or holds no units or
+            labels, or a part would be empty; of a LazyFrame the last when its rows are asked for.
+
+    Examples:
+        >>> df = pl.DataFrame({"id": [1, 1, 2, 3, 3, 4], "view": ["PA", "PA", "AP", "PA", "PA", "AP"]})
+        >>> parts = split(df, {"train": 0.5, "test": 0.5}, unit="id", by="view", seed=7)
+        >>> parts["train"].to_native()
+        shape: (3, 3)
+        ┌───────┬─────┬──────┐
+        │ index ┆ id  ┆ view │
+        │ ---   ┆ --- ┆ ---  │
+        │ u32   ┆ i64 ┆ str  │
+        ╞═══════╪═════╪══════╡
+        │ 0     ┆ 1   ┆ PA   │
+        │ 1     ┆ 1   ┆ PA   │
+        │ 2     ┆ 2   ┆ AP   │
+        └───────┴─────┴──────┘
+        >>> {name: view.positions.tolist() for name, view in split(df, folds=3, seed=7).items()}
+        {0: [0, 5], 1: [2, 4], 2: [1, 3]}
+    """
+    made: Split[View[Native]] = _making().split_of(
+        frame, parts, folds=folds, unit=unit, by=by, seed=seed, index=index, ignore_index=ignore_index
+    )
+    return made
+
+
 def __getattr__(name: str) -> Any:
     if name == "View":
         return _making().View
+    if name == "Split":
+        return import_module("tql_frames.views.split_parts").Split
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 import datetime as dt
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,11 +14,21 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.errors import TQLError, TQLNameError, did_you_mean
-from tql_frames.frames import Native, PolarsFrame, TwoPassFrame, is_repeatable, kept_frame_of
+from tql_frames.frames import (
+    CollectedFrame,
+    Frame,
+    Native,
+    PolarsFrame,
+    Rows,
+    TwoPassFrame,
+    is_repeatable,
+    kept_frame_of,
+)
 from tql_frames.language import is_statement
 from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order, check_flag, check_index
 from tql_frames.pipeline.weights import sampler_from
-from tql_frames.views.drawn_view import View
+from tql_frames.sampling import Positions
+from tql_frames.views.drawn_view import View, splitting
 from tql_frames.views.provenance import Step, as_text, choose, lines_of
 from tql_frames.views.storage import (
     Description,
@@ -29,6 +39,9 @@ from tql_frames.views.storage import (
     names_of,
     read_file,
 )
+
+if TYPE_CHECKING:
+    from tql_frames.views.split_parts import Split, SplitSpec
 
 
 def view_of(
@@ -125,6 +138,77 @@ def rows_as_they_stand(
     if isinstance(source, TwoPassFrame):
         return source.take_lazy(choice.find, choice.columns)
     return PolarsFrame(rows.collect(), index).take(choice.find(source), choice.columns).lazy()
+
+
+def split_of(
+    frame: Native,
+    parts: Mapping[str, float] | None,
+    *,
+    folds: int | None,
+    unit: str | None,
+    by: str | Sequence[str] | None,
+    seed: int | None,
+    index: str | None,
+    ignore_index: bool,
+) -> Split[View[Native]]:
+    """Return the parts of a frame; arguments and errors as of `tql_frames.split`."""
+    spec: SplitSpec = splitting().SplitSpec.checked(parts, folds, unit, by, seed)
+    check_index(index)
+    check_flag("ignore_index", ignore_index)
+    source = kept_frame_of(frame, index, ignore_index)
+
+    def view_of(step: Step, find: Callable[[Rows], Positions]) -> View[Native]:
+        return View(source, (step,), find, None, index=index, ignore_index=bool(ignore_index), origin=source)
+
+    try:
+        made: Split[View[Native]] = splitting().Split(
+            splitting().Assignment(spec, source), view_of, source.kind, source.keeps_labels
+        )
+    except TQLNameError as fault:
+        levels: Sequence[object] = frame.index.names if isinstance(frame, pd.DataFrame) else []
+        if any(name in levels for name in (unit, *spec.by) if name is not None):
+            fault.hint = "it is a level of the index: pass frame.reset_index()"
+        raise
+    return made
+
+
+def parts_as_they_stand(
+    plan: pl.LazyFrame,
+    rows: pl.LazyFrame,
+    parts: Mapping[str, float] | None,
+    *,
+    folds: int | None,
+    unit: str | None,
+    by: str | Sequence[str] | None,
+    seed: int | None,
+    index: str | None,
+) -> Split[pl.LazyFrame]:
+    """Return plans of the parts of files, split by one reading of them, and taken from another one.
+
+    Args:
+        plan: the files with the types of units and labels.
+        rows: the same files with the types that are wanted, such as all text; the rest as of `split`.
+
+    Raises:
+        TQLError: as `split`.
+    """
+    spec: SplitSpec = splitting().SplitSpec.checked(parts, folds, unit, by, seed)
+    check_index(index)
+    source: Frame
+    taken: Frame
+    if is_repeatable(plan) and is_repeatable(rows):
+        source = taken = TwoPassFrame(plan, index, kept=True, rows=rows)
+    else:
+        source, taken = PolarsFrame(plan.collect(), index), CollectedFrame(rows, index, kept=True)
+
+    def plan_of(step: Step, find: Callable[[Rows], Positions]) -> pl.LazyFrame:
+        found: pl.LazyFrame = taken.take_lazy(find)
+        return found
+
+    made: Split[pl.LazyFrame] = splitting().Split(
+        splitting().Assignment(spec, source), plan_of, source.kind, pandas=False
+    )
+    return made
 
 
 def load(

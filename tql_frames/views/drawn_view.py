@@ -27,6 +27,7 @@ from tql_frames.views.storage import Description, fingerprint, names_of, write_f
 
 if TYPE_CHECKING:
     from tql_frames.analysis import Report
+    from tql_frames.views.split_parts import Split
 
 _HEAD = 5  # rows that notebooks show
 
@@ -233,6 +234,46 @@ class View(KeptRows[Native]):
             unit=unit,
             design=design,
         ).to_native()
+
+    def split(
+        self,
+        parts: Mapping[str, float] | None = None,
+        *,
+        folds: int | None = None,
+        unit: str | None = None,
+        by: str | Sequence[str] | None = None,
+        seed: int | None = None,
+    ) -> Split[View[Native]]:
+        """Split the rows of this view into parts; arguments as of `tql_frames.split`.
+
+        Copies of one row stay together: without `unit`, the rows of the frame are the units.
+
+        Examples:
+            >>> import tql_frames
+            >>> drawn = pl.DataFrame({"age": [71, 34, 65, 20]}).tql.view("age", limit=6, seed=1)
+            >>> drawn.positions, [part.positions.tolist() for part in drawn.split(folds=2, seed=1).values()]
+            (array([1, 1, 2, 0, 2, 2]), [[1, 1, 2, 2, 2], [0]])
+        """
+        spec = splitting().SplitSpec.checked(parts, folds, unit, by, seed)
+        rows = self.adapter
+
+        def view_of(step: Step, find: Callable[[Rows], Positions]) -> View[Native]:
+            return View(
+                self._source,
+                (*self.steps, step),
+                find,
+                self._columns,
+                index=self._index,
+                ignore_index=self._ignore_index,
+                parent=self,
+                origin=rows,
+            )
+
+        assignment = splitting().Assignment(spec, rows, lambda: self.positions)
+        made: Split[View[Native]] = splitting().Split(
+            assignment, view_of, f"view of a {self._source.kind}", self._source.keeps_labels
+        )
+        return made
 
     def to_torch(
         self,
@@ -444,7 +485,7 @@ class View(KeptRows[Native]):
     @cached_attribute
     def _arms(self) -> Report[Any] | None:
         """Return the shares of the arms of the sampler; nothing is run for them that has not run yet."""
-        if self._is_lazy or self.origin is None or self.steps[-1].kind == "expression":
+        if self._is_lazy or self.origin is None or self.steps[-1].kind in ("expression", "split"):
             return None
         found = self.report()
         return None if found.arms is None else found
@@ -510,6 +551,12 @@ def _restored(made: type[View[Any]], arguments: tuple[Any, ...], has_origin: boo
 @cache
 def _analysis() -> Any:
     return import_module("tql_frames.analysis")
+
+
+@cache
+def splitting() -> Any:
+    """Return the module that splits, loaded for the first split: it needs `analysis`, as reports do."""
+    return import_module("tql_frames.views.split_parts")
 
 
 def _counted(number: int, word: str) -> str:

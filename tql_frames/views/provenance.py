@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from html import escape
 from numbers import Integral, Real
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import polars as pl
 
@@ -24,19 +24,20 @@ from tql_frames.pipeline.statement import prepare_rows
 from tql_frames.pipeline.weights import sampler_from
 from tql_frames.sampling import Positions
 
-Kind = Literal["sampler", "expression", "statement"]
+Kind = Literal["sampler", "expression", "statement", "split"]
+_WITHOUT_DRAW = ("statement", "split")
 
 
 @dataclass(frozen=True)
 class Step:
-    """A draw, or a statement.
+    """A draw, a statement, or a split.
 
     Attributes:
-        text: of the sampler or statement, or what a Polars expression prints.
+        text: of the sampler or statement, what a Polars expression prints, or the call of a split and the part.
         kind: what it is text of.
         seed: fixes the rows.
         parameters: values for the `?` of a statement, as plain values; else None.
-        draw: the request for rows; None of a statement, which says it itself.
+        draw: the request for rows; None of a statement or split, which says it itself.
         reads: names of the columns that the text names; None for all, or where they are not known.
     """
 
@@ -120,7 +121,7 @@ class Step:
             **{
                 **values,
                 "parameters": None if parameters is None else tuple(parameters),
-                "draw": None if values["kind"] == "statement" else request_from_json(request, seed),
+                "draw": None if values["kind"] in _WITHOUT_DRAW else request_from_json(request, seed),
                 "reads": None if reads is None else tuple(reads),
             }
         )
@@ -132,7 +133,7 @@ class Step:
         """Return whether the attributes are of their types."""
         return (
             isinstance(self.text, str)
-            and self.kind in ("sampler", "expression", "statement")
+            and self.kind in get_args(Kind)
             and type(self.seed) is int
             and self.seed >= 0
             and all(isinstance(name, str) for name in self.reads or ())
@@ -207,12 +208,12 @@ def lines_of(steps: Sequence[Step]) -> list[Line]:
          ('drawn', 'as many rows as there are, with replacement, in the order drawn'),
          ('seed', '7')]
     """
-    lines = []
+    lines: list[Line] = []
     for step in steps:
-        lines.append(("sampler" if step.kind != "statement" else "statement", _shortened(step.text)))
+        lines.append((step.kind if step.kind in _WITHOUT_DRAW else "sampler", _shortened(step.text)))
         if step.parameters is not None:
             lines.append(("parameters", _shortened(", ".join(map(repr, step.parameters)))))
-        if step.kind != "statement":
+        if step.kind not in _WITHOUT_DRAW:
             lines.append(("drawn", step.words))
         lines.append(("seed", str(step.seed)))
     return lines

@@ -6,7 +6,7 @@ chart shows itself is written without naming it: `_Shown` is put before whicheve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -22,6 +22,7 @@ from tql_frames.language import on_one_line
 # blue-blind eyes: no two nearer than 30 in CIELAB, as Machado et al. (2009) simulate them.
 COLOURS = {"raw": "#8a8a8a", "expected": "#d1720a", "drawn": "#3b6fd6"}
 TARGET = "#b040e8"  # of what is wanted, which does not stand beside what was drawn
+_PARTS = [COLOURS["drawn"], COLOURS["expected"], TARGET, COLOURS["raw"]]  # of a split
 _FORMS = {"target": ",.1f", "expected": ",.1f"}  # of counts that need not be whole
 LABELS = 40  # that a chart shows; of more those that change most
 
@@ -107,6 +108,78 @@ def bar_chart(table: pl.DataFrame, *, title: str, label_title: str, none: str = 
             width=_WIDTH,
             height=alt.Step(_bar_height(counts.height, len(series))),
         )
+    )
+
+
+def part_chart(table: pl.DataFrame, wanted: Mapping[Any, float], *, title: str, label_title: str) -> Any:
+    """Return horizontal bars of labels, cut into the shares of parts, and lines where the wanted shares would cut them.
+
+    Args:
+        table: rows by label, in the order to show, and by part: `label`, `part`, `rows`, the `wanted` rows, by how many
+            they are `off`, and their `share` of the label's rows. Of more than 40 labels the chart shows those that are
+            farthest off.
+        wanted: shares by part, in the order of the parts.
+        title: of the chart.
+        label_title: what the labels are.
+
+    Returns:
+        An `altair.LayerChart`, shown as `bar_chart` says.
+
+    Raises:
+        TQLError: Altair is not installed.
+
+    Examples:
+        >>> columns = {"label": ["PA", "PA"], "part": ["train", "test"], "rows": [7, 3], "wanted": [8.0, 2.0]}
+        >>> table = pl.DataFrame(columns | {"off": [-1.0, 1.0], "share": [0.7, 0.3]})
+        >>> chart = part_chart(table, {"train": 0.8, "test": 0.2}, title="Shares by view", label_title="view")
+        >>> chart.to_dict()["layer"][0]["encoding"]["color"]["scale"]["domain"]
+        ['train', 'test']
+    """
+    alt = _altair()
+    names = [on_one_line(str(part)) for part in wanted]
+    labels = table["label"].to_list()[:: len(names)]
+    shown = dict(zip(range(len(labels)), _names(labels, "null"), strict=True))
+    subtitle = ""
+    if len(labels) > LABELS:
+        off = table["off"].abs().to_numpy().reshape(-1, len(names)).max(axis=1)
+        chosen = sorted(np.argsort(-off, kind="stable")[:LABELS].tolist())
+        shown = {place: shown[place] for place in chosen}
+        subtitle = f"the {LABELS} labels that are farthest off; {len(labels) - LABELS:,} others are left out"
+    values = [
+        {"label": label, "place": place, **row, "part": names[place]}
+        for start, label in shown.items()
+        for place, row in enumerate(table[start * len(names) :][: len(names)].drop("label", "part").to_dicts())
+    ]
+    title, label_title = on_one_line(title), on_one_line(label_title)
+    own = len(names) <= len(_PARTS)
+    colours = alt.Scale(domain=names, **({"range": _PARTS[: len(names)]} if own else {"scheme": "viridis"}))
+    axis = alt.Axis(title="share of rows", orient="top", titleAnchor="start", format=".0%", grid=False, **_AXIS)
+    legend = alt.Legend(title=None, orient="top", offset=8, labelFontSize=12, **_TEXT)
+    bars = (
+        _shown("Chart")(alt.Data(values=values), description=title)
+        .mark_bar()
+        .encode(
+            x=alt.X("share:Q", stack="zero", axis=axis, scale=alt.Scale(domain=[0, 1], nice=False)),
+            y=alt.Y("label:N", sort=None, axis=_label_axis(alt, label_title)),
+            color=alt.Color("part:N", scale=colours, legend=legend),
+            order=alt.Order("place:Q"),
+            tooltip=[
+                alt.Tooltip("label:N", title=label_title or "label"),
+                alt.Tooltip("part:N"),
+                alt.Tooltip("rows:Q", format=",d"),
+                alt.Tooltip("wanted:Q", format=",.1f"),
+                alt.Tooltip("share:Q", format=".2%"),
+            ],
+        )
+    )
+    bounds = np.cumsum(list(wanted.values()))[:-1].tolist()
+    rules = _shown("Chart")(alt.Data(values=[{"bound": bound} for bound in bounds]))
+    lines = rules.mark_rule(color="white", strokeWidth=2, strokeDash=[4, 3]).encode(x=alt.X("bound:Q"))
+    return (bars + lines).properties(
+        title=alt.TitleParams(title, subtitle=subtitle, anchor="start", frame="group", color=_INK, subtitleColor=_INK),
+        view=alt.ViewBackground(stroke=None),
+        width=_WIDTH,
+        height=alt.Step(_bar_height(len(shown), 1)),
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 import dask
 import dask.dataframe as dd
@@ -18,6 +18,7 @@ from tql_frames.distributed import (
     check_source_order,
     job_of,
     keys_from,
+    no_split,
     refuse_groups,
     refuse_units,
 )
@@ -196,3 +197,27 @@ class DaskNamespace:
             weigher_of(self._frame, job)
         parts = dask.compute(*graph.reported(self._frame, reporting))
         return reporting.report(parts, spec)
+
+    def split(
+        self,
+        parts: Mapping[str, float] | None = None,
+        *,
+        folds: int | None = None,
+        unit: str | None = None,
+        by: str | Sequence[str] | None = None,
+        seed: int | None = None,
+    ) -> NoReturn:
+        """Refuse to split the frame: the columns of units and labels are split instead, in memory.
+
+        Raises:
+            TQLUnsupportedError: always.
+
+        Examples:
+            >>> import pandas as pd
+            >>> import tql_frames.dask
+            >>> ddf = dd.from_pandas(pd.DataFrame({"id": [1, 1, 2], "view": ["PA", "AP", "PA"]}), npartitions=2)
+            >>> parts = ddf[["id", "view"]].compute().tql.split({"a": 0.5, "b": 0.5}, unit="id", by="view", seed=1)
+            >>> ddf[ddf["id"].isin(parts["a"].to_native()["id"].unique())].compute()["view"].to_list()
+            ['PA', 'AP']
+        """
+        raise no_split("Dask DataFrame", f"frame[[{unit or 'unit'!r}, …]].compute()")

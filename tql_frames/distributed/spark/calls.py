@@ -5,8 +5,8 @@ What partitions and the draw do is in `tql_frames.distributed`, how passes run i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 import polars as pl
 import pyarrow as pa
@@ -30,6 +30,7 @@ from tql_frames.distributed import (
     first_shares,
     job_of,
     keys_from,
+    no_split,
     questions,
     refuse_groups,
     refuse_units,
@@ -300,6 +301,34 @@ def report(
 
     results = ask(frame, reporting.names(frame.columns), count)
     return reporting.report(results.in_order(Counted(Counts(0), None)), spec)
+
+
+@named
+def split(
+    frame: DataFrame,
+    parts: Mapping[str, float] | None = None,
+    *,
+    folds: int | None = None,
+    unit: str | None = None,
+    by: str | Sequence[str] | None = None,
+    seed: int | None = None,
+) -> NoReturn:
+    """Refuse to split a Spark frame: its columns of units and labels are split instead, in memory.
+
+    Raises:
+        TQLUnsupportedError: always.
+
+    Examples:
+        >>> import tql_frames
+        >>> frame = spark.createDataFrame([(1, "PA"), (1, "AP"), (2, "PA")], "id int, view string")
+        >>> keys = frame.select("id", "view").toPandas()
+        >>> parts = tql_frames.split(keys, {"a": 0.5, "b": 0.5}, unit="id", by="view", seed=1)
+        >>> patients = parts["a"].to_native()["id"].unique().tolist()
+        >>> [row.view for row in frame.filter(frame["id"].isin(patients)).collect()]
+        ['PA', 'AP']
+    """
+    _check_frame(frame)
+    raise no_split("Spark DataFrame", f"frame.select({unit or 'unit'!r}, …).toPandas()")
 
 
 def _drawn(frame: DataFrame, results: PassResult, how: Drawing, job: Job) -> Sequence[PartitionDraw]:
