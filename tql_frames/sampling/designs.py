@@ -50,8 +50,7 @@ def systematic(
         [2, 3]
     """
     rows = len(population.codes) if isinstance(population, Strata) else len(population)
-    groups = groups or Groups(np.zeros(rows, np.uint32), len(sizes))
-    lines = _WeightLines.of(population, groups, sizes, replace=replace)
+    lines = _WeightLines.of(population, groups or _one_group(rows), sizes, replace=replace)
     counts = lines.counts(Streams(seed).uniforms(_STARTS, len(sizes)))
     if replace:
         found: Positions = np.repeat(np.arange(rows, dtype=position_type(rows)), counts)
@@ -84,8 +83,12 @@ def inclusion(population: Strata | Floats, groups: Groups | None, sizes: Integer
         [0.5, 0.0, 1.0, 0.5]
     """
     rows = len(population.codes) if isinstance(population, Strata) else len(population)
-    groups = groups or Groups(np.zeros(rows, np.uint32), len(sizes))
-    return _WeightLines.of(population, groups, sizes, replace=False).chances()
+    return _WeightLines.of(population, groups or _one_group(rows), sizes, replace=False).chances()
+
+
+def _one_group(rows: int) -> Groups:
+    """Return the one group of all rows, in no memory."""
+    return Groups(np.broadcast_to(np.uint32(0), rows), 1)
 
 
 @dataclass(frozen=True)
@@ -116,8 +119,7 @@ class _WeightLines:
         codes = groups.codes if order is None else groups.codes.take(order)
         weights = weights_of(population, 0, rows)
         weights = weights if order is None else weights.take(order)
-        firsts = np.searchsorted(codes, np.arange(len(sizes)))
-        widths, totals = _widths(weights, codes, firsts, len(sizes))
+        widths, totals = _widths(weights, codes, len(sizes))
         certain = None
         while not replace:
             new = _certain(widths, codes, totals, sizes)
@@ -126,7 +128,7 @@ class _WeightLines:
             # What is left is scaled anew: beside heavy rows its weights may have been small numbers.
             certain = new if certain is None else certain | new
             sizes = sizes - np.bincount(codes[new], minlength=len(sizes))
-            widths, totals = _widths(np.where(certain, 0.0, weights), codes, firsts, len(sizes))
+            widths, totals = _widths(np.where(certain, 0.0, weights), codes, len(sizes))
         return cls(order, widths, certain, codes, totals, np.where(totals > 0, sizes, 0))
 
     def counts(self, uniforms: Floats) -> NDArray[np.uint32]:
@@ -141,22 +143,22 @@ class _WeightLines:
         # ceil((x * size - start) / total) of them: a quotient of numbers beyond 64 bits, of which a float tells all but
         # one, and the remainder, which wraps around to the right value, tells this one.
         shift = self.totals - 1 - starts
-        bounds = np.zeros(rows + 1, np.int64)
-        np.cumsum(self.widths, out=bounds[1:])
+        bounds = np.cumsum(self.widths)
         found = np.empty(rows, np.uint32)
-        befores = (
-            bounds[np.searchsorted(self.groups, np.arange(len(self.totals)))] if several else np.zeros(1, np.int64)
-        )
+        befores = np.zeros(1, np.int64)
+        if several:
+            firsts = np.searchsorted(self.groups, np.arange(len(self.totals)))
+            befores = bounds[firsts] - self.widths[firsts]
 
         def run(blocks: Blocks) -> None:
             for first, stop in blocks:
                 group = self.groups[first:stop] if several else np.zeros(1, np.uint32)
                 size, total = self.sizes.take(group), np.maximum(self.totals.take(group), 1)
                 moved, before = shift.take(group), befores.take(group)
-                ends, begins = (
-                    _quotients(bounds[first + step : stop + step] - before, size, total, moved) for step in (1, 0)
-                )
-                found[first:stop] = ends - begins
+                place = bounds[first:stop] - before
+                found[first:stop] = _quotients(place, size, total, moved)
+                place -= self.widths[first:stop]
+                found[first:stop] -= _quotients(place, size, total, moved).astype(np.uint32)
 
         over_blocks(rows, run)
         if self.certain is not None:
@@ -189,7 +191,7 @@ def _quotients(x: Integers, size: Integers, total: Integers, shift: Integers) ->
     return guess
 
 
-def _widths(weights: Floats, codes: NDArray[np.uint32], firsts: Integers, groups: int) -> tuple[Integers, Integers]:
+def _widths(weights: Floats, codes: NDArray[np.uint32], groups: int) -> tuple[Integers, Integers]:
     """Return weights as whole numbers, group by group, and the sum of each group: 2**60 to 2**62, or 0."""
     there = np.flatnonzero(weights)
     totals = np.zeros(groups, np.int64)
