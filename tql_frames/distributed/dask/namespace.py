@@ -95,7 +95,7 @@ class DaskNamespace:
             >>> ddf.tql.sample("max_weight(age > 60: 1)", limit=4, seed=1).compute().index.to_list()
             ['x', 'x', 'z', 'z']
             >>> ddf.tql.sample("age", limit=1, over="age > 60", replace=False, seed=1).compute()["age"].to_list()
-            [34, 65]
+            [71, 34]
         """
         refuse_units(unit)
         spec = DrawSpec.checked(limit, fraction, replace, seed, "source", over=over)

@@ -109,7 +109,7 @@ def sample(
         [71, 71, 65, 65]
         >>> found = tql_frames.spark.sample(frame, "age", limit=1, over="age > 60", replace=False, seed=1)
         >>> found.toPandas()["age"].to_list()
-        [34, 65]
+        [71, 34]
     """
     refuse_units(unit)
     spec = DrawSpec.checked(limit, fraction, replace, seed, "source", over=over)
