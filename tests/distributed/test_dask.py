@@ -230,6 +230,8 @@ OVER = [
     ({"over": "age > 60"}, STRATA),
     ({"over": "age", "limit": 2}, "dose + 1"),
     ({"over": ["row_number() / 2000 > 1", "random() % 2"], "limit": 25}, "random()"),
+    ({"unit": "age", "limit": 7}, "dose"),
+    ({"unit": ["view", "age"], "over": "view", "limit": {"AP": 5}}, STRATA),
 ]
 
 
@@ -287,9 +289,11 @@ def test_fewer_rows_of_a_group_are_no_warning():
         warnings.simplefilter("always")
         found = cut(3).tql.sample("max_weight(age > 80: 1)", 4_000, over="view", replace=False, seed=1).compute()
         cut(3).tql.sample("max_weight(view = 'pa': 5, True: 1)", 4, over="view", seed=1).compute()
+        cut(3).tql.sample("max_weight(age = 80: 1)", 4, unit="age", replace=False, seed=1).compute()
     assert len(found) == (PEOPLE["age"] > 80).sum()
     texts = [str(each.message).splitlines()[0] for each in told if issubclass(each.category, TQLWarning)]
-    assert texts == ["arm 1 matches no row"]
+    assert texts[0] == "arm 1 matches no row"
+    assert texts[1:] == ["4 units were asked for without replacement, but only 1 have a positive weight"]
 
 
 @pytest.mark.usefixtures("threads")
@@ -312,7 +316,7 @@ def test_rows_that_change_between_the_passes_are_an_error_in_groups(replace):
         (lambda tql: tql.sample("1", 3, over=3), TQLError, "over must be a column name"),
         (lambda tql: tql.sample("1", {"PA": 3}), TQLError, "limit by group needs over"),
         (lambda tql: tql.sample("1", 3, over="data(view, 1)"), TQLUnsupportedError, "on another machine"),
-        (lambda tql: tql.sample("1", 3, unit="image"), TQLUnsupportedError, "draw units of them in memory"),
+        (lambda tql: tql.sample("1", 3, unit="imag"), TQLNameError, "did you mean 'image'"),
         (lambda tql: tql.query("select * sample by 1 over (vieww)"), TQLNameError, "did you mean 'view'"),
         (lambda tql: tql.report("sex", "1", 3, over="view"), TQLUnsupportedError, "by over are not"),
         (lambda tql: tql.report("sex", "1", 3, unit="view"), TQLUnsupportedError, "by unit are not"),

@@ -59,6 +59,16 @@ REQUESTS = [
     pytest.param({"over": "random() % 4", "limit": 9}, id="random-groups"),
     pytest.param({"over": "row_number() / 1000 > 2", "limit": 9}, id="groups-of-row-numbers"),
     pytest.param({"over": "view", "limit": 0}, id="none"),
+    pytest.param({"unit": "patient", "limit": 40}, id="units"),
+    pytest.param({"unit": "patient", "fraction": 0.05}, id="a-share-of-units"),
+    pytest.param({"unit": "patient"}, id="as-many-units-as-there-are"),
+    pytest.param({"unit": "patient", "over": "ward", "limit": 5}, id="units-of-each"),
+    pytest.param(
+        {"unit": ["patient", "kind"], "over": "view", "limit": {"AP": 30, None: 4}}, id="units-of-two-columns"
+    ),
+    pytest.param({"unit": "dose", "limit": 2}, id="units-of-floats"),
+    pytest.param({"unit": "random() % 50", "limit": 9}, id="random-units"),
+    pytest.param({"unit": "seen", "limit": 0}, id="no-unit"),
     pytest.param({"over": "patient", "limit": 5_000}, id="more-than-there-are"),
 ]
 
@@ -67,7 +77,7 @@ REQUESTS = [
 @pytest.mark.parametrize("request_", REQUESTS)
 def test_any_partitions_give_the_rows_of_the_whole(request_, replace):
     for sampler in ("few + 1", "many", "wide", "max_weight(few > 1: 3, view = 'PA': random(), True: 1)"):
-        if sampler == "many" and replace and request_["over"] == "patient":
+        if sampler == "many" and replace and request_.get("over") == "patient":
             continue  # of a patient all rows have weight 0
         if replace and request_.get("limit") == 5_000:
             continue
@@ -146,6 +156,12 @@ def test_columns_of_several_types_are_refused():
         ("max_weight(view = 'PA': 1)", {"limit": 3, "over": "view"}),
         ("few * 0", {"limit": 3, "over": "view"}),
         ("few - 2", {"limit": 3, "over": "view"}),
+        ("few * 0", {"limit": 3, "unit": "patient"}),
+        ("few * 0", {"limit": 3, "unit": "patient", "over": "ward"}),
+        ("few - 2", {"limit": 3, "unit": "patient"}),
+        ("1", {"limit": 10**12, "unit": "patient"}),
+        ("1", {"limit": {"PAA": 1}, "unit": ["patient", "view"], "over": "view"}),
+        ("max_weight(view = 'PA': 1)", {"limit": 3, "unit": ["patient", "view"], "over": "view"}),
     ],
 )
 def test_faults_are_told_as_of_the_frame_in_one_piece(sampler, options):
@@ -164,6 +180,49 @@ def test_no_rows_at_all():
     assert caught.value.hint == "there are no rows"
     with pytest.raises(TQLError, match="expected a tuple of 2 values"):
         positions(empty, "few", {"PA": 3}, over=["view", "ward"], replace=True, seed=1)
+
+
+def test_no_units_at_all():
+    empty = cut(TABLE.head(0), [0, 0])
+    assert positions(empty, "few", None, unit="view", replace=True, seed=1) == []
+    assert positions(empty, "few", 3, unit="view", over="ward", replace=True, seed=1) == []
+    with pytest.raises(WeightError, match="cannot draw 3 rows from an empty frame"):
+        positions(empty, "few", 3, unit="view", replace=True, seed=1)
+    with pytest.raises(TQLNameError, match="no group of over"):
+        positions(empty, "few", {1: 3}, unit="view", over="ward", replace=True, seed=1)
+
+
+def test_a_unit_in_several_groups_is_refused():
+    within = pl.DataFrame({"p": ["a", "b", "b"], "g": ["x", "x", "y"]})
+    for bounds in ([], [1], [2], [1, 2]):  # within a partition, and across
+        with pytest.raises(TQLError, match="the unit 'b' lies in several groups of over, 'x' and 'y'") as caught:
+            positions(cut(within, bounds), "1", 1, unit="p", over="g", replace=True, seed=1)
+        assert (caught.value.source, caught.value.span) == ("p", (0, 1))
+
+
+def test_fewer_units_than_asked_for_are_told():
+    _, found = drawn(cut(TABLE, [100]), "max_weight(patient < 7: 1)", 40, unit="patient", replace=False, seed=1)
+    assert (found.asked, found.found, found.what) == (40, 7, "units")
+
+
+def test_more_units_than_fit_into_one_place_are_refused(monkeypatch):
+    monkeypatch.setattr(by_group, "_MOST_UNITS", 300)
+    assert positions(cut(TABLE, []), "1", 1, unit="patient", replace=True, seed=1)
+    with pytest.raises(TQLUnsupportedError, match="too many to draw from in one place"):
+        positions(cut(TABLE, [1_000, 2_000]), "1", 1, unit="patient", replace=True, seed=1)
+
+
+@pytest.mark.parametrize("options", [{"unit": "patient"}, {"unit": "patient", "over": "ward"}])
+def test_other_units_than_were_counted_are_refused(options):
+    parts = cut(TABLE, [1_000, 2_000])
+    sampler, found = drawn(parts, "1", 5, **options, replace=True, seed=4)
+    for part, share in zip(parts, found.shares, strict=True):
+        others = [part.reverse(), part[:-1], part.with_columns(patient=pl.col("patient") + 7)]
+        if "over" in options:
+            others.append(part.with_columns(ward=pl.col("ward") + 1))
+        for other in others:
+            with pytest.raises(TQLError, match="rows changed between the passes"):
+                sampler.positions(PolarsFrame(other), share)
 
 
 def test_a_fraction_of_groups_counts_their_rows_of_weight_0_too():

@@ -290,6 +290,7 @@ OVER = [
     ({"over": "view", "limit": {"AP": 700, "PA": 3}}, "max_weight(age > 60: dose, True: 1)"),
     ({"over": "age > 60"}, STRATA),
     ({"over": "age", "limit": 2}, "dose + 1"),
+    ({"unit": ["view", "age"], "over": "view", "limit": {"AP": 5}}, "dose"),
 ]
 
 
@@ -364,7 +365,7 @@ def test_statements_with_over(xrays, text):
         (lambda xrays: tql.sample(xrays, "1", {"PAA": 3}, over="view"), TQLNameError, "no group of over"),
         (lambda xrays: tql.sample(xrays, "1", {"PA": 3}), TQLError, "limit by group needs over"),
         (lambda xrays: tql.sample(xrays, "max_weight(view = 'PA': 1)", 1, over="view"), WeightError, "the group 'AP'"),
-        (lambda xrays: tql.sample(xrays, "1", 3, unit="image"), TQLUnsupportedError, "unit= is not supported"),
+        (lambda xrays: tql.sample(xrays, "1", 3, unit="imag"), TQLNameError, "did you mean 'image'"),
         (lambda xrays: tql.report(xrays, "sex", "1", 3, over="view"), TQLUnsupportedError, "by over are not"),
         (lambda xrays: tql.report(xrays, "sex", "1", 3, unit="view"), TQLUnsupportedError, "by unit are not"),
         (lambda xrays: tql.report(xrays, "sex", "select * sample by 1 over (view)"), TQLUnsupportedError, "by over"),

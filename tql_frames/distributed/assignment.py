@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from tql_frames.distributed.partition_counts import Over, changed, digest_of, population_of, weights_of
 from tql_frames.frames import Rows
+from tql_frames.pipeline.groups import Grouped
 from tql_frames.pipeline.weights import Weigher, Weights
-from tql_frames.sampling import Floats, Groups, Positions, Strata
+from tql_frames.sampling import Floats, Positions, Strata
 from tql_frames.sampling.groups import RowPairs
 from tql_frames.sampling.partitioned import rows_at_points
 from tql_frames.sampling.strata import position_type
@@ -105,9 +106,10 @@ class PairSlots:
 
     numbers: Ascending
 
-    def rows_in(self, groups: Groups, population: Strata | Weights) -> Positions:
+    def rows_in(self, grouped: Grouped, population: Strata | Weights) -> Positions:
         """Return the rows that were drawn from groups, ascending."""
-        pairs = RowPairs.of(population, groups)
+        assert grouped.over is not None
+        pairs = RowPairs.of(population, grouped.over.groups)
         assert pairs is not None  # since the digest is that of a partition that told its pairs
         rows: Positions = pairs.order.take(self.numbers.numbers())
         rows.sort()
@@ -121,12 +123,28 @@ class GroupWinners:
     numbers: Ascending
     whole: Ascending
 
-    def rows_in(self, groups: Groups, population: Strata | Weights) -> Positions:
+    def rows_in(self, grouped: Grouped, population: Strata | Weights) -> Positions:
         """Return the rows that were drawn from groups, ascending."""
+        assert grouped.over is not None
+        groups = grouped.over.groups
         whole = np.zeros(groups.count, np.bool_)
         whole[self.whole.numbers()] = True
         every = np.flatnonzero(whole.take(groups.codes) & (weights_of(population) > 0))
         rows = np.concatenate([self.numbers.numbers(), every.astype(position_type(len(groups.codes)))])
+        rows.sort()
+        return rows
+
+
+@dataclass(frozen=True)
+class Units:
+    """Units by their numbers in the partition, each as often as it was drawn."""
+
+    numbers: Ascending
+
+    def rows_in(self, grouped: Grouped, population: Strata | Weights) -> Positions:
+        """Return all rows of the units that were drawn, ascending."""
+        assert grouped.units is not None
+        rows = grouped.units.groups.members(self.numbers.numbers())
         rows.sort()
         return rows
 
@@ -138,7 +156,7 @@ class First:
     count: int
 
 
-Drawable = Slots | Points | RowNumbers | Every | PairSlots | GroupWinners | First
+Drawable = Slots | Points | RowNumbers | Every | PairSlots | GroupWinners | Units | First
 
 
 @dataclass(frozen=True)
@@ -171,13 +189,13 @@ class PartitionDraw:
         if not frame.rows:
             return np.empty(0, np.uint32)
         population = population_of(weigher, frame)
-        groups = None if over is None else over.number(frame)
-        if digest_of(population, frame, keys, groups) != self.digest:
+        grouped = None if over is None else over.number(frame, population)
+        if digest_of(population, frame, keys, grouped) != self.digest:
             raise changed()
         assert not isinstance(self.drawn, First)
-        if isinstance(self.drawn, (PairSlots, GroupWinners)):
-            assert groups is not None
-            return self.drawn.rows_in(groups.groups, population)
+        if isinstance(self.drawn, (PairSlots, GroupWinners, Units)):
+            assert grouped is not None
+            return self.drawn.rows_in(grouped, population)
         return self.drawn.rows(population)
 
     def check_rows(self, rows: int) -> None:

@@ -25,7 +25,7 @@ from tql_frames.distributed.assignment import (
     RowNumbers,
     Slots,
 )
-from tql_frames.distributed.groups import GroupedWhole
+from tql_frames.distributed.groups import GroupedWhole, UnitedWhole
 from tql_frames.distributed.partition_counts import Answer, Counts, Question, RunRace, Schema, SumUp, schemas_together
 from tql_frames.errors import TQLArmWarning, TQLError, WeightError
 from tql_frames.pipeline.draw import DrawSpec
@@ -50,8 +50,11 @@ class Sampling(Protocol):
     def empty_population_error(self, size: int) -> WeightError:
         """Return the error for so many rows asked for where there are none."""
 
-    def groups_of(self, schema: Schema) -> GroupKeys:
-        """Return what tells groups apart, made ready for frames of a schema."""
+    def groups_of(self, schema: Schema) -> GroupKeys | None:
+        """Return what tells groups apart, made ready for frames of a schema; None for one group."""
+
+    def units_of(self, schema: Schema) -> GroupKeys | None:
+        """Return what tells units apart, made ready for frames of a schema; None where rows are drawn."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class Drawn:
         shares: what each partition gives.
         asked: rows that were asked for.
         found: rows that come; fewer without replacement where fewer have a positive weight.
+        what: rows, or units, of which these are the numbers.
         idle: warnings of arms that match no row or never decide.
     """
 
@@ -82,6 +86,7 @@ class Drawn:
     asked: int
     found: int
     idle: Sequence[TQLArmWarning] = ()
+    what: str = "rows"
 
 
 def questions(counts: Sequence[Counts], how: Drawing) -> list[Question | None]:
@@ -90,6 +95,9 @@ def questions(counts: Sequence[Counts], how: Drawing) -> list[Question | None]:
     Raises:
         WeightError: the weights cannot be drawn by.
     """
+    if how.spec.unit:
+        _in_units(counts, how)
+        return [None] * len(counts)
     if how.spec.over:
         return _in_groups(counts, how).questions()
     whole = _Whole(counts, how)
@@ -114,14 +122,18 @@ def draw_shares(counts: Sequence[Counts], answers: Sequence[Answer | None], how:
     Raises:
         WeightError: the weights cannot be drawn by.
     """
+    if how.spec.unit:
+        units = _in_units(counts, how)
+        idle = _idle_arms(counts, how.sampling)
+        return Drawn(_shares_of(counts, units.drawn()), units.asked, units.found, idle, "units")
     if how.spec.over:
         grouped = _in_groups(counts, how)
         size = int(grouped.sizes.sum())
         return Drawn(_shares_of(counts, grouped.drawn(answers)), size, size, _idle_arms(counts, how.sampling))
     whole = _Whole(counts, how)
     found = whole.size if how.spec.replace else min(whole.size, whole.drawable)
-    idle = _idle_arms(counts, how.sampling) if whole.size else ()
-    return Drawn(_shares_of(counts, whole.drawn(answers)), whole.size, found, idle)
+    warnings = _idle_arms(counts, how.sampling) if whole.size else ()
+    return Drawn(_shares_of(counts, whole.drawn(answers)), whole.size, found, warnings)
 
 
 def _shares_of(counts: Sequence[Counts], drawn: Sequence[Drawable]) -> list[PartitionDraw]:
@@ -138,12 +150,33 @@ def _in_groups(counts: Sequence[Counts], how: Drawing) -> GroupedWhole:
     """
     check_weights(counts, how.sampling)
     schema = schemas_together(counts)
-    return GroupedWhole(
-        counts,
-        how.spec,
-        lambda: how.sampling.groups_of(schema),
-        lambda rows: how.sampling.weigher_of(schema).no_row(rows),
-    )
+
+    def keys_of() -> GroupKeys:
+        keys = how.sampling.groups_of(schema)
+        assert keys is not None
+        return keys
+
+    return GroupedWhole(counts, how.spec, keys_of, lambda rows: how.sampling.weigher_of(schema).no_row(rows))
+
+
+def _in_units(counts: Sequence[Counts], how: Drawing) -> UnitedWhole:
+    """Return all units of all partitions as one population.
+
+    Raises:
+        TQLError: the weights, the groups or the units cannot be drawn by.
+    """
+    check_weights(counts, how.sampling)
+    schema = schemas_together(counts)
+
+    def keys_of() -> tuple[GroupKeys | None, GroupKeys]:
+        unit = how.sampling.units_of(schema)
+        assert unit is not None
+        return how.sampling.groups_of(schema), unit
+
+    def no_row(rows: int) -> WeightError:
+        return how.sampling.weigher_of(schema).no_row(rows)
+
+    return UnitedWhole(counts, how.spec, keys_of, no_row, how.sampling.empty_population_error)
 
 
 def first_shares(counts: Sequence[Counts], size: Callable[[int], int]) -> list[PartitionDraw]:

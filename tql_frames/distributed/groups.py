@@ -1,4 +1,4 @@
-"""The draw from every group of all partitions: their tables of groups and weights add up, and each is told its rows.
+"""The draw from every group of all partitions, and of whole units: tables of groups, units and weights add up.
 
 What partitions tell is in `partition_counts`, how groups are drawn from in `sampling.groups`. Who asks them is told in
 `driver`.
@@ -7,13 +7,16 @@ What partitions tell is in `partition_counts`, how groups are drawn from in `sam
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 import polars as pl
 
+from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.expressions.types import type_name
-from tql_frames.distributed.assignment import Ascending, Every, GroupWinners, PairSlots, RowNumbers
+from tql_frames.compiler.statements import most_rows
+from tql_frames.distributed.assignment import Ascending, Every, GroupWinners, PairSlots, RowNumbers, Units
 from tql_frames.distributed.partition_counts import (
     Answer,
     Counts,
@@ -24,14 +27,16 @@ from tql_frames.distributed.partition_counts import (
     too_many_pairs,
 )
 from tql_frames.errors import TQLError, TQLTypeError, TQLUnsupportedError, WeightError
-from tql_frames.pipeline.draw import DrawSpec
-from tql_frames.pipeline.groups import GroupKeys, NamedGroups, numbered
-from tql_frames.sampling import Integers, Streams
+from tql_frames.frames import PolarsFrame
+from tql_frames.pipeline.draw import DrawSpec, drawn
+from tql_frames.pipeline.groups import Grouped, GroupKeys, NamedGroups, numbered
+from tql_frames.sampling import Groups, Integers, Streams, stratify
 from tql_frames.sampling.groups import MOST_PAIRS, Steps, draw_slots
 from tql_frames.sampling.partitioned import GroupRace, PairCells, limits_of_groups, winners_of_groups
 from tql_frames.sampling.without_replacement import Race
 
 _MOST_CELLS = 2**25  # of a partition and a pair: a gigabyte on the driver
+_MOST_UNITS = 2**24  # of all partitions
 
 
 class GroupedWhole:
@@ -132,6 +137,101 @@ class GroupedWhole:
         ]
 
 
+class UnitedWhole:
+    """All units of all partitions as one population: a table with a row for each unit in each partition."""
+
+    def __init__(
+        self,
+        counts: Sequence[Counts],
+        spec: DrawSpec,
+        keys_of: Callable[[], tuple[GroupKeys | None, GroupKeys]],
+        no_row: Callable[[int], WeightError],
+        of_nothing: Callable[[int], WeightError],
+    ) -> None:
+        """Put the units of all partitions together.
+
+        Args:
+            counts: what each partition told.
+            spec: the request.
+            keys_of: returns what tells groups and units apart.
+            no_row: returns the error for so many rows of which none has a positive weight.
+            of_nothing: returns the error for so many units asked for where there are none.
+
+        Raises:
+            TQLError: the weights, the groups or the units cannot be drawn by.
+        """
+        self._counts, self._spec = counts, spec
+        told = [part.units for part in counts if part.units is not None]
+        self._ends = np.cumsum([len(each.heaviest) for each in told], dtype=np.int64)
+        units = int(self._ends[-1]) if told else 0
+        if units > _MOST_UNITS:
+            message = f"unit makes {units:,} units in all partitions, too many to draw from in one place"
+            raise TQLUnsupportedError(message, hint="name coarser units")
+        self.asked = self.found = 0
+        self._sizes, self._grouped = np.empty(0, np.int64), None
+        if not told:
+            self._check_nothing(of_nothing)
+            return
+        heaviest = np.concatenate([each.heaviest for each in told])
+        over, unit = keys_of()
+        tables = [_values_together([each.values for each in told], lambda: unit)]
+        if over is not None:
+            groups_of = [each.groups for each in told if each.groups is not None]
+            tables.append(_values_together(groups_of, lambda: over))
+        names = [f"{kind} {name}" for kind, table in enumerate(tables) if table is not None for name in table.columns]
+        table = pl.DataFrame([column for each in tables if each is not None for column in each.iter_columns()], names)
+        keys = [None if each is None else _of_columns(each, kind) for kind, each in ((1, over), (0, unit))]
+        grouped = Grouped.of(stratify(heaviest) or heaviest, PolarsFrame(table), *keys)
+        if not heaviest.any():
+            raise no_row(sum(part.rows for part in counts))
+        self._grouped = grouped
+        self._sizes = self._sizes_of(grouped)
+
+    def _check_nothing(self, of_nothing: Callable[[int], WeightError]) -> None:
+        """Make sure that nothing is asked for where there is none."""
+        none = np.empty(0, np.int64)
+        if self._spec.over:
+            known = pl.DataFrame({str(place): [] for place in range(len(self._spec.over))})
+            NamedGroups(GroupKeys("over", ()), known).sizes(none, none, self._spec)
+        elif size := self._spec.size(0):
+            raise of_nothing(size)
+
+    def _sizes_of(self, grouped: Grouped) -> Integers:
+        """Return the draws from each group."""
+        if grouped.groups is not None:
+            sizes = grouped.sizes(self._spec)
+            self.asked = self.found = int(sizes.sum())
+            return sizes
+        self.asked = self.found = self._spec.size(grouped.count)
+        if not self._spec.replace:
+            one = Groups(np.zeros(grouped.count, np.uint32), 1)
+            self.found = min(self.asked, int(one.drawable(grouped.population)[0]))
+        if self.found > most_rows():
+            raise TQLError(f"a sample of {self.found:,} rows does not fit into memory")
+        return np.array([self.found])
+
+    def drawn(self) -> list[RowNumbers | Units]:
+        """Return what is drawn from each partition."""
+        nothing = RowNumbers(Ascending.of(np.empty(0, np.uint32)))
+        if self._grouped is None:
+            return [nothing] * len(self._counts)
+        found = drawn(self._grouped.population, self._grouped.groups, self._sizes, self._spec, self._spec.seed)
+        rows = self._grouped.rows_of(found).astype(np.int64)
+        rows.sort()
+        each = iter(np.split(rows, rows.searchsorted(self._ends))[:-1])
+        starts = iter(np.append(0, self._ends).tolist())
+        return [
+            nothing if part.units is None else Units(Ascending.of((next(each) - next(starts)).astype(np.uint32)))
+            for part in self._counts
+        ]
+
+
+def _of_columns(keys: GroupKeys, kind: int) -> GroupKeys:
+    """Return keys whose values are columns of a table."""
+    found = [replace(key, expr=column(f"{kind} {place}")) for place, key in enumerate(keys.keys)]
+    return GroupKeys(keys.argument, tuple(found))
+
+
 def _check_cells(told: Sequence[GroupCounts]) -> None:
     cells = sum(len(each.pairs.counts) for each in told)
     if cells > _MOST_CELLS:
@@ -154,8 +254,9 @@ def _values_together(parts: Sequence[pl.DataFrame], keys_of: Callable[[], GroupK
             if known == pl.Null():
                 schema[name] = dtype
             elif dtype not in (known, pl.Null()):
-                key = keys_of().keys[place]
-                message = f"over is {type_name(known)} in one partition and {type_name(dtype)} in another"
+                keys = keys_of()
+                key = keys.keys[place]
+                message = f"{keys.argument} is {type_name(known)} in one partition and {type_name(dtype)} in another"
                 hint = "give the column one type, or compute text of it"
                 raise TQLTypeError(message, source=key.source, span=key.span, hint=hint)
     return pl.concat([part.cast(dict(schema)) for part in parts]) if parts else None  # type: ignore[arg-type]

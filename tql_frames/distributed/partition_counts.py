@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.errors import TQLError, TQLUnsupportedError, WeightError
 from tql_frames.frames import Rows
-from tql_frames.pipeline.groups import GroupKeys, NumberedGroups
+from tql_frames.pipeline.groups import Grouped, GroupKeys
 from tql_frames.pipeline.weights import BadWeights, Watched, Weigher, Weights
 from tql_frames.sampling import Floats, Integers, Positions, Strata, StrataTable, Streams, stratify
 from tql_frames.sampling.groups import MOST_PAIRS, Pairs, RowPairs, bounds_of
@@ -44,37 +44,61 @@ class GroupCounts:
     bounds: tuple[float, float]
 
 
-@dataclass(frozen=True)
-class Over:
-    """What tells the groups of a partition apart, and how they are drawn from.
+@dataclass(frozen=True, eq=False)
+class UnitCounts:
+    """What a partition tells of its units, in the order of first appearance.
 
     Attributes:
-        keys: compiled for the partition.
+        values: a row a unit: the values that make it one; text for categories.
+        groups: a row a unit: the values that make its group one; None for one group.
+        heaviest: shape (units,), the greatest weight in each.
+    """
+
+    values: pl.DataFrame
+    groups: pl.DataFrame | None
+    heaviest: Floats
+
+
+@dataclass(frozen=True)
+class Over:
+    """What tells the groups and units of a partition apart, and how they are drawn from.
+
+    Attributes:
+        keys: of groups, compiled for the partition; None for one.
+        unit: of units, compiled for the partition; None where rows are drawn.
         replace: whether rows are drawn with replacement, for which weights are told exactly.
     """
 
-    keys: GroupKeys
+    keys: GroupKeys | None
+    unit: GroupKeys | None
     replace: bool
 
-    def number(self, frame: Rows) -> NumberedGroups:
-        """Return the groups of the rows of a partition.
+    def number(self, frame: Rows, population: Strata | Weights) -> Grouped:
+        """Return the rows of a partition in their groups and units.
 
         Raises:
-            TQLError: the keys cannot be evaluated.
+            TQLError: the keys cannot be evaluated, or a unit lies in several groups.
         """
-        return self.keys.as_text().number(frame)
+        keys, unit = (None if each is None else each.as_text() for each in (self.keys, self.unit))
+        return Grouped.of(population, frame, keys, unit)
 
-    def count(self, population: Strata | Weights, groups: NumberedGroups) -> GroupCounts:
-        """Return what a partition tells of its groups.
+    def count(self, population: Strata | Weights, grouped: Grouped) -> GroupCounts | UnitCounts:
+        """Return what a partition tells of its groups, or of its units.
 
         Raises:
-            TQLUnsupportedError: there are too many of them, or of different weights in them.
+            TQLUnsupportedError: there are too many groups, or different weights in them.
         """
-        rounded = None if self.replace else RowPairs.rounded(population, groups.groups)
-        rows = rounded or RowPairs.of(population, groups.groups)
+        if grouped.units is not None:
+            units, over = grouped.units, grouped.over
+            groups = None if over is None or grouped.groups is None else over.values[grouped.groups.codes]
+            return UnitCounts(units.values, groups, units.groups.heaviest(population))
+        assert grouped.over is not None
+        groups_of_rows = grouped.over.groups
+        rounded = None if self.replace else RowPairs.rounded(population, groups_of_rows)
+        rows = rounded or RowPairs.of(population, groups_of_rows)
         if rows is None:
             raise too_many_pairs()
-        return GroupCounts(groups.values, rows.table, bounds_of(population))
+        return GroupCounts(grouped.over.values, rows.table, bounds_of(population))
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +115,7 @@ class Counts:
         seen: how many rows there are with those that a WHERE leaves out.
         arms: which arms of the sampler match a row, and which decide one; None where that is not known.
         groups: its groups, where rows are drawn from each; it tells neither strata nor spread then.
+        units: its units, where these are drawn; it tells no groups then.
     """
 
     rows: int
@@ -102,6 +127,7 @@ class Counts:
     seen: int = 0
     arms: tuple[Watched, Watched] | None = None
     groups: GroupCounts | None = None
+    units: UnitCounts | None = None
 
 
 @dataclass(frozen=True)
@@ -159,7 +185,7 @@ def count(
         frame: the rows.
         schema: types of the columns that it looks at.
         keys: columns that are part of the digest.
-        over: what tells groups apart, or None.
+        over: what tells groups and units apart, or None.
 
     Raises:
         TQLError: the rows cannot be weighed at all; bad weights are told, not raised, as other partitions may have
@@ -171,11 +197,12 @@ def count(
         return Counts(frame.rows, bad=weigher.first_bad(frame), schema=schema, seen=frame.rows)
     population = _in_strata(population)
     arms = None if decided is None else (weigher.matched(frame, decided), decided)
-    groups = None if over is None else over.number(frame)
-    digest = digest_of(population, frame, keys, groups)
-    if over is not None and groups is not None:
-        told = over.count(population, groups)
-        return Counts(frame.rows, digest, None, schema=schema, seen=frame.rows, arms=arms, groups=told)
+    grouped = None if over is None else over.number(frame, population)
+    digest = digest_of(population, frame, keys, grouped)
+    if over is not None and grouped is not None:
+        told = over.count(population, grouped)
+        groups, units = (told, None) if isinstance(told, GroupCounts) else (None, told)
+        return Counts(frame.rows, digest, None, None, None, schema, frame.rows, arms, groups, units)
     if isinstance(population, Strata):
         return Counts(frame.rows, digest, population.table, schema=schema, seen=frame.rows, arms=arms)
     return Counts(frame.rows, digest, None, Spread.of(population), schema=schema, seen=frame.rows, arms=arms)
@@ -190,7 +217,9 @@ def answer(question: Question, weigher: Weigher, frame: Rows, over: Over | None 
     population = population_of(weigher, frame)
     if isinstance(question, RunGroupRace):
         assert over is not None
-        groups = over.number(frame).groups
+        grouped = over.number(frame, population)
+        assert grouped.over is not None
+        groups = grouped.over.groups
         if groups.count != len(question.how.sizes):
             raise changed()
         streams = Streams(question.seed)
@@ -219,16 +248,17 @@ def weights_of(population: Strata | Weights) -> Weights:
 
 
 def digest_of(
-    population: Strata | Weights, frame: Rows, keys: tuple[str, ...] = (), groups: NumberedGroups | None = None
+    population: Strata | Weights, frame: Rows, keys: tuple[str, ...] = (), grouped: Grouped | None = None
 ) -> bytes:
-    """Return a digest of the weights of rows in their order, and of their groups and keys."""
+    """Return a digest of the weights of rows in their order, and of their groups, units and keys."""
     parts: list[NDArray[Any]]
     parts = [population.table.weights, population.codes] if isinstance(population, Strata) else [population]
     if keys:
         named = frame.evaluate({str(number): column(key) for number, key in enumerate(keys)})
         parts.append(named.hash_rows().to_numpy())
-    if groups is not None:
-        parts += [groups.groups.codes, groups.values.hash_rows().to_numpy()]
+    for each in () if grouped is None else (grouped.over, grouped.units):
+        if each is not None:
+            parts += [each.groups.codes, each.values.hash_rows().to_numpy()]
     found = blake2b(digest_size=16)
     for part in parts:
         found.update(np.ascontiguousarray(part).data)

@@ -53,6 +53,7 @@ class Sampler:
         seed: of the numbers of `random()`.
         keys: columns by which the rows of a partition are ordered and known again.
         over: names of columns or TQL expressions that tell groups apart; none for one group.
+        unit: the same of units; none where rows are drawn.
         replace: whether rows of groups are drawn with replacement.
     """
 
@@ -60,6 +61,7 @@ class Sampler:
     seed: int
     keys: tuple[str, ...] = ()
     over: tuple[str, ...] = ()
+    unit: tuple[str, ...] = ()
     replace: bool = True
 
     @classmethod
@@ -86,8 +88,9 @@ class Sampler:
         """
         names = list(columns)
         source = sampler_from(source)
-        over, replace = ((), True) if spec is None else (spec.over, spec.replace)
-        for text in over:
+        spec = spec or DrawSpec()
+        groups = spec.over, spec.unit, spec.replace
+        for text in (*spec.over, *spec.unit):
             try:
                 check_functions(_key_root(text, names))
             except Fault as fault:
@@ -98,10 +101,10 @@ class Sampler:
                 raise TQLUnsupportedError(message, hint="name its columns one by one")
             for name in source.meta.root_names():
                 check_column(name, names)
-            return cls(source, seed, keys, over, replace)
+            return cls(source, seed, keys, *groups)
         if not isinstance(source, str):
             raise no_sampler(source)
-        sampler = cls(source, seed, keys, over, replace)
+        sampler = cls(source, seed, keys, *groups)
         try:
             check_functions(sampler.root(names))
         except Fault as fault:
@@ -123,14 +126,14 @@ class Sampler:
         used = (
             nodes.names_in(self.root(columns)) if isinstance(self.source, str) else set(self.source.meta.root_names())
         )
-        used = used.union(self.keys, *(nodes.names_in(_key_root(text, columns)) for text in self.over))
+        used = used.union(self.keys, *(nodes.names_in(_key_root(text, columns)) for text in (*self.over, *self.unit)))
         return [name for name in columns if name in used]
 
     @property
     def numbers_rows(self) -> bool:
         """Whether a weight or a group depends on the number of its row, so that rows must be counted first."""
         roots = [self.root([self.source])] if isinstance(self.source, str) else []
-        for text in self.over:
+        for text in (*self.over, *self.unit):
             with suppress(TQLSyntaxError):  # of the name of a column that is no expression
                 roots.append(parse(text))
         return any(map(asks_for_numbers, roots))
@@ -149,34 +152,36 @@ class Sampler:
             return Weigher.of(self.source, frame, random)
         return _weigher_from(self.source, self.root(frame.schema), frame.schema, start, random)
 
-    def group_keys(self, frame: Rows, start: int = 0) -> GroupKeys | None:
-        """Return what tells groups apart, for a partition whose first row has a number; None for one group.
+    def group_keys(self, frame: Rows, start: int = 0) -> Over | None:
+        """Return what tells groups and units apart, for a partition whose first row has a number; None for neither.
 
         Raises:
             TQLError: it does not fit the partition.
         """
-        if not self.over:
+        if not (self.over or self.unit):
             return None
+        over, unit = self._keys("over", self.over, frame, start), self._keys("unit", self.unit, frame, start)
+        return Over(over, unit, self.replace)
+
+    def _keys(self, argument: str, texts: Sequence[str], frame: Rows, start: int) -> GroupKeys | None:
         random, schema = numbers_of_keys(self.seed, start), frame.schema
         found = []
-        for text in self.over:
+        for text in texts:
             root = _key_root(text, schema)
             try:
                 translator = Translator(SchemaScope(schema), in_order(random, root))
-                found.append(key_of(text, _counted_from(root, start), translator, "over"))
+                found.append(key_of(text, _counted_from(root, start), translator, argument))
             except Fault as fault:
                 raise fault.error(text) from None
-        return GroupKeys("over", tuple(found))
+        return GroupKeys(argument, tuple(found)) if found else None
 
-    def groups_of(self, schema: Mapping[str, pl.DataType]) -> GroupKeys:
-        """Return what tells groups apart, for frames of a schema, to say what is wrong with them."""
-        keys = self.group_keys(PolarsFrame(pl.DataFrame(schema=schema)))
-        assert keys is not None
-        return keys
+    def groups_of(self, schema: Mapping[str, pl.DataType]) -> GroupKeys | None:
+        """Return what tells groups apart, for frames of a schema; None for one group."""
+        return self._keys("over", self.over, PolarsFrame(pl.DataFrame(schema=schema)), 0)
 
-    def _over(self, frame: Rows, start: int) -> Over | None:
-        keys = self.group_keys(frame, start)
-        return None if keys is None else Over(keys, self.replace)
+    def units_of(self, schema: Mapping[str, pl.DataType]) -> GroupKeys | None:
+        """Return what tells units apart, for frames of a schema; None where rows are drawn."""
+        return self._keys("unit", self.unit, PolarsFrame(pl.DataFrame(schema=schema)), 0)
 
     def count(self, frame: Rows, start: int) -> Counts:
         """Return what a partition that has rows tells in the first pass.
@@ -185,11 +190,11 @@ class Sampler:
             TQLError: the sampler does not fit the rows.
         """
         schema = {name: frame.schema[name] for name in self.names(list(frame.schema))}
-        return count(self.weigher(frame, start), frame, schema, self.keys, self._over(frame, start))
+        return count(self.weigher(frame, start), frame, schema, self.keys, self.group_keys(frame, start))
 
     def answer(self, question: Question, frame: Rows, start: int) -> Answer:
         """Return what a partition answers to a question about its weights."""
-        return answer(question, self.weigher(frame, start), frame, self._over(frame, start))
+        return answer(question, self.weigher(frame, start), frame, self.group_keys(frame, start))
 
     def positions(self, frame: Rows, share: PartitionDraw) -> Positions:
         """Return positions of the rows that a partition gives, ascending.
@@ -200,7 +205,7 @@ class Sampler:
         share.check_rows(frame.rows)
         if not frame.rows:
             return np.empty(0, np.uint32)
-        over = self._over(frame, share.start)
+        over = self.group_keys(frame, share.start)
         return share.positions(self.weigher(frame, share.start), frame, self.keys, over)
 
     def weigher_of(self, schema: Mapping[str, pl.DataType]) -> Weigher:
@@ -325,16 +330,3 @@ def keys_from(keys: object, columns: Iterable[str]) -> tuple[str, ...]:
     for key in keys:
         check_column(key, names)
     return tuple(keys)
-
-
-def refuse_units(unit: object) -> None:
-    """Make sure that rows are asked for, not units of them.
-
-    Raises:
-        TQLUnsupportedError: units are asked for.
-    """
-    if unit is not None:
-        message = "unit= is not supported on Dask and Spark: the rows of a unit may be on several machines"
-        hint = "compute the columns of the unit and of the sampler, draw units of them in memory, and join the frame "
-        hint += "with the units that were drawn"
-        raise TQLUnsupportedError(message, hint=hint)

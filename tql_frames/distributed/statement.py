@@ -218,6 +218,9 @@ class PartitionStatement:
         """Return its sampler made ready for frames of a schema, to say what is wrong with their weights."""
         return self.weigher(PolarsFrame(pl.DataFrame(schema=schema)))
 
+    def units_of(self, schema: Schema) -> None:
+        """Return what tells units apart: a statement draws rows."""
+
     def groups_of(self, schema: Schema) -> GroupKeys:
         """Return what its OVER tells groups apart by, for frames of a schema, to say what is wrong with them."""
         found: list[GroupKeys] = []
@@ -255,7 +258,7 @@ class PartitionStatement:
 
 
 def _over(clause: SampleClause) -> Over | None:
-    return Over(GroupKeys("over", clause.over), clause.replace) if clause.over else None
+    return Over(GroupKeys("over", clause.over), None, clause.replace) if clause.over else None
 
 
 def _draws_nothing(plan: pl.LazyFrame, sampler: CompiledSampler, clause: SampleClause, number: int) -> pl.LazyFrame:

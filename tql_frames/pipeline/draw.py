@@ -507,11 +507,11 @@ class Draw:
     def _grouped(self, rows: Rows, population: Strata | Weights) -> tuple[Grouped, Integers]:
         """Return the groups and units of rows, and the draws from each group."""
         grouped = Grouped.of(population, rows, self.over, self.unit)
+        if rows.rows and not _is_drawable(population):
+            raise self.weigher.no_row(rows.rows)
         if grouped.groups is None:
             size = self.checked_size(grouped.population, grouped.count)
             return grouped, np.array([size] if grouped.count else [], np.int64)
-        if rows.rows and not _is_drawable(population):
-            raise self.weigher.no_row(rows.rows)
         return grouped, grouped.sizes(self.spec)
 
     def expected(self, rows: Rows) -> tuple[Floats, Floats]:

@@ -98,7 +98,7 @@ def draw(counts: Sequence[Counts], answers: Sequence[Answer | None], how: Drawin
     """Return the shares of the partitions."""
     drawn = draw_shares(counts, answers or [None] * len(counts), how)
     if drawn.found < drawn.asked:
-        _warn(fewer_rows(drawn.asked, drawn.found))
+        _warn(fewer_rows(drawn.asked, drawn.found, drawn.what))
     for warning in drawn.idle:
         _warn(warning)
     return drawn.shares

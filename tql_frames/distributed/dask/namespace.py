@@ -20,7 +20,6 @@ from tql_frames.distributed import (
     keys_from,
     no_split,
     refuse_groups,
-    refuse_units,
 )
 from tql_frames.distributed.dask import graph
 from tql_frames.distributed.dask.graph import makes_strata, meta_of, never_bad, weigher_of
@@ -57,7 +56,7 @@ class DaskNamespace:
         replace: bool = True,
         seed: int | None = None,
         over: GroupBy | None = None,
-        unit: None = None,
+        unit: GroupBy | None = None,
         order: Literal["source"] = "source",
         keys: Sequence[str] = (),
     ) -> dd.DataFrame:
@@ -71,7 +70,8 @@ class DaskNamespace:
             seed: fixes the sample; by default a fresh one, fixed when the graph is made.
             over: a column, TQL expression, or several of them: rows of equal values are a group, and each is drawn from
                 as if it were alone.
-            unit: refused; whole units are drawn from frames in memory.
+            unit: the same: rows of equal values are a unit, and units are drawn and counted instead of rows. Their
+                values all come to one place.
             order: rows come in the order of the frame.
             keys: columns by which the rows of each partition are sorted first, for a frame whose partitions hold the
                 same rows each time they are computed, but not in the same order.
@@ -82,7 +82,8 @@ class DaskNamespace:
         Raises:
             TQLError: at once where columns and texts tell that something is wrong, else when it is computed; and then
                 where partitions hold other rows in the last pass than in the first.
-            TQLUnsupportedError: of `unit`; or there are more than a million different pairs of a group and a weight.
+            TQLUnsupportedError: there are more than a million different pairs of a group and a weight, or 16 million
+                units.
 
         Warns:
             TQLWarning: when it is computed: fewer rows have a positive weight than were asked for, without `over`.
@@ -97,13 +98,13 @@ class DaskNamespace:
             >>> ddf.tql.sample("age", limit=1, over="age > 60", replace=False, seed=1).compute()["age"].to_list()
             [71, 34]
         """
-        refuse_units(unit)
-        spec = DrawSpec.checked(limit, fraction, replace, seed, "source", over=over)
+        spec = DrawSpec.checked(limit, fraction, replace, seed, "source", over=over, unit=unit)
         check_source_order(order)
         job = Sampler.of(sampler, self._frame.columns, spec.seed, keys_from(keys, self._frame.columns), spec)
         weigher = weigher_of(self._frame, job)
         how = Drawing(job, spec)
-        return graph.sampled(self._frame, how, job, by_strata=spec.replace if spec.over else makes_strata(weigher))
+        enough = bool(spec.unit) or spec.replace if spec.over or spec.unit else makes_strata(weigher)
+        return graph.sampled(self._frame, how, job, by_strata=enough)
 
     def weights(self, sampler: str | pl.Expr, *, seed: int | None = None) -> dd.Series:
         """Return the weights of the rows as a Series `weight`, with the index of the frame.

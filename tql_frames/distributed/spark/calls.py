@@ -33,7 +33,6 @@ from tql_frames.distributed import (
     no_split,
     questions,
     refuse_groups,
-    refuse_units,
     starts_of,
 )
 from tql_frames.distributed.spark.jobs import (
@@ -49,7 +48,7 @@ from tql_frames.distributed.spark.jobs import (
 from tql_frames.distributed.spark.partition import ArrowPartition, PartitionRows
 from tql_frames.distributed.spark.types import Intervals, arrow_schema_of, schema_of, with_first
 from tql_frames.errors import TQLError, warn
-from tql_frames.pipeline.draw import DrawSpec, GroupBy, Limit, check_index, named, seed_from, warn_of_fewer
+from tql_frames.pipeline.draw import DrawSpec, GroupBy, Limit, check_index, fewer_rows, named, seed_from
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +66,7 @@ def sample(
     replace: bool = True,
     seed: int | None = None,
     over: GroupBy | None = None,
-    unit: None = None,
+    unit: GroupBy | None = None,
     order: Literal["source"] = "source",
     index: str | None = "index",
     keys: Sequence[str] = (),
@@ -84,7 +83,8 @@ def sample(
         seed: whole number >= 0 that fixes the sample; by default a fresh one.
         over: a column, TQL expression, or several of them: rows of equal values are a group, and each is drawn from as
             if it were alone.
-        unit: refused; whole units are drawn from frames in memory.
+        unit: the same: rows of equal values are a unit, and units are drawn and counted instead of rows. The values of
+            all units come to the driver.
         order: rows come in the order of the frame.
         index: name of a first column of row numbers, in the order in which `collect` gives the rows; None for none.
         keys: columns by which the rows of each partition are sorted first, for a frame whose partitions hold the same
@@ -96,7 +96,7 @@ def sample(
     Raises:
         TQLError: as `tql_frames.sample`. A partition that holds other rows than were counted ends the job that reads
             the sample; the error of Spark tells why.
-        TQLUnsupportedError: of `unit`; or there are more than a million different pairs of a group and a weight.
+        TQLUnsupportedError: there are more than a million different pairs of a group and a weight, or 16 million units.
 
     Warns:
         TQLWarning: fewer rows have a positive weight than were asked for without replacement, and without `over`.
@@ -109,10 +109,9 @@ def sample(
         [71, 71, 65, 65]
         >>> found = tql_frames.spark.sample(frame, "age", limit=1, over="age > 60", replace=False, seed=1)
         >>> found.toPandas()["age"].to_list()
-        [34, 65]
+        [71, 34]
     """
-    refuse_units(unit)
-    spec = DrawSpec.checked(limit, fraction, replace, seed, "source", over=over)
+    spec = DrawSpec.checked(limit, fraction, replace, seed, "source", over=over, unit=unit)
     check_source_order(order)
     check_index(index)
     _check_frame(frame)
@@ -347,7 +346,7 @@ def _drawn(frame: DataFrame, results: PassResult, how: Drawing, job: Job) -> Seq
         answers = [found.found.get(number) for number in range(len(counts))]
     drawn = draw_shares(counts, answers, how)
     if drawn.found < drawn.asked:
-        warn_of_fewer(drawn.asked, drawn.found)
+        warn(fewer_rows(drawn.asked, drawn.found, drawn.what))
     for warning in drawn.idle:
         warn(warning)
     return drawn.shares
