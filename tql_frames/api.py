@@ -57,6 +57,7 @@ def sample(
     over: GroupBy | None = None,
     unit: GroupBy | None = None,
     design: Design | None = None,
+    key: GroupBy | None = None,
     index: str | None = "index",
     ignore_index: bool = False,
     expected: str | None = None,
@@ -86,6 +87,9 @@ def sample(
             `"systematic"` or `"poisson"`. Systematic samples give each row floor or ceil of `limit * weight / total`
             draws; without replacement systematic and Poisson samples have inclusion proportional to weight, up to 1.
             The size of a Poisson sample is random, `limit` its mean.
+        key: a column, a TQL expression, or a list of these, whose values tell rows apart: random numbers belong to the
+            value, so that rows may be added, removed or reordered and the rest of the sample stays. For
+            `replace=False`, with the default design or `"poisson"`.
         index: Polars: name of a first column of original row numbers; None for none.
         ignore_index: pandas: number the rows of the sample anew instead of keeping their labels.
         expected: name for a last column: how many times the row is expected in such a sample (without replacement the
@@ -124,7 +128,7 @@ def sample(
         >>> sample(df, "1", limit=1, unit="patient", seed=1)["index"].to_list()
         [0, 1]
     """
-    spec = DrawSpec.checked(limit, fraction, replace, seed, order, over=over, unit=unit, design=design)
+    spec = DrawSpec.checked(limit, fraction, replace, seed, order, over=over, unit=unit, design=design, key=key)
     check_flag("ignore_index", ignore_index)
     check_index(index)
     if expected is not None:

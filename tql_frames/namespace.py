@@ -90,6 +90,7 @@ class _PolarsNamespace(Generic[AnyPolars]):
         over: GroupBy | None = None,
         unit: GroupBy | None = None,
         design: Design | None = None,
+        key: GroupBy | None = None,
         index: str | None = "index",
         expected: str | None = None,
     ) -> AnyPolars:
@@ -111,6 +112,7 @@ class _PolarsNamespace(Generic[AnyPolars]):
             over=over,
             unit=unit,
             design=design,
+            key=key,
             index=index,
             expected=expected,
         )
@@ -146,6 +148,7 @@ class _PolarsNamespace(Generic[AnyPolars]):
         over: GroupBy | None = None,
         unit: GroupBy | None = None,
         design: Design | None = None,
+        key: GroupBy | None = None,
         index: str | None = "index",
         parameters: Sequence[object] | None = None,
     ) -> View[AnyPolars]:
@@ -167,6 +170,7 @@ class _PolarsNamespace(Generic[AnyPolars]):
             over=over,
             unit=unit,
             design=design,
+            key=key,
             index=index,
             parameters=parameters,
         )
@@ -348,6 +352,7 @@ class PandasNamespace:
         over: GroupBy | None = None,
         unit: GroupBy | None = None,
         design: Design | None = None,
+        key: GroupBy | None = None,
         index: str | None = "index",
         ignore_index: bool = False,
         expected: str | None = None,
@@ -370,6 +375,7 @@ class PandasNamespace:
             over=over,
             unit=unit,
             design=design,
+            key=key,
             index=index,
             ignore_index=ignore_index,
             expected=expected,
@@ -417,6 +423,7 @@ class PandasNamespace:
         over: GroupBy | None = None,
         unit: GroupBy | None = None,
         design: Design | None = None,
+        key: GroupBy | None = None,
         index: str | None = "index",
         ignore_index: bool = False,
         parameters: Sequence[object] | None = None,
@@ -439,6 +446,7 @@ class PandasNamespace:
             over=over,
             unit=unit,
             design=design,
+            key=key,
             index=index,
             ignore_index=ignore_index,
             parameters=parameters,

@@ -161,6 +161,12 @@ def add_size(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--no-replace", dest="replace", action="store_false", help="draw each row at most once")
     parser.add_argument(
+        "--key",
+        action="append",
+        metavar="COLUMN",
+        help="random numbers belong to its values: the sample stays as rows are added or reordered; with --no-replace",
+    )
+    parser.add_argument(
         "--design",
         choices=("independent", "successive", "systematic", "poisson"),
         help="systematic and poisson keep the shares that weights ask for without repeats too; see docs/designs.md",

@@ -112,6 +112,7 @@ class SampleCommand:
                 "over": options.over,
                 "unit": options.unit,
                 "design": options.design,
+                "key": options.key,
                 "index": options.index,
             }
             limit = dict(options.quotas) if options.quotas else options.limit

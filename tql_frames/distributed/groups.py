@@ -215,7 +215,7 @@ class UnitedWhole:
         nothing = RowNumbers(Ascending.of(np.empty(0, np.uint32)))
         if self._grouped is None:
             return [nothing] * len(self._counts)
-        found = drawn(self._grouped.population, self._grouped.groups, self._sizes, self._spec, self._spec.seed)
+        found = drawn(self._grouped.population, self._grouped.groups, self._sizes, self._spec, seed=self._spec.seed)
         rows = self._grouped.rows_of(found).astype(np.int64)
         rows.sort()
         each = iter(np.split(rows, rows.searchsorted(self._ends))[:-1])

@@ -46,6 +46,7 @@ def fault_of(source: Frame, text: str) -> TQLError | None:
             over=None,
             unit=None,
             design=None,
+            key=None,
             parameters=None,
         )
     except TQLError as fault:

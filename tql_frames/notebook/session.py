@@ -301,6 +301,7 @@ class Session:
             over=None,
             unit=None,
             design=None,
+            key=None,
             index=self._index if isinstance(self._frame, pl.DataFrame) else "index",
             ignore_index=False,
             parameters=None,

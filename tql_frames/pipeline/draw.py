@@ -32,7 +32,7 @@ from tql_frames.errors import (
     shown,
     warn,
 )
-from tql_frames.frames import Rows
+from tql_frames.frames import PolarsFrame, Rows
 from tql_frames.pipeline.groups import Grouped, GroupKeys, Quotas
 from tql_frames.pipeline.idle_arms import warn_of_categories, warn_of_idle_arms
 from tql_frames.pipeline.weights import Watched, Weigher, Weights
@@ -49,6 +49,7 @@ from tql_frames.sampling import (
     fresh_seed,
 )
 from tql_frames.sampling.designs import poisson, systematic
+from tql_frames.sampling.rng import Numbers
 
 Order = Literal["draw", "source"]
 Design = Literal["independent", "successive", "systematic", "poisson"]
@@ -347,6 +348,7 @@ class DrawSpec:
         unit: names of columns, or TQL expressions: rows of equal values are a unit, and units are drawn and counted
             instead of rows. A unit weighs what its heaviest row weighs.
         design: how draws depend on weights and on each other; one of `DESIGNS[replace]`.
+        key: names of columns, or TQL expressions: random numbers belong to their values instead of to rows by place.
     """
 
     limit: int | None = None
@@ -358,6 +360,7 @@ class DrawSpec:
     quotas: Quotas | None = None
     unit: tuple[str, ...] = ()
     design: Design = "independent"
+    key: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.replace and self.design == "independent":
@@ -366,7 +369,7 @@ class DrawSpec:
     @property
     def is_plain(self) -> bool:
         """Whether it is for rows of one group by the default design."""
-        return not (self.over or self.unit) and self.design in ("independent", "successive")
+        return not (self.over or self.unit or self.key) and self.design in ("independent", "successive")
 
     @classmethod
     def checked(
@@ -380,6 +383,7 @@ class DrawSpec:
         over: object = None,
         unit: object = None,
         design: object = None,
+        key: object = None,
     ) -> DrawSpec:
         """Return the request that callers make by these arguments.
 
@@ -397,7 +401,13 @@ class DrawSpec:
         check_order(order)
         keys = keys_from("over", over), keys_from("unit", unit)
         how = design_from(design, replace=bool(replace))
-        return cls(*size, bool(replace), number, order, keys[0], quotas, keys[1], how)  # type: ignore[arg-type]
+        own = keys_from("key", key)
+        if own and how not in ("successive", "poisson"):
+            message = f"key= needs a draw of each row by numbers of its own, which design={how!r} has not"
+            raise TQLError(message, hint="pass replace=False, with design='successive' (the default) or 'poisson'")
+        if own and keys[1] and own != keys[1]:
+            raise TQLError("with unit=, key= must be the unit", hint=f"pass key={list(keys[1])}")
+        return cls(*size, bool(replace), number, order, keys[0], quotas, keys[1], how, own)  # type: ignore[arg-type]
 
     def size(self, rows: int) -> int:
         """Return the number of draws from a number of rows.
@@ -429,6 +439,7 @@ class Draw:
         place: the caller's line, for warnings from threads that a library starts.
         over: what tells groups apart, or None.
         unit: what tells units apart, or None.
+        key: what random numbers belong to, or None for the places of rows.
     """
 
     weigher: Weigher
@@ -437,6 +448,7 @@ class Draw:
     place: Place | None = field(default_factory=caller)
     over: GroupKeys | None = None
     unit: GroupKeys | None = None
+    key: GroupKeys | None = None
 
     @classmethod
     def of(cls, sampler: object, rows: Rows, spec: DrawSpec, *, later: bool = True) -> Draw:
@@ -458,11 +470,12 @@ class Draw:
         if isinstance(weigher.sampler, CompiledSampler) and weigher.sampler.unknown:
             warn_of_categories(weigher.sampler)
         place = caller() if later else None
-        if not (spec.over or spec.unit):
+        if not (spec.over or spec.unit or spec.key):
             return cls(weigher, spec, place=place)
         random = numbers_of_keys(spec.seed)
         over, unit = GroupKeys.of("over", spec.over, rows, random), GroupKeys.of("unit", spec.unit, rows, random)
-        return cls(weigher, spec, place=place, over=over, unit=unit)
+        key = GroupKeys.of("key", spec.key, rows, random)
+        return cls(weigher, spec, place=place, over=over, unit=unit, key=key)
 
     def positions(self, rows: Rows) -> Positions:
         """Return the positions of the drawn rows, in the order that was asked for, shape (k,).
@@ -499,7 +512,14 @@ class Draw:
             if drawable < size:
                 warn(fewer_rows(size, drawable, "rows" if self.unit is None else "units"), self.place)
                 sizes = np.minimum(sizes, drawable)
-        found = grouped.rows_of(drawn(grouped.population, grouped.groups, sizes, self.spec, self.spec.seed))
+        numbers = None
+        if self.key is not None and rows.rows:
+            by_key = rows if grouped.units is None else PolarsFrame(grouped.units.values)
+            keys = self.key if grouped.units is None else self.key.of_values()
+            numbers = keys.random_numbers(by_key, self.spec.seed)
+        found = grouped.rows_of(
+            drawn(grouped.population, grouped.groups, sizes, self.spec, seed=self.spec.seed, numbers=numbers)
+        )
         if self.spec.order == "source":
             found.sort()
         return found
@@ -542,7 +562,15 @@ class Draw:
         return size
 
 
-def drawn(population: Strata | Weights, groups: Groups | None, sizes: Integers, spec: DrawSpec, seed: int) -> Positions:
+def drawn(
+    population: Strata | Weights,
+    groups: Groups | None,
+    sizes: Integers,
+    spec: DrawSpec,
+    *,
+    seed: int,
+    numbers: Numbers | None = None,
+) -> Positions:
     """Draw rows by the design of a request, in a random order if it asks for one.
 
     Args:
@@ -551,16 +579,18 @@ def drawn(population: Strata | Weights, groups: Groups | None, sizes: Integers, 
         sizes: draws from each group; without replacement at most what it has to draw.
         spec: the request.
         seed: fixes them.
+        numbers: of the rows; by default those of the seed by their places.
     """
     rows = population.rows if isinstance(population, Strata) else len(population)
     if not rows:
         return np.empty(0, np.uint32)
     if spec.design in ("independent", "successive"):
-        if groups is None:
+        if groups is None and numbers is None:
             return draw(population, int(sizes.sum()), replace=spec.replace, seed=seed)
-        return draw_groups(population, groups, sizes, replace=spec.replace, seed=seed)
+        groups = groups or Groups(np.zeros(rows, np.uint32), 1)
+        return draw_groups(population, groups, sizes, replace=spec.replace, seed=seed, numbers=numbers)
     if spec.design == "poisson":
-        found = poisson(population, groups, sizes, seed=seed)
+        found = poisson(population, groups, sizes, seed=seed, numbers=numbers)
     else:
         found = systematic(population, groups, sizes, replace=spec.replace, seed=seed)
     return shuffled(found, seed) if spec.order == "draw" else found

@@ -13,13 +13,18 @@ from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from tql_frames.compiler import Key, RandomNumbers, compile_key
+from tql_frames.compiler.expressions.scope import column
+from tql_frames.compiler.expressions.types import describe, is_bool, is_text
 from tql_frames.compiler.statements import most_rows
-from tql_frames.errors import TQLError, TQLNameError, WeightError, did_you_mean, reason_of, shown
+from tql_frames.errors import TQLError, TQLNameError, TQLTypeError, WeightError, did_you_mean, reason_of, shown
 from tql_frames.frames import Rows
 from tql_frames.sampling import Floats, Groups, Integers, Positions, Strata, expected_by_group, stratify
 from tql_frames.sampling.designs import inclusion
+from tql_frames.sampling.keys import KeyNumbers, Texts
 
 Quotas = tuple[tuple[Any, int], ...]
 """Groups, each a value or a tuple of values, and the rows wanted of each."""
@@ -101,6 +106,51 @@ class GroupKeys:
             message = f"{self.argument} cannot be evaluated on these rows: {reason_of(fault)}"
             raise TQLError(message, source=key.source, span=key.span) from None
         return NumberedGroups(self, values, groups)
+
+    def of_values(self) -> GroupKeys:
+        """Return the same for frames of their values, as `NumberedGroups` has them."""
+        keys = [replace(key, expr=column(str(place))) for place, key in enumerate(self.keys)]
+        return GroupKeys(self.argument, tuple(keys))
+
+    def random_numbers(self, rows: Rows, seed: int) -> KeyNumbers:
+        """Return the random numbers of rows by the values of the keys, which no two rows share.
+
+        Raises:
+            TQLError: two rows have the same key, or it is neither a whole number, text, date nor truth value.
+        """
+        for key in self.keys:
+            if not (key.dtype.is_integer() or is_text(key.dtype) or key.dtype.is_temporal() or is_bool(key.dtype)):
+                message = f"{self.argument} needs whole numbers, text or dates, not {describe(key.dtype)}"
+                hint = "round or format it as a column first" if key.dtype.is_float() else None
+                raise TQLTypeError(message, source=key.source, span=key.span, hint=hint)
+        names = [str(place) for place in range(len(self.keys))]
+        parts = list(rows.evaluate_batches({name: key.expr for name, key in zip(names, self.keys, strict=True)}))
+        found = pl.concat(parts) if len(parts) > 1 else parts[0]
+        repeated = found.is_duplicated()
+        if repeated.any():
+            name = ", ".join(shown(value) for value in found.row(int(repeated.arg_max() or 0)))
+            key = self.keys[0]
+            message = f"{int(repeated.sum()):,} rows have a key that another row has, such as {name}"
+            hint = f"pass unit={key.text!r} as well to draw such rows together, or a key of more columns"
+            raise TQLError(message, source=key.source, span=key.span, hint=hint)
+        return KeyNumbers.of([part for name in names for part in _words(found[name])], seed)
+
+
+def _words(values: pl.Series) -> list[Texts | Integers | NDArray[np.uint64]]:
+    """Return a key as numbers or texts to hash, behind it which of them are null."""
+    nulls = values.is_null().to_numpy().astype(np.int64)
+    if values.dtype.is_integer() or values.dtype == pl.Boolean:
+        wide = values.cast(pl.Int128).fill_null(0)
+        low = (wide % 2**64).cast(pl.UInt64).to_numpy() if str(values.dtype).endswith("128") else None
+        if low is None:
+            low = values.fill_null(0).cast(pl.UInt64 if values.dtype == pl.UInt64 else pl.Int64).to_numpy()
+        return [low, nulls]
+    text = values.dt.to_string("iso") if values.dtype.is_temporal() else values.cast(pl.String)
+    array = pa.chunked_array([text.fill_null("").rechunk().to_arrow()]).combine_chunks().cast(pa.large_string())
+    _, offsets, content = array.buffers()
+    places = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
+    data = np.frombuffer(content or b"", np.uint8)
+    return [Texts(places, data), nulls]
 
 
 def numbered(parts: Iterable[pl.DataFrame]) -> tuple[Groups, pl.DataFrame]:

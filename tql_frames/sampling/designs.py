@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tql_frames.sampling.groups import Groups, weights_of
-from tql_frames.sampling.rng import Blocks, Floats, Integers, Positions, Streams, over_blocks
+from tql_frames.sampling.rng import Blocks, Floats, Integers, Numbers, Positions, Streams, over_blocks
 from tql_frames.sampling.strata import Strata, position_type
 from tql_frames.sampling.with_replacement import exponents_of_totals, scale_of, whole
 
@@ -58,10 +58,13 @@ def systematic(
     return np.flatnonzero(counts).astype(position_type(rows))
 
 
-def poisson(population: Strata | Floats, groups: Groups | None, sizes: Integers, *, seed: int) -> Positions:
+def poisson(
+    population: Strata | Floats, groups: Groups | None, sizes: Integers, *, seed: int, numbers: Numbers | None = None
+) -> Positions:
     """Draw each row by itself, with probability `size * weight / total` of its group, or for certain where that is 1.
 
-    Args: as of `systematic`; sizes are expected numbers of rows.
+    Args: as of `systematic`; sizes are expected numbers of rows, and `numbers` are those of the rows, by default of the
+    seed by their places.
 
     Returns:
         Row positions in table order, shape (k,); k is random.
@@ -71,8 +74,14 @@ def poisson(population: Strata | Floats, groups: Groups | None, sizes: Integers,
         [2, 3]
     """
     chances = inclusion(population, groups, sizes)
-    numbers = Streams(seed).uniforms(_ROWS, len(chances))
-    return np.flatnonzero(numbers < chances).astype(position_type(len(chances)))
+    uniforms = np.empty(len(chances))
+
+    def run(blocks: Blocks) -> None:
+        for first, stop in blocks:
+            (numbers or Streams(seed)).fill(_ROWS, first, uniforms[first:stop])
+
+    over_blocks(len(chances), run)
+    return np.flatnonzero(uniforms < chances).astype(position_type(len(chances)))
 
 
 def inclusion(population: Strata | Floats, groups: Groups | None, sizes: Integers) -> Floats:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tql_frames.sampling.inclusion import expected_draws
-from tql_frames.sampling.rng import Blocks, Floats, Integers, Positions, Streams, over_blocks
+from tql_frames.sampling.rng import Blocks, Floats, Integers, Numbers, Positions, Streams, over_blocks
 from tql_frames.sampling.strata import Strata, StrataTable, position_type
 from tql_frames.sampling.with_replacement import exact_ranks, exponents_of_totals
 from tql_frames.sampling.without_replacement import Race, finished, finishers_by
@@ -95,7 +95,15 @@ def weights_of(population: Strata | Floats, first: int, stop: int) -> Floats:
     return population[first:stop]
 
 
-def draw_groups(population: Strata | Floats, groups: Groups, sizes: Integers, *, replace: bool, seed: int) -> Positions:
+def draw_groups(
+    population: Strata | Floats,
+    groups: Groups,
+    sizes: Integers,
+    *,
+    replace: bool,
+    seed: int,
+    numbers: Numbers | None = None,
+) -> Positions:
     """Draw rows of each group by weight.
 
     Args:
@@ -104,6 +112,7 @@ def draw_groups(population: Strata | Floats, groups: Groups, sizes: Integers, *,
         sizes: shape (groups,), draws from each group; of one without a row of positive weight, 0 with replacement.
         replace: whether a row can be drawn again. Without, a group gives at most its rows of positive weight.
         seed: whole number >= 0.
+        numbers: the numbers of the rows' race, without replacement; by default those of the seed by their places.
 
     Returns:
         Row positions, those of one group after those of the other, in the order drawn; shape (sum of sizes,), or
@@ -118,7 +127,7 @@ def draw_groups(population: Strata | Floats, groups: Groups, sizes: Integers, *,
     """
     streams = Streams(seed)
     if not replace:
-        return _successive(population, groups, sizes, streams)
+        return _successive(population, groups, sizes, numbers or streams)
     rows = RowPairs.of(population, groups)
     if rows is not None:
         return _Lines.of(rows.table, groups.count).draw(sizes, streams, rows.order)
@@ -238,7 +247,7 @@ class RowPairs:
 # -- without replacement ----------------------------------------------------------------------------------------------
 
 
-def _successive(population: Strata | Floats, groups: Groups, sizes: Integers, streams: Streams) -> Positions:
+def _successive(population: Strata | Floats, groups: Groups, sizes: Integers, streams: Numbers) -> Positions:
     """Return rows drawn by one race, of which each group takes its first."""
     race = Race.of(*bounds_of(population))
     steps = Steps.of(RowPairs.rounded(population, groups).table, groups.count, race)

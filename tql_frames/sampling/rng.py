@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.random import PCG64DXSM, Generator, SeedSequence
@@ -58,6 +58,13 @@ _PERIOD = 2**128
 # Streams lie the golden ratio of the period apart, as in `PCG64DXSM.jumped`: of S streams any two are at least about
 # 2**128 / (2.24 S) numbers from each other.
 _STRIDE = 0x9E3779B97F4A7C15F39CC0605CEDC835
+
+
+class Numbers(Protocol):
+    """Random numbers of rows, such as those of a seed by their places."""
+
+    def fill(self, stream: int, start: int, out: NDArray[np.float64]) -> None:
+        """Write the numbers of a stream from `start` on into `out`, which is contiguous."""
 
 
 class Streams:

@@ -18,6 +18,7 @@ from tql_frames.sampling.rng import (
     Blocks,
     Floats,
     Integers,
+    Numbers,
     Positions,
     Streams,
     cores,
@@ -184,7 +185,7 @@ def _first_places(numbers: Positions) -> tuple[Positions, Integers]:
     return sorted_numbers[new], (keys[new] & np.uint64((1 << bits) - 1)).astype(np.int64)
 
 
-def race_rows(weights: Floats, size: int, streams: Streams) -> Positions:
+def race_rows(weights: Floats, size: int, streams: Numbers) -> Positions:
     """Return the row positions drawn without replacement: the exponential race, each row with a time of its own."""
     positive = weights > 0
     size = min(size, int(np.count_nonzero(positive)))
@@ -258,7 +259,7 @@ class Race(NamedTuple):
 
 
 def finishers(
-    weights: Floats, race: Race, limit: float, streams: Streams, *, start: int = 0
+    weights: Floats, race: Race, limit: float, streams: Numbers, *, start: int = 0
 ) -> tuple[Positions, Floats]:
     """Return the rows that finish up to a time, in table order, and their times.
 
@@ -277,7 +278,7 @@ def finishers_by(
     weights_of: Callable[[int, int], Floats],
     race: Race,
     limit: float | Callable[[int, int], Floats],
-    streams: Streams,
+    streams: Numbers,
     *,
     start: int = 0,
 ) -> tuple[Positions, Floats]:

@@ -144,7 +144,7 @@ class Epochs:
         if not weighed.size:
             return np.empty(0, np.uint32)
         seed = seed_of_epoch(self.spec.seed, epoch)
-        found = drawn(weighed.population, None, np.array([weighed.size]), self.spec, seed)
+        found = drawn(weighed.population, None, np.array([weighed.size]), self.spec, seed=seed)
         return shuffled(found, seed) if self.spec.design == "successive" else found
 
 

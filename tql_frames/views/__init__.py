@@ -37,6 +37,7 @@ def view(
     over: GroupBy | None = None,
     unit: GroupBy | None = None,
     design: Design | None = None,
+    key: GroupBy | None = None,
     index: str | None = "index",
     ignore_index: bool = False,
     parameters: Sequence[object] | None = None,
@@ -56,6 +57,7 @@ def view(
         over: groups, each drawn from as if it were alone.
         unit: rows that come together.
         design: how draws depend on weights and on each other.
+        key: what random numbers belong to.
         index: Polars: name of the column of original row numbers in frames of the view; None for none.
         ignore_index: pandas: number the rows of the view anew instead of keeping their labels.
         parameters: values for the `?` of a statement.
@@ -89,6 +91,7 @@ def view(
         over=over,
         unit=unit,
         design=design,
+        key=key,
         index=index,
         ignore_index=ignore_index,
         parameters=parameters,

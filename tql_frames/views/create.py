@@ -56,6 +56,7 @@ def view_of(
     over: GroupBy | None,
     unit: GroupBy | None,
     design: Design | None,
+    key: GroupBy | None,
     index: str | None,
     ignore_index: bool,
     parameters: Sequence[object] | None,
@@ -78,6 +79,7 @@ def view_of(
         over=over,
         unit=unit,
         design=design,
+        key=key,
         parameters=parameters,
     )
     return View(
@@ -105,6 +107,7 @@ def rows_as_they_stand(
     over: GroupBy | None = None,
     unit: GroupBy | None = None,
     design: Design | None = None,
+    key: GroupBy | None = None,
     index: str | None = None,
     parameters: Sequence[object] | None = None,
 ) -> pl.LazyFrame:
@@ -133,6 +136,7 @@ def rows_as_they_stand(
         over=over,
         unit=unit,
         design=design,
+        key=key,
         parameters=parameters,
     )
     if isinstance(source, TwoPassFrame):

@@ -168,6 +168,7 @@ class View(KeptRows[Native]):
         over: GroupBy | None = None,
         unit: GroupBy | None = None,
         design: Design | None = None,
+        key: GroupBy | None = None,
         parameters: Sequence[object] | None = None,
     ) -> View[Native]:
         """Return a view of rows of this one, weighed or queried as they are here; arguments as of `tql_frames.view`.
@@ -189,6 +190,7 @@ class View(KeptRows[Native]):
             over=over,
             unit=unit,
             design=design,
+            key=key,
             parameters=parameters,
         )
         return View(
@@ -215,6 +217,7 @@ class View(KeptRows[Native]):
         over: GroupBy | None = None,
         unit: GroupBy | None = None,
         design: Design | None = None,
+        key: GroupBy | None = None,
     ) -> Native:
         """Draw rows of this view by weight, with their indices in the frame; see `tql_frames.sample`.
 
@@ -233,6 +236,7 @@ class View(KeptRows[Native]):
             over=over,
             unit=unit,
             design=design,
+            key=key,
         ).to_native()
 
     def split(

@@ -90,6 +90,8 @@ class Step:
             size += f" ({', '.join(self.draw.unit)})"
         if self.draw.over:
             size += f", within each group of {', '.join(self.draw.over)}"
+        if self.draw.key:
+            size += f", by the key {', '.join(self.draw.key)}"
         how = "with" if self.draw.replace else "without"
         design = "" if self.draw.design in ("independent", "successive") else f" ({self.draw.design})"
         order = "drawn" if self.draw.order == "draw" else "of the frame"
@@ -102,6 +104,7 @@ class Step:
         if self.draw is not None and not self.draw.is_plain:  # of which files of earlier versions know nothing
             quotas = self.draw.quotas
             found["over"], found["unit"], found["design"] = self.draw.over, self.draw.unit, self.draw.design
+            found["key"] = self.draw.key
             found["quotas"] = None if quotas is None else [[_plain(name), number] for name, number in quotas]
         return found
 
@@ -114,7 +117,7 @@ class Step:
         """
         values = dict(values)
         parameters, reads, seed = values["parameters"], values.get("reads"), values["seed"]
-        known = ("limit", "fraction", "replace", "order", "over", "unit", "quotas", "design")
+        known = ("limit", "fraction", "replace", "order", "over", "unit", "quotas", "design", "key")
         names: list[str] = [name for name in known if name in values]
         request = {name: values.pop(name) for name in names}
         found = cls(
@@ -156,7 +159,7 @@ def request_from_json(values: Mapping[str, Any], seed: int) -> DrawSpec:
     if not sound:
         raise ValueError("no request for rows")
     quotas = values.get("quotas")
-    keys = [tuple(values.get(name) or ()) for name in ("over", "unit")]
+    keys = [tuple(values.get(name) or ()) for name in ("over", "unit", "key")]
     if not all(isinstance(text, str) for key in keys for text in key):
         raise ValueError("no request for rows")
     by_group = None
@@ -164,7 +167,7 @@ def request_from_json(values: Mapping[str, Any], seed: int) -> DrawSpec:
         by_group = tuple((tuple(name) if isinstance(name, list) else name, int(number)) for name, number in quotas)
     size = size_from(limit, fraction, replace)
     design = design_from(values.get("design"), replace=bool(replace))
-    return DrawSpec(*size, bool(replace), seed, order, keys[0], by_group, keys[1], design)  # type: ignore[arg-type]
+    return DrawSpec(*size, bool(replace), seed, order, keys[0], by_group, keys[1], design, keys[2])  # type: ignore[arg-type]
 
 
 def plain_parameters(values: Sequence[object] | None) -> tuple[Any, ...] | None:
@@ -277,6 +280,7 @@ def choose(
     over: GroupBy | None,
     unit: GroupBy | None,
     design: Design | None,
+    key: GroupBy | None,
     parameters: Sequence[object] | None,
 ) -> Choice:
     """Make a sampler or a statement ready; nothing runs. The options are those of `sample` and `query`.
@@ -287,9 +291,9 @@ def choose(
     sampler = sampler_from(sampler)
     if isinstance(sampler, str) and is_statement(sampler):
         defaults = {"limit": None, "fraction": None, "replace": True, "order": "draw"} | dict.fromkeys(
-            ("over", "unit", "design")
+            ("over", "unit", "design", "key")
         )
-        given = dict(zip(defaults, (limit, fraction, replace, order, over, unit, design), strict=True))
+        given = dict(zip(defaults, (limit, fraction, replace, order, over, unit, design, key), strict=True))
         names = [f"{name}=" for name, value in given.items() if value is not defaults[name] and value != defaults[name]]
         if names:
             hint = "write it into the statement: SAMPLE BY … OVER (…) REPLACE … LIMIT …, ORDER BY …"
@@ -297,7 +301,7 @@ def choose(
         return _choose_by_statement(rows, sampler, parameters, seed_from(seed))
     if parameters is not None:
         raise TQLError("a sampler takes no parameters; a statement does")
-    spec = DrawSpec.checked(limit, fraction, replace, seed, order, over=over, unit=unit, design=design)
+    spec = DrawSpec.checked(limit, fraction, replace, seed, order, over=over, unit=unit, design=design, key=key)
     draw = Draw.of(sampler, rows, spec)
     expression = sampler if isinstance(sampler, pl.Expr) else None
     kind: Kind = "sampler" if expression is None else "expression"
@@ -320,7 +324,7 @@ def _choose_by_statement(rows: Rows, text: str, parameters: Sequence[object] | N
 def _names_in(draw: Draw) -> tuple[str, ...] | None:
     """Return names of the columns that rows are drawn by; None where an expression selects them otherwise."""
     sampler = draw.weigher.sampler
-    keys = {name for each in (draw.over, draw.unit) if each is not None for name in each.names}
+    keys = {name for each in (draw.over, draw.unit, draw.key) if each is not None for name in each.names}
     if not isinstance(sampler, pl.Expr):
         return tuple(sorted(nodes.names_in(sampler.tree) | keys))
     return None if picks_columns(sampler) else tuple(sorted({*sampler.meta.root_names(), *keys}))
