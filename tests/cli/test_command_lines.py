@@ -15,7 +15,7 @@ import tql_frames
 from tests.pages import ROOT
 from tql_frames.cli import main
 
-PAGES = ["README.md", "docs/large-data.md", "docs/splits.md"]
+PAGES = ["README.md", "docs/groups.md", "docs/large-data.md", "docs/splits.md"]
 
 
 def lines_of(page: str) -> Iterator[str]:

@@ -14,7 +14,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import tql_frames
-from tests.cli.test_cli import FLAT, NESTED, NESTING, READ, WRITE, Command, command  # noqa: F401 - a fixture
+from tests.cli.commands import FLAT, NESTED, NESTING, READ, WRITE, Command
 from tql_frames.cli import output
 from tql_frames.views import create
 
@@ -27,7 +27,7 @@ def people(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv", ".tsv", ".arrow", ".ndjson"])
-def test_parts_are_those_of_the_library_in_the_format_of_the_input(command: Command, suffix: str) -> None:  # noqa: F811
+def test_parts_are_those_of_the_library_in_the_format_of_the_input(command: Command, suffix: str) -> None:
     frame = people(NESTED.drop("box") if suffix in NESTING else FLAT)
     WRITE[suffix](frame, Path(f"in{suffix}"))
     by = "findings" if suffix in NESTING else "view"
@@ -40,7 +40,7 @@ def test_parts_are_those_of_the_library_in_the_format_of_the_input(command: Comm
         assert_frame_equal(READ[suffix](f"parts/{name}{suffix}"), view.to_native(), check_dtypes=suffix in NESTING)
 
 
-def test_cells_leave_as_they_came(command: Command) -> None:  # noqa: F811
+def test_cells_leave_as_they_came(command: Command) -> None:
     lines = [f"{n:05},{n % 5}.50,{'TRUE' if n % 2 else 'false'},{'Mass|Edema' if n % 3 else ''}" for n in range(90)]
     text = "id;price;flag;findings\n" + "\n".join(lines).replace(",", ";") + "\n"
     Path("in.csv").write_text(text)
@@ -59,7 +59,7 @@ def test_cells_leave_as_they_came(command: Command) -> None:  # noqa: F811
     assert "no label" in done.out and "Edema" in done.out
 
 
-def test_folds(command: Command) -> None:  # noqa: F811
+def test_folds(command: Command) -> None:
     frame = people(FLAT)
     frame.write_parquet("in.parquet")
     options = ["--folds", 3, "--unit", "person", "--by", "view", "--by", "seen", "--seed", 7, "--json", "--index=row"]
@@ -72,7 +72,7 @@ def test_folds(command: Command) -> None:  # noqa: F811
         assert pl.read_csv(f"a/b/fold_{fold}.csv")["row"].to_list() == view.positions.tolist()
 
 
-def test_csv_to_another_format(command: Command) -> None:  # noqa: F811
+def test_csv_to_another_format(command: Command) -> None:
     FLAT.write_csv("in.csv")
     done = command("split", "in.csv", *INTO, "--seed", 1, "--out-dir", "p", "--output-format", "parquet")
     assert (done.status, done.err) == (0, "")
@@ -81,7 +81,7 @@ def test_csv_to_another_format(command: Command) -> None:  # noqa: F811
         assert_frame_equal(pl.read_parquet(f"p/{name}.parquet"), view.to_native())
 
 
-def test_several_files_are_one_table(command: Command) -> None:  # noqa: F811
+def test_several_files_are_one_table(command: Command) -> None:
     for year in (2023, 2024):
         os.makedirs(f"table/year={year}")
         FLAT[year - 2023 :: 2].write_parquet(f"table/year={year}/0.parquet")
@@ -90,7 +90,7 @@ def test_several_files_are_one_table(command: Command) -> None:  # noqa: F811
     assert pl.read_parquet("p/test.parquet")["year"].value_counts(sort=True)["count"].to_list() == [50, 50]
 
 
-def test_without_a_seed_runs_differ(command: Command) -> None:  # noqa: F811
+def test_without_a_seed_runs_differ(command: Command) -> None:
     FLAT.write_csv("in.csv")
     texts = []
     for _ in range(2):
@@ -121,7 +121,7 @@ def test_without_a_seed_runs_differ(command: Command) -> None:  # noqa: F811
     ids=str,
 )
 def test_what_is_wrong_leaves_nothing_behind(
-    command: Command,  # noqa: F811
+    command: Command,
     options: list[str],
     status: int,
     message: str,
@@ -134,7 +134,7 @@ def test_what_is_wrong_leaves_nothing_behind(
     assert command.names() == ["in.csv"]
 
 
-def test_folders_that_were_made_are_removed_and_others_stay(command: Command) -> None:  # noqa: F811
+def test_folders_that_were_made_are_removed_and_others_stay(command: Command) -> None:
     FLAT.write_csv("in.csv")
     os.makedirs("mine/empty")
     for folder in ("mine/empty", "mine/new/inner"):
@@ -142,7 +142,7 @@ def test_folders_that_were_made_are_removed_and_others_stay(command: Command) ->
     assert os.listdir("mine") == ["empty"]
 
 
-def test_existing_files_are_kept_unless_forced(command: Command) -> None:  # noqa: F811
+def test_existing_files_are_kept_unless_forced(command: Command) -> None:
     FLAT.write_csv("in.csv")
     os.mkdir("p")
     Path("p/test.csv").write_text("mine")
@@ -159,7 +159,7 @@ def test_existing_files_are_kept_unless_forced(command: Command) -> None:  # noq
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_a_part_that_cannot_be_written_leaves_none(
-    command: Command,  # noqa: F811
+    command: Command,
     suffix: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -179,7 +179,7 @@ def test_a_part_that_cannot_be_written_leaves_none(
     assert command.names() == [f"in{suffix}"]
 
 
-def test_lists_do_not_go_into_csv(command: Command) -> None:  # noqa: F811
+def test_lists_do_not_go_into_csv(command: Command) -> None:
     NESTED.write_parquet("in.parquet")
     done = command("split", "in.parquet", *INTO, "--out-dir", "p", "--output-format", "csv")
     assert done.status == 1
@@ -189,7 +189,7 @@ def test_lists_do_not_go_into_csv(command: Command) -> None:  # noqa: F811
 
 @pytest.mark.parametrize("suffix", [".csv", ".ndjson"])
 def test_plans_that_cannot_be_read_twice_are_held(
-    command: Command,  # noqa: F811
+    command: Command,
     suffix: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

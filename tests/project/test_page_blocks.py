@@ -29,6 +29,7 @@ ELSEWHERE = {
     ("README.md", "max_weight\n├─"): "test_readme.py: test_the_explanation_is_the_explanation",
     ("README.md", "tql-frames sample"): "test_command_lines.py: test_command_lines_run",
     ("docs/large-data.md", "tql-frames sample"): "test_command_lines.py: test_command_lines_run",
+    ("docs/groups.md", "tql-frames sample"): "test_command_lines.py: test_command_lines_run",
     ("docs/splits.md", "tql-frames split"): "test_command_lines.py: test_command_lines_run",
     ("docs/language.md", "and as asc"): "test_docs.py: test_the_keywords_are_the_keywords",
     ("docs/language.md", "all array"): "test_docs.py: test_the_keywords_are_the_keywords",

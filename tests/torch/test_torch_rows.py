@@ -518,7 +518,7 @@ def test_each_row_is_written_once_in_parts(tmp_path, monkeypatch):
     view = pl.scan_parquet(tmp_path / "rows.parquet").tql.view(WEIGHTS, limit=300, seed=3)
     rows = TQLDataset(view, encode=encode)
     assert same(list(DataLoader(rows, 64)), list(DataLoader(TQLDataset(FRAME[view.positions], encode=encode), 64)))
-    assert len(rows._table._spool.columns["row"].tensor) == len(set(view.positions.tolist()))
+    assert len(rows._table._disk_table.columns["row"].tensor) == len(set(view.positions.tolist()))
 
 
 def test_the_row_of_a_null_in_a_file_is_its_own(tmp_path):

@@ -24,7 +24,7 @@ from polars.testing import assert_frame_equal
 
 import tql_frames
 from tests.sizes import size
-from tests.views.test_views import KINDS, Tripwire, assert_same, frame_of  # noqa: F401 - a fixture
+from tests.views.frames import KINDS, Tripwire, assert_same
 from tql_frames import TQLError, TQLNameError, TQLTypeError, TQLUnsupportedError, View
 from tql_frames.views import Split
 
@@ -70,7 +70,7 @@ class TestKinds:
     @pytest.mark.parametrize("by", [None, "sex", "tags", ["sex", "tags"]], ids=str)
     @pytest.mark.parametrize("unit", [None, "id"])
     @pytest.mark.parametrize("kind", KINDS)
-    def test_one_seed_is_one_split(self, frame_of: Any, kind: str, unit: str | None, by: Any) -> None:  # noqa: F811
+    def test_one_seed_is_one_split(self, frame_of: Any, kind: str, unit: str | None, by: Any) -> None:
         frame = frame_of(kind, FRAME)
         parts = frame.tql.split(THIRDS, unit=unit, by=by, seed=7)
         expected = FRAME.tql.split(THIRDS, unit=unit, by=by, seed=7)
@@ -102,7 +102,7 @@ class TestKinds:
         assert isinstance(parts, Split)
 
     @pytest.mark.parametrize("kind", KINDS)
-    def test_indices(self, frame_of: Any, kind: str) -> None:  # noqa: F811
+    def test_indices(self, frame_of: Any, kind: str) -> None:
         frame = frame_of(kind, FRAME)
         options = {"ignore_index": True} if kind == "pandas" else {"index": None}
         for view in frame.tql.split(THIRDS, seed=7, **options).values():
@@ -140,7 +140,7 @@ UNITS: dict[str, pl.Series] = {
 @pytest.mark.parametrize("by", [None, "tags"])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", UNITS)
-def test_units_of_any_type_stay_together(frame_of: Any, kind: str, name: str, by: Any) -> None:  # noqa: F811
+def test_units_of_any_type_stay_together(frame_of: Any, kind: str, name: str, by: Any) -> None:
     frame = frame_of(kind, FRAME.with_columns(unit=UNITS[name]))
     parts = frame.tql.split(folds=3, unit="unit", by=by, seed=7)
     assert_whole(parts, ROWS)
@@ -233,7 +233,7 @@ LABELS: dict[str, pl.Series] = {
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", LABELS)
-def test_lists_of_labels(frame_of: Any, kind: str, name: str) -> None:  # noqa: F811
+def test_lists_of_labels(frame_of: Any, kind: str, name: str) -> None:
     frame = frame_of(kind, FRAME.with_columns(tags=LABELS[name]))
     parts = frame.tql.split(THIRDS, unit="id", by="tags", seed=7)
     assert positions_of(parts) == positions_of(FRAME.tql.split(THIRDS, unit="id", by="tags", seed=7))
@@ -350,7 +350,7 @@ EMPTY: list[tuple[int, dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("rows", "options", "message"), EMPTY, ids=str)
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_part_is_empty(frame_of: Any, kind: str, rows: int, options: Any, message: str) -> None:  # noqa: F811
+def test_no_part_is_empty(frame_of: Any, kind: str, rows: int, options: Any, message: str) -> None:
     frame = frame_of(kind, pl.DataFrame({"id": [n % 3 for n in range(rows)]}, schema={"id": pl.Int64}))
     if kind in ("polars", "pandas"):
         with pytest.raises(TQLError, match=message):
@@ -416,7 +416,7 @@ def test_it_is_a_mapping() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_folds_are_parts_to_test_on(frame_of: Any, kind: str) -> None:  # noqa: F811
+def test_folds_are_parts_to_test_on(frame_of: Any, kind: str) -> None:
     folds = frame_of(kind, FRAME).tql.split(folds=4, unit="id", by="sex", seed=7)
     assert list(folds) == [0, 1, 2, 3]
     assert_whole(folds, ROWS)
@@ -513,7 +513,7 @@ class TestViews:
                 assert view.positions.tolist() == drawn.positions[view.drawn].tolist()
 
     @pytest.mark.parametrize("kind", KINDS)
-    def test_a_view_is_split_by_its_own_columns(self, frame_of: Any, kind: str) -> None:  # noqa: F811
+    def test_a_view_is_split_by_its_own_columns(self, frame_of: Any, kind: str) -> None:
         old = frame_of(kind, FRAME).tql.view("select id, tags as labels where k > 100")
         parts = old.split(THIRDS, unit="id", by="labels", seed=7)
         expected = FRAME[101:].tql.split(THIRDS, unit="id", by="tags", seed=7)
@@ -533,7 +533,7 @@ class TestViews:
         assert sorted(chain(*positions_of(inner).values())) == parts["train"].positions.tolist()
 
     @pytest.mark.parametrize("kind", KINDS)
-    def test_parts_are_saved_and_loaded(self, frame_of: Any, kind: str, tmp_path: Path) -> None:  # noqa: F811
+    def test_parts_are_saved_and_loaded(self, frame_of: Any, kind: str, tmp_path: Path) -> None:
         frame = frame_of(kind, FRAME)
         part = frame.tql.split(THIRDS, unit="id", by="tags", seed=7)["test"]
         part.save(tmp_path / "test.view", "held out")
@@ -552,7 +552,7 @@ class TestViews:
         assert tql_frames.load_view(tmp_path / "inner.view", frame).positions.tolist() == inner.positions.tolist()
 
     @pytest.mark.parametrize("kind", ["polars", "pandas", "scan"])
-    def test_parts_are_pickled(self, frame_of: Any, kind: str) -> None:  # noqa: F811
+    def test_parts_are_pickled(self, frame_of: Any, kind: str) -> None:
         part = frame_of(kind, FRAME).tql.split(THIRDS, unit="id", seed=7)["test"]
         again = pickle.loads(pickle.dumps(part))
         assert again.positions.tolist() == part.positions.tolist()
@@ -584,7 +584,7 @@ class TestLaziness:
 
     @pytest.mark.parametrize("engine", ["in-memory", "streaming"])
     @pytest.mark.parametrize("kind", ["lazy", "scan"])
-    def test_all_parts_at_once(self, frame_of: Any, kind: str, engine: Any) -> None:  # noqa: F811
+    def test_all_parts_at_once(self, frame_of: Any, kind: str, engine: Any) -> None:
         expected = FRAME.tql.split(THIRDS, unit="id", by="tags", seed=7)
         for _ in range(5):
             parts = frame_of(kind, FRAME).tql.split(THIRDS, unit="id", by="tags", seed=7)
@@ -612,7 +612,7 @@ class TestMemory:
         gc.enable()
 
     @pytest.mark.parametrize("kind", KINDS)
-    def test_a_split_is_freed_with_its_last_reference(self, frame_of: Any, kind: str) -> None:  # noqa: F811
+    def test_a_split_is_freed_with_its_last_reference(self, frame_of: Any, kind: str) -> None:
         parts = frame_of(kind, FRAME).tql.split(folds=3, unit="id", by="tags", seed=7)
         next(iter(parts.folds())), parts.report(), repr(parts), parts._repr_html_()
         inner = parts[0].split(folds=2, seed=1)
