@@ -136,7 +136,7 @@ class GroupWinners:
 
 
 @dataclass(frozen=True)
-class Units:
+class WholeUnits:
     """Units by their numbers in the partition, each as often as it was drawn."""
 
     numbers: Ascending
@@ -156,7 +156,7 @@ class First:
     count: int
 
 
-Drawable = Slots | Points | RowNumbers | Every | PairSlots | GroupWinners | Units | First
+Drawable = Slots | Points | RowNumbers | Every | PairSlots | GroupWinners | WholeUnits | First
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ class PartitionDraw:
         if digest_of(population, frame, keys, grouped) != self.digest:
             raise changed()
         assert not isinstance(self.drawn, First)
-        if isinstance(self.drawn, (PairSlots, GroupWinners, Units)):
+        if isinstance(self.drawn, (PairSlots, GroupWinners, WholeUnits)):
             assert grouped is not None
             return self.drawn.rows_in(grouped, population)
         return self.drawn.rows(population)

@@ -16,7 +16,7 @@ import polars as pl
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.expressions.types import type_name
 from tql_frames.compiler.statements import most_rows
-from tql_frames.distributed.assignment import Ascending, Every, GroupWinners, PairSlots, RowNumbers, Units
+from tql_frames.distributed.assignment import Ascending, Every, GroupWinners, PairSlots, RowNumbers, WholeUnits
 from tql_frames.distributed.partition_counts import (
     Answer,
     Counts,
@@ -192,7 +192,7 @@ class UnitedWhole:
         none = np.empty(0, np.int64)
         if self._spec.over:
             known = pl.DataFrame({str(place): [] for place in range(len(self._spec.over))})
-            NamedGroups(GroupKeys("over", ()), known).sizes(none, none, self._spec)
+            NamedGroups(GroupKeys("over", ()), known).sizes(none, drawable=none, request=self._spec)
         elif size := self._spec.size(0):
             raise of_nothing(size)
 
@@ -210,7 +210,7 @@ class UnitedWhole:
             raise TQLError(f"a sample of {self.found:,} rows does not fit into memory")
         return np.array([self.found])
 
-    def drawn(self) -> list[RowNumbers | Units]:
+    def drawn(self) -> list[RowNumbers | WholeUnits]:
         """Return what is drawn from each partition."""
         nothing = RowNumbers(Ascending.of(np.empty(0, np.uint32)))
         if self._grouped is None:
@@ -221,7 +221,7 @@ class UnitedWhole:
         each = iter(np.split(rows, rows.searchsorted(self._ends))[:-1])
         starts = iter(np.append(0, self._ends).tolist())
         return [
-            nothing if part.units is None else Units(Ascending.of((next(each) - next(starts)).astype(np.uint32)))
+            nothing if part.units is None else WholeUnits(Ascending.of((next(each) - next(starts)).astype(np.uint32)))
             for part in self._counts
         ]
 
