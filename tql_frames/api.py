@@ -363,9 +363,12 @@ def report(
     analysis = _analysis()
     pandas = isinstance(frame, pd.DataFrame)
     if isinstance(sampler, str) and is_statement(sampler):
-        if limit is not None or fraction is not None or not replace or spec.over or spec.unit:
-            message = "limit, fraction, replace, over and unit cannot be given with a statement"
-            raise TQLError(message, hint="write them into SAMPLE BY")
+        given = {"limit": limit, "fraction": fraction, "replace": None if replace else replace}
+        given |= {"over": over, "unit": unit, "design": design}
+        names = [f"{name}=" for name, value in given.items() if value is not None]
+        if names:
+            message = f"{', '.join(names)} cannot be given with a statement"
+            raise TQLError(message, hint="write it into the statement: SAMPLE BY … OVER (…) REPLACE … LIMIT …")
         sampled = analysis.sampled_by(rows, sampler, parameters, by, spec.seed)
         if sampled is None:
             hint = "add SAMPLE BY, or report on a view of it: view(statement).report(by)"

@@ -254,7 +254,7 @@ def test_random_numbers_of_a_statement_keep_their_places() -> None:
         ((5, "age"), "by must be the name of a column, not 5"),
         (("findings", "age", -1), "limit must be a whole number of at least 0, not -1"),
         (("findings", "select * where age > 60"), "the statement draws no sample"),
-        (("findings", "select * sample by age", 5), "limit, fraction and replace cannot be given with a statement"),
+        (("findings", "select * sample by age", 5), "limit= cannot be given with a statement"),
         (("findings", "select age sample by agee"), "unknown column 'agee'"),
     ],
 )
