@@ -363,7 +363,7 @@ def report(
     analysis = _analysis()
     pandas = isinstance(frame, pd.DataFrame)
     if isinstance(sampler, str) and is_statement(sampler):
-        given = {"limit": limit, "fraction": fraction, "replace": None if replace else replace}
+        given: dict[str, object] = {"limit": limit, "fraction": fraction, "replace": None if replace else replace}
         given |= {"over": over, "unit": unit, "design": design}
         names = [f"{name}=" for name, value in given.items() if value is not None]
         if names:

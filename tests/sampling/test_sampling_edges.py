@@ -76,9 +76,9 @@ def test_rows_and_parts_have_one_scale_at_an_edge_over_several_blocks(nudge, exp
     for order in (slice(None), slice(None, None, -1), np.random.default_rng(1).permutation(rows)):
         each = weights[order]
         spread = Spread.sum([Spread.of(each[: rows // 3]), Spread.of(each[rows // 3 :])])
-        scales |= {line._scale(each), spread.scale}
+        scales |= {line.scale_of(each), spread.scale}
         table = StrataTable.of(each)
-        scales |= {line._scale(table.weights, table.counts), Spread.of_table(table).scale}
+        scales |= {line.scale_of(table.weights, table.counts), Spread.of_table(table).scale}
     assert len(scales) == 1
     whole = line.whole(weights, scales.pop())
     assert 2**60 < int(whole.sum()) < 2**62

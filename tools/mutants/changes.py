@@ -141,7 +141,7 @@ def _instead_of(node: ast.expr | ast.stmt) -> Iterator[ast.AST]:
         case ast.Attribute(attr=name, ctx=ast.Load()) if name in _NAMES:
             yield changed(attr=_NAMES[name])
         case ast.Call(args=[first, second, *rest]) if not isinstance(first, ast.Starred):
-            if not isinstance(second, ast.Starred):
+            if not isinstance(second, ast.Starred) and ast.dump(first) != ast.dump(second):
                 yield changed(args=[second, first, *rest])
         case ast.IfExp(body=body, orelse=other):
             yield changed(body=other, orelse=body)

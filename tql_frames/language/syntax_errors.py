@@ -108,7 +108,7 @@ _REFUSED = {
     "filter": ("FILTER", "write WHERE"),
     "lateral": ("LATERAL", "write the subquery after FROM or JOIN"),
     "minus": ("MINUS", "write EXCEPT"),
-    "over": ("OVER here", "to draw from each group write SAMPLE BY sampler OVER (column, …); else use GROUP BY"),
+    "over": ("OVER", "to draw from each group write SAMPLE BY sampler OVER (column, …); else use GROUP BY"),
     "pivot": ("PIVOT", "pivot the frame first"),
     "qualify": ("QUALIFY", "write SELECT * FROM (SELECT …) WHERE condition"),
     "tablesample": ("TABLESAMPLE", "write SAMPLE BY 1 REPLACE FALSE LIMIT 10 PERCENT"),

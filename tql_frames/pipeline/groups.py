@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from tql_frames.compiler import Key, RandomNumbers, compile_key
@@ -31,6 +30,7 @@ Quotas = tuple[tuple[Any, int], ...]
 
 _MOST_SHOWN = 3  # groups in a message
 _MOST_COMPARED = 5_000  # groups among which the nearest name is looked for
+_PART = 1_048_576  # keys whose texts are put together at a time: Polars has no text beyond four gigabytes
 _NUMBER = "group"  # a column of this package's own
 
 
@@ -146,11 +146,10 @@ def _words(values: pl.Series) -> list[Texts | Integers | NDArray[np.uint64]]:
             low = values.fill_null(0).cast(pl.UInt64 if values.dtype == pl.UInt64 else pl.Int64).to_numpy()
         return [low, nulls]
     text = values.dt.to_string("iso") if values.dtype.is_temporal() else values.cast(pl.String)
-    array = pa.chunked_array([text.fill_null("").rechunk().to_arrow()]).combine_chunks().cast(pa.large_string())
-    _, offsets, content = array.buffers()
-    places = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
-    data = np.frombuffer(content or b"", np.uint8)
-    return [Texts(places, data), nulls]
+    lengths = np.cumsum(text.fill_null("").str.len_bytes().to_numpy(), dtype=np.int64)
+    parts = (text.slice(start, _PART).fill_null("").str.join("") for start in range(0, len(text), _PART))
+    content = b"".join(str(part.item()).encode() for part in parts)
+    return [Texts(np.append(0, lengths), np.frombuffer(content, np.uint8)), nulls]
 
 
 def numbered(parts: Iterable[pl.DataFrame]) -> tuple[Groups, pl.DataFrame]:
