@@ -138,7 +138,7 @@ def test_rows_that_come_or_go_leave_the_rest_of_the_sample(table, design):
 
 def test_the_law_is_that_of_successive_sampling():
     df = pl.DataFrame({"key": ["a", "b", "c", "d"], "w": [1.0, 2.0, 4.0, 3.0]})
-    samples = size(3_000, 50_000)
+    samples = size(3_000, 10_000)
 
     def outcomes(frame):
         for seed in range(samples):

@@ -27,7 +27,7 @@ from tql_frames.sampling.rng import Streams
 from tql_frames.sampling.without_replacement import Race
 
 ALPHA = 1e-3
-SAMPLES, TILT = size(2_500, 60_000), 1.1 if FULL else 1.6
+SAMPLES, TILT = size(2_500, 20_000), 1.2 if FULL else 1.6
 
 WEIGHTS = [1.0, 2.0, 3.0, 5.0, 1.0, 0.0]
 PLACES = [0, 1, 0, 1, 0, 1]
