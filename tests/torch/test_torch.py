@@ -239,6 +239,39 @@ def test_a_stateful_loader_that_ended_goes_on_with_the_next_epoch(workers):
     assert torch.cat(list(resumed)).tolist() == sampler.draw(1).tolist()
 
 
+@pytest.mark.parametrize("replace", [True, False])
+def test_a_design_is_drawn_anew_in_each_epoch_with_its_promised_counts(replace):
+    frame = pl.DataFrame({"w": [1.0, 2.0, 4.0, 8.0, 1.0] * 200})
+    size = 300
+    draws = TQLSampler(frame, "w", limit=size, replace=replace, design="systematic", seed=3)
+    expected = size * frame["w"].to_numpy() / frame["w"].sum()
+    epochs = [list(draws) for _ in range(4)]
+    assert len({tuple(epoch) for epoch in epochs}) == 4
+    for number, epoch in enumerate(epochs):
+        counts = np.bincount(epoch, minlength=1000)
+        assert len(epoch) == size
+        assert (np.abs(counts - expected) < 1 + 1e-9).all()
+        assert epoch != sorted(epoch)  # the order of training is random
+        seed = draws.seed_of(number)
+        same_rows = frame.tql.sample("w", size, replace=replace, design="systematic", seed=seed)["index"].to_list()
+        assert epoch == same_rows
+
+
+def test_a_design_of_random_size_is_refused():
+    with pytest.raises(TQLError, match="gives another number of rows in each epoch"):
+        TQLSampler(table(), "age", replace=False, design="poisson")
+
+
+def test_the_state_of_another_design_is_refused():
+    frame = pl.DataFrame({"w": [1.0, 2.0, 3.0]})
+    plain, even = (TQLSampler(frame, "w", limit=9, design=design) for design in (None, "systematic"))
+    assert "design" not in plain.state_dict()
+    for mine, other in ((plain, even), (even, plain)):
+        mine.load_state_dict(mine.state_dict())
+        with pytest.raises(TQLError, match="its design is"):
+            mine.load_state_dict(other.state_dict())
+
+
 def test_the_state_of_another_sampler_is_refused():
     state = TQLSampler(FRAME, WEIGHTS, limit=20, seed=3).state_dict()
     for options in ({"seed": 4}, {"seed": 3, "limit": 21}, {"seed": 3, "replace": False}):

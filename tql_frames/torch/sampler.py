@@ -15,7 +15,7 @@ from torch.utils.data import Sampler
 
 from tql_frames.errors import TQLError
 from tql_frames.language import parse
-from tql_frames.pipeline.draw import Design, DrawSpec, check_flag, seed_of_epoch
+from tql_frames.pipeline.draw import DESIGNS, Design, DrawSpec, check_flag, seed_of_epoch
 from tql_frames.sampling import Positions
 from tql_frames.torch.epochs import Epochs, check_whole, processes, readable
 
@@ -207,7 +207,9 @@ class TQLSampler(Sampler[int]):
         """
         if not isinstance(state, Mapping):
             raise TQLError(f"the state must be what state_dict returned, not {type(state).__name__}")
-        own = self._identity()
+        spec = self._epochs.spec
+        state = {"design": DESIGNS[spec.replace][0], **state}  # which only states of other designs name
+        own = self._identity() | {"design": spec.design}
         missing = {"epoch", "done", *own} - set(state) - {"sampler"}  # states of older versions have no text
         if missing:
             raise TQLError(f"this is no state of a TQLSampler: it has no {min(missing)!r}")
@@ -256,13 +258,14 @@ class TQLSampler(Sampler[int]):
     def _identity(self) -> dict[str, Any]:
         """Return what two samplers must have in common for one to go on where the other stopped."""
         epochs = self._epochs
-        return {
+        own = {
             "seed": epochs.spec.seed,
             "limit": epochs.spec.limit,
             "replace": epochs.spec.replace,
             "rows": epochs.rows,
             "sampler": epochs.text,
         }
+        return own if epochs.spec.is_plain else {**own, "design": epochs.spec.design}
 
     def _agrees(self, name: str, other: Any, own: Any) -> bool:
         """Return whether a state was of such a sampler; of texts, how they are written does not count."""
