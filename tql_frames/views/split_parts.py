@@ -291,7 +291,7 @@ class Split(Mapping[Any, Part]):
 
         Examples:
             >>> import polars as pl
-        >>> import tql_frames
+            >>> import tql_frames
             >>> df = pl.DataFrame({"age": [71, 34, 65, 20]})
             >>> for train, test in df.tql.split(folds=2, seed=7).folds():
             ...     print(train.positions, test.positions)
@@ -310,7 +310,7 @@ class Split(Mapping[Any, Part]):
 
         Examples:
             >>> import polars as pl
-        >>> import tql_frames
+            >>> import tql_frames
             >>> df = pl.DataFrame({"view": ["PA", "PA", "AP", "AP", "PA", "PA"]})
             >>> print(df.tql.split({"train": 0.5, "test": 0.5}, by="view", seed=7).report())
             part   rows  wanted  off   share  wanted share
