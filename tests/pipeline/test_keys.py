@@ -16,6 +16,7 @@ import tql_frames
 from tests.sizes import size
 from tests.statistics import ordered_outcomes, p_of_outcomes
 from tql_frames import TQLError, TQLTypeError
+from tql_frames.pipeline.groups import _words
 from tql_frames.sampling.keys import KeyNumbers, Texts
 
 ALPHA = 1e-3
@@ -61,6 +62,24 @@ def test_golden_numbers():
         0.7233972592044764,
         0.9836376621211884,
     ]
+
+
+@pytest.mark.parametrize("dtype", [pl.Int8, pl.UInt8, pl.Int64, pl.UInt64, pl.Int128, pl.UInt128])
+def test_whole_numbers_of_every_width_have_the_same_numbers(dtype):
+    values = [0, 1, 100, None] if dtype in (pl.UInt8, pl.UInt64, pl.UInt128) else [0, -1, 100, None]
+    found = numbers_of(pl.Series(values, dtype=dtype))
+    assert found == [plainly([value or 0, int(value is None)], 5) for value in values]
+
+
+def test_numbers_beyond_64_bits_count_modulo_that():
+    values = [2**70 + 5, -(2**70) + 5, 5]
+    assert len(set(numbers_of(pl.Series(values, dtype=pl.Int128)))) == 1
+    assert numbers_of(pl.Series([2**64 - 1], dtype=pl.UInt64)) == numbers_of(pl.Series([-1]))
+
+
+def numbers_of(keys: pl.Series) -> list[float]:
+    """The numbers of rows by one key, as a sample has them."""
+    return KeyNumbers.of(_words(keys), seed=5).uniforms.tolist()
 
 
 def golden(values, dtype=None):

@@ -140,11 +140,13 @@ def _words(values: pl.Series) -> list[Texts | Integers | NDArray[np.uint64]]:
     """Return a key as numbers or texts to hash, behind it which of them are null."""
     nulls = values.is_null().to_numpy().astype(np.int64)
     if values.dtype.is_integer() or values.dtype == pl.Boolean:
-        wide = values.cast(pl.Int128).fill_null(0)
-        low = (wide % 2**64).cast(pl.UInt64).to_numpy() if str(values.dtype).endswith("128") else None
-        if low is None:
-            low = values.fill_null(0).cast(pl.UInt64 if values.dtype == pl.UInt64 else pl.Int64).to_numpy()
-        return [low, nulls]
+        wide = values.cast(pl.Int8) if values.dtype == pl.Boolean else values
+        if str(wide.dtype).endswith("128"):
+            modulus = pl.lit(2**64, wide.dtype)
+            low = wide.to_frame("key").select((column("key") % modulus + modulus) % modulus).to_series().cast(pl.UInt64)
+        else:
+            low = wide if wide.dtype == pl.UInt64 else wide.cast(pl.Int64)
+        return [low.fill_null(0).to_numpy(), nulls]
     text = values.dt.to_string("iso") if values.dtype.is_temporal() else values.cast(pl.String)
     lengths = np.cumsum(text.fill_null("").str.len_bytes().to_numpy(), dtype=np.int64)
     parts = (text.slice(start, _PART).fill_null("").str.join("") for start in range(0, len(text), _PART))
