@@ -8,7 +8,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import tql_frames
-from tests.sizes import size
+from tests.sizes import FULL, size
 from tql_frames import TQLError
 
 SAMPLER = "max_weight(label = 'rare': 12, label = 'some': 3, True: 1)"
@@ -47,7 +47,7 @@ REQUESTS = [
 def test_every_kind_of_frame_gives_the_same_rows_and_expectations(table, request_, design, replace, tmp_path):
     table.write_parquet(tmp_path / "table.parquet", row_group_size=300)
     for sampler in (SAMPLER, "cost"):
-        for order in ("draw", "source"):
+        for order in ("draw", "source") if FULL else ("source" if sampler == "cost" else "draw",):
             options = {**request_, "design": design, "replace": replace, "order": order, "seed": 3}
             found = table.tql.sample(sampler, expected="times", **options)
             rows = found["index"].to_list()
