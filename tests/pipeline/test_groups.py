@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import warnings
 from collections import Counter
+from itertools import islice, product
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ import tql_frames
 from tests.sizes import FULL, size
 from tests.statistics import p_of_outcomes
 from tql_frames import TQLError, TQLNameError, TQLTypeError, WeightError
+from tql_frames.pipeline.groups import numbered
 
 ALPHA = 1e-3
 
@@ -150,6 +152,21 @@ def test_one_row_is_a_group(value):
     for replace in (True, False):
         assert df.tql.sample("1", 1, over="g", replace=replace, seed=1)["index"].to_list() == [0]
         assert df.tql.sample("1", 1, unit="g", replace=replace, seed=1)["index"].to_list() == [0]
+
+
+@pytest.mark.parametrize("dtype", [pl.Float32, pl.Float64])
+def test_values_are_numbered_the_same_however_the_rows_come_in_parts(dtype):
+    nan = float("nan")
+    for values in product([nan, None, 0.0, -0.0, 1.0], repeat=4):
+        known: dict[str, int] = {}
+        expected = [known.setdefault(str(value).removeprefix("-"), len(known)) for value in values]
+        for cuts in ([4], [1, 3], [1, 1, 2], [1, 1, 1, 1], [3, 1]):
+            parts = iter(values)
+            frames = [pl.DataFrame({"0": pl.Series(list(islice(parts, rows)), dtype=dtype)}) for rows in cuts]
+            groups, names = numbered(frames)
+            assert groups.codes.tolist() == expected, (values, cuts)
+            assert [str(name).removeprefix("-") for name in names["0"].to_list()] == list(known)
+            assert names.schema == {"0": dtype}
 
 
 WRONG = [

@@ -22,6 +22,7 @@ from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.expressions.types import instance, type_name
 from tql_frames.errors import TQLNameError, TQLTypeError, did_you_mean
 from tql_frames.frames import Rows
+from tql_frames.pipeline.groups import numbered
 from tql_frames.sampling import Floats, Integers, LabelCounts
 
 _PARTS = 6  # whose shares stand side by side; of more only the least and the greatest are shown
@@ -110,10 +111,7 @@ def units_of(rows: Rows, columns: Mapping[str, pl.Expr], by: Sequence[str], copi
 
 def _numbers(values: pl.Series) -> Integers:
     """Return numbers of values in the order in which they come first, shape (n,); null is a value, too."""
-    first = (
-        pl.DataFrame({"value": values}).with_row_index("row").select(pl.col("row").first().over("value")).to_series()
-    )
-    return np.unique(first.to_numpy(), return_inverse=True)[1]
+    return numbered([pl.DataFrame({"value": values})])[0].codes.astype(np.int64)
 
 
 def _labels(cells: pl.Series) -> tuple[Integers, Integers, pl.Series]:

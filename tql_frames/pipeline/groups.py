@@ -31,6 +31,7 @@ Quotas = tuple[tuple[Any, int], ...]
 _MOST_SHOWN = 3  # groups in a message
 _MOST_COMPARED = 5_000  # groups among which the nearest name is looked for
 _PART = 1_048_576  # keys whose texts are put together at a time: Polars has no text beyond four gigabytes
+_NAN = " is NaN"  # behind the name of a column
 _NUMBER = "group"  # a column of this package's own
 
 
@@ -168,20 +169,35 @@ def numbered(parts: Iterable[pl.DataFrame]) -> tuple[Groups, pl.DataFrame]:
     """
     known = pl.DataFrame()
     codes = []
+    names: list[str] = []
     for part in parts:
-        new = part.unique(maintain_order=True)
+        names = part.columns
+        keys = part.with_columns(_without_nan(part))
+        new = keys.unique(maintain_order=True)
         if known.height:
-            new = new.join(known, on=part.columns, how="anti", nulls_equal=True, maintain_order="left")
+            new = new.join(known, on=keys.columns, how="anti", nulls_equal=True, maintain_order="left")
         first = known.height
         new = new.with_columns(pl.int_range(first, first + new.height, dtype=pl.UInt32).alias(_NUMBER))
         known = pl.concat([known, new], rechunk=True) if known.width else new
-        if known.height == 1:  # where Polars does not find NaN
-            codes.append(np.zeros(part.height, np.uint32))
-            continue
-        found = part.join(known, on=part.columns, how="left", nulls_equal=True, maintain_order="left")
+        found = keys.join(known, on=keys.columns, how="left", nulls_equal=True, maintain_order="left")
         codes.append(found[_NUMBER].to_numpy())
     numbers = codes[0] if len(codes) == 1 else np.concatenate([np.empty(0, np.uint32), *codes])
-    return Groups(numbers, known.height), known.drop(_NUMBER, strict=False)
+    return Groups(numbers, known.height), known.select(_with_nan(name, known) for name in names)
+
+
+def _without_nan(part: pl.DataFrame) -> list[pl.Expr]:
+    """Return what makes NaN a null and a flag, by which joins find it: those of one row do not find NaN."""
+    floats = [name for name, dtype in part.schema.items() if dtype.is_float()]
+    flags = [column(name).is_nan().fill_null(False).alias(f"{name}{_NAN}") for name in floats]
+    return [*[column(name).fill_nan(None) for name in floats], *flags]
+
+
+def _with_nan(name: str, known: pl.DataFrame) -> pl.Expr:
+    """Return a column as it was before `_without_nan`."""
+    flag = f"{name}{_NAN}"
+    if flag not in known.columns:
+        return column(name)
+    return pl.when(column(flag)).then(math.nan).otherwise(column(name)).alias(name)
 
 
 @dataclass(frozen=True)
