@@ -156,14 +156,14 @@ def _sample_with_expected(
         raise TQLError(f"the sample has a column {name!r} already", hint="pass expected='another name'")
     draw = Draw.of(sampler, rows, spec)
     if not lazy:
-        positions = draw.positions(rows)
-        values = draw.expected(rows)[0].take(positions)
-        return with_column(rows.take(positions), name, values)  # type: ignore[return-value]
+        positions, times = draw.positions_and_expected(rows)
+        return with_column(rows.take(positions), name, times.take(positions))  # type: ignore[return-value]
     found: dict[str, pl.Series] = {}
 
     def positions_of(rows: Rows) -> Positions:
-        found["expected"] = pl.Series(draw.expected(rows)[0])
-        return draw.positions(rows)
+        positions, times = draw.positions_and_expected(rows)
+        found["expected"] = pl.Series(times)
+        return positions
 
     def look_up(numbers: pl.Series) -> pl.Series:
         return found["expected"].gather(numbers)

@@ -163,9 +163,15 @@ def test_statements_draw_what_the_call_draws(table):
     direct = table.tql.report("label", SAMPLER, 20, over="site", design="systematic", replace=False)
     assert_frame_equal(report.labels, direct.labels)
     for wrong in ("design poisson limit 3", "design foo limit 3"):
+        text = f"select * sample by 1 {wrong}"
+        for call in (table.tql.query, table.tql.view, lambda text: table.tql.report("label", text)):
+            with pytest.raises(TQLError) as caught:
+                call(text)
+            assert caught.value.span == (9, 21 + len(wrong))
+    for clause, hint in {"poisson": "write REPLACE FALSE", "independent replace false": "write REPLACE TRUE"}.items():
         with pytest.raises(TQLError) as caught:
-            table.tql.query(f"select * sample by 1 {wrong}")
-        assert caught.value.span == (9, 21 + len(wrong))
+            table.tql.query(f"select * sample by 1 design {clause} limit 3")
+        assert caught.value.hint == hint
 
 
 def test_design_is_a_name_where_no_clause_wants_it():

@@ -306,9 +306,21 @@ def test_over_is_a_name_where_no_clause_wants_it():
     ],
 )
 def test_faults_of_the_clause_are_marked(table, text, span):
-    with pytest.raises(TQLError) as caught:
-        table.tql.query(text)
-    assert caught.value.span == span
+    for call in (table.tql.query, table.tql.view, lambda text: table.tql.report("ward", text)):
+        with pytest.raises(TQLError) as caught:
+            call(text)
+        assert caught.value.span == span
+
+
+def test_random_numbers_may_make_the_groups_of_a_statement_and_its_report(table):
+    text = "select *, random() % 3 as r sample by 1 + random() % 2 over (random() % 4, view) limit 2"
+    for seed in range(3):
+        drawn = table.tql.query(text, seed=seed)
+        report = table.tql.report("view", text, seed=seed)
+        assert report.size == len(drawn) == 24
+        assert dict(report.labels.select("label", "expected_count").rows()) == pytest.approx(
+            {"PA": 8, "AP": 8, None: 8}
+        )
 
 
 @pytest.mark.parametrize("request_", REQUESTS)

@@ -16,15 +16,14 @@ from tql_frames.compiler.expressions.sampler import compile_tree, key_of
 from tql_frames.compiler.expressions.scope import FieldScope, SchemaScope, column
 from tql_frames.compiler.expressions.translate import Translator, in_order
 from tql_frames.compiler.expressions.types import DataType, instance, type_name
-from tql_frames.compiler.statements import Frames, Names, compile_statement, named_columns, size_of
+from tql_frames.compiler.statements import Frames, Names, SampleClause, compile_statement, named_columns, size_of
 from tql_frames.errors import Fault, TQLNameError, TQLTypeError, did_you_mean
 from tql_frames.frames import CollectedFrame, PolarsFrame, Rows
 from tql_frames.language import nodes, parse_statement
 from tql_frames.language.nodes import Node, replaced
 from tql_frames.language.parameters import bind
-from tql_frames.pipeline.draw import Draw, DrawSpec, design_from, random_numbers
-from tql_frames.pipeline.groups import GroupKeys
-from tql_frames.pipeline.statement import draws
+from tql_frames.pipeline.draw import Draw, DrawSpec, random_numbers
+from tql_frames.pipeline.statement import draw_of, draws
 from tql_frames.pipeline.weights import Weigher
 
 
@@ -149,9 +148,6 @@ def sampled_by(
         if sample is None:
             return None
         size = size_of(sample.limit, "LIMIT")
-        spec = DrawSpec(
-            size.rows, size.share, sample.replace, seed, design=design_from(sample.design, replace=sample.replace)
-        )
     except Fault as fault:
         raise fault.error(text) from None
     rest, aliases = _before_sampling(statement)
@@ -169,9 +165,12 @@ def sampled_by(
     )
     root = _without_aliases(sample.sampler, aliases)
 
+    def translator() -> Translator:
+        return Translator(FieldScope(relation.fields), in_order(random, statement))
+
     def compile(node: Node) -> CompiledSampler:
         try:
-            return compile_tree(text, node, Translator(FieldScope(relation.fields), in_order(random, statement)))
+            return compile_tree(text, node, translator())
         except Fault as fault:
             raise fault.error(text) from None
 
@@ -183,17 +182,16 @@ def sampled_by(
     own = relation.rows is scan.rows and relation.row is not None
     row = column(str(relation.row)) if own else None
     sampler = compile(root)
-    keys = tuple(
-        key_of(text, _without_aliases(key, aliases), Translator(FieldScope(relation.fields)), "OVER")
-        for key in sample.over
-    )
+    try:
+        over = tuple(key_of(text, _without_aliases(key, aliases), translator(), "OVER") for key in sample.over)
+    except Fault as fault:
+        raise fault.error(text) from None
+    draw = draw_of(text, sampler, SampleClause(sample.span, size, sample.replace, over, sample.design), seed)
     population = Population(relation.plan, text, label, sampler, compile, row)
-    if keys or not spec.is_plain:
+    if not draw.spec.is_plain:
         rows = relation.plan.collect()
-        population = dataclasses.replace(population, plan=rows.lazy())
-        draw = Draw(Weigher(sampler), spec, over=GroupKeys("over", keys) if keys else None)
-        population = population.with_expected(draw, PolarsFrame(rows))
-    return Sampled(population, spec)
+        population = dataclasses.replace(population, plan=rows.lazy()).with_expected(draw, PolarsFrame(rows))
+    return Sampled(population, draw.spec)
 
 
 def labels_of(by: str, schema: Mapping[str, DataType], values: pl.Expr | None) -> pl.Expr:

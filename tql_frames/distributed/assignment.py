@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tql_frames.distributed.partition_counts import Over, changed, digest_of, population_of, weights_of
+from tql_frames.distributed.partition_counts import Over, changed, digest_of, population_of
 from tql_frames.frames import Rows
 from tql_frames.pipeline.groups import Grouped
 from tql_frames.pipeline.weights import Weigher, Weights
 from tql_frames.sampling import Floats, Positions, Strata
 from tql_frames.sampling.groups import RowPairs
 from tql_frames.sampling.partitioned import rows_at_points
-from tql_frames.sampling.strata import position_type
+from tql_frames.sampling.strata import position_type, weights_of
 
 _WIDTHS = (np.uint8, np.uint16, np.uint32)
 

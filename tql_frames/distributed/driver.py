@@ -96,7 +96,6 @@ def questions(counts: Sequence[Counts], how: Drawing) -> list[Question | None]:
         WeightError: the weights cannot be drawn by.
     """
     if how.spec.unit:
-        _in_units(counts, how)
         return [None] * len(counts)
     if how.spec.over:
         return _in_groups(counts, how).questions()

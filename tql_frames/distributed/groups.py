@@ -7,13 +7,11 @@ What partitions tell is in `partition_counts`, how groups are drawn from in `sam
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 import polars as pl
 
-from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.expressions.types import type_name
 from tql_frames.compiler.statements import most_rows
 from tql_frames.distributed.assignment import Ascending, Every, GroupWinners, PairSlots, RowNumbers, WholeUnits
@@ -30,9 +28,10 @@ from tql_frames.errors import TQLError, TQLTypeError, TQLUnsupportedError, Weigh
 from tql_frames.frames import PolarsFrame
 from tql_frames.pipeline.draw import DrawSpec, drawn
 from tql_frames.pipeline.groups import Grouped, GroupKeys, NamedGroups, numbered
-from tql_frames.sampling import Groups, Integers, Streams, stratify
+from tql_frames.sampling import Integers, Streams, stratify
 from tql_frames.sampling.groups import MOST_PAIRS, Steps, draw_slots
 from tql_frames.sampling.partitioned import GroupRace, PairCells, limits_of_groups, winners_of_groups
+from tql_frames.sampling.strata import drawable_in
 from tql_frames.sampling.without_replacement import Race
 
 _MOST_CELLS = 2**25  # of a partition and a pair: a gigabyte on the driver
@@ -180,7 +179,7 @@ class UnitedWhole:
             tables.append(_values_together(groups_of, lambda: over))
         names = [f"{kind} {name}" for kind, table in enumerate(tables) if table is not None for name in table.columns]
         table = pl.DataFrame([column for each in tables if each is not None for column in each.iter_columns()], names)
-        keys = [None if each is None else _of_columns(each, kind) for kind, each in ((1, over), (0, unit))]
+        keys = [None if each is None else each.of_values(f"{kind} ") for kind, each in ((1, over), (0, unit))]
         grouped = Grouped.of(stratify(heaviest) or heaviest, PolarsFrame(table), *keys)
         if not heaviest.any():
             raise no_row(sum(part.rows for part in counts))
@@ -204,8 +203,7 @@ class UnitedWhole:
             return sizes
         self.asked = self.found = self._spec.size(grouped.count)
         if not self._spec.replace:
-            one = Groups(np.zeros(grouped.count, np.uint32), 1)
-            self.found = min(self.asked, int(one.drawable(grouped.population)[0]))
+            self.found = min(self.asked, drawable_in(grouped.population))
         if self.found > most_rows():
             raise TQLError(f"a sample of {self.found:,} rows does not fit into memory")
         return np.array([self.found])
@@ -224,12 +222,6 @@ class UnitedWhole:
             nothing if part.units is None else WholeUnits(Ascending.of((next(each) - next(starts)).astype(np.uint32)))
             for part in self._counts
         ]
-
-
-def _of_columns(keys: GroupKeys, kind: int) -> GroupKeys:
-    """Return keys whose values are columns of a table."""
-    found = [replace(key, expr=column(f"{kind} {place}")) for place, key in enumerate(keys.keys)]
-    return GroupKeys(keys.argument, tuple(found))
 
 
 def _check_cells(told: Sequence[GroupCounts]) -> None:

@@ -22,7 +22,7 @@ from tql_frames.pipeline.weights import BadWeights, Watched, Weigher, Weights
 from tql_frames.sampling import Floats, Integers, Positions, Strata, StrataTable, Streams, stratify
 from tql_frames.sampling.groups import MOST_PAIRS, Pairs, RowPairs, bounds_of
 from tql_frames.sampling.partitioned import GroupRace, Spread, finishers_of_groups, integer_total
-from tql_frames.sampling.strata import MOST_STRATA
+from tql_frames.sampling.strata import MOST_STRATA, weights_of
 from tql_frames.sampling.without_replacement import Race, finishers
 
 Schema = Mapping[str, pl.DataType]
@@ -240,11 +240,6 @@ def _in_strata(population: Strata | Weights) -> Strata | Weights:
         return population
     strata = stratify(population, MOST_STRATA)
     return population if strata is None else strata
-
-
-def weights_of(population: Strata | Weights) -> Weights:
-    """Return a weight a row."""
-    return population.table.weights[population.codes] if isinstance(population, Strata) else population
 
 
 def digest_of(

@@ -50,6 +50,7 @@ from tql_frames.sampling import (
 )
 from tql_frames.sampling.designs import poisson, systematic
 from tql_frames.sampling.rng import Numbers
+from tql_frames.sampling.strata import drawable_in, rows_in
 
 Order = Literal["draw", "source"]
 Design = Literal["independent", "successive", "systematic", "poisson"]
@@ -488,8 +489,8 @@ class Draw:
             TQLArmWarning: an arm matches no row, or never decides.
         """
         population, watched = self.weigher.watched(rows)
-        if self.over is not None or self.unit is not None or not self.spec.is_plain:
-            return self._positions_by_group(rows, population, watched)
+        if not self.spec.is_plain:
+            return self._drawn(rows, watched, *self._grouped(rows, population))
         size = self.checked_size(population, rows.rows)
         if not rows.rows:
             return np.empty(0, np.uint32)
@@ -502,13 +503,21 @@ class Draw:
             found.sort()
         return found
 
-    def _positions_by_group(self, rows: Rows, population: Strata | Weights, watched: Watched | None) -> Positions:
-        """Return what `positions` does, of rows in groups or units."""
+    def positions_and_expected(self, rows: Rows) -> tuple[Positions, Floats]:
+        """Return what `positions` does, and how often each row of the frame is expected, shape (n,), weighed once.
+
+        It raises and warns as `positions`.
+        """
+        population, watched = self.weigher.watched(rows)
         grouped, sizes = self._grouped(rows, population)
+        return self._drawn(rows, watched, grouped, sizes), self._expected(grouped, sizes)[0]
+
+    def _drawn(self, rows: Rows, watched: Watched | None, grouped: Grouped, sizes: Integers) -> Positions:
+        """Return what `positions` does, of rows in groups or units."""
         if watched is not None and not watched.all():
             warn_of_idle_arms(self.weigher.sampler, rows, watched, self.place)
         if grouped.groups is None and not self.spec.replace:
-            size, drawable = int(sizes.sum()), _drawable(grouped.population)
+            size, drawable = int(sizes.sum()), drawable_in(grouped.population)
             if drawable < size:
                 warn(fewer_rows(size, drawable, "rows" if self.unit is None else "units"), self.place)
                 sizes = np.minimum(sizes, drawable)
@@ -540,9 +549,11 @@ class Draw:
         Raises:
             WeightError: as `positions`.
         """
-        grouped, sizes = self._grouped(rows, self.weigher.watched(rows)[0])
+        return self._expected(*self._grouped(rows, self.weigher.watched(rows)[0]))
+
+    def _expected(self, grouped: Grouped, sizes: Integers) -> tuple[Floats, Floats]:
         if grouped.groups is None and not self.spec.replace:
-            sizes = np.minimum(sizes, _drawable(grouped.population))
+            sizes = np.minimum(sizes, drawable_in(grouped.population))
         return grouped.expected(sizes, self.spec.design, replace=self.spec.replace)
 
     def checked_size(self, population: Strata | Weights, rows: int) -> int:
@@ -581,24 +592,20 @@ def drawn(
         seed: fixes them.
         numbers: of the rows; by default those of the seed by their places.
     """
-    rows = population.rows if isinstance(population, Strata) else len(population)
+    rows = rows_in(population)
     if not rows:
         return np.empty(0, np.uint32)
     if spec.design in ("independent", "successive"):
         if groups is None and numbers is None:
             return draw(population, int(sizes.sum()), replace=spec.replace, seed=seed)
-        groups = groups or Groups(np.zeros(rows, np.uint32), 1)
-        return draw_groups(population, groups, sizes, replace=spec.replace, seed=seed, numbers=numbers)
+        return draw_groups(
+            population, groups or Groups.one(rows), sizes, replace=spec.replace, seed=seed, numbers=numbers
+        )
     if spec.design == "poisson":
         found = poisson(population, groups, sizes, seed=seed, numbers=numbers)
     else:
         found = systematic(population, groups, sizes, replace=spec.replace, seed=seed)
     return shuffled(found, seed) if spec.order == "draw" else found
-
-
-def _drawable(population: Strata | Weights) -> int:
-    """Return how many rows have a positive weight."""
-    return population.table.drawable if isinstance(population, Strata) else int(np.count_nonzero(population))
 
 
 def _is_drawable(population: Strata | Weights) -> bool:

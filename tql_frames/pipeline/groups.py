@@ -24,6 +24,7 @@ from tql_frames.frames import Rows
 from tql_frames.sampling import Floats, Groups, Integers, Positions, Strata, expected_by_group, stratify
 from tql_frames.sampling.designs import inclusion
 from tql_frames.sampling.keys import KeyNumbers, Texts
+from tql_frames.sampling.strata import rows_in
 
 Quotas = tuple[tuple[Any, int], ...]
 """Groups, each a value or a tuple of values, and the rows wanted of each."""
@@ -108,9 +109,9 @@ class GroupKeys:
             raise TQLError(message, source=key.source, span=key.span) from None
         return NumberedGroups(self, values, groups)
 
-    def of_values(self) -> GroupKeys:
-        """Return the same for frames of their values, as `NumberedGroups` has them."""
-        keys = [replace(key, expr=column(str(place))) for place, key in enumerate(self.keys)]
+    def of_values(self, prefix: str = "") -> GroupKeys:
+        """Return the same for frames of their values, as `NumberedGroups` has them; `prefix` before their names."""
+        keys = [replace(key, expr=column(f"{prefix}{place}")) for place, key in enumerate(self.keys)]
         return GroupKeys(self.argument, tuple(keys))
 
     def random_numbers(self, rows: Rows, seed: int) -> KeyNumbers:
@@ -354,7 +355,7 @@ class Grouped:
         """How many rows or units there are to draw."""
         if self.units is not None:
             return self.units.groups.count
-        return self.population.rows if isinstance(self.population, Strata) else len(self.population)
+        return rows_in(self.population)
 
     def sizes(self, request: GroupRequest) -> Integers:
         """Return the draws from each group, as `NamedGroups.sizes`."""
@@ -369,7 +370,7 @@ class Grouped:
             design: how they are drawn.
             replace: whether with replacement.
         """
-        groups = self.groups or Groups(np.zeros(self.count, np.uint32), min(self.count, 1))
+        groups = self.groups or Groups.one(self.count)
         if replace or design == "successive":
             found = expected_by_group(self.population, groups, sizes, replace=replace)
             if design == "systematic":  # floor or ceil of what is expected

@@ -16,7 +16,7 @@ from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, TQLWar
 from tql_frames.frames import CollectedFrame, ColumnRef, Frame, Rows, check_process
 from tql_frames.language import nodes, parse_statement, unparse
 from tql_frames.language.parameters import bind
-from tql_frames.pipeline.draw import Draw, DrawSpec, design_from, random_numbers, seed_of_sample
+from tql_frames.pipeline.draw import DESIGNS, Draw, DrawSpec, design_from, random_numbers, seed_of_sample
 from tql_frames.pipeline.groups import GroupKeys
 from tql_frames.pipeline.idle_arms import warn_of_categories
 from tql_frames.pipeline.weights import Weigher
@@ -242,20 +242,32 @@ def draws(text: str, seed: int, sampled: list[pl.LazyFrame] | None = None) -> Dr
     """Return what the SAMPLE BY clauses of a statement do, each with a seed of its own; `sampled` gets their plans."""
 
     def drawn(plan: pl.LazyFrame, sampler: CompiledSampler, clause: SampleClause, number: int) -> pl.LazyFrame:
-        def refusal(size: int) -> WeightError:
-            return no_rows_error(size, text, sampler.tree.span)
-
         warn_of_categories(sampler)
-        try:
-            design = design_from(clause.design, replace=clause.replace)
-        except TQLError as fault:
-            hint = None if fault.hint is None else fault.hint.replace("pass replace=", "write REPLACE ")
-            raise TQLError(fault.message, source=text, span=clause.span, hint=hint) from None
-        own = seed_of_sample(seed, number)
-        spec = DrawSpec(clause.size.rows, clause.size.share, clause.replace, own, design=design)
-        how = Draw(Weigher(sampler), spec, refusal, over=GroupKeys("over", clause.over) if clause.over else None)
+        how = draw_of(text, sampler, clause, seed_of_sample(seed, number))
         if sampled is not None:
             sampled.append(plan)
         return CollectedFrame(plan).take_lazy(how.positions)
 
     return drawn
+
+
+def draw_of(text: str, sampler: CompiledSampler, clause: SampleClause, seed: int) -> Draw:
+    """Return what a SAMPLE BY asks for.
+
+    Raises:
+        TQLError: there is no such design.
+    """
+
+    def refusal(size: int) -> WeightError:
+        return no_rows_error(size, text, sampler.tree.span)
+
+    try:
+        design = design_from(clause.design, replace=clause.replace)
+    except TQLError as fault:
+        hint = fault.hint
+        if clause.design in DESIGNS[not clause.replace]:
+            hint = f"write REPLACE {str(not clause.replace).upper()}"
+        raise TQLError(fault.message, source=text, span=clause.span, hint=hint) from None
+    over = tuple(key.text for key in clause.over)
+    spec = DrawSpec(clause.size.rows, clause.size.share, clause.replace, seed, over=over, design=design)
+    return Draw(Weigher(sampler), spec, refusal, over=GroupKeys("over", clause.over) if over else None)

@@ -14,9 +14,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tql_frames.sampling.groups import Groups, weights_of
+from tql_frames.sampling.groups import Groups
 from tql_frames.sampling.rng import Blocks, Floats, Integers, Numbers, Positions, Streams, over_blocks
-from tql_frames.sampling.strata import Strata, position_type
+from tql_frames.sampling.strata import Strata, position_type, rows_in, weights_of
 from tql_frames.sampling.with_replacement import exponents_of_totals, scale_of, whole
 
 _Value = TypeVar("_Value", np.uint32, np.float64)
@@ -49,8 +49,8 @@ def systematic(
         >>> systematic(np.array([1.0, 0.0, 9.0, 1.0]), None, np.array([2]), replace=False, seed=7).tolist()
         [2, 3]
     """
-    rows = len(population.codes) if isinstance(population, Strata) else len(population)
-    lines = _WeightLines.of(population, groups or _one_group(rows), sizes, replace=replace)
+    rows = rows_in(population)
+    lines = _WeightLines.of(population, groups or Groups.one(rows), sizes, replace=replace)
     counts = lines.counts(Streams(seed).uniforms(_STARTS, len(sizes)))
     if replace:
         found: Positions = np.repeat(np.arange(rows, dtype=position_type(rows)), counts)
@@ -91,13 +91,8 @@ def inclusion(population: Strata | Floats, groups: Groups | None, sizes: Integer
         >>> inclusion(np.array([1.0, 0.0, 9.0, 1.0]), None, np.array([2])).tolist()
         [0.5, 0.0, 1.0, 0.5]
     """
-    rows = len(population.codes) if isinstance(population, Strata) else len(population)
-    return _WeightLines.of(population, groups or _one_group(rows), sizes, replace=False).chances()
-
-
-def _one_group(rows: int) -> Groups:
-    """Return the one group of all rows, in no memory."""
-    return Groups(np.broadcast_to(np.uint32(0), rows), 1)
+    rows = rows_in(population)
+    return _WeightLines.of(population, groups or Groups.one(rows), sizes, replace=False).chances()
 
 
 @dataclass(frozen=True)
@@ -123,10 +118,9 @@ class _WeightLines:
     @classmethod
     def of(cls, population: Strata | Floats, groups: Groups, sizes: Integers, *, replace: bool) -> _WeightLines:
         """Lay the lines; without replacement of the rows that do not come for certain."""
-        rows = len(groups.codes)
         order = groups.order if groups.count > 1 else None
         codes = groups.codes if order is None else groups.codes.take(order)
-        weights = weights_of(population, 0, rows)
+        weights = weights_of(population)
         weights = weights if order is None else weights.take(order)
         widths, totals = _widths(weights, codes, len(sizes))
         certain = None

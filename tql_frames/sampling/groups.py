@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tql_frames.sampling.inclusion import expected_draws
 from tql_frames.sampling.rng import Blocks, Floats, Integers, Numbers, Positions, Streams, over_blocks
-from tql_frames.sampling.strata import Strata, StrataTable, position_type
+from tql_frames.sampling.strata import Strata, StrataTable, position_type, weights_of
 from tql_frames.sampling.with_replacement import exact_ranks, exponents_of_totals
 from tql_frames.sampling.without_replacement import Race, finished, finishers_by
 
@@ -46,6 +46,11 @@ class Groups:
 
     codes: NDArray[np.uint32]
     count: int
+
+    @classmethod
+    def one(cls, rows: int) -> Groups:
+        """Return the one group of all rows, which takes no memory; none of no rows."""
+        return cls(np.broadcast_to(np.uint32(0), rows), min(rows, 1))
 
     @cached_property
     def rows(self) -> Integers:
@@ -88,13 +93,6 @@ class Groups:
         return found
 
 
-def weights_of(population: Strata | Floats, first: int, stop: int) -> Floats:
-    """Return the weights of rows `first` to `stop`."""
-    if isinstance(population, Strata):
-        return population.table.weights.take(population.codes[first:stop])
-    return population[first:stop]
-
-
 def draw_groups(
     population: Strata | Floats,
     groups: Groups,
@@ -131,7 +129,7 @@ def draw_groups(
     rows = RowPairs.of(population, groups)
     if rows is not None:
         return _Lines.of(rows.table, groups.count).draw(sizes, streams, rows.order)
-    weights = weights_of(population, 0, len(groups.codes)).take(groups.order)
+    weights = weights_of(population).take(groups.order)
     group, counts = groups.codes.take(groups.order).astype(np.int64), np.ones(len(weights), np.int64)
     return _Lines.of(Pairs(group, weights, counts), groups.count).draw(sizes, streams, groups.order)
 
@@ -474,7 +472,7 @@ def expected_by_group(
         >>> expected.tolist(), drawn.round(6).tolist()
         ([0.5, 0.5, 1.5, 0.5], [0.4375, 0.5, 0.9375, 0.5])
     """
-    weights = weights_of(population, 0, len(groups.codes))
+    weights = weights_of(population)
     if replace:
         greatest = groups.heaviest(population)
         scaled = weights / np.where(greatest > 0, greatest, 1.0).take(groups.codes)  # so that no total overflows

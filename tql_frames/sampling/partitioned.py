@@ -14,9 +14,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from tql_frames.sampling.groups import Groups, Pairs, Steps, first_of_groups, weights_of
+from tql_frames.sampling.groups import Groups, Pairs, Steps, first_of_groups
 from tql_frames.sampling.rng import BLOCK, Floats, Integers, Positions, Streams
-from tql_frames.sampling.strata import Strata, StrataTable, position_type
+from tql_frames.sampling.strata import Strata, StrataTable, position_type, weights_of
 from tql_frames.sampling.with_replacement import STREAM, scale_of_total, times_power_of_two, whole
 from tql_frames.sampling.without_replacement import Race, finishers_by, log_time
 

@@ -180,6 +180,23 @@ class Strata:
         return positions
 
 
+def rows_in(population: Strata | Floats) -> int:
+    """Return how many rows there are in strata, or have weights."""
+    return population.rows if isinstance(population, Strata) else len(population)
+
+
+def drawable_in(population: Strata | Floats) -> int:
+    """Return how many of the rows have a positive weight."""
+    return population.table.drawable if isinstance(population, Strata) else int(np.count_nonzero(population))
+
+
+def weights_of(population: Strata | Floats, first: int = 0, stop: int | None = None) -> Floats:
+    """Return the weights of rows `first` to `stop`, by default of all."""
+    if isinstance(population, Strata):
+        return population.table.weights.take(population.codes[first:stop])
+    return population[first:stop]
+
+
 def most_strata(rows: int) -> int:
     """Return distinct weights up to which `rows` rows are drawn by strata; above, every row is a stratum of its own.
 

@@ -32,6 +32,7 @@ from tql_frames.pipeline.draw import (
 from tql_frames.pipeline.idle_arms import warn_of_categories, warn_of_idle_arms
 from tql_frames.pipeline.weights import Weigher, Weights
 from tql_frames.sampling import Positions, Strata, stratify
+from tql_frames.sampling.strata import drawable_in
 from tql_frames.views.drawn_view import View
 
 
@@ -156,7 +157,7 @@ def _weigh(frame: Rows, weigher: Weigher, spec: DrawSpec, *, first: bool = False
     if first and number:
         warn_of_idle_arms(weigher.sampler, frame, watched)
     if not spec.replace:
-        drawable = population.table.drawable if isinstance(population, Strata) else int(np.count_nonzero(population))
+        drawable = drawable_in(population)
         if drawable < number:
             warn_of_fewer(number, drawable)
             number = drawable
