@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -192,3 +193,11 @@ def test_saved_views_keep_the_design(table, tmp_path):
 def test_a_view_of_a_statement_has_no_expectations(table):
     with pytest.raises(TQLError, match="a view of a statement has no expected"):
         table.tql.view("select * sample by 1 limit 3").expected()
+
+
+def test_the_expectation_stands_behind_columns_of_several_levels():
+    frame = pd.DataFrame([[1, 2], [3, 4]], columns=pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")]))
+    found = frame.tql.sample("1", 2, seed=1, expected="p")
+    assert found.columns.to_list() == [("a", "x"), ("a", "y"), ("p", "")]
+    assert found[("p", "")].to_list() == [1.0, 1.0]
+    assert frame.columns.to_list() == [("a", "x"), ("a", "y")]

@@ -177,6 +177,14 @@ def test_units_may_be_the_key(table):
         table.tql.sample("many", 20, unit="patient", key="image", replace=False)
 
 
+def test_the_hint_of_repeated_keys_names_all_of_them():
+    frame = pl.DataFrame({"a": [1, 1, 2], "b": [1, 1, 2]})
+    for key, unit in (("a", "'a'"), (["a", "b"], "['a', 'b']")):
+        with pytest.raises(TQLError) as caught:
+            frame.tql.sample("1", 2, key=key, replace=False)
+        assert str(caught.value.hint).startswith(f"pass unit={unit} as well")
+
+
 @pytest.mark.parametrize(
     ("options", "kind", "message"),
     [

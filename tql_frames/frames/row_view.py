@@ -66,7 +66,8 @@ def with_column(frame: object, name: str, values: Floats) -> object:
     """Return a frame of Polars or pandas with a further column, the last; the frame is not modified."""
     if isinstance(frame, pd.DataFrame):
         found = frame.copy(deep=False)
-        found[name] = values
+        levels = frame.columns.nlevels
+        found[name if levels == 1 else (name, *[""] * (levels - 1))] = values
         return found
     assert isinstance(frame, pl.DataFrame)
     return frame.with_columns(pl.Series(name, values))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tql_frames.compiler import Key, RandomNumbers, compile_key
 from tql_frames.compiler.expressions.scope import column
-from tql_frames.compiler.expressions.types import describe, is_bool, is_text
+from tql_frames.compiler.expressions.types import describe, is_bool, is_fractional, is_text
 from tql_frames.compiler.statements import most_rows
 from tql_frames.errors import TQLError, TQLNameError, TQLTypeError, WeightError, did_you_mean, reason_of, shown
 from tql_frames.frames import Rows
@@ -122,8 +122,10 @@ class GroupKeys:
         """
         for key in self.keys:
             if not (key.dtype.is_integer() or is_text(key.dtype) or key.dtype.is_temporal() or is_bool(key.dtype)):
-                message = f"{self.argument} needs whole numbers, text or dates, not {describe(key.dtype)}"
-                hint = "round or format it as a column first" if key.dtype.is_float() else None
+                fractional = is_fractional(key.dtype)
+                what = "a number that may have a fraction" if fractional else describe(key.dtype)
+                message = f"{self.argument} needs whole numbers, text or dates, not {what}"
+                hint = "round or format it as a column first" if fractional else None
                 raise TQLTypeError(message, source=key.source, span=key.span, hint=hint)
         names = [str(place) for place in range(len(self.keys))]
         parts = list(rows.evaluate_batches({name: key.expr for name, key in zip(names, self.keys, strict=True)}))
@@ -133,7 +135,9 @@ class GroupKeys:
             name = ", ".join(shown(value) for value in found.row(int(repeated.arg_max() or 0)))
             key = self.keys[0]
             message = f"{int(repeated.sum()):,} rows have a key that another row has, such as {name}"
-            hint = f"pass unit={key.text!r} as well to draw such rows together, or a key of more columns"
+            texts = [each.text for each in self.keys]
+            unit = repr(texts[0] if len(texts) == 1 else texts)
+            hint = f"pass unit={unit} as well to draw such rows together, or a key of more columns"
             raise TQLError(message, source=key.source, span=key.span, hint=hint)
         return KeyNumbers.of([part for name in names for part in _words(found[name])], seed)
 
