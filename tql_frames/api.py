@@ -25,6 +25,7 @@ from tql_frames.pipeline.draw import (
     GroupBy,
     Limit,
     Order,
+    Request,
     check_flag,
     check_index,
     check_parameters,
@@ -32,6 +33,7 @@ from tql_frames.pipeline.draw import (
     named,
     no_column,
     random_numbers,
+    refuse_beside_statement,
     seed_from,
     wrong_name,
 )
@@ -358,17 +360,13 @@ def report(
     if not (by is None or isinstance(by, str)):
         raise no_column(by)
     sampler = sampler_from(sampler)
-    spec = DrawSpec.checked(limit, fraction, replace, seed, over=over, unit=unit, design=design)
+    request = Request(limit=limit, fraction=fraction, replace=replace, seed=seed, over=over, unit=unit, design=design)
+    spec = DrawSpec.checked(**request)
     rows = frame_of(frame)
     analysis = _analysis()
     pandas = isinstance(frame, pd.DataFrame)
     if isinstance(sampler, str) and is_statement(sampler):
-        given: dict[str, object] = {"limit": limit, "fraction": fraction, "replace": None if replace else replace}
-        given |= {"over": over, "unit": unit, "design": design}
-        names = [f"{name}=" for name, value in given.items() if value is not None]
-        if names:
-            message = f"{', '.join(names)} cannot be given with a statement"
-            raise TQLError(message, hint="write it into the statement: SAMPLE BY … OVER (…) REPLACE … LIMIT …")
+        refuse_beside_statement(request)
         sampled = analysis.sampled_by(rows, sampler, parameters, by, spec.seed)
         if sampled is None:
             hint = "add SAMPLE BY, or report on a view of it: view(statement).report(by)"

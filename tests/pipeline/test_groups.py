@@ -402,3 +402,14 @@ def test_rows_that_changed_between_the_passes_are_refused(table, tmp_path):
     table.reverse().write_parquet(path)
     with pytest.raises(TQLError, match="changed"):
         plan.to_polars()
+
+
+@pytest.mark.parametrize("name", ["groups", "stratify", "strata", "group_by", "groupby", "by"])
+def test_words_of_other_libraries_for_groups_are_answered_with_ours(table, name):
+    for call in (table.tql.sample, table.tql.view, table.to_pandas().tql.sample):
+        with pytest.raises(TypeError, match=f"no argument '{name}'; write over="):
+            call("few", **{name: "view"})
+    ours = {"groups": "unit", "stratify": "by", "strata": "by"}
+    if name in ours:
+        with pytest.raises(TypeError, match=f"write {ours[name]}="):
+            table.tql.split(folds=2, **{name: "view"})

@@ -123,7 +123,7 @@ class SampleCommand:
                 if weighed is rows:
                     plan = tql_frames.sample(frame, options.sampler, limit, **sized)
                 else:  # types and lists are for weighing alone
-                    plan = rows_as_they_stand(weighed, rows, options.sampler, limit, **sized)
+                    plan = rows_as_they_stand(weighed, rows, options.sampler, limit=limit, **sized)
                 if text is None:
                     plan = _typed(plan, [inputs], output)
             return output.write(plan)

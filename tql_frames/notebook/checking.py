@@ -35,20 +35,7 @@ def fault_of(source: Frame, text: str) -> TQLError | None:
     if not text.strip():
         return None
     try:
-        choose(
-            source,
-            text,
-            None,
-            fraction=None,
-            replace=True,
-            seed=0,
-            order="draw",
-            over=None,
-            unit=None,
-            design=None,
-            key=None,
-            parameters=None,
-        )
+        choose(source, text, None, seed=0)
     except TQLError as fault:
         return fault
     return None

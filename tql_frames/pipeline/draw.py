@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from numbers import Rational, Real
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypedDict, TypeVar
 
 import numpy as np
 import polars as pl
@@ -58,6 +58,22 @@ Limit = int | Mapping[Any, int]
 """Rows to draw; of each group, or of groups by name."""
 GroupBy = str | Sequence[str]
 """Names of columns, or TQL expressions, whose values tell groups or units apart."""
+
+
+class Request(TypedDict, total=False):
+    """What callers say of a sample beside its sampler, not checked yet: the arguments of `DrawSpec.checked`."""
+
+    limit: Limit | None
+    fraction: float | None
+    replace: bool
+    seed: int | None
+    order: Order
+    over: GroupBy | None
+    unit: GroupBy | None
+    design: Design | None
+    key: GroupBy | None
+
+
 _Call = TypeVar("_Call", bound=Callable[..., Any])
 _Class = TypeVar("_Class", bound=type)
 
@@ -75,8 +91,11 @@ _OURS = {
     **dict.fromkeys(("df", "data", "lf"), "frame"),
     "groups": "unit",
     **dict.fromkeys(("stratify", "strata", "stratify_by"), "by"),
+    **dict.fromkeys(("group_by", "groupby", "by", "per_group"), "over"),
     **dict.fromkeys(("n_splits", "n_folds", "cv"), "folds"),
 }
+
+_OF_GROUPS = ("groups", "stratify", "strata", "stratify_by")  # of a sample; splits and reports have units and labels
 
 _WITH_REPLACEMENT = (
     "its shares are those of draws with replacement; for a sample without, look at "
@@ -126,6 +145,8 @@ def wrong_name(call: str, name: str, names: list[str]) -> TypeError:
     if call == "balance" and name in ("limit", "fraction", "replace"):
         return TypeError(f"balance() has no argument {name!r}: {_WITH_REPLACEMENT}")
     ours = _OURS.get(name)
+    if "over" in names and "by" not in names and name in _OF_GROUPS:
+        ours = "over"
     if ours in names:
         return TypeError(f"{call}() has no argument {name!r}; write {ours}=")
     near = did_you_mean(name, names)
@@ -172,6 +193,20 @@ def size_from(limit: object, fraction: object, replace: object = True) -> tuple[
     if number > MOST_ROWS and replace:
         raise TQLError(f"limit is {number:,}, more rows than any memory holds")
     return min(number, 10**18), None  # within 64 bits
+
+
+def refuse_beside_statement(request: Request) -> None:
+    """Make sure that nothing is asked for beside a statement, which says it itself; but for the seed.
+
+    Raises:
+        TQLError: something is.
+    """
+    defaults = {"replace": True, "order": "draw"}
+    given = {name: value for name, value in request.items() if name != "seed"}
+    names = [f"{name}=" for name, value in given.items() if value is not None and value != defaults.get(name)]
+    if names:
+        hint = "write it into the statement: SAMPLE BY … OVER (…) REPLACE … LIMIT …, ORDER BY …"
+        raise TQLError(f"{', '.join(names)} cannot be given with a statement", hint=hint)
 
 
 def quotas_from(limit: Mapping[Any, object], fraction: object, over: object) -> Quotas:
@@ -375,10 +410,10 @@ class DrawSpec:
     @classmethod
     def checked(
         cls,
-        limit: object,
-        fraction: object,
-        replace: object,
-        seed: object,
+        limit: object = None,
+        fraction: object = None,
+        replace: object = True,
+        seed: object = None,
         order: object = "draw",
         *,
         over: object = None,

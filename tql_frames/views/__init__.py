@@ -83,7 +83,7 @@ def view(
     made: View[Native] = _making().view_of(
         frame,
         sampler,
-        limit,
+        limit=limit,
         fraction=fraction,
         replace=replace,
         seed=seed,

@@ -6,7 +6,7 @@ import ast
 import datetime as dt
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ from tql_frames.frames import (
     kept_frame_of,
 )
 from tql_frames.language import is_statement
-from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order, check_flag, check_index
+from tql_frames.pipeline.draw import Order, Request, check_flag, check_index
 from tql_frames.pipeline.weights import sampler_from
 from tql_frames.sampling import Positions
 from tql_frames.views.drawn_view import View, splitting
@@ -47,19 +47,11 @@ if TYPE_CHECKING:
 def view_of(
     frame: Native,
     sampler: str | pl.Expr,
-    limit: Limit | None,
     *,
-    fraction: float | None,
-    replace: bool,
-    seed: int | None,
-    order: Order,
-    over: GroupBy | None,
-    unit: GroupBy | None,
-    design: Design | None,
-    key: GroupBy | None,
     index: str | None,
     ignore_index: bool,
     parameters: Sequence[object] | None,
+    **request: Unpack[Request],
 ) -> View[Native]:
     """Return a view of a frame; arguments and errors as of `tql_frames.view`."""
     check_index(index)
@@ -68,20 +60,7 @@ def view_of(
     source = kept_frame_of(frame, index, ignore_index)
     if ignore_index and isinstance(sampler, str) and is_statement(sampler):
         raise TQLError("ignore_index= cannot be given with a statement", hint="call reset_index on the rows")
-    choice = choose(
-        source,
-        sampler,
-        limit,
-        fraction=fraction,
-        replace=replace,
-        seed=seed,
-        order=order,
-        over=over,
-        unit=unit,
-        design=design,
-        key=key,
-        parameters=parameters,
-    )
+    choice = choose(source, sampler, parameters, **request)
     return View(
         source,
         (choice.step,),
@@ -98,18 +77,10 @@ def rows_as_they_stand(
     plan: pl.LazyFrame,
     rows: pl.LazyFrame,
     sampler: str,
-    limit: Limit | None = None,
     *,
-    fraction: float | None = None,
-    replace: bool = True,
-    seed: int | None = None,
-    order: Order = "draw",
-    over: GroupBy | None = None,
-    unit: GroupBy | None = None,
-    design: Design | None = None,
-    key: GroupBy | None = None,
     index: str | None = None,
     parameters: Sequence[object] | None = None,
+    **request: Unpack[Request],
 ) -> pl.LazyFrame:
     """Return a plan of rows that are chosen by one reading of files, and taken from another one.
 
@@ -125,20 +96,7 @@ def rows_as_they_stand(
     check_index(index)
     streamed = is_repeatable(plan) and is_repeatable(rows)
     source = TwoPassFrame(plan, index, kept=True, rows=rows) if streamed else PolarsFrame(plan.collect(), index)
-    choice = choose(
-        source,
-        sampler,
-        limit,
-        fraction=fraction,
-        replace=replace,
-        seed=seed,
-        order=order,
-        over=over,
-        unit=unit,
-        design=design,
-        key=key,
-        parameters=parameters,
-    )
+    choice = choose(source, sampler, parameters, **request)
     if isinstance(source, TwoPassFrame):
         return source.take_lazy(choice.find, choice.columns)
     return PolarsFrame(rows.collect(), index).take(choice.find(source), choice.columns).lazy()

@@ -182,7 +182,8 @@ class View(KeptRows[Native]):
         choice = choose(
             rows,
             sampler,
-            limit,
+            parameters,
+            limit=limit,
             fraction=fraction,
             replace=replace,
             seed=seed,
@@ -191,7 +192,6 @@ class View(KeptRows[Native]):
             unit=unit,
             design=design,
             key=key,
-            parameters=parameters,
         )
         return View(
             self._source,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from html import escape
 from numbers import Integral, Real
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Unpack, get_args
 
 import polars as pl
 
@@ -19,7 +19,16 @@ from tql_frames.errors import TQLError
 from tql_frames.frames import ColumnRef, Rows
 from tql_frames.frames.polars import picks_columns
 from tql_frames.language import is_statement, nodes, on_one_line
-from tql_frames.pipeline.draw import Design, Draw, DrawSpec, GroupBy, Limit, Order, design_from, seed_from, size_from
+from tql_frames.pipeline.draw import (
+    Draw,
+    DrawSpec,
+    Order,
+    Request,
+    design_from,
+    refuse_beside_statement,
+    seed_from,
+    size_from,
+)
 from tql_frames.pipeline.statement import prepare_rows
 from tql_frames.pipeline.weights import sampler_from
 from tql_frames.sampling import Positions
@@ -269,19 +278,7 @@ class Choice:
 
 
 def choose(
-    rows: Rows,
-    sampler: str | pl.Expr,
-    limit: Limit | None,
-    *,
-    fraction: float | None,
-    replace: bool,
-    seed: int | None,
-    order: Order,
-    over: GroupBy | None,
-    unit: GroupBy | None,
-    design: Design | None,
-    key: GroupBy | None,
-    parameters: Sequence[object] | None,
+    rows: Rows, sampler: str | pl.Expr, parameters: Sequence[object] | None, **request: Unpack[Request]
 ) -> Choice:
     """Make a sampler or a statement ready; nothing runs. The options are those of `sample` and `query`.
 
@@ -290,18 +287,11 @@ def choose(
     """
     sampler = sampler_from(sampler)
     if isinstance(sampler, str) and is_statement(sampler):
-        defaults = {"limit": None, "fraction": None, "replace": True, "order": "draw"} | dict.fromkeys(
-            ("over", "unit", "design", "key")
-        )
-        given = dict(zip(defaults, (limit, fraction, replace, order, over, unit, design, key), strict=True))
-        names = [f"{name}=" for name, value in given.items() if value is not defaults[name] and value != defaults[name]]
-        if names:
-            hint = "write it into the statement: SAMPLE BY … OVER (…) REPLACE … LIMIT …, ORDER BY …"
-            raise TQLError(f"{', '.join(names)} cannot be given with a statement", hint=hint)
-        return _choose_by_statement(rows, sampler, parameters, seed_from(seed))
+        refuse_beside_statement(request)
+        return _choose_by_statement(rows, sampler, parameters, seed_from(request.get("seed")))
     if parameters is not None:
         raise TQLError("a sampler takes no parameters; a statement does")
-    spec = DrawSpec.checked(limit, fraction, replace, seed, order, over=over, unit=unit, design=design, key=key)
+    spec = DrawSpec.checked(**request)
     draw = Draw.of(sampler, rows, spec)
     expression = sampler if isinstance(sampler, pl.Expr) else None
     kind: Kind = "sampler" if expression is None else "expression"
