@@ -1,4 +1,4 @@
-"""What tests of the command share: tables, formats, and the command in a folder of its own."""
+"""Tables, formats and a runner that the tests of the command share."""
 
 from __future__ import annotations
 

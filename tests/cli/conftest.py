@@ -1,4 +1,4 @@
-"""What tests of the command are given: the command, in a folder of its own."""
+"""Fixtures of the tests of the command: the command, run in an empty folder."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Which files the command reads, and what it says of those that it cannot."""
+"""The files that the command reads, and its errors for those that it cannot read."""
 
 from __future__ import annotations
 

@@ -203,7 +203,7 @@ def test_plans_that_cannot_be_read_twice_are_held(
 
 
 def test_standard_input_is_split(tmp_path: Path) -> None:
-    """What comes through a pipe is kept in a file, which all parts are read from."""
+    """Standard input is kept in a file, from which all parts are read."""
     FLAT.write_csv(tmp_path / "in.csv")
     line = "cat in.csv | tql-frames split - --into train=0.8 test=0.2 --seed 7 --out-dir p"
     line = line.replace("tql-frames", f"{sys.executable} -m tql_frames")

@@ -377,7 +377,7 @@ def test_nested_rules_that_repeat_their_operands_are_refused_before_they_grow(te
         tql_frames.weights(A, text)
 
 
-# A rule around itself so many times, and how many such terms a sum may have: what was accepted stays accepted.
+# How often each rule may be nested in itself, and how many such terms a sum may have: these limits must not shrink.
 MOST_COPIES = {
     "comparison": ("({} = a)", 14, 24),
     "choice": ("max_weight(true: {})", 14, 17),

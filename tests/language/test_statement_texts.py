@@ -94,7 +94,7 @@ def perhaps(draw: st.DrawFn, strategy: st.SearchStrategy[Any]) -> Any:
 
 @st.composite
 def tables(draw: st.DrawFn, depth: int) -> Node:
-    """What may stand after FROM."""
+    """Generate the source of a FROM clause."""
 
     def source() -> Node:
         if depth and draw(flags):
