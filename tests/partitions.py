@@ -42,9 +42,10 @@ def drawn(
     parts: Sequence[pl.DataFrame], text: str | pl.Expr, limit: object, *, replace: bool, seed: int, **options: Any
 ) -> tuple[Sampler, Drawn]:
     """All passes but the last."""
+    expected = options.pop("expected", False)
     spec = DrawSpec.checked(limit, options.pop("fraction", None), replace, seed, **options)
-    sampler = sent(Sampler.of(text, parts[0].columns, seed, spec=spec))
-    how = sent(Drawing(sampler, spec))
+    sampler = sent(Sampler.of(text, parts[0].columns, seed, spec=spec, expected=expected))
+    how = sent(Drawing(sampler, spec, expected))
     counts = counted(parts, sampler)
     starts = starts_of([part.height for part in parts])
     asked = zip(sent(questions(counts, how)), parts, starts, strict=True)
@@ -62,3 +63,18 @@ def positions(
         for part, share in zip(parts, found.shares, strict=True)
     ]
     return np.concatenate(each).tolist()
+
+
+def positions_and_expected(
+    parts: Sequence[pl.DataFrame], text: str | pl.Expr, limit: object, *, replace: bool, seed: int, **options: Any
+) -> tuple[list[int], list[float]]:
+    """The same, and how often each of these rows was to be expected."""
+    sampler, found = drawn(parts, text, limit, replace=replace, seed=seed, expected=True, **options)
+    rows: list[int] = []
+    times: list[float] = []
+    for part, share in zip(parts, found.shares, strict=True):
+        own, each = sampler.positions_and_expected(PolarsFrame(part), sent(share))
+        assert each is not None
+        rows += (own.astype(np.int64) + share.first).tolist()
+        times += each.tolist()
+    return rows, times

@@ -79,11 +79,12 @@ class Points:
         return rows_at_points(weights_of(population), self.scale, self.before, self.points)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RowNumbers:
-    """Rows by their numbers in the partition."""
+    """Rows by their numbers in the partition; `expected` says how often each of them was to be expected."""
 
     numbers: Ascending
+    expected: Floats | None = None
 
     def rows(self, population: Strata | Weights) -> Positions:
         """Return the rows that were drawn, ascending."""
@@ -135,11 +136,12 @@ class GroupWinners:
         return rows
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WholeUnits:
-    """Units by their numbers in the partition, each as often as it was drawn."""
+    """Units by their numbers in the partition, each as often as it was drawn; `expected` is of each of them."""
 
     numbers: Ascending
+    expected: Floats | None = None
 
     def rows_in(self, grouped: Grouped, population: Strata | Weights) -> Positions:
         """Return all rows of the units that were drawn, ascending."""
@@ -147,6 +149,13 @@ class WholeUnits:
         rows = grouped.units.groups.members(self.numbers.numbers())
         rows.sort()
         return rows
+
+    def expected_of(self, grouped: Grouped, rows: Positions) -> Floats:
+        """Return how often each of these rows was to be expected."""
+        assert grouped.units is not None and self.expected is not None
+        found = np.zeros(grouped.units.groups.count)
+        found[self.numbers.numbers()] = self.expected
+        return found.take(grouped.units.groups.codes.take(rows))
 
 
 @dataclass(frozen=True)
@@ -185,18 +194,30 @@ class PartitionDraw:
         Raises:
             TQLError: the partition holds other rows than when it was counted, or in another order.
         """
+        return self.positions_and_expected(weigher, frame, keys, over)[0]
+
+    def positions_and_expected(
+        self, weigher: Weigher, frame: Rows, keys: tuple[str, ...] = (), over: Over | None = None
+    ) -> tuple[Positions, Floats | None]:
+        """Return what `positions` does, and how often each of these rows was to be expected, where that was asked for.
+
+        Both have the shape (k,). It raises as `positions`.
+        """
         self.check_rows(frame.rows)
         if not frame.rows:
-            return np.empty(0, np.uint32)
+            return np.empty(0, np.uint32), np.empty(0)
         population = population_of(weigher, frame)
         grouped = None if over is None else over.number(frame, population)
-        if digest_of(population, frame, keys, grouped) != self.digest:
+        if digest_of(population, frame, keys, grouped, over) != self.digest:
             raise changed()
-        assert not isinstance(self.drawn, First)
-        if isinstance(self.drawn, (PairSlots, GroupWinners, WholeUnits)):
+        drawn = self.drawn
+        assert not isinstance(drawn, First)
+        if isinstance(drawn, (PairSlots, GroupWinners, WholeUnits)):
             assert grouped is not None
-            return self.drawn.rows_in(grouped, population)
-        return self.drawn.rows(population)
+            rows = drawn.rows_in(grouped, population)
+            whole = isinstance(drawn, WholeUnits) and drawn.expected is not None
+            return rows, drawn.expected_of(grouped, rows) if whole else None  # type: ignore[union-attr]
+        return drawn.rows(population), drawn.expected if isinstance(drawn, RowNumbers) else None
 
     def check_rows(self, rows: int) -> None:
         """Make sure that the partition has as many rows as when it was counted.

@@ -25,8 +25,18 @@ from tql_frames.distributed.assignment import (
     RowNumbers,
     Slots,
 )
-from tql_frames.distributed.groups import GroupedWhole, UnitedWhole
-from tql_frames.distributed.partition_counts import Answer, Counts, Question, RunRace, Schema, SumUp, schemas_together
+from tql_frames.distributed.groups import GatheredWhole, GroupedWhole
+from tql_frames.distributed.partition_counts import (
+    Answer,
+    Counts,
+    Over,
+    Question,
+    RunRace,
+    Schema,
+    SumUp,
+    schemas_together,
+)
+from tql_frames.distributed.sampler import gathers
 from tql_frames.errors import TQLArmWarning, TQLError, WeightError
 from tql_frames.pipeline.draw import DrawSpec
 from tql_frames.pipeline.groups import GroupKeys
@@ -50,11 +60,8 @@ class Sampling(Protocol):
     def empty_population_error(self, size: int) -> WeightError:
         """Return the error for so many rows asked for where there are none."""
 
-    def groups_of(self, schema: Schema) -> GroupKeys | None:
-        """Return what tells groups apart, made ready for frames of a schema; None for one group."""
-
-    def units_of(self, schema: Schema) -> GroupKeys | None:
-        """Return what tells units apart, made ready for frames of a schema; None where rows are drawn."""
+    def over_of(self, schema: Schema) -> Over | None:
+        """Return what tells groups and units apart, made ready for frames of a schema; None for neither."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +71,17 @@ class Drawing:
     Attributes:
         sampling: gives the weights.
         spec: the request.
+        expected: whether to say how often each row was to be expected.
     """
 
     sampling: Sampling
     spec: DrawSpec
+    expected: bool = False
+
+    @property
+    def gathers(self) -> bool:
+        """Whether all rows, or units, are drawn in one place by their own weights."""
+        return gathers(self.spec, expected=self.expected)
 
 
 @dataclass(frozen=True)
@@ -95,7 +109,7 @@ def questions(counts: Sequence[Counts], how: Drawing) -> list[Question | None]:
     Raises:
         WeightError: the weights cannot be drawn by.
     """
-    if how.spec.unit:
+    if how.gathers:
         return [None] * len(counts)
     if how.spec.over:
         return _in_groups(counts, how).questions()
@@ -121,10 +135,11 @@ def draw_shares(counts: Sequence[Counts], answers: Sequence[Answer | None], how:
     Raises:
         WeightError: the weights cannot be drawn by.
     """
-    if how.spec.unit:
-        units = _in_units(counts, how)
-        idle = _idle_arms(counts, how.sampling)
-        return Drawn(_shares_of(counts, units.drawn()), units.asked, units.found, idle, "units")
+    if how.gathers:
+        every = _gathered(counts, how)
+        shares = _shares_of(counts, every.drawn(expected=how.expected))
+        what = "units" if how.spec.unit else "rows"
+        return Drawn(shares, every.asked, every.found, _idle_arms(counts, how.sampling), what)
     if how.spec.over:
         grouped = _in_groups(counts, how)
         size = int(grouped.sizes.sum())
@@ -151,15 +166,15 @@ def _in_groups(counts: Sequence[Counts], how: Drawing) -> GroupedWhole:
     schema = schemas_together(counts)
 
     def keys_of() -> GroupKeys:
-        keys = how.sampling.groups_of(schema)
-        assert keys is not None
-        return keys
+        over = how.sampling.over_of(schema)
+        assert over is not None and over.keys is not None
+        return over.keys
 
     return GroupedWhole(counts, how.spec, keys_of, lambda rows: how.sampling.weigher_of(schema).no_row(rows))
 
 
-def _in_units(counts: Sequence[Counts], how: Drawing) -> UnitedWhole:
-    """Return all units of all partitions as one population.
+def _gathered(counts: Sequence[Counts], how: Drawing) -> GatheredWhole:
+    """Return the rows or units of all partitions as one population.
 
     Raises:
         TQLError: the weights, the groups or the units cannot be drawn by.
@@ -167,15 +182,15 @@ def _in_units(counts: Sequence[Counts], how: Drawing) -> UnitedWhole:
     check_weights(counts, how.sampling)
     schema = schemas_together(counts)
 
-    def keys_of() -> tuple[GroupKeys | None, GroupKeys]:
-        unit = how.sampling.units_of(schema)
-        assert unit is not None
-        return how.sampling.groups_of(schema), unit
+    def over_of() -> Over:
+        over = how.sampling.over_of(schema)
+        assert over is not None
+        return over
 
     def no_row(rows: int) -> WeightError:
         return how.sampling.weigher_of(schema).no_row(rows)
 
-    return UnitedWhole(counts, how.spec, keys_of, no_row, how.sampling.empty_population_error)
+    return GatheredWhole(counts, how.spec, over_of, no_row, how.sampling.empty_population_error)
 
 
 def first_shares(counts: Sequence[Counts], size: Callable[[int], int]) -> list[PartitionDraw]:

@@ -20,22 +20,25 @@ from tql_frames.distributed.partition_counts import (
     Counts,
     GroupCounts,
     GroupFinishers,
+    Over,
     Question,
     RunGroupRace,
+    UnitCounts,
     too_many_pairs,
 )
 from tql_frames.errors import TQLError, TQLTypeError, TQLUnsupportedError, WeightError
 from tql_frames.frames import PolarsFrame
-from tql_frames.pipeline.draw import DrawSpec, drawn
+from tql_frames.pipeline.draw import DrawSpec, drawn_rows
 from tql_frames.pipeline.groups import Grouped, GroupKeys, NamedGroups, numbered
 from tql_frames.sampling import Integers, Streams, stratify
 from tql_frames.sampling.groups import MOST_PAIRS, Steps, draw_slots
 from tql_frames.sampling.partitioned import GroupRace, PairCells, limits_of_groups, winners_of_groups
-from tql_frames.sampling.strata import drawable_in
+from tql_frames.sampling.strata import drawable_in, rows_in, weights_of
 from tql_frames.sampling.without_replacement import Race
 
 _MOST_CELLS = 2**25  # of a partition and a pair: a gigabyte on the driver
-_MOST_UNITS = 2**24  # of all partitions
+_MOST_UNITS = 2**24  # of all partitions, with their values
+_MOST_ROWS = 2**27  # of all partitions, with their weights alone: some gigabytes on the driver
 
 
 class GroupedWhole:
@@ -136,52 +139,53 @@ class GroupedWhole:
         ]
 
 
-class UnitedWhole:
-    """All units of all partitions as one population: a table with a row for each unit in each partition."""
+class GatheredWhole:
+    """All rows, or all units of each partition, as one population: a table with a row for each."""
 
     def __init__(
         self,
         counts: Sequence[Counts],
         spec: DrawSpec,
-        keys_of: Callable[[], tuple[GroupKeys | None, GroupKeys]],
+        over_of: Callable[[], Over],
         no_row: Callable[[int], WeightError],
         of_nothing: Callable[[int], WeightError],
     ) -> None:
-        """Put the units of all partitions together.
+        """Put the rows or units of all partitions together.
 
         Args:
             counts: what each partition told.
             spec: the request.
-            keys_of: returns what tells groups and units apart.
+            over_of: returns what tells groups and units apart.
             no_row: returns the error for so many rows of which none has a positive weight.
-            of_nothing: returns the error for so many units asked for where there are none.
+            of_nothing: returns the error for so many rows or units asked for where there are none.
 
         Raises:
             TQLError: the weights, the groups or the units cannot be drawn by.
         """
         self._counts, self._spec = counts, spec
         told = [part.units for part in counts if part.units is not None]
-        self._ends = np.cumsum([len(each.heaviest) for each in told], dtype=np.int64)
-        units = int(self._ends[-1]) if told else 0
-        if units > _MOST_UNITS:
-            message = f"unit makes {units:,} units in all partitions, too many to draw from in one place"
-            raise TQLUnsupportedError(message, hint="name coarser units")
+        self._ends = np.cumsum([rows_in(each.weights) for each in told], dtype=np.int64)
+        _check_units(int(self._ends[-1]) if told else 0, spec)
         self.asked = self.found = 0
         self._sizes, self._grouped = np.empty(0, np.int64), None
         if not told:
             self._check_nothing(of_nothing)
             return
-        heaviest = np.concatenate([each.heaviest for each in told])
-        over, unit = keys_of()
-        tables = [_values_together([each.values for each in told], lambda: unit)]
-        if over is not None:
-            groups_of = [each.groups for each in told if each.groups is not None]
-            tables.append(_values_together(groups_of, lambda: over))
-        names = [f"{kind} {name}" for kind, table in enumerate(tables) if table is not None for name in table.columns]
-        table = pl.DataFrame([column for each in tables if each is not None for column in each.iter_columns()], names)
-        keys = [None if each is None else each.of_values(f"{kind} ") for kind, each in ((1, over), (0, unit))]
-        grouped = Grouped.of(stratify(heaviest) or heaviest, PolarsFrame(table), *keys)
-        if not heaviest.any():
+        weights = np.concatenate([weights_of(each.weights) for each in told])
+        over = over_of()
+        tables = {
+            "unit": _values_together([each.values for each in told if each.values is not None], lambda: over.unit),
+            "over": _values_together([_groups_of(each) for each in told if each.groups is not None], lambda: over.keys),
+            "key": _values_together([each.keys for each in told if each.keys is not None], lambda: over.key),
+        }
+        known = {kind: table for kind, table in tables.items() if table is not None}
+        columns = [each.alias(f"{kind} {each.name}") for kind, table in known.items() for each in table.iter_columns()]
+        self._rows = PolarsFrame(pl.DataFrame(columns))
+        keys = {"unit": over.unit, "over": over.keys, "key": over.key}
+        own = {kind: None if each is None else each.of_values(f"{kind} ") for kind, each in keys.items()}
+        self._key = own["key"]
+        grouped = Grouped.of(stratify(weights) or weights, self._rows, own["over"], own["unit"])
+        if not weights.any():
             raise no_row(sum(part.rows for part in counts))
         self._grouped = grouped
         self._sizes = self._sizes_of(grouped)
@@ -208,20 +212,51 @@ class UnitedWhole:
             raise TQLError(f"a sample of {self.found:,} rows does not fit into memory")
         return np.array([self.found])
 
-    def drawn(self) -> list[RowNumbers | WholeUnits]:
-        """Return what is drawn from each partition."""
-        nothing = RowNumbers(Ascending.of(np.empty(0, np.uint32)))
+    def drawn(self, *, expected: bool = False) -> list[RowNumbers | WholeUnits]:
+        """Return what is drawn from each partition.
+
+        Args:
+            expected: whether to say how often each row was to be expected.
+        """
+        none = np.empty(0, np.uint32)
+        nothing = RowNumbers(Ascending.of(none), np.empty(0) if expected else None)
         if self._grouped is None:
             return [nothing] * len(self._counts)
-        found = drawn(self._grouped.population, self._grouped.groups, self._sizes, self._spec, seed=self._spec.seed)
-        rows = self._grouped.rows_of(found).astype(np.int64)
+        rows = drawn_rows(self._rows, self._grouped, self._sizes, self._spec, self._key).astype(np.int64)
         rows.sort()
+        times = None
+        if expected:
+            times = self._grouped.expected(self._sizes, self._spec.design, replace=self._spec.replace)[0]
+        kind = WholeUnits if self._spec.unit else RowNumbers
         each = iter(np.split(rows, rows.searchsorted(self._ends))[:-1])
         starts = iter(np.append(0, self._ends).tolist())
-        return [
-            nothing if part.units is None else WholeUnits(Ascending.of((next(each) - next(starts)).astype(np.uint32)))
-            for part in self._counts
-        ]
+        found: list[RowNumbers | WholeUnits] = []
+        for part in self._counts:
+            if part.units is None:
+                found.append(nothing)
+                continue
+            own = next(each)
+            numbers = Ascending.of((own - next(starts)).astype(np.uint32))
+            found.append(kind(numbers, None if times is None else times.take(own)))
+        return found
+
+
+def _check_units(units: int, spec: DrawSpec) -> None:
+    """Make sure that so many rows or units fit into one place."""
+    if spec.unit and units > _MOST_UNITS:
+        message = f"unit makes {units:,} units in all partitions, too many to draw from in one place"
+        raise TQLUnsupportedError(message, hint="name coarser units")
+    most = _MOST_UNITS if spec.key else _MOST_ROWS
+    if units > most:
+        which = f"key={list(spec.key)}" if spec.key else f"design={spec.design!r}, or expected="
+        message = f"{units:,} rows are too many to bring to one place, as {which} needs; {most:,} are possible"
+        raise TQLUnsupportedError(message, hint="draw by the default design, or sample the frame in parts")
+
+
+def _groups_of(told: UnitCounts) -> pl.DataFrame:
+    """Return the values that make the group of each unit or row."""
+    assert told.groups is not None and told.group is not None
+    return told.groups[told.group]
 
 
 def _check_cells(told: Sequence[GroupCounts]) -> None:
@@ -231,7 +266,7 @@ def _check_cells(told: Sequence[GroupCounts]) -> None:
         raise TQLUnsupportedError(message, hint="name coarser groups, round the weights, or make fewer partitions")
 
 
-def _values_together(parts: Sequence[pl.DataFrame], keys_of: Callable[[], GroupKeys]) -> pl.DataFrame | None:
+def _values_together(parts: Sequence[pl.DataFrame], keys_of: Callable[[], GroupKeys | None]) -> pl.DataFrame | None:
     """Return the values of the groups of all partitions, one after the other.
 
     Where a partition has nothing but null, they have the type that they have elsewhere.
@@ -247,6 +282,7 @@ def _values_together(parts: Sequence[pl.DataFrame], keys_of: Callable[[], GroupK
                 schema[name] = dtype
             elif dtype not in (known, pl.Null()):
                 keys = keys_of()
+                assert keys is not None
                 key = keys.keys[place]
                 message = f"{keys.argument} is {type_name(known)} in one partition and {type_name(dtype)} in another"
                 hint = "give the column one type, or compute text of it"

@@ -46,17 +46,21 @@ class GroupCounts:
 
 @dataclass(frozen=True, eq=False)
 class UnitCounts:
-    """What a partition tells of its units, in the order of first appearance.
+    """What a partition tells of each unit, in the order of first appearance; or of each row where none is named.
 
     Attributes:
-        values: a row a unit: the values that make it one; text for categories.
-        groups: a row a unit: the values that make its group one; None for one group.
-        heaviest: shape (units,), the greatest weight in each.
+        weights: of each row, or the greatest in each unit.
+        values: a row a unit: the values that make it one, text for categories; None where rows are drawn.
+        groups: a row a group, in the order of first appearance: the values that make it one; None for one group.
+        group: shape (units,), the number of the group of each; None for one group.
+        keys: a row a row: the values to which its random number belongs; None for its place, or for those of its unit.
     """
 
-    values: pl.DataFrame
-    groups: pl.DataFrame | None
-    heaviest: Floats
+    weights: Strata | Floats
+    values: pl.DataFrame | None = None
+    groups: pl.DataFrame | None = None
+    group: NDArray[np.uint32] | None = None
+    keys: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -67,11 +71,15 @@ class Over:
         keys: of groups, compiled for the partition; None for one.
         unit: of units, compiled for the partition; None where rows are drawn.
         replace: whether rows are drawn with replacement, for which weights are told exactly.
+        gathers: whether all rows are drawn in one place, by their own weights; so are units.
+        key: what random numbers belong to, compiled for the partition; None for the places of rows, or for units.
     """
 
     keys: GroupKeys | None
     unit: GroupKeys | None
     replace: bool
+    gathers: bool = False
+    key: GroupKeys | None = None
 
     def number(self, frame: Rows, population: Strata | Weights) -> Grouped:
         """Return the rows of a partition in their groups and units.
@@ -82,23 +90,32 @@ class Over:
         keys, unit = (None if each is None else each.as_text() for each in (self.keys, self.unit))
         return Grouped.of(population, frame, keys, unit)
 
-    def count(self, population: Strata | Weights, grouped: Grouped) -> GroupCounts | UnitCounts:
-        """Return what a partition tells of its groups, or of its units.
+    def key_values(self, frame: Rows) -> pl.DataFrame | None:
+        """Return the values to which the random numbers of rows belong; None where these belong to places or units.
+
+        Raises:
+            TQLError: they cannot be evaluated.
+        """
+        return None if self.key is None or self.unit is not None else self.key.as_text().values(frame)
+
+    def count(self, frame: Rows, population: Strata | Weights, grouped: Grouped) -> GroupCounts | UnitCounts:
+        """Return what a partition tells of its groups, or of its units or rows.
 
         Raises:
             TQLUnsupportedError: there are too many groups, or different weights in them.
         """
-        if grouped.units is not None:
-            units, over = grouped.units, grouped.over
-            groups = None if over is None or grouped.groups is None else over.values[grouped.groups.codes]
-            return UnitCounts(units.values, groups, units.groups.heaviest(population))
-        assert grouped.over is not None
-        groups_of_rows = grouped.over.groups
+        over, units = grouped.over, grouped.units
+        if self.gathers or units is not None:
+            values, groups = (None if each is None else each.values for each in (units, over))
+            group = None if grouped.groups is None else grouped.groups.codes
+            return UnitCounts(grouped.population, values, groups, group, self.key_values(frame))
+        assert over is not None
+        groups_of_rows = over.groups
         rounded = None if self.replace else RowPairs.rounded(population, groups_of_rows)
         rows = rounded or RowPairs.of(population, groups_of_rows)
         if rows is None:
             raise too_many_pairs()
-        return GroupCounts(grouped.over.values, rows.table, bounds_of(population))
+        return GroupCounts(over.values, rows.table, bounds_of(population))
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +132,7 @@ class Counts:
         seen: how many rows there are with those that a WHERE leaves out.
         arms: which arms of the sampler match a row, and which decide one; None where that is not known.
         groups: its groups, where rows are drawn from each; it tells neither strata nor spread then.
-        units: its units, where these are drawn; it tells no groups then.
+        units: its units or rows, where these are drawn in one place; it tells no groups then.
     """
 
     rows: int
@@ -198,9 +215,9 @@ def count(
     population = _in_strata(population)
     arms = None if decided is None else (weigher.matched(frame, decided), decided)
     grouped = None if over is None else over.number(frame, population)
-    digest = digest_of(population, frame, keys, grouped)
+    digest = digest_of(population, frame, keys, grouped, over)
     if over is not None and grouped is not None:
-        told = over.count(population, grouped)
+        told = over.count(frame, population, grouped)
         groups, units = (told, None) if isinstance(told, GroupCounts) else (None, told)
         return Counts(frame.rows, digest, None, None, None, schema, frame.rows, arms, groups, units)
     if isinstance(population, Strata):
@@ -243,7 +260,11 @@ def _in_strata(population: Strata | Weights) -> Strata | Weights:
 
 
 def digest_of(
-    population: Strata | Weights, frame: Rows, keys: tuple[str, ...] = (), grouped: Grouped | None = None
+    population: Strata | Weights,
+    frame: Rows,
+    keys: tuple[str, ...] = (),
+    grouped: Grouped | None = None,
+    over: Over | None = None,
 ) -> bytes:
     """Return a digest of the weights of rows in their order, and of their groups, units and keys."""
     parts: list[NDArray[Any]]
@@ -251,6 +272,9 @@ def digest_of(
     if keys:
         named = frame.evaluate({str(number): column(key) for number, key in enumerate(keys)})
         parts.append(named.hash_rows().to_numpy())
+    belongs = None if over is None else over.key_values(frame)
+    if belongs is not None:
+        parts.append(belongs.hash_rows().to_numpy())
     for each in () if grouped is None else (grouped.over, grouped.units):
         if each is not None:
             parts += [each.groups.codes, each.values.hash_rows().to_numpy()]

@@ -31,6 +31,7 @@ from tql_frames.errors import (
     WeightError,
     did_you_mean,
     reason_of,
+    shown,
 )
 from tql_frames.frames import PolarsFrame, Rows
 from tql_frames.frames.polars import picks_columns
@@ -39,7 +40,7 @@ from tql_frames.language.nodes import Node, replaced
 from tql_frames.pipeline.draw import DrawSpec, check_order, empty_population_error, numbers_of_keys, random_numbers
 from tql_frames.pipeline.groups import GroupKeys
 from tql_frames.pipeline.weights import Weigher, no_sampler, sampler_from
-from tql_frames.sampling import Positions
+from tql_frames.sampling import Floats, Positions
 
 _BY_NUMBER = ("random", "row_number")  # functions that ask for a row's number
 
@@ -55,6 +56,8 @@ class Sampler:
         over: names of columns or TQL expressions that tell groups apart; none for one group.
         unit: the same of units; none where rows are drawn.
         replace: whether rows of groups are drawn with replacement.
+        key: names of columns or TQL expressions that random numbers belong to; none for the places of rows.
+        gathers: whether all rows are drawn in one place, by their own weights.
     """
 
     source: str | pl.Expr
@@ -63,6 +66,8 @@ class Sampler:
     over: tuple[str, ...] = ()
     unit: tuple[str, ...] = ()
     replace: bool = True
+    key: tuple[str, ...] = ()
+    gathers: bool = False
 
     @classmethod
     def of(
@@ -72,6 +77,8 @@ class Sampler:
         seed: int,
         keys: tuple[str, ...] = (),
         spec: DrawSpec | None = None,
+        *,
+        expected: bool = False,
     ) -> Sampler:
         """Make sure that a sampler can be evaluated on partitions of a frame with these columns.
 
@@ -81,6 +88,7 @@ class Sampler:
             seed: of the numbers of `random()`.
             keys: columns by which rows are ordered and known again.
             spec: the request for rows, which tells what groups there are; None for one.
+            expected: whether the sample says how often each row was to be expected.
 
         Raises:
             TQLError: it is neither text nor expression, its text is wrong, or it names no column of the frame.
@@ -89,8 +97,8 @@ class Sampler:
         names = list(columns)
         source = sampler_from(source)
         spec = spec or DrawSpec()
-        groups = spec.over, spec.unit, spec.replace
-        for text in (*spec.over, *spec.unit):
+        groups = spec.over, spec.unit, spec.replace, spec.key, gathers(spec, expected=expected)
+        for text in (*spec.over, *spec.unit, *spec.key):
             try:
                 check_functions(_key_root(text, names))
             except Fault as fault:
@@ -126,14 +134,18 @@ class Sampler:
         used = (
             nodes.names_in(self.root(columns)) if isinstance(self.source, str) else set(self.source.meta.root_names())
         )
-        used = used.union(self.keys, *(nodes.names_in(_key_root(text, columns)) for text in (*self.over, *self.unit)))
+        used = used.union(self.keys, *(nodes.names_in(_key_root(text, columns)) for text in self._texts))
         return [name for name in columns if name in used]
+
+    @property
+    def _texts(self) -> tuple[str, ...]:
+        return *self.over, *self.unit, *self.key
 
     @property
     def numbers_rows(self) -> bool:
         """Whether a weight or a group depends on the number of its row, so that rows must be counted first."""
         roots = [self.root([self.source])] if isinstance(self.source, str) else []
-        for text in (*self.over, *self.unit):
+        for text in self._texts:
             with suppress(TQLSyntaxError):  # of the name of a column that is no expression
                 roots.append(parse(text))
         return any(map(asks_for_numbers, roots))
@@ -158,10 +170,11 @@ class Sampler:
         Raises:
             TQLError: it does not fit the partition.
         """
-        if not (self.over or self.unit):
+        if not (self.gathers or self.over or self.unit):
             return None
-        over, unit = self._keys("over", self.over, frame, start), self._keys("unit", self.unit, frame, start)
-        return Over(over, unit, self.replace)
+        texts = ("over", self.over), ("unit", self.unit), ("key", self.key)
+        over, unit, key = (self._keys(argument, each, frame, start) for argument, each in texts)
+        return Over(over, unit, self.replace, self.gathers, key)
 
     def _keys(self, argument: str, texts: Sequence[str], frame: Rows, start: int) -> GroupKeys | None:
         random, schema = numbers_of_keys(self.seed, start), frame.schema
@@ -175,13 +188,9 @@ class Sampler:
                 raise fault.error(text) from None
         return GroupKeys(argument, tuple(found)) if found else None
 
-    def groups_of(self, schema: Mapping[str, pl.DataType]) -> GroupKeys | None:
-        """Return what tells groups apart, for frames of a schema; None for one group."""
-        return self._keys("over", self.over, PolarsFrame(pl.DataFrame(schema=schema)), 0)
-
-    def units_of(self, schema: Mapping[str, pl.DataType]) -> GroupKeys | None:
-        """Return what tells units apart, for frames of a schema; None where rows are drawn."""
-        return self._keys("unit", self.unit, PolarsFrame(pl.DataFrame(schema=schema)), 0)
+    def over_of(self, schema: Mapping[str, pl.DataType]) -> Over | None:
+        """Return what `group_keys` does, for frames of a schema."""
+        return self.group_keys(PolarsFrame(pl.DataFrame(schema=schema)))
 
     def count(self, frame: Rows, start: int) -> Counts:
         """Return what a partition that has rows tells in the first pass.
@@ -202,11 +211,18 @@ class Sampler:
         Raises:
             TQLError: it holds other rows than when it was counted.
         """
+        return self.positions_and_expected(frame, share)[0]
+
+    def positions_and_expected(self, frame: Rows, share: PartitionDraw) -> tuple[Positions, Floats | None]:
+        """Return what `positions` does, and how often each of these rows was to be expected, where that was asked for.
+
+        It raises as `positions`.
+        """
         share.check_rows(frame.rows)
         if not frame.rows:
-            return np.empty(0, np.uint32)
+            return np.empty(0, np.uint32), np.empty(0)
         over = self.group_keys(frame, share.start)
-        return share.positions(self.weigher(frame, share.start), frame, self.keys, over)
+        return share.positions_and_expected(self.weigher(frame, share.start), frame, self.keys, over)
 
     def weigher_of(self, schema: Mapping[str, pl.DataType]) -> Weigher:
         """Return the sampler made ready for frames of a schema, to say what is wrong with their weights."""
@@ -215,6 +231,11 @@ class Sampler:
     def empty_population_error(self, size: int) -> WeightError:
         """Return the error for so many rows asked for where there are none."""
         return empty_population_error(size)
+
+
+def gathers(spec: DrawSpec, *, expected: bool = False) -> bool:
+    """Return whether a request needs the weights of all rows, or units, in one place."""
+    return bool(expected or spec.unit or spec.key or not spec.is_default)
 
 
 def _weigher_from(
@@ -305,6 +326,20 @@ def check_source_order(order: object) -> None:
     if order == "draw":
         message = "order='draw' is not supported on Dask and Spark: it would move every row to another place"
         raise TQLUnsupportedError(message, hint="the rows are the same; shuffle them with the engine")
+
+
+def check_expected(expected: object, columns: Iterable[str]) -> None:
+    """Make sure that a column of what is expected of each row has a name of its own; None is for no such column.
+
+    Raises:
+        TQLError: it is no text, or the name of a column.
+    """
+    if expected is None:
+        return
+    if not isinstance(expected, str):
+        raise TQLError(f"expected must be a column name or None, not {shown(expected)}")
+    if expected in columns:
+        raise TQLError(f"the sample has a column {expected!r} already", hint="pass expected='another name'")
 
 
 def no_split(kind: str, read: str) -> TQLUnsupportedError:

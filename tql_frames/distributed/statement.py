@@ -27,15 +27,15 @@ from tql_frames.compiler.statements import (
 )
 from tql_frames.distributed.assignment import First, PartitionDraw
 from tql_frames.distributed.partition_counts import Answer, Counts, Over, Question, Schema, answer, count
-from tql_frames.distributed.sampler import asks_for_numbers, check_functions
+from tql_frames.distributed.sampler import asks_for_numbers, check_functions, gathers
 from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, WeightError
 from tql_frames.frames import PolarsFrame, Rows
 from tql_frames.language import nodes, parse_statement
 from tql_frames.language.nodes import Node, replaced
 from tql_frames.language.parameters import bind
-from tql_frames.pipeline.draw import DrawSpec, check_parameters, random_numbers
+from tql_frames.pipeline.draw import Design, DrawSpec, check_parameters, design_from, random_numbers
 from tql_frames.pipeline.groups import GroupKeys
-from tql_frames.pipeline.statement import evaluating, no_rows_error
+from tql_frames.pipeline.statement import design_of, evaluating, no_rows_error
 from tql_frames.pipeline.weights import Weigher
 
 
@@ -77,6 +77,7 @@ class PartitionStatement:
             statement = bind(parse_statement(text), parameters)
             _check_clauses(statement)
             _sizes(statement)
+            _design_of(text, statement)
         except Fault as fault:
             raise fault.error(text) from None
         return cls(text, parameters, statement, seed)
@@ -101,7 +102,8 @@ class PartitionStatement:
         """The request of its SAMPLE BY."""
         keys = () if self.root.sample is None else self.root.sample.over
         over = tuple(self.text[key.span.start : key.span.stop] for key in keys)
-        return DrawSpec(self.size.rows, self.size.share, self.replace, self.seed, "source", over)
+        design = _design_of(self.text, self.root)
+        return DrawSpec(self.size.rows, self.size.share, self.replace, self.seed, "source", over, design=design)
 
     @property
     def size(self) -> Size:
@@ -218,15 +220,12 @@ class PartitionStatement:
         """Return its sampler made ready for frames of a schema, to say what is wrong with their weights."""
         return self.weigher(PolarsFrame(pl.DataFrame(schema=schema)))
 
-    def units_of(self, schema: Schema) -> None:
-        """Return what tells units apart: a statement draws rows."""
-
-    def groups_of(self, schema: Schema) -> GroupKeys:
+    def over_of(self, schema: Schema) -> Over | None:
         """Return what its OVER tells groups apart by, for frames of a schema, to say what is wrong with them."""
-        found: list[GroupKeys] = []
+        found: list[Over | None] = []
 
         def note(plan: pl.LazyFrame, sampler: CompiledSampler, clause: SampleClause, number: int) -> pl.LazyFrame:
-            found.append(GroupKeys("over", clause.over))
+            found.append(_over(clause))
             return plan.head(0)
 
         self._compiled(self.counted, PolarsFrame(pl.DataFrame(schema=schema)), note)
@@ -258,7 +257,17 @@ class PartitionStatement:
 
 
 def _over(clause: SampleClause) -> Over | None:
-    return Over(GroupKeys("over", clause.over), None, clause.replace) if clause.over else None
+    gathering = gathers(DrawSpec(replace=clause.replace, design=design_from(clause.design, replace=clause.replace)))
+    keys = GroupKeys("over", clause.over) if clause.over else None
+    return Over(keys, None, clause.replace, gathering) if clause.over or gathering else None
+
+
+def _design_of(text: str, statement: nodes.Statement) -> Design:
+    sample = statement.sample
+    if sample is None:
+        return "independent"
+    assert sample.span is not None
+    return design_of(text, sample.design, sample.span, replace=sample.replace)
 
 
 def _draws_nothing(plan: pl.LazyFrame, sampler: CompiledSampler, clause: SampleClause, number: int) -> pl.LazyFrame:
@@ -290,7 +299,6 @@ def _check_clauses(statement: nodes.Statement) -> None:
         "UNGROUP BY": _span(body.ungroup),
         "ORDER BY": statement.keys[0].span if statement.keys else None,
         "OFFSET": _span(statement.offset),
-        "DESIGN": statement.sample.span if statement.sample is not None and statement.sample.design else None,
         "LIMIT before SAMPLE BY": _span(statement.limit) if statement.sample is not None else None,
     }
     for clause, span in clauses.items():

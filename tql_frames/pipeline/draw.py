@@ -405,7 +405,12 @@ class DrawSpec:
     @property
     def is_plain(self) -> bool:
         """Whether it is for rows of one group by the default design."""
-        return not (self.over or self.unit or self.key) and self.design in ("independent", "successive")
+        return not (self.over or self.unit or self.key) and self.is_default
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is by the default design."""
+        return self.design in ("independent", "successive")
 
     @classmethod
     def checked(
@@ -556,14 +561,7 @@ class Draw:
             if drawable < size:
                 warn(fewer_rows(size, drawable, "rows" if self.unit is None else "units"), self.place)
                 sizes = np.minimum(sizes, drawable)
-        numbers = None
-        if self.key is not None and rows.rows:
-            by_key = rows if grouped.units is None else PolarsFrame(grouped.units.values)
-            keys = self.key if grouped.units is None else self.key.of_values()
-            numbers = keys.random_numbers(by_key, self.spec.seed)
-        found = grouped.rows_of(
-            drawn(grouped.population, grouped.groups, sizes, self.spec, seed=self.spec.seed, numbers=numbers)
-        )
+        found = drawn_rows(rows, grouped, sizes, self.spec, self.key)
         if self.spec.order == "source":
             found.sort()
         return found
@@ -608,6 +606,27 @@ class Draw:
         return size
 
 
+def drawn_rows(rows: Rows, grouped: Grouped, sizes: Integers, spec: DrawSpec, key: GroupKeys | None) -> Positions:
+    """Return the positions of rows that are drawn from groups or units, those of a unit one after the other.
+
+    Args:
+        rows: which are drawn from.
+        grouped: their groups and units.
+        sizes: draws from each group, as of `drawn`.
+        spec: the request.
+        key: what random numbers belong to; None for the places of rows or units.
+
+    Raises:
+        TQLError: two rows have the same key, or it is nothing that random numbers can belong to.
+    """
+    numbers = None
+    if key is not None and rows.rows:
+        units = grouped.units
+        keys, of_rows = (key, rows) if units is None else (key.of_values(), PolarsFrame(units.values))
+        numbers = keys.random_numbers(of_rows, spec.seed)
+    return grouped.rows_of(drawn(grouped.population, grouped.groups, sizes, spec, seed=spec.seed, numbers=numbers))
+
+
 def drawn(
     population: Strata | Weights,
     groups: Groups | None,
@@ -630,7 +649,7 @@ def drawn(
     rows = rows_in(population)
     if not rows:
         return np.empty(0, np.uint32)
-    if spec.design in ("independent", "successive"):
+    if spec.is_default:
         if groups is None and numbers is None:
             return draw(population, int(sizes.sum()), replace=spec.replace, seed=seed)
         return draw_groups(

@@ -6,7 +6,8 @@ How groups are drawn from is in `sampling.groups`, the request in `draw`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Protocol
@@ -100,14 +101,33 @@ class GroupKeys:
         Raises:
             TQLError: the keys cannot be evaluated.
         """
-        exprs = {str(place): key.expr for place, key in enumerate(self.keys)}
+        with self._evaluating():
+            groups, values = numbered(rows.evaluate_batches(self._exprs))
+        return NumberedGroups(self, values, groups)
+
+    def values(self, rows: Rows) -> pl.DataFrame:
+        """Return the values of the keys, a column each, a row a row.
+
+        Raises:
+            TQLError: the keys cannot be evaluated.
+        """
+        with self._evaluating():
+            parts = list(rows.evaluate_batches(self._exprs))
+        return pl.concat(parts) if len(parts) > 1 else parts[0]
+
+    @property
+    def _exprs(self) -> dict[str, pl.Expr]:
+        return {str(place): key.expr for place, key in enumerate(self.keys)}
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """Turn what Polars raises into an error that points at the keys."""
         try:
-            groups, values = numbered(rows.evaluate_batches(exprs))
+            yield
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as fault:
             key = self.keys[0]
             message = f"{self.argument} cannot be evaluated on these rows: {reason_of(fault)}"
             raise TQLError(message, source=key.source, span=key.span) from None
-        return NumberedGroups(self, values, groups)
 
     def of_values(self, prefix: str = "") -> GroupKeys:
         """Return the same for frames of their values, as `NumberedGroups` has them; `prefix` before their names."""
@@ -127,9 +147,7 @@ class GroupKeys:
                 message = f"{self.argument} needs whole numbers, text or dates, not {what}"
                 hint = "round or format it as a column first" if fractional else None
                 raise TQLTypeError(message, source=key.source, span=key.span, hint=hint)
-        names = [str(place) for place in range(len(self.keys))]
-        parts = list(rows.evaluate_batches({name: key.expr for name, key in zip(names, self.keys, strict=True)}))
-        found = pl.concat(parts) if len(parts) > 1 else parts[0]
+        found = self.values(rows)
         repeated = found.is_duplicated()
         if repeated.any():
             name = ", ".join(shown(value) for value in found.row(int(repeated.arg_max() or 0)))
@@ -139,7 +157,7 @@ class GroupKeys:
             unit = repr(texts[0] if len(texts) == 1 else texts)
             hint = f"pass unit={unit} as well to draw such rows together, or a key of more columns"
             raise TQLError(message, source=key.source, span=key.span, hint=hint)
-        return KeyNumbers.of([part for name in names for part in _words(found[name])], seed)
+        return KeyNumbers.of([part for each in found.iter_columns() for part in _words(each)], seed)
 
 
 def _words(values: pl.Series) -> list[Texts | Integers | NDArray[np.uint64]]:

@@ -16,7 +16,7 @@ from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, TQLWar
 from tql_frames.frames import CollectedFrame, ColumnRef, Frame, Rows, check_process
 from tql_frames.language import nodes, parse_statement, unparse
 from tql_frames.language.parameters import bind
-from tql_frames.pipeline.draw import DESIGNS, Draw, DrawSpec, design_from, random_numbers, seed_of_sample
+from tql_frames.pipeline.draw import DESIGNS, Design, Draw, DrawSpec, design_from, random_numbers, seed_of_sample
 from tql_frames.pipeline.groups import GroupKeys
 from tql_frames.pipeline.idle_arms import warn_of_categories
 from tql_frames.pipeline.weights import Weigher
@@ -261,13 +261,20 @@ def draw_of(text: str, sampler: CompiledSampler, clause: SampleClause, seed: int
     def refusal(size: int) -> WeightError:
         return no_rows_error(size, text, sampler.tree.span)
 
-    try:
-        design = design_from(clause.design, replace=clause.replace)
-    except TQLError as fault:
-        hint = fault.hint
-        if clause.design in DESIGNS[not clause.replace]:
-            hint = f"write REPLACE {str(not clause.replace).upper()}"
-        raise TQLError(fault.message, source=text, span=clause.span, hint=hint) from None
+    design = design_of(text, clause.design, clause.span, replace=clause.replace)
     over = tuple(key.text for key in clause.over)
     spec = DrawSpec(clause.size.rows, clause.size.share, clause.replace, seed, over=over, design=design)
     return Draw(Weigher(sampler), spec, refusal, over=GroupKeys("over", clause.over) if over else None)
+
+
+def design_of(text: str, design: str | None, span: Span, *, replace: bool) -> Design:
+    """Return the design of a SAMPLE BY, which stands at a place of a text.
+
+    Raises:
+        TQLError: there is no such design, or not with or without replacement.
+    """
+    try:
+        return design_from(design, replace=replace)
+    except TQLError as fault:
+        hint = f"write REPLACE {str(not replace).upper()}" if design in DESIGNS[not replace] else fault.hint
+        raise TQLError(fault.message, source=text, span=span, hint=hint) from None

@@ -35,6 +35,7 @@ from tql_frames.distributed import (
 )
 from tql_frames.errors import TQLError, TQLTypeError, TQLWarning
 from tql_frames.frames import PandasFrame
+from tql_frames.frames.row_view import with_column
 from tql_frames.pipeline.draw import fewer_rows
 from tql_frames.pipeline.weights import Weigher
 from tql_frames.sampling.strata import FEW_STRATA
@@ -58,10 +59,15 @@ def answer(part: pd.DataFrame, question: Question | None, start: int = 0, *, job
     return None if question is None else job.answer(question, _partition(part, job), start)
 
 
-def take(part: pd.DataFrame, share: PartitionDraw, *, job: Sampler) -> pd.DataFrame:
-    """Return the rows that a partition gives to a sample."""
+def take(part: pd.DataFrame, share: PartitionDraw, *, job: Sampler, expected: str | None = None) -> object:
+    """Return the rows that a partition gives to a sample, and what is expected of each in a column of a given name."""
     frame = _partition(part, job)
-    return frame.take(job.positions(frame, share))
+    positions, times = job.positions_and_expected(frame, share)
+    found = frame.take(positions)
+    if expected is None:
+        return found
+    assert times is not None
+    return with_column(found, expected, times)
 
 
 def select(
@@ -149,7 +155,9 @@ def _warn(warning: TQLWarning) -> None:
 _ANY = pd.Series([], dtype=np.int64)  # stands for what tasks tell each other, which is no frame
 
 
-def sampled(frame: dd.DataFrame, how: Drawing, job: Sampler, *, by_strata: bool) -> dd.DataFrame:
+def sampled(
+    frame: dd.DataFrame, how: Drawing, job: Sampler, *, by_strata: bool, expected: str | None = None
+) -> dd.DataFrame:
     """Return the rows that are drawn from a frame.
 
     Args:
@@ -157,13 +165,15 @@ def sampled(frame: dd.DataFrame, how: Drawing, job: Sampler, *, by_strata: bool)
         how: how.
         job: what partitions do by its sampler.
         by_strata: whether it is known that counts are enough to draw by; else a pass more may be needed.
+        expected: name of a column of how often each row is expected, or None.
     """
     narrow = _narrow(frame, job)
     starts = _starts(narrow, job)
     shares = _shares(narrow, how, job, starts, by_strata=by_strata)
     # Rows stay in the order of the frame; with keys they do not, within a partition.
     divisions = frame.divisions if not job.keys else None
-    return _frame(_each(frame, take, shares, job=job), frame._meta, divisions)
+    meta = frame._meta if expected is None else with_column(frame._meta, expected, np.empty(0))
+    return _frame(_each(frame, take, shares, job=job, expected=expected), meta, divisions)
 
 
 def selected(

@@ -15,6 +15,7 @@ from tql_frames.distributed import (
     PartitionStatement,
     Reporting,
     Sampler,
+    check_expected,
     check_source_order,
     job_of,
     keys_from,
@@ -57,6 +58,9 @@ class DaskNamespace:
         seed: int | None = None,
         over: GroupBy | None = None,
         unit: GroupBy | None = None,
+        design: str | None = None,
+        key: GroupBy | None = None,
+        expected: str | None = None,
         order: Literal["source"] = "source",
         keys: Sequence[str] = (),
     ) -> dd.DataFrame:
@@ -72,6 +76,11 @@ class DaskNamespace:
                 as if it were alone.
             unit: the same: rows of equal values are a unit, and units are drawn and counted instead of rows. Their
                 values all come to one place.
+            design: as `tql_frames.sample` takes it. For another than the default, and for `key` and `expected`, the
+                weights of all rows come to one place.
+            key: a column, TQL expression, or several of them, by whose values rows are drawn instead of by their
+                places; `keys` is another thing.
+            expected: name of a last column of how often each row is expected in such a sample.
             order: rows come in the order of the frame.
             keys: columns by which the rows of each partition are sorted first, for a frame whose partitions hold the
                 same rows each time they are computed, but not in the same order.
@@ -82,8 +91,8 @@ class DaskNamespace:
         Raises:
             TQLError: at once where columns and texts tell that something is wrong, else when it is computed; and then
                 where partitions hold other rows in the last pass than in the first.
-            TQLUnsupportedError: there are more than a million different pairs of a group and a weight, or 16 million
-                units.
+            TQLUnsupportedError: there are more than a million different pairs of a group and a weight, 16 million
+                units or rows with a key, or 134 million rows whose weights come to one place.
 
         Warns:
             TQLWarning: when it is computed: fewer rows have a positive weight than were asked for, without `over`.
@@ -98,13 +107,16 @@ class DaskNamespace:
             >>> ddf.tql.sample("age", limit=1, over="age > 60", replace=False, seed=1).compute()["age"].to_list()
             [71, 34]
         """
-        spec = DrawSpec.checked(limit, fraction, replace, seed, "source", over=over, unit=unit)
+        given = {"over": over, "unit": unit, "design": design, "key": key}
+        spec = DrawSpec.checked(limit, fraction, replace, seed, "source", **given)
         check_source_order(order)
-        job = Sampler.of(sampler, self._frame.columns, spec.seed, keys_from(keys, self._frame.columns), spec)
+        columns = self._frame.columns
+        check_expected(expected, columns)
+        job = Sampler.of(sampler, columns, spec.seed, keys_from(keys, columns), spec, expected=expected is not None)
         weigher = weigher_of(self._frame, job)
-        how = Drawing(job, spec)
-        enough = bool(spec.unit) or spec.replace if spec.over or spec.unit else makes_strata(weigher)
-        return graph.sampled(self._frame, how, job, by_strata=enough)
+        how = Drawing(job, spec, expected is not None)
+        enough = how.gathers or (spec.replace if spec.over else makes_strata(weigher))
+        return graph.sampled(self._frame, how, job, by_strata=enough, expected=expected)
 
     def weights(self, sampler: str | pl.Expr, *, seed: int | None = None) -> dd.Series:
         """Return the weights of the rows as a Series `weight`, with the index of the frame.
@@ -156,7 +168,7 @@ class DaskNamespace:
             return graph.selected(self._frame, None, job, meta, by_strata=True)
         how = Drawing(job, job.spec)
         weigher = weigher_of(self._frame, job)
-        by_strata = job.replace if job.spec.over else makes_strata(weigher)
+        by_strata = how.gathers or (job.replace if job.spec.over else makes_strata(weigher))
         return graph.selected(self._frame, how, job, meta, by_strata=by_strata)
 
     def report(

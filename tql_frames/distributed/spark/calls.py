@@ -24,6 +24,7 @@ from tql_frames.distributed import (
     PartitionStatement,
     Reporting,
     Sampler,
+    check_expected,
     check_source_order,
     check_weights,
     draw_shares,
@@ -46,7 +47,7 @@ from tql_frames.distributed.spark.jobs import (
     select_rows,
 )
 from tql_frames.distributed.spark.partition import ArrowPartition, PartitionRows
-from tql_frames.distributed.spark.types import Intervals, arrow_schema_of, schema_of, with_first
+from tql_frames.distributed.spark.types import Intervals, arrow_schema_of, schema_of, with_first, with_last
 from tql_frames.errors import TQLError, warn
 from tql_frames.pipeline.draw import DrawSpec, GroupBy, Limit, check_index, fewer_rows, named, seed_from
 
@@ -67,6 +68,9 @@ def sample(
     seed: int | None = None,
     over: GroupBy | None = None,
     unit: GroupBy | None = None,
+    design: str | None = None,
+    key: GroupBy | None = None,
+    expected: str | None = None,
     order: Literal["source"] = "source",
     index: str | None = "index",
     keys: Sequence[str] = (),
@@ -85,6 +89,11 @@ def sample(
             if it were alone.
         unit: the same: rows of equal values are a unit, and units are drawn and counted instead of rows. The values of
             all units come to the driver.
+        design: as `tql_frames.sample` takes it. For another than the default, and for `key` and `expected`, the weights
+            of all rows come to the driver.
+        key: a column, TQL expression, or several of them, by whose values rows are drawn instead of by their places;
+            `keys` is another thing.
+        expected: name of a last column of how often each row is expected in such a sample.
         order: rows come in the order of the frame.
         index: name of a first column of row numbers, in the order in which `collect` gives the rows; None for none.
         keys: columns by which the rows of each partition are sorted first, for a frame whose partitions hold the same
@@ -96,7 +105,8 @@ def sample(
     Raises:
         TQLError: as `tql_frames.sample`. A partition that holds other rows than were counted ends the job that reads
             the sample; the error of Spark tells why.
-        TQLUnsupportedError: there are more than a million different pairs of a group and a weight, or 16 million units.
+        TQLUnsupportedError: there are more than a million different pairs of a group and a weight, 16 million units or
+            rows with a key, or 134 million rows whose weights come to the driver.
 
     Warns:
         TQLWarning: fewer rows have a positive weight than were asked for without replacement, and without `over`.
@@ -111,26 +121,30 @@ def sample(
         >>> found.toPandas()["age"].to_list()
         [71, 34]
     """
-    spec = DrawSpec.checked(limit, fraction, replace, seed, "source", over=over, unit=unit)
+    given = {"over": over, "unit": unit, "design": design, "key": key}
+    spec = DrawSpec.checked(limit, fraction, replace, seed, "source", **given)
     check_source_order(order)
     check_index(index)
     _check_frame(frame)
-    job = Sampler.of(sampler, frame.columns, spec.seed, keys_from(keys, frame.columns), spec)
-    intervals, whole = Intervals(frame), with_first(index, frame.schema)
-    intervals.check(set(job.names(frame.columns)) - set(job.keys))
-    origins = [*([] if index is None else [None]), *range(len(frame.columns))]
+    check_expected(expected, [*frame.columns, *([] if index is None else [index])])
+    columns = frame.columns
+    job = Sampler.of(sampler, columns, spec.seed, keys_from(keys, columns), spec, expected=expected is not None)
+    intervals, whole = Intervals(frame), with_last(expected, with_first(index, frame.schema))
+    intervals.check(set(job.names(columns)) - set(job.keys))
+    origins = [*([] if index is None else [None]), *range(len(columns)), *([] if expected is None else [None])]
     frame = intervals.hidden(_sorted(frame, job))
     nothing = _nothing_of(frame)
     job.weigher(nothing).check_constants()
     job.group_keys(nothing)
-    schema = with_first(index, frame.schema)
+    schema = with_last(expected, with_first(index, frame.schema))
     names = job.names(frame.columns)
     results = ask(frame, names, _counting(job, _starts(frame, job)))
-    shares = _drawn(frame, results, Drawing(job, spec), job)
+    shares = _drawn(frame, results, Drawing(job, spec, expected is not None), job)
     if results.numbered:
-        found = select_rows(frame, schema, names, job.positions, shares, index=index is not None)
+        step, extra = job.positions_and_expected, expected is not None
+        found = select_rows(frame, schema, names, step, shares, index=index is not None, expected=extra)
     else:
-        found = map_partitions(frame, schema, _taking(job, index), shares, numbered=False)
+        found = map_partitions(frame, schema, _taking(job, index, expected), shares, numbered=False)
     return intervals.shown(found, origins, whole)
 
 
@@ -373,15 +387,20 @@ def _starts(frame: DataFrame, job: Sampler) -> list[int]:
 
 
 def _taking(
-    job: Sampler, index: str | None
+    job: Sampler, index: str | None, expected: str | None
 ) -> Callable[[ArrowPartition, PartitionDraw | None], Iterator[pa.RecordBatch]]:
     """Return the last pass: the rows that a partition gives."""
 
     def take(part: ArrowPartition, share: PartitionDraw | None) -> Iterator[pa.RecordBatch]:
         assert share is not None
-        rows = part.take(job.positions(part, share))
+        positions, times = job.positions_and_expected(part, share)
+        places, fields = range(len(part.arrow)), [*part.arrow]
+        rows = part.take(positions)
+        if expected is not None:
+            rows = PartitionRows(part, positions, [*places, -1], {len(places): pl.Series(times)})
+            fields.append(pa.field(expected, pa.float64()))
         numbers = [] if index is None else [pa.field(index, pa.int64())]
-        return rows.batches(pa.schema([*numbers, *part.arrow]), None if index is None else share.first)
+        return rows.batches(pa.schema([*numbers, *fields]), None if index is None else share.first)
 
     return take
 

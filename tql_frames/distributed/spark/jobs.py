@@ -23,13 +23,21 @@ from pyspark import TaskContext
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - as everyone does
 from pyspark.sql.pandas.functions import ArrowUDFType
-from pyspark.sql.types import ArrayType, BooleanType, DataType, LongType, StructField, StructType
+from pyspark.sql.types import (
+    ArrayType,
+    BooleanType,
+    DataType,
+    DoubleType,
+    LongType,
+    StructField,
+    StructType,
+)
 
 from tql_frames.distributed import PartitionDraw
 from tql_frames.distributed.partition_counts import changed
 from tql_frames.distributed.spark.partition import ArrowPartition
 from tql_frames.errors import TQLError
-from tql_frames.sampling import Integers, Positions
+from tql_frames.sampling import Floats, Integers, Positions
 
 Batches = Iterable[pa.RecordBatch]
 
@@ -135,10 +143,11 @@ def select_rows(
     frame: DataFrame,
     schema: StructType,
     names: Sequence[str],
-    step: Callable[[ArrowPartition, PartitionDraw], Positions],
+    step: Callable[[ArrowPartition, PartitionDraw], tuple[Positions, Floats | None]],
     shares: Sequence[PartitionDraw],
     *,
     index: bool,
+    expected: bool = False,
 ) -> DataFrame:
     """Return a plan for rows that a step picks from each partition; all partitions have numbers.
 
@@ -146,22 +155,33 @@ def select_rows(
         frame: the frame.
         schema: of the result.
         names: columns that the step looks at.
-        step: partition and its share -> positions in it, ascending, with repetition.
+        step: partition and its share -> positions in it, ascending, with repetition, and a number for each of them or
+            None.
         shares: of the partitions.
         index: whether the numbers of the rows in the frame are the first column.
+        expected: whether the numbers of the step are the last.
     """
 
     def numbers(part: ArrowPartition, share: PartitionDraw | None) -> pa.Array:
         assert share is not None
-        positions = step(part, share).astype(np.int64)
+        found, times = step(part, share)
+        positions = found.astype(np.int64)
         ends = np.cumsum(np.bincount(positions, minlength=part.rows))
-        return pa.ListArray.from_arrays(pa.array(np.append(0, ends), pa.int32()), pa.array(positions + share.first))
+        values = pa.array(positions + share.first)
+        if expected:
+            values = pa.StructArray.from_arrays([values, pa.array(times, pa.float64())], names=["row", "expected"])
+        return pa.ListArray.from_arrays(pa.array(np.append(0, ends), pa.int32()), values)
 
-    rows = _beside(frame, names, ArrayType(LongType(), containsNull=False), numbers, shares)
+    dtype: DataType = LongType()
+    if expected:
+        dtype = StructType([StructField("row", LongType(), False), StructField("expected", DoubleType(), False)])
+    rows = _beside(frame, names, ArrayType(dtype, containsNull=False), numbers, shares)
     own = [F.col(_plain(place)) for place in range(len(frame.columns))]
     # A row comes once for each of its numbers.
     rows = rows.select(F.explode(_RESULT).alias(_RESULT), *own)
-    return (rows if index else rows.select(*own)).toDF(*schema.names)
+    row = F.col(_RESULT)
+    first, last = (row["row"], [row["expected"]]) if expected else (row, [])
+    return rows.select(*([first] if index else []), *own, *last).toDF(*schema.names)
 
 
 def add_column(

@@ -13,6 +13,7 @@ from pyspark.sql.types import (
     ArrayType,
     CalendarIntervalType,
     DataType,
+    DoubleType,
     LongType,
     MapType,
     StructField,
@@ -37,6 +38,11 @@ def with_first(name: str | None, schema: StructType, *, of: str = "frame") -> St
         message = f"the {of} has a column {name!r} already, where the original row numbers would go"
         raise TQLError(message, hint="pass index='another name', or index=None to leave them out")
     return StructType([StructField(name, LongType(), False), *schema.fields])
+
+
+def with_last(name: str | None, schema: StructType) -> StructType:
+    """Return the schema with a last column of numbers that may have a fraction, of no column for None."""
+    return schema if name is None else StructType([*schema.fields, StructField(name, DoubleType(), False)])
 
 
 def schema_of(fields: Sequence[Field], frame: StructType) -> StructType:
