@@ -183,6 +183,7 @@ class _PolarsNamespace(Generic[AnyPolars]):
         folds: int | None = None,
         unit: str | None = None,
         by: str | Sequence[str] | None = None,
+        key: str | None = None,
         seed: int | None = None,
         index: str | None = "index",
     ) -> Split[View[AnyPolars]]:
@@ -194,7 +195,7 @@ class _PolarsNamespace(Generic[AnyPolars]):
             >>> parts["train"].index.to_list(), parts["test"].index.to_list()
             ([0, 1], [2, 3])
         """
-        return split(self._frame, parts, folds=folds, unit=unit, by=by, seed=seed, index=index)
+        return split(self._frame, parts, folds=folds, unit=unit, by=by, key=key, seed=seed, index=index)
 
     @method_of(api.explain)
     def explain(
@@ -460,6 +461,7 @@ class PandasNamespace:
         folds: int | None = None,
         unit: str | None = None,
         by: str | Sequence[str] | None = None,
+        key: str | None = None,
         seed: int | None = None,
         index: str | None = "index",
         ignore_index: bool = False,
@@ -478,6 +480,7 @@ class PandasNamespace:
             folds=folds,
             unit=unit,
             by=by,
+            key=key,
             seed=seed,
             index=index,
             ignore_index=ignore_index,

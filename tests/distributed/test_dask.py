@@ -7,8 +7,6 @@ import os
 import signal
 import time
 import warnings
-from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +14,13 @@ import pandas as pd
 import polars as pl
 import pytest
 
-dask = pytest.importorskip("dask", reason="Dask is not installed")
-distributed = pytest.importorskip("distributed", reason="Dask's distributed is not installed")
-dd = pytest.importorskip("dask.dataframe", reason="Dask's DataFrame is not installed")
+pytest.importorskip("dask", reason="Dask is not installed")
 
-import tql_frames  # noqa: E402 - after what may not be there
-import tql_frames.dask  # noqa: E402
-from tests.pages import blocks_of, check_examples  # noqa: E402
-from tql_frames import (  # noqa: E402
+import tql_frames
+import tql_frames.dask
+from tests.distributed.dask_frames import PEOPLE, REPLACE, STRATA, cluster_of, cut, dask, dd
+from tests.pages import blocks_of, check_examples
+from tql_frames import (
     TQLArmWarning,
     TQLError,
     TQLNameError,
@@ -35,57 +32,7 @@ from tql_frames import (  # noqa: E402
 
 pytestmark = [pytest.mark.usefixtures("in_time"), pytest.mark.filterwarnings("ignore")]
 
-STRATA = "max_weight(view = 'PA' and age > 60: 20, contains(note, 'AP'): 7, True: 1)"
-REPLACE = pytest.mark.parametrize("replace", [True, False], ids=["with", "without"])
 SECONDS = 120  # for a test
-
-
-def people() -> pd.DataFrame:
-    """Rows with labels that repeat, missing values, and text."""
-    rng = np.random.default_rng(1)
-    frame = tql_frames.datasets.chest_xray().head(6_000).drop("findings").to_pandas()
-    frame["dose"] = rng.random(len(frame))
-    frame["part"] = np.where(rng.random(len(frame)) < 0.1, np.nan, rng.integers(0, 3, len(frame)))
-    frame["note"] = frame["view"].astype(str) + frame["sex"].astype(str)
-    frame.index = pd.Index(rng.integers(0, 3_000, len(frame)), name="patient")
-    return frame
-
-
-PEOPLE = people()
-
-
-def cut(number: int, frame: pd.DataFrame = PEOPLE) -> dd.DataFrame:
-    """A frame in so many partitions, of which one is empty if they are more than two."""
-    bounds = np.sort(np.random.default_rng(number).integers(0, len(frame), number - 1)).tolist()
-    if number > 2:
-        bounds[1] = bounds[0]
-    edges = [0, *bounds, len(frame)]
-    parts = [dask.delayed(frame.iloc[first:stop]) for first, stop in pairwise(edges)]
-    return dd.from_delayed(parts, meta=frame.iloc[:0])
-
-
-@contextmanager
-def cluster_of(workers: int):
-    options = {"threads_per_worker": 1, "processes": True, "dashboard_address": None, "memory_limit": 0}
-    with (
-        dask.config.set({"distributed.comm.timeouts.connect": "60s", "distributed.scheduler.allowed-failures": 5}),
-        distributed.LocalCluster(n_workers=workers, **options) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        yield client
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    with cluster_of(2) as client:
-        yield client
-
-
-@pytest.fixture
-def threads():
-    """No cluster: tasks run here."""
-    with dask.config.set(scheduler="sync"):
-        yield
 
 
 # -- the rows ---------------------------------------------------------------------------------------------------------
@@ -218,128 +165,6 @@ def test_a_partition_of_nothing_but_missing_text(threads):
         ):
             found = parts.tql.sample(text, 50, seed=3).compute()
             assert found.index.tolist() == frame.tql.sample(text, 50, seed=3, order="source").index.tolist()
-
-
-# -- rows of every group ----------------------------------------------------------------------------------------------
-
-OVER = [
-    ({"over": "view", "limit": 40}, "dose"),
-    ({"over": ["view", "age % 3"], "fraction": 0.05}, STRATA),
-    ({"over": "view", "limit": {"AP": 2_500, "PA": 3}}, "max_weight(age > 60: dose, True: 1)"),
-    ({"over": "part", "limit": 30}, STRATA),
-    ({"over": "age > 60"}, STRATA),
-    ({"over": "age", "limit": 2}, "dose + 1"),
-    ({"over": ["row_number() / 2000 > 1", "random() % 2"], "limit": 25}, "random()"),
-    ({"unit": "age", "limit": 7}, "dose"),
-    ({"unit": ["view", "age"], "over": "view", "limit": {"AP": 5}}, STRATA),
-]
-
-
-@REPLACE
-@pytest.mark.usefixtures("threads")
-@pytest.mark.parametrize(("options", "sampler"), OVER)
-def test_one_seed_one_sample_of_every_group(options, sampler, replace):
-    whole = cut(3).compute()
-    expected = whole.tql.sample(sampler, **options, replace=replace, seed=7, order="source")
-    for partitions in (1, 2, 3, 7):
-        found = cut(partitions).tql.sample(sampler, **options, replace=replace, seed=7).compute()
-        pd.testing.assert_frame_equal(found, expected)
-
-
-def test_samples_of_every_group_on_workers(cluster):
-    frame = cut(17)
-    whole = frame.compute()
-    for replace in (True, False):
-        for sampler in (STRATA, "dose"):
-            found = frame.tql.sample(sampler, 60, over=["view", "part"], replace=replace, seed=7).compute()
-            expected = whole.tql.sample(sampler, 60, over=["view", "part"], replace=replace, seed=7, order="source")
-            pd.testing.assert_frame_equal(found, expected)
-
-
-@REPLACE
-@pytest.mark.usefixtures("threads")
-@pytest.mark.parametrize("dtype", ["category", "object", "str"])
-def test_text_of_any_kind_names_groups(dtype, replace):
-    frame = pd.DataFrame({"g": ["a", "b", None, None, "c", "a"] * 20, "x": np.arange(120.0) + 1})
-    with dask.config.set({"dataframe.convert-string": False}):
-        frame["g"] = frame["g"].astype(dtype)
-        for partitions in (1, 5, 40):  # of 40 some hold nothing but missing text
-            parts = dd.from_pandas(frame, npartitions=partitions, sort=False)
-            for limit in (4, {"b": 3, None: 5}):
-                options = {"over": "g", "replace": replace, "seed": 2}
-                found = parts.tql.sample("x", limit, **options).compute()
-                expected = frame.tql.sample("x", limit, **options, order="source")
-                assert found.index.tolist() == expected.index.tolist()
-
-
-@REPLACE
-@pytest.mark.usefixtures("threads")
-def test_statements_with_over(replace):
-    text = "select image, age * 2 as twice where sex = 'F' sample by twice + 1 over (view, twice > 100)"
-    text += f" replace {replace} limit 30"
-    frame = cut(7)
-    found, expected = frame.tql.query(text, seed=3).compute(), frame.compute().tql.query(text, seed=3)
-    columns = list(found.columns)
-    pd.testing.assert_frame_equal(found.sort_values(columns), expected.sort_values(columns))
-
-
-@pytest.mark.usefixtures("threads")
-def test_fewer_rows_of_a_group_are_no_warning():
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
-        found = cut(3).tql.sample("max_weight(age > 80: 1)", 4_000, over="view", replace=False, seed=1).compute()
-        cut(3).tql.sample("max_weight(view = 'pa': 5, True: 1)", 4, over="view", seed=1).compute()
-        cut(3).tql.sample("max_weight(age = 80: 1)", 4, unit="age", replace=False, seed=1).compute()
-    assert len(found) == (PEOPLE["age"] > 80).sum()
-    texts = [str(each.message).splitlines()[0] for each in told if issubclass(each.category, TQLWarning)]
-    assert texts[0] == "arm 1 matches no row"
-    assert texts[1:] == ["4 units were asked for without replacement, but only 1 have a positive weight"]
-
-
-@pytest.mark.usefixtures("threads")
-@pytest.mark.parametrize("replace", [True, False])
-def test_rows_that_change_between_the_passes_are_an_error_in_groups(replace):
-    shuffled = cut(3).map_partitions(lambda part: part.sample(frac=1), meta=PEOPLE.iloc[:0])
-    with pytest.raises(TQLError, match="rows changed between the passes"):
-        shuffled.tql.sample("1", 100, over="view", replace=replace).compute()
-    frame = cut(3)
-    ordered = frame.map_partitions(lambda part: part.sort_values("image"), meta=PEOPLE.iloc[:0])
-    options = {"over": "view", "replace": replace, "seed": 3}
-    found = shuffled.tql.sample(STRATA, 50, **options, keys=["image"]).compute()
-    pd.testing.assert_frame_equal(found, ordered.compute().tql.sample(STRATA, 50, **options, order="source"))
-
-
-@pytest.mark.parametrize(
-    ("call", "error", "message"),
-    [
-        (lambda tql: tql.sample("1", 3, over="vieww"), TQLNameError, "did you mean 'view'"),
-        (lambda tql: tql.sample("1", 3, over=3), TQLError, "over must be a column name"),
-        (lambda tql: tql.sample("1", {"PA": 3}), TQLError, "limit by group needs over"),
-        (lambda tql: tql.sample("1", 3, over="data(view, 1)"), TQLUnsupportedError, "on another machine"),
-        (lambda tql: tql.sample("1", 3, unit="imag"), TQLNameError, "did you mean 'image'"),
-        (lambda tql: tql.query("select * sample by 1 over (vieww)"), TQLNameError, "did you mean 'view'"),
-        (lambda tql: tql.report("sex", "1", 3, over="view"), TQLUnsupportedError, "by over are not"),
-        (lambda tql: tql.report("sex", "1", 3, unit="view"), TQLUnsupportedError, "by unit are not"),
-        (lambda tql: tql.report("sex", "select * sample by 1 over (view)"), TQLUnsupportedError, "by over are not"),
-    ],
-)
-def test_faults_of_groups_that_texts_and_columns_tell_are_found_at_once(call, error, message):
-    with pytest.raises(error) as fault:
-        call(cut(3).tql)
-    assert message in str(fault.value)
-
-
-@pytest.mark.usefixtures("threads")
-@pytest.mark.parametrize(
-    ("sampler", "limit", "error"),
-    [("1", {"PAA": 3}, TQLNameError), ("max_weight(view = 'PA': 1)", 2, WeightError), ("dose - 0.5", 2, WeightError)],
-)
-def test_faults_of_groups_that_rows_tell(sampler, limit, error):
-    with pytest.raises(error) as expected:
-        cut(3).compute().tql.sample(sampler, limit, over="view", seed=1)
-    with pytest.raises(error) as found:
-        cut(3).tql.sample(sampler, limit, over="view", seed=1).compute()
-    assert str(found.value) == str(expected.value)
 
 
 # -- laziness, faults, other workers ----------------------------------------------------------------------------------

@@ -97,9 +97,7 @@ def requests(draw: st.DrawFn) -> tuple[pl.DataFrame, list[int], dict[str, object
     frame = pl.DataFrame({"g": [name for name, _ in rows], "w": [weight for _, weight in rows]})
     frame = frame.with_columns(k=draw(st.permutations(range(len(rows)))))
     replace = draw(st.booleans())
-    design = draw(
-        st.sampled_from(["independent", "systematic"] if replace else ["successive", "systematic", "poisson"])
-    )
+    design = draw(st.sampled_from(DESIGNS[replace]))
     request = {"limit": draw(st.integers(0, 12)), "replace": replace, "design": design}
     if draw(st.booleans()):
         request["over"] = "g"

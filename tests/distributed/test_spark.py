@@ -5,8 +5,6 @@ from __future__ import annotations
 import doctest
 import inspect
 import os
-import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,84 +15,28 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-pyspark = pytest.importorskip("pyspark", reason="PySpark is not installed")
+pytest.importorskip("pyspark", reason="PySpark is not installed")
 
+from pyspark.sql import functions as F  # noqa: N812 - after what may not be there
 
-def java() -> int:
-    """The version of Java, 0 for none."""
-    home = os.environ.get("JAVA_HOME")
-    command = shutil.which("java", path=f"{home}/bin" if home else None)
-    if command is None:
-        return 0
-    told = subprocess.run([command, "-version"], capture_output=True, text=True, check=False).stderr
-    found = re.search(r'version "(\d+)', told)
-    return int(found[1]) if found else 0
-
-
-if java() < 17:
-    pytest.skip(f"Spark needs Java 17 or later, here is {java() or 'none'}", allow_module_level=True)
-
-from pyspark.sql import DataFrame, SparkSession  # noqa: E402 - after what may not be there
-from pyspark.sql import functions as F  # noqa: E402, N812
-
-import tql_frames  # noqa: E402
-import tql_frames.spark as tql  # noqa: E402
-from tests.pages import blocks_of, check_examples  # noqa: E402
-from tql_frames import TQLArmWarning, TQLError, TQLNameError, TQLTypeError, TQLUnsupportedError, TQLWarning, WeightError  # noqa: E402
+import tql_frames
+import tql_frames.spark as tql
+from tests.distributed.spark_session import (
+    BOTH,
+    REPLACE,
+    STRATA,
+    TWO,
+    XRAYS,
+    in_random_order,
+    rows_of,
+)
+from tests.pages import blocks_of, check_examples
+from tql_frames import TQLArmWarning, TQLError, TQLNameError, TQLTypeError, TQLUnsupportedError, TQLWarning, WeightError
 
 # PySpark warns of pandas 3, which it looks for wherever Arrow is used.
 pytestmark = [pytest.mark.usefixtures("in_time"), pytest.mark.filterwarnings("ignore")]
 
-STRATA = "max_weight(contains(findings, 'Hernia'): 20, contains(findings, 'Mass') or age > 70: 7, True: 1)"
-REPLACE = pytest.mark.parametrize("replace", [True, False], ids=["with", "without"])
-BOTH = pytest.mark.parametrize("spark", ["local[1]", "local[2]"], indirect=True)
-TWO = pytest.mark.parametrize("spark", ["local[2]"], indirect=True)
 SECONDS = 180  # for a test
-XRAYS = tql_frames.datasets.chest_xray().head(5_000)
-XRAYS = XRAYS.with_columns(
-    pl.col("view", "sex").cast(pl.String), dose=pl.Series(np.random.default_rng(5).random(XRAYS.height))
-)
-
-
-@pytest.fixture(scope="module")
-def spark(request):
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    options = {
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-        "spark.sql.shuffle.partitions": "3",
-        "spark.sql.execution.arrow.maxRecordsPerBatch": "700",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.memory": "1g",
-    }
-    builder = SparkSession.builder.master(request.param)
-    for name, value in options.items():
-        builder = builder.config(name, value)
-    session = builder.getOrCreate()
-    session.sparkContext.setLogLevel("OFF")
-    yield session
-    session.stop()
-
-
-@pytest.fixture(scope="module")
-def xrays(spark):
-    return spark.createDataFrame(XRAYS.to_arrow())
-
-
-@pytest.fixture
-def numbers(spark):
-    """A thousand rows in four partitions."""
-    return spark.range(0, 1_000, 1, 4).withColumn("v", F.col("id") % 7)
-
-
-def rows_of(frame: DataFrame) -> pl.DataFrame:
-    return pl.from_arrow(frame.toArrow())
-
-
-def in_random_order(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        yield batch.take(pa.array(np.random.permutation(batch.num_rows)))
 
 
 # -- the rows ---------------------------------------------------------------------------------------------------------
@@ -280,112 +222,6 @@ def test_intervals_that_python_cannot_read_are_carried(spark):
             call()
     with pytest.raises(TQLTypeError, match="holds intervals inside"):
         tql.sample(frame.select("id", F.array("months").alias("inside")), "id")
-
-
-# -- rows of every group ----------------------------------------------------------------------------------------------
-
-OVER = [
-    ({"over": "view", "limit": 40}, "dose"),
-    ({"over": ["sex", "age % 3"], "fraction": 0.05}, STRATA),
-    ({"over": "view", "limit": {"AP": 700, "PA": 3}}, "max_weight(age > 60: dose, True: 1)"),
-    ({"over": "age > 60"}, STRATA),
-    ({"over": "age", "limit": 2}, "dose + 1"),
-    ({"unit": ["view", "age"], "over": "view", "limit": {"AP": 5}}, "dose"),
-]
-
-
-@TWO
-@REPLACE
-@pytest.mark.parametrize(("options", "sampler"), OVER)
-def test_one_seed_one_sample_of_every_group(xrays, options, sampler, replace):
-    found = rows_of(tql.sample(xrays, sampler, **options, replace=replace, seed=7))
-    expected = XRAYS.tql.sample(sampler, **options, replace=replace, seed=7, order="source")
-    assert found["index"].to_list() == expected["index"].to_list()
-    assert found.drop("index").rows() == expected.drop("index").rows()
-
-
-@TWO
-@REPLACE
-def test_groups_in_partitions_of_any_number(spark, numbers, replace):
-    whole = pl.DataFrame({"id": np.arange(1_000), "v": np.arange(1_000) % 7})
-    for partitions in (1, 7):
-        frame = spark.range(0, 1_000, 1, partitions).withColumn("v", F.col("id") % 7)
-        for sampler, over in (("v + 1", "id % 3"), ("sqrt(id + 1)", "v"), ("random() + 1", "row_number() / 300 > 1")):
-            found = rows_of(tql.sample(frame, sampler, 20, over=over, replace=replace, seed=3))
-            expected = whole.tql.sample(sampler, 20, over=over, replace=replace, seed=3, order="source")
-            assert found["id"].to_list() == expected["id"].to_list()
-    some, rest = numbers.filter("id < 250 or id > 850"), whole.filter((pl.col("id") < 250) | (pl.col("id") > 850))
-    found = rows_of(tql.sample(some, "v + 1", 9, over="v", replace=replace, seed=3))  # with an empty partition
-    expected = rest.tql.sample("v + 1", 9, over="v", replace=replace, seed=3, order="source")
-    assert found["id"].to_list() == expected["id"].to_list()
-
-
-@TWO
-def test_groups_of_all_kinds_of_columns(spark):
-    """Passes hand columns over in two ways, which must make the same groups: else it is an error."""
-    frame = spark.range(0, 200, 1, 3).select(
-        F.timestamp_seconds((F.col("id") % 5) * 1_000).alias("time"),
-        F.timestamp_seconds((F.col("id") % 5) * 1_000).cast("timestamp_ntz").alias("time_ntz"),
-        F.date_add(F.lit("2024-01-01").cast("date"), (F.col("id") % 5).cast("int")).alias("date"),
-        ((F.col("id") % 5) / 7).cast("decimal(10, 2)").alias("decimal"),
-        F.when(F.col("id") % 4 > 0, F.concat(F.lit("a"), F.col("id") % 5)).alias("text"),
-        F.when(F.col("id") < 150, F.lit(None)).otherwise(F.lit("late")).alias("late"),
-        (F.col("id") % 2 == 0).alias("flag"),
-        (F.col("id") % 5).cast("float").alias("float"),
-        F.lit(None).alias("nothing"),
-        "id",
-    )
-    whole = rows_of(frame)
-    for place, over in enumerate(whole.columns):
-        options = {"over": over, "replace": place % 2 == 0, "seed": 2}
-        found = tql.sample(frame, "id + 1", 3, **options).collect()
-        expected = whole.tql.sample("id + 1", 3, **options, order="source")
-        assert [row.id for row in found] == expected["id"].to_list(), over
-
-
-@TWO
-@pytest.mark.parametrize(
-    "text",
-    [
-        "select image, age * 2 as twice where sex = 'F' sample by twice + 1 over (view, twice > 100) limit 30",
-        "select * sample by dose over (view) replace false limit 10 percent",
-    ],
-)
-def test_statements_with_over(xrays, text):
-    expected = XRAYS.tql.query(text, seed=3).sort("index", maintain_order=True)
-    assert rows_of(tql.query(xrays, text, seed=3)).rows() == expected.rows()
-
-
-@TWO
-@pytest.mark.parametrize(
-    ("call", "error", "message"),
-    [
-        (lambda xrays: tql.sample(xrays, "1", 3, over="vieww"), TQLNameError, "did you mean 'view'"),
-        (lambda xrays: tql.sample(xrays, "1", 3, over="findings"), TQLTypeError, "over needs single values"),
-        (lambda xrays: tql.sample(xrays, "1", {"PAA": 3}, over="view"), TQLNameError, "no group of over"),
-        (lambda xrays: tql.sample(xrays, "1", {"PA": 3}), TQLError, "limit by group needs over"),
-        (lambda xrays: tql.sample(xrays, "max_weight(view = 'PA': 1)", 1, over="view"), WeightError, "the group 'AP'"),
-        (lambda xrays: tql.sample(xrays, "1", 3, unit="imag"), TQLNameError, "did you mean 'image'"),
-        (lambda xrays: tql.report(xrays, "sex", "1", 3, over="view"), TQLUnsupportedError, "by over are not"),
-        (lambda xrays: tql.report(xrays, "sex", "1", 3, unit="view"), TQLUnsupportedError, "by unit are not"),
-        (lambda xrays: tql.report(xrays, "sex", "select * sample by 1 over (view)"), TQLUnsupportedError, "by over"),
-    ],
-)
-def test_faults_of_groups_are_found_at_once(xrays, call, error, message):
-    with pytest.raises(error) as fault:
-        call(xrays)
-    assert message in str(fault.value)
-
-
-@TWO
-@REPLACE
-def test_rows_that_change_between_the_passes_are_an_error_in_groups(numbers, replace):
-    shuffled = numbers.mapInArrow(in_random_order, numbers.schema)
-    sample = tql.sample(shuffled, "1", 10, over="v", replace=replace, seed=1)
-    with pytest.raises(Exception, match="rows changed between the passes"):
-        sample.collect()
-    expected = tql.sample(numbers, "1", 10, over="v", replace=replace, seed=1).collect()
-    assert tql.sample(shuffled, "1", 10, over="v", replace=replace, seed=1, keys=["id"]).collect() == expected
 
 
 # -- faults -----------------------------------------------------------------------------------------------------------

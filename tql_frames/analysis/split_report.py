@@ -22,7 +22,7 @@ from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.expressions.types import instance, type_name
 from tql_frames.errors import TQLNameError, TQLTypeError, did_you_mean
 from tql_frames.frames import Rows
-from tql_frames.pipeline.groups import numbered
+from tql_frames.pipeline.groups import not_a_key, numbered
 from tql_frames.sampling import Floats, Integers, LabelCounts
 
 _PARTS = 6  # whose shares stand side by side; of more only the least and the greatest are shown
@@ -46,11 +46,17 @@ class Units:
         of_row: unit of each row, shape (n,); units are numbered in the order of their first rows.
         counts: rows of each unit, and how many of them carry each label.
         labels: labels by column, numbered one column after another, in the order of their first rows.
+        values: the values that make the units, shape (u,); None without a column of them.
     """
 
     of_row: Integers
     counts: LabelCounts
     labels: Mapping[str, pl.Series]
+    values: pl.Series | None = None
+
+    def without_rows(self) -> Units:
+        """Return the same without the unit of each row, and without the values of units."""
+        return Units(np.empty(0, np.int64), self.counts, self.labels)
 
 
 def columns_of(rows: Rows, unit: str | None, by: Sequence[str]) -> dict[str, pl.Expr]:
@@ -69,6 +75,17 @@ def columns_of(rows: Rows, unit: str | None, by: Sequence[str]) -> dict[str, pl.
             raise TQLTypeError(f"column {unit!r} of type {type_name(dtype)} holds no units", hint=hint)
         found["unit"] = column(unit)
     return found | {f"by {place}": labels_of(name, rows.schema, column(name)) for place, name in enumerate(by)}
+
+
+def check_key(rows: Rows, name: str | None) -> None:
+    """Make sure that random numbers can belong to the values of a column.
+
+    Raises:
+        TQLTypeError: they cannot.
+    """
+    if name is not None and (what := not_a_key(instance(rows.schema[name]))) is not None:
+        message = f"key needs whole numbers, text or dates; column {name!r} holds {what}"
+        raise TQLTypeError(message, hint="round or format it as a column first")
 
 
 def units_of(rows: Rows, columns: Mapping[str, pl.Expr], by: Sequence[str], copies: Integers | None = None) -> Units:
@@ -91,8 +108,10 @@ def units_of(rows: Rows, columns: Mapping[str, pl.Expr], by: Sequence[str], copi
         ([0, 0, 1], [0, 1, 2], [2, 1, 1])
     """
     values = rows.evaluate(columns) if columns else pl.DataFrame()
+    known = None
     if "unit" in values.columns:
-        of_row = _numbers(values["unit"])
+        groups, table = numbered([values.select("unit")])
+        of_row, known = groups.codes.astype(np.int64), table["unit"]
     elif copies is not None:
         of_row = np.unique(copies, return_inverse=True)[1]
     else:
@@ -106,7 +125,7 @@ def units_of(rows: Rows, columns: Mapping[str, pl.Expr], by: Sequence[str], copi
         first += len(labels[name])
     width = max(first, 1)
     pairs, count = np.unique(np.concatenate(unit) * width + np.concatenate(label), return_counts=True)
-    return Units(of_row, LabelCounts(np.bincount(of_row), pairs // width, pairs % width, count), labels)
+    return Units(of_row, LabelCounts(np.bincount(of_row), pairs // width, pairs % width, count), labels, known)
 
 
 def _numbers(values: pl.Series) -> Integers:

@@ -215,6 +215,11 @@ def add_parts(parser: ArgumentParser) -> None:
         metavar="COLUMN",
         help="column of labels, or of lists of them, that are in proportion in every part; may be given several times",
     )
+    parser.add_argument(
+        "--key",
+        metavar="COLUMN",
+        help="rows of equal values stay together, and each value in its part when other rows come or go",
+    )
     parser.add_argument("--out-dir", required=True, metavar="FOLDER", help="folder for a file of each part, NAME.csv")
     parser.add_argument("--output-format", type=_format, metavar="FORMAT", help="by default that of the input")
     parser.add_argument("-f", "--force", action="store_true", help="replace existing files")

@@ -309,6 +309,7 @@ class SplitCommand:
                     folds=options.folds,
                     unit=options.unit,
                     by=options.by,
+                    key=options.key,
                     seed=options.seed,
                     index=options.index,
                 )

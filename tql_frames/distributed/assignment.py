@@ -165,7 +165,14 @@ class First:
     count: int
 
 
-Drawable = Slots | Points | RowNumbers | Every | PairSlots | GroupWinners | WholeUnits | First
+@dataclass(frozen=True, eq=False)
+class PartsOfUnits:
+    """The part of a split that each unit of the partition lies in, shape (units,)."""
+
+    of_unit: NDArray[np.unsignedinteger]
+
+
+Drawable = Slots | Points | RowNumbers | Every | PairSlots | GroupWinners | WholeUnits | First | PartsOfUnits
 
 
 @dataclass(frozen=True)
@@ -211,7 +218,7 @@ class PartitionDraw:
         if digest_of(population, frame, keys, grouped, over) != self.digest:
             raise changed()
         drawn = self.drawn
-        assert not isinstance(drawn, First)
+        assert not isinstance(drawn, (First, PartsOfUnits))
         if isinstance(drawn, (PairSlots, GroupWinners, WholeUnits)):
             assert grouped is not None
             rows = drawn.rows_in(grouped, population)

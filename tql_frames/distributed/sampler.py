@@ -342,17 +342,6 @@ def check_expected(expected: object, columns: Iterable[str]) -> None:
         raise TQLError(f"the sample has a column {expected!r} already", hint="pass expected='another name'")
 
 
-def no_split(kind: str, read: str) -> TQLUnsupportedError:
-    """Return the error to raise for a frame of an engine that is to be split, and what to do instead.
-
-    Args:
-        kind: the engine's frame.
-        read: how its two columns are read into memory.
-    """
-    hint = f"split the columns of units and labels, {read}, and filter the frame by the units of each part"
-    return TQLUnsupportedError(f"a {kind} cannot be split: units and labels must be in one place", hint=hint)
-
-
 def keys_from(keys: object, columns: Iterable[str]) -> tuple[str, ...]:
     """Return names of key columns as a tuple.
 

@@ -141,11 +141,9 @@ class GroupKeys:
             TQLError: two rows have the same key, or it is neither a whole number, text, date nor truth value.
         """
         for key in self.keys:
-            if not (key.dtype.is_integer() or is_text(key.dtype) or key.dtype.is_temporal() or is_bool(key.dtype)):
-                fractional = is_fractional(key.dtype)
-                what = "a number that may have a fraction" if fractional else describe(key.dtype)
+            if (what := not_a_key(key.dtype)) is not None:
                 message = f"{self.argument} needs whole numbers, text or dates, not {what}"
-                hint = "round or format it as a column first" if fractional else None
+                hint = "round or format it as a column first" if is_fractional(key.dtype) else None
                 raise TQLTypeError(message, source=key.source, span=key.span, hint=hint)
         found = self.values(rows)
         repeated = found.is_duplicated()
@@ -157,7 +155,19 @@ class GroupKeys:
             unit = repr(texts[0] if len(texts) == 1 else texts)
             hint = f"pass unit={unit} as well to draw such rows together, or a key of more columns"
             raise TQLError(message, source=key.source, span=key.span, hint=hint)
-        return KeyNumbers.of([part for each in found.iter_columns() for part in _words(each)], seed)
+        return numbers_of(found, seed)
+
+
+def not_a_key(dtype: pl.DataType) -> str | None:
+    """Return what values of a type are, if no random numbers can belong to them; else None."""
+    if dtype.is_integer() or is_text(dtype) or dtype.is_temporal() or is_bool(dtype):
+        return None
+    return "a number that may have a fraction" if is_fractional(dtype) else describe(dtype)
+
+
+def numbers_of(keys: pl.DataFrame, seed: int) -> KeyNumbers:
+    """Return the random numbers that belong to keys, a row each."""
+    return KeyNumbers.of([part for each in keys.iter_columns() for part in _words(each)], seed)
 
 
 def _words(values: pl.Series) -> list[Texts | Integers | NDArray[np.uint64]]:

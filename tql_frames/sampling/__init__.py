@@ -3,7 +3,14 @@
 from tql_frames.sampling.draw import draw
 from tql_frames.sampling.groups import Groups, draw_groups, expected_by_group
 from tql_frames.sampling.rng import Floats, Integers, Positions, Streams, cores, derived_seed, fresh_seed, in_threads
-from tql_frames.sampling.split import LabelCounts, sizes_of, split_at_random, split_by_labels
+from tql_frames.sampling.split import (
+    LabelCounts,
+    sizes_of,
+    split_at_random,
+    split_by_labels,
+    split_by_numbers,
+    split_seed,
+)
 from tql_frames.sampling.strata import Strata, StrataTable, count_codes, strata_of_codes, stratify
 
 __all__ = [
@@ -26,6 +33,8 @@ __all__ = [
     "sizes_of",
     "split_at_random",
     "split_by_labels",
+    "split_by_numbers",
+    "split_seed",
     "strata_of_codes",
     "stratify",
 ]

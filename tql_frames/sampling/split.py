@@ -75,6 +75,21 @@ def split_at_random(units: int, shares: Sequence[Fraction], seed: int) -> Intege
     return parts
 
 
+def split_by_numbers(uniforms: Floats, shares: Sequence[Fraction]) -> Integers:
+    """Return a part for each unit by its random number alone: each has its part whatever other units there are.
+
+    Args:
+        uniforms: in [0, 1), of the units, shape (units,).
+        shares: of the parts, with the sum 1.
+
+    Examples:
+        >>> split_by_numbers(np.array([0.1, 0.75, 0.5]), [Fraction(3, 4), Fraction(1, 4)]).tolist()
+        [0, 1, 0]
+    """
+    bounds = [float(sum(shares[: part + 1], Fraction(0))) for part in range(len(shares) - 1)]
+    return np.searchsorted(np.array(bounds), uniforms, side="right")
+
+
 def split_by_labels(counts: LabelCounts, shares: Sequence[Fraction], seed: int) -> Integers:
     """Return a part for each unit, such that rows, and rows of every label, lie in the parts by their shares.
 
@@ -122,8 +137,13 @@ def split_by_labels(counts: LabelCounts, shares: Sequence[Fraction], seed: int) 
     return parts
 
 
+def split_seed(seed: int) -> int:
+    """Return the seed of a split's own random numbers: those of samples of its parts by the same seed are others."""
+    return derived_seed(seed, _BRANCH)
+
+
 def _streams(seed: int) -> Streams:
-    return Streams(derived_seed(seed, _BRANCH))
+    return Streams(split_seed(seed))
 
 
 class _Profiles:

@@ -17,9 +17,9 @@ from tql_frames.frames import Native
 from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order, named
 
 if TYPE_CHECKING:
+    from tql_frames.analysis.splits import Split
     from tql_frames.views.create import SavedView
     from tql_frames.views.drawn_view import View
-    from tql_frames.views.split_parts import Split
 
 __all__ = ["Split", "View", "load_view", "read_view", "split", "view"]
 
@@ -183,6 +183,7 @@ def split(
     folds: int | None = None,
     unit: str | None = None,
     by: str | Sequence[str] | None = None,
+    key: str | None = None,
     seed: int | None = None,
     index: str | None = "index",
     ignore_index: bool = False,
@@ -203,6 +204,8 @@ def split(
             without one stay together. By default each row is a unit, so that copies of a row may be torn apart.
         by: the column of labels, or of lists of them, or a list of such columns, of which each label counts by itself.
             A list counts a label once; rows without one (null, or an empty list) are in proportion, too.
+        key: the column whose values alone decide, each by a random number of its own, where their rows go: they stay
+            in their parts as other rows come and go. It is the unit, too. The sizes of the parts are as chance has it.
         seed: whole number >= 0 that fixes the parts: the same rows on every kind of frame. By default a fresh one.
         index: Polars: name of the column of original row numbers in frames of the parts; None for none.
         ignore_index: pandas: number the rows of each part from 0 instead of keeping their labels.
@@ -215,6 +218,9 @@ def split(
     Raises:
         TQLError: wrong arguments, shares that do not sum to 1, a column that does not exist or holds no units or
             labels, or a part would be empty; of a LazyFrame the last when its rows are asked for.
+
+    Warns:
+        TQLWarning: with `key`, a part is empty.
 
     Examples:
         >>> df = pl.DataFrame({"id": [1, 1, 2, 3, 3, 4], "view": ["PA", "PA", "AP", "PA", "PA", "AP"]})
@@ -234,7 +240,7 @@ def split(
         {0: [0, 5], 1: [2, 4], 2: [1, 3]}
     """
     made: Split[View[Native]] = _making().split_of(
-        frame, parts, folds=folds, unit=unit, by=by, seed=seed, index=index, ignore_index=ignore_index
+        frame, parts, folds=folds, unit=unit, by=by, key=key, seed=seed, index=index, ignore_index=ignore_index
     )
     return made
 
@@ -243,7 +249,7 @@ def __getattr__(name: str) -> Any:
     if name == "View":
         return _making().View
     if name == "Split":
-        return import_module("tql_frames.views.split_parts").Split
+        return import_module("tql_frames.analysis.splits").Split
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

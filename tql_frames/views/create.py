@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import datetime as dt
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
@@ -19,7 +19,6 @@ from tql_frames.frames import (
     Frame,
     Native,
     PolarsFrame,
-    Rows,
     TwoPassFrame,
     is_repeatable,
     kept_frame_of,
@@ -27,9 +26,8 @@ from tql_frames.frames import (
 from tql_frames.language import is_statement
 from tql_frames.pipeline.draw import Order, Request, check_flag, check_index
 from tql_frames.pipeline.weights import sampler_from
-from tql_frames.sampling import Positions
-from tql_frames.views.drawn_view import View, splitting
-from tql_frames.views.provenance import Step, as_text, choose, lines_of
+from tql_frames.views.drawn_view import View, display, splitting
+from tql_frames.views.provenance import Step, choose, lines_of
 from tql_frames.views.storage import (
     Description,
     Fingerprint,
@@ -41,7 +39,7 @@ from tql_frames.views.storage import (
 )
 
 if TYPE_CHECKING:
-    from tql_frames.views.split_parts import Split, SplitSpec
+    from tql_frames.analysis.splits import Assignment, Split, SplitSpec
 
 
 def view_of(
@@ -109,26 +107,27 @@ def split_of(
     folds: int | None,
     unit: str | None,
     by: str | Sequence[str] | None,
+    key: str | None,
     seed: int | None,
     index: str | None,
     ignore_index: bool,
 ) -> Split[View[Native]]:
     """Return the parts of a frame; arguments and errors as of `tql_frames.split`."""
-    spec: SplitSpec = splitting().SplitSpec.checked(parts, folds, unit, by, seed)
+    spec: SplitSpec = splitting().SplitSpec.checked(parts, folds, unit, by, seed, key=key)
     check_index(index)
     check_flag("ignore_index", ignore_index)
     source = kept_frame_of(frame, index, ignore_index)
 
-    def view_of(step: Step, find: Callable[[Rows], Positions]) -> View[Native]:
-        return View(source, (step,), find, None, index=index, ignore_index=bool(ignore_index), origin=source)
+    def view_of(words: str, places: Collection[int]) -> View[Native]:
+        steps, find = (Step.of_part(spec, words),), lambda _: assignment.positions(places)
+        return View(source, steps, find, None, index=index, ignore_index=bool(ignore_index), origin=source)
 
     try:
-        made: Split[View[Native]] = splitting().Split(
-            splitting().Assignment(spec, source), view_of, source.kind, source.keeps_labels
-        )
+        assignment: Assignment = splitting().Assignment.of(spec, source)
+        made: Split[View[Native]] = splitting().Split(assignment, view_of, source.kind, source.keeps_labels)
     except TQLNameError as fault:
         levels: Sequence[object] = frame.index.names if isinstance(frame, pd.DataFrame) else []
-        if any(name in levels for name in (unit, *spec.by) if name is not None):
+        if any(name in levels for name in spec.names):
             fault.hint = "it is a level of the index: pass frame.reset_index()"
         raise
     return made
@@ -142,6 +141,7 @@ def parts_as_they_stand(
     folds: int | None,
     unit: str | None,
     by: str | Sequence[str] | None,
+    key: str | None,
     seed: int | None,
     index: str | None,
 ) -> Split[pl.LazyFrame]:
@@ -154,7 +154,7 @@ def parts_as_they_stand(
     Raises:
         TQLError: as `split`.
     """
-    spec: SplitSpec = splitting().SplitSpec.checked(parts, folds, unit, by, seed)
+    spec: SplitSpec = splitting().SplitSpec.checked(parts, folds, unit, by, seed, key=key)
     check_index(index)
     source: Frame
     taken: Frame
@@ -163,13 +163,13 @@ def parts_as_they_stand(
     else:
         source, taken = PolarsFrame(plan.collect(), index), CollectedFrame(rows, index, kept=True)
 
-    def plan_of(step: Step, find: Callable[[Rows], Positions]) -> pl.LazyFrame:
-        found: pl.LazyFrame = taken.take_lazy(find)
+    assignment = splitting().Assignment.of(spec, source)
+
+    def plan_of(words: str, places: Collection[int]) -> pl.LazyFrame:
+        found: pl.LazyFrame = taken.take_lazy(lambda _: assignment.positions(places))
         return found
 
-    made: Split[pl.LazyFrame] = splitting().Split(
-        splitting().Assignment(spec, source), plan_of, source.kind, pandas=False
-    )
+    made: Split[pl.LazyFrame] = splitting().Split(assignment, plan_of, source.kind, pandas=False)
     return made
 
 
@@ -308,7 +308,8 @@ class SavedView:
         lines = [*lines_of(self.steps), ("saved", f"{self.saved:%Y-%m-%d %H:%M} UTC")]
         if self.left_out:
             lines.append(("left out", ", ".join(map(str, self.left_out))))
-        return as_text(title, [*lines, ("message", self.message)] if self.message else lines)
+        found: str = display().titled_text(title, [*lines, ("message", self.message)] if self.message else lines)
+        return found
 
 
 def read(path: str | os.PathLike[str]) -> SavedView:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -21,13 +21,13 @@ from tql_frames.frames import ColumnRef, Frame, Native, Rows, kept_frame_of
 from tql_frames.frames.base import cached_attribute
 from tql_frames.pipeline.draw import Design, Draw, DrawSpec, GroupBy, Limit, Order, no_column
 from tql_frames.sampling import Floats, Positions
-from tql_frames.views.provenance import Step, as_html, as_text, choose, lines_of
+from tql_frames.views.provenance import Step, choose, lines_of
 from tql_frames.views.row_selection import INTEGRATIONS, KeptRows
 from tql_frames.views.storage import Description, fingerprint, names_of, write_file
 
 if TYPE_CHECKING:
     from tql_frames.analysis import Report
-    from tql_frames.views.split_parts import Split
+    from tql_frames.analysis.splits import Split
 
 _HEAD = 5  # rows that notebooks show
 
@@ -246,6 +246,7 @@ class View(KeptRows[Native]):
         folds: int | None = None,
         unit: str | None = None,
         by: str | Sequence[str] | None = None,
+        key: str | None = None,
         seed: int | None = None,
     ) -> Split[View[Native]]:
         """Split the rows of this view into parts; arguments as of `tql_frames.split`.
@@ -258,14 +259,15 @@ class View(KeptRows[Native]):
             >>> drawn.positions, [part.positions.tolist() for part in drawn.split(folds=2, seed=1).values()]
             (array([1, 1, 2, 0, 2, 2]), [[1, 1, 2, 2, 2], [0]])
         """
-        spec = splitting().SplitSpec.checked(parts, folds, unit, by, seed)
+        spec = splitting().SplitSpec.checked(parts, folds, unit, by, seed, key=key)
         rows = self.adapter
+        assignment = splitting().Assignment.of(spec, rows, lambda: self.positions)
 
-        def view_of(step: Step, find: Callable[[Rows], Positions]) -> View[Native]:
+        def view_of(words: str, places: Collection[int]) -> View[Native]:
             return View(
                 self._source,
-                (*self.steps, step),
-                find,
+                (*self.steps, Step.of_part(spec, words)),
+                lambda _: assignment.positions(places),
                 self._columns,
                 index=self._index,
                 ignore_index=self._ignore_index,
@@ -273,7 +275,6 @@ class View(KeptRows[Native]):
                 origin=rows,
             )
 
-        assignment = splitting().Assignment(spec, rows, lambda: self.positions)
         made: Split[View[Native]] = splitting().Split(
             assignment, view_of, f"view of a {self._source.kind}", self._source.keeps_labels
         )
@@ -477,14 +478,16 @@ class View(KeptRows[Native]):
 
     def __repr__(self) -> str:
         arms = self._arms
-        return as_text(self._title(), self._lines()) + ("" if arms is None else f"\n\n{arms.arms_as_text()}")
+        text: str = display().titled_text(self._title(), self._lines())
+        return text if arms is None else f"{text}\n\n{arms.arms_as_text()}"
 
     def _repr_html_(self) -> str:
         sections = [] if self._arms is None else [self._arms.arms_as_html()]
         if not self._is_lazy or "_rows" in vars(self):
             head: Any = self._source.take(self.positions[:_HEAD], self._columns)
             sections.append(head._repr_html_())
-        return as_html(self._title(), self._lines(), sections)
+        found: str = display().titled_html(self._title(), self._lines(), sections)
+        return found
 
     @cached_attribute
     def _arms(self) -> Report[Any] | None:
@@ -558,9 +561,15 @@ def _analysis() -> Any:
 
 
 @cache
+def display() -> Any:
+    """Return the module that shows things as text and HTML, loaded for the first of them: it needs `analysis`, too."""
+    return import_module("tql_frames.analysis.display.table")
+
+
+@cache
 def splitting() -> Any:
     """Return the module that splits, loaded for the first split: it needs `analysis`, as reports do."""
-    return import_module("tql_frames.views.split_parts")
+    return import_module("tql_frames.analysis.splits")
 
 
 def _counted(number: int, word: str) -> str:

@@ -9,9 +9,8 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from html import escape
 from numbers import Integral, Real
-from typing import Any, Literal, Unpack, get_args
+from typing import Any, Literal, Protocol, Unpack, get_args
 
 import polars as pl
 
@@ -37,6 +36,22 @@ Kind = Literal["sampler", "expression", "statement", "split"]
 _WITHOUT_DRAW = ("statement", "split")
 
 
+class SplitCall(Protocol):
+    """A request for parts."""
+
+    @property
+    def text(self) -> str:
+        """The call that makes it, without the seed."""
+
+    @property
+    def seed(self) -> int:
+        """Fixes the parts."""
+
+    @property
+    def names(self) -> set[str]:
+        """Names of the columns that it reads."""
+
+
 @dataclass(frozen=True)
 class Step:
     """A draw, a statement, or a split.
@@ -56,6 +71,11 @@ class Step:
     parameters: tuple[Any, ...] | None = None
     draw: DrawSpec | None = None
     reads: tuple[str, ...] | None = None
+
+    @classmethod
+    def of_part(cls, split: SplitCall, part: str) -> Step:
+        """Return the record of a part of a split, by words behind the call."""
+        return cls(f"{split.text}{part}", "split", split.seed, reads=tuple(sorted(split.names)))
 
     @property
     def limit(self) -> int | None:
@@ -229,30 +249,6 @@ def lines_of(steps: Sequence[Step]) -> list[Line]:
             lines.append(("drawn", step.words))
         lines.append(("seed", str(step.seed)))
     return lines
-
-
-def as_text(title: str, lines: Sequence[Line]) -> str:
-    """Return the title, and the lines set in below it.
-
-    Examples:
-        >>> print(as_text("View of 3 rows", [("seed", "7"), ("drawn", "with replacement")]))
-        View of 3 rows
-          seed   7
-          drawn  with replacement
-    """
-    width = max((len(name) for name, _ in lines), default=0)
-    return "\n".join([title, *(f"  {name:{width}}  {on_one_line(text)}" for name, text in lines)])
-
-
-def as_html(title: str, lines: Sequence[Line], sections: Sequence[str]) -> str:
-    """Return the same for notebooks, with further sections of HTML below."""
-    # The class keeps MathJax from reading dollar signs in samplers as formulas.
-    rows = "".join(
-        f'<tr><th style="text-align:left">{escape(name)}</th><td style="text-align:left">{escape(text)}</td></tr>'
-        for name, text in lines
-    )
-    table = f"<table>{rows}</table>"
-    return f'<div class="tex2jax_ignore mathjax_ignore"><b>{escape(title)}</b>{table}{"".join(sections)}</div>'
 
 
 def _shortened(text: str) -> str:

@@ -305,6 +305,30 @@ def as_html(tables: Sequence[Shown], sentences: Sequence[str]) -> str:
     return "".join(_html(tables, sentences))
 
 
+def titled_text(title: str, lines: Sequence[tuple[str, str]]) -> str:
+    """Return the title, and the lines set in below it.
+
+    Examples:
+        >>> print(titled_text("View of 3 rows", [("seed", "7"), ("drawn", "with replacement")]))
+        View of 3 rows
+          seed   7
+          drawn  with replacement
+    """
+    width = max((len(name) for name, _ in lines), default=0)
+    return "\n".join([title, *(f"  {name:{width}}  {on_one_line(text)}" for name, text in lines)])
+
+
+def titled_html(title: str, lines: Sequence[tuple[str, str]], sections: Sequence[str]) -> str:
+    """Return the same for notebooks, with further sections of HTML below."""
+    # The class keeps MathJax from reading dollar signs in samplers as formulas.
+    rows = "".join(
+        f'<tr><th style="text-align:left">{escape(name)}</th><td style="text-align:left">{escape(text)}</td></tr>'
+        for name, text in lines
+    )
+    table = f"<table>{rows}</table>"
+    return f'<div class="tex2jax_ignore mathjax_ignore"><b>{escape(title)}</b>{table}{"".join(sections)}</div>'
+
+
 def _html(tables: Sequence[Shown], sentences: Sequence[str]) -> Iterator[str]:
     yield from (table.html for table in tables)
     if sentences:

@@ -18,6 +18,7 @@ import pandas as pd
 from dask.delayed import Delayed, delayed
 
 from tql_frames.distributed import (
+    NOTHING,
     Answer,
     Counted,
     Counts,
@@ -27,6 +28,8 @@ from tql_frames.distributed import (
     Question,
     Reporting,
     Sampler,
+    Splitting,
+    UnitsOfPartition,
     check_weights,
     draw_shares,
     first_shares,
@@ -59,7 +62,13 @@ def answer(part: pd.DataFrame, question: Question | None, start: int = 0, *, job
     return None if question is None else job.answer(question, _partition(part, job), start)
 
 
-def take(part: pd.DataFrame, share: PartitionDraw, *, job: Sampler, expected: str | None = None) -> object:
+def units(part: pd.DataFrame, *, job: Splitting) -> UnitsOfPartition:
+    """Return what a partition tells for a split."""
+    frame = _partition(part, job)
+    return job.count(frame) if frame.rows else NOTHING
+
+
+def take(part: pd.DataFrame, share: PartitionDraw, *, job: Sampler | Splitting, expected: str | None = None) -> object:
     """Return the rows that a partition gives to a sample, and what is expected of each in a column of a given name."""
     frame = _partition(part, job)
     positions, times = job.positions_and_expected(frame, share)
@@ -131,10 +140,10 @@ def item_of(results: Sequence[object], place: int) -> object:
     return results[place]
 
 
-def _partition(part: pd.DataFrame, job: Job) -> PandasFrame:
+def _partition(part: pd.DataFrame, job: Job | Splitting) -> PandasFrame:
     if not isinstance(part, pd.DataFrame):
         raise TQLError(f"the partitions must be pandas DataFrames, not {type(part).__name__}")
-    keys = list(job.keys) if isinstance(job, Sampler) else []
+    keys = [] if isinstance(job, PartitionStatement) else list(job.keys)
     return PandasFrame(part.sort_values(keys, kind="stable") if keys else part)
 
 
@@ -207,6 +216,17 @@ def reported(frame: dd.DataFrame, job: Reporting) -> list[Delayed]:
     narrow = _columns(frame, job.names(list(frame.columns)))
     starts = _starts(narrow, job.job) if isinstance(job.job, Sampler) else []
     return _each(narrow, report, starts, job=job)
+
+
+def told(frame: dd.DataFrame, job: Splitting) -> list[Delayed]:
+    """Return what each partition tells for a split."""
+    return _each(_columns(frame, job.names(list(frame.columns))), units, job=job)
+
+
+def taken(frame: dd.DataFrame, job: Splitting, shares: Sequence[PartitionDraw]) -> dd.DataFrame:
+    """Return the rows of the parts of a split, of which each partition is told its share."""
+    own = [[delayed(share) for share in shares]]
+    return _frame(_each(frame, take, own, job=job), frame._meta, frame.divisions if not job.keys else None)
 
 
 def _shares(

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, NoReturn
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
 
 import dask
 import dask.dataframe as dd
 import polars as pl
 
 from tql_frames.analysis import Report
+from tql_frames.analysis.splits import Split, SplitSpec
 from tql_frames.distributed import (
     Drawing,
     PartitionStatement,
     Reporting,
     Sampler,
+    Splitting,
     check_expected,
     check_source_order,
     job_of,
     keys_from,
-    no_split,
     refuse_groups,
 )
 from tql_frames.distributed.dask import graph
 from tql_frames.distributed.dask.graph import makes_strata, meta_of, never_bad, weigher_of
+from tql_frames.frames import PandasFrame
 from tql_frames.pipeline.draw import DrawSpec, GroupBy, Limit, all_named, seed_from
 
 if TYPE_CHECKING:
@@ -218,19 +220,45 @@ class DaskNamespace:
         folds: int | None = None,
         unit: str | None = None,
         by: str | Sequence[str] | None = None,
+        key: str | None = None,
         seed: int | None = None,
-    ) -> NoReturn:
-        """Refuse to split the frame: the columns of units and labels are split instead, in memory.
+        keys: Sequence[str] = (),
+    ) -> Split[dd.DataFrame]:
+        """Split the rows into parts of whole units, with labels in proportion: those of `tql_frames.split`.
+
+        The columns of units and labels are read now, and what they hold comes to one place.
+
+        Args:
+            parts: as `tql_frames.split` takes them, and so `folds`, `unit`, `by`, `key` and `seed`.
+            folds: the same.
+            unit: the same.
+            by: the same.
+            key: the same.
+            seed: the same.
+            keys: columns by which the rows of each partition are sorted first, as of `sample`.
+
+        Returns:
+            A mapping with a Dask DataFrame for each part, of as many partitions, with the index labels of its rows.
 
         Raises:
-            TQLUnsupportedError: always.
+            TQLError: as `tql_frames.split`; and when a part is computed: a partition holds other rows than before.
+            TQLUnsupportedError: there are more than 16 million units of a column, or 134 million rows.
 
         Examples:
             >>> import pandas as pd
             >>> import tql_frames.dask
             >>> ddf = dd.from_pandas(pd.DataFrame({"id": [1, 1, 2], "view": ["PA", "AP", "PA"]}), npartitions=2)
-            >>> parts = ddf[["id", "view"]].compute().tql.split({"a": 0.5, "b": 0.5}, unit="id", by="view", seed=1)
-            >>> ddf[ddf["id"].isin(parts["a"].to_native()["id"].unique())].compute()["view"].to_list()
-            ['PA', 'AP']
+            >>> parts = ddf.tql.split({"a": 0.5, "b": 0.5}, unit="id", seed=1)
+            >>> {name: part.compute()["view"].to_list() for name, part in parts.items()}
+            {'a': ['PA'], 'b': ['PA', 'AP']}
         """
-        raise no_split("Dask DataFrame", f"frame[[{unit or 'unit'!r}, …]].compute()")
+        frame = self._frame
+        spec = SplitSpec.checked(parts, folds, unit, by, seed, key=key)
+        job = Splitting(spec, keys_from(keys, frame.columns))
+        job.check(PandasFrame(frame._meta))
+        assignment, shares = job.assigned(dask.compute(*graph.told(frame, job)))
+
+        def part_of(words: str, places: Collection[int]) -> dd.DataFrame:
+            return graph.taken(frame, job.taking(places), shares)
+
+        return Split(assignment, part_of, f"Dask DataFrame of {frame.npartitions:,} partitions", pandas=True)

@@ -5,8 +5,8 @@ What partitions and the draw do is in `tql_frames.distributed`, how passes run i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, NoReturn
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 import pyarrow as pa
@@ -15,7 +15,9 @@ from pyspark.sql import functions as F  # noqa: N812 - as everyone does
 from pyspark.sql.types import DoubleType, StructField, StructType
 
 from tql_frames.analysis import Report
+from tql_frames.analysis.splits import Split, SplitSpec
 from tql_frames.distributed import (
+    NOTHING,
     Answer,
     Counted,
     Counts,
@@ -24,6 +26,7 @@ from tql_frames.distributed import (
     PartitionStatement,
     Reporting,
     Sampler,
+    Splitting,
     check_expected,
     check_source_order,
     check_weights,
@@ -31,7 +34,6 @@ from tql_frames.distributed import (
     first_shares,
     job_of,
     keys_from,
-    no_split,
     questions,
     refuse_groups,
     starts_of,
@@ -324,24 +326,64 @@ def split(
     folds: int | None = None,
     unit: str | None = None,
     by: str | Sequence[str] | None = None,
+    key: str | None = None,
     seed: int | None = None,
-) -> NoReturn:
-    """Refuse to split a Spark frame: its columns of units and labels are split instead, in memory.
+    index: str | None = "index",
+    keys: Sequence[str] = (),
+) -> Split[DataFrame]:
+    """Split the rows of a Spark frame into parts of whole units, with labels in proportion, as `tql_frames.split`.
+
+    The columns of units and labels are read now, and what they hold comes to the driver.
+
+    Args:
+        frame: a Spark DataFrame.
+        parts: as `tql_frames.split` takes them, and so `folds`, `unit`, `by`, `key` and `seed`.
+        folds: the same.
+        unit: the same.
+        by: the same.
+        key: the same.
+        seed: the same.
+        index: name of a first column of row numbers in the parts, as of `sample`; None for none.
+        keys: columns by which the rows of each partition are sorted first, as of `sample`.
+
+    Returns:
+        A mapping with a Spark DataFrame for each part.
 
     Raises:
-        TQLUnsupportedError: always.
+        TQLError: as `tql_frames.split`. A partition that holds other rows than before ends the job that reads a part.
+        TQLUnsupportedError: there are more than 16 million units of a column, or 134 million rows.
 
     Examples:
-        >>> import tql_frames
+        >>> import tql_frames.spark
         >>> frame = spark.createDataFrame([(1, "PA"), (1, "AP"), (2, "PA")], "id int, view string")
-        >>> keys = frame.select("id", "view").toPandas()
-        >>> parts = tql_frames.split(keys, {"a": 0.5, "b": 0.5}, unit="id", by="view", seed=1)
-        >>> patients = parts["a"].to_native()["id"].unique().tolist()
-        >>> [row.view for row in frame.filter(frame["id"].isin(patients)).collect()]
-        ['PA', 'AP']
+        >>> parts = tql_frames.spark.split(frame, {"a": 0.5, "b": 0.5}, unit="id", seed=1)
+        >>> {name: part.toPandas()["view"].to_list() for name, part in parts.items()}
+        {'a': ['PA'], 'b': ['PA', 'AP']}
     """
+    spec = SplitSpec.checked(parts, folds, unit, by, seed, key=key)
+    check_index(index)
     _check_frame(frame)
-    raise no_split("Spark DataFrame", f"frame.select({unit or 'unit'!r}, …).toPandas()")
+    job = Splitting(spec, keys_from(keys, frame.columns))
+    intervals, whole = Intervals(frame), with_first(index, frame.schema)
+    names = job.names(frame.columns)
+    intervals.check(set(names) - set(job.keys))
+    origins = [*([] if index is None else [None]), *range(len(frame.columns))]
+    frame = intervals.hidden(_sorted(frame, job))
+    job.check(_nothing_of(frame))
+    schema = with_first(index, frame.schema)
+    results = ask(frame, names, lambda part, number: job.count(part))
+    assignment, shares = job.assigned(results.in_order(NOTHING))
+
+    def part_of(words: str, places: Collection[int]) -> DataFrame:
+        own = job.taking(places)
+        if results.numbered:
+            step = own.positions_and_expected
+            found = select_rows(frame, schema, names, step, shares, index=index is not None)
+        else:
+            found = map_partitions(frame, schema, _taking(own, index), shares, numbered=False)
+        return intervals.shown(found, origins, whole)
+
+    return Split(assignment, part_of, f"Spark DataFrame of {results.partitions:,} partitions", pandas=True)
 
 
 def _drawn(frame: DataFrame, results: PassResult, how: Drawing, job: Job) -> Sequence[PartitionDraw]:
@@ -387,7 +429,7 @@ def _starts(frame: DataFrame, job: Sampler) -> list[int]:
 
 
 def _taking(
-    job: Sampler, index: str | None, expected: str | None
+    job: Sampler | Splitting, index: str | None, expected: str | None = None
 ) -> Callable[[ArrowPartition, PartitionDraw | None], Iterator[pa.RecordBatch]]:
     """Return the last pass: the rows that a partition gives."""
 
@@ -405,7 +447,7 @@ def _taking(
     return take
 
 
-def _sorted(frame: DataFrame, job: Sampler) -> DataFrame:
+def _sorted(frame: DataFrame, job: Sampler | Splitting) -> DataFrame:
     return frame.sortWithinPartitions(*[F.col(quoted(key)) for key in job.keys]) if job.keys else frame
 
 

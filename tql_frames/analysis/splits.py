@@ -1,6 +1,7 @@
-"""Parts of a frame: the request, checked, the units that it assigns once rows are asked for, and the views of parts.
+"""Parts of a frame: the request, checked, the units that it assigns once rows are asked for, and what each part is.
 
-How units are assigned is in `sampling.split`, what is reported of the parts in `analysis.split_report`.
+How units are assigned is in `sampling.split`, what is reported of the parts in `split_report`. Parts are views, or
+frames of Dask or Spark.
 """
 
 from __future__ import annotations
@@ -13,17 +14,25 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tql_frames.analysis.display.table import Shown, TableColumn
-from tql_frames.analysis.split_report import SplitReport, Units, columns_of, split_report, units_of
-from tql_frames.errors import TQLError, did_you_mean, shown
+from tql_frames.analysis.display.table import Shown, TableColumn, titled_html, titled_text
+from tql_frames.analysis.split_report import SplitReport, Units, check_key, columns_of, split_report, units_of
+from tql_frames.errors import TQLError, TQLWarning, did_you_mean, shown, warn
 from tql_frames.frames import Rows
 from tql_frames.frames.base import cached_attribute
 from tql_frames.pipeline.draw import seed_from, share_from, whole_number
-from tql_frames.sampling import Integers, Positions, sizes_of, split_at_random, split_by_labels
-from tql_frames.views.provenance import Step, as_html, as_text
+from tql_frames.pipeline.groups import numbers_of
+from tql_frames.sampling import (
+    Integers,
+    Positions,
+    sizes_of,
+    split_at_random,
+    split_by_labels,
+    split_by_numbers,
+    split_seed,
+)
 
 Part = TypeVar("Part")
-"""The view of a part."""
+"""A part: a view, or a frame of Dask or Spark."""
 
 _ROUNDING = Fraction(1, 10**9)  # by which the sum of shares may differ from 1
 _MOST_PARTS = 10_000
@@ -39,6 +48,7 @@ class SplitSpec:
         unit: the column of units; None where each row is one.
         by: the columns of labels.
         seed: fixes the parts.
+        keyed: whether the values of units decide alone where each goes, so that it stays there as the table grows.
     """
 
     parts: Mapping[Hashable, Fraction]
@@ -46,9 +56,12 @@ class SplitSpec:
     unit: str | None
     by: tuple[str, ...]
     seed: int
+    keyed: bool = False
 
     @classmethod
-    def checked(cls, parts: object, folds: object, unit: object, by: object, seed: object) -> SplitSpec:
+    def checked(
+        cls, parts: object, folds: object, unit: object, by: object, seed: object, *, key: object = None
+    ) -> SplitSpec:
         """Return the request that callers make by these arguments.
 
         Raises:
@@ -64,22 +77,57 @@ class SplitSpec:
             raise TQLError(f"parts and folds {given}; give one of them", hint=hint)
         if not (unit is None or isinstance(unit, str)):
             raise TQLError(f"unit must be the name of a column, not {shown(unit)}")
+        if not (key is None or isinstance(key, str)):
+            raise TQLError(f"key must be the name of a column, not {shown(key)}")
+        names = _names_from(by)
+        if key is not None and unit not in (None, key):
+            raise TQLError("with unit=, key= must be the unit", hint=f"pass key={unit!r}")
+        if key is not None and names:
+            message = "by= cannot be given with key=: where a unit goes would depend on the labels of all others"
+            raise TQLError(message, hint="leave out one of them")
         shares = _shares_of(parts) if folds is None else _shares_of_folds(folds)
-        return cls(shares, folds is not None, unit, _names_from(by), seed_from(seed))
+        return cls(shares, folds is not None, unit or key, names, seed_from(seed), key is not None)
 
     @property
     def text(self) -> str:
         """The call that makes it, without the seed."""
         parts = {name: float(share) for name, share in self.parts.items()}
         arguments = [f"folds={len(parts)}" if self.folds else repr(parts)]
-        arguments += [] if self.unit is None else [f"unit={self.unit!r}"]
+        arguments += [] if self.unit is None else [f"{'key' if self.keyed else 'unit'}={self.unit!r}"]
         arguments += [] if not self.by else [f"by={self.by[0] if len(self.by) == 1 else list(self.by)!r}"]
         return f"split({', '.join(arguments)})"
 
-    def step(self, part: str) -> Step:
-        """Return the record of one of its parts, by words behind the call."""
-        names = {*self.by, *([] if self.unit is None else [self.unit])}
-        return Step(f"{self.text}{part}", "split", self.seed, reads=tuple(sorted(names)))
+    @property
+    def names(self) -> set[str]:
+        """Names of the columns that it reads."""
+        return {*self.by, *([] if self.unit is None else [self.unit])}
+
+    def assign(self, units: Units) -> Integers:
+        """Return the number of the part of each unit, shape (u,).
+
+        Raises:
+            TQLError: a part would be empty, or the key is nothing that random numbers can belong to.
+
+        Warns:
+            TQLWarning: a part is empty, of those that have no size of their own.
+        """
+        number, shares = len(units.counts.rows), list(self.parts.values())
+        if self.keyed:
+            assert self.unit is not None and units.values is not None
+            if not number:
+                raise TQLError("cannot split an empty frame")
+            found = split_by_numbers(numbers_of(units.values.to_frame(), split_seed(self.seed)).uniforms, shares)
+            empty = np.flatnonzero(np.bincount(found, minlength=len(shares)) == 0)
+            if empty.size:
+                name, share = list(self.parts.items())[int(empty[0])]
+                warn(
+                    TQLWarning(f"part {name!r} is empty: none of {number:,} keys has a number of its {float(share):g}")
+                )
+            return found
+        self.check_sizes(number)
+        return (
+            split_by_labels(units.counts, shares, self.seed) if self.by else split_at_random(number, shares, self.seed)
+        )
 
     def check_sizes(self, units: int) -> None:
         """Make sure that no part is empty.
@@ -144,24 +192,35 @@ def _names_from(by: object) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class _Found:
+class Assigned:
     """The parts of units and rows.
 
     Attributes:
         units: without the unit of each row, which takes more memory than all else.
         of_unit: number of the part of each unit.
-        of_row: the same of each row.
+        of_row: the same of each row; None where rows are in several places.
     """
 
     units: Units
     of_unit: Integers
-    of_row: NDArray[np.unsignedinteger[Any]]
+    of_row: NDArray[np.unsignedinteger[Any]] | None = None
 
 
 class Assignment:
     """The parts of the rows of a frame or view, found when they are first asked for."""
 
-    def __init__(self, spec: SplitSpec, rows: Rows, copies: Callable[[], Integers] | None = None) -> None:
+    def __init__(self, spec: SplitSpec, find: Callable[[], Assigned]) -> None:
+        """Note them.
+
+        Args:
+            spec: the request.
+            find: finds the parts.
+        """
+        self.spec = spec
+        self._find = find
+
+    @classmethod
+    def of(cls, spec: SplitSpec, rows: Rows, copies: Callable[[], Integers] | None = None) -> Assignment:
         """Note the rows; nothing is read.
 
         Args:
@@ -172,29 +231,27 @@ class Assignment:
         Raises:
             TQLError: a column does not exist, or holds no units or labels.
         """
-        self.spec = spec
-        self._rows = rows
-        self._copies = copies
-        self._columns = columns_of(rows, spec.unit, spec.by)
+        columns = columns_of(rows, spec.unit, spec.by)
+        if spec.keyed:
+            check_key(rows, spec.unit)
+
+        def find() -> Assigned:
+            same = None if copies is None or spec.unit is not None else copies()
+            units = units_of(rows, columns, spec.by, same)
+            of_unit = spec.assign(units)
+            of_row = of_unit.astype(np.min_scalar_type(len(spec.parts)))[units.of_row]
+            return Assigned(units.without_rows(), of_unit, of_row)
+
+        return cls(spec, find)
 
     @cached_attribute
-    def found(self) -> _Found:
+    def found(self) -> Assigned:
         """Parts of units and rows.
 
         Raises:
             TQLError: a part would be empty, or the rows cannot be read.
         """
-        spec = self.spec
-        copies = None if self._copies is None or spec.unit is not None else self._copies()
-        units = units_of(self._rows, self._columns, spec.by, copies)
-        number, shares = len(units.counts.rows), list(spec.parts.values())
-        spec.check_sizes(number)
-        if spec.by:
-            of_unit = split_by_labels(units.counts, shares, spec.seed)
-        else:
-            of_unit = split_at_random(number, shares, spec.seed)
-        of_row = of_unit.astype(np.min_scalar_type(len(shares)))[units.of_row]
-        return _Found(Units(np.empty(0, np.int64), units.counts, units.labels), of_unit, of_row)
+        return self._find()
 
     @property
     def is_found(self) -> bool:
@@ -203,13 +260,25 @@ class Assignment:
 
     def positions(self, parts: Collection[int]) -> Positions:
         """Return the positions of the rows of some parts, by their numbers, ascending."""
-        chosen = np.zeros(len(self.spec.parts), np.bool_)
-        chosen[list(parts)] = True
-        return np.flatnonzero(chosen[self.found.of_row])
+        found = self.found.of_row
+        assert found is not None
+        return rows_in_parts(found, parts, len(self.spec.parts))
+
+
+def rows_in_parts(of_row: NDArray[np.integer[Any]], parts: Collection[int], count: int) -> Positions:
+    """Return the positions of the rows of some parts, of so many, ascending.
+
+    Examples:
+        >>> rows_in_parts(np.array([0, 2, 1, 0]), [0, 1], 3).tolist()
+        [0, 2, 3]
+    """
+    chosen = np.zeros(count, np.bool_)
+    chosen[list(parts)] = True
+    return np.flatnonzero(chosen[of_row])
 
 
 class Split(Mapping[Any, Part]):
-    """The parts of a frame by name, each a view; made by `tql_frames.split`.
+    """The parts of a frame by name, each a view, or a frame of Dask or Spark; made by `split`.
 
     Each unit, and so each row, lies in exactly one part; rows are in the order of the frame. Of a LazyFrame nothing
     runs before the rows of a part are asked for.
@@ -242,15 +311,16 @@ class Split(Mapping[Any, Part]):
     def __init__(
         self,
         assignment: Assignment,
-        view_of: Callable[[Step, Callable[[Rows], Positions]], Part],
+        part_of: Callable[[str, Collection[int]], Part],
         kind: str,
         pandas: bool,
     ) -> None:
-        """Make the views; of an eager frame the rows are read now.
+        """Make the parts; of an eager frame the rows are read now.
 
         Args:
             assignment: the parts of the rows.
-            view_of: makes a view of a step and a function that finds its positions.
+            part_of: makes a part, by words that stand behind the call, of some of the parts by their numbers. It holds
+                the assignment, not the split, which holds the parts.
             kind: what was split, for messages.
             pandas: give the tables of reports as pandas frames.
         """
@@ -258,33 +328,27 @@ class Split(Mapping[Any, Part]):
         self.unit, self.by, self.seed = spec.unit, spec.by, spec.seed
         self.shares: Mapping[Any, float] = {name: float(share) for name, share in spec.parts.items()}
         self._assignment, self._kind, self._pandas = assignment, kind, pandas
-        self._view_of: Callable[[Step, Callable[[Rows], Positions]], Part] = view_of
-        self._views: dict[Any, Part] = {
-            name: self._view(f"[{name!r}]", [place]) for place, name in enumerate(spec.parts)
-        }
-
-    def _view(self, words: str, parts: Collection[int]) -> Part:
-        assignment = self._assignment  # not the split itself, which holds the views
-        return self._view_of(assignment.spec.step(words), lambda _: assignment.positions(parts))
+        self._part_of: Callable[[str, Collection[int]], Part] = part_of
+        self._parts: dict[Any, Part] = {name: part_of(f"[{name!r}]", [place]) for place, name in enumerate(spec.parts)}
 
     def __getitem__(self, name: Any) -> Part:
         try:
-            return self._views[name]
+            return self._parts[name]
         except KeyError:
-            near = did_you_mean(str(name), [str(each) for each in self._views])
-            known = f"the parts are {', '.join(map(repr, [*self._views][:10]))}"
+            near = did_you_mean(str(name), [str(each) for each in self._parts])
+            known = f"the parts are {', '.join(map(repr, [*self._parts][:10]))}"
             raise KeyError(f"no part {name!r}; {near or known}") from None
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._views)
+        return iter(self._parts)
 
     def __len__(self) -> int:
-        return len(self._views)
+        return len(self._parts)
 
     def folds(self) -> Iterator[tuple[Part, Part]]:
-        """Yield the views to train on and to test on, for each fold of `split(folds=…)`.
+        """Yield the parts to train on and to test on, for each fold of `split(folds=…)`.
 
-        The view to test on is the fold, the one to train on has the rows of all others, in the order of the frame.
+        The part to test on is the fold, the one to train on has the rows of all others, in the order of the frame.
 
         Raises:
             TQLError: the split has named parts.
@@ -302,8 +366,10 @@ class Split(Mapping[Any, Part]):
         if not spec.folds:
             raise TQLError("the split has named parts, not folds", hint="use split(folds=5)")
         places = range(len(self))
-        pairs = ((self._view(f" without fold {fold}", [place for place in places if place != fold])) for fold in places)
-        return zip(pairs, self._views.values(), strict=True)
+        pairs = (
+            (self._part_of(f" without fold {fold}", [place for place in places if place != fold])) for fold in places
+        )
+        return zip(pairs, self._parts.values(), strict=True)
 
     def report(self) -> SplitReport[Any]:
         """Return rows, units and labels by part, and how far they are from what was wanted; a LazyFrame is read.
@@ -329,23 +395,24 @@ class Split(Mapping[Any, Part]):
 
     def __repr__(self) -> str:
         if self._assignment.is_found:
-            return f"{as_text(self._title(), self._lines())}\n\n{self.report()}"
-        return f"{as_text(self._title(), self._lines())}\n\n{self._wanted().text()}"
+            return f"{titled_text(self._title(), self._lines())}\n\n{self.report()}"
+        return f"{titled_text(self._title(), self._lines())}\n\n{self._wanted().text()}"
 
     def _repr_html_(self) -> str:
         found = self._assignment.is_found
         below = self.report()._repr_html_() if found else self._wanted().html
-        return as_html(self._title(), self._lines(), [below])
+        return titled_html(self._title(), self._lines(), [below])
 
     def _title(self) -> str:
         into = f"into {len(self):,} {'fold' if self._assignment.spec.folds else 'part'}{'s' * (len(self) != 1)}"
         if not self._assignment.is_found:
             return f"Split {into}, {self._kind}, rows not read yet"
-        rows = len(self._assignment.found.of_row)
+        rows = int(self._assignment.found.units.counts.rows.sum())
         return f"Split of {rows:,} row{'s' * (rows != 1)} {into}, {self._kind}"
 
     def _lines(self) -> list[tuple[str, str]]:
-        names: list[tuple[str, str]] = [] if self.unit is None else [("unit", self.unit)]
+        kind = "key" if self._assignment.spec.keyed else "unit"
+        names: list[tuple[str, str]] = [] if self.unit is None else [(kind, self.unit)]
         return [*names, *([("by", ", ".join(self.by))] if self.by else []), ("seed", str(self.seed))]
 
     def _wanted(self) -> Shown:

@@ -1,0 +1,211 @@
+"""A split of a frame in partitions: each tells its units and labels, one place assigns, each takes its rows of a part.
+
+What is asked for and how units are assigned is in `analysis.splits`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+
+import numpy as np
+import polars as pl
+
+from tql_frames.analysis.split_report import Units, check_key, columns_of, units_of
+from tql_frames.analysis.splits import Assigned, Assignment, SplitSpec, rows_in_parts
+from tql_frames.compiler.expressions.types import type_name
+from tql_frames.distributed.assignment import PartitionDraw, PartsOfUnits
+from tql_frames.distributed.driver import starts_of
+from tql_frames.distributed.partition_counts import changed
+from tql_frames.errors import TQLTypeError, TQLUnsupportedError
+from tql_frames.frames import Rows
+from tql_frames.pipeline.groups import numbered
+from tql_frames.sampling import Integers, LabelCounts, Positions
+
+_MOST_UNITS = 2**24  # of all partitions, with their values
+_MOST_ROWS = 2**27  # of all partitions
+
+
+@dataclass(frozen=True, eq=False)
+class UnitsOfPartition:
+    """What a partition tells of its units and labels.
+
+    Attributes:
+        rows: how many it has.
+        digest: of its units and labels, in order.
+        units: these, without the unit of each row; where each row is one, it has no values.
+    """
+
+    rows: int
+    digest: bytes
+    units: Units
+
+
+NOTHING = UnitsOfPartition(
+    0, b"", Units(np.empty(0, np.int64), LabelCounts(*[np.empty(0, np.int64)] * 4), {}, pl.Series([], dtype=pl.Null))
+)
+"""What a partition without rows tells."""
+
+
+@dataclass(frozen=True)
+class Splitting:
+    """A split as the partitions get it.
+
+    Attributes:
+        spec: the request.
+        keys: columns by which the rows of a partition are ordered.
+        parts: numbers of the parts whose rows are taken.
+    """
+
+    spec: SplitSpec
+    keys: tuple[str, ...] = ()
+    parts: tuple[int, ...] = ()
+
+    def names(self, columns: Collection[str]) -> list[str]:
+        """Return those of the columns that the first pass looks at."""
+        used = self.spec.names.union(self.keys)
+        return [name for name in columns if name in used]
+
+    def check(self, nothing: Rows) -> None:
+        """Make sure that columns hold units and labels.
+
+        Args:
+            nothing: the frame without rows.
+
+        Raises:
+            TQLError: there is no such column, or its values are no units, labels or keys.
+        """
+        columns_of(nothing, self.spec.unit, self.spec.by)
+        if self.spec.keyed:
+            check_key(nothing, self.spec.unit)
+
+    def taking(self, parts: Collection[int]) -> Splitting:
+        """Return the same for the rows of some parts."""
+        return replace(self, parts=tuple(parts))
+
+    def count(self, frame: Rows) -> UnitsOfPartition:
+        """Return what a partition tells in the first pass.
+
+        Raises:
+            TQLError: there is no such column, or its values are no units or labels.
+        """
+        units = self._units_of(frame)
+        return UnitsOfPartition(frame.rows, _digest(units), replace(units, of_row=np.empty(0, np.int64)))
+
+    def positions_and_expected(self, frame: Rows, share: PartitionDraw) -> tuple[Positions, None]:
+        """Return the positions of the rows of the parts that are taken, ascending; nothing is expected of them.
+
+        Raises:
+            TQLError: the partition holds other rows than when it was counted, or in another order.
+        """
+        share.check_rows(frame.rows)
+        if not frame.rows:
+            return np.empty(0, np.uint32), None
+        units = self._units_of(frame)
+        if _digest(units) != share.digest:
+            raise changed()
+        assert isinstance(share.drawn, PartsOfUnits)
+        return rows_in_parts(share.drawn.of_unit[units.of_row], self.parts, len(self.spec.parts)), None
+
+    def _units_of(self, frame: Rows) -> Units:
+        units = units_of(frame, columns_of(frame, self.spec.unit, self.spec.by), self.spec.by)
+        values = None if units.values is None else _as_text(units.values)
+        return replace(units, labels={name: _as_text(each) for name, each in units.labels.items()}, values=values)
+
+    def assigned(self, told: Sequence[UnitsOfPartition]) -> tuple[Assignment, list[PartitionDraw]]:
+        """Return the parts of all units, and what each partition is told of its own.
+
+        Args:
+            told: what each partition told.
+
+        Raises:
+            TQLError: a part would be empty, or there are too many units.
+        """
+        units, numbers = _together(told, self.spec)
+        of_unit = self.spec.assign(units)
+        small = of_unit.astype(np.min_scalar_type(len(self.spec.parts)))
+        rows = [part.rows for part in told]
+        shares = [
+            PartitionDraw(start, start, part.rows, part.digest, PartsOfUnits(small[own]))
+            for part, start, own in zip(told, starts_of(rows), numbers, strict=True)
+        ]
+        found = Assigned(units.without_rows(), of_unit)
+        assignment = Assignment(self.spec, lambda: found)
+        assert assignment.found is found  # it is shown as read
+        return assignment, shares
+
+
+def _digest(units: Units) -> bytes:
+    found = blake2b(digest_size=16)
+    known = [units.values, *units.labels.values()]
+    hashes = [pl.DataFrame([each]).hash_rows().to_numpy() for each in known if each is not None]
+    for part in (units.of_row, units.counts.label, units.counts.count, *hashes):
+        found.update(np.ascontiguousarray(part).data)
+    return found.digest()
+
+
+def _as_text(values: pl.Series) -> pl.Series:
+    """Return text for categories, whose numbers mean nothing beyond their frame."""
+    return values.cast(pl.String) if values.dtype in (pl.Categorical, pl.Enum) else values
+
+
+def _together(told: Sequence[UnitsOfPartition], spec: SplitSpec) -> tuple[Units, list[Integers]]:
+    """Return the units and labels of all partitions, and the numbers of each partition's units among all.
+
+    Raises:
+        TQLUnsupportedError: there are too many units.
+        TQLTypeError: a column has one type in one partition and another one in another.
+    """
+    counts = [part.units.counts for part in told]
+    each = [len(part.rows) for part in counts]
+    most = _MOST_ROWS if spec.unit is None else _MOST_UNITS
+    if sum(each) > most:
+        what = "rows" if spec.unit is None else f"units (column {spec.unit!r}) in all partitions"
+        message = f"{sum(each):,} {what} are too many to split in one place; {most:,} are possible"
+        raise TQLUnsupportedError(message, hint="name coarser units, or split the frame in parts")
+    values = None
+    if spec.unit is None:
+        numbers = [np.arange(start, start + rows) for start, rows in zip(starts_of(each), each, strict=True)]
+    else:
+        numbers, values = _numbered(spec.unit, [part.units.values for part in told])
+    labels: dict[str, pl.Series] = {}
+    places: list[list[Integers]] = [[] for _ in told]
+    first = 0
+    for name in spec.by:
+        found, labels[name] = _numbered(name, [part.units.labels.get(name) for part in told])
+        for own, label in zip(places, found, strict=True):
+            own.append(label + first)
+        first += len(labels[name])
+    none = np.empty(0, np.int64)
+    unit = np.concatenate([none, *(own[part.unit] for own, part in zip(numbers, counts, strict=True))])
+    own_labels = [np.concatenate([none, *own])[part.label] for own, part in zip(places, counts, strict=True)]
+    label = np.concatenate([none, *own_labels])
+    pairs, place = np.unique(unit * max(first, 1) + label, return_inverse=True)
+    count = np.zeros(len(pairs), np.int64)
+    np.add.at(count, place, np.concatenate([none, *(part.count for part in counts)]))
+    number = int(max((own.max(initial=-1) for own in numbers), default=-1)) + 1
+    rows = np.zeros(number, np.int64)
+    np.add.at(rows, np.concatenate([none, *numbers]), np.concatenate([none, *(part.rows for part in counts)]))
+    pair = LabelCounts(rows, pairs // max(first, 1), pairs % max(first, 1), count)
+    return Units(none, pair, labels, values), numbers
+
+
+def _numbered(name: str, parts: Sequence[pl.Series | None]) -> tuple[list[Integers], pl.Series]:
+    """Return the numbers of the values of each partition among all, in the order of first appearance, and all values.
+
+    Raises:
+        TQLTypeError: partitions have values of several types.
+    """
+    dtype: pl.DataType = pl.Null()
+    for part in parts:
+        if part is None or part.dtype in (dtype, pl.Null()):
+            continue
+        if dtype != pl.Null():
+            message = f"column {name!r} is {type_name(dtype)} in one partition and {type_name(part.dtype)} in another"
+            raise TQLTypeError(message, hint="give the column one type")
+        dtype = part.dtype
+    lengths = [0 if part is None else len(part) for part in parts]
+    given = [pl.DataFrame({"value": part.cast(dtype)}) for part in parts if part is not None]
+    groups, values = numbered([pl.concat(given)] if given else [])
+    return np.split(groups.codes.astype(np.int64), np.cumsum(lengths)[:-1]), values["value"]
