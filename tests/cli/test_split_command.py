@@ -212,3 +212,12 @@ def test_standard_input_is_split(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     expected = FLAT.tql.split(SHARES, seed=7, index=None)
     assert pl.read_csv(tmp_path / "p/test.csv")["id"].to_list() == expected["test"].to_native()["id"].to_list()
+
+
+def test_parts_by_key(command: Command) -> None:
+    frame = people(FLAT)
+    frame.write_csv("in.csv")
+    done = command("split", "in.csv", *INTO, "--key", "person", "--seed", 7, "--out-dir", "parts")
+    assert (done.status, done.err) == (0, "")
+    for name, view in frame.tql.split(SHARES, key="person", seed=7, index=None).items():
+        assert pl.read_csv(f"parts/{name}.csv")["id"].to_list() == view.to_native()["id"].to_list()

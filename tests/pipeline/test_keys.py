@@ -93,6 +93,13 @@ def test_golden_samples():
     assert golden(names) == golden(names, pl.Categorical) == golden(names, pl.Enum(names))
     days = [dt.date(2024, 1, day) for day in (1, 2, 3, 4)]
     assert golden(days) == golden([str(day) for day in days])
+    for unit in ("ms", "us", "ns"):  # pandas has a date as the time of its midnight
+        assert golden(days) == golden(days, pl.Datetime(unit))
+    times = [dt.datetime(2024, 1, 1, 10, 0, 0, 500_000 * n) for n in (0, 1)]
+    times += [dt.datetime(2024, 1, 10, 0, 0, 20), dt.datetime(2024, 1, 2, 3, 4)]
+    assert golden(times, pl.Datetime("ms")) == golden(times, pl.Datetime("us")) == golden(times, pl.Datetime("ns"))
+    utc = pl.Series(times).dt.replace_time_zone("UTC")
+    assert golden(utc) == golden(utc.dt.convert_time_zone("Asia/Tokyo")) == golden(utc.dt.cast_time_unit("ns"))
     ids = [str(uuid.UUID(int=n)) for n in range(4)]
     pinned = {"numbers": golden([10, 20, 30, 40]), "names": golden(names), "days": golden(days), "ids": golden(ids)}
     assert pinned == PINNED

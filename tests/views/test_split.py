@@ -25,7 +25,7 @@ from polars.testing import assert_frame_equal
 import tql_frames
 from tests.sizes import size
 from tests.views.frames import KINDS, Tripwire, assert_same
-from tql_frames import TQLError, TQLNameError, TQLTypeError, TQLUnsupportedError, View
+from tql_frames import TQLError, TQLNameError, TQLTypeError, View
 from tql_frames.views import Split
 
 ROWS = 600
@@ -622,17 +622,3 @@ class TestMemory:
         assert [each() is None for each in alive] == [False, False, True, True]
         del parts
         assert alive[0]() is None and alive[1]() is None
-
-
-def test_engines_say_what_to_do() -> None:
-    frames = pytest.importorskip("dask.dataframe")
-    pytest.importorskip("tql_frames.dask")
-    frame = frames.from_pandas(FRAME.drop("tags").to_pandas(), npartitions=2)
-    with pytest.raises(
-        TQLUnsupportedError, match=r"a Dask DataFrame cannot be split.*\n.*frame\[\['id', …\]\].compute\(\)"
-    ):
-        frame.tql.split(THIRDS, unit="id", by="sex", seed=7)
-    # what the hint says
-    parts = frame[["id", "sex"]].compute().tql.split(THIRDS, unit="id", by="sex", seed=7)
-    test = frame[frame["id"].isin(parts["test"].to_native()["id"].unique())]
-    assert test.compute()["k"].to_list() == positions_of(FRAME.tql.split(THIRDS, unit="id", by="sex", seed=7))["test"]

@@ -119,10 +119,8 @@ class SplitSpec:
             found = split_by_numbers(numbers_of(units.values.to_frame(), split_seed(self.seed)).uniforms, shares)
             empty = np.flatnonzero(np.bincount(found, minlength=len(shares)) == 0)
             if empty.size:
-                name, share = list(self.parts.items())[int(empty[0])]
-                warn(
-                    TQLWarning(f"part {name!r} is empty: none of {number:,} keys has a number of its {float(share):g}")
-                )
+                name = list(self.parts)[int(empty[0])]
+                warn(TQLWarning(f"part {name!r} is empty: none of {number:,} keys has a number that belongs to it"))
             return found
         self.check_sizes(number)
         return (

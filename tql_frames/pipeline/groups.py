@@ -181,11 +181,29 @@ def _words(values: pl.Series) -> list[Texts | Integers | NDArray[np.uint64]]:
         else:
             low = wide if wide.dtype == pl.UInt64 else wide.cast(pl.Int64)
         return [low.fill_null(0).to_numpy(), nulls]
-    text = values.dt.to_string("iso") if values.dtype.is_temporal() else values.cast(pl.String)
+    text = _time_as_text(values) if values.dtype.is_temporal() else values.cast(pl.String)
     lengths = np.cumsum(text.fill_null("").str.len_bytes().to_numpy(), dtype=np.int64)
     parts = (text.slice(start, _PART).fill_null("").str.join("") for start in range(0, len(text), _PART))
     content = b"".join(str(part.item()).encode() for part in parts)
     return [Texts(np.append(0, lengths), np.frombuffer(content, np.uint8)), nulls]
+
+
+def _time_as_text(values: pl.Series) -> pl.Series:
+    """Return dates and times as text: the same for the same value, whatever its unit, and whether of a date or time.
+
+    Examples:
+        >>> times = pl.Series(["2024-05-01 00:00", "2024-05-01 13:30"]).str.to_datetime()
+        >>> _time_as_text(times).to_list(), _time_as_text(times.dt.date()).to_list()
+        (['2024-05-01', '2024-05-01 13:30:00'], ['2024-05-01', '2024-05-01'])
+        >>> _time_as_text(times.dt.cast_time_unit("ns").dt.replace_time_zone("Asia/Tokyo")).to_list()
+        ['2024-04-30 15:00:00Z', '2024-05-01 04:30:00Z']
+    """
+    dtype = values.dtype
+    if not isinstance(dtype, pl.Datetime):
+        return values.dt.to_string("iso")
+    plain = values.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if dtype.time_zone else values
+    text = plain.dt.to_string("iso").str.replace(r"\.?0*$", "")
+    return text + "Z" if dtype.time_zone else text.str.replace(r" 00:00:00$", "")
 
 
 def numbered(parts: Iterable[pl.DataFrame]) -> tuple[Groups, pl.DataFrame]:
