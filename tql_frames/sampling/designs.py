@@ -9,13 +9,13 @@ counts do not depend on who adds in which order. Each group is a line of its own
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tql_frames.sampling.groups import Groups
-from tql_frames.sampling.rng import Blocks, Floats, Integers, Numbers, Positions, Streams, over_blocks
+from tql_frames.sampling.rng import BLOCK, Blocks, Floats, Integers, Numbers, Positions, Streams, over_blocks
 from tql_frames.sampling.strata import Strata, position_type, rows_in, weights_of
 from tql_frames.sampling.with_replacement import exponents_of_totals, scale_of, whole
 
@@ -50,8 +50,8 @@ def systematic(
         [2, 3]
     """
     rows = rows_in(population)
-    lines = _WeightLines.of(population, groups or Groups.one(rows), sizes, replace=replace)
-    counts = lines.counts(Streams(seed).uniforms(_STARTS, len(sizes)))
+    uniforms = Streams(seed).uniforms(_STARTS, len(sizes))
+    counts = _WeightLines.of(population, groups or Groups.one(rows), sizes, replace=replace).counts(uniforms)
     if replace:
         found: Positions = np.repeat(np.arange(rows, dtype=position_type(rows)), counts)
         return found
@@ -73,15 +73,21 @@ def poisson(
         >>> poisson(np.array([1.0, 0.0, 9.0, 1.0]), None, np.array([2]), seed=7).tolist()
         [2, 3]
     """
-    chances = inclusion(population, groups, sizes)
-    uniforms = np.empty(len(chances))
+    rows = rows_in(population)
+    lines = _WeightLines.of(population, groups or Groups.one(rows), sizes, replace=False)
+    chances = None if lines.order is None else lines.chances()  # of one group by blocks: it takes no memory
+    source = numbers or Streams(seed)
+    drawn = np.empty(rows, np.bool_)
 
     def run(blocks: Blocks) -> None:
+        uniforms = np.empty(min(rows, BLOCK))
         for first, stop in blocks:
-            (numbers or Streams(seed)).fill(_ROWS, first, uniforms[first:stop])
+            own = uniforms[: stop - first]
+            source.fill(_ROWS, first, own)
+            drawn[first:stop] = own < (lines.chances(first, stop) if chances is None else chances[first:stop])
 
-    over_blocks(len(chances), run)
-    return np.flatnonzero(uniforms < chances).astype(position_type(len(chances)))
+    over_blocks(rows, run)
+    return np.flatnonzero(drawn).astype(position_type(rows))
 
 
 def inclusion(population: Strata | Floats, groups: Groups | None, sizes: Integers) -> Floats:
@@ -120,9 +126,7 @@ class _WeightLines:
         """Lay the lines; without replacement of the rows that do not come for certain."""
         order = groups.order if groups.count > 1 else None
         codes = groups.codes if order is None else groups.codes.take(order)
-        weights = weights_of(population)
-        weights = weights if order is None else weights.take(order)
-        widths, totals = _widths(weights, codes, len(sizes))
+        widths, totals = _widths(_in_order(population, order), codes, len(sizes))
         certain = None
         while not replace:
             new = _certain(widths, codes, totals, sizes)
@@ -131,7 +135,7 @@ class _WeightLines:
             # What is left is scaled anew: beside heavy rows its weights may have been small numbers.
             certain = new if certain is None else certain | new
             sizes = sizes - np.bincount(codes[new], minlength=len(sizes))
-            widths, totals = _widths(np.where(certain, 0.0, weights), codes, len(sizes))
+            widths, totals = _widths(np.where(certain, 0.0, _in_order(population, order)), codes, len(sizes))
         return cls(order, widths, certain, codes, totals, np.where(totals > 0, sizes, 0))
 
     def counts(self, uniforms: Floats) -> NDArray[np.uint32]:
@@ -140,41 +144,43 @@ class _WeightLines:
         Args:
             uniforms: shape (groups,), in [0, 1): where the first point of each line lies, of those it may.
         """
-        rows, several = len(self.widths), len(self.totals) > 1
+        rows = len(self.widths)
         starts = np.minimum((uniforms * self.totals).astype(np.int64), np.maximum(self.totals - 1, 0))
         # On a line that is stretched by the size, points stand at start + k * total. Up to x * size there are
         # ceil((x * size - start) / total) of them: a quotient of numbers beyond 64 bits, of which a float tells all but
         # one, and the remainder, which wraps around to the right value, tells this one.
         shift = self.totals - 1 - starts
-        bounds = np.cumsum(self.widths)
+        befores = np.cumsum(self.totals) - self.totals  # beyond 64 bits over all groups; differences are right
+        sums = [self.widths[first : first + BLOCK].sum() for first in range(0, rows, BLOCK)]
+        offsets = np.cumsum(sums) - sums
         found = np.empty(rows, np.uint32)
-        befores = np.zeros(1, np.int64)
-        if several:
-            firsts = np.searchsorted(self.groups, np.arange(len(self.totals)))
-            befores = bounds[firsts] - self.widths[firsts]
 
         def run(blocks: Blocks) -> None:
             for first, stop in blocks:
-                group = self.groups[first:stop] if several else np.zeros(1, np.uint32)
-                size, total = self.sizes.take(group), np.maximum(self.totals.take(group), 1)
-                moved, before = shift.take(group), befores.take(group)
-                place = bounds[first:stop] - before
-                found[first:stop] = _quotients(place, size, total, moved)
+                group: Any = self.groups[first:stop] if len(self.totals) > 1 else 0
+                size, total, moved = self.sizes[group], np.maximum(self.totals[group], 1), shift[group]
+                place = np.cumsum(self.widths[first:stop])
+                place += offsets[first // BLOCK] - befores[group]
+                up_to = _quotients(place, size, total, moved)
                 place -= self.widths[first:stop]
-                found[first:stop] -= _quotients(place, size, total, moved).astype(np.uint32)
+                found[first:stop] = up_to - _quotients(place, size, total, moved)
 
         over_blocks(rows, run)
         if self.certain is not None:
             found[self.certain] = 1
         return self._in_table_order(found)
 
-    def chances(self) -> Floats:
-        """Return the probability of each row to be drawn without replacement, shape (n,), in table order."""
+    def chances(self, first: int = 0, stop: int | None = None) -> Floats:
+        """Return the probability of each row to be drawn without replacement, shape (n,), in table order.
+
+        Of the rows from `first` up to `stop`, if there is one group.
+        """
         with np.errstate(invalid="ignore", divide="ignore"):
             share = np.where(self.totals > 0, self.sizes / self.totals, 0.0)
-        found: Floats = np.multiply(self.widths, share.take(self.groups), dtype=np.float64)
+        group: Any = 0 if len(self.totals) == 1 else self.groups
+        found: Floats = np.multiply(self.widths[first:stop], share[group], dtype=np.float64)
         if self.certain is not None:
-            found[self.certain] = 1.0
+            found[self.certain[first:stop]] = 1.0
         return self._in_table_order(found)
 
     def _in_table_order(self, values: NDArray[_Value]) -> NDArray[_Value]:
@@ -183,6 +189,11 @@ class _WeightLines:
         found = np.empty_like(values)
         found[self.order] = values
         return found
+
+
+def _in_order(population: Strata | Floats, order: Positions | None) -> Floats:
+    weights = weights_of(population)
+    return weights if order is None else weights.take(order)
 
 
 def _quotients(x: Integers, size: Integers, total: Integers, shift: Integers) -> Integers:
@@ -196,13 +207,13 @@ def _quotients(x: Integers, size: Integers, total: Integers, shift: Integers) ->
 
 def _widths(weights: Floats, codes: NDArray[np.uint32], groups: int) -> tuple[Integers, Integers]:
     """Return weights as whole numbers, group by group, and the sum of each group: 2**60 to 2**62, or 0."""
-    there = np.flatnonzero(weights)
     totals = np.zeros(groups, np.int64)
-    if not there.size:
+    if not weights.any():
         return np.zeros(len(weights), np.int64), totals
     if groups == 1:
         widths = whole(weights, scale_of(weights))
         return widths, np.array([widths.sum()])
+    there = np.flatnonzero(weights)
     own = codes.take(there)
     starts = np.flatnonzero(np.diff(own.astype(np.int64), prepend=-1))
     exponents = np.zeros(groups, np.int64)
@@ -216,12 +227,13 @@ def _certain(widths: Integers, codes: NDArray[np.uint32], totals: Integers, size
     """Return which rows have an expectation of 1 or more, and get one by what is left when such rows are out."""
     found = np.zeros(len(widths), np.bool_)
     bound = np.where((sizes > 0) & (totals > 0), -(-totals // np.maximum(sizes, 1)), np.iinfo(np.int64).max)
-    if not (widths >= bound.take(codes)).any():
+    several = len(sizes) > 1
+    if not (widths >= (bound.take(codes) if several else bound)).any():
         return found
     # Only rows of more than the mean can come for certain: the bound never falls below it.
     rows = np.bincount(codes[widths > 0], minlength=len(totals))
     mean = np.where(sizes > 0, totals // np.maximum(rows, 1), np.iinfo(np.int64).max)
-    places = np.flatnonzero((widths >= mean.take(codes)) & (widths > 0))
+    places = np.flatnonzero((widths >= (mean.take(codes) if several else mean)) & (widths > 0))
     places = places[np.lexsort((-widths[places], codes[places]))]
     group, width = codes[places].astype(np.int64), widths[places]
     starts = np.flatnonzero(np.diff(group, prepend=-1))

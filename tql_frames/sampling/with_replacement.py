@@ -281,8 +281,13 @@ def scale_of_total(total: float, largest: int) -> int:
 
 def whole(weights: Floats, exponent: int) -> Integers:
     """Return weights times a power of two, rounded to integers."""
-    scaled = times_power_of_two(weights, exponent)
-    rounded: Integers = np.rint(scaled, out=scaled).astype(np.int64)
+    rounded = np.empty(len(weights), np.int64)
+
+    def run(blocks: Blocks) -> None:
+        for first, stop in blocks:
+            rounded[first:stop] = np.rint(times_power_of_two(weights[first:stop], exponent))
+
+    over_blocks(len(weights), run)
     return rounded
 
 
