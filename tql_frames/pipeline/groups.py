@@ -32,7 +32,7 @@ Quotas = tuple[tuple[Any, int], ...]
 
 _MOST_SHOWN = 3  # groups in a message
 _MOST_COMPARED = 5_000  # groups among which the nearest name is looked for
-_PART = 1_048_576  # keys whose texts are put together at a time: Polars has no text beyond four gigabytes
+_PART = 1_048_576  # keys that are looked at together; of their texts, as Polars has no text beyond four gigabytes
 _NAN = " is NaN"  # behind the name of a column
 _NUMBER = "group"  # a column of this package's own
 
@@ -230,8 +230,10 @@ def numbered(parts: Iterable[pl.DataFrame]) -> tuple[Groups, pl.DataFrame]:
         first = known.height
         new = new.with_columns(pl.int_range(first, first + new.height, dtype=pl.UInt32).alias(_NUMBER))
         known = pl.concat([known, new], rechunk=True) if known.width else new
-        found = keys.join(known, on=keys.columns, how="left", nulls_equal=True, maintain_order="left")
-        codes.append(found[_NUMBER].to_numpy())
+        # By slices, as a join copies its keys; by long ones where there are many groups, which each looks at anew.
+        for rows in keys.iter_slices(max(_PART, 2 * known.height)):
+            found = rows.join(known, on=keys.columns, how="left", nulls_equal=True, maintain_order="left")
+            codes.append(found[_NUMBER].to_numpy())
     numbers = codes[0] if len(codes) == 1 else np.concatenate([np.empty(0, np.uint32), *codes])
     return Groups(numbers, known.height), known.select(_with_nan(name, known) for name in names)
 

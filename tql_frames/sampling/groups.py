@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ _STEPS = 8  # of a quantized weight in a power of two
 _LEAST_EXPONENT = 1100  # below that of any float
 _HALVINGS = 14  # of the interval that the logarithm of a time lies in
 _RADIX = 2**16
+_PAIRS = 2**18  # of a group and a weight, whose times are searched together
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,8 @@ class Pairs:
     def positive(self) -> Pairs:
         """Return the pairs of a positive weight."""
         there = self.weights > 0
+        if there.all():
+            return self
         return Pairs(self.groups[there], self.weights[there], self.counts[there])
 
 
@@ -180,13 +184,13 @@ class RowPairs:
 
     Attributes:
         table: the pairs.
-        keys: shape (n,), a number for the pair of each row, which ascends as pairs do.
+        keys: shape (n,), a number for the pair of each row, which ascends as pairs do; of 32 bits where these do.
         pairs: shape (c,), these numbers of the pairs.
         most: above all of these numbers.
     """
 
     table: Pairs
-    keys: Integers
+    keys: NDArray[np.uint32] | Integers
     pairs: Integers
     most: int
 
@@ -222,10 +226,11 @@ class RowPairs:
     @classmethod
     def _numbered(cls, codes: NDArray[np.integer], values: Floats, groups: Groups) -> RowPairs:
         """Find the pairs of rows of which the number of the weight is known, shape (n,)."""
-        keys = groups.codes.astype(np.int64)
-        keys *= len(values)
-        keys += codes
         most = groups.count * len(values)
+        keys: NDArray[Any] = groups.codes.astype(np.uint32 if most < 2**32 else np.int64)
+        keys *= len(values)
+        for first in range(0, len(keys), _PART):
+            keys[first : first + _PART] += codes[first : first + _PART].astype(keys.dtype)
         pairs, counts = _counted(keys, most)
         group, code = np.divmod(pairs, max(len(values), 1))
         return cls(Pairs(group, values[code], counts), keys, pairs, most)
@@ -248,9 +253,7 @@ class RowPairs:
 def _successive(population: Strata | Floats, groups: Groups, sizes: Integers, streams: Numbers) -> Positions:
     """Return rows drawn by one race, of which each group takes its first."""
     race = Race.of(*bounds_of(population))
-    steps = Steps.of(RowPairs.rounded(population, groups).table, groups.count, race)
-    sizes = np.minimum(sizes, steps.drawable)
-    limits = steps.limits(sizes, sizes + 4 * np.sqrt(sizes) + 4)
+    sizes, limits = _first_limits(population, groups, sizes, race)
     late = sizes > 0  # groups of which too few rows have finished so far
     parts: list[tuple[Positions, Floats]] = []
 
@@ -258,7 +261,7 @@ def _successive(population: Strata | Floats, groups: Groups, sizes: Integers, st
         return finishers_by(
             len(groups.codes),
             lambda first, stop: weights_of(population, first, stop),
-            steps.race,
+            race,
             lambda first, stop: limits.take(groups.codes[first:stop]),
             streams,
         )
@@ -270,12 +273,19 @@ def _successive(population: Strata | Floats, groups: Groups, sizes: Integers, st
         here = done.take(groups.codes.take(found))
         parts.append((found[here], times[here]))
         late &= ~done
-        later = limits[late] * 2 if steps.race.narrow else limits[late] + 1 + np.abs(limits[late])
+        later = limits[late] * 2 if race.narrow else limits[late] + 1 + np.abs(limits[late])
         limits = np.full(groups.count, -math.inf)
         limits[late] = later
     rows = np.concatenate([np.empty(0, position_type(len(groups.codes))), *(rows for rows, _ in parts)])
     times = np.concatenate([np.empty(0), *(times for _, times in parts)])
     return rows[first_of_groups(groups.codes.take(rows), times, sizes)]
+
+
+def _first_limits(population: Strata | Floats, groups: Groups, sizes: Integers, race: Race) -> tuple[Integers, Floats]:
+    """Return rows to draw of each group, of those that it has, and a time by which about as many have finished."""
+    steps = Steps.of(RowPairs.rounded(population, groups).table, groups.count, race)
+    sizes = np.minimum(sizes, steps.drawable)
+    return sizes, steps.limits(sizes, sizes + 4 * np.sqrt(sizes) + 4)
 
 
 def first_of_groups(codes: NDArray[np.integer], times: Floats, sizes: Integers) -> Integers:
@@ -291,7 +301,8 @@ def first_of_groups(codes: NDArray[np.integer], times: Floats, sizes: Integers) 
         >>> first_of_groups(codes, times, np.array([2, 2])).tolist()
         [1, 2, 3]
     """
-    order: Integers = np.lexsort((times, codes))
+    order = np.argsort(times, kind="stable")
+    order = order.take(stable_order(codes.take(order).astype(np.uint32), len(sizes)))
     finishing = np.bincount(codes, minlength=len(sizes))
     rank = np.arange(len(order)) - np.repeat(np.cumsum(finishing) - finishing, finishing)
     return order[rank < np.repeat(sizes, finishing)]
@@ -326,14 +337,28 @@ class Steps:
             sizes: shape (groups,), rows to draw.
             wanted: shape (groups,), rows that finish: a few more.
         """
-        searched = (sizes > 0) & (wanted < self.drawable)
         limits = np.where(sizes > 0, math.inf, -math.inf)
-        pairs = searched[self.pairs.groups]
-        if not pairs.any():
-            return limits
-        group = self.pairs.groups[pairs]
+        searched = (sizes > 0) & (wanted < self.drawable)
+        # Some groups at a time, as this takes a few numbers for each pair.
+        ends = self.pairs.groups.searchsorted(np.arange(len(sizes)), side="right")
+        first = 0
+        while first < len(sizes):
+            start = int(ends[first - 1]) if first else 0
+            stop = max(first + 1, int(ends.searchsorted(start + _PAIRS, side="right")))
+            own = slice(first, stop)
+            if searched[own].any():
+                limits[own] = self._limits_of(slice(start, int(ends[stop - 1])), first, searched[own], wanted[own])
+            first = stop
+        return limits
+
+    def _limits_of(self, pairs: slice, first: int, searched: NDArray[np.bool_], wanted: Floats) -> Floats:
+        """Return the same for some of the groups, from `first` on, which have these pairs."""
+        limits = np.where(searched, 0.0, np.where(wanted > 0, math.inf, -math.inf))
+        group = self.pairs.groups[pairs] - first
+        there = searched[group]
+        group = group[there]
         starts = np.flatnonzero(np.diff(group, prepend=-1))
-        logs, counts = np.log(self.pairs.weights[pairs]), self.pairs.counts[pairs]
+        logs, counts = np.log(self.pairs.weights[pairs][there]), self.pairs.counts[pairs][there]
         if self.race.narrow:
             logs += self.race.exponent * math.log(2)
         each = np.diff(np.append(starts, len(group)))
@@ -349,8 +374,12 @@ class Steps:
 def bounds_of(population: Strata | Floats) -> tuple[float, float]:
     """Return the least and the greatest positive weight; infinity and 0 where there is none."""
     weights = population.table.weights if isinstance(population, Strata) else population
-    positive = weights[weights > 0]
-    return float(positive.min(initial=math.inf)), float(positive.max(initial=0.0))
+    least, greatest = math.inf, 0.0
+    for first in range(0, len(weights), _PART):
+        part = weights[first : first + _PART]
+        positive = part[part > 0]
+        least, greatest = min(least, positive.min(initial=math.inf)), max(greatest, positive.max(initial=0.0))
+    return float(least), float(greatest)
 
 
 def _quantized(weights: Floats) -> tuple[NDArray[np.uint16], Floats]:
@@ -499,11 +528,15 @@ def expected_by_group(
 # -- rows by group ----------------------------------------------------------------------------------------------------
 
 
-def _counted(keys: Integers, most: int) -> tuple[Integers, Integers]:
+def _counted(keys: NDArray[np.uint32] | Integers, most: int) -> tuple[Integers, Integers]:
     """Return the numbers below `most` that occur, ascending, and how often each does."""
     if most > len(keys) + _RADIX:
-        return np.unique(keys, return_counts=True)
-    counts = np.bincount(keys, minlength=most)
+        found, counts = np.unique(keys, return_counts=True)
+        return found.astype(np.int64, copy=False), counts
+    counts = np.zeros(most, np.int64)
+    part = max(_PART, most)  # looked at together: counting takes eight bytes a number, and as many for each part
+    for first in range(0, len(keys), part):
+        counts += np.bincount(keys[first : first + part], minlength=most)
     found = np.flatnonzero(counts)
     return found, counts[found]
 
