@@ -16,7 +16,7 @@ from tql_frames.sampling.inclusion import expected_draws
 
 _EULER = 0.5772156649015329
 _CERTAIN = 40.0  # exp(-x) that no sum in double precision notices
-_ARRIVED = 12.0  # weight over bend from which a row comes for certain: one of 160,000 such rows stays away
+_ARRIVED = 12.0  # -log of the probability that a row which comes for certain stays away: one of 160,000
 _ROUNDS = 200  # of the search for the scale of weights; six are usual
 _POINTS, _PARTS = np.polynomial.legendre.leggauss(32)
 
@@ -33,6 +33,7 @@ class Curve:
     Attributes:
         cap: greatest expected draws, as a multiple of the mean: above 1, or None.
         bend: those of a row that comes for certain; above 1, or None for no bend.
+        certain: weight over bend from which a row is taken to come for certain.
 
     Examples:
         >>> Curve(cap=2.0).at(np.log([0.5, 3.0])).tolist()
@@ -43,6 +44,7 @@ class Curve:
 
     cap: float | None = None
     bend: float | None = None
+    certain: float = _ARRIVED
 
     def limited(self, cap: float | None) -> Curve:
         """Return the curve with a cap, or the lower of two."""
@@ -66,7 +68,7 @@ class Curve:
     @property
     def enough(self) -> float:
         """Logarithm of the weight beyond which more weight makes no difference; infinite where there is none."""
-        return self.knee if self.bend is None else min(self.knee, math.log(_ARRIVED * self.bend))
+        return self.knee if self.bend is None else min(self.knee, math.log(self.certain * self.bend))
 
     def at(self, logs: Floats) -> Floats:
         """Return expected draws, shape (S,), from logarithms of weights, shape (S,), -inf for 0."""
@@ -155,14 +157,15 @@ class Draws:
     def curve(self, rows: int) -> Curve:
         """Return the curve of so many rows; of one draw it is the weight.
 
-        Examples:
-            >>> Draws(20).curve(100), Draws(20, successive=True).curve(100)
-            (Curve(cap=5.0, bend=None), Curve(cap=None, bend=5.0))
-        """
+            Examples:
+        X"""
         if self.size is None or self.takes_all(rows):
             return Curve()
         bound = rows / self.size
-        return Curve(bend=bound) if self.successive and self.size > 1 else Curve(cap=bound)
+        if not self.successive or self.size == 1:
+            return Curve(cap=bound)
+        # The time of the last arrival is about Gamma(size): of few draws it may be short, which takes greater weights.
+        return Curve(bend=bound, certain=self.size * math.expm1(_ARRIVED / self.size))
 
     def takes_all(self, rows: int) -> bool:
         """Return whether a sample from so many rows takes each of them."""

@@ -119,8 +119,7 @@ class Case:
         drawable = int(self.sets.counts[self.expected > 0].sum())
         if not self.draws.takes_all(drawable):
             return None
-        which = "all" if drawable == self.sets.rows else "all that can be drawn"
-        return f"{self._sample} takes {_counted(drawable)}, {which}"
+        return f"{self._sample} takes every row{'' if drawable == self.sets.rows else ' that can be drawn'}"
 
     def _capped(self, label: int, *, more: bool) -> str | None:
         """Return what the greatest weight allows, where that is less than the share."""
@@ -375,14 +374,16 @@ def _found(table: LabelSets, wanted: Targets, curve: Curve, find: _Find | None, 
     """Return what `_formula` does, with shares that are exact for successive draws, too.
 
     Along the curve they are off by about one over the number of draws, so what is wanted of the curve is changed by as
-    much, until it makes no difference.
+    much, until it makes no difference. What neither reaches is left alone.
     """
     formula, level = _formula(table, wanted, curve, find)
     asked = np.ones(table.width)
     for _ in range(_ROUNDS if curve.bend is not None else 0):
         logs = np.minimum(formula.logs(table), curve.knee)
         near, exact = table.counts * curve.at(logs), table.counts * draws.expected(table.counts, np.exp(logs))
-        found = table.totals(near) / near.sum() / (table.totals(exact) / exact.sum())
+        along, shares = table.totals(near) / near.sum(), table.totals(exact) / exact.sum()
+        short = along < Targets(wanted.shares * asked, wanted.equal).at(level) * (1 - _EXACT)
+        found = np.where(short & (shares <= wanted.at(level) * (1 + _EXACT)), asked, along / shares)
         if (np.abs(found / asked - 1) <= _EXACT).all():
             break
         asked = found
