@@ -323,7 +323,8 @@ def report(
         unit: rows that come together; as of `sample`.
         design: how draws depend on weights and on each other; as of `sample`.
         replace: with or without replacement. Expectations with replacement are exact but for rounding. Without,
-            they are inclusion probabilities of successive sampling, with a relative error below 1e-9.
+            they are inclusion probabilities of the design; those of successive sampling have a relative error below
+            1e-9.
         parameters: values for the `?` of a statement.
         seed: fixes the numbers of `random()`, which are those of `sample` with the same seed; by default fresh ones.
             The report is exact for these numbers: it averages over draws, not over other values of `random()`.

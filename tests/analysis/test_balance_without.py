@@ -187,6 +187,16 @@ def test_a_sample_of_all_rows_has_the_shares_of_the_table() -> None:
 
 
 @pytest.mark.parametrize("design", DESIGNS)
+def test_rows_without_a_label_keep_their_share_where_there_is_room(design: Any) -> None:
+    frame = pl.DataFrame({"x": ["a"] * 60 + ["b"] * 30 + [None] * 10})
+    for target, none in ((0.5, 0.1), (0.9, 0.1)):  # 0.75 is the most, which leaves room
+        balance = frame.tql.balance("x", {"b": target}, limit=40, replace=False, design=design)
+        shares = dict(zip(balance.labels["label"], balance.labels["expected_share"], strict=True))
+        assert shares["b"] == pytest.approx(min(target, 0.75), rel=0.006)
+        assert shares[None] == pytest.approx(none, rel=0.006)
+
+
+@pytest.mark.parametrize("design", DESIGNS)
 def test_a_greatest_weight_bounds_the_probability(design: Any) -> None:
     balance = TAGS.tql.balance("t", WANTED, limit=100, replace=False, design=design, max_weight=2)
     report = TAGS.tql.report("t", balance.sampler, 100, replace=False, design=design)

@@ -56,6 +56,7 @@ Shares: TypeAlias = Mapping[Any, float]
 """Wanted share of draws by label, or by condition as TQL text."""
 
 _MOST = 2_000  # labels that have a share to reach: some seconds, and a text of 100,000 characters
+_NEARER = 0.99  # part of the misses below which rows without a label do not keep their share; less is rounding
 
 _COLUMNS = {
     "rows": TableColumn("rows", ","),
@@ -236,7 +237,8 @@ def balance_on(
     if shares is not None and none is not None and none not in asked and any(solution.reasons):
         free = [None if place == none else each for place, each in enumerate(targets)]
         other = balance_sets(sets, items, free, max_weight=max_weight, method=method, draws=draws)
-        solution = min(solution, other, key=lambda each: _missed(each, asked))
+        if _missed(other, asked) < _NEARER * _missed(solution, asked):
+            solution = other
     table = _table(keys, solution)
     return Balance(
         sampler=_apart_from_columns(solution.sampler, frame.schema),
