@@ -323,7 +323,8 @@ def report(
         unit: rows that come together; as of `sample`.
         design: how draws depend on weights and on each other; as of `sample`.
         replace: with or without replacement. Expectations with replacement are exact but for rounding. Without,
-            they are inclusion probabilities of successive sampling, with a relative error below 1e-9.
+            they are inclusion probabilities of the design; those of successive sampling have a relative error below
+            1e-9.
         parameters: values for the `?` of a statement.
         seed: fixes the numbers of `random()`, which are those of `sample` with the same seed; by default fresh ones.
             The report is exact for these numbers: it averages over draws, not over other values of `random()`.
@@ -393,6 +394,10 @@ def balance(
     keep: Sequence[Any] = (),
     max_weight: float | None = None,
     method: str = "raking",
+    limit: int | None = None,
+    fraction: float | None = None,
+    replace: bool = True,
+    design: Design | None = None,
 ) -> Balance[pl.DataFrame]: ...
 @overload
 def balance(
@@ -403,6 +408,10 @@ def balance(
     keep: Sequence[Any] = (),
     max_weight: float | None = None,
     method: str = "raking",
+    limit: int | None = None,
+    fraction: float | None = None,
+    replace: bool = True,
+    design: Design | None = None,
 ) -> Balance[pd.DataFrame]: ...
 @named
 def balance(
@@ -413,6 +422,10 @@ def balance(
     keep: Sequence[Any] = (),
     max_weight: float | None = None,
     method: str = "raking",
+    limit: int | None = None,
+    fraction: float | None = None,
+    replace: bool = True,
+    design: Design | None = None,
 ) -> Balance[Any]:
     """Find weights whose expected shares of labels are what is wanted: a sampler as text, what it brings, its price.
 
@@ -432,7 +445,13 @@ def balance(
             where the mean is 1.
         method: `"raking"`, a multiplier for each label (iterative proportional fitting; exponential tilting): reaches
             whatever weights can reach. `"nnls"`, a weight for each label, added (non-negative least squares): a plain
-            `sum_weight`, often with shares that are off; it takes no `max_weight`, and needs SciPy.
+            `sum_weight`, often with shares that are off; it takes no `max_weight`, is for draws with replacement, and
+            needs SciPy.
+        limit: number of draws; by default as many as there are rows. With replacement, shares do not depend on it.
+        fraction: number of draws as a share of the rows, instead of `limit`.
+        replace: with or without replacement. Without, a row comes once at most, so that the weights for the wanted
+            shares depend on the number of draws and on the design.
+        design: how draws depend on weights and on each other; as of `sample`.
 
     Returns:
         A `Balance`: its `sampler` goes into `sample` and `view`; `labels` is a frame of targets and expected shares,
@@ -441,7 +460,8 @@ def balance(
 
     Raises:
         TQLError: a name that is neither a label nor a condition, shares that are none, more than 2,000 labels that
-            have a share to reach, or no row is left to draw.
+            have a share to reach, or no row is left to draw; a wrong size or design, as `sample`; a sample of no rows
+            or `method="nnls"` without replacement.
 
     Examples:
         >>> df = pl.DataFrame({"tags": [["a"], ["a"], ["a"], ["a", "b"], ["b"], ["c"]]})
@@ -451,9 +471,18 @@ def balance(
         * max_weight(contains(tags, 'b'): 2, true: 1)
         >>> found.labels.select("label", "share", "target", "expected_share").rows()[1]
         ('b', 0.3333333333333333, 0.5, 0.5)
+
+        Two rows drawn without replacement, of which one is to have the label b:
+
+        >>> found = balance(df, "tags", {"b": 0.5}, limit=2, replace=False, design="systematic")
+        >>> round(found.labels["expected_share"][1], 3)
+        0.5
     """
     if not isinstance(by, str):
         raise no_column(by)
+    if isinstance(limit, Mapping):
+        raise TQLError("limit of a balance is one number, not numbers by group", hint="balance the rows of each group")
+    spec = DrawSpec.checked(limit, fraction, replace, 0, design=design)
     found: Balance[Any] = _analysis().balance_on(
         frame_of(frame),
         by,
@@ -461,6 +490,7 @@ def balance(
         keep=keep,
         max_weight=max_weight,
         method=method,
+        spec=spec,
         pandas=isinstance(frame, pd.DataFrame),
     )
     return found

@@ -256,6 +256,10 @@ class _PolarsNamespace(Generic[AnyPolars]):
         keep: Sequence[Any] = (),
         max_weight: float | None = None,
         method: str = "raking",
+        limit: int | None = None,
+        fraction: float | None = None,
+        replace: bool = True,
+        design: Design | None = None,
     ) -> Balance[pl.DataFrame]:
         """Find weights that lead to the wanted shares of labels.
 
@@ -264,7 +268,18 @@ class _PolarsNamespace(Generic[AnyPolars]):
             >>> print(df.tql.balance("view").sampler)
             max_weight(view == 'AP': 1.5, view == 'PA': 0.75)
         """
-        return api.balance(self._frame, by, target, keep=keep, max_weight=max_weight, method=method)
+        return api.balance(
+            self._frame,
+            by,
+            target,
+            keep=keep,
+            max_weight=max_weight,
+            method=method,
+            limit=limit,
+            fraction=fraction,
+            replace=replace,
+            design=design,
+        )
 
 
 class DataFrameNamespace(_PolarsNamespace[pl.DataFrame]):
@@ -545,6 +560,10 @@ class PandasNamespace:
         keep: Sequence[Any] = (),
         max_weight: float | None = None,
         method: str = "raking",
+        limit: int | None = None,
+        fraction: float | None = None,
+        replace: bool = True,
+        design: Design | None = None,
     ) -> Balance[pd.DataFrame]:
         """Find weights that lead to the wanted shares of labels.
 
@@ -553,7 +572,18 @@ class PandasNamespace:
             >>> print(df.tql.balance("view").sampler)
             max_weight(view == 'AP': 1.5, view == 'PA': 0.75)
         """
-        return api.balance(self._frame, by, target, keep=keep, max_weight=max_weight, method=method)
+        return api.balance(
+            self._frame,
+            by,
+            target,
+            keep=keep,
+            max_weight=max_weight,
+            method=method,
+            limit=limit,
+            fraction=fraction,
+            replace=replace,
+            design=design,
+        )
 
     @method_of(explore)
     def explore(self, sampler: str = "") -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -245,17 +244,3 @@ def test_a_greatest_weight_may_be_a_decimal() -> None:
     df = pl.DataFrame({"view": ["PA"] * 9 + ["AP"]})
     found = [df.tql.balance("view", {"AP": 0.2}, max_weight=cap).sampler for cap in (5.0, Decimal(5))]
     assert found[0] == found[1]
-
-
-@pytest.mark.fault("B8")
-@pytest.mark.parametrize("options", [{"replace": False}, {"limit": 5}, {"fraction": 0.1, "replace": False}])
-@pytest.mark.parametrize("kind", ["polars", "lazy", "pandas"])
-def test_a_sample_without_replacement_is_refused_with_what_to_use(kind: str, options: dict[str, Any]) -> None:
-    frame = pl.DataFrame({"y": ["a", "a", "b"]})
-    native = {"polars": frame, "lazy": frame.lazy(), "pandas": frame.to_pandas()}[kind]
-    for call in (native.tql.balance, partial(tql_frames.balance, native)):
-        with pytest.raises(
-            TypeError, match=r"shares are those of draws with replacement; .* look at report\(by"
-        ) as caught:
-            call("y", **options)
-        assert "ask for greater shares" in str(caught.value)

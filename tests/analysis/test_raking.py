@@ -17,8 +17,9 @@ from scipy.sparse import csr_array, eye_array, hstack, vstack
 import tql_frames
 from tests.sizes import size
 from tql_frames import TQLError
+from tql_frames.analysis.solver.draws import Curve
 from tql_frames.analysis.solver.items import LabelCondition, LabelSets, condition_item, label_items, other_than
-from tql_frames.analysis.solver.raking import Targets, normalise, rake, weigh_arms
+from tql_frames.analysis.solver.raking import Targets, rake, weigh_arms
 from tql_frames.analysis.solver.render_sampler import Formula, sampler_text, short
 from tql_frames.analysis.solver.solution import Solution, Target, balance_sets
 from tql_frames.language import unparse
@@ -171,8 +172,8 @@ def test_a_cap_that_few_labels_can_live_with(findings: Any) -> None:
 def test_the_least_deviation_of_linear_programs(findings: Any) -> None:
     sets = findings[2]
     equal = Targets(np.ones(15), np.ones(15, bool))
-    assert least_deviation(sets, equal, 50) == 0.0 and spread(rake(sets, equal, 50).shares) < 1e-5
-    assert 0.2 < least_deviation(sets, equal, 20) <= spread(rake(sets, equal, 20).shares) < 0.5
+    assert least_deviation(sets, equal, 50) == 0.0 and spread(rake(sets, equal, Curve(50)).shares) < 1e-5
+    assert 0.2 < least_deviation(sets, equal, 20) <= spread(rake(sets, equal, Curve(20)).shares) < 0.5
     # What one label has to give up is all that the others have to gain from it.
     assert 0.3 < spread(weigh_arms(sets, equal).shares) < 0.4
 
@@ -204,7 +205,7 @@ def test_shares_that_some_weights_reach_are_reached(table: tuple[Any, ...]) -> N
     if not goal.size:
         return
     cap = float(max(weights.max() * 1.05, 1.05)) if capped else None
-    found = rake(sets, Targets(goal, np.zeros(len(goal), bool)), cap)
+    found = rake(sets, Targets(goal, np.zeros(len(goal), bool)), Curve(cap))
     np.testing.assert_allclose(found.shares, goal, rtol=1e-3)
     assert part @ found.weights == pytest.approx(1)
     assert cap is None or found.weights.max() <= cap * (1 + 1e-12)
@@ -228,7 +229,7 @@ def test_equal_shares_beside_linear_programs(table: tuple[Any, ...]) -> None:
     sets = LabelSets.from_flags([count for count, _ in rows], flags)
     wanted = Targets(np.ones(flags.shape[1]), np.ones(flags.shape[1], bool))
     cap = 3.0 if capped else None
-    limit, found = least_deviation(sets, wanted, cap), rake(sets, wanted, cap)
+    limit, found = least_deviation(sets, wanted, cap), rake(sets, wanted, Curve(cap))
     assert spread(found.shares) >= limit - 0.005
     # Where sets of some labels have to vanish, it is in the limit only; where all do, nothing is left to be equal.
     inner = LabelSets.from_flags([*sets.counts, *[1] * len(flags.T)], [*flags, *np.eye(len(flags.T))])
@@ -239,7 +240,7 @@ def test_equal_shares_beside_linear_programs(table: tuple[Any, ...]) -> None:
 def test_as_even_as_a_general_optimizer_makes_it(cap: float | None) -> None:
     sets = LabelSets.from_flags([50, 20, 15, 10, 5], [[0, 0], [1, 0], [0, 1], [1, 1], [1, 1]])
     part, goal = sets.counts / 100, np.array([0.5, 0.4])
-    found = rake(sets, Targets(goal, np.zeros(2, bool)), cap)
+    found = rake(sets, Targets(goal, np.zeros(2, bool)), Curve(cap))
     constraints = [
         {"type": "eq", "fun": lambda w: part @ w - 1},
         {"type": "eq", "fun": lambda w: sets.totals(part * w) - goal},
@@ -564,9 +565,9 @@ def test_mean_weights_are_one_below_any_cap() -> None:
     for cap in (None, 1.01, 2.0, 50.0):
         part, score = rng.random(200), rng.normal(size=200) * 30
         part /= part.sum()
-        log_z, cut = normalise(part, score, cap)
+        log_z = Curve(cap).normalise(part, score)
         weights = np.minimum(np.exp(score - log_z), cap or np.inf)
-        assert part @ weights == pytest.approx(1) and (cap is None or (weights[cut] == cap).all())
+        assert part @ weights == pytest.approx(1) and weights.tolist() == Curve(cap).at(score - log_z).tolist()
 
 
 def test_a_sum_of_arms(findings: Any) -> None:

@@ -280,11 +280,32 @@ def test_report(command: Command) -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "meaning"),
+    [
+        (["--limit", "500", "--no-replace"], {"limit": 500, "replace": False}),
+        (
+            ["--fraction", "0.01", "--no-replace", "--design", "poisson"],
+            {"fraction": 0.01, "replace": False, "design": "poisson"},
+        ),
+        (["--limit", "500", "--design", "systematic"], {"limit": 500, "design": "systematic"}),
+        (["--over", "view", "--quota", "PA=90", "--quota", "AP=10"], {"over": "view", "limit": {"PA": 90, "AP": 10}}),
+        (["--unit", "view", "--limit", "1", "--no-replace"], {"unit": "view", "limit": 1, "replace": False}),
+    ],
+)
+def test_report_of_a_request(command: Command, options: list[str], meaning: dict[str, Any]) -> None:
+    xrays = tql_frames.datasets.chest_xray().select("findings", "view", "age").head(20_000)
+    xrays.write_parquet("in.parquet")
+    done = command("report", "age", "in.parquet", "--by", "findings", *options)
+    assert done == (0, f"{xrays.tql.report('findings', 'age', **meaning)}\n", "")
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["age", "--by", "finding"], "unknown column 'finding'"),
         (["age - 50", "--by", "view"], "the sampler gives a negative weight in"),
         (["agee", "--by", "view"], "unknown column 'agee'"),
+        (["age", "--by", "view", "--design", "poisson"], "design='poisson' draws a row at most once"),
     ],
 )
 def test_report_refuses(command: Command, arguments: list[str], message: str) -> None:

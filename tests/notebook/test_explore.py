@@ -193,6 +193,17 @@ def test_balance_takes_targets_by_the_number_of_the_label(frame):
     assert page.one("balance", by="tags", targets=[], keep=[], most=None)["kind"] == "failed"
 
 
+def test_balance_is_for_the_sample_that_the_page_asks_for(frame):
+    page = Page(frame)
+    page.send("check", text="", limit="1,2", replace=False)
+    answer = page.one("balance", by="tags", targets=[[1, 0.5]], keep=[], most=None)
+    balance = frame.tql.balance("tags", {"b": 0.5}, limit=12, replace=False)
+    assert answer["text"] == balance.sampler != frame.tql.balance("tags", {"b": 0.5}).sampler
+    assert "greatest probability" in answer["note"]
+    page.send("check", text="", limit="x")
+    assert "limit" in page.one("balance", by="tags", targets=[], keep=[], most=None)["fault"]["message"]
+
+
 def test_other_errors_are_told_too(frame, monkeypatch):
     page = Page(frame)
     monkeypatch.setattr(sessions, "fault_of", lambda *_: 1 / 0)

@@ -35,6 +35,7 @@ from tql_frames.analysis.population import population_of
 from tql_frames.analysis.report import Report, TableOf, report_on
 from tql_frames.analysis.solver import (
     NO_LABEL,
+    Draws,
     LabelCondition,
     LabelSets,
     Price,
@@ -49,12 +50,13 @@ from tql_frames.compiler.expressions.types import DataType, inner, instance, is_
 from tql_frames.errors import TQLError
 from tql_frames.frames import Rows
 from tql_frames.language import sampler_on_lines
-from tql_frames.pipeline.draw import DrawSpec
+from tql_frames.pipeline.draw import Design, DrawSpec
 
 Shares: TypeAlias = Mapping[Any, float]
 """Wanted share of draws by label, or by condition as TQL text."""
 
 _MOST = 2_000  # labels that have a share to reach: some seconds, and a text of 100,000 characters
+_NEARER = 0.99  # part of the misses below which rows without a label do not keep their share; less is rounding
 
 _COLUMNS = {
     "rows": TableColumn("rows", ","),
@@ -76,7 +78,11 @@ class Balance(Generic[TableOf]):
             rows, the `target` (null where none was given), the exact `expected_share` of draws, `off` by this part of
             the target, and the `reason` where that is more than a percent.
         price: how uneven the weights are: the effective sample size (Kish) in rows, the greatest and the smallest
-            weight over the mean, rows of weight 0.
+            weight over the mean, rows of weight 0. Without replacement it is of inclusion probabilities instead of
+            weights.
+        size: number of draws of which the shares are.
+        replace: whether they are with replacement.
+        design: how they depend on weights and on each other; see `tql_frames.sample`.
 
     Examples:
         >>> balance = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]}).tql.balance("view", {"AP": 0.5})
@@ -89,14 +95,18 @@ class Balance(Generic[TableOf]):
     sampler: str
     labels: TableOf
     price: Price
+    size: int
+    replace: bool
+    design: Design
     _by: str
     _table: pl.DataFrame
     _rows: int
     _frame: Rows
+    _spec: DrawSpec
 
     @cached_property
     def report(self) -> Report[TableOf]:
-        """Effect of the sampler on each label, counted when first asked for.
+        """Effect of the sampler on each label in the sample that was asked for, counted when first asked for.
 
         Examples:
             >>> balance = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]}).tql.balance("view", {"AP": 0.5})
@@ -104,8 +114,8 @@ class Balance(Generic[TableOf]):
             [2.005, 1.995]
         """
         pandas = isinstance(self.labels, pd.DataFrame)
-        population = population_of(self._frame, self._by, self.sampler, seed=0)
-        return report_on(population, self._by, DrawSpec(), pandas=pandas)
+        population = population_of(self._frame, self._by, self.sampler, seed=0, spec=self._spec)
+        return report_on(population, self._by, self._spec, pandas=pandas)
 
     def plot(self, *, log: bool = False) -> Any:
         """Draw bars of raw, wanted and expected counts of each label; see `Report.plot`.
@@ -122,14 +132,16 @@ class Balance(Generic[TableOf]):
         """Return the sampler, its price and its labels as values that `json.dumps` writes.
 
         Returns:
-            `by`, `rows`, `sampler`, `price` as a dictionary, and `labels` as a list with a dictionary for each row.
+            `by`, `rows`, `size`, `replace`, `design`, `sampler`, `price` as a dictionary, and `labels` as a list with a
+            dictionary for each row.
 
         Examples:
             >>> found = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]}).tql.balance("view")
             >>> round(found.to_dict()["price"]["greatest"], 2), round(found.to_dict()["labels"][1]["expected_share"], 2)
             (2.0, 0.5)
         """
-        found: dict[str, Plain] = {"by": self._by, "rows": self._rows, "sampler": self.sampler}
+        found: dict[str, Plain] = {"by": self._by, "rows": self._rows}
+        found |= {"size": self.size, "replace": self.replace, "design": self.design, "sampler": self.sampler}
         found["price"] = plain(asdict(self.price))
         found["labels"] = records(self._table)
         return found
@@ -156,17 +168,40 @@ class Balance(Generic[TableOf]):
         part = price.effective_rows / self._rows
         sentences = [
             f"effective sample size (Kish): {price.effective_rows:,.0f} rows of equal weight, {part:.1%} of all",
-            f"in a sample as long as the table a row comes {price.smallest:.2g} to {price.greatest:.3g} times",
-            "the shares hold for draws with replacement; without it they approach the table's own as the sample grows",
+            *self._about_draws(),
         ]
         if price.zero_rows:
             sentences.append(f"{price.zero_rows:,} rows have weight 0 and are never drawn")
         if price.faint_rows > price.zero_rows:
             faint = price.faint_rows - price.zero_rows
-            sentences.append(f"{faint:,} rows weigh less than a hundredth of the mean weight")
+            verb = "weigh less than a hundredth of the mean weight"
+            if not self.replace:
+                verb = "are drawn with less than a hundredth of the mean probability"
+            sentences.append(f"{faint:,} rows {verb}")
         off = self._table.filter(pl.col("reason").is_not_null())
         return sentences + [
             f"{NO_LABEL if row[0] is None else row[0]}: {row[1]}" for row in off.select("label", "reason").iter_rows()
+        ]
+
+    def _about_draws(self) -> list[str]:
+        """Return how often a row comes, and of which draws the shares are."""
+        size, price = self.size, self.price
+        least, most = price.smallest * size / self._rows, price.greatest * size / self._rows
+        if self.replace:
+            length = "as long as the table" if size == self._rows else f"of {size:,} rows"
+            return [
+                f"in a sample {length} a row comes {least:.2g} to {most:.3g} times",
+                "the shares hold for draws with replacement; without it they approach the table's own as the sample "
+                "grows, and limit= with replace=False finds weights for such a sample",
+            ]
+        drawable = self._rows - price.zero_rows
+        if size >= drawable:
+            return [f"a sample of {size:,} rows without replacement takes every row that can be drawn"]
+        number = f"{size:,} rows{' on average' if self.design == 'poisson' else ''}"
+        return [
+            f"a row is in the sample with a probability of {least:.2g} to {min(most, 1.0):.3g}",
+            f"the shares hold for {number} without replacement, design={self.design!r}; for another size or design, "
+            "call balance with these",
         ]
 
 
@@ -178,6 +213,7 @@ def balance_on(
     keep: Sequence[Any],
     max_weight: float | None,
     method: str,
+    spec: DrawSpec,
     pandas: bool,
 ) -> Balance[Any]:
     """Count the label sets of a frame, and find the sampler; arguments and errors as of `tql_frames.balance`."""
@@ -194,22 +230,38 @@ def balance_on(
     targets = _targets(asked, keys, before, uniform=shares is None)
     _check_number(by, dtype, targets)
     items = [*counted.items(by, dtype), *map(condition_item, conditions)]
-    solution = balance_sets(sets, items, targets, max_weight=max_weight, method=method, at_least_cost=True)
+    size = spec.size(sets.rows)
+    draws = _draws(spec, size, sets.rows)
+    solution = balance_sets(sets, items, targets, max_weight=max_weight, method=method, at_least_cost=True, draws=draws)
     none = values.index(None) if None in values else None
     if shares is not None and none is not None and none not in asked and any(solution.reasons):
         free = [None if place == none else each for place, each in enumerate(targets)]
-        other = balance_sets(sets, items, free, max_weight=max_weight, method=method)
-        solution = min(solution, other, key=lambda each: _missed(each, asked))
+        other = balance_sets(sets, items, free, max_weight=max_weight, method=method, draws=draws)
+        if _missed(other, asked) < _NEARER * _missed(solution, asked):
+            solution = other
     table = _table(keys, solution)
     return Balance(
         sampler=_apart_from_columns(solution.sampler, frame.schema),
         labels=table.to_pandas() if pandas else table,
         price=solution.price,
+        size=size,
+        replace=spec.replace,
+        design=spec.design,
         _by=by,
         _table=table,
         _rows=sets.rows,
         _frame=frame,
+        _spec=spec,
     )
+
+
+def _draws(spec: DrawSpec, size: int, rows: int) -> Draws:
+    """Return the draws of which shares are wanted; with replacement shares do not depend on their number."""
+    if spec.replace:
+        return Draws()
+    if not size and rows:
+        raise TQLError("a sample of no rows has no shares to balance", hint="pass a greater limit= or fraction=")
+    return Draws(size, successive=spec.design == "successive")
 
 
 def _apart_from_columns(sampler: str, columns: Collection[str]) -> str:

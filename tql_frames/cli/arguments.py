@@ -9,7 +9,7 @@ import argparse
 import glob
 import json
 import os
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError, _MutuallyExclusiveGroup
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
@@ -135,11 +135,25 @@ def add_random_seed(parser: ArgumentParser) -> None:
 
 
 def add_size(parser: ArgumentParser) -> None:
-    """Add the options of the draw: size, replacement, order."""
-    size = parser.add_mutually_exclusive_group()
-    size.add_argument("--limit", type=_rows, metavar="N", help="rows to draw; by default as many as there are")
-    size.add_argument("--fraction", type=_share, metavar="X", help="rows to draw as a share of those there are")
-    size.add_argument(
+    """Add the options of the draw: size, groups, replacement, order."""
+    add_groups(parser)
+    parser.add_argument(
+        "--key",
+        action="append",
+        metavar="COLUMN",
+        help="random numbers belong to its values: the sample stays as rows are added or reordered; with --no-replace",
+    )
+    parser.add_argument(
+        "--order",
+        choices=("source", "draw"),
+        default="source",
+        help="the order of the table (the default), or the order drawn, which is random and takes longer",
+    )
+
+
+def add_groups(parser: ArgumentParser) -> None:
+    """Add the number of draws, how they are made, and the groups or units that are drawn from."""
+    add_draws(parser).add_argument(
         "--quota",
         dest="quotas",
         action="append",
@@ -159,24 +173,20 @@ def add_size(parser: ArgumentParser) -> None:
         metavar="COLUMN",
         help="draw all rows with equal values together, such as those of a patient; --limit and --fraction count these",
     )
+
+
+def add_draws(parser: ArgumentParser) -> _MutuallyExclusiveGroup:
+    """Add the number of draws and how they are made; return the group of options of the number."""
+    size: _MutuallyExclusiveGroup = parser.add_mutually_exclusive_group()
+    size.add_argument("--limit", type=_rows, metavar="N", help="rows to draw; by default as many as there are")
+    size.add_argument("--fraction", type=_share, metavar="X", help="rows to draw as a share of those there are")
     parser.add_argument("--no-replace", dest="replace", action="store_false", help="draw each row at most once")
-    parser.add_argument(
-        "--key",
-        action="append",
-        metavar="COLUMN",
-        help="random numbers belong to its values: the sample stays as rows are added or reordered; with --no-replace",
-    )
     parser.add_argument(
         "--design",
         choices=("independent", "successive", "systematic", "poisson"),
         help="systematic and poisson keep the shares that weights ask for without repeats too; see docs/designs.md",
     )
-    parser.add_argument(
-        "--order",
-        choices=("source", "draw"),
-        default="source",
-        help="the order of the table (the default), or the order drawn, which is random and takes longer",
-    )
+    return size
 
 
 def add_labels(parser: ArgumentParser) -> None:

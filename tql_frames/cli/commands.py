@@ -215,6 +215,7 @@ class ReportCommand:
     summary = "Report how often each label of a column is in a table, and how often it is expected in a sample."
     examples = """\
   tql-frames report "max_weight(contains(findings, 'Hernia'): 20, True: 1)" xrays.parquet --by findings
+  tql-frames report weight xrays.parquet --by findings --limit 5000 --no-replace --design systematic
 """
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -222,13 +223,25 @@ class ReportCommand:
         parser.add_argument("sampler", metavar="SAMPLER", help="TQL of the weight of a row, or the name of a column")
         arguments.add_inputs(parser)
         arguments.add_labels(parser)
+        arguments.add_groups(parser)
         arguments.add_random_seed(parser)
         arguments.add_split(parser, "[COLUMN=]SEPARATOR", "; without a name, that of --by")
 
     def run(self, options: Namespace, job: Job) -> str:
         """Return a table of the labels."""
         frame = _split(job.find(options.inputs).frame(), options.split, options.by)
-        found = tql_frames.report(frame, options.by, options.sampler, seed=options.seed)
+        found = tql_frames.report(
+            frame,
+            options.by,
+            options.sampler,
+            dict(options.quotas) if options.quotas else options.limit,
+            fraction=options.fraction,
+            replace=options.replace,
+            over=options.over,
+            unit=options.unit,
+            design=options.design,
+            seed=options.seed,
+        )
         return _json(found.to_dict()) if options.json else f"{found}\n"
 
 
@@ -240,6 +253,7 @@ class BalanceCommand:
     examples = """\
   tql-frames balance xrays.parquet --by findings
   tql-frames balance xrays.csv --by findings --split '|' --target Hernia=0.05 --keep Edema --max-weight 30
+  tql-frames balance xrays.parquet --by findings --target Hernia=0.03 --limit 5000 --no-replace
   tql-frames balance xrays.parquet --by findings --json > balance.json
 """
 
@@ -248,6 +262,7 @@ class BalanceCommand:
         arguments.add_inputs(parser)
         arguments.add_labels(parser)
         arguments.add_balance(parser)
+        arguments.add_draws(parser)
         arguments.add_split(parser, "[COLUMN=]SEPARATOR", "; without a name, that of --by")
 
     def run(self, options: Namespace, job: Job) -> str:
@@ -260,6 +275,10 @@ class BalanceCommand:
             keep=options.keep,
             max_weight=options.max_weight,
             method=options.method,
+            limit=options.limit,
+            fraction=options.fraction,
+            replace=options.replace,
+            design=options.design,
         )
         return _json(found.to_dict()) if options.json else f"{found}\n"
 

@@ -319,9 +319,12 @@ class Session:
         self._drawn.start(lambda: _safely(count, None), lambda answer: self._answer(message, answer))
 
     def _balance(self, message: Message) -> None:
-        """`by`, `targets` (numbers of labels and shares), `keep` (numbers), `most` -> `balanced`: a sampler, a note."""
+        """`by`, `targets` (numbers of labels and shares), `keep` (numbers), `most` -> `balanced`: a sampler, a note.
+
+        Shares are of the sample that the page asks for.
+        """
         by, most, text = message.get("by"), message.get("most"), self.query
-        values = self._values
+        values, asked = self._values, self.asked
         target = {values[place]: share for place, share in message.get("targets", [])}
         keep = [values[place] for place in message.get("keep", [])]
 
@@ -331,7 +334,15 @@ class Session:
             if is_statement(text):
                 hint = "keep the statement elsewhere, and put the sampler behind its SAMPLE BY"
                 raise TQLError("Balance would write a sampler in place of the statement", hint=hint)
-            found = api.balance(self._frame, by, target or "uniform", keep=keep, max_weight=most)
+            found = api.balance(
+                self._frame,
+                by,
+                target or "uniform",
+                keep=keep,
+                max_weight=most,
+                limit=_number(asked["limit"], "limit"),
+                replace=asked["replace"],
+            )
             return {"kind": "balanced", "text": found.sampler, "note": _price(found, self._source.rows)}
 
         self._balances.start(lambda: _safely(balance, None), lambda answer: self._answer(message, answer))
@@ -373,7 +384,8 @@ def _price(balance: Balance[Any], rows: int) -> str:
     """Return what the weights cost, and which shares they do not reach."""
     price = balance.price
     note = f"effective sample size {price.effective_rows / rows:.1%} of the rows, "
-    note += f"greatest weight {price.greatest:.3g} times the mean"
+    what = "weight" if balance.replace else "probability"
+    note += f"greatest {what} {price.greatest:.3g} times the mean"
     reasons = pl.DataFrame(balance.labels).select("label", "reason").drop_nulls("reason").head(3)
     return "; ".join([note, *(f"{label}: {reason}" for label, reason in reasons.iter_rows())])
 

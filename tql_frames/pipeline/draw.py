@@ -95,12 +95,8 @@ _OURS = {
     **dict.fromkeys(("n_splits", "n_folds", "cv"), "folds"),
 }
 
+_OF_GROUPED_SAMPLES = ("over", "unit", "key")
 _OF_GROUPS = ("groups", "stratify", "strata", "stratify_by")  # of a sample; splits and reports have units and labels
-
-_WITH_REPLACEMENT = (
-    "its shares are those of draws with replacement; for a sample without, look at "
-    "report(by, balance.sampler, limit, replace=False), and ask for greater shares where these are too low"
-)
 
 MOST_ROWS = 2**48  # a limit beyond any memory, caught before NumPy overflows
 _MOST_DIGITS = 400  # behind the point, before a fraction of any table is no row
@@ -142,8 +138,10 @@ def all_named(namespace: _Class) -> _Class:
 
 def wrong_name(call: str, name: str, names: list[str]) -> TypeError:
     """Return the error to raise for an argument that a call of some arguments does not have."""
-    if call == "balance" and name in ("limit", "fraction", "replace"):
-        return TypeError(f"balance() has no argument {name!r}: {_WITH_REPLACEMENT}")
+    if call == "balance" and name in _OF_GROUPED_SAMPLES:
+        return TypeError(
+            f"balance() has no argument {name!r}: its shares are of samples of rows, without groups or units"
+        )
     ours = _OURS.get(name)
     if "over" in names and "by" not in names and name in _OF_GROUPS:
         ours = "over"

@@ -1,5 +1,6 @@
 """Wanted shares of labels to a sampler, from counted sets of labels; knows no frame."""
 
+from tql_frames.analysis.solver.draws import Draws
 from tql_frames.analysis.solver.items import (
     NO_LABEL,
     LabelCondition,
@@ -12,6 +13,7 @@ from tql_frames.analysis.solver.solution import Price, Solution, Target, balance
 
 __all__ = [
     "NO_LABEL",
+    "Draws",
     "LabelCondition",
     "LabelSets",
     "Price",

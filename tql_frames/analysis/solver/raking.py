@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tql_frames.analysis.solver.draws import Curve
 from tql_frames.analysis.solver.items import Flags, Floats, LabelSets
 from tql_frames.errors import TQLError
 
@@ -30,6 +31,7 @@ _ALIKE = 3  # rounds in which shares that are all missed become missed alike
 _STEPS = 200  # of Newton's method; ten are usual, thirty were seen
 _MARGIN = 0.02  # by which a weight that is cut is left above the cap, so that no rounding brings it below
 _LONGEST = 15.0  # change of a logarithm in one step
+_NO_LIMIT = Curve()
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no truth value to compare by
@@ -56,12 +58,13 @@ class Targets:
 
 @dataclass(frozen=True, eq=False)
 class Tilt:
-    """Weights of sets: `constant * product of the multipliers of its labels`, or the cap where that is less.
+    """Weights of sets: `constant * product of the multipliers of its labels`, and what is expected of them.
 
     Attributes:
         logs: shape (L,), logarithms of the multipliers, about -14 to 14.
         constant: the weight of a row that has none of the labels.
-        weights: shape (S,); their mean over the rows is 1.
+        weights: shape (S,), the expected draws of a row: its weight, or the curve of that; their mean over the rows is
+            1.
         shares: shape (L,), the expected share of draws that have each label.
         level: of the equal labels; 1 where there are none.
     """
@@ -73,11 +76,12 @@ class Tilt:
     level: float
 
 
-def rake(sets: LabelSets, targets: Targets, cap: float | None = None) -> Tilt:
+def rake(sets: LabelSets, targets: Targets, curve: Curve = _NO_LIMIT) -> Tilt:
     """Return the weights nearest to even that give the wanted shares.
 
     Nearest to even is by the Kullback-Leibler divergence of the draws from the rows: exponential tilting, raking
-    (Deville & Sarndal 1992, Journal of the American Statistical Association 87:376; with a cap their truncated form).
+    (Deville & Sarndal 1992, Journal of the American Statistical Association 87:376; with a cap their truncated form,
+    with a bend another of their distances).
     It is the minimum of a convex dual function of as many variables as there are labels, found by Newton's method.
 
     Shares that cannot be reached: of equal labels each goes as near as it can to the level of those that can be equal;
@@ -87,7 +91,7 @@ def rake(sets: LabelSets, targets: Targets, cap: float | None = None) -> Tilt:
     Args:
         sets: the table; each label in at least one row.
         targets: the shares.
-        cap: greatest weight, as a multiple of the mean: above 1.
+        curve: what is expected of a row by its weight; without a limit by default.
 
     Examples:
         >>> sets = LabelSets.from_flags([70, 20, 10], [[1, 0], [0, 1], [1, 1]])
@@ -97,13 +101,13 @@ def rake(sets: LabelSets, targets: Targets, cap: float | None = None) -> Tilt:
     """
     ratios = sets.totals(sets.counts / sets.rows) / targets.shares
     start = float(ratios[targets.equal].mean()) if targets.equal.any() else 1.0
-    found = tilt_to(sets, targets, start, cap)
+    found = tilt_to(sets, targets, start, curve)
     if (targets.misses(found.shares, found.level) <= _MET).all():
         return found
-    return (_at_a_level if targets.equal.any() else _few_or_alike)(sets, targets, cap, found, start)
+    return (_at_a_level if targets.equal.any() else _few_or_alike)(sets, targets, curve, found, start)
 
 
-def _at_a_level(sets: LabelSets, targets: Targets, cap: float | None, free: Tilt, start: float) -> Tilt:
+def _at_a_level(sets: LabelSets, targets: Targets, curve: Curve, free: Tilt, start: float) -> Tilt:
     """Return equal labels that cannot all be equal, at the level that those have which can.
 
     At a free level they could come together by all becoming rare, in rows that have none of them; and one that is out
@@ -118,25 +122,25 @@ def _at_a_level(sets: LabelSets, targets: Targets, cap: float | None, free: Tilt
         level, near = max(free.level, least), free.logs
         others = Targets(np.where(out, targets.at(level), targets.shares), targets.equal & ~out)
         if others.equal.any():
-            between = tilt_to(sets, others, level, cap, near=free.logs)
+            between = tilt_to(sets, others, level, curve, near=free.logs)
             level, near = max(between.level, least), between.logs
-        tilt = tilt_to(sets, Targets(targets.at(level), np.zeros_like(targets.equal)), 1.0, cap, near=near)
+        tilt = tilt_to(sets, Targets(targets.at(level), np.zeros_like(targets.equal)), 1.0, curve, near=near)
         found.append(replace(tilt, level=level))
     return min(found, key=lambda tilt: float((targets.misses(tilt.shares, tilt.level) ** 2).sum()))
 
 
-def _few_or_alike(sets: LabelSets, targets: Targets, cap: float | None, few: Tilt, _: float) -> Tilt:
+def _few_or_alike(sets: LabelSets, targets: Targets, curve: Curve, few: Tilt, _: float) -> Tilt:
     """Return fixed shares that cannot all be reached.
 
     Few of them are missed, or all alike where their relation can be reached.
     """
     relation = Targets(targets.shares, np.ones_like(targets.equal))
-    alike = tilt_to(sets, relation, 1.0, cap)
+    alike = tilt_to(sets, relation, 1.0, curve)
     if (relation.misses(alike.shares, alike.level) > _MET).any():
         return few
     centre = alike.logs
     for _round in range(_ALIKE):
-        alike = tilt_to(sets, targets, 1.0, cap, centre=centre, near=centre)
+        alike = tilt_to(sets, targets, 1.0, curve, centre=centre, near=centre)
         centre = alike.logs - np.median(alike.logs - centre)
     return min((few, alike), key=lambda tilt: float((targets.misses(tilt.shares, 1.0) ** 2).sum()))
 
@@ -145,12 +149,12 @@ def tilt_to(
     sets: LabelSets,
     targets: Targets,
     start: float,
-    cap: float | None,
+    curve: Curve,
     *,
     centre: Floats | float = 0.0,
     near: Floats | float = 0.0,
 ) -> Tilt:
-    """Minimise `log Z(logs) - logs . shares + price(logs - centre)`, with Z cut at the cap as `Dual` tells.
+    """Minimise `log Z(logs) - logs . shares + price(logs - centre)`, with Z of the curve as `Dual` tells.
 
     Logs of equal labels, times their shares, sum to 0, which is to say that their level is free; about `start`. The
     search begins `near` some logs.
@@ -160,7 +164,7 @@ def tilt_to(
     along = np.where(targets.equal, targets.shares, 0.0)
     logs = np.zeros(len(scale)) + near
     logs = logs - along * (along @ logs) / max(float(along @ along), 1e-300)
-    now = Dual(sets, logs, cap)
+    now = Dual(sets, logs, curve)
     value = now.value - logs @ fixed + _price(logs - centre) @ scale
     level, stiff = start, 0.0
     for _ in range(_STEPS):
@@ -175,7 +179,7 @@ def tilt_to(
         length = min(1.0, _LONGEST / max(np.abs(step).max(), 1e-300))
         while True:
             there = logs + length * step
-            then = Dual(sets, there, cap)
+            then = Dual(sets, there, curve)
             reached = then.value - there @ fixed + _price(there - centre) @ scale
             if reached <= value + 1e-4 * length * (slope @ step) + 1e-15 * abs(value) or length < 1e-9:
                 break
@@ -220,53 +224,32 @@ def _newton(curvature: Floats, slope: Floats, along: Floats) -> Floats:
 class Dual:
     """The dual function at some logs, with its derivatives, and the weights that belong to it.
 
-    Weights are `w = min(exp(score - log_z), cap)`, with `log_z` such that the mean of w over the rows is 1. Without a
-    cap the value is `log_z`, the logarithm of the mean of `exp(score)`.
+    Weights are `w = curve.at(score - log_z)`, with `log_z` such that the mean of w over the rows is 1. Without a limit
+    the value is `log_z`, the logarithm of the mean of `exp(score)`.
     """
 
-    def __init__(self, sets: LabelSets, logs: Floats, cap: float | None) -> None:
+    def __init__(self, sets: LabelSets, logs: Floats, curve: Curve) -> None:
         self._sets = sets
         part = sets.counts / sets.rows
         score = sets.scores(logs)
-        self.log_z, cut = normalise(part, score, cap)
+        self.log_z = curve.normalise(part, score)
         inside = score - self.log_z
-        self.weights = np.exp(np.where(cut, 0.0, inside)) * np.where(cut, cap or 1.0, 1.0)
+        self.weights = curve.at(inside)
         drawn = part * self.weights
-        self.value = self.log_z + float(drawn[~cut].sum()) - 1
-        if cap is not None:
-            self.value += float((drawn[cut] * (1 + inside[cut] - math.log(cap))).sum())
+        self.value = self.log_z + float((part * curve.areas(inside)).sum()) - 1
         self.shares = sets.totals(drawn)
-        self.over = np.where(cut, inside - math.log(cap or 1.0), 0.0)  # how far above the cap, in logarithms
-        self._loose, self._firm = np.where(cut, 0.0, drawn), np.where(cut, drawn, 0.0)
+        self.over = np.maximum(inside - curve.enough, 0.0)  # how far above what has an effect, in logarithms
+        self.loose = part * curve.slopes(inside)  # what a change of the scores changes; nothing where they are cut
+        self._firm = drawn - self.loose
 
     def curvature(self, stiff: float) -> Floats:
-        """Second derivatives, shape (L, L): the covariance of labels among the draws whose weight is not cut.
+        """Second derivatives, shape (L, L): the covariance of labels among the draws that are not cut.
 
         With a part of the others, where steps fail because weights come and go from the cap on the way.
         """
-        mass = self._loose + stiff * self._firm
+        mass = self.loose + stiff * self._firm
         mean = self._sets.totals(mass)
         return self._sets.together(mass) - np.outer(mean, mean) / max(float(mass.sum()), 1e-300)
-
-
-def normalise(part: Floats, score: Floats, cap: float | None) -> tuple[float, Flags]:
-    """Return the `log_z` at which `min(exp(score - log_z), cap)` has the mean 1, and which weights are cut.
-
-    Args:
-        part: shape (S,), share of the rows in each set.
-        score: shape (S,), -inf where the weight is 0.
-        cap: above 1, or None.
-    """
-    cut = np.zeros(len(part), dtype=np.bool_)
-    while True:  # what is cut makes all others heavier, until of those none is to be cut
-        loose = ~cut
-        top = score[loose].max()
-        rest = 1.0 if cap is None else max(1.0 - cap * part[cut].sum(), 1e-300)
-        log_z = float(top + np.log((part[loose] * np.exp(score[loose] - top)).sum() / rest))
-        more = loose & (score - log_z > math.log(cap or math.inf))
-        if not more.any() or (more | cut | ~np.isfinite(score)).all():
-            return log_z, cut
-        cut |= more
 
 
 _LEVEL_MET = 1e-3  # relative miss up to which a share counts as reached
@@ -279,7 +262,7 @@ _RIDGE = 1e-9
 _FREE = 1e-3  # relative: how exactly the common share can be moved alone
 
 
-def rake_at_least_cost(sets: LabelSets, targets: Targets, cap: float | None = None) -> Tilt:
+def rake_at_least_cost(sets: LabelSets, targets: Targets, curve: Curve = _NO_LIMIT) -> Tilt:
     """Rake equal labels to the common share at which the weights have the greatest effective sample size (Kish).
 
     At each share the weights are those of `rake`. Where equal labels cannot all be equal, or the share is not free, the
@@ -288,7 +271,7 @@ def rake_at_least_cost(sets: LabelSets, targets: Targets, cap: float | None = No
     Args:
         sets: the table; each label in at least one row.
         targets: the shares.
-        cap: greatest weight, as a multiple of the mean: above 1.
+        curve: what is expected of a row by its weight; without a limit by default.
 
     Examples:
         >>> sets = LabelSets.from_flags([70, 20, 10], [[1, 0], [0, 1], [1, 1]])
@@ -299,10 +282,10 @@ def rake_at_least_cost(sets: LabelSets, targets: Targets, cap: float | None = No
         >>> [round(each, 4) for each in rows]
         [0.7197, 0.7222]
     """
-    found = rake(sets, targets, cap)
+    found = rake(sets, targets, curve)
     if not targets.equal.any() or (targets.misses(found.shares, found.level) > _LEVEL_MET).any():
         return found
-    start = _Place.of(sets, targets, found, found.level, cap)
+    start = _Place.of(sets, targets, found, found.level, curve)
     if start is None:
         return found
     best = low = start
@@ -319,7 +302,7 @@ def rake_at_least_cost(sets: LabelSets, targets: Targets, cap: float | None = No
             at, step = low.at + sign * step, 3 * step
         if abs(at - low.at) < _LEVEL_SETTLED or abs(at - start.at) > _FURTHEST:
             break
-        there = low.move(sets, targets, at, cap)
+        there = low.move(sets, targets, at, curve)
         if there is None:
             high = at
         else:
@@ -346,35 +329,33 @@ class _Place:
         self._along = along  # derivative of the logarithms of the multipliers by `at`
 
     @classmethod
-    def of(cls, sets: LabelSets, targets: Targets, tilt: Tilt, level: float, cap: float | None) -> _Place | None:
+    def of(cls, sets: LabelSets, targets: Targets, tilt: Tilt, level: float, curve: Curve) -> _Place | None:
         """Return the place of some weights; None where the share cannot be moved alone."""
-        dual = Dual(sets, tilt.logs, cap)
+        dual = Dual(sets, tilt.logs, curve)
         curvature = dual.curvature(0.0)
         goal = targets.at(level) * targets.equal
         curvature[np.diag_indices_from(curvature)] += _RIDGE * dual.shares
         along: Floats = np.linalg.solve(curvature, goal).astype(np.float64, copy=False)
         if np.abs(_RIDGE * dual.shares * along).max() > _FREE * np.abs(goal).max():
             return None
-        part = sets.counts / sets.rows
-        loose = part * dual.weights * (dual.over == 0)
         change = sets.scores(along)
-        change -= (loose @ change) / max(float(loose.sum()), 1e-300)
-        squares = float(part @ dual.weights**2)
-        slope = 2 * float((loose * dual.weights) @ change) / squares
+        change -= (dual.loose @ change) / max(float(dual.loose.sum()), 1e-300)
+        squares = float(sets.counts / sets.rows @ dual.weights**2)
+        slope = 2 * float((dual.loose * dual.weights) @ change) / squares
         return cls(tilt, math.log(level), math.log(squares), slope, along)
 
-    def move(self, sets: LabelSets, targets: Targets, at: float, cap: float | None) -> _Place | None:
+    def move(self, sets: LabelSets, targets: Targets, at: float, curve: Curve) -> _Place | None:
         """Return the place at another share; None where the labels do not reach it."""
         level = math.exp(at)
         goal = targets.at(level)
         if (goal >= 1).any():
             return None
         near = np.clip(self.tilt.logs + (at - self.at) * self._along, -_LARGEST, _LARGEST)
-        found = tilt_to(sets, Targets(goal, np.zeros_like(targets.equal)), 1.0, cap, near=near)
+        found = tilt_to(sets, Targets(goal, np.zeros_like(targets.equal)), 1.0, curve, near=near)
         if (np.abs(found.shares / goal - 1) > _LEVEL_MET).any():
             return None
         tilt = Tilt(found.logs, found.constant, found.weights, found.shares, level)
-        return _Place.of(sets, targets, tilt, level, cap)
+        return _Place.of(sets, targets, tilt, level, curve)
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no truth value to compare by

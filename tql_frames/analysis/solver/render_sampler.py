@@ -13,14 +13,15 @@ from typing import TypeAlias
 
 import numpy as np
 
+from tql_frames.analysis.solver.draws import Curve
 from tql_frames.analysis.solver.items import Flags, Floats, LabelCondition, LabelSets, other_than
-from tql_frames.analysis.solver.raking import normalise
 from tql_frames.language import nodes, parse, unparse
 from tql_frames.language.nodes import Node
 
 _SHARES_KEPT = 0.005  # relative: what rounding may change of a share
 _DIGITS = 15
 _SAME = 1e-9  # relative: a number that is off by less is meant to be the shorter one
+_NO_LIMIT = Curve()
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no truth value to compare by
@@ -36,6 +37,7 @@ class Formula:
         always: shape (L,): labels without which a row has the weight 0.
         cap: greatest weight; None where no weight is above it.
         added: the weight is a sum, not a product.
+        curve: what is expected of a row by its weight.
     """
 
     factors: Floats
@@ -45,6 +47,7 @@ class Formula:
     always: Flags
     cap: float | None = None
     added: bool = False
+    curve: Curve = _NO_LIMIT
 
     def weights(self, sets: LabelSets) -> Floats:
         """Return an array of shape (S,): the weight of the rows of each set.
@@ -57,6 +60,13 @@ class Formula:
         """
         found = np.exp(self.logs(sets))
         return found if self.cap is None else np.minimum(found, self.cap)
+
+    def expected(self, sets: LabelSets) -> Floats:
+        """Return an array of shape (S,): the expected draws of a row of each set over the mean, by the curve."""
+        part, logs = sets.counts / sets.rows, self.logs(sets)
+        if self.cap is not None:
+            logs = np.minimum(logs, np.log(self.cap))
+        return self.curve.at(logs - self.curve.normalise(part, logs))
 
     def logs(self, sets: LabelSets) -> Floats:
         """Return an array of shape (S,): logarithms of the weights as they are before the cap; -inf for 0."""
@@ -82,13 +92,11 @@ class Formula:
             >>> formula.shortened(sets, ~none).factors
             array([0.833, 1.25 ])
         """
-        wanted = sets.totals(sets.counts * self.weights(sets))
-        wanted /= sets.counts @ self.weights(sets)
+        wanted = sets.totals(sets.counts * self.expected(sets)) / sets.rows
         matter = matter & (wanted > 0)
         for digits in range(1, _DIGITS + 1):
             found = self._rounded(sets, digits)
-            mass = sets.counts * found.weights(sets)
-            shares = sets.totals(mass) / mass.sum()
+            shares = sets.totals(sets.counts * found.expected(sets)) / sets.rows
             if (np.abs(shares[matter] / wanted[matter] - 1) <= _SHARES_KEPT).all():
                 break
         return found
@@ -101,7 +109,7 @@ class Formula:
         factors = np.array([short(f, digits) if f >= 1 else 1 / short(1 / f, digits) for f in self._plain])
         found = replace(self, factors=np.where(self.arms, self.factors, factors))
         part, logs = sets.counts / sets.rows, found.logs(sets)
-        scale = float(np.exp(-normalise(part, logs, self.cap)[0]))
+        scale = float(np.exp(-self.curve.cut_at(self.cap).normalise(part, logs)))
         up = self.cap is not None
         if not self.arms.any():
             constant = short(scale * self.constant, digits if up else 2, up=up)

@@ -8,10 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from decimal import ROUND_FLOOR, Context
 from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
+from tql_frames.analysis.solver.draws import Curve, Draws
 from tql_frames.analysis.solver.items import Flags, Floats, Integers, LabelCondition, LabelSets
 from tql_frames.analysis.solver.raking import Targets, Tilt, rake, rake_at_least_cost, weigh_arms
 from tql_frames.analysis.solver.render_sampler import Formula, banned, sampler_text
@@ -21,20 +23,24 @@ _TOLD = 0.01  # relative: a share that is off by more has a reason
 _COMPANION = 0.2  # the least part of its rows or draws with which a label is said to go together with another
 _ROUNDING = 1e-6  # of shares that sum to 1
 _FAINT = 0.01  # of the mean weight
+_EXACT = 2e-5  # relative error of a share, before numbers are rounded
+_ROUNDS = 40  # of the search for exact shares; two are usual, more for a handful of draws
+_CAP_DIGITS = 6
+_WITH_REPLACEMENT = Draws()
 
 
 @dataclass(frozen=True)
 class Price:
-    """How uneven weights are.
+    """How uneven weights are; without replacement how uneven the inclusion probabilities are.
 
     Attributes:
         effective_rows: effective sample size (Kish 1965, Survey Sampling): as many rows of equal weight would tell as
             much as all these do, at the most.
         greatest: the greatest weight, as a multiple of the mean: how often its row is expected in a sample that is as
-            long as the table.
+            long as the table. Without replacement, the greatest inclusion probability over the mean.
         smallest: the smallest, likewise.
         zero_rows: rows of weight 0, which are never drawn.
-        faint_rows: rows of less than a hundredth of the mean weight, those of weight 0 among them.
+        faint_rows: rows of less than a hundredth of the mean, those of weight 0 among them.
     """
 
     effective_rows: float
@@ -71,6 +77,8 @@ class Case:
         formula: the weights.
         targets: shape (L,), the share of draws wanted of each, NaN where none is.
         max_weight: the cap that was asked for.
+        draws: of which the shares are.
+        expected: shape (S,), the expected draws of a row of each set, up to a common factor.
     """
 
     items: Sequence[LabelCondition]
@@ -78,10 +86,12 @@ class Case:
     formula: Formula
     targets: Floats
     max_weight: float | None
+    draws: Draws
+    expected: Floats
 
     def reasons(self) -> list[str | None]:
         """Return why the share of each item is off by more than a percent; None where it is not."""
-        mass = self.sets.counts * self.formula.weights(self.sets)
+        mass = self.sets.counts * self.expected
         draws = mass / mass.sum()
         shares = self.sets.totals(draws)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -90,7 +100,7 @@ class Case:
 
     def _reason(self, label: int, shares: Floats, draws: Floats) -> str:
         drawn, rows = (self.sets.beside(label, mass) for mass in (draws, self.sets.counts))
-        target, more = self.targets[label], shares[label] < self.targets[label]
+        more = bool(shares[label] < self.targets[label])
         have, all_rows = int(self.sets.rows_with[label]), self.sets.rows
         if have == 0:
             return "no row has it"
@@ -98,13 +108,55 @@ class Case:
             return "every row has it"
         if more and (barred := self._barred(label, rows)):
             return barred
-        if more and self.max_weight is not None and have * self.max_weight / all_rows < target * (1 - _TOLD):
-            most = have * self.max_weight / all_rows
-            whose = f"{have:,} rows" if have > 1 else "one row"
-            return f"max_weight={self.max_weight:g} allows its {whose} {_percent(most)} of the draws at most"
+        if scarce := self._taken() or self._capped(label, more=more) or self._scarce(label, more=more):
+            return scarce
         if sums := self._sums(single=self.items[label].single, more=more):
             return sums
         return self._companion(label, shares, drawn, rows, more=more) or self._limit()
+
+    def _taken(self) -> str | None:
+        """Return that the sample takes every row, where it does."""
+        drawable = int(self.sets.counts[self.expected > 0].sum())
+        if not self.draws.takes_all(drawable):
+            return None
+        return f"{self._sample} takes every row{'' if drawable == self.sets.rows else ' that can be drawn'}"
+
+    def _capped(self, label: int, *, more: bool) -> str | None:
+        """Return what the greatest weight allows, where that is less than the share."""
+        have, all_rows = int(self.sets.rows_with[label]), self.sets.rows
+        most = have * (self.max_weight or math.inf) / all_rows
+        if not more or most >= self.targets[label] * (1 - _TOLD) or have * self._bound < most * all_rows:
+            return None
+        whose = f"{have:,} rows" if have > 1 else "one row"
+        return f"max_weight={self.max_weight:g} allows its {whose} {_percent(most)} of the draws at most"
+
+    @property
+    def _bound(self) -> float:
+        """The most draws that are expected of a row, over the mean."""
+        return math.inf if self.draws.size is None else self.sets.rows / self.draws.size
+
+    def _scarce(self, label: int, *, more: bool) -> str | None:
+        """Return which rows are too few for the share in a sample without replacement."""
+        size, target = self.draws.size, self.targets[label]
+        if size is None:
+            return None
+        left = self.expected > 0
+        has = left & self.sets.having(label)
+        those, others = int(self.sets.counts[has].sum()), int(self.sets.counts[left & ~has].sum())
+        if more and those / size < target * (1 - _TOLD):
+            have = int(self.sets.rows_with[label])
+            whose = f"only {_counted(those)} {'has' if those == 1 else 'have'} it"
+            if those < have:
+                whose = f"only {those:,} of its {have:,} rows can be drawn"
+            return f"{whose}: at most {_percent(those / size)} of {self._sample}"
+        if not more and 1 - others / size > target * (1 + _TOLD):
+            verb = "lacks" if others == 1 else "lack"
+            return f"only {_counted(others)} {verb} it: at least {_percent(1 - others / size)} of {self._sample}"
+        return None
+
+    @property
+    def _sample(self) -> str:
+        return f"a sample of {_counted(self.draws.size or 0)} without replacement"
 
     def _barred(self, label: int, rows: Floats) -> str | None:
         """Return which share of 0 or 1 leaves no row that has the label."""
@@ -145,8 +197,10 @@ class Case:
     def _limit(self) -> str:
         if self.formula.added:
             return "a sum of weights for each label does not reach it, for none of them can be below 0"
-        if self.max_weight is not None:
+        if self.max_weight is not None and self.max_weight < self._bound:
             return f"max_weight={self.max_weight:g} does not let the weights differ enough"
+        if self.draws.size is not None:
+            return f"{self._sample} cannot have all of these shares at once"
         return "no weights reach all of these shares at once"
 
     def _name(self, label: int) -> str:
@@ -155,6 +209,10 @@ class Case:
 
 def _percent(share: float) -> str:
     return f"{share:.3g}" if share > 100 else f"{share * 100:.4g}%"
+
+
+def _counted(rows: int) -> str:
+    return "one row" if rows == 1 else f"{rows:,} rows"
 
 
 Target: TypeAlias = float | Literal["equal"] | None
@@ -198,8 +256,9 @@ def balance_sets(
     max_weight: float | None = None,
     method: str = "raking",
     at_least_cost: bool = False,
+    draws: Draws = _WITH_REPLACEMENT,
 ) -> Solution:
-    """Find the sampler whose expected shares of draws, with replacement, are what is wanted.
+    """Find the sampler whose expected shares of draws are what is wanted.
 
     Args:
         sets: the table, of the items by number.
@@ -212,6 +271,7 @@ def balance_sets(
             need not be. "nnls", a weight for each item, added: a plainer text, often with shares that are off.
         at_least_cost: whether raking brings equal labels to the share of the greatest effective sample size; else to
             that of the weights nearest to even.
+        draws: of which the shares are; by default with replacement.
 
     Raises:
         TQLError: an argument that makes no sense, or no row is left by shares of 0 and 1.
@@ -227,6 +287,9 @@ def balance_sets(
         (array([0.5]), 36.0)
     """
     shares, equal = _checked(sets, items, targets, max_weight, method)
+    if draws.size is not None and method == "nnls":
+        hint = "method='raking' allows for rows that come at most once"
+        raise TQLError("method 'nnls' finds weights for draws with replacement alone", hint=hint)
     max_weight = None if max_weight is None else float(max_weight)  # as of a Decimal
     never, always = _bars(sets, shares, equal)
     left = ~banned(sets, never, always)
@@ -240,18 +303,37 @@ def balance_sets(
             f"of which each is {scale:.4g} times in a sample as long as the table: more than max_weight={max_weight:g}"
         )
     active = (equal | (shares > 0)) & ~always & (table.rows_with > 0)
-    cap = None if max_weight is None else max_weight / scale
     wanted = Targets(np.where(equal, 1.0, shares)[active], equal[active])
-    find = rake_at_least_cost if at_least_cost else rake
-    formula, level = _formula(table.of(active), wanted, cap, find if method == "raking" else None)
-    formula = _on_all(formula, active, scale, max_weight)
-    formula = replace(formula, never=never, always=always)
+    curve = draws.curve(sets.rows) if not draws.takes_all(table.rows) else Curve()
+    cap = None if max_weight is None else _cap_of(max_weight, curve)
     single = np.array([item.single for item in items], dtype=np.bool_)
+    if draws.takes_all(table.rows):
+        part = table.rows_with[equal & active] / table.rows
+        none = np.zeros(int(active.sum()), dtype=np.bool_)
+        formula, level = Formula(np.ones(len(none)), 1.0, none, none, none), float(part.mean()) if part.size else 0.0
+        single &= (never | always).any()
+        cap = None
+    else:
+        find = rake_at_least_cost if at_least_cost else rake
+        limits = draws.curve(table.rows).cut_at(None if cap is None else cap / scale)
+        formula, level = _found(table.of(active), wanted, limits, find if method == "raking" else None, draws)
+    formula = replace(_on_all(formula, active, scale, cap), never=never, always=always, curve=curve)
     if not formula.added:
         formula = _with_arms(formula, sets, single & (active | never | always))
     formula = formula.shortened(sets, active)
     goals = np.where(equal, level if (equal & active).any() else 0.0, shares)
-    return _judged(Case(tuple(items), sets, formula, goals, max_weight))
+    expected = draws.expected(sets.counts, formula.weights(sets))
+    return _judged(Case(tuple(items), sets, formula, goals, max_weight, draws, expected))
+
+
+def _cap_of(max_weight: float, curve: Curve) -> float | None:
+    """Return the weight at which a row is expected as often as it may be; None where no row ever is."""
+    limit = curve.limited(max_weight)
+    if limit == curve or (curve.bend is None and limit.cap != max_weight):
+        return None
+    if curve.bend is None:
+        return max_weight
+    return float(Context(prec=_CAP_DIGITS, rounding=ROUND_FLOOR).create_decimal(math.exp(limit.knee)))
 
 
 def _checked(
@@ -285,12 +367,31 @@ def _bars(sets: LabelSets, shares: Floats, equal: Flags) -> tuple[Flags, Flags]:
     return never, always & ~(wanted & before & ~after).any()
 
 
-def _formula(
-    table: LabelSets,
-    wanted: Targets,
-    cap: float | None,
-    find: Callable[[LabelSets, Targets, float | None], Tilt] | None,
-) -> tuple[Formula, float]:
+_Find: TypeAlias = Callable[[LabelSets, Targets, Curve], Tilt]
+
+
+def _found(table: LabelSets, wanted: Targets, curve: Curve, find: _Find | None, draws: Draws) -> tuple[Formula, float]:
+    """Return what `_formula` does, with shares that are exact for successive draws, too.
+
+    Along the curve they are off by about one over the number of draws, so what is wanted of the curve is changed by as
+    much, until it makes no difference. What neither reaches is left alone.
+    """
+    formula, level = _formula(table, wanted, curve, find)
+    asked = np.ones(table.width)
+    for _ in range(_ROUNDS if curve.bend is not None else 0):
+        logs = np.minimum(formula.logs(table), curve.knee)
+        near, exact = table.counts * curve.at(logs), table.counts * draws.expected(table.counts, np.exp(logs))
+        along, shares = table.totals(near) / near.sum(), table.totals(exact) / exact.sum()
+        short = along < Targets(wanted.shares * asked, wanted.equal).at(level) * (1 - _EXACT)
+        found = np.where(short & (shares <= wanted.at(level) * (1 + _EXACT)), asked, along / shares)
+        if (np.abs(found / asked - 1) <= _EXACT).all():
+            break
+        asked = found
+        formula, level = _formula(table, Targets(wanted.shares * asked, wanted.equal), curve, find)
+    return formula, level
+
+
+def _formula(table: LabelSets, wanted: Targets, curve: Curve, find: _Find | None) -> tuple[Formula, float]:
     """Return the weights of the labels that have a share to reach, on the rows that may be drawn.
 
     Also return the level of the equal.
@@ -301,8 +402,8 @@ def _formula(
     if find is None:
         found = weigh_arms(table, wanted)
         return Formula(found.arms, found.constant, none, none, none, added=True), found.level
-    tilt = find(table, wanted, cap)
-    return Formula(np.exp(tilt.logs), tilt.constant, none, none, none), tilt.level
+    tilt = find(table, wanted, curve)
+    return Formula(np.exp(tilt.logs), tilt.constant, none, none, none, curve=curve), tilt.level
 
 
 def _on_all(formula: Formula, active: Flags, scale: float, cap: float | None) -> Formula:
@@ -331,8 +432,8 @@ def _with_arms(formula: Formula, sets: LabelSets, arms: Flags) -> Formula:
 
 
 def _judged(case: Case) -> Solution:
-    sets, weights = case.sets, case.formula.weights(case.sets)
-    mass = sets.counts * weights
+    sets = case.sets
+    mass = sets.counts * case.expected
     shares = sets.totals(mass) / mass.sum()
     with np.errstate(divide="ignore", invalid="ignore"):
         off = np.where(shares == case.targets, 0.0, shares / case.targets - 1)
@@ -345,6 +446,6 @@ def _judged(case: Case) -> Solution:
         shares=shares,
         off=off,
         reasons=tuple(case.reasons()),
-        weights=weights,
-        price=price_of(sets.counts, weights),
+        weights=case.formula.weights(sets),
+        price=price_of(sets.counts, case.expected),
     )
