@@ -17,7 +17,7 @@ from scipy.stats import chi2_contingency, kstest
 
 import tql_frames
 from tests.answers import KINDS, ask, columns
-from tests.sizes import size
+from tests.sizes import paired, size
 from tests.statistics import ordered_outcomes, p_of_counts, p_of_outcomes
 from tql_frames import TQLError, TQLWarning, WeightError
 
@@ -148,16 +148,9 @@ SAMPLES: list[tuple[str, str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("kind", "clause", "sampler", "options"),
-    # In `make test` each clause on two of the five kinds.
-    [
-        (kind, *case)
-        for place, case in enumerate(SAMPLES)
-        for kind in size([KINDS[place % 5], KINDS[(place + 2) % 5]], KINDS)
-    ],
-)
-def test_a_query_draws_what_sample_draws(clause: str, sampler: str, options: dict[str, Any], kind: str) -> None:
+@pytest.mark.parametrize(("sample", "kind"), paired(SAMPLES, KINDS, each=2), ids=str)
+def test_a_query_draws_what_sample_draws(sample: tuple[str, str, dict[str, Any]], kind: str) -> None:
+    clause, sampler, options = sample
     there = TABLE.with_row_index("row").filter("b")
     for seed in size((2**40,), (0, 1, 2**40)):
         found = columns(ask(kind, TABLE, f"select * {clause}", seed=seed))

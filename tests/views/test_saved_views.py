@@ -19,6 +19,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import tql_frames
+from tests.sizes import paired
 from tql_frames import TQLError, TQLTypeError, View, load_view
 from tql_frames.frames import kept_frame_of
 from tql_frames.views.storage import Fingerprint, fingerprint
@@ -87,9 +88,9 @@ class TestRoundTrip:
         ("select * limit 0", {}),
     ]
 
-    @pytest.mark.parametrize(("sampler", "options"), OPTIONS, ids=str)
-    @pytest.mark.parametrize("kind", KINDS)
-    def test_a_view_comes_back(self, frame_of: Any, path: Path, kind: str, sampler: Any, options: Any) -> None:
+    @pytest.mark.parametrize(("request_", "kind"), paired(OPTIONS, KINDS, each=2), ids=str)
+    def test_a_view_comes_back(self, frame_of: Any, path: Path, kind: str, request_: tuple[Any, Any]) -> None:
+        sampler, options = request_
         frame = frame_of(kind)
         view = frame.tql.view(sampler, **options)
         before = dt.datetime.now(dt.UTC)
