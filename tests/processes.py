@@ -44,9 +44,9 @@ def begin(request, streams):
     sys.stderr = stream(2, "w", "backslashreplace")
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    exec(request["prepare"], {})
     sys.argv = ["tql_frames", *request["arguments"]]
-    runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
+    exec(request["prepare"], globals())
+    runpy.run_module("tql_frames", run_name="__main__", alter_sys=True)
 
 for each in (signal.SIGTERM, signal.SIGHUP):
     signal.signal(each, signal.SIG_DFL)
@@ -99,14 +99,13 @@ class Fork:
         arguments: list[str],
         *,
         prepare: str = "",
-        module: str = "tql_frames",
         stdin: Any = None,
         stdout: Any = None,
         stderr: Any = None,
         env: Mapping[str, str] | None = None,
         start_new_session: bool = False,
     ) -> None:
-        request = {"arguments": arguments, "prepare": prepare, "module": module, "session": start_new_session}
+        request = {"arguments": arguments, "prepare": prepare, "session": start_new_session}
         request |= {"folder": os.getcwd(), "environment": dict(os.environ if env is None else env)}
         self.stdin, self.stdout, self.stderr = None, None, None
         given, own = [], []
