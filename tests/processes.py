@@ -15,8 +15,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from functools import cache
 from typing import Any
+
+from tests.sizes import FULL
 
 # The fork server: a request a message, with the three streams; it answers with the number of the process, and with its
 # status when it has ended.
@@ -177,3 +180,17 @@ class Fork:
             if stream is not None:
                 stream.close()
         self.wait()
+
+
+def printed_by(program: str) -> str:
+    """What a program of Python prints, in a fork that has loaded the package and not used Polars yet."""
+    if FULL:
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+        assert not done.returncode, done.stderr
+        return done.stdout
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with closing(Fork([], prepare=f"{program}\nsys.exit()", **pipes)) as process:
+        out, errors = process.output()
+        assert not process.returncode, errors.decode()
+        return out.decode()
