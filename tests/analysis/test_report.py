@@ -59,14 +59,17 @@ def check_close(found: pl.DataFrame, expected: pl.DataFrame) -> None:
 @pytest.mark.parametrize("where", [None, "age > 60 and view = 'PA'"])
 @pytest.mark.parametrize("choice", ["max_weight", "sum_weight"])
 def test_shares_are_those_of_the_rows_and_of_a_million_draws(choice: str, where: str | None) -> None:
-    """10^6 draws, each share within 5 standard errors: alpha of 1e-5 for the 60 shares of all four cases."""
-    sampler, size = f"{choice}({TEXT})", 1_000_000
+    """10^6 draws, each share within 5 standard errors: alpha of 1e-5 for the 60 shares of all four cases.
+
+    `make test` draws 300,000.
+    """
+    sampler, draws = f"{choice}({TEXT})", size(300_000, 1_000_000)
     population = XRAYS if where is None else XRAYS.filter((pl.col("age") > 60) & (pl.col("view") == "PA"))
     if where is None:
-        report = XRAYS.tql.report("findings", sampler, size)
-        drawn = XRAYS.tql.sample(sampler, size, seed=1)
+        report = XRAYS.tql.report("findings", sampler, draws)
+        drawn = XRAYS.tql.sample(sampler, draws, seed=1)
     else:
-        statement = f"select * where {where} sample by {sampler} limit {size}"
+        statement = f"select * where {where} sample by {sampler} limit {draws}"
         report = XRAYS.tql.report("findings", statement)
         drawn = XRAYS.tql.query(statement, seed=1)
     expected = by_hand(population, "findings", weights_by_hand(population, choice))
@@ -78,11 +81,11 @@ def test_shares_are_those_of_the_rows_and_of_a_million_draws(choice: str, where:
         assert row["rows"] == rows
         assert row["share"] == pytest.approx(rows / population.height, rel=1e-12)
         assert row["expected_share"] == pytest.approx(share, rel=1e-9)
-        assert row["expected_count"] == pytest.approx(share * size, rel=1e-9)
+        assert row["expected_count"] == pytest.approx(share * draws, rel=1e-9)
         assert row["factor"] == pytest.approx(share / rows * population.height, rel=1e-9)
         assert row["requested_weight"] == ARMS.get(label)
-        assert abs(counts[label] - share * size) < 5 * np.sqrt(size * share * (1 - share))
-    raw = found["Hernia"]["share"] * size
+        assert abs(counts[label] - share * draws) < 5 * np.sqrt(draws * share * (1 - share))
+    raw = found["Hernia"]["share"] * draws
     assert abs(counts["Hernia"] - raw) > 50 * np.sqrt(raw)  # which a sampler without weights would not give
 
 

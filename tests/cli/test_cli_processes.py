@@ -23,6 +23,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from tests.cli.commands import ENDLESS, FLAT, READ, SAMPLER, WRITE, Command, expected
+from tests.processes import Fork
+from tests.sizes import FULL
 from tql_frames.cli.terminal import Progress
 
 # --- processes -------------------------------------------------------------------------------------------------------
@@ -41,13 +43,30 @@ def arguments_of(*arguments: object, prepare: str = "") -> list[str]:
     return [sys.executable, "-c", LAUNCH.format(prepare=prepare), *map(str, arguments)]
 
 
-def finished(*arguments: object, prepare: str = "", **options: Any) -> subprocess.CompletedProcess[bytes]:
+def finished(
+    *arguments: object, prepare: str = "", anew: bool = FULL, **options: Any
+) -> subprocess.CompletedProcess[bytes]:
+    """Run the command; in `make test` in a fork, if not anew."""
+    if not anew:
+        with contextlib.closing(forked(*arguments, prepare=prepare, **options)) as process:
+            return subprocess.CompletedProcess([], process.wait(), *process.output())
     line = arguments_of(*arguments, prepare=prepare)
     return subprocess.run(line, capture_output=True, timeout=60, check=False, **options)
 
 
+def forked(*arguments: object, **options: Any) -> Fork:
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    return Fork([str(each) for each in arguments], **streams)
+
+
 @contextlib.contextmanager
-def running(*arguments: object, prepare: str = "", **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    *arguments: object, prepare: str = "", anew: bool = FULL, **options: Any
+) -> Iterator[subprocess.Popen[bytes] | Fork]:
+    if not anew:
+        with contextlib.closing(forked(*arguments, prepare=prepare, **options)) as fork:
+            yield fork
+        return
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
     with subprocess.Popen(arguments_of(*arguments, prepare=prepare), **streams) as process:
         try:
@@ -65,7 +84,7 @@ def endless(command: Command) -> list[str]:
     return ["query", ENDLESS, "a=in/a.parquet", "b=in/b.parquet"]
 
 
-def wait_for(condition: Any, process: subprocess.Popen[bytes]) -> None:
+def wait_for(condition: Any, process: subprocess.Popen[bytes] | Fork) -> None:
     deadline = time.monotonic() + 60
     while not condition():
         assert process.poll() is None, process.stderr and process.stderr.read()
@@ -91,7 +110,7 @@ def is_writing() -> bool:
     [(signal.SIGINT, b"interrupted"), (signal.SIGTERM, b"terminated")],
 )
 def test_a_signal_leaves_nothing_behind(endless: list[str], number: int, word: bytes) -> None:
-    with running(*endless, "-o", "out.ndjson") as process:
+    with running(*endless, "-o", "out.ndjson", anew=FULL or number == signal.SIGINT) as process:
         wait_for(is_writing, process)
         assert [name for name in os.listdir() if name.startswith("out")] == []
         time.sleep(0.6)  # a progress bar would be there by now
@@ -128,7 +147,8 @@ def test_standard_input_to_standard_output(command: Command, form: str) -> None:
     options = ["--input-format", form, "--output-format", form, "--seed", "7"]
     os.mkdir("spool")
     with open("in", "rb") as source:
-        done = finished("sample", SAMPLER, "-", *options, stdin=source, env=os.environ | {"TMPDIR": "spool"})
+        environment = os.environ | {"TMPDIR": "spool"}
+        done = finished("sample", SAMPLER, "-", *options, anew=FULL or form == "csv", stdin=source, env=environment)
     assert (done.returncode, done.stderr) == (0, b"")
     Path("out").write_bytes(done.stdout)
     assert_frame_equal(READ[f".{form}"]("out"), expected(FLAT))
@@ -176,10 +196,26 @@ def mounts() -> bool:
         return subprocess.run(mount, capture_output=True, check=False).returncode == 0
 
 
+# The same in a fork, which goes on as the command and lists what it has left when that has ended.
+MOUNT = """
+import ctypes, os, subprocess
+assert ctypes.CDLL(None).unshare(0x00020000) == 0  # CLONE_NEWNS
+subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+subprocess.run({mount!r}.split(), check=True)
+command = os.fork()
+if command:
+    _, status = os.waitpid(command, 0)
+    os.write(1, "".join(name + "\\n" for name in os.listdir("disk")).encode())
+    os._exit(os.waitstatus_to_exitcode(status))
+"""
+
+
 def mounted(mount: str, *arguments: object) -> subprocess.CompletedProcess[bytes]:
     """Run the command beside a file system of its own, and list what is there afterwards."""
     if not mounts():
         pytest.skip("only root may mount a file system")
+    if not FULL:
+        return finished(*arguments, prepare=MOUNT.format(mount=mount))
     script = f'{mount} && "$@"; status=$?; ls -A disk; exit $status'
     line = ["unshare", "--mount", "sh", "-c", script, "sh", *arguments_of(*arguments)]
     return subprocess.run(line, capture_output=True, timeout=60, check=False)
@@ -206,18 +242,18 @@ def test_a_disk_that_is_full_at_the_end(command: Command, suffix: str) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (1, b"", message)
 
 
-# Root, too, is bound by permission bits without these two capabilities; nobody else has them to drop.
+# Root, too, is bound by permission bits without these two capabilities, which an `exec` drops; nobody else has them.
 BOUND = "import ctypes; [ctypes.CDLL(None).prctl(24, each, 0, 0, 0) for each in (1, 2)]"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="drops capabilities of Linux")
 def test_permissions(endless: list[str]) -> None:
     os.mkdir("closed", 0o500)
-    done = finished(*endless, "-o", "closed/out.csv", prepare=BOUND)
+    done = finished(*endless, "-o", "closed/out.csv", prepare=BOUND, anew=True)
     message = b"tql-frames: cannot write closed/out.csv: Permission denied\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, b"", message)
     os.chmod("in/b.parquet", 0o000)
-    done = finished(*endless, "-o", "out.csv", prepare=BOUND)
+    done = finished(*endless, "-o", "out.csv", prepare=BOUND, anew=True)
     message = b"tql-frames: cannot read in/b.parquet: Permission denied\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, b"", message)
     assert sorted(os.listdir()) == ["closed", "in"]

@@ -18,6 +18,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from tests.loops import for_each
+from tests.sizes import size
 from tql_frames import TQLError
 
 FOLDER = Path(__file__).parents[1] / "cases"
@@ -205,8 +206,11 @@ def names_of(cases: list[Case]) -> list[str]:
 
 @pytest.mark.filterwarnings("ignore:.* is one value a row:tql_frames.TQLWarning")  # which Deep Lake does not say
 @pytest.mark.parametrize("kind", KINDS)
-@for_each("case", CASES, ids=names_of(CASES))
-def test_answer(case: Case, kind: str) -> None:
+@for_each(("place", "case"), list(enumerate(CASES)), ids=names_of(CASES))
+def test_answer(place: int, case: Case, kind: str) -> None:
+    # In `make test` lazy frames and pandas take turns; what one of them answers in its own way it is asked.
+    if size(kind != "polars" and kind not in case and KINDS.index(kind) % 2 != place % 2, False):
+        return
     check(case, kind, case.get("table", "main"))
 
 

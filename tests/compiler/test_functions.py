@@ -15,6 +15,7 @@ import pytest
 
 from tests import evaluator
 from tests.loops import for_each
+from tests.sizes import paired
 from tql_frames import weight_expr
 from tql_frames.compiler.expressions import json_text
 from tql_frames.compiler.expressions.scope import SchemaScope
@@ -194,7 +195,7 @@ def test_nonzero_is_that_of_numpy(column: str) -> None:
 # --- two lists -------------------------------------------------------------------------------------------------------
 
 # Rows without nulls in two lists of one length are rare where the lists are random.
-PAIRS = [(name, other) for name in ("ints", "reals", "wild", "singles", "flags", "nothing") for other in LISTS]
+PAIRS = paired(LISTS, ("ints", "reals", "wild", "singles", "flags", "nothing"), each=3)
 
 
 def in_pairs(rule: Callable[[Any, Any], Any], left: str, right: str) -> list[Any]:
@@ -218,8 +219,8 @@ def cosine(a: Any, b: Any) -> float:
 
 
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
-@for_each(("left", "right"), PAIRS)
-def test_vectors_are_those_of_numpy(left: str, right: str) -> None:
+@for_each(("right", "left"), PAIRS)
+def test_vectors_are_those_of_numpy(right: str, left: str) -> None:
     kind: Any = int if {left, right} <= {*WHOLE, "wide"} else float
     if {left, right} <= {*WHOLE, "wide", "money"} and "money" in (left, right):
         kind = lambda number: Decimal(f"{number:.2f}")  # noqa: E731

@@ -83,12 +83,16 @@ def crossed(a: str, b: str) -> pl.DataFrame:
     return pl.DataFrame({"a": COLUMNS[a]}).join(pl.DataFrame({"b": COLUMNS[b]}), how="cross")
 
 
-def values(frame: pl.DataFrame, *exprs: str) -> list[tuple[Any, ...]]:
-    """What expressions are on each row, of the frame and of its lazy form, which must agree."""
+def values(frame: pl.DataFrame, *exprs: str, pair: tuple[str, str] | None = None) -> list[tuple[Any, ...]]:
+    """What expressions are on each row, of the frame and of its lazy form, which must agree.
+
+    Of a pair of types `make test` asks the lazy form one time in four.
+    """
     text = "select " + ", ".join(f"{expr} as v{place}" for place, expr in enumerate(exprs))
     found = frame.tql.query(text)
     names = [f"v{place}" for place in range(len(exprs))]
-    assert_same(found, frame.lazy().tql.query(text).collect())
+    if pair is None or size(sum(map([*COLUMNS].index, pair)) // 2 % 4 == 0, True):
+        assert_same(found, frame.lazy().tql.query(text).collect())
     return found.select(names).rows()
 
 
@@ -108,10 +112,12 @@ def is_real(*names: str) -> bool:
 
 
 @pytest.mark.fault("A5")
-@for_each(("a", "b"), PAIRS)
+@for_each(("a", "b"), in_one_order(PAIRS))
 def test_columns_compare_exactly(a: str, b: str) -> None:
     frame, real = crossed(a, b), is_real(a, b)
-    found = values(frame, *(f"a {symbol} b" for symbol in OPERATORS), "a in (b, null)", "a between b and b")
+    found = values(
+        frame, *(f"a {symbol} b" for symbol in OPERATORS), "a in (b, null)", "a between b and b", pair=(a, b)
+    )
     for (x, y), row in zip(frame.rows(), found, strict=True):
         expected = [compared(symbol, x, y, real=real) for symbol in OPERATORS]
         equal = compared("=", x, y, real=real)
@@ -124,9 +130,8 @@ def test_columns_compare_exactly(a: str, b: str) -> None:
 def test_lists_compare_as_their_elements(a: str, b: str) -> None:
     frame, real = crossed(a, b), is_real(a, b)
     lists = frame.select(a=pl.concat_list("a", "a"), b=pl.concat_list("b", "b"), c="b")
-    found = values(
-        lists, *(f"a {symbol} b" for symbol in OPERATORS), "a < c", "hamming_distance(a, b)", "contains(a, c)"
-    )
+    exprs = [*(f"a {symbol} b" for symbol in OPERATORS), "a < c", "hamming_distance(a, b)", "contains(a, c)"]
+    found = values(lists, *exprs, pair=(a, b))
     for (x, y), row in zip(frame.rows(), found, strict=True):
         expected: list[Any] = [[compared(symbol, x, y, real=real)] * 2 for symbol in OPERATORS]
         equal = compared("=", x, y, real=real)
@@ -163,7 +168,7 @@ CONSTANTS += [str(each) for each in (2**53 + 1, 2**63 - 1, 2**63, 2**64 - 1, -(2
 @pytest.mark.parametrize("name", NUMBERS)
 def test_constants_are_taken_as_written(name: str) -> None:
     frame = pl.DataFrame({"a": COLUMNS[name]}).with_columns(l=pl.concat_list("a"))
-    for text in CONSTANTS:
+    for text in size(CONSTANTS[NUMBERS.index(name) % 2 :: 2], CONSTANTS):  # in `make test` half of them for each type
         number = int(text) if text.lstrip("-").isdigit() else Decimal(text)
         written = [f"a {symbol} {text}" for symbol in OPERATORS]
         exprs = [
@@ -271,13 +276,14 @@ INTEGERS = [*WHOLE, *UNSIGNED, "Boolean"]
 
 
 @pytest.mark.fault("A13")
-@for_each(("a", "b"), list(itertools.product(INTEGERS, INTEGERS)))
+@for_each(("a", "b"), in_one_order(list(itertools.product(INTEGERS, INTEGERS))))
 def test_integers_of_every_width_stay_whole_in_arithmetic(a: str, b: str) -> None:
     frame = crossed(a, b)
     lists = frame.with_columns(l=pl.concat_list("a"), m=pl.concat_list("b"))
     array = "null" if "Boolean" in (a, b) else "ARRAY[a, b]"
     symbols = ["+", "-", "*", "%"]
-    found = values(lists, *(f"a {each} b" for each in symbols), *(f"l {each} m" for each in "+-*"), "l + b", array)
+    exprs = [*(f"a {each} b" for each in symbols), *(f"l {each} m" for each in "+-*"), "l + b", array]
+    found = values(lists, *exprs, pair=(a, b))
     low, high = limits(a, b)
     for (x, y), row in zip(frame.rows(), found, strict=True):
         expected = [calculated(symbol, x, y, low, high) for symbol in symbols]
@@ -373,7 +379,8 @@ def test_decimals_are_calculated_exactly(a: str, b: str) -> None:
     frame = crossed(a, b)
     scales = [COLUMNS[each].dtype.scale if each in DECIMALS else 0 for each in (a, b)]  # type: ignore[attr-defined]
     symbols = ["+", "-", "*", "%"] if sum(scales) <= 38 else ["+", "-", "%"]
-    found = values(frame.with_columns(l=pl.concat_list("a")), *(f"a {each} b" for each in symbols), "l + b", "abs(a)")
+    exprs = [*(f"a {each} b" for each in symbols), "l + b", "abs(a)"]
+    found = values(frame.with_columns(l=pl.concat_list("a")), *exprs, pair=(a, b))
     for (x, y), row in zip(frame.rows(), found, strict=True):
         for symbol, value in zip(symbols, row, strict=False):
             places = sum(scales) if symbol == "*" else max(scales)
@@ -425,7 +432,7 @@ def rows_of(found: Any, *names: str) -> list[tuple[Any, ...]]:
 
 @pytest.mark.fault("A5")
 @pytest.mark.fault("A13")
-@for_each(("a", "b"), [pair for pair in PAIRS if "Boolean" not in pair])
+@for_each(("a", "b"), in_one_order([pair for pair in PAIRS if "Boolean" not in pair]))
 def test_joins_find_what_equals(a: str, b: str) -> None:
     left = pl.DataFrame({"k": COLUMNS[a]}).with_row_index("x")
     right = pl.DataFrame({"k": COLUMNS[b]}).with_row_index("y")

@@ -240,7 +240,7 @@ def combinations(draw: st.DrawFn, depth: int) -> tuple[Node, Schema]:
 
 thorough = settings(
     deadline=None,
-    max_examples=size(60, 600),
+    max_examples=size(40, 600),
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )

@@ -49,7 +49,7 @@ from tests.random_queries import ORDER, Join, Query, QueryWriter, Source, Subque
 from tests.sizes import size
 from tql_frames import TQLTypeError
 
-SEEDS = size(6, ENOUGH)
+SEEDS = size(4, ENOUGH)
 QUERIES = 50  # on each
 
 

@@ -1,11 +1,11 @@
 """Processes that are forked after Polars was used: an error that says what to do, never a process that hangs."""
 
 import multiprocessing
-import subprocess
-import sys
 import textwrap
 
 import pytest
+
+from tests.processes import printed_by
 
 FORKS = "fork" in multiprocessing.get_all_start_methods()
 pytestmark = pytest.mark.skipif(not FORKS, reason="this system does not fork")
@@ -28,10 +28,7 @@ def run(program: str) -> str:
                 return str(error)
             return "ran"
     """
-    text = textwrap.dedent(begin) + textwrap.dedent(program)
-    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=100, check=False)
-    assert not done.returncode, done.stderr
-    return done.stdout
+    return printed_by(textwrap.dedent(begin) + textwrap.dedent(program))
 
 
 CALLS = {

@@ -86,11 +86,14 @@ def test_lazy_is_eager(source: pl.LazyFrame, before: str, sampler: str) -> None:
     sample = BEFORE[before](FRAME).tql.sample(sampler, 200, seed=5)
     plan = BEFORE[before](source).tql.sample(sampler, 200, seed=5)
     first = [*BEFORE].index(before) + SAMPLERS.index(sampler)
+    in_memory = "DF [" in source.explain()
     for place, (name, after) in enumerate(AFTER.items(), first):
+        if size((place + in_memory) % 2, 0):
+            continue  # in `make test` of each sampler and source every second step
         expected, lazy = after(sample), after(plan)
         assert lazy.collect_schema() == expected.schema, name
-        # In `make test` one engine, which is another before the next step and for the next sampler.
-        for engine in size(ENGINES[place % 2 :][:1], ENGINES):
+        # In `make test` one engine, which is another at the next of these steps.
+        for engine in size(ENGINES[place // 2 % 2 :][:1], ENGINES):
             found = lazy.collect(engine=engine)
             assert found.schema == expected.schema and found.equals(expected), (name, engine)
 

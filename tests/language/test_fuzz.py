@@ -19,7 +19,7 @@ import tql_frames
 from tests.sizes import size
 from tql_frames import TQLError
 
-TEXTS = int(os.environ.get("TQL_FUZZ", size(3_000, 100_000)))  # samplers; of statements a sixth as many
+TEXTS = int(os.environ.get("TQL_FUZZ", size(1_800, 100_000)))  # samplers; of statements a sixth as many
 CHUNKS = size(4, 40)
 TEXTS_A_CHUNK = max(TEXTS // CHUNKS, 1)
 
@@ -369,7 +369,7 @@ def test_the_statements_are_statements(seed: str) -> None:
         assert isinstance(FRAME.tql.query(seed, seed=1), pl.DataFrame)
 
 
-MANY = size(1_000, 3_000)
+MANY = size(500, 3_000)
 # Long and deep statements: each ends in a frame or an error, and in time.
 LONG_STATEMENTS = {
     "items": "select " + ", ".join(f"n + {n} as c{n}" for n in range(MANY)),

@@ -27,6 +27,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import tql_frames
+from tests.sizes import paired
 from tql_frames import TQLError, TQLWarning, WeightError
 from tql_frames.datasets import chest_xray
 
@@ -190,8 +191,7 @@ class TestOneSeedOneSample:
     }
     SAMPLERS = [FINDINGS, "age * 1.5 + 1 / (patient_id + 3.25)"]  # noqa: RUF012
 
-    @pytest.mark.parametrize("sampler", SAMPLERS)
-    @pytest.mark.parametrize("size", OPTIONS)
+    @pytest.mark.parametrize(("size", "sampler"), paired(OPTIONS, SAMPLERS))
     def test_all_frames(self, size: str, sampler: str) -> None:
         table, options = chest_xray(), {"seed": 11} | self.OPTIONS[size]
         expected = positions(table.tql.sample(sampler, **options))
@@ -283,7 +283,6 @@ def test_results_do_not_share_the_frame_s_memory(kind: str, sampler: Any) -> Non
 
 @pytest.fixture
 def no_collector() -> Iterator[None]:
-    gc.collect()
     gc.disable()
     yield
     gc.enable()

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 import tql_frames
+from tests.sizes import paired
 from tql_frames import TQLArmWarning, TQLWarning
 from tql_frames.cli import main
 from tql_frames.compiler.expressions.translate import Translator
@@ -302,8 +303,7 @@ def test_the_rows_drawn_do_not_depend_on_how_arms_are_counted() -> None:
 
 
 @pytest.mark.fault("B3")
-@pytest.mark.parametrize("arms", [255, 256, 257, 300])
-@pytest.mark.parametrize("weights", [3, 1_000])
+@pytest.mark.parametrize(("arms", "weights"), paired([255, 256, 257, 300], [3, 1_000]))
 def test_many_arms_are_watched_too(arms: int, weights: int) -> None:
     frame = pl.DataFrame({"a": list(range(arms - 1))})
     text = "max_weight(" + ", ".join(f"a = {n}: {2 + n % weights}" for n in range(arms)) + ", True: 1)"

@@ -127,14 +127,19 @@ def table() -> pl.DataFrame:
 DRAWS = [("successive", {}), ("poisson", {}), ("successive", {"over": "site"}), ("poisson", {"over": "site"})]
 
 
+KEYS = ["image", "number", ["site", "number"]]
+
+
 @pytest.mark.parametrize(("design", "more"), DRAWS)
-@pytest.mark.parametrize("key", ["image", "number", ["site", "number"]])
+@pytest.mark.parametrize("key", KEYS)
 def test_the_same_set_from_every_frame_and_order(table, key, design, more, tmp_path):
     options = {"limit": 100, "replace": False, "seed": 3, "design": design, "key": key, **more}
     shuffled = table.sample(fraction=1.0, shuffle=True, seed=1)
     shuffled.write_parquet(tmp_path / "table.parquet", row_group_size=700)
     shuffled.write_csv(tmp_path / "table.csv")
-    for sampler in ("few", "many"):
+    # In `make test` one of the samplers, in turn by keys and draws.
+    turn = KEYS.index(key) + DRAWS.index((design, more))
+    for sampler in size(["few", "many"][turn % 2 :][:1], ["few", "many"]):
         expected = sorted(table.tql.sample(sampler, **options)["image"])
         assert len(expected) > 60
         frames = [shuffled, shuffled.lazy(), pl.scan_parquet(tmp_path / "table.parquet")]

@@ -1,8 +1,10 @@
 """What people meet first: aggregations as in SQL, odd frames, names of the package, the demo, `.tql` of others."""
 
+import os
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,9 +19,9 @@ SCANS = pl.DataFrame(
 )
 
 
-def run(program: str, *options: str) -> subprocess.CompletedProcess[str]:
+def run(program: str, *options: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *options, "-c", program]
-    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, cwd=cwd)
 
 
 @pytest.mark.fault("B5")
@@ -134,33 +136,42 @@ def test_the_demo_ends_quietly_when_nobody_reads_at_all() -> None:
     assert demo.wait(100) == 141
 
 
+OTHERS = [
+    "pl.api.register_dataframe_namespace('tql')(Other)",
+    "pl.api.register_lazyframe_namespace('tql')(Other)",
+    "pd.api.extensions.register_dataframe_accessor('tql')(Other)",
+    "pd.DataFrame.tql = Other",
+    "[r('tql')(Other) for r in (pl.api.register_dataframe_namespace, pl.api.register_lazyframe_namespace)]",
+]
+
+
 @pytest.mark.fault("E12")
-@pytest.mark.parametrize(
-    "other",
-    [
-        "pl.api.register_dataframe_namespace('tql')(Other)",
-        "pl.api.register_lazyframe_namespace('tql')(Other)",
-        "pd.api.extensions.register_dataframe_accessor('tql')(Other)",
-        "pd.DataFrame.tql = Other",
-        "[r('tql')(Other) for r in (pl.api.register_dataframe_namespace, pl.api.register_lazyframe_namespace)]",
-    ],
-)
-def test_the_tql_of_another_package_is_replaced_with_one_warning(other: str) -> None:
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_the_tql_of_another_package_is_replaced_with_one_warning(tmp_path: Path) -> None:
+    """Each in a process that has loaded pandas and Polars, and this package not yet."""
     program = f"""
-import importlib, pandas as pd, polars as pl
+import importlib, os, sys, pandas as pd, polars as pl
 class Other:
     __module__ = "other_package.frames"
     def __init__(self, frame): pass
-{other}
-import tql_frames
-importlib.reload(tql_frames)
-importlib.reload(tql_frames.namespace)
-print(pl.DataFrame({{"a": [1]}}).tql.sample("a").height)
+for number, other in enumerate({OTHERS!r}):
+    if not os.fork():
+        for stream, name in ((1, "out"), (2, "err")):
+            os.dup2(os.open(f"{{number}}.{{name}}", os.O_WRONLY | os.O_CREAT), stream)
+        exec(other)
+        import tql_frames
+        importlib.reload(tql_frames)
+        importlib.reload(tql_frames.namespace)
+        print(pl.DataFrame({{"a": [1]}}).tql.sample("a").height)
+        sys.exit()
+    os.wait()
 """
-    done = run(program)
-    assert done.stdout == "1\n"
-    assert done.stderr.count("TQLWarning") == 1
-    assert "other_package.frames" in done.stderr
+    assert run(program, cwd=tmp_path).returncode == 0
+    for number, other in enumerate(OTHERS):
+        out, err = ((tmp_path / f"{number}.{name}").read_text() for name in ("out", "err"))
+        assert out == "1\n", (other, err)
+        assert err.count("TQLWarning") == 1, (other, err)
+        assert "other_package.frames" in err, (other, err)
 
 
 @pytest.mark.fault("E12")

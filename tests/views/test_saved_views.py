@@ -19,6 +19,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import tql_frames
+from tests.processes import printed_by
+from tests.sizes import paired
 from tql_frames import TQLError, TQLTypeError, View, load_view
 from tql_frames.frames import kept_frame_of
 from tql_frames.views.storage import Fingerprint, fingerprint
@@ -87,9 +89,9 @@ class TestRoundTrip:
         ("select * limit 0", {}),
     ]
 
-    @pytest.mark.parametrize(("sampler", "options"), OPTIONS, ids=str)
-    @pytest.mark.parametrize("kind", KINDS)
-    def test_a_view_comes_back(self, frame_of: Any, path: Path, kind: str, sampler: Any, options: Any) -> None:
+    @pytest.mark.parametrize(("request_", "kind"), paired(OPTIONS, KINDS, each=2), ids=str)
+    def test_a_view_comes_back(self, frame_of: Any, path: Path, kind: str, request_: tuple[Any, Any]) -> None:
+        sampler, options = request_
         frame = frame_of(kind)
         view = frame.tql.view(sampler, **options)
         before = dt.datetime.now(dt.UTC)
@@ -149,8 +151,7 @@ filler = pl.Series(["z", "b", "q"], dtype=pl.Categorical)
 view = tql_frames.load_view({str(path)!r}, pl.read_parquet({str(tmp_path / "frame.parquet")!r}))
 print(view.positions.tolist())
 """
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-        assert json.loads(done.stdout) == view.positions.tolist()
+        assert json.loads(printed_by(code)) == view.positions.tolist()
 
     def test_the_file_is_small_parquet(self, path: Path) -> None:
         frame = pl.DataFrame({"w": np.ones(200_000)})

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import tql_frames
-from tests.sizes import size
+from tests.sizes import crossed, paired, size
 from tests.views.frames import KINDS, Tripwire, assert_same
 from tql_frames import TQLError, TQLNameError, TQLTypeError, View
 from tql_frames.views import Split
@@ -67,9 +67,9 @@ def parts_by_unit(parts: Any, column: str = "id") -> dict[Any, set[Any]]:
 
 
 class TestKinds:
-    @pytest.mark.parametrize("by", [None, "sex", "tags", ["sex", "tags"]], ids=str)
-    @pytest.mark.parametrize("unit", [None, "id"])
-    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize(
+        ("kind", "by", "unit"), crossed(KINDS, [None, "sex", "tags", ["sex", "tags"]], [None, "id"]), ids=str
+    )
     def test_one_seed_is_one_split(self, frame_of: Any, kind: str, unit: str | None, by: Any) -> None:
         frame = frame_of(kind, FRAME)
         parts = frame.tql.split(THIRDS, unit=unit, by=by, seed=7)
@@ -137,9 +137,7 @@ UNITS: dict[str, pl.Series] = {
 }
 
 
-@pytest.mark.parametrize("by", [None, "tags"])
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", UNITS)
+@pytest.mark.parametrize(("name", "kind", "by"), crossed([*UNITS], KINDS, [None, "tags"]))
 def test_units_of_any_type_stay_together(frame_of: Any, kind: str, name: str, by: Any) -> None:
     frame = frame_of(kind, FRAME.with_columns(unit=UNITS[name]))
     parts = frame.tql.split(folds=3, unit="unit", by=by, seed=7)
@@ -194,7 +192,7 @@ def test_units_of_pandas(unit: str) -> None:
 
 
 @given(st.data())
-@settings(max_examples=size(40, 400), deadline=None)
+@settings(max_examples=size(25, 400), deadline=None)
 def test_any_table_is_split_whole(data: st.DataObject) -> None:
     rows = data.draw(st.integers(1, 60))
     ids = data.draw(st.lists(st.one_of(st.none(), st.integers(0, 12)), min_size=rows, max_size=rows))
@@ -231,8 +229,7 @@ LABELS: dict[str, pl.Series] = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", LABELS)
+@pytest.mark.parametrize(("name", "kind"), paired(LABELS, KINDS, each=2))
 def test_lists_of_labels(frame_of: Any, kind: str, name: str) -> None:
     frame = frame_of(kind, FRAME.with_columns(tags=LABELS[name]))
     parts = frame.tql.split(THIRDS, unit="id", by="tags", seed=7)
@@ -586,7 +583,7 @@ class TestLaziness:
     @pytest.mark.parametrize("kind", ["lazy", "scan"])
     def test_all_parts_at_once(self, frame_of: Any, kind: str, engine: Any) -> None:
         expected = FRAME.tql.split(THIRDS, unit="id", by="tags", seed=7)
-        for _ in range(5):
+        for _ in range(size(2, 5)):
             parts = frame_of(kind, FRAME).tql.split(THIRDS, unit="id", by="tags", seed=7)
             found = pl.collect_all([view.to_native() for view in parts.values()], engine=engine)
             for frame, view in zip(found, expected.values(), strict=True):
@@ -606,7 +603,6 @@ class TestLaziness:
 class TestMemory:
     @pytest.fixture(autouse=True)
     def _no_collector(self) -> Iterator[None]:
-        gc.collect()
         gc.disable()
         yield
         gc.enable()

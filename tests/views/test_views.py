@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import tql_frames
-from tests.sizes import size
+from tests.sizes import crossed, paired, size
 from tests.views.frames import FRAME, KINDS, ROWS, SAMPLER, Tripwire, assert_same
 from tql_frames import TQLError, TQLNameError, TQLTypeError, TQLUnsupportedError, TQLWarning, View, WeightError
 
@@ -36,9 +36,9 @@ class TestRowsOfSample:
         {"limit": 70, "index": None},
     ]
 
-    @pytest.mark.parametrize("options", OPTIONS, ids=str)
-    @pytest.mark.parametrize("sampler", [SAMPLER, "w", pl.col("w") ** 2], ids=str)
-    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize(
+        ("kind", "options", "sampler"), crossed(KINDS, OPTIONS, [SAMPLER, "w", pl.col("w") ** 2]), ids=str
+    )
     def test_same(self, frame_of: Any, kind: str, sampler: Any, options: dict[str, Any]) -> None:
         frame = frame_of(kind)
         expected = frame.tql.sample(sampler, seed=3, **options)
@@ -123,8 +123,7 @@ STATEMENTS: dict[str, tuple[str, list[Any] | None]] = {
 
 
 class TestRowsOfQuery:
-    @pytest.mark.parametrize("name", STATEMENTS)
-    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize(("name", "kind"), paired(STATEMENTS, KINDS, each=2))
     def test_same(self, frame_of: Any, kind: str, name: str) -> None:
         text, parameters = STATEMENTS[name]
         frame = frame_of(kind)
@@ -439,7 +438,7 @@ class TestLaziness:
     @pytest.mark.parametrize("kind", ["lazy", "scan"])
     def test_plans_do_not_wait_for_each_other(self, frame_of: Any, kind: str, engine: Any) -> None:
         expected = pl.concat([FRAME.tql.sample("w", 90, seed=seed) for seed in range(4)] * 2)
-        for _ in range(5):
+        for _ in range(size(2, 5)):
             plans = [frame_of(kind).tql.view("w", 90, seed=seed).to_native() for seed in range(4)] * 2
             assert_frame_equal(pl.concat(plans).collect(engine=engine), expected)
             assert_frame_equal(pl.concat(pl.collect_all(plans, engine=engine)), expected)
@@ -466,7 +465,6 @@ class TestLaziness:
 class TestMemory:
     @pytest.fixture(autouse=True)
     def _no_collector(self) -> Iterator[None]:
-        gc.collect()
         gc.disable()
         yield
         gc.enable()
