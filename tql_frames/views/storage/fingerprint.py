@@ -25,6 +25,7 @@ from tql_frames.views.storage.values import family, values_digest
 
 _BYTES = 1_048_576  # of a piece of a column: it and what is made of it stay near the processor
 _ROWS = 131_072  # of a piece, at the most
+_FEW = 1_024  # rows that one thread reads
 _MOST_NAMED = 5  # differences that a message names
 
 
@@ -136,7 +137,7 @@ def fingerprint(
                 for name in names_of([each.label for each in contents.columns])
             ]
             levels = [_Column(f"index level {place}", by_value) for place in range(len(contents.levels))]
-        bag = (bag + _add(columns, levels, contents)) % 2**64
+        bag = (bag + _add(columns, levels, contents, small=not frame.is_lazy and frame.rows <= _FEW)) % 2**64
     return Fingerprint(frame.rows, _prints(columns), _prints(levels), f"{bag:016x}", by_value)
 
 
@@ -215,8 +216,8 @@ class _Column:
         return TQLTypeError(f"{reason}: its values cannot be compared with later ones", hint=hint or advice)
 
 
-def _add(columns: Sequence[_Column], levels: Sequence[_Column], contents: Contents) -> int:
-    """Go on with some rows, all columns at the same time; returns their bag."""
+def _add(columns: Sequence[_Column], levels: Sequence[_Column], contents: Contents, *, small: bool) -> int:
+    """Go on with some rows, all columns at the same time unless they are few; returns their bag."""
     lock = threading.Lock()
     total = np.zeros(0, np.uint64)
 
@@ -233,7 +234,9 @@ def _add(columns: Sequence[_Column], levels: Sequence[_Column], contents: Conten
                     total[start:stop] += numbers
 
     pairs = [*zip(columns, contents.columns, strict=True), *zip(levels, contents.levels, strict=True)]
-    if pairs:
+    if small:  # starting threads takes longer
+        run(iter(pairs))
+    elif pairs:
         in_threads(run, [iter(pairs)] * min(len(pairs), cores()))
     blocks = (total[start : start + _ROWS] for start in range(0, len(total), _ROWS))
     return sum(int(mixed(block).sum(dtype=np.uint64)) for block in blocks)
