@@ -1,6 +1,7 @@
 """How much the tests try: `make test` tries every kind of thing in small numbers, `make test-all` in large ones."""
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from itertools import product
 from typing import Any, TypeVar
@@ -47,3 +48,13 @@ def crossed(first: Iterable[Any], second: Iterable[Any], third: Sequence[Any]) -
     first, second = list(first), list(second)
     some = [(a, b, third[(i + j) % len(third)]) for i, a in enumerate(first) for j, b in enumerate(second)]
     return size(some, list(product(first, second, third)))
+
+
+def named(value: object) -> str:
+    """Return what a case is called after its value, without addresses, by which two processes would call it otherwise.
+
+    Examples:
+        >>> named("<Expr at 0x7F90B49021D0>")
+        '<Expr>'
+    """
+    return re.sub(r" at 0x[0-9A-Fa-f]+", "", str(value))

@@ -17,7 +17,7 @@ from scipy.stats import chi2_contingency, kstest
 
 import tql_frames
 from tests.answers import KINDS, ask, columns
-from tests.sizes import paired, size
+from tests.sizes import named, paired, size
 from tests.statistics import ordered_outcomes, p_of_counts, p_of_outcomes
 from tql_frames import TQLError, TQLWarning, WeightError
 
@@ -148,7 +148,7 @@ SAMPLES: list[tuple[str, str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("sample", "kind"), paired(SAMPLES, KINDS, each=2), ids=str)
+@pytest.mark.parametrize(("sample", "kind"), paired(SAMPLES, KINDS, each=2), ids=named)
 def test_a_query_draws_what_sample_draws(sample: tuple[str, str, dict[str, Any]], kind: str) -> None:
     clause, sampler, options = sample
     there = TABLE.with_row_index("row").filter("b")

@@ -20,7 +20,7 @@ from polars.testing import assert_frame_equal
 
 import tql_frames
 from tests.processes import printed_by
-from tests.sizes import paired
+from tests.sizes import named, paired
 from tql_frames import TQLError, TQLTypeError, View, load_view
 from tql_frames.frames import kept_frame_of
 from tql_frames.views.storage import Fingerprint, fingerprint
@@ -89,7 +89,7 @@ class TestRoundTrip:
         ("select * limit 0", {}),
     ]
 
-    @pytest.mark.parametrize(("request_", "kind"), paired(OPTIONS, KINDS, each=2), ids=str)
+    @pytest.mark.parametrize(("request_", "kind"), paired(OPTIONS, KINDS, each=2), ids=named)
     def test_a_view_comes_back(self, frame_of: Any, path: Path, kind: str, request_: tuple[Any, Any]) -> None:
         sampler, options = request_
         frame = frame_of(kind)

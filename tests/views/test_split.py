@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import tql_frames
-from tests.sizes import crossed, paired, size
+from tests.sizes import crossed, named, paired, size
 from tests.views.frames import KINDS, Tripwire, assert_same
 from tql_frames import TQLError, TQLNameError, TQLTypeError, View
 from tql_frames.views import Split
@@ -68,7 +68,7 @@ def parts_by_unit(parts: Any, column: str = "id") -> dict[Any, set[Any]]:
 
 class TestKinds:
     @pytest.mark.parametrize(
-        ("kind", "by", "unit"), crossed(KINDS, [None, "sex", "tags", ["sex", "tags"]], [None, "id"]), ids=str
+        ("kind", "by", "unit"), crossed(KINDS, [None, "sex", "tags", ["sex", "tags"]], [None, "id"]), ids=named
     )
     def test_one_seed_is_one_split(self, frame_of: Any, kind: str, unit: str | None, by: Any) -> None:
         frame = frame_of(kind, FRAME)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import tql_frames
-from tests.sizes import crossed, paired, size
+from tests.sizes import crossed, named, paired, size
 from tests.views.frames import FRAME, KINDS, ROWS, SAMPLER, Tripwire, assert_same
 from tql_frames import TQLError, TQLNameError, TQLTypeError, TQLUnsupportedError, TQLWarning, View, WeightError
 
@@ -37,7 +37,7 @@ class TestRowsOfSample:
     ]
 
     @pytest.mark.parametrize(
-        ("kind", "options", "sampler"), crossed(KINDS, OPTIONS, [SAMPLER, "w", pl.col("w") ** 2]), ids=str
+        ("kind", "options", "sampler"), crossed(KINDS, OPTIONS, [SAMPLER, "w", pl.col("w") ** 2]), ids=named
     )
     def test_same(self, frame_of: Any, kind: str, sampler: Any, options: dict[str, Any]) -> None:
         frame = frame_of(kind)
