@@ -39,7 +39,7 @@ from tql_frames.pipeline.draw import (
 )
 from tql_frames.pipeline.idle_arms import warn_of_categories
 from tql_frames.pipeline.statement import Query, prepare
-from tql_frames.pipeline.weights import Weigher, compiled, sampler_from
+from tql_frames.pipeline.weights import Weigher, compiled, no_sampler, sampler_from
 from tql_frames.sampling import Positions, fresh_seed
 
 if TYPE_CHECKING:
@@ -258,10 +258,13 @@ def explain(
         return found
     if parameters is not None:
         raise TQLError("a sampler takes no parameters; a statement does")
+    if sampler is None:
+        raise no_sampler(sampler)
     rows = frame_of(frame)
-    weigher = Weigher.of(sampler, rows, random_numbers(seed_from(seed)))
-    warn_of_categories(weigher.sampler)
-    found = _analysis().explain_sampler(weigher, rows.collect(), rows.why_collected)
+    analysis = _analysis()
+    population = analysis.population_of(rows, None, sampler, seed_from(seed))
+    warn_of_categories(population.sampler)
+    found = analysis.explain_sampler(population, rows.why_collected)
     return found
 
 

@@ -119,6 +119,18 @@ def warn_of_idle_arms(
         warn(warning, place)
 
 
+def warn_of_counts(
+    sampler: CompiledSampler, rows: Aggregable | None, matched: Sequence[int], decided: Sequence[int]
+) -> None:
+    """Warn of the same arms where it is known how many rows each of them matches and decides.
+
+    Warns:
+        TQLArmWarning: for each such arm.
+    """
+    for warning in idle_warnings(sampler, rows, matched, decided):
+        warn(warning)
+
+
 def idle_warnings(
     sampler: CompiledSampler, rows: Aggregable | None, matched: Sequence[int], decided: Sequence[int]
 ) -> list[TQLArmWarning]:
