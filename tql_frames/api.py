@@ -342,13 +342,13 @@ def report(
     Examples:
         >>> df = pl.DataFrame({"age": [71, 34, 65, 20], "view": ["PA", "AP", "PA", "PA"]})
         >>> print(report(df, "view", "max_weight(age < 50: 3, True: 1)"))
-        view  rows   share  expected share  expected draws  asked  factor
-        PA       3  75.00%          62.50%             2.5      -   0.833
-        AP       1  25.00%          37.50%             1.5      -     1.5
+        view  rows   share  expected share  expected draws  requested weight  factor
+        PA       3  75.00%          62.50%             2.5                 -   0.833
+        AP       1  25.00%          37.50%             1.5                 -     1.5
         <BLANKLINE>
-        arm            rows  decides    share  expected share  expected draws  asked  factor
-        1 age < 50: 3     2        2   50.00%          75.00%             3.0      3     1.5
-        2 true: 1         4        2  100.00%         100.00%             4.0      1       1
+        arm            rows  decides    share  expected share  expected draws  requested weight  factor
+        1 age < 50: 3     2        2   50.00%          75.00%             3.0                 3     1.5
+        2 true: 1         4        2  100.00%         100.00%             4.0                 1       1
         <BLANKLINE>
         view  arm 1
         PA    0.833

@@ -50,18 +50,18 @@ class View(KeptRows[Native]):
         expression: what weighed the rows, if it is a Polars expression; None of a loaded view.
 
     Examples:
-        >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+        >>> old = pl.DataFrame({"x": [71, 34, 65]}).tql.view("max_weight(x > 60: 1)", limit=4, seed=1)
         >>> old
         View of 4 of 3 rows × 1 column, Polars DataFrame
-          sampler  max_weight(age > 60: 1)
+          sampler  max_weight(x > 60: 1)
           drawn    4 rows, with replacement, in the order drawn
           seed     1
         <BLANKLINE>
-        arm            rows  decides   share  expected share  expected draws  asked  factor  drawn  drawn share
-        1 age > 60: 1     2        2  66.67%         100.00%             4.0      1     1.5      4      100.00%
+        arm          rows  decides   share  expected share  expected draws  requested weight  factor  drawn  drawn share
+        1 x > 60: 1     2        2  66.67%         100.00%             4.0                 1     1.5      4      100.00%
         >>> old.positions
         array([0, 0, 2, 2])
-        >>> pl.DataFrame(old)["age"].to_list()
+        >>> pl.DataFrame(old)["x"].to_list()
         [71, 71, 65, 65]
     """
 
