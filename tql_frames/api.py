@@ -148,7 +148,7 @@ def _sample_with_expected(
 ) -> Native:
     """Return a sample with the column of what is expected of each row; arguments as of `sample`."""
     if not isinstance(name, str):
-        raise TQLError(f"expected must be a column name or None, not {shown(name)}")
+        raise TQLError(f"expected a column name or None for expected=, got {shown(name)}")
     labels: tuple[object, ...] = frame_of(frame).scan(frozenset()).labels
     numbers = Names.apart_from([name, index or "", *map(str, labels)]).new("row")  # lazy rows tell by it what they are
     lazy = isinstance(frame, pl.LazyFrame)
@@ -563,7 +563,7 @@ def _prepared(
     index: str | None,
 ) -> Query:
     if not isinstance(text, str):
-        raise TQLError(f"a statement is TQL text, not {type(text).__name__}")
+        raise TQLError(f"expected a statement as TQL text, got {type(text).__name__}")
     check_parameters(parameters)
     adapters = [*named.values(), *([default] if default is not None else [])]
     numbered = index is not None or any(each.keeps_labels for each in adapters)
@@ -591,7 +591,7 @@ def weight_expr(text: str, schema: Mapping[str, pl.DataType] | pl.Schema) -> pl.
         [5.0, 1.0]
     """
     if not isinstance(text, str):
-        raise TQLError(f"a sampler is TQL text, not {type(text).__name__}")
+        raise TQLError(f"expected a sampler as TQL text, got {type(text).__name__}")
     try:
         types = pl.Schema(schema)
     except (TypeError, ValueError) as fault:

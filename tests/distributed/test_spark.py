@@ -361,7 +361,7 @@ def test_statements_with_over(xrays, text):
     ("call", "error", "message"),
     [
         (lambda xrays: tql.sample(xrays, "1", 3, over="vieww"), TQLNameError, "did you mean 'view'"),
-        (lambda xrays: tql.sample(xrays, "1", 3, over="findings"), TQLTypeError, "over needs single values"),
+        (lambda xrays: tql.sample(xrays, "1", 3, over="findings"), TQLTypeError, "expected single values for over"),
         (lambda xrays: tql.sample(xrays, "1", {"PAA": 3}, over="view"), TQLNameError, "no group of over"),
         (lambda xrays: tql.sample(xrays, "1", {"PA": 3}), TQLError, "limit by group needs over"),
         (lambda xrays: tql.sample(xrays, "max_weight(view = 'PA': 1)", 1, over="view"), WeightError, "the group 'AP'"),
@@ -471,7 +471,7 @@ def test_a_seed_fixes_the_numbers_of_random(xrays):
         (lambda xrays: tql.sample(xrays, "dose", keys=["imag"]), TQLNameError, "did you mean 'image'"),
         (lambda xrays: tql.sample(xrays, pl.col("dose").rank()), TQLUnsupportedError, "several rows at once"),
         (lambda xrays: tql.sample(xrays, "dose", index="age"), TQLError, "has a column 'age' already"),
-        (lambda xrays: tql.sample(XRAYS, "dose"), TQLError, "must be a Spark DataFrame"),
+        (lambda xrays: tql.sample(XRAYS, "dose"), TQLError, "to be a Spark DataFrame"),
         (lambda xrays: tql.query(xrays, "select * order by age"), TQLUnsupportedError, "ORDER BY"),
         (lambda xrays: tql.query(xrays, "select agee"), TQLNameError, "did you mean 'age'"),
         (lambda xrays: tql.query(xrays, "select age as index"), TQLError, "has a column 'index' already"),

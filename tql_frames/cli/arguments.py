@@ -261,7 +261,7 @@ def _names() -> str:
 def _format(text: str) -> Format:
     found = format_named(text)
     if found is None:
-        raise ArgumentTypeError(f"{text!r} is no format: {_names()}")
+        raise ArgumentTypeError(f"expected one of {_names()}, got {text!r}")
     return found
 
 
@@ -271,14 +271,14 @@ def _rows(text: str) -> int:
     except ValueError:
         number = -1
     if number < 0:
-        raise ArgumentTypeError(f"{text!r} is no whole number of at least 0")
+        raise ArgumentTypeError(f"expected a whole number of at least 0, got {text!r}")
     return number
 
 
 def _quota(text: str) -> tuple[Any, int]:
     name, equals, number = text.rpartition("=")
     if not equals:
-        raise ArgumentTypeError(f"{text!r} is no GROUP=N")
+        raise ArgumentTypeError(f"expected GROUP=N, got {text!r}")
     found = _value(name) if name.startswith("[") or name == "null" else name
     return (tuple(found) if isinstance(found, list) else found), _rows(number)
 
@@ -295,7 +295,7 @@ def _rows_or_all(text: str) -> int | None:
 def _delimiter(text: str) -> str:
     character = {"\\t": "\t", "tab": "\t"}.get(text, text)
     if len(character) != 1 or not character.isascii() or character in '"\r\n':
-        raise ArgumentTypeError(f"{text!r} is no delimiter: expected one ASCII character, or \\t")
+        raise ArgumentTypeError(f"expected one ASCII character, or \\t, got {text!r}")
     return character
 
 
@@ -316,7 +316,7 @@ def _types(text: str) -> dict[str, pl.DataType]:
         name, equals, word = part.rpartition("=")
         if not equals or word.strip().lower() not in _TYPES:
             known = "Utf8, Int64, Float64, Boolean, Date, Datetime and the like"
-            raise ArgumentTypeError(f"{part!r} is no NAME=TYPE, where TYPE is one of {known}")
+            raise ArgumentTypeError(f"expected NAME=TYPE, where TYPE is one of {known}, got {part!r}")
         found[name.strip()] = _TYPES[word.strip().lower()]
     return found
 
@@ -331,7 +331,7 @@ def _share(text: str) -> Decimal:
     except InvalidOperation:
         number = Decimal(-1)
     if not 0 <= float(number) < float("inf"):
-        raise ArgumentTypeError(f"{text!r} is no number of at least 0")
+        raise ArgumentTypeError(f"expected a number of at least 0, got {text!r}")
     return number
 
 
@@ -350,14 +350,14 @@ def _target(text: str) -> tuple[str, float]:
     except ValueError:
         number = -1.0
     if not equals or not label or not 0 <= number <= 1:
-        raise ArgumentTypeError(f"{text!r} is no LABEL=SHARE with a share from 0 to 1")
+        raise ArgumentTypeError(f"expected LABEL=SHARE with a share from 0 to 1, got {text!r}")
     return label, number
 
 
 def _part(text: str) -> tuple[str, Decimal]:
     name, equals, share = text.rpartition("=")
     if not equals or not name:
-        raise ArgumentTypeError(f"{text!r} is no NAME=SHARE")
+        raise ArgumentTypeError(f"expected NAME=SHARE, got {text!r}")
     if name in (os.curdir, os.pardir) or set(name) & {os.sep, os.altsep, "\0"}:
         raise ArgumentTypeError(f"{name!r} cannot be the name of a file")
     return name, _share(share)

@@ -341,7 +341,7 @@ COMMANDS: tuple[RunnableCommand, ...] = (
 def _fold_names(folds: int) -> dict[int, str]:
     """Return names of the files of folds."""
     if not 2 <= folds <= _MOST_FOLDS:
-        raise CommandError(f"--folds takes a number from 2 to {_MOST_FOLDS:,}, not {folds:,}", status=2)
+        raise CommandError(f"expected --folds to be a number from 2 to {_MOST_FOLDS:,}, got {folds:,}", status=2)
     return {fold: f"fold_{fold}" for fold in range(folds)}
 
 

@@ -422,7 +422,7 @@ def _misplaced(token: Token, before: str, start: str) -> tuple[type[TQLError], s
         if not re.sub(r"--[^\n]*", "", before).strip(" \t\r\n\f("):
             if token.type == "NAME" and word in keywords.WRITES:
                 return TQLUnsupportedError, f"{word.upper()} is not supported: a query only reads", None
-            hint = "a query starts with SELECT, as in: select * where age > 60"
+            hint = "start a query with SELECT, as in: select * where age > 60"
             if word in ("max_weight", "sum_weight"):
                 hint = f"write select * sample by {word}(…), or pass the sampler to sample(…)"
             return TQLSyntaxError, unexpected if token.type != "$END" else "the text ends too early", hint

@@ -124,7 +124,7 @@ class GroupKeys:
             if not (key.dtype.is_integer() or is_text(key.dtype) or key.dtype.is_temporal() or is_bool(key.dtype)):
                 fractional = is_fractional(key.dtype)
                 what = "a number that may have a fraction" if fractional else describe(key.dtype)
-                message = f"{self.argument} needs whole numbers, text or dates, not {what}"
+                message = f"expected whole numbers, text or dates for {self.argument}, got {what}"
                 hint = "round or format it as a column first" if fractional else None
                 raise TQLTypeError(message, source=key.source, span=key.span, hint=hint)
         names = [str(place) for place in range(len(self.keys))]
@@ -401,7 +401,7 @@ def _in_several(units: NumberedGroups, over: NumberedGroups, row: int) -> TQLErr
         f"the unit {units.name(unit)} lies in several groups of over, {names}",
         source=key.source,
         span=key.span,
-        hint="a unit is drawn whole, within one group: name a coarser group, or a finer unit",
+        hint="name a coarser group, or a finer unit: a unit is drawn whole, within one group",
     )
 
 

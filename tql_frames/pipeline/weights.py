@@ -363,11 +363,11 @@ def no_sampler(value: object) -> TQLError:
         hint = "add the weights to the frame as a column, and pass the name of that column"
     elif callable(value):
         hint = "compute the weights as a column of the frame, and pass the name of that column"
-    return TQLError(f"a sampler is TQL text or a Polars expression, not {type(value).__name__}", hint=hint)
+    return TQLError(f"expected a sampler as TQL text or a Polars expression, got {type(value).__name__}", hint=hint)
 
 
 _NUMERIC = "use a numeric column, or cast the expression"
-_HINT = "weights are finite and at least 0"
+_HINT = "use finite weights of at least 0"
 
 
 def _is_weight(number: float) -> bool:

@@ -129,7 +129,7 @@ def split_of(
     except TQLNameError as fault:
         levels: Sequence[object] = frame.index.names if isinstance(frame, pd.DataFrame) else []
         if any(name in levels for name in (unit, *spec.by) if name is not None):
-            fault.hint = "it is a level of the index: pass frame.reset_index()"
+            fault.hint = "pass frame.reset_index(): it is a level of the index"
         raise
     return made
 
@@ -197,7 +197,7 @@ def load(
     wrong, allowed = differences(saved.frame, found, needs)
     if wrong is not None:
         if saved.kind.split()[0] != source.kind.split()[0] and " of type " in wrong.message:
-            wrong.hint = f"it was saved of a {saved.kind}; load it with one, or convert the columns"
+            wrong.hint = f"load it with a {saved.kind}, of which it was saved, or convert the columns"
         raise wrong
     origin = source if len(saved.steps) == 1 else None
     return View(
@@ -218,8 +218,8 @@ def _needs(saved: Description, strict: bool, columns: Sequence[object] | None) -
     if columns is None:
         return Needs(saved.needs, saved.outputs, strict=strict)
     if isinstance(columns, str) or not isinstance(columns, Sequence):
-        hint = f"columns=[{columns!r}]" if isinstance(columns, str) else None
-        raise TQLError(f"columns must be a list of column names, not {type(columns).__name__}", hint=hint)
+        hint = f"pass columns=[{columns!r}]" if isinstance(columns, str) else None
+        raise TQLError(f"expected columns= to be a list of column names, got {type(columns).__name__}", hint=hint)
     known = {each.name: each.digest for each in saved.frame.columns}
     for label in columns:
         name = repr(label)

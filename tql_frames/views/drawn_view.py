@@ -446,7 +446,7 @@ class View(KeptRows[Native]):
             'first run'
         """
         if not isinstance(message, str):
-            raise TQLError(f"message must be text, not {type(message).__name__}")
+            raise TQLError(f"expected message= to be text, got {type(message).__name__}")
         positions = self.positions
         labels = self._source.scan(frozenset()).labels
         names = names_of(labels)

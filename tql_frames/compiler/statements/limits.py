@@ -55,7 +55,7 @@ def size_of(node: nodes.Limit | None, clause: str) -> Size:
         return Size(count_of(node.count, clause))
     number = _number(node.count)
     if number is None or not 0 <= number < float("inf"):
-        raise Fault(TQLTypeError, f"{clause} takes a number of percent, at least 0", node.count.span)
+        raise Fault(TQLTypeError, f"expected a number of percent of at least 0 for {clause}", node.count.span)
     return Size(share=Fraction(nodes.written(number)) / 100)
 
 
@@ -67,7 +67,7 @@ def count_of(node: Node, clause: str, least: int = 0) -> int:
     """
     number = _number(node)
     if number is None or not least <= number < float("inf") or number != int(number):
-        raise Fault(TQLTypeError, f"{clause} takes a whole number of at least {least}", node.span)
+        raise Fault(TQLTypeError, f"expected a whole number of at least {least} for {clause}", node.span)
     return min(int(number), _MOST_ROWS)
 
 
@@ -162,7 +162,7 @@ def sort(
             if isinstance(found.dtype, pl.Struct) and found.dtype.fields:
                 text = unparse(node.expression)
                 hint = f"order by one of its keys: {text[:80]}['{found.dtype.fields[0].name[:80]}']"
-            raise Fault(TQLTypeError, f"ORDER BY needs single values, not {found.words}", node.span, hint)
+            raise Fault(TQLTypeError, f"expected single values for ORDER BY, got {found.words}", node.span, hint)
         for expr in _sort_exprs(found):
             exprs.append(expr)
             descending.append(node.descending)
