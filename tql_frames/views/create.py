@@ -6,7 +6,7 @@ import ast
 import datetime as dt
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 import pandas as pd
@@ -29,7 +29,7 @@ from tql_frames.pipeline.draw import Order, Request, check_flag, check_index
 from tql_frames.pipeline.weights import sampler_from
 from tql_frames.sampling import Positions
 from tql_frames.views.drawn_view import View, splitting
-from tql_frames.views.provenance import Step, as_text, choose, lines_of
+from tql_frames.views.provenance import Provenance, Step, as_text, choose, lines_of
 from tql_frames.views.storage import (
     Description,
     Fingerprint,
@@ -230,7 +230,7 @@ def _needs(saved: Description, strict: bool, columns: Sequence[object] | None) -
     return Needs(saved.needs, saved.outputs, frozenset(map(repr, columns)), strict)
 
 
-class SavedView:
+class SavedView(Provenance):
     """What the file of a view tells; made by `tql_frames.read_view`.
 
     Attributes:
@@ -250,7 +250,7 @@ class SavedView:
         """Hold the content of a file."""
         positions.setflags(write=False)
         self.positions = positions
-        self.steps: tuple[Step, ...] = description.steps
+        self.steps = description.steps
         self.rows: int = description.frame.rows
         self.schema: Mapping[object, str] = {_label(each.name): each.type for each in description.frame.columns}
         own = description.columns
@@ -264,21 +264,6 @@ class SavedView:
         self.left_out: list[object] = [_label(name) for name in description.frame.left_out]
 
     @property
-    def sampler(self) -> str:
-        """Text of the sampler or statement; of a Polars expression what it prints."""
-        return self.steps[-1].text
-
-    @property
-    def parameters(self) -> tuple[Any, ...] | None:
-        """Values for the `?` of the statement, dates as text."""
-        return self.steps[-1].parameters
-
-    @property
-    def seed(self) -> int:
-        """Seed that fixes the rows."""
-        return self.steps[-1].seed
-
-    @property
     def limit(self) -> int | None:
         """Rows asked for; None for as many as there were, for a share, and of a statement."""
         return self.steps[-1].limit
@@ -287,11 +272,6 @@ class SavedView:
     def fraction(self) -> float | None:
         """Share of the rows that was asked for, or None."""
         return self.steps[-1].fraction
-
-    @property
-    def replace(self) -> bool | None:
-        """With or without replacement; None of a statement."""
-        return self.steps[-1].replace
 
     @property
     def order(self) -> Order | None:
