@@ -20,6 +20,7 @@ from tql_frames.cli.formats import FORMATS, Format, format_named, format_of
 
 _GUESS_ROWS = 10_000
 
+OF_RANDOM = "fixes the numbers of random(): those of a sample with the same seed; by default every run has others"
 _FILES = """\
 files:
   FILE is a name, a 'glob*', a folder, or - for standard input. Several are read as one table, in the order given.
@@ -126,12 +127,6 @@ def _add_index(parser: ArgumentParser) -> None:
 def add_seed(parser: ArgumentParser, help: str = "fixes the sample; by default every run draws another") -> None:
     """Add the seed of the sample."""
     parser.add_argument("--seed", type=_rows, metavar="N", help=help)
-
-
-def add_random_seed(parser: ArgumentParser) -> None:
-    """Add the seed of `random()` for commands that draw nothing."""
-    message = "fixes the numbers of random(): those of a sample with the same seed; by default every run has others"
-    parser.add_argument("--seed", type=_rows, metavar="N", help=message)
 
 
 def add_size(parser: ArgumentParser) -> None:
