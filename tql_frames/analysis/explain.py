@@ -12,9 +12,10 @@ from tql_frames.analysis.contingency import ArmCounts, count_arms
 from tql_frames.analysis.display.table import text_table
 from tql_frames.analysis.population import Population
 from tql_frames.compiler import CompiledSampler
+from tql_frames.errors import warn
 from tql_frames.language import nodes, on_lines, on_one_line, unparse
 from tql_frames.language.nodes import Node
-from tql_frames.pipeline.idle_arms import Planned, warn_of_counts
+from tql_frames.pipeline.idle_arms import Planned, idle_warnings
 from tql_frames.pipeline.statement import Query
 from tql_frames.sampling import StrataTable
 
@@ -63,7 +64,9 @@ def explain_sampler(population: Population, why_collected: str | None = None) ->
             sections.append(_arm_table(sampler, counts))
         expression = str(sampler.weight)
         if counts.table.rows:
-            warn_of_counts(sampler, Planned(population.plan), counts.matched.tolist(), counts.decides.tolist())
+            rows, matched = Planned(population.plan), counts.matched.tolist()
+            for warning in idle_warnings(sampler, rows, matched, counts.decides.tolist()):
+                warn(warning)
     sections += [_summary(counts.table), _shortened(str(expression))]
     if why_collected:
         sections.append(f"the rows are held in memory while a sample is drawn: {why_collected}")

@@ -36,11 +36,11 @@ from tql_frames.compiler import CompiledSampler
 from tql_frames.compiler.expressions.functions import FUNCTIONS
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.statements import Names
-from tql_frames.errors import TQLError, WeightError
+from tql_frames.errors import TQLError, WeightError, warn
 from tql_frames.frames import PolarsFrame, Rows
 from tql_frames.language import nodes, parse
 from tql_frames.pipeline.draw import DrawSpec
-from tql_frames.pipeline.idle_arms import Planned, warn_of_counts
+from tql_frames.pipeline.idle_arms import Planned, idle_warnings
 from tql_frames.sampling import Floats, Integers, Positions
 
 Table = pl.DataFrame | pd.DataFrame
@@ -253,7 +253,9 @@ def report_on(
     cells = count_cells(population, arms, spec, positions=positions, parts=parts)
     if isinstance(population.sampler, CompiledSampler) and cells.table.rows:
         rows = None if parts is not None else Planned(population.plan)
-        warn_of_counts(population.sampler, rows, (cells.rows @ cells.matched).tolist(), cells.decides.tolist())
+        matched = (cells.rows @ cells.matched).tolist()
+        for warning in idle_warnings(population.sampler, rows, matched, cells.decides.tolist()):
+            warn(warning)
     labels = None if cells.labels is None else Labels.of(cells.labels, cells.rows)
     tables = (
         None if labels is None else _label_table(labels, cells, arms, weighted=population.sampler is not None),
