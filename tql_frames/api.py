@@ -39,7 +39,7 @@ from tql_frames.pipeline.draw import (
 )
 from tql_frames.pipeline.idle_arms import warn_of_categories
 from tql_frames.pipeline.statement import Query, prepare
-from tql_frames.pipeline.weights import Weigher, compiled, sampler_from
+from tql_frames.pipeline.weights import Weigher, compiled, no_sampler, sampler_from
 from tql_frames.sampling import Positions, fresh_seed
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _sample_with_expected(
 ) -> Native:
     """Return a sample with the column of what is expected of each row; arguments as of `sample`."""
     if not isinstance(name, str):
-        raise TQLError(f"expected must be a column name or None, not {shown(name)}")
+        raise TQLError(f"expected a column name or None for expected=, got {shown(name)}")
     labels: tuple[object, ...] = frame_of(frame).scan(frozenset()).labels
     numbers = Names.apart_from([name, index or "", *map(str, labels)]).new("row")  # lazy rows tell by it what they are
     lazy = isinstance(frame, pl.LazyFrame)
@@ -258,10 +258,13 @@ def explain(
         return found
     if parameters is not None:
         raise TQLError("a sampler takes no parameters; a statement does")
+    if sampler is None:
+        raise no_sampler(sampler)
     rows = frame_of(frame)
-    weigher = Weigher.of(sampler, rows, random_numbers(seed_from(seed)))
-    warn_of_categories(weigher.sampler)
-    found = _analysis().explain_sampler(weigher, rows.collect(), rows.why_collected)
+    analysis = _analysis()
+    population = analysis.population_of(rows, None, sampler, seed_from(seed))
+    warn_of_categories(population.sampler)
+    found = analysis.explain_sampler(population, rows.why_collected)
     return found
 
 
@@ -340,13 +343,13 @@ def report(
     Examples:
         >>> df = pl.DataFrame({"age": [71, 34, 65, 20], "view": ["PA", "AP", "PA", "PA"]})
         >>> print(report(df, "view", "max_weight(age < 50: 3, True: 1)"))
-        view  rows   share  expected share  expected draws  asked  factor
-        PA       3  75.00%          62.50%             2.5      -   0.833
-        AP       1  25.00%          37.50%             1.5      -     1.5
+        view  rows   share  expected share  expected draws  requested weight  factor
+        PA       3  75.00%          62.50%             2.5                 -   0.833
+        AP       1  25.00%          37.50%             1.5                 -     1.5
         <BLANKLINE>
-        arm            rows  decides    share  expected share  expected draws  asked  factor
-        1 age < 50: 3     2        2   50.00%          75.00%             3.0      3     1.5
-        2 true: 1         4        2  100.00%         100.00%             4.0      1       1
+        arm            rows  decides    share  expected share  expected draws  requested weight  factor
+        1 age < 50: 3     2        2   50.00%          75.00%             3.0                 3     1.5
+        2 true: 1         4        2  100.00%         100.00%             4.0                 1       1
         <BLANKLINE>
         view  arm 1
         PA    0.833
@@ -590,7 +593,7 @@ def _prepared(
     index: str | None,
 ) -> Query:
     if not isinstance(text, str):
-        raise TQLError(f"a statement is TQL text, not {type(text).__name__}")
+        raise TQLError(f"expected a statement as TQL text, got {type(text).__name__}")
     check_parameters(parameters)
     adapters = [*named.values(), *([default] if default is not None else [])]
     numbered = index is not None or any(each.keeps_labels for each in adapters)
@@ -618,7 +621,7 @@ def weight_expr(text: str, schema: Mapping[str, pl.DataType] | pl.Schema) -> pl.
         [5.0, 1.0]
     """
     if not isinstance(text, str):
-        raise TQLError(f"a sampler is TQL text, not {type(text).__name__}")
+        raise TQLError(f"expected a sampler as TQL text, got {type(text).__name__}")
     try:
         types = pl.Schema(schema)
     except (TypeError, ValueError) as fault:

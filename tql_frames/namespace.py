@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 _SECTION = re.compile(r"^(\w+):$", re.MULTILINE)
 _ENTRY = re.compile(r"^    (\w+):", re.MULTILINE)
+FrameOf = TypeVar("FrameOf", pl.DataFrame, pl.LazyFrame, pd.DataFrame)
+TableOf = TypeVar("TableOf", pl.DataFrame, pd.DataFrame)
 AnyPolars = TypeVar("AnyPolars", pl.DataFrame, pl.LazyFrame)
 
 
@@ -68,14 +70,125 @@ def _sections(documented: Callable[..., Any]) -> dict[str, str]:
     return {"": parts[0], **dict(zip(parts[1::2], parts[2::2], strict=True))}
 
 
-class _PolarsNamespace(Generic[AnyPolars]):
-    """What eager and lazy Polars frames share."""
+class _Namespace(Generic[FrameOf, TableOf]):
+    """What the frames of all libraries share: `FrameOf` is the frame, `TableOf` the tables of reports on it."""
 
     __slots__ = ("_frame",)
-    _frame: AnyPolars
+    _frame: FrameOf
 
-    def __init__(self, frame: AnyPolars) -> None:
+    def __init__(self, frame: FrameOf) -> None:
+        """Hold the frame for one call."""
         self._frame = frame
+
+    @method_of(api.query)
+    def query(
+        self,
+        text: str,
+        parameters: Sequence[object] | None = None,
+        *,
+        seed: int | None = None,
+        index: str | None = "index",
+    ) -> FrameOf:
+        """Run a TQL statement on this frame.
+
+        Examples:
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> df.tql.query("select age where age > ?", [60])["age"].to_list()
+            [71, 65]
+        """
+        return api.query_frame(self._frame, text, parameters, seed=seed, index=index)
+
+    @method_of(api.explain)
+    def explain(
+        self, sampler: str | pl.Expr, parameters: Sequence[object] | None = None, *, seed: int | None = None
+    ) -> Explanation:
+        """Explain what a sampler or a statement does to this frame.
+
+        Examples:
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> df.tql.explain("max_weight(age > 60: 5, True: 1)").splitlines()[:3]
+            ['max_weight', '├─ age > 60: 5', '└─ true: 1']
+        """
+        return api.explain(self._frame, sampler, parameters, seed=seed)
+
+    @method_of(api.report)
+    def report(
+        self,
+        by: str | None = None,
+        sampler: str | pl.Expr | None = None,
+        limit: Limit | None = None,
+        *,
+        fraction: float | None = None,
+        replace: bool = True,
+        over: GroupBy | None = None,
+        unit: GroupBy | None = None,
+        design: Design | None = None,
+        parameters: Sequence[object] | None = None,
+        seed: int | None = None,
+    ) -> Report[TableOf]:
+        """Report how often each label occurs before and after sampling.
+
+        Examples:
+            >>> df = pl.DataFrame({"view": ["PA", "PA", "AP"]})
+            >>> report = df.tql.report("view", "max_weight(view = 'AP': 2, True: 1)")
+            >>> report.labels["expected_share"].to_list()
+            [0.5, 0.5]
+        """
+        found: Report[Any] = api.report(
+            self._frame,
+            by,
+            sampler,
+            limit,
+            fraction=fraction,
+            replace=replace,
+            over=over,
+            unit=unit,
+            design=design,
+            parameters=parameters,
+            seed=seed,
+        )
+        return found
+
+    @method_of(api.balance)
+    def balance(
+        self,
+        by: str,
+        target: str | Mapping[Any, float] = "uniform",
+        *,
+        keep: Sequence[Any] = (),
+        max_weight: float | None = None,
+        method: str = "raking",
+        limit: int | None = None,
+        fraction: float | None = None,
+        replace: bool = True,
+        design: Design | None = None,
+    ) -> Balance[TableOf]:
+        """Find weights that lead to the wanted shares of labels.
+
+        Examples:
+            >>> df = pl.DataFrame({"view": ["PA", "PA", "AP"]})
+            >>> print(df.tql.balance("view").sampler)
+            max_weight(view == 'AP': 1.5, view == 'PA': 0.75)
+        """
+        found: Balance[Any] = api.balance(
+            self._frame,
+            by,
+            target,
+            keep=keep,
+            max_weight=max_weight,
+            method=method,
+            limit=limit,
+            fraction=fraction,
+            replace=replace,
+            design=design,
+        )
+        return found
+
+
+class _PolarsNamespace(_Namespace[AnyPolars, pl.DataFrame]):
+    """What eager and lazy Polars frames share."""
+
+    __slots__ = ()
 
     @method_of(api.sample)
     def sample(
@@ -116,24 +229,6 @@ class _PolarsNamespace(Generic[AnyPolars]):
             index=index,
             expected=expected,
         )
-
-    @method_of(api.query)
-    def query(
-        self,
-        text: str,
-        parameters: Sequence[object] | None = None,
-        *,
-        seed: int | None = None,
-        index: str | None = "index",
-    ) -> AnyPolars:
-        """Run a TQL statement on this frame.
-
-        Examples:
-            >>> df = pl.DataFrame({"age": [71, 34, 65]})
-            >>> df.tql.query("select age where age > ?", [60])["age"].to_list()
-            [71, 65]
-        """
-        return api.query_frame(self._frame, text, parameters, seed=seed, index=index)
 
     @method_of(view)
     def view(
@@ -197,90 +292,6 @@ class _PolarsNamespace(Generic[AnyPolars]):
         """
         return split(self._frame, parts, folds=folds, unit=unit, by=by, key=key, seed=seed, index=index)
 
-    @method_of(api.explain)
-    def explain(
-        self, sampler: str | pl.Expr, parameters: Sequence[object] | None = None, *, seed: int | None = None
-    ) -> Explanation:
-        """Explain what a sampler or a statement does to this frame.
-
-        Examples:
-            >>> df = pl.DataFrame({"age": [71, 34, 65]})
-            >>> df.tql.explain("max_weight(age > 60: 5, True: 1)").splitlines()[:3]
-            ['max_weight', '├─ age > 60: 5', '└─ true: 1']
-        """
-        return api.explain(self._frame, sampler, parameters, seed=seed)
-
-    @method_of(api.report)
-    def report(
-        self,
-        by: str | None = None,
-        sampler: str | pl.Expr | None = None,
-        limit: Limit | None = None,
-        *,
-        fraction: float | None = None,
-        replace: bool = True,
-        over: GroupBy | None = None,
-        unit: GroupBy | None = None,
-        design: Design | None = None,
-        parameters: Sequence[object] | None = None,
-        seed: int | None = None,
-    ) -> Report[pl.DataFrame]:
-        """Report how often each label occurs before and after sampling.
-
-        Examples:
-            >>> df = pl.DataFrame({"view": ["PA", "PA", "AP"]})
-            >>> report = df.tql.report("view", "max_weight(view = 'AP': 2, True: 1)")
-            >>> report.labels["expected_share"].to_list()
-            [0.5, 0.5]
-        """
-        return api.report(
-            self._frame,
-            by,
-            sampler,
-            limit,
-            fraction=fraction,
-            replace=replace,
-            over=over,
-            unit=unit,
-            design=design,
-            parameters=parameters,
-            seed=seed,
-        )
-
-    @method_of(api.balance)
-    def balance(
-        self,
-        by: str,
-        target: str | Mapping[Any, float] = "uniform",
-        *,
-        keep: Sequence[Any] = (),
-        max_weight: float | None = None,
-        method: str = "raking",
-        limit: int | None = None,
-        fraction: float | None = None,
-        replace: bool = True,
-        design: Design | None = None,
-    ) -> Balance[pl.DataFrame]:
-        """Find weights that lead to the wanted shares of labels.
-
-        Examples:
-            >>> df = pl.DataFrame({"view": ["PA", "PA", "AP"]})
-            >>> print(df.tql.balance("view").sampler)
-            max_weight(view == 'AP': 1.5, view == 'PA': 0.75)
-        """
-        return api.balance(
-            self._frame,
-            by,
-            target,
-            keep=keep,
-            max_weight=max_weight,
-            method=method,
-            limit=limit,
-            fraction=fraction,
-            replace=replace,
-            design=design,
-        )
-
 
 class DataFrameNamespace(_PolarsNamespace[pl.DataFrame]):
     """`df.tql` on a Polars DataFrame.
@@ -340,7 +351,7 @@ class LazyFrameNamespace(_PolarsNamespace[pl.LazyFrame]):
         return api.weights(self._frame, sampler, seed=seed)
 
 
-class PandasNamespace:
+class PandasNamespace(_Namespace[pd.DataFrame, pd.DataFrame]):
     """`df.tql` on a pandas DataFrame.
 
     Examples:
@@ -349,11 +360,7 @@ class PandasNamespace:
         ['x', 'x']
     """
 
-    __slots__ = ("_frame",)
-
-    def __init__(self, frame: pd.DataFrame) -> None:
-        """Hold the frame for one call."""
-        self._frame = frame
+    __slots__ = ()
 
     @method_of(api.sample)
     def sample(
@@ -396,24 +403,6 @@ class PandasNamespace:
             ignore_index=ignore_index,
             expected=expected,
         )
-
-    @method_of(api.query)
-    def query(
-        self,
-        text: str,
-        parameters: Sequence[object] | None = None,
-        *,
-        seed: int | None = None,
-        index: str | None = "index",
-    ) -> pd.DataFrame:
-        """Run a TQL statement on this frame.
-
-        Examples:
-            >>> df = pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"])
-            >>> df.tql.query("select age where age > ?", [60])["age"].to_list()
-            [71, 65]
-        """
-        return api.query_frame(self._frame, text, parameters, seed=seed, index=index)
 
     @method_of(api.weights)
     def weights(self, sampler: str | pl.Expr, *, seed: int | None = None) -> pd.Series:
@@ -499,90 +488,6 @@ class PandasNamespace:
             seed=seed,
             index=index,
             ignore_index=ignore_index,
-        )
-
-    @method_of(api.explain)
-    def explain(
-        self, sampler: str | pl.Expr, parameters: Sequence[object] | None = None, *, seed: int | None = None
-    ) -> Explanation:
-        """Explain what a sampler or a statement does to this frame.
-
-        Examples:
-            >>> df = pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"])
-            >>> df.tql.explain("max_weight(age > 60: 5, True: 1)").splitlines()[:3]
-            ['max_weight', '├─ age > 60: 5', '└─ true: 1']
-        """
-        return api.explain(self._frame, sampler, parameters, seed=seed)
-
-    @method_of(api.report)
-    def report(
-        self,
-        by: str | None = None,
-        sampler: str | pl.Expr | None = None,
-        limit: Limit | None = None,
-        *,
-        fraction: float | None = None,
-        replace: bool = True,
-        over: GroupBy | None = None,
-        unit: GroupBy | None = None,
-        design: Design | None = None,
-        parameters: Sequence[object] | None = None,
-        seed: int | None = None,
-    ) -> Report[pd.DataFrame]:
-        """Report how often each label occurs before and after sampling.
-
-        Examples:
-            >>> df = pd.DataFrame({"view": ["PA", "PA", "AP"]}, index=["x", "y", "z"])
-            >>> report = df.tql.report("view", "max_weight(view = 'AP': 2, True: 1)")
-            >>> report.labels["expected_share"].to_list()
-            [0.5, 0.5]
-        """
-        return api.report(
-            self._frame,
-            by,
-            sampler,
-            limit,
-            fraction=fraction,
-            replace=replace,
-            over=over,
-            unit=unit,
-            design=design,
-            parameters=parameters,
-            seed=seed,
-        )
-
-    @method_of(api.balance)
-    def balance(
-        self,
-        by: str,
-        target: str | Mapping[Any, float] = "uniform",
-        *,
-        keep: Sequence[Any] = (),
-        max_weight: float | None = None,
-        method: str = "raking",
-        limit: int | None = None,
-        fraction: float | None = None,
-        replace: bool = True,
-        design: Design | None = None,
-    ) -> Balance[pd.DataFrame]:
-        """Find weights that lead to the wanted shares of labels.
-
-        Examples:
-            >>> df = pd.DataFrame({"view": ["PA", "PA", "AP"]}, index=["x", "y", "z"])
-            >>> print(df.tql.balance("view").sampler)
-            max_weight(view == 'AP': 1.5, view == 'PA': 0.75)
-        """
-        return api.balance(
-            self._frame,
-            by,
-            target,
-            keep=keep,
-            max_weight=max_weight,
-            method=method,
-            limit=limit,
-            fraction=fraction,
-            replace=replace,
-            design=design,
         )
 
     @method_of(explore)

@@ -138,9 +138,9 @@ def test_ten_million_rows_are_no_more_work_than_their_label_sets(monkeypatch: py
     ("arguments", "message"),
     [
         (("finding",), "unknown column 'finding'\n  did you mean 'findings'?"),
-        ((5,), "by must be the name of a column, not 5"),
-        (("findings", "even"), "target must be 'uniform', or shares by label or condition, not 'even'"),
-        (("findings", [1]), "target must be 'uniform', or shares by label or condition, not list"),
+        ((5,), "expected by= to be the name of a column, got 5"),
+        (("findings", "even"), "expected target= to be 'uniform', or shares by label or condition, got 'even'"),
+        (("findings", [1]), "expected target= to be 'uniform', or shares by label or condition, got list"),
         (("findings", {}), "target names no label"),
         (
             ("findings", {"Hernai": 0.1}),
@@ -149,10 +149,10 @@ def test_ten_million_rows_are_no_more_work_than_their_label_sets(monkeypatch: py
         (("findings", {5: 0.1}), "5 is no label of column 'findings'"),
         (("findings", {"age >": 0.1}), "'age >' is no label of column 'findings', and no condition"),
         (("findings", {"agee > 5": 0.1}), "unknown column 'agee'"),
-        (("findings", {"Hernia": 2}), "the target of 'Hernia' must be a share from 0 to 1, not 2"),
-        (("findings", {"Hernia": True}), "must be a share from 0 to 1, not True"),
-        (("findings", {"Hernia": "much"}), "must be a share from 0 to 1, not 'much'"),
-        (("findings", {"Hernia": float("nan")}), "must be a share from 0 to 1, not nan"),
+        (("findings", {"Hernia": 2}), "expected the target of 'Hernia' to be a share from 0 to 1, got 2"),
+        (("findings", {"Hernia": True}), "to be a share from 0 to 1, got True"),
+        (("findings", {"Hernia": "much"}), "to be a share from 0 to 1, got 'much'"),
+        (("findings", {"Hernia": float("nan")}), "to be a share from 0 to 1, got nan"),
     ],
 )
 def test_refusals(arguments: tuple[Any, ...], message: str) -> None:
@@ -167,7 +167,7 @@ def test_refusals(arguments: tuple[Any, ...], message: str) -> None:
         ({"keep": "Hernia"}, "keep is a list of labels or conditions\n  write keep=['Hernia']"),
         ({"keep": ["Hernai"]}, "'Hernai' is no label"),
         ({"target": {"Hernia": 0.1}, "keep": ["Hernia"]}, "'Hernia' is in target and in keep"),
-        ({"max_weight": 0.5}, "max_weight=0.5 is not above 1, the mean weight"),
+        ({"max_weight": 0.5}, "expected max_weight to be above 1, the mean weight, got 0.5"),
         ({"method": "magic"}, "unknown method 'magic'"),
         ({"method": "nnls", "max_weight": 5}, "method 'nnls' has no max_weight"),
     ],
@@ -221,7 +221,7 @@ def test_a_balance_says_that_its_shares_hold_with_replacement() -> None:
     weights = frame.tql.weights(balance.sampler).to_list()
 
     def share_of_b(left: tuple[int, ...], draws: int) -> float:
-        """The expected number of rows with b among further draws."""
+        """The expected a number of rows with b among further draws."""
         total = sum(weights[row] for row in left)
         if not draws:
             return 0.0

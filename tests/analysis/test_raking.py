@@ -480,10 +480,10 @@ def test_one_label_a_row_whose_shares_cannot_sum() -> None:
 @pytest.mark.parametrize(
     ("targets", "more", "message"),
     [
-        ([1.5, None], {}, "the share 1.5 of 'a' is not from 0 to 1"),
-        ([float("nan"), None], {}, "the share nan of 'a' is not from 0 to 1"),
-        ([0.5, None], {"max_weight": 1}, "max_weight=1 is not above 1, the mean weight"),
-        ([0.5, None], {"max_weight": float("nan")}, "max_weight=nan is not above 1"),
+        ([1.5, None], {}, "expected the share of 'a' to be from 0 to 1, got 1.5"),
+        ([float("nan"), None], {}, "expected the share of 'a' to be from 0 to 1, got nan"),
+        ([0.5, None], {"max_weight": 1}, "expected max_weight to be above 1, the mean weight, got 1"),
+        ([0.5, None], {"max_weight": float("nan")}, "expected max_weight to be above 1"),
         ([0.5, None], {"method": "magic"}, "unknown method 'magic'"),
         ([0.5, None], {"method": "nnls", "max_weight": 2}, "method 'nnls' has no max_weight"),
         ([0, 0], {}, "shares of 0 and 1 leave no row to draw"),

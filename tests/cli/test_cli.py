@@ -84,7 +84,7 @@ def test_options_tell_the_formats_that_names_do_not(command: Command) -> None:
         ),
         (["in.csv", "-o", "out.data"], "the name out.data has no ending of a format: give --output-format, or one of"),
         (["in.csv", "-o", "out.csv.gz"], "out.csv.gz would not be compressed: write to a compressor, -o - --output"),
-        (["in.csv", "--input-format", "xls"], "'xls' is no format: parquet, csv, tsv, arrow, ndjson"),
+        (["in.csv", "--input-format", "xls"], "expected one of parquet, csv, tsv, arrow, ndjson"),
     ],
 )
 def test_unknown_formats(command: Command, arguments: list[str], message: str) -> None:
@@ -168,10 +168,10 @@ def test_without_a_seed_every_run_draws_another(command: Command) -> None:
     ("arguments", "message"),
     [
         (["--limit", "3", "--fraction", "0.5"], "argument --fraction: not allowed with argument --limit"),
-        (["--limit", "-1"], "argument --limit: '-1' is no whole number of at least 0"),
-        (["--limit", "many"], "argument --limit: 'many' is no whole number of at least 0"),
-        (["--fraction", "nan"], "argument --fraction: 'nan' is no number of at least 0"),
-        (["--seed", "1.5"], "argument --seed: '1.5' is no whole number of at least 0"),
+        (["--limit", "-1"], "argument --limit: expected a whole number of at least 0, got '-1'"),
+        (["--limit", "many"], "argument --limit: expected a whole number of at least 0, got 'many'"),
+        (["--fraction", "nan"], "argument --fraction: expected a number of at least 0, got 'nan'"),
+        (["--seed", "1.5"], "argument --seed: expected a whole number of at least 0, got '1.5'"),
         (["--order", "random"], "argument --order: invalid choice: 'random'"),
         (["--infer-rows", "0"], "argument --infer-rows: types cannot be guessed from no row"),
         (["--index", "in.parquet"], "argument --index: 'in.parquet' looks like a file; put the files before --index"),
@@ -343,6 +343,9 @@ def test_an_error_of_the_text_has_its_caret(command: Command) -> None:
         (["query", "select nosuch"], "unknown column 'nosuch'"),
         (["query", "select id where age > ?"], "  give a --parameter for each `?`, in the order of the text\n"),
         (["query", "select id", "--index=id"], "  give another name, --index=NAME, or leave --index out\n"),
+        (["sample", "1", "--key", "id"], "  pass --no-replace, with --design successive (the default) or 'poisson'\n"),
+        (["sample", "1", "--design", "poisson"], "--design poisson draws a row at most once\n  pass --no-replace\n"),
+        (["sample", "1", "--design", "independent", "--no-replace"], "  leave --no-replace out\n"),
         (["explain", "nosuch"], "unknown column 'nosuch'"),
         (["explain", "age", "--parameter", "1"], "a sampler takes no parameters; a statement does"),
     ],

@@ -57,13 +57,13 @@ def test_points_beside_a_bound_have_their_owner_with_the_guide_too(place: int, u
     weights[place] += units * unit
     weights[place + 1] -= units * unit
     line = cumulative_weights_of_rows(weights, 10_000)
-    assert line.guide is not None
-    points = beside_starts(line, len(line.guide))
+    assert line.guide_table is not None
+    points = beside_starts(line, len(line.guide_table))
     assert owners(line, points) == line.bounds.searchsorted(points * line.bounds[-1], side="right").tolist()
     assert owners(CumulativeWeights(line.bounds, None), points) == owners(line, points)
     strata = cumulative_weights_of_strata(StrataTable(np.arange(1.0, 65.0), np.ones(64, np.int64)), 10_000)
-    assert strata.guide is not None
-    points = beside_starts(strata, len(strata.guide))
+    assert strata.guide_table is not None
+    points = beside_starts(strata, len(strata.guide_table))
     assert owners(CumulativeWeights(strata.bounds, None), points) == owners(strata, points)
 
 

@@ -317,9 +317,9 @@ ERRORS = [
     (
         "select age from scans left join patients on scans.id = patients.id and «score > 5»",
         "TQLUnsupportedError",
-        "it takes left.column = right.column, joined by and",
+        "write left.column = right.column, joined by and",
     ),
-    ("select age from scans join patients on «scans.finding»", "TQLTypeError", "text is not a condition"),
+    ("select age from scans join patients on «scans.finding»", "TQLTypeError", "expected a condition, got text"),
     ("select age from scans join patients«»", "TQLSyntaxError", "the text ends too early"),
     ("select age from scans«,» patients", "TQLSyntaxError", "unexpected ','"),
     ("select age from scans cross join patients «on» true", "TQLSyntaxError", ""),
@@ -351,7 +351,7 @@ class TestFrames:
 
     @pytest.mark.parametrize("frame", [None, 5, {"a": [1]}, pl.Series([1])])
     def test_no_frame(self, frame: Any) -> None:
-        with pytest.raises(TQLError, match="the frame must be"):
+        with pytest.raises(TQLError, match="expected the frame to be"):
             tql_frames.query("select * from a", a=frame)
 
     def test_eager_and_lazy_give_lazy(self) -> None:

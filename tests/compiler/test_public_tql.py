@@ -204,7 +204,7 @@ def test_a_wrong_axis_is_refused(expression: str, message: str) -> None:
 def test_like_null_is_null_and_still_needs_text() -> None:
     assert values(FRAME, "t like null") == values(FRAME, "t not ilike ?", parameters=[None]) == [None] * 8
     assert tql_frames.weights(FRAME, "max_weight(t like null: 2, t not like null: 3, true: 1)").to_list() == [1.0] * 8
-    with pytest.raises(TQLTypeError, match="like needs text, not a number"):
+    with pytest.raises(TQLTypeError, match="expected text for like, got a number"):
         values(FRAME, "n like null")
 
 

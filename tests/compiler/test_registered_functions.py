@@ -73,11 +73,11 @@ def test_the_arguments_are_counted() -> None:
     register_function("more", lambda x, *y: x)
     register_function("told", max, arity=2)
     for text, message, hint in [
-        ("one(n, n)", "one takes 1 argument, 2 given", "write one(x)"),
-        ("some()", "some takes 1 to 2 arguments, 0 given", "write some(x, y)"),
-        ("some(n, n, n)", "some takes 1 to 2 arguments, 3 given", "write some(x, y)"),
-        ("more()", "more takes at least 1 argument, 0 given", "write more(x, …)"),
-        ("told(n)", "told takes 2 arguments, 1 given", None),
+        ("one(n, n)", "expected 1 argument for one, got 2", "write one(x)"),
+        ("some()", "expected 1 to 2 arguments for some, got 0", "write some(x, y)"),
+        ("some(n, n, n)", "expected 1 to 2 arguments for some, got 3", "write some(x, y)"),
+        ("more()", "expected at least 1 argument for more, got 0", "write more(x, …)"),
+        ("told(n)", "expected 2 arguments for told, got 1", None),
     ]:
         with pytest.raises(TQLTypeError) as caught:
             tql_frames.weights(FRAME, f"1 + {text}")
@@ -85,7 +85,7 @@ def test_the_arguments_are_counted() -> None:
         assert caught.value.span == (4, 4 + len(text))
         assert hint is None or caught.value.hint == hint
     check(FRAME, "many(n, n, t, 4)", [1.0, 2.0, None])
-    with pytest.raises(tql_frames.TQLSyntaxError, match="one takes arguments, not arms"):
+    with pytest.raises(tql_frames.TQLSyntaxError, match="expected arguments for one, got arms"):
         tql_frames.weights(FRAME, "one(n: 2)")
     with pytest.raises(tql_frames.TQLNameError) as near:
         tql_frames.weights(FRAME, "mani(n)")
@@ -108,8 +108,8 @@ def test_an_error_inside_names_the_function_and_keeps_its_cause(frame: Any) -> N
     ("function", "message"),
     [
         (lambda x: x.head(1), "the function wrong returned 1 values for 3 rows"),
-        (lambda x: [1, 2, 3], "the function wrong returned list, not a Series or an array"),
-        (lambda x: None, "the function wrong returned NoneType, not a Series or an array"),
+        (lambda x: [1, 2, 3], "expected the function wrong to return a Series or an array, got list"),
+        (lambda x: None, "expected the function wrong to return a Series or an array, got NoneType"),
         (lambda x: pl.Series(["a", "b", "c"]), "the function wrong returned values that are no Float64"),
         (lambda x: np.zeros((3, 2)), "the function wrong returned values that are no Float64"),
     ],

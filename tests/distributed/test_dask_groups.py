@@ -120,7 +120,7 @@ def test_rows_that_change_between_the_passes_are_an_error_in_groups(replace):
     ("call", "error", "message"),
     [
         (lambda tql: tql.sample("1", 3, over="vieww"), TQLNameError, "did you mean 'view'"),
-        (lambda tql: tql.sample("1", 3, over=3), TQLError, "over must be a column name"),
+        (lambda tql: tql.sample("1", 3, over=3), TQLError, "expected over= to be a column name"),
         (lambda tql: tql.sample("1", {"PA": 3}), TQLError, "limit by group needs over"),
         (lambda tql: tql.sample("1", 3, over="data(view, 1)"), TQLUnsupportedError, "on another machine"),
         (lambda tql: tql.sample("1", 3, unit="imag"), TQLNameError, "did you mean 'image'"),
@@ -193,9 +193,9 @@ def test_designs_on_workers(cluster):
         ({"design": "poisson"}, TQLError, "pass replace=False"),
         ({"key": "imag", "replace": False}, TQLNameError, "did you mean 'image'"),
         ({"key": "age", "replace": False}, TQLError, "rows have a key that another row has"),
-        ({"key": "dose", "replace": False}, TQLTypeError, "not a number that may have a fraction"),
+        ({"key": "dose", "replace": False}, TQLTypeError, "got a number that may have a fraction"),
         ({"expected": "age"}, TQLError, "the sample has a column 'age' already"),
-        ({"expected": 3}, TQLError, "expected must be a column name"),
+        ({"expected": 3}, TQLError, "expected expected= to be a column name"),
     ],
 )
 def test_faults_of_designs(options, error, message):
@@ -264,7 +264,7 @@ def test_rows_that_change_after_a_split_are_an_error():
     ("options", "error", "message"),
     [
         ({"parts": PARTS, "unit": "ages"}, TQLNameError, "did you mean 'age'"),
-        ({"parts": PARTS, "key": "dose"}, TQLTypeError, "key needs whole numbers, text or dates"),
+        ({"parts": PARTS, "key": "dose"}, TQLTypeError, "expected whole numbers, text or dates for key="),
         ({"parts": {"a": 0.99999, "b": 0.00001}}, TQLError, "part 'b' would be empty"),
         ({"parts": PARTS, "keys": ["imag"]}, TQLNameError, "did you mean 'image'"),
         ({}, TQLError, "parts and folds are both missing"),

@@ -239,7 +239,7 @@ def test_no_rows_at_all():
 @pytest.mark.parametrize(
     ("sampler", "error", "message"),
     [
-        (3, TQLError, "a sampler is TQL text or a Polars expression"),
+        (3, TQLError, "expected a sampler as TQL text or a Polars expression"),
         ("max_weight(age >: 3)", tql_frames.TQLSyntaxError, "expected"),
         ("data(age, 3)", TQLUnsupportedError, "that row may be on another machine"),
         ("halved(age)", TQLUnsupportedError, "halved is not supported here"),

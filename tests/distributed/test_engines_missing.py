@@ -65,7 +65,7 @@ def test_an_engine_that_lacks_a_part_is_as_good_as_missing(
 
 @pytest.mark.parametrize("keys", [5, [1], [None], None, "w", b"w", {"w": 1}, {"w"}, ["w", 1], [["w"]]], ids=str)
 def test_keys_are_a_list_of_names(keys: Any) -> None:
-    with pytest.raises(TQLError, match="keys must be a list of column names, not") as fault:
+    with pytest.raises(TQLError, match="expected keys= to be a list of column names, got") as fault:
         keys_from(keys, ["w", "v"])
     assert repr(keys) in fault.value.message
 
@@ -100,7 +100,7 @@ class TestDask:
     @pytest.mark.parametrize("keys", [5, [1], [None]], ids=str)
     def test_keys_of_another_kind(self, dd: Any, keys: Any) -> None:
         frame = dd.from_pandas(self.FRAME[["w"]], npartitions=2)
-        with pytest.raises(TQLError, match="keys must be a list of column names"):
+        with pytest.raises(TQLError, match="expected keys= to be a list of column names"):
             frame.tql.sample("w", keys=keys)
 
     @pytest.mark.fault("E10")

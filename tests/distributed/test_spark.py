@@ -307,7 +307,7 @@ def test_a_seed_fixes_the_numbers_of_random(xrays):
         (lambda xrays: tql.sample(xrays, "dose", keys=["imag"]), TQLNameError, "did you mean 'image'"),
         (lambda xrays: tql.sample(xrays, pl.col("dose").rank()), TQLUnsupportedError, "several rows at once"),
         (lambda xrays: tql.sample(xrays, "dose", index="age"), TQLError, "has a column 'age' already"),
-        (lambda xrays: tql.sample(XRAYS, "dose"), TQLError, "must be a Spark DataFrame"),
+        (lambda xrays: tql.sample(XRAYS, "dose"), TQLError, "to be a Spark DataFrame"),
         (lambda xrays: tql.query(xrays, "select * order by age"), TQLUnsupportedError, "ORDER BY"),
         (lambda xrays: tql.query(xrays, "select agee"), TQLNameError, "did you mean 'age'"),
         (lambda xrays: tql.query(xrays, "select age as index"), TQLError, "has a column 'index' already"),

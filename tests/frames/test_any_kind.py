@@ -226,7 +226,7 @@ def test_durations_compare_with_text(unit: Any) -> None:
     assert asked(frame, "d between '-P1D' and 'PT1H'") == [False, None, True]
     assert asked(frame, "d > 'PT1H29M59.9999999S'") == [True, None, False]
     assert asked(frame, "d <= '-1 day, 0:00:00'") == [False, None, True]
-    with pytest.raises(TQLError, match="is not a duration"):
+    with pytest.raises(TQLError, match="expected a duration"):
         asked(frame, "d > 'soon'")
 
 

@@ -152,7 +152,7 @@ class TestIndex:
 
     @pytest.mark.parametrize("index", [0, True, ["a"], b"index"])
     def test_is_a_name(self, index: Any) -> None:
-        with pytest.raises(TQLError, match="index must be a column name or None"):
+        with pytest.raises(TQLError, match="expected index= to be a column name or None"):
             self.frame.tql.sample("x", 5, index=index)
 
 
@@ -276,7 +276,7 @@ def test_wrong_expression_as_sampler(case: str, kind: str) -> None:
 @pytest.mark.parametrize("sampler", [None, 5, 1.5, ["a"], b"a", pl.Series([1]), np.ones(3), lambda frame: 1])
 @pytest.mark.parametrize("call", [tql_frames.sample, tql_frames.weights, tql_frames.explain])
 def test_neither_text_nor_expression(call: Callable[..., Any], sampler: Any) -> None:
-    with pytest.raises(TQLError, match="a sampler is TQL text or a Polars expression, not"):
+    with pytest.raises(TQLError, match="expected a sampler as TQL text or a Polars expression, got"):
         call(FRAME, sampler)
 
 

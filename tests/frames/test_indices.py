@@ -134,7 +134,7 @@ class TestIndexColumn:
 
     @pytest.mark.parametrize("index", [5, True, b"row", ["row"]])
     def test_wrong(self, index: Any) -> None:
-        with pytest.raises(TQLError, match="index must be a column name or None"):
+        with pytest.raises(TQLError, match="expected index= to be a column name or None"):
             self.FRAME.tql.query("select *", index=index)
 
     def test_a_pandas_frame_has_its_own(self) -> None:

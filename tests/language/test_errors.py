@@ -85,7 +85,7 @@ def test_each_kind_of_error_is_a_value_error_of_the_package() -> None:
 
 @pytest.mark.parametrize("fraction", [math.nan, math.inf, -math.inf, 1j])
 def test_a_fraction_is_a_number(fraction: Any) -> None:
-    with pytest.raises(TQLError, match="fraction must be a number of at least 0"):
+    with pytest.raises(TQLError, match="expected fraction= to be a number of at least 0"):
         tql_frames.sample(FRAMES["main"], "n", fraction=fraction)
 
 
@@ -95,13 +95,13 @@ def test_a_fraction_is_a_number(fraction: Any) -> None:
 @pytest.mark.parametrize("call", [tql_frames.sample, tql_frames.weights, tql_frames.explain])
 def test_a_frame_of_another_library_is_refused(call: Any, frame: Any) -> None:
     with pytest.raises(
-        TQLError, match="the frame must be a Polars DataFrame or LazyFrame, or a pandas DataFrame, not "
+        TQLError, match="expected the frame to be a Polars DataFrame or LazyFrame, or a pandas DataFrame, got "
     ):
         call(frame, "n")
 
 
 def test_the_first_of_several_arguments_is_a_sampler_even_in_weight_expr() -> None:
-    with pytest.raises(TQLError, match="a sampler is TQL text, not int"):
+    with pytest.raises(TQLError, match="expected a sampler as TQL text, got int"):
         tql_frames.weight_expr(5, {"n": pl.Int64})  # type: ignore[arg-type]
 
 
@@ -188,7 +188,7 @@ def test_an_error_survives_a_trip_between_processes(again: Any) -> None:
         "arm 2 has a negative weight in row 0 (-4)",
         "max_weight(true: 5, b: n - 5)",
         Span(20, 28),
-        "weights are finite and at least 0",
+        "use finite weights of at least 0",
     )
 
 

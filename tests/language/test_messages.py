@@ -297,7 +297,7 @@ def test_arguments_on_dask_are_told_ours() -> None:
     frame = dd.from_pandas(pd.DataFrame({"n": [1, 2]}), npartitions=1)
     with pytest.raises(TypeError, match=r"sample\(\) has no argument 'frac'; write fraction="):
         frame.tql.sample("n", frac=0.5)
-    with pytest.raises(TQLError, match="not list") as caught:
+    with pytest.raises(TQLError, match="got list") as caught:
         frame.tql.sample([1, 2])
     assert "as a column" in str(caught.value.hint)
 
@@ -307,14 +307,14 @@ def test_arguments_on_dask_are_told_ours() -> None:
 def test_ready_made_weights_are_told_the_way(weights: Any) -> None:
     for frame in (FRAME, FRAME.lazy(), FRAME.to_pandas()):
         for call in (frame.tql.sample, frame.tql.view, frame.tql.explain, frame.tql.weights):
-            with pytest.raises(TQLError, match="a sampler is TQL text or a Polars expression, not ") as caught:
+            with pytest.raises(TQLError, match="expected a sampler as TQL text or a Polars expression, got ") as caught:
                 call(weights)
             assert caught.value.hint == "add the weights to the frame as a column, and pass the name of that column"
 
 
 @pytest.mark.fault("F")
 def test_weights_of_classes_are_told_the_way() -> None:
-    with pytest.raises(TQLError, match="not dict") as caught:
+    with pytest.raises(TQLError, match="got dict") as caught:
         FRAME.tql.sample({"a": 2})
     assert "max_weight(" in str(caught.value.hint)
 
@@ -364,7 +364,7 @@ def test_a_frame_of_another_library_is_named_with_the_way_over(frame: Any, name:
         lambda: tql_frames.report(frame, "n"),
         lambda: tql_frames.query("select * from x", x=frame),
     ):
-        with pytest.raises(TQLError, match=rf"not {name}\n  {way}"):
+        with pytest.raises(TQLError, match=rf"got {name}\n  {way}"):
             try:
                 call()
             except TQLError as error:
@@ -375,10 +375,10 @@ def test_a_frame_of_another_library_is_named_with_the_way_over(frame: Any, name:
 @pytest.mark.parametrize("frame", [FRAME, FRAME.to_pandas()])
 def test_a_column_as_by_is_told_to_be_a_name(frame: Any) -> None:
     for call in (frame.tql.balance, frame.tql.report):
-        with pytest.raises(TQLError, match="by must be the name of a column, not Series") as caught:
+        with pytest.raises(TQLError, match="expected by= to be the name of a column, got Series") as caught:
             call(by=frame["t"])
         assert caught.value.hint == "pass the name of the column: by='t'"
-    with pytest.raises(TQLError, match="limit must be a whole number of at least 0, not Series"):
+    with pytest.raises(TQLError, match="expected limit= to be a whole number of at least 0, got Series"):
         frame.tql.sample("n", limit=frame["n"])
 
 
@@ -441,5 +441,5 @@ def test_an_item_beyond_the_start_is_an_index_error() -> None:
         with pytest.raises(IndexError, match=f"item {place:,} was asked for, and the data set has 3 rows"):
             dataset[place]
     assert dataset[-3] == dataset[0]
-    with pytest.raises(TQLError, match="the place of an item must be a whole number"):
+    with pytest.raises(TQLError, match="expected the place of an item to be a whole number"):
         dataset["a"]

@@ -301,7 +301,7 @@ MISTAKES = [
     ("select a;«;»", "unexpected ';'"),
     ("(select a)«)»", "unexpected ')'"),
     ("select a union «b»", "expected"),
-    ("«a»", "a query starts with SELECT, as in: select * where age > 60"),
+    ("«a»", "start a query with SELECT, as in: select * where age > 60"),
     ("«sum_weight»(a: 1)", "write select * sample by sum_weight(…)"),
 ]
 
@@ -337,7 +337,7 @@ LONG_STATEMENTS: dict[str, tuple[str, str | None]] = {
     "semicolons": ("select a" + ";" * MANY, "unexpected ';'"),
     "limit": ("select a limit " + "9" * 100_000, "the number does not fit into 64 bits"),
     "percent": ("select a limit 0." + "9" * 100_000 + " percent", ok),
-    "words": ("top " * MANY, "a query starts with SELECT"),
+    "words": ("top " * MANY, "start a query with SELECT"),
     "too long": ("select " + "a" * MAX_LENGTH, "at most 1,000,000 are read"),
 }
 

@@ -15,7 +15,9 @@ DEEP = size(10_000, 100_000)  # of a deep or longer one
 ok = None
 column = nodes.Column
 NODE_CLASSES = [
-    each for _, each in inspect.getmembers(nodes, inspect.isclass) if issubclass(each, Node) and each is not Node
+    each
+    for name, each in inspect.getmembers(nodes, inspect.isclass)
+    if issubclass(each, Node) and each is not Node and name[0] != "_"
 ]
 
 

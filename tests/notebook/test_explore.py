@@ -96,9 +96,9 @@ def test_a_fault_of_the_weights_comes_with_the_expectation(frame):
 @pytest.mark.parametrize(("name", "value"), [("limit", "many"), ("seed", "-1"), ("limit", "1.5"), ("limit", "9" * 20)])
 def test_a_number_that_is_none_is_told(frame, name, value):
     fault = Page(frame).one("check", text=SAMPLER, **{name: value})["fault"]
-    assert fault["message"].startswith(name) and fault["start"] is None
+    assert name in fault["message"] and fault["start"] is None
     failed = Page(frame).one("run", text=SAMPLER, **{name: value})
-    assert failed["kind"] == "failed" and failed["fault"]["message"].startswith(name)
+    assert failed["kind"] == "failed" and name in failed["fault"]["message"]
 
 
 def test_an_empty_text_expects_the_labels_as_they_are(frame):
@@ -306,9 +306,9 @@ def test_lazy_frames_and_other_things_are_refused():
     with pytest.raises(tql_frames.TQLError, match="LazyFrame") as caught:
         Session(pl.LazyFrame({"a": [1]}), "", print)
     assert caught.value.hint == "collect it first"
-    with pytest.raises(tql_frames.TQLError, match="the frame must be"):
+    with pytest.raises(tql_frames.TQLError, match="expected the frame to be"):
         Session([1], "", print)
-    with pytest.raises(tql_frames.TQLError, match="is TQL text"):
+    with pytest.raises(tql_frames.TQLError, match="a sampler as TQL text"):
         Session(pl.DataFrame({"a": [1]}), 5, print)
 
 

@@ -85,21 +85,21 @@ class TestSize:
 
     WRONG: list[tuple[dict[str, Any], str]] = [  # noqa: RUF012
         *(
-            ({"limit": limit}, "limit must be a whole number of at least 0")
+            ({"limit": limit}, "expected limit= to be a whole number of at least 0")
             for limit in (-1, 1.0, "5", True, [5], b"5")
         ),
         *(({"limit": limit}, "more rows than any memory holds") for limit in (2**63, 10**30)),
         *(
-            ({"fraction": fraction}, "fraction must be a number of at least 0")
+            ({"fraction": fraction}, "expected fraction= to be a number of at least 0")
             for fraction in (-0.1, float("nan"), float("inf"), "0.5", True, [0.5], 1j, Decimal("NaN"))
         ),
         ({"fraction": 1e20}, "more than any memory holds"),
         ({"limit": 1, "fraction": 0.5}, "limit and fraction were both given"),
-        *(({"seed": seed}, "seed must be a whole number of at least 0") for seed in (-1, 1.0, "1", True)),
-        *(({"order": order}, "order must be 'draw' or 'source'") for order in ("sorted", None, 1)),
-        *(({"replace": flag}, "replace must be True or False") for flag in (None, 1, "yes")),
+        *(({"seed": seed}, "expected seed= to be a whole number of at least 0") for seed in (-1, 1.0, "1", True)),
+        *(({"order": order}, "expected order= to be 'draw' or 'source'") for order in ("sorted", None, 1)),
+        *(({"replace": flag}, "expected replace= to be True or False") for flag in (None, 1, "yes")),
         ({"ignore_index": True}, "ignore_index= is for pandas frames"),
-        ({"ignore_index": None}, "ignore_index must be True or False"),
+        ({"ignore_index": None}, "expected ignore_index= to be True or False"),
     ]
 
     @pytest.mark.parametrize(("options", "message"), WRONG)
@@ -119,7 +119,7 @@ class TestSize:
     @pytest.mark.parametrize("frame", [None, 5, "w", {"w": [1]}, [1], pl.Series([1]), pd.Series([1]), np.ones(3)])
     @pytest.mark.parametrize("call", [tql_frames.sample, tql_frames.weights, tql_frames.explain])
     def test_not_a_frame(self, call: Callable[..., Any], frame: Any) -> None:
-        with pytest.raises(TQLError, match="the frame must be a Polars DataFrame or LazyFrame, or a pandas DataFrame"):
+        with pytest.raises(TQLError, match="expected the frame to be a Polars DataFrame or LazyFrame, or a pandas"):
             call(frame, "w")
 
 
@@ -392,7 +392,7 @@ class TestWeights:
         expr = tql_frames.weight_expr("sum_weight(w > 0.7: 2, s = 'b': 0.5)", frame.schema)
         assert frame.lazy().select(weight=expr).collect()["weight"].to_list() == [2.0, 2.5, 0.0]
         assert tql_frames.weight_expr("w", {"w": pl.Float64()}).meta.root_names() == ["w"]
-        with pytest.raises(TQLError, match="a sampler is TQL text"):
+        with pytest.raises(TQLError, match="expected a sampler as TQL text"):
             tql_frames.weight_expr(pl.col("w"), frame.schema)  # type: ignore[arg-type]
 
 

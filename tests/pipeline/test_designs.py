@@ -144,7 +144,7 @@ def test_fewer_rows_of_positive_weight_warn(table):
         ({"design": "independent", "replace": False}, "draws a row any number of times"),
         ({"design": "systemtic"}, "unknown design 'systemtic'"),
         ({"design": 5}, "unknown design 5"),
-        ({"expected": 5}, "expected must be a column name or None, not 5"),
+        ({"expected": 5}, "expected a column name or None for expected=, got 5"),
         ({"expected": "label"}, "the sample has a column 'label' already"),
         ({"expected": "index"}, "the sample has a column 'index' already"),
     ],

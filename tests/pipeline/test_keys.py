@@ -185,7 +185,7 @@ def test_units_may_be_the_key(table):
     again = table.reverse().tql.sample("many", 20, **options)
     assert first["patient"].n_unique() == 20
     assert Counter(first["image"]) == Counter(again["image"])
-    with pytest.raises(TQLError, match="with unit=, key= must be the unit"):
+    with pytest.raises(TQLError, match="expected key= to equal unit="):
         table.tql.sample("many", 20, unit="patient", key="image", replace=False)
 
 
@@ -203,9 +203,9 @@ def test_the_hint_of_repeated_keys_names_all_of_them():
         ({"key": "image"}, TQLError, "key= needs a draw of each row by numbers of its own"),
         ({"key": "image", "design": "systematic", "replace": False}, TQLError, "which design='systematic' has not"),
         ({"key": "site", "replace": False}, TQLError, "5,000 rows have a key that another row has"),
-        ({"key": "many", "replace": False}, TQLTypeError, "key needs whole numbers, text or dates, not a number"),
+        ({"key": "many", "replace": False}, TQLTypeError, "whole numbers, text or dates for key, got a number"),
         ({"key": "imag", "replace": False}, TQLError, "unknown column 'imag'"),
-        ({"key": 5, "replace": False}, TQLError, "key must be a column name"),
+        ({"key": 5, "replace": False}, TQLError, "expected key= to be a column name"),
     ],
 )
 def test_wrong_requests_are_one_error(table, options, kind, message):

@@ -83,7 +83,7 @@ PUBLIC = public()
 
 @pytest.mark.fault("H15")
 def test_the_public_objects_are_found() -> None:
-    wanted = {"tql_frames.sample", "tql_frames.View", "View.save", "KeptRows.positions", "_PolarsNamespace.balance"}
+    wanted = {"tql_frames.sample", "tql_frames.View", "View.save", "KeptRows.positions", "_Namespace.balance"}
     wanted |= {"PandasNamespace.weights", "Report.plot", "Balance.report", "TQLError.line", "tql_frames.Span"}
     assert wanted <= set(PUBLIC)
     assert len(PUBLIC) > 70

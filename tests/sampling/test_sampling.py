@@ -175,9 +175,9 @@ SKEWED = {
 @pytest.mark.parametrize("weights", SKEWED.values(), ids=SKEWED)
 def test_a_guide_finds_the_rows_of_binary_search(weights, monkeypatch):
     guided = line.draw_rows(weights, 30_000, Streams(6))
-    assert line.cumulative_weights_of_rows(weights, 30_000).guide is not None
+    assert line.cumulative_weights_of_rows(weights, 30_000).guide_table is not None
     monkeypatch.setattr(line, "_FEW_DRAWS", 10**9)
-    assert line.cumulative_weights_of_rows(weights, 30_000).guide is None
+    assert line.cumulative_weights_of_rows(weights, 30_000).guide_table is None
     assert (line.draw_rows(weights, 30_000, Streams(6)) == guided).all()
 
 
@@ -187,10 +187,10 @@ def test_a_guide_finds_the_strata_of_binary_search(levels, monkeypatch):
     table = StrataTable(np.exp2(-(numbers[::-1] % 50)) + numbers * 1e-9, 1 + numbers * 7919 % 1000)
     drawn = line.draw_strata(table, 100_000, Streams(6))
     monkeypatch.setattr(line, "_BY_COMPARISON", 0)
-    assert line.cumulative_weights_of_strata(table, 100_000).guide is not None
+    assert line.cumulative_weights_of_strata(table, 100_000).guide_table is not None
     assert (line.draw_strata(table, 100_000, Streams(6)) == drawn).all()
     monkeypatch.setattr(line, "_FEW_DRAWS", 10**9)
-    assert line.cumulative_weights_of_strata(table, 100_000).guide is None
+    assert line.cumulative_weights_of_strata(table, 100_000).guide_table is None
     assert (line.draw_strata(table, 100_000, Streams(6)) == drawn).all()
 
 
@@ -199,10 +199,10 @@ def test_a_guide_points_at_the_owner_of_a_part_or_before_it():
     weights = np.random.default_rng(1).exponential(size=3 * blocks.BLOCK + 17)
     weights[blocks.BLOCK - 500 : blocks.BLOCK + 500] = 1e-9
     found = line.cumulative_weights_of_rows(weights, len(weights))
-    first_points = np.arange(len(found.guide)) / len(found.guide) * found.bounds[-1]
+    first_points = np.arange(len(found.guide_table)) / len(found.guide_table) * found.bounds[-1]
     owners = np.searchsorted(found.bounds, first_points, side="right")
-    assert (found.guide <= owners).all()
-    assert np.mean(found.guide == owners) > 0.99
+    assert (found.guide_table <= owners).all()
+    assert np.mean(found.guide_table == owners) > 0.99
 
 
 @pytest.mark.parametrize("weights", SKEWED.values(), ids=SKEWED)

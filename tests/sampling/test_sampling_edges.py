@@ -49,9 +49,9 @@ def test_a_point_on_a_bound_belongs_to_the_next_owner(owned, monkeypatch):
         found = line.cumulative_weights_of_strata(table, 10)
         assert owners(found, uniforms) == expected
         assert all(owner < place for owner, place in zip(owners(found, below), on_bounds, strict=True))
-    assert found.guide is not None
+    assert found.guide_table is not None
     rows = line.cumulative_weights_of_rows(np.array([1.0, 0.0, 1.0, 2.0, 0.0]), 10)
-    assert rows.guide is not None
+    assert rows.guide_table is not None
     assert owners(rows, [0.0, 0.25, 0.5, math.nextafter(1.0, 0)]) == [0, 2, 3, 3]
     assert owners(CumulativeWeights(rows.bounds, None), [0.0, 0.25, 0.5, math.nextafter(1.0, 0)]) == [0, 2, 3, 3]
 

@@ -170,7 +170,7 @@ def test_seeds() -> None:
     fresh = [columns(TABLE.tql.query(text)) for _ in range(2)]
     assert fresh[0]["index"] != fresh[1]["index"]
     assert fresh[0]["r"] != fresh[1]["r"]
-    with pytest.raises(tql_frames.TQLError, match="seed must be a whole number"):
+    with pytest.raises(tql_frames.TQLError, match="expected seed= to be a whole number"):
         TABLE.tql.query(text, seed=-1)
 
 

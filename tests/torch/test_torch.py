@@ -344,12 +344,12 @@ def test_an_epoch_goes_on_with_another_number_of_processes():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"seed": None}, "seed must be a whole number"),
-        ({"seed": -1}, "seed must be a whole number"),
-        ({"limit": 2.5}, "limit must be a whole number"),
-        ({"replace": 1}, "replace must be True or False"),
-        ({"drop_last": "yes"}, "drop_last must be True or False"),
-        ({"num_replicas": 0}, "num_replicas must be a whole number of at least 1"),
+        ({"seed": None}, "expected seed= to be a whole number"),
+        ({"seed": -1}, "expected seed= to be a whole number"),
+        ({"limit": 2.5}, "expected limit= to be a whole number"),
+        ({"replace": 1}, "expected replace= to be True or False"),
+        ({"drop_last": "yes"}, "expected drop_last= to be True or False"),
+        ({"num_replicas": 0}, "expected num_replicas= to be a whole number of at least 1"),
         ({"num_replicas": 2, "rank": 2}, "rank is 2, but of 2 processes the last is number 1"),
         ({"rank": 1}, "rank is 1, but of 1 process"),
     ],
@@ -366,9 +366,9 @@ def test_wrong_samplers_and_weights_are_refused_at_once():
         TQLSampler(FRAME, "0 - age")
     with pytest.raises(WeightError, match="no row can be drawn"):
         TQLSampler(FRAME, "max_weight(age > 200: 1)")
-    with pytest.raises(TQLError, match="the frame must be"):
+    with pytest.raises(TQLError, match="expected the frame to be"):
         TQLSampler([1, 2], "age")
-    with pytest.raises(TQLError, match="epoch must be a whole number"):
+    with pytest.raises(TQLError, match="expected epoch= to be a whole number"):
         TQLSampler(FRAME, WEIGHTS).set_epoch(-1)
 
 

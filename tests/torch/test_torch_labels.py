@@ -123,10 +123,10 @@ class TestDeclaredLabels:
     @pytest.mark.parametrize(
         ("classes", "words"),
         [
-            (["a", "b"], "classes must be a dict of lists by column name, not list"),
+            (["a", "b"], "expected classes= to be a dict of lists by column name, got list"),
             ({"age": [71]}, "classes names column 'age', which encode does not"),
-            ({"sex": "FM"}, "classes of column 'sex' must be a list of labels, not 'FM'"),
-            ({"sex": 5}, "classes of column 'sex' must be a list of labels, not 5"),
+            ({"sex": "FM"}, "expected classes of column 'sex' to be a list of labels, got 'FM'"),
+            ({"sex": 5}, "expected classes of column 'sex' to be a list of labels, got 5"),
             ({"sex": ["F", "M", "F"]}, "class 'F' of column 'sex' is there twice"),
             ({"sex": ["F", 5]}, "class 5 of column 'sex' is no value of type String"),
             ({"sex": ["F", None]}, "class None of column 'sex' is no value of type String"),
@@ -201,7 +201,7 @@ class TestStates:
     @pytest.mark.fault("E5")
     @pytest.mark.parametrize("state", [None, 5, "state", [("epoch", 1)]], ids=str)
     def test_what_is_no_state_is_refused(self, state: Any) -> None:
-        with pytest.raises(TQLError, match=f"must be what state_dict returned, not {type(state).__name__}"):
+        with pytest.raises(TQLError, match=f"to be what state_dict returned, got {type(state).__name__}"):
             TQLSampler(FRAME, "age").load_state_dict(state)
 
     @pytest.mark.fault("E5")

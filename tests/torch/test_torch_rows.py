@@ -303,10 +303,14 @@ def test_many_labels():
         ({"columns": ["agee"]}, TQLNameError, "unknown column 'agee'\n  did you mean 'age'"),
         ({"target": "agee"}, TQLNameError, "unknown column 'agee'"),
         ({"encode": {"agee": "label"}}, TQLNameError, "unknown column 'agee'"),
-        ({"columns": "age"}, TQLError, "columns is a list of names, not the text 'age'"),
+        ({"columns": "age"}, TQLError, "expected columns= to be a list of names, got the text 'age'"),
         ({"columns": ["age", "age"]}, TQLError, "named twice"),
         ({"columns": []}, TQLError, "no column to train on"),
-        ({"encode": {"sex": "one_hot"}}, TQLError, "'one_hot' is no encoding of column 'sex'"),
+        (
+            {"encode": {"sex": "one_hot"}},
+            TQLError,
+            "to be 'label' or 'multi_hot', got 'one_hot'",
+        ),
         ({"columns": ["age"], "encode": {"sex": "label"}}, TQLError, "neither a feature nor the target"),
         ({"encode": {"sex": "multi_hot"}}, TQLTypeError, "'sex' of type Enum.* holds no lists"),
         (
@@ -408,7 +412,7 @@ def test_items_are_found_from_both_ends_and_no_further():
     assert sum(1 for _ in rows) == len(FRAME)  # by IndexError, as Python ends such loops
     with pytest.raises(IndexError):
         rows[len(FRAME)]
-    with pytest.raises(TQLError, match="the place of an item must be a whole number"):
+    with pytest.raises(TQLError, match="expected the place of an item to be a whole number"):
         rows["row"]
     with pytest.raises(IndexError):
         rows.__getitems__([0, len(FRAME)])

@@ -114,7 +114,7 @@ class TestViewsInOtherLibraries:
             with pytest.raises(TQLTypeError, match=r"view\[:5\]"):
                 view[wrong]
         for number in (-1, 1.5, "2"):
-            with pytest.raises(TQLError, match="n must be a whole number"):
+            with pytest.raises(TQLError, match="expected n= to be a whole number"):
                 view.head(number)
 
     @pytest.mark.fault("A-foreign")

@@ -293,10 +293,10 @@ class TestRefusals:
 
     def test_wrong_arguments(self, path: Path) -> None:
         view = FRAME.tql.view("w")
-        with pytest.raises(TQLError, match="message must be text, not int"):
+        with pytest.raises(TQLError, match="expected message= to be text, got int"):
             view.save(path, 5)  # type: ignore[arg-type]
         view.save(path)
-        with pytest.raises(TQLError, match="the frame must be a Polars DataFrame or LazyFrame, or a pandas DataFrame"):
+        with pytest.raises(TQLError, match="expected the frame to be a Polars DataFrame or LazyFrame, or a pandas"):
             load_view(path, {"w": [1]})  # type: ignore[type-var]
         with pytest.raises(FileNotFoundError, match="nosuch"):
             load_view(path.with_name("nosuch"), FRAME)
@@ -321,7 +321,7 @@ class TestAcrossLibraries:
         FRAME.tql.view("w", 3).save(path)
         with pytest.raises(TQLError, match="column 'age' is of type String, it was Int64") as caught:
             load_view(path, FRAME.with_columns(pl.col("age").cast(pl.String)).to_pandas())
-        assert caught.value.hint == "it was saved of a Polars DataFrame; load it with one, or convert the columns"
+        assert caught.value.hint == "load it with a Polars DataFrame, of which it was saved, or convert the columns"
 
     def test_options_of_the_index(self, path: Path) -> None:
         table = self.PLAIN.drop("day")

@@ -114,10 +114,10 @@ def test_copies_in_a_view_stay_together() -> None:
         (
             {"key": "half"},
             TQLTypeError,
-            "key needs whole numbers, text or dates; column 'half' holds a number",
+            "expected whole numbers, text or dates for key=, got a number that may",
         ),
         ({"key": "ids"}, TQLNameError, "unknown column 'ids'"),
-        ({"key": 3}, TQLError, "key must be the name of a column, not 3"),
+        ({"key": 3}, TQLError, "expected key= to be the name of a column, got 3"),
         ({"key": "id", "unit": "name"}, TQLError, "with unit=, key= must be the unit"),
         ({"key": "id", "by": "name"}, TQLError, "by= cannot be given with key="),
     ],

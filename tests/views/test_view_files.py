@@ -339,7 +339,7 @@ class TestColumnsThatComeAndGo:
             load_view(path, cleaned[:5], columns=["id"])
         shuffled = frame.to_pandas().set_axis(list("fedcba"))
         assert load_view(path, shuffled, columns=["id"]).positions.tolist() == view.positions.tolist()
-        for columns, words in [("id", "must be a list"), (["ids"], "without column 'ids'"), (5, "must be a list")]:
+        for columns, words in [("id", "to be a list"), (["ids"], "without column 'ids'"), (5, "to be a list")]:
             with pytest.raises(TQLError, match=words):
                 load_view(path, frame, columns=columns)  # type: ignore[arg-type]
 

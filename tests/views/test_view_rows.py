@@ -82,7 +82,7 @@ class TestBatches:
 
     @pytest.mark.parametrize("size", [0, -1, 1.5, None, "5", True])
     def test_wrong_sizes(self, size: Any) -> None:
-        with pytest.raises(TQLError, match="size must be a whole number of at least 1"):
+        with pytest.raises(TQLError, match="expected size= to be a whole number of at least 1"):
             FRAME.tql.view("w").batches(size)
 
     def test_nothing_is_made_before_it_is_asked_for(self) -> None:

@@ -159,7 +159,7 @@ class TestRowsOfQuery:
         message, guilty = self.REFUSED[text]
         with pytest.raises(TQLUnsupportedError, match=message) as caught:
             frame_of(kind).tql.view(text)
-        assert caught.value.hint == "for a frame of its own use query, with the same text"
+        assert caught.value.hint == "use query with the same text for a frame of its own"
         assert caught.value.source == text
         assert caught.value.span is not None
         if guilty is not None:

@@ -314,15 +314,17 @@ def _shares(target: object) -> dict[Any, float] | None:
     """Return the share asked for by label or condition; None for equal shares."""
     if isinstance(target, str):
         if target != "uniform":
-            raise TQLError(f"target must be 'uniform', or shares by label or condition, not {target!r}")
+            raise TQLError(f"expected target= to be 'uniform', or shares by label or condition, got {target!r}")
         return None
     if not isinstance(target, Mapping):
-        raise TQLError(f"target must be 'uniform', or shares by label or condition, not {type(target).__name__}")
+        raise TQLError(
+            f"expected target= to be 'uniform', or shares by label or condition, got {type(target).__name__}"
+        )
     if not target:
-        raise TQLError("target names no label", hint="target='uniform', or {'label': 0.1}")
+        raise TQLError("target names no label", hint="pass target='uniform', or target={'label': 0.1}")
     for key, share in target.items():
         if isinstance(share, bool) or not isinstance(share, Real) or not 0 <= float(share) <= 1:
-            raise TQLError(f"the target of {key!r} must be a share from 0 to 1, not {share!r}")
+            raise TQLError(f"expected the target of {key!r} to be a share from 0 to 1, got {share!r}")
     return {key: float(share) for key, share in target.items()}
 
 

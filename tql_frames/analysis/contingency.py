@@ -1,7 +1,7 @@
 """A population counted once: how many rows show which labels, match which arms, and carry which weight.
 
-All that a report says is computed from these few cells. What is counted is told in `population`, what weights follow
-from arms in `arms`, how often rows are expected in `sampling.inclusion`.
+All that `report` and `explain` say is computed from these few cells. What is counted is told in `population`, what
+weights follow from arms in `arms`, how often rows are expected in `sampling.inclusion`.
 """
 
 from __future__ import annotations
@@ -65,6 +65,44 @@ class Cells:
     size: int
 
 
+@dataclass(frozen=True)
+class ArmCounts:
+    """Rows by arm and by weight, without a request for draws.
+
+    Attributes:
+        matched: shape (arms,), rows that each arm matches.
+        decides: shape (arms,), rows whose weight each arm decides.
+        shares: shape (arms,), the weight of these rows as a share of the weight of all; NaN where all weights are 0.
+        table: the strata of the population.
+    """
+
+    matched: Integers
+    decides: Integers
+    shares: Floats
+    table: StrataTable
+
+
+def count_arms(population: Population, arms: Arms) -> ArmCounts:
+    """Count a population by its arms and weights, in one pass over its rows; the weights may all be 0.
+
+    Raises:
+        WeightError: a weight is negative, NaN or infinite.
+        TQLError: the sampler cannot be evaluated.
+    """
+    assert population.sampler is not None
+    counting = _Counting(population, arms, by_weight=True, without=False)
+    try:
+        counted = counting.read(counting.collect())
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as fault:
+        raise Weigher(population.sampler).not_evaluated(reason_of(fault)) from None
+    decides, each = counting.decides(counted), counting.weight_of_row(counted)
+    assert each is not None
+    scaled = each / (each.max(initial=0.0) or 1.0)  # so that their sum does not overflow
+    with np.errstate(invalid="ignore"):
+        shares = (scaled @ decides) / (scaled @ counted.rows)
+    return ArmCounts(counted.rows @ counted.matched, decides.sum(axis=0), shares, counting.table(counted))
+
+
 def count_cells(
     population: Population,
     arms: Arms,
@@ -91,13 +129,15 @@ def count_cells(
         counted = counting.read(counting.collect() if parts is None else counting.together(parts))
         table = counting.table(counted)
     weight = counting.weight(counted)
+    if population.sampler is not None and table.rows and not weight.any():
+        raise Weigher(population.sampler).no_row(table.rows)
     with np.errstate(over="ignore"):
         overflow = not np.isfinite(weight.sum())
     if overflow:
         raise TQLError("the sum of the weights is beyond the range of numbers", hint="divide them by a constant")
     share, without = _shares(weight), _shares(counting.weight_without(counted))
     each = counting.weight_of_row(counted)
-    decides = counting.decides(counted)
+    decides = counting.decides(counted).sum(axis=0)
     if population.expected is not None:
         expected, drawn, squares, repeats = counting.expected(counted)
         total = float(expected.sum())
@@ -138,7 +178,7 @@ def count_part(population: Population, arms: Arms) -> pl.DataFrame:
     Raises:
         TQLError: Polars cannot evaluate the plan.
     """
-    counting = _Counting(population, arms, by_weight=True, positions=None)
+    counting = _Counting(population, arms, by_weight=True)
     with _faults_told():
         return counting.collect()
 
@@ -177,7 +217,15 @@ class _Counted:
 class _Counting:
     """The query that counts: a key a column that tells cells apart, and sums over their rows."""
 
-    def __init__(self, population: Population, arms: Arms, *, by_weight: bool, positions: Positions | None) -> None:
+    def __init__(
+        self,
+        population: Population,
+        arms: Arms,
+        *,
+        by_weight: bool,
+        positions: Positions | None = None,
+        without: bool = True,
+    ) -> None:
         self._plan, self._sampler, self._arms = population.plan, population.sampler, arms
         # Whether rows must be asked for their weights; without replacement, expected draws are no multiple of these.
         self._by_row = self._sampler is not None and not arms.decide
@@ -203,8 +251,9 @@ class _Counting:
                 weight if self._by_weight else self._of_all(weight)
             )
             self._sums[self._bad] = Weigher(self._sampler).bad.cast(pl.UInt32)
-            self._without = [names.new("without") for _ in range(len(arms))]
-            self._sums |= dict(zip(self._without, map(self._of_all, arms.without()), strict=True))
+            if without:
+                self._without = [names.new("without") for _ in range(len(arms))]
+                self._sums |= dict(zip(self._without, map(self._of_all, arms.without()), strict=True))
             self._deciders = [names.new("decides") for _ in range(len(arms))]
             flags = [arm.condition for arm in arms.compiled]
             for decider in arms.deciders:
@@ -252,10 +301,10 @@ class _Counting:
         )
 
     def read(self, counts: pl.DataFrame) -> _Counted:
-        """Return what the query gave, once it is known that the weights can be drawn by.
+        """Return what the query gave, with checked weights.
 
         Raises:
-            WeightError: they cannot.
+            WeightError: a weight is negative, NaN or infinite.
         """
         rows = counts[self._rows].to_numpy().astype(np.int64)
         bits = [counts[name].to_numpy()[:, None] >> np.arange(_WORD, dtype=np.uint32) & 1 for name in self._words]
@@ -274,8 +323,6 @@ class _Counting:
         bad = self._by_row and counted.sums[self._bad].to_numpy().any()
         if bad or weigher.has_bad_constant or not (each is None or np.isfinite(each).all()):
             weigher.weigh(PolarsFrame(self._plan.collect()))  # which says what is wrong with them
-        if counted.rows.size and not self.weight(counted).any():
-            raise weigher.no_row(int(counted.rows.sum()))
 
     def weight_of_row(self, counted: _Counted) -> Floats | None:
         """Return the weight of each row of a cell, shape (c,); None where it differs among them."""
@@ -312,13 +359,13 @@ class _Counting:
         return once, drawn, squares, float(greatest.max(initial=0.0))
 
     def decides(self, counted: _Counted) -> Integers:
-        """Of how many rows each arm decides the weight, shape (arms,)."""
+        """Return how many rows of each cell have their weight decided by each arm, shape (c, arms)."""
         if self._by_row:
-            sums = [int(counted.sums[name].sum()) for name in self._deciders]
-            return np.array(sums, np.int64)
+            sums = [counted.sums[name].to_numpy() for name in self._deciders]
+            return np.array(sums, np.int64).reshape(len(sums), len(counted.rows)).T
         if not len(self._arms):
-            return np.zeros(0, np.int64)
-        found: Integers = counted.rows @ self._arms.deciding(counted.matched)
+            return np.zeros((len(counted.rows), 0), np.int64)
+        found: Integers = counted.rows[:, None] * self._arms.deciding(counted.matched)
         return found
 
     def table(self, counted: _Counted) -> StrataTable:

@@ -6,19 +6,18 @@ import re
 import textwrap
 
 import numpy as np
-import polars as pl
-from numpy.typing import NDArray
 
+from tql_frames.analysis.arms import Arms
+from tql_frames.analysis.contingency import ArmCounts, count_arms
 from tql_frames.analysis.display.table import text_table
+from tql_frames.analysis.population import Population
 from tql_frames.compiler import CompiledSampler
-from tql_frames.compiler.expressions.sampler import deciders_of
 from tql_frames.errors import warn
-from tql_frames.frames import Frame
 from tql_frames.language import nodes, on_lines, on_one_line, unparse
 from tql_frames.language.nodes import Node
-from tql_frames.pipeline.idle_arms import idle_warnings
+from tql_frames.pipeline.idle_arms import Planned, idle_warnings
 from tql_frames.pipeline.statement import Query
-from tql_frames.pipeline.weights import Weigher
+from tql_frames.sampling import StrataTable
 
 _WIDTH = 60  # characters of an arm that the table shows
 _MOST_LINES = 8  # of a Polars expression
@@ -29,6 +28,7 @@ class Explanation(str):
     """Text that shows itself line by line at a prompt or in a notebook, without control characters.
 
     Examples:
+        >>> import polars as pl
         >>> found = pl.DataFrame({"age": [71, 34]}).tql.explain("max_weight(age > 60: 5, True: 1)")
         >>> isinstance(found, str), found.splitlines()[0]
         (True, 'max_weight')
@@ -44,28 +44,30 @@ class Explanation(str):
         return str(self)
 
 
-def explain_sampler(weigher: Weigher, frame: Frame, why_collected: str | None = None) -> Explanation:
+def explain_sampler(population: Population, why_collected: str | None = None) -> Explanation:
     """Explain a sampler on the rows of a frame.
 
     Args:
-        weigher: the sampler.
-        frame: the rows.
+        population: the rows, with the sampler.
         why_collected: why a sample of this LazyFrame holds its rows in memory, where it does.
 
     Raises:
         TQLError: the sampler cannot be evaluated, or gives weights that are negative, NaN or infinite.
     """
-    weights = weigher.weigh(frame)
-    sampler = weigher.sampler
+    sampler = population.sampler
+    counts = count_arms(population, Arms(sampler, population.compile))
     sections = []
+    expression = population.text
     if isinstance(sampler, CompiledSampler):
         sections.append("\n".join(draw_tree(sampler.tree)))
         if sampler.arms:
-            sections.append(_arm_table(sampler, frame, weigher, weights))
-        expr = sampler.weight
-    else:
-        expr = sampler
-    sections += [_summary(weights), _expression(expr)]
+            sections.append(_arm_table(sampler, counts))
+        expression = str(sampler.weight)
+        if counts.table.rows:
+            rows, matched = Planned(population.plan), counts.matched.tolist()
+            for warning in idle_warnings(sampler, rows, matched, counts.decides.tolist()):
+                warn(warning)
+    sections += [_summary(counts.table), _shortened(str(expression))]
     if why_collected:
         sections.append(f"the rows are held in memory while a sample is drawn: {why_collected}")
     return Explanation("\n\n".join(sections))
@@ -111,45 +113,29 @@ def _branches(parts: list[list[str]]) -> list[str]:
     return lines
 
 
-def _expression(expr: pl.Expr) -> str:
-    """Return a Polars expression in a few lines, without the casts that repeat in it."""
-    text = _CAST.sub("", str(expr))
+def _shortened(expression: str) -> str:
+    """Return the text of a Polars expression in a few lines, without the casts that repeat in it."""
+    text = _CAST.sub("", expression)
     lines = textwrap.wrap(text, 110) or [text]
     more = len(lines) - _MOST_LINES
     return "\n".join(lines if more <= 0 else [*lines[:_MOST_LINES], f"… and {more:,} more lines of the expression"])
 
 
-def _arm_table(sampler: CompiledSampler, frame: Frame, weigher: Weigher, weights: NDArray[np.float64]) -> str:
-    conditions = weigher.arm_conditions(frame)
-    decided = [conditions[name].to_numpy() for name in conditions.columns]
-    for decider in deciders_of(sampler):
-        numbers = frame.evaluate({"number": decider.number.fill_null(len(decider.places))})["number"].to_numpy()
-        for number, place in enumerate(decider.places):
-            decided[place] = numbers == number
-    counts = [int(np.count_nonzero(each)) for each in decided]
-    if len(weights):
-        for warning in idle_warnings(sampler, frame, [int(conditions[n].sum()) for n in conditions.columns], counts):
-            warn(warning)
-    weights = weights / (weights.max(initial=0.0) or 1.0)  # lest their sum overflows
-    total = weights.sum()
-    rows = []
-    for arm, name, decides, number in zip(sampler.arms, conditions.columns, decided, counts, strict=True):
-        matched = conditions[name].to_numpy()
-        count = int(np.count_nonzero(matched))
-        expected = f"{weights[decides].sum() / total:.2%}" if total > 0 else "-"
-        share = f"{count / len(matched):.2%}" if len(matched) else "-"
+def _arm_table(sampler: CompiledSampler, counts: ArmCounts) -> str:
+    rows, total = [], counts.table.rows
+    for arm, matched, decides, share in zip(sampler.arms, counts.matched, counts.decides, counts.shares, strict=True):
         text = " ".join(on_one_line(arm.text).split())
         shown = text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
-        rows.append((shown, f"{count:,}", share, f"{number:,}", expected))
+        expected = "-" if np.isnan(share) else f"{share:.2%}"
+        rows.append((shown, f"{matched:,}", f"{matched / total:.2%}" if total else "-", f"{decides:,}", expected))
     return text_table(("arm", "rows", "share of rows", "decides", "expected share of draws"), rows)
 
 
-def _summary(weights: NDArray[np.float64]) -> str:
-    positive = weights[weights > 0]
-    rows = f"{len(weights):,} rows, {len(positive):,} of positive weight"
+def _summary(table: StrataTable) -> str:
+    positive = table.weights[table.weights > 0]
+    rows = f"{table.rows:,} rows, {table.drawable:,} of positive weight"
     if not len(positive):
         return rows
-    distinct = len(np.unique(positive))
-    if distinct == 1:
+    if len(positive) == 1:
         return f"{rows}, all of {positive[0]:g}"
-    return f"{rows}, {distinct:,} distinct weights from {positive.min():g} to {positive.max():g}"
+    return f"{rows}, {len(positive):,} distinct weights from {positive[0]:g} to {positive[-1]:g}"

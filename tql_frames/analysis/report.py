@@ -182,9 +182,9 @@ class Report(Generic[TableOf]):
             >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
             >>> report = df.tql.report("view", "max_weight(view = 'AP': 3, True: 1)")
             >>> print(report.arms_as_text())
-            arm                rows  decides    share  expected share  expected draws  asked  factor
-            1 view == 'AP': 3     1        1   25.00%          50.00%             2.0      3       2
-            2 true: 1             4        3  100.00%         100.00%             4.0      1       1
+            arm                rows  decides    share  expected share  expected draws  requested weight  factor
+            1 view == 'AP': 3     1        1   25.00%          50.00%             2.0                 3       2
+            2 true: 1             4        3  100.00%         100.00%             4.0                 1       1
         """
         return as_text([self._shown_arms()], [])
 
@@ -252,8 +252,8 @@ def report_on(
     arms = Arms(population.sampler, population.compile)
     cells = count_cells(population, arms, spec, positions=positions, parts=parts)
     if isinstance(population.sampler, CompiledSampler) and cells.table.rows:
-        matched = (cells.rows @ cells.matched).tolist()
         rows = None if parts is not None else Planned(population.plan)
+        matched = (cells.rows @ cells.matched).tolist()
         for warning in idle_warnings(population.sampler, rows, matched, cells.decides.tolist()):
             warn(warning)
     labels = None if cells.labels is None else Labels.of(cells.labels, cells.rows)

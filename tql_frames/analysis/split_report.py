@@ -84,7 +84,7 @@ def check_key(rows: Rows, name: str | None) -> None:
         TQLTypeError: they cannot.
     """
     if name is not None and (what := not_a_key(instance(rows.schema[name]))) is not None:
-        message = f"key needs whole numbers, text or dates; column {name!r} holds {what}"
+        message = f"expected whole numbers, text or dates for key=, got {what} in column {name!r}"
         raise TQLTypeError(message, hint="round or format it as a column first")
 
 

@@ -76,9 +76,9 @@ class SplitSpec:
             hint = "write split({'train': 0.8, 'test': 0.2}), or split(folds=5)"
             raise TQLError(f"parts and folds {given}; give one of them", hint=hint)
         if not (unit is None or isinstance(unit, str)):
-            raise TQLError(f"unit must be the name of a column, not {shown(unit)}")
+            raise TQLError(f"expected unit= to be the name of a column, got {shown(unit)}")
         if not (key is None or isinstance(key, str)):
-            raise TQLError(f"key must be the name of a column, not {shown(key)}")
+            raise TQLError(f"expected key= to be the name of a column, got {shown(key)}")
         names = _names_from(by)
         if key is not None and unit not in (None, key):
             raise TQLError("with unit=, key= must be the unit", hint=f"pass key={unit!r}")
@@ -149,7 +149,7 @@ class SplitSpec:
 
 def _shares_of(parts: object) -> Mapping[Hashable, Fraction]:
     if not isinstance(parts, Mapping):
-        raise TQLError(f"parts must be a mapping such as {{'train': 0.8, 'test': 0.2}}, not {shown(parts)}")
+        raise TQLError(f"expected parts= to be a mapping such as {{'train': 0.8, 'test': 0.2}}, got {shown(parts)}")
     if not parts:
         raise TQLError("parts is empty; name at least one part")
     if len(parts) > _MOST_PARTS:
@@ -157,23 +157,23 @@ def _shares_of(parts: object) -> Mapping[Hashable, Fraction]:
     found: dict[Hashable, Fraction] = {}
     for name, value in parts.items():
         if not isinstance(name, str) or not name:
-            raise TQLError(f"the name of a part must be text, not {shown(name)}")
+            raise TQLError(f"expected the name of a part to be text, got {shown(name)}")
         share = share_from(value.item() if isinstance(value, np.generic) else value)
         if share is None or share <= 0:
-            raise TQLError(f"the share of part {name!r} must be a number above 0, not {shown(value)}")
+            raise TQLError(f"expected the share of part {name!r} to be a number above 0, got {shown(value)}")
         found[name] = share
     total = sum(found.values(), Fraction(0))
     if abs(total - 1) > _ROUNDING:
         less, words = total < 1, f"{float(total):.12g}"
         hint = f"name a part for the other {float(1 - total):.12g}" if less else f"divide each of them by {words}"
-        raise TQLError(f"the shares must sum to 1, not {words}", hint=hint)
+        raise TQLError(f"expected the shares to sum to 1, got {words}", hint=hint)
     return {name: share / total for name, share in found.items()}
 
 
 def _shares_of_folds(folds: object) -> Mapping[Hashable, Fraction]:
     number = whole_number(folds)
     if number is None or not 2 <= number <= _MOST_PARTS:
-        raise TQLError(f"folds must be a whole number from 2 to {_MOST_PARTS:,}, not {shown(folds)}")
+        raise TQLError(f"expected folds= to be a whole number from 2 to {_MOST_PARTS:,}, got {shown(folds)}")
     return dict.fromkeys(range(number), Fraction(1, number))
 
 
@@ -182,7 +182,7 @@ def _names_from(by: object) -> tuple[str, ...]:
         return ()
     names = [by] if isinstance(by, str) else by
     if not isinstance(names, (list, tuple)) or not names or not all(isinstance(name, str) for name in names):
-        raise TQLError(f"by must be the name of a column or a list of names, not {shown(by)}")
+        raise TQLError(f"expected by= to be the name of a column or a list of names, got {shown(by)}")
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise TQLError(f"by names column {twice!r} twice")

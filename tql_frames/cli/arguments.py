@@ -20,6 +20,7 @@ from tql_frames.cli.formats import FORMATS, Format, format_named, format_of
 
 _GUESS_ROWS = 10_000
 
+OF_RANDOM = "fixes the numbers of random(): those of a sample with the same seed; by default every run has others"
 _FILES = """\
 files:
   FILE is a name, a 'glob*', a folder, or - for standard input. Several are read as one table, in the order given.
@@ -126,12 +127,6 @@ def _add_index(parser: ArgumentParser) -> None:
 def add_seed(parser: ArgumentParser, help: str = "fixes the sample; by default every run draws another") -> None:
     """Add the seed of the sample."""
     parser.add_argument("--seed", type=_rows, metavar="N", help=help)
-
-
-def add_random_seed(parser: ArgumentParser) -> None:
-    """Add the seed of `random()` for commands that draw nothing."""
-    message = "fixes the numbers of random(): those of a sample with the same seed; by default every run has others"
-    parser.add_argument("--seed", type=_rows, metavar="N", help=message)
 
 
 def add_size(parser: ArgumentParser) -> None:
@@ -276,7 +271,7 @@ def _names() -> str:
 def _format(text: str) -> Format:
     found = format_named(text)
     if found is None:
-        raise ArgumentTypeError(f"{text!r} is no format: {_names()}")
+        raise ArgumentTypeError(f"expected one of {_names()}, got {text!r}")
     return found
 
 
@@ -286,14 +281,14 @@ def _rows(text: str) -> int:
     except ValueError:
         number = -1
     if number < 0:
-        raise ArgumentTypeError(f"{text!r} is no whole number of at least 0")
+        raise ArgumentTypeError(f"expected a whole number of at least 0, got {text!r}")
     return number
 
 
 def _quota(text: str) -> tuple[Any, int]:
     name, equals, number = text.rpartition("=")
     if not equals:
-        raise ArgumentTypeError(f"{text!r} is no GROUP=N")
+        raise ArgumentTypeError(f"expected GROUP=N, got {text!r}")
     found = _value(name) if name.startswith("[") or name == "null" else name
     return (tuple(found) if isinstance(found, list) else found), _rows(number)
 
@@ -310,7 +305,7 @@ def _rows_or_all(text: str) -> int | None:
 def _delimiter(text: str) -> str:
     character = {"\\t": "\t", "tab": "\t"}.get(text, text)
     if len(character) != 1 or not character.isascii() or character in '"\r\n':
-        raise ArgumentTypeError(f"{text!r} is no delimiter: expected one ASCII character, or \\t")
+        raise ArgumentTypeError(f"expected one ASCII character, or \\t, got {text!r}")
     return character
 
 
@@ -331,7 +326,7 @@ def _types(text: str) -> dict[str, pl.DataType]:
         name, equals, word = part.rpartition("=")
         if not equals or word.strip().lower() not in _TYPES:
             known = "Utf8, Int64, Float64, Boolean, Date, Datetime and the like"
-            raise ArgumentTypeError(f"{part!r} is no NAME=TYPE, where TYPE is one of {known}")
+            raise ArgumentTypeError(f"expected NAME=TYPE, where TYPE is one of {known}, got {part!r}")
         found[name.strip()] = _TYPES[word.strip().lower()]
     return found
 
@@ -346,7 +341,7 @@ def _share(text: str) -> Decimal:
     except InvalidOperation:
         number = Decimal(-1)
     if not 0 <= float(number) < float("inf"):
-        raise ArgumentTypeError(f"{text!r} is no number of at least 0")
+        raise ArgumentTypeError(f"expected a number of at least 0, got {text!r}")
     return number
 
 
@@ -365,14 +360,14 @@ def _target(text: str) -> tuple[str, float]:
     except ValueError:
         number = -1.0
     if not equals or not label or not 0 <= number <= 1:
-        raise ArgumentTypeError(f"{text!r} is no LABEL=SHARE with a share from 0 to 1")
+        raise ArgumentTypeError(f"expected LABEL=SHARE with a share from 0 to 1, got {text!r}")
     return label, number
 
 
 def _part(text: str) -> tuple[str, Decimal]:
     name, equals, share = text.rpartition("=")
     if not equals or not name:
-        raise ArgumentTypeError(f"{text!r} is no NAME=SHARE")
+        raise ArgumentTypeError(f"expected NAME=SHARE, got {text!r}")
     if name in (os.curdir, os.pardir) or set(name) & {os.sep, os.altsep, "\0"}:
         raise ArgumentTypeError(f"{name!r} cannot be the name of a file")
     return name, _share(share)

@@ -104,17 +104,8 @@ class SampleCommand:
         inputs = job.find(options.inputs)
         with job.output() as output:
             output.as_read(inputs.reading)
-            sized: dict[str, Any] = {
-                "fraction": options.fraction,
-                "replace": options.replace,
-                "seed": options.seed,
-                "order": options.order,
-                "over": options.over,
-                "unit": options.unit,
-                "design": options.design,
-                "key": options.key,
-                "index": options.index,
-            }
+            names = ("fraction", "replace", "seed", "order", "over", "unit", "design", "key", "index")
+            sized: dict[str, Any] = {name: getattr(options, name) for name in names}
             limit = dict(options.quotas) if options.quotas else options.limit
             frame, text = inputs.frame(), inputs.as_text() if output.cells else None
             weighed = _split(frame, options.split)
@@ -155,6 +146,7 @@ class QueryCommand:
     def run(self, options: Namespace, job: Job) -> str:
         """Run the statement, and write what it gives."""
         tables = {name: job.find(files) for name, files in _by_name(options.inputs).items()}
+        given: dict[str, Any] = {name: getattr(options, name) for name in ("parameters", "seed", "index")}
         with job.output() as output, reporting(job.progress):
             frames = {name: inputs.frame() for name, inputs in tables.items()}
             one = next(iter(tables.values()))
@@ -163,25 +155,14 @@ class QueryCommand:
             plan = None
             if text is not None:
                 with suppress(tql_frames.TQLUnsupportedError):  # the statement makes values of its own
-                    plan = rows_as_they_stand(
-                        frames[None],
-                        text,
-                        options.text,
-                        parameters=options.parameters,
-                        seed=options.seed,
-                        index=options.index,
-                    )
+                    plan = rows_as_they_stand(frames[None], text, options.text, **given)
             if plan is not None:
                 return output.write(plan)
             if None in frames:
-                plan = api.query_frame(
-                    frames[None], options.text, options.parameters, seed=options.seed, index=options.index
-                )
+                plan = api.query_frame(frames[None], options.text, **given)
             else:
-                named: dict[str, pl.LazyFrame] = {str(name): frame for name, frame in frames.items()}
-                plan = tql_frames.query(
-                    options.text, options.parameters, seed=options.seed, index=options.index, **named
-                )
+                named: dict[str, Any] = {str(name): frame for name, frame in frames.items()}
+                plan = tql_frames.query(options.text, **given, **named)
             return output.write(_typed(plan, list(tables.values()), output))
 
 
@@ -199,7 +180,7 @@ class Explain:
         parser.add_argument("text", metavar="TEXT", help="a sampler, or a statement on one table")
         arguments.add_inputs(parser)
         arguments.add_parameters(parser)
-        arguments.add_random_seed(parser)
+        arguments.add_seed(parser, arguments.OF_RANDOM)
         arguments.add_split(parser)
 
     def run(self, options: Namespace, job: Job) -> str:
@@ -224,7 +205,7 @@ class ReportCommand:
         arguments.add_inputs(parser)
         arguments.add_labels(parser)
         arguments.add_groups(parser)
-        arguments.add_random_seed(parser)
+        arguments.add_seed(parser, arguments.OF_RANDOM)
         arguments.add_split(parser, "[COLUMN=]SEPARATOR", "; without a name, that of --by")
 
     def run(self, options: Namespace, job: Job) -> str:
@@ -361,7 +342,7 @@ COMMANDS: tuple[RunnableCommand, ...] = (
 def _fold_names(folds: int) -> dict[int, str]:
     """Return names of the files of folds."""
     if not 2 <= folds <= _MOST_FOLDS:
-        raise CommandError(f"--folds takes a number from 2 to {_MOST_FOLDS:,}, not {folds:,}", status=2)
+        raise CommandError(f"expected --folds to be a number from 2 to {_MOST_FOLDS:,}, got {folds:,}", status=2)
     return {fold: f"fold_{fold}" for fold in range(folds)}
 
 

@@ -29,12 +29,14 @@ _ERASE = "\r\x1b[K"
 # Errors of writing, wherever Polars reports them from; an input cannot be their cause.
 _WRITING = {errno.ENOSPC, errno.EFBIG, errno.EROFS, errno.EPIPE, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
-# Hints of the library speak of Python calls; these say the same of the command.
+# Hints of the library speak of Python calls; these say the same of the command, as `_option` does of single arguments.
 _HINTS = {
+    "pass replace=True": "leave --no-replace out",
     "pass index=": "give another name, --index=NAME, or leave --index out",
     "leave FROM out": "leave FROM out, or give the file that name: NAME=FILE",
     "pass parameters=": "give a --parameter for each `?`, in the order of the text",
 }
+_ARGUMENT = re.compile(r"\b(replace|limit|order|over|unit|design|key|method)=(\[[^]]*\]|'[^']*'|\w+|…)?")
 
 
 class CommandError(Exception):
@@ -56,6 +58,9 @@ def message_of(fault: BaseException) -> str:
         for begin, words in _HINTS.items():
             if fault.hint and fault.hint.startswith(begin):
                 fault.hint = words
+        fault.hint = fault.hint and _ARGUMENT.sub(_option, fault.hint)
+        if fault.source is None:
+            fault.message = _ARGUMENT.sub(_option, fault.message)
         return str(fault)
     if isinstance(fault, CommandError):
         return str(fault)
@@ -66,6 +71,15 @@ def message_of(fault: BaseException) -> str:
     if isinstance(fault, (OSError, *_POLARS)):
         return reason_of(fault)
     return f"{type(fault).__name__}: {reason_of(fault)}"
+
+
+def _option(argument: re.Match[str]) -> str:
+    """Return the option of the command for an argument of a Python call."""
+    name, value = argument.groups()
+    if name == "replace":
+        return "--no-replace"
+    values = [""] if value is None else re.findall(r"'([^']*)'", value) or [value]
+    return " ".join(f"--{name} {each}".rstrip() for each in values)
 
 
 def reason_of(fault: BaseException) -> str:

@@ -325,7 +325,7 @@ def check_source_order(order: object) -> None:
     check_order(order)
     if order == "draw":
         message = "order='draw' is not supported on Dask and Spark: it would move every row to another place"
-        raise TQLUnsupportedError(message, hint="the rows are the same; shuffle them with the engine")
+        raise TQLUnsupportedError(message, hint="shuffle the rows with the engine; they are the same")
 
 
 def check_expected(expected: object, columns: Iterable[str]) -> None:
@@ -337,7 +337,7 @@ def check_expected(expected: object, columns: Iterable[str]) -> None:
     if expected is None:
         return
     if not isinstance(expected, str):
-        raise TQLError(f"expected must be a column name or None, not {shown(expected)}")
+        raise TQLError(f"expected expected= to be a column name or None, got {shown(expected)}")
     if expected in columns:
         raise TQLError(f"the sample has a column {expected!r} already", hint="pass expected='another name'")
 
@@ -349,7 +349,7 @@ def keys_from(keys: object, columns: Iterable[str]) -> tuple[str, ...]:
         TQLError: they are no sequence of names, or one is no column.
     """
     if isinstance(keys, str) or not isinstance(keys, Sequence) or not all(isinstance(key, str) for key in keys):
-        raise TQLError(f"keys must be a list of column names, not {keys!r}")
+        raise TQLError(f"expected keys= to be a list of column names, got {keys!r}")
     names = list(columns)
     for key in keys:
         check_column(key, names)

@@ -71,7 +71,7 @@ class PartitionStatement:
             TQLUnsupportedError: it needs rows of several partitions in one place.
         """
         if not isinstance(text, str):
-            raise TQLError(f"a statement is TQL text, not {type(text).__name__}")
+            raise TQLError(f"expected a statement as TQL text, got {type(text).__name__}")
         check_parameters(parameters)
         try:
             statement = bind(parse_statement(text), parameters)
@@ -316,5 +316,5 @@ def _span(node: Node | None) -> Span | None:
 
 
 def _unsupported(clause: str, span: Span) -> Fault:
-    hint = "WHERE, SELECT, SAMPLE BY and LIMIT are; do the rest with the engine, before or after"
+    hint = "use WHERE, SELECT, SAMPLE BY and LIMIT here; do the rest with the engine, before or after"
     return Fault(TQLUnsupportedError, f"{clause} is not supported on frames of partitions", span, hint)

@@ -211,7 +211,7 @@ def frame_of(frame: object, index: str | None = None, ignore_index: bool = False
     if hint is None and hasattr(frame, "__arrow_c_stream__"):
         hint = "pass pl.DataFrame(frame)"
     what = name if library == "builtins" else f"{library}.{name}"
-    raise TQLError(f"the frame must be {kinds}, not {what}", hint=hint)
+    raise TQLError(f"expected the frame to be {kinds}, got {what}", hint=hint)
 
 
 def kept_frame_of(frame: object, index: str | None = None, ignore_index: bool = False) -> Frame:

@@ -199,7 +199,7 @@ class TwoPassFrame(PolarsFrame):
         check_process()
         return self._plan.select(**exprs).collect(engine="streaming")
 
-    def fetch(self, positions: Positions, columns: Sequence[str]) -> Iterator[tuple[Positions, pl.DataFrame]]:
+    def second_pass(self, positions: Positions, columns: Sequence[str]) -> Iterator[tuple[Positions, pl.DataFrame]]:
         """Yield the rows at ascending positions, and these, in batches: the second pass.
 
         Raises:
@@ -352,11 +352,11 @@ def taken(
 ) -> Iterator[pl.DataFrame]:
     """Yield the rows at positions, in their order, with their numbers as a column `index`."""
     if (positions[1:] >= positions[:-1]).all():
-        batches = scanned.fetch(positions, columns)
+        batches = scanned.second_pass(positions, columns)
         order = None
     else:
         distinct, order = np.unique(positions, return_inverse=True)
-        batches = scanned.fetch(distinct, columns)
+        batches = scanned.second_pass(distinct, columns)
     frames = (_numbered(frame, rows, columns, index) for rows, frame in batches)
     if order is None:
         yield from frames

@@ -120,29 +120,30 @@ def written(number: float) -> Decimal:
 
 
 @_node
-class Literal(Node):
-    """A number, text, `true`, `false` or `null`."""
+class _NoLevel(Node):
+    """A name, constant or clause, which adds nothing to the depth."""
 
     _level: ClassVar[int] = 0
+
+
+@_node
+class Literal(_NoLevel):
+    """A number, text, `true`, `false` or `null`."""
 
     value: int | float | str | bool | None
 
 
 @_node
-class Column(Node):
+class Column(_NoLevel):
     """A column by its exact name, of the frame called `frame` where that is given: `frame.name`."""
-
-    _level: ClassVar[int] = 0
 
     name: str
     frame: str | None = None
 
 
 @_node
-class Parameter(Node):
+class Parameter(_NoLevel):
     """`?`: a value that is given beside the text."""
-
-    _level: ClassVar[int] = 0
 
 
 @_node
@@ -302,10 +303,8 @@ class Call(Node):
 
 
 @_node
-class Arm(Node):
+class Arm(_NoLevel):
     """`condition: weight`."""
-
-    _level: ClassVar[int] = 0
 
     condition: Node
     weight: Node
@@ -321,10 +320,8 @@ class WeightChoice(Node):
 
 
 @_node
-class Slice(Node):
+class Slice(_NoLevel):
     """`start:stop:step` inside a subscript, each part optional."""
-
-    _level: ClassVar[int] = 0
 
     start: Node | None = None
     stop: Node | None = None
@@ -340,30 +337,24 @@ class Subscript(Node):
 
 
 @_node
-class Star(Node):
+class Star(_NoLevel):
     """`*` in a SELECT list, or `frame.*`; with indices, `*[indices]`, these elements of every column."""
-
-    _level: ClassVar[int] = 0
 
     frame: str | None = None
     indices: tuple[Node, ...] = ()
 
 
 @_node
-class Item(Node):
+class Item(_NoLevel):
     """`expression [AS alias]` in a SELECT list."""
-
-    _level: ClassVar[int] = 0
 
     expression: Node
     alias: str | None = None
 
 
 @_node
-class FrameName(Node):
+class FrameName(_NoLevel):
     """`name [AS alias]` after FROM or JOIN."""
-
-    _level: ClassVar[int] = 0
 
     name: str
     alias: str | None = None
@@ -389,10 +380,8 @@ class Join(Node):
 
 
 @_node
-class Expand(Node):
+class Expand(_NoLevel):
     """`EXPAND BY before after [OVERLAP true] [AS alias]`."""
-
-    _level: ClassVar[int] = 0
 
     before: Node
     after: Node
@@ -401,39 +390,31 @@ class Expand(Node):
 
 
 @_node
-class Ungroup(Node):
+class Ungroup(_NoLevel):
     """`UNGROUP BY split`, or `UNGROUP BY parts`."""
-
-    _level: ClassVar[int] = 0
 
     parts: Node | None = None
 
 
 @_node
-class SortKey(Node):
+class SortKey(_NoLevel):
     """`expression [DESC]` after ORDER BY."""
-
-    _level: ClassVar[int] = 0
 
     expression: Node
     descending: bool = False
 
 
 @_node
-class Limit(Node):
+class Limit(_NoLevel):
     """`LIMIT count [PERCENT]`."""
-
-    _level: ClassVar[int] = 0
 
     count: Node
     percent: bool = False
 
 
 @_node
-class Sample(Node):
+class Sample(_NoLevel):
     """`SAMPLE BY sampler [OVER (groups)] [DESIGN design] [REPLACE replace] [limit]`."""
-
-    _level: ClassVar[int] = 0
 
     sampler: Node
     replace: bool = True
@@ -443,10 +424,8 @@ class Sample(Node):
 
 
 @_node
-class Select(Node):
+class Select(_NoLevel):
     """`SELECT [DISTINCT] [TOP top] items [FROM source] [WHERE where] [expand] [GROUP BY groups] [ungroup]`."""
-
-    _level: ClassVar[int] = 0
 
     items: tuple[Node, ...]
     distinct: bool = False
@@ -468,10 +447,8 @@ class Combination(Node):
 
 
 @_node
-class Statement(Node):
+class Statement(_NoLevel):
     """`body [ORDER BY keys] [limit] [OFFSET offset] [sample]`; the body is a Select, a Combination or a Statement."""
-
-    _level: ClassVar[int] = 0
 
     body: Node
     keys: tuple[SortKey, ...] = ()

@@ -123,4 +123,4 @@ def _constant(value: object, span: Span, number: int) -> Node:
     if isinstance(value, dt.timedelta):
         return nodes.Literal(_iso_duration(value), span=span)
     words = "a number, text, true or false, None, a date, time or duration, or a list of them"
-    raise Fault(TQLTypeError, f"parameter {number} must be {words}, not {type(value).__name__}", span)
+    raise Fault(TQLTypeError, f"expected parameter {number} to be {words}, got {type(value).__name__}", span)

@@ -133,7 +133,7 @@ _LAST_NUMBER = re.compile(r"[,(]\s*((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[Tt]rue
 _ITEM_IN = re.compile(r"('(?:[^']|'')*'|\?|[\w.]+)\s+(not\s+)?in\s*$", re.IGNORECASE)
 
 
-def of_character(place: FaultPlace) -> str | None:
+def hint_of_character(place: FaultPlace) -> str | None:
     """Return the hint for a character that begins no token."""
     sign = place.text[place.span.start]
     if sign in "{@$" or re.match(r"%\w", place.rest):
@@ -143,7 +143,7 @@ def of_character(place: FaultPlace) -> str | None:
     return CHARACTERS.get(sign)
 
 
-def of_token(place: FaultPlace) -> Advice | None:
+def hint_of_token(place: FaultPlace) -> Advice | None:
     """Return what was meant by a token that does not fit, or by the word before it."""
     for rule in (_placeholder, _list, _item, _operator, _null_test, _default_arm, _two_words, _choice, _other_join):
         advice = rule(place)
@@ -390,7 +390,7 @@ def syntax_error(unexpected: UnexpectedInput, text: str, start: str, accepted: C
             return TQLUnsupportedError("|| is not supported", source=text, span=Span(at, at + 2), hint=hint)
         stop = len(text) if text[at] in "'\"" else at + 1
         what = "unclosed quote" if text[at] in "'\"" else f"unexpected character {text[at]!r}"
-        character = of_character(FaultPlace(text, Span(at, stop), "", (), start))
+        character = hint_of_character(FaultPlace(text, Span(at, stop), "", (), start))
         return TQLSyntaxError(what, source=text, span=Span(at, stop), hint=character)
     if not isinstance(unexpected, UnexpectedToken):
         raise AssertionError(f"lark raised {type(unexpected).__name__}") from unexpected
@@ -402,7 +402,7 @@ def syntax_error(unexpected: UnexpectedInput, text: str, start: str, accepted: C
     terminals = set(unexpected.accepts or ()) if start == "sampler" else set()
     if not terminals or {"AND", "OR"} & terminals:  # a sum is closed before `and`, but might have gone on
         terminals = accepted(text[: span.start]) or unexpected.expected
-    advice = of_token(FaultPlace(text, span, token.type, terminals, start))
+    advice = hint_of_token(FaultPlace(text, span, token.type, terminals, start))
     if advice is not None:
         guilty = advice.span or span
         message = advice.message or (f"unexpected {text[guilty.start : guilty.stop][:40]!r}" if advice.span else what)
@@ -422,7 +422,7 @@ def _misplaced(token: Token, before: str, start: str) -> tuple[type[TQLError], s
         if not re.sub(r"--[^\n]*", "", before).strip(" \t\r\n\f("):
             if token.type == "NAME" and word in keywords.WRITES:
                 return TQLUnsupportedError, f"{word.upper()} is not supported: a query only reads", None
-            hint = "a query starts with SELECT, as in: select * where age > 60"
+            hint = "start a query with SELECT, as in: select * where age > 60"
             if word in ("max_weight", "sum_weight"):
                 hint = f"write select * sample by {word}(…), or pass the sampler to sample(…)"
             return TQLSyntaxError, unexpected if token.type != "$END" else "the text ends too early", hint

@@ -113,7 +113,7 @@ def as_sent(report: Report[Any]) -> tuple[list[Any], dict[str, Any]]:
     half = SHOWN // 2
     between = max(labels.height - SHOWN, 0)
     shown = pl.concat([labels.head(half), labels.tail(half)]) if between else labels
-    wanted = ("rows", "share", "expected_share", "expected_count", "factor", "requested_weight")
+    wanted = ("rows", "share", "expected_share", "expected_count", "factor")
     rows = [
         {"label": name_of(row["label"]), **{key: row.get(key) for key in wanted}} for row in shown.iter_rows(named=True)
     ]

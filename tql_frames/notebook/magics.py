@@ -51,10 +51,10 @@ class TQLMagics(Magics):
         frame = self._frame(name)
         seed = options.get("seed")
         if seed is not None and not seed.isdecimal():
-            raise TQLError(f"--seed must be a whole number of at least 0, not {seed!r}")
+            raise TQLError(f"expected --seed to be a whole number of at least 0, got {seed!r}")
         out = options.get("out")
         if out is not None and not out.isidentifier():
-            raise TQLError(f"--out must be a name, not {out!r}")
+            raise TQLError(f"expected --out to be a name, got {out!r}")
         run = api.query_frame if is_statement(text) else api.sample
         found = run(frame, text, seed=None if seed is None else int(seed))
         if out is not None:
@@ -76,7 +76,7 @@ class TQLMagics(Magics):
                 raise TQLError(f"{name!r} is no variable", hint=_USAGE)
             found = getattr(found, attribute)
         if not isinstance(found, (pl.DataFrame, pl.LazyFrame, pd.DataFrame)):
-            raise TQLError(f"{name!r} is no frame but {type(found).__name__}", hint=_USAGE)
+            raise TQLError(f"expected {name!r} to be a frame, got {type(found).__name__}", hint=_USAGE)
         return found
 
 

@@ -171,7 +171,7 @@ class Session:
         if isinstance(frame, pl.LazyFrame):
             raise TQLError("the widget shows rows, which a LazyFrame has not yet", hint="collect it first")
         if not isinstance(sampler, str):
-            raise TQLError(f"a sampler is TQL text, not {type(sampler).__name__}")
+            raise TQLError(f"expected a sampler as TQL text, got {type(sampler).__name__}")
         self._source = kept_frame_of(frame)
         assert isinstance(frame, (pl.DataFrame, pd.DataFrame))
         self._frame = frame.clone() if isinstance(frame, pl.DataFrame) else frame.copy(deep=False)
@@ -376,7 +376,7 @@ def _number(text: object, name: str) -> int | None:
     if not plain:
         return None
     if not plain.isdecimal():
-        raise TQLError(f"{name} must be a whole number of at least 0, not {str(text)!r}")
+        raise TQLError(f"expected {name} to be a whole number of at least 0, got {str(text)!r}")
     return int(plain)
 
 

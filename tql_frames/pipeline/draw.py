@@ -160,7 +160,7 @@ def no_column(value: object) -> TQLError:
     """Return the error to raise for labels that are not the name of a column."""
     name = getattr(value, "name", None)
     hint = f"pass the name of the column: by={name!r}" if isinstance(name, str) and name else None
-    return TQLError(f"by must be the name of a column, not {shown(value)}", hint=hint)
+    return TQLError(f"expected by= to be the name of a column, got {shown(value)}", hint=hint)
 
 
 def size_from(limit: object, fraction: object, replace: object = True) -> tuple[int | None, Fraction | None]:
@@ -181,13 +181,13 @@ def size_from(limit: object, fraction: object, replace: object = True) -> tuple[
     if fraction is not None:
         share = share_from(fraction)
         if share is None or share < 0:
-            raise TQLError(f"fraction must be a number of at least 0, not {shown(fraction)}")
+            raise TQLError(f"expected fraction= to be a number of at least 0, got {shown(fraction)}")
         return None, share
     if limit is None:
         return None, None
     number = whole_number(limit)
     if number is None or number < 0:
-        raise TQLError(f"limit must be a whole number of at least 0, not {shown(limit)}")
+        raise TQLError(f"expected limit= to be a whole number of at least 0, got {shown(limit)}")
     if number > MOST_ROWS and replace:
         raise TQLError(f"limit is {number:,}, more rows than any memory holds")
     return min(number, 10**18), None  # within 64 bits
@@ -221,7 +221,7 @@ def quotas_from(limit: Mapping[Any, object], fraction: object, over: object) -> 
     for name, number in limit.items():
         size, _ = size_from(number, None)
         if size is None:
-            raise TQLError(f"limit must give a whole number for the group {shown(name)}, not None")
+            raise TQLError(f"expected limit= to give a whole number for the group {shown(name)}, got None")
         found.append((name, size))
     return tuple(found)
 
@@ -254,7 +254,7 @@ def design_from(design: object, *, replace: bool) -> Design:
         raise TQLError(f"design={design!r} draws a row {how}", hint=f"pass {other}")
     names = [*DESIGNS[True], *DESIGNS[False]]
     hint = did_you_mean(design, names) if isinstance(design, str) else None
-    hint = hint or f"the designs are {', '.join(dict.fromkeys(names))}"
+    hint = hint or f"use one of the designs {', '.join(dict.fromkeys(names))}"
     raise TQLError(f"unknown design {shown(design)}", hint=hint)
 
 
@@ -269,9 +269,8 @@ def keys_from(argument: str, value: object) -> tuple[str, ...]:
         return ()
     if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts) or not texts:
         hint = f"pass the name of a column, {argument}='view', or a list of names"
-        raise TQLError(
-            f"{argument} must be a column name or TQL expression, or a list of them, not {shown(value)}", hint=hint
-        )
+        message = f"expected {argument}= to be a column name or TQL expression, or a list of them, got {shown(value)}"
+        raise TQLError(message, hint=hint)
     return tuple(texts)
 
 
@@ -285,7 +284,7 @@ def seed_from(seed: object) -> int:
         return fresh_seed()
     number = whole_number(seed)
     if number is None or number < 0:
-        raise TQLError(f"seed must be a whole number of at least 0, or None, not {shown(seed)}")
+        raise TQLError(f"expected seed= to be a whole number of at least 0, or None, got {shown(seed)}")
     return number
 
 
@@ -306,7 +305,7 @@ def check_order(order: object) -> None:
         TQLError: it is not.
     """
     if order not in ("draw", "source"):
-        raise TQLError(f"order must be 'draw' or 'source', not {shown(order)}")
+        raise TQLError(f"expected order= to be 'draw' or 'source', got {shown(order)}")
 
 
 def check_index(index: object) -> None:
@@ -316,9 +315,9 @@ def check_index(index: object) -> None:
         TQLError: it is something else.
     """
     if not (index is None or isinstance(index, str)):
-        raise TQLError(f"index must be a column name or None, not {shown(index)}")
+        raise TQLError(f"expected index= to be a column name or None, got {shown(index)}")
     if index is not None and not index.isascii() and lone_surrogate(index) is not None:
-        raise TQLError(f"index must be text that can be encoded, not {index!r}")
+        raise TQLError(f"expected index= to be text that can be encoded, got {index!r}")
 
 
 def check_flag(name: str, value: object) -> None:
@@ -328,7 +327,7 @@ def check_flag(name: str, value: object) -> None:
         TQLError: it is something else.
     """
     if not isinstance(value, (bool, np.bool_)):
-        raise TQLError(f"{name} must be True or False, not {shown(value)}")
+        raise TQLError(f"expected {name}= to be True or False, got {shown(value)}")
 
 
 def check_parameters(parameters: object) -> None:
@@ -445,7 +444,8 @@ class DrawSpec:
             message = f"key= needs a draw of each row by numbers of its own, which design={how!r} has not"
             raise TQLError(message, hint="pass replace=False, with design='successive' (the default) or 'poisson'")
         if own and keys[1] and own != keys[1]:
-            raise TQLError("with unit=, key= must be the unit", hint=f"pass key={list(keys[1])}")
+            message = f"expected key= to equal unit={list(keys[1])}, got {list(own)}"
+            raise TQLError(message, hint=f"pass key={list(keys[1])}")
         return cls(*size, bool(replace), number, order, keys[0], quotas, keys[1], how, own)  # type: ignore[arg-type]
 
     def size(self, rows: int) -> int:
@@ -464,7 +464,7 @@ class DrawSpec:
 
 def empty_population_error(size: int) -> WeightError:
     """Return the error for requesting `size` rows from an empty frame."""
-    return WeightError(f"cannot draw {size:,} rows from an empty frame", hint="an empty frame takes no limit")
+    return WeightError(f"cannot draw {size:,} rows from an empty frame", hint="leave limit out for an empty frame")
 
 
 @dataclass(frozen=True)

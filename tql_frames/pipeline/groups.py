@@ -142,7 +142,7 @@ class GroupKeys:
         """
         for key in self.keys:
             if (what := not_a_key(key.dtype)) is not None:
-                message = f"{self.argument} needs whole numbers, text or dates, not {what}"
+                message = f"expected whole numbers, text or dates for {self.argument}, got {what}"
                 hint = "round or format it as a column first" if is_fractional(key.dtype) else None
                 raise TQLTypeError(message, source=key.source, span=key.span, hint=hint)
         found = self.values(rows)
@@ -449,7 +449,7 @@ def _in_several(units: NumberedGroups, over: NumberedGroups, row: int) -> TQLErr
         f"the unit {units.name(unit)} lies in several groups of over, {names}",
         source=key.source,
         span=key.span,
-        hint="a unit is drawn whole, within one group: name a coarser group, or a finer unit",
+        hint="name a coarser group, or a finer unit: a unit is drawn whole, within one group",
     )
 
 

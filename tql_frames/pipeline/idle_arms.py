@@ -108,14 +108,7 @@ def warn_of_idle_arms(
     """
     if isinstance(sampler, pl.Expr) or watched is None or watched.all():
         return
-    arms = {node.span: node for node in sampler.tree.walk() if isinstance(node, nodes.Arm)}
-    idle = [arm for arm in np.flatnonzero(~watched).tolist() if _is_of_interest(arms.get(sampler.arms[arm].span))]
-    if not idle:
-        return
-    looking = _Looking(sampler, rows, arms)
-    for arm in idle[:_MOST_WARNED]:
-        looking.ask(arm)
-    for warning in [*looking.warnings(idle[:_MOST_WARNED]), *_of_more(sampler, idle)]:
+    for warning in _warnings(sampler, rows, dict.fromkeys(np.flatnonzero(~watched).tolist())):
         warn(warning, place)
 
 
@@ -123,12 +116,15 @@ def idle_warnings(
     sampler: CompiledSampler, rows: Aggregable | None, matched: Sequence[int], decided: Sequence[int]
 ) -> list[TQLArmWarning]:
     """Return the warnings of where it is known how many rows each arm matches and decides."""
-    arms = {node.span: node for node in sampler.tree.walk() if isinstance(node, nodes.Arm)}
     counts = enumerate(zip(matched, decided, strict=True))
-    idle = {place: bool(rows_of) for place, (rows_of, decides) in counts if not (rows_of and decides)}
-    idle = {place: matches for place, matches in idle.items() if _is_of_interest(arms.get(sampler.arms[place].span))}
+    return _warnings(sampler, rows, {arm: bool(rows_of) for arm, (rows_of, decides) in counts if not decides})
+
+
+def _warnings(sampler: CompiledSampler, rows: Aggregable | None, idle: dict[int, bool | None]) -> list[TQLArmWarning]:
+    """Return the warnings of arms that decide no row; they tell whether they match one, None where it is not known."""
+    arms = {node.span: node for node in sampler.tree.walk() if isinstance(node, nodes.Arm)}
+    places = [place for place in idle if _is_of_interest(arms.get(sampler.arms[place].span))]
     looking = _Looking(sampler, rows, arms)
-    places = list(idle)
     if rows is not None:
         for place in places[:_MOST_WARNED]:
             looking.ask(place)
@@ -167,7 +163,7 @@ class _Looking:
             for name, expr in self._about(sought):
                 self._exprs[f"{name} {place} {number}"] = expr
 
-    def warnings(self, places: Sequence[int], matches: dict[int, bool] | None = None) -> Iterator[TQLArmWarning]:
+    def warnings(self, places: Sequence[int], matches: dict[int, bool | None]) -> Iterator[TQLArmWarning]:
         """Yield what to warn of."""
         found: dict[str, object] = {}
         if self._exprs and self._rows is not None:
@@ -177,7 +173,7 @@ class _Looking:
                 found = {}
         for place in places:
             arm = self._sampler.arms[place]
-            matching = found.get(f"matches {place}") if matches is None else matches[place]
+            matching = found.get(f"matches {place}") if matches[place] is None else matches[place]
             if matching is None:
                 continue
             source, span = self._sampler.source, arm.span

@@ -228,13 +228,13 @@ def _span_of_computed(statement: nodes.Statement, label: object) -> Span:
 
 
 def _not_of_the_frame(message: str, text: str, span: Span) -> TQLUnsupportedError:
-    hint = "for a frame of its own use query, with the same text"
+    hint = "use query with the same text for a frame of its own"
     return TQLUnsupportedError(message, source=text, span=span, hint=hint)
 
 
 def no_rows_error(size: int, text: str, span: Span) -> WeightError:
     """Return the error for requesting `size` rows in a SAMPLE BY whose population is empty."""
-    hint = "without LIMIT no rows give an empty frame"
+    hint = "leave LIMIT out for an empty frame"
     return WeightError(f"cannot draw {size:,} rows: none is left to draw from", source=text, span=span, hint=hint)
 
 

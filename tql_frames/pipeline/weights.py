@@ -272,11 +272,6 @@ class Weigher:
                 hint = "add a default arm, such as True: 1"
         return WeightError(message, source=source, span=span, hint=hint)
 
-    def arm_conditions(self, frame: Rows) -> pl.DataFrame:
-        """Return which rows each arm matches: a Boolean column an arm, named by its number from 1."""
-        assert isinstance(self.sampler, CompiledSampler)
-        return self._evaluate(frame, {str(n): arm.condition for n, arm in enumerate(self.sampler.arms, 1)})
-
     def _weigh_expression(self, expr: pl.Expr, frame: Rows) -> Weights:
         found = self._evaluate(frame, {"weight": expr})["weight"]
         dtype = found.dtype
@@ -303,10 +298,14 @@ class Weigher:
             reason = reason_of(fault)
             if "is duplicate" in reason:
                 raise TQLTypeError("the sampler gives several columns; a weight is one") from None
-            message = f"the sampler cannot be evaluated on these rows: {reason}"
-            if isinstance(self.sampler, CompiledSampler):
-                raise TQLError(message, source=self.sampler.source, span=self.sampler.tree.span) from None
-            raise TQLError(message) from None
+            raise self.not_evaluated(reason) from None
+
+    def not_evaluated(self, reason: str) -> TQLError:
+        """Return the error for a sampler that Polars cannot evaluate."""
+        message = f"the sampler cannot be evaluated on these rows: {reason}"
+        if isinstance(self.sampler, CompiledSampler):
+            return TQLError(message, source=self.sampler.source, span=self.sampler.tree.span)
+        return TQLError(message)
 
     def _bad_arm(self, frame: Rows, suspects: list[CompiledArm]) -> tuple[int, BadWeights]:
         """Return the place of the first arm that has bad weights, and these."""
@@ -364,11 +363,11 @@ def no_sampler(value: object) -> TQLError:
         hint = "add the weights to the frame as a column, and pass the name of that column"
     elif callable(value):
         hint = "compute the weights as a column of the frame, and pass the name of that column"
-    return TQLError(f"a sampler is TQL text or a Polars expression, not {type(value).__name__}", hint=hint)
+    return TQLError(f"expected a sampler as TQL text or a Polars expression, got {type(value).__name__}", hint=hint)
 
 
 _NUMERIC = "use a numeric column, or cast the expression"
-_HINT = "weights are finite and at least 0"
+_HINT = "use finite weights of at least 0"
 
 
 def _is_weight(number: float) -> bool:

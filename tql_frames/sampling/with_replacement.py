@@ -22,8 +22,8 @@ _TOTAL_BITS = 62  # of the sum of integer weights: exact in int64, and any order
 _EDGE = 0.7071067811
 
 _BY_COMPARISON = 12  # owners up to which all bounds are compared with all points
-_FEW_DRAWS = 4096  # up to which a guide costs more than it saves
-_MOST_STEPS = 4  # from where the guide points, before the rest is left to binary search
+_FEW_DRAWS = 4096  # up to which a guide table costs more than it saves
+_MOST_STEPS = 4  # from where the guide table points, before the rest is left to binary search
 
 
 @dataclass(frozen=True)
@@ -32,17 +32,17 @@ class CumulativeWeights:
 
     Attributes:
         bounds: shape (m,), ascending; the last is the length of the line. Whole numbers up to 2**62 in 53 bits.
-        guide: shape (a power of two,): for each of that many equal parts of the line, the owner of its first point, or
-            one before (Chen & Asau, "On generating random variates from an empirical distribution", 1974); None
-            where owners are found by comparison with the bounds, which finds the same.
+        guide_table: shape (a power of two,): for each of that many equal parts of the line, the owner of its first
+            point, or one before (Chen & Asau, "On generating random variates from an empirical distribution", 1974);
+            None where owners are found by comparison with the bounds, which finds the same.
     """
 
     bounds: Floats
-    guide: Positions | None
+    guide_table: Positions | None
 
     def owners(self, uniforms: Floats, out: Integers, space: Workspace) -> None:
         """Turn numbers of [0, 1) into points of the line, in place, and write their owners; shapes (k,)."""
-        if self.guide is None:
+        if self.guide_table is None:
             np.multiply(uniforms, self.bounds[-1], out=uniforms)
             if len(self.bounds) > _BY_COMPARISON:
                 out[:] = self.bounds.searchsorted(uniforms, side="right")
@@ -54,9 +54,9 @@ class CumulativeWeights:
             out[:] = passed
             return
         near, part = space.floats[: len(out)], space.integers[: len(out)]
-        np.multiply(uniforms, len(self.guide), out=near)
+        np.multiply(uniforms, len(self.guide_table), out=near)
         np.copyto(part, near, casting="unsafe")  # rounds down
-        out[:] = self.guide.take(part, out=space.guided[: len(out)], mode="clip")
+        out[:] = self.guide_table.take(part, out=space.guided[: len(out)], mode="clip")
         np.multiply(uniforms, self.bounds[-1], out=uniforms)
         left = np.flatnonzero(self.bounds.take(out, out=near, mode="clip") <= uniforms)
         for _ in range(_MOST_STEPS):
@@ -77,7 +77,7 @@ class Workspace:
         self.floats = np.empty(size)
         self.integers = np.empty(size, np.int64)
         self.bytes, self.flags = np.empty(size, np.uint8), np.empty(size, np.bool_)
-        self.guided = np.empty(size, None if cumulative.guide is None else cumulative.guide.dtype)
+        self.guided = np.empty(size, None if cumulative.guide_table is None else cumulative.guide_table.dtype)
 
 
 def draw_strata(

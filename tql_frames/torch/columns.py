@@ -103,7 +103,7 @@ class Encoding:
         if kind == "multi_hot":
             if not isinstance(dtype, (pl.List, pl.Array)):
                 message = f"column {name!r} of type {type_name(dtype)} holds no lists"
-                raise TQLTypeError(message, hint=f"encode={{{name!r}: 'label'}}")
+                raise TQLTypeError(message, hint=f"pass encode={{{name!r}: 'label'}}")
             inner = instance(dtype.inner)
             values = (values if isinstance(dtype, pl.List) else values.arr.to_list()).explode()
         if declared is not None:

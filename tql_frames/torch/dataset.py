@@ -98,7 +98,7 @@ class TQLDataset(_TableItems, Dataset[Any]):
         size = self._table.size
         number = whole_number(place)
         if number is None:
-            raise TQLError(f"the place of an item must be a whole number, not {place!r}")
+            raise TQLError(f"expected the place of an item to be a whole number, got {place!r}")
         if not -size <= number < size:
             raise NoSuchRowError(number, size)
         item = self._table.rows([number % size])[0]

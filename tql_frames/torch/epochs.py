@@ -71,11 +71,11 @@ def check_whole(name: str, value: Any, least: int = 0) -> int:
         >>> check_whole("epoch", True)
         Traceback (most recent call last):
             ...
-        tql_frames.TQLError: epoch must be a whole number of at least 0, not True
+        tql_frames.TQLError: expected epoch= to be a whole number of at least 0, got True
     """
     number = whole_number(value)
     if number is None or number < least:
-        raise TQLError(f"{name} must be a whole number of at least {least}, not {value!r}")
+        raise TQLError(f"expected {name}= to be a whole number of at least {least}, got {value!r}")
     return number
 
 

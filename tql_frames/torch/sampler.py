@@ -89,7 +89,7 @@ class TQLSampler(Sampler[int]):
         check_flag("drop_last", drop_last)
         spec = DrawSpec.checked(limit, None, replace, check_whole("seed", seed), design=design)
         if spec.design == "poisson":
-            hint = "design='systematic' has the same inclusion and a fixed size"
+            hint = "use design='systematic', which has the same inclusion and a fixed size"
             raise TQLError(
                 "design='poisson' gives another number of rows in each epoch, and loaders ask for one", hint=hint
             )
@@ -206,7 +206,7 @@ class TQLSampler(Sampler[int]):
             [2, 2, 0, 0]
         """
         if not isinstance(state, Mapping):
-            raise TQLError(f"the state must be what state_dict returned, not {type(state).__name__}")
+            raise TQLError(f"expected the state to be what state_dict returned, got {type(state).__name__}")
         spec = self._epochs.spec
         state = {"design": DESIGNS[spec.replace][0], **state}  # which only states of other designs name
         own = self._identity() | {"design": spec.design}

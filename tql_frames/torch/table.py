@@ -63,7 +63,8 @@ class ColumnSpec:
             raise TQLError(f"column {label!r} has a label that is no text, by which its values could go", hint=hint)
         encode = encode or {}
         if isinstance(columns, str):
-            raise TQLError(f"columns is a list of names, not the text {columns!r}", hint=f"columns=[{columns!r}]")
+            message = f"expected columns= to be a list of names, got the text {columns!r}"
+            raise TQLError(message, hint=f"pass columns=[{columns!r}]")
         for name in [*(columns or ()), *encode, *([] if target is None else [target])]:
             if name not in names:
                 raise TQLNameError(f"unknown column {name!r}", hint=did_you_mean(str(name), names))
@@ -72,19 +73,19 @@ class ColumnSpec:
             raise TQLError("a column is named twice in columns")
         for name, kind in encode.items():
             if kind not in ENCODINGS:
-                raise TQLError(f"{kind!r} is no encoding of column {name!r}", hint="there are 'label' and 'multi_hot'")
+                raise TQLError(f"expected the encoding of column {name!r} to be 'label' or 'multi_hot', got {kind!r}")
             if name not in features and name != target:
                 raise TQLError(f"encode names column {name!r}, which is neither a feature nor the target")
         if classes is not None and not isinstance(classes, Mapping):
-            message = f"classes must be a dict of lists by column name, not {type(classes).__name__}"
-            raise TQLError(message, hint="classes={'sex': ['F', 'M']}")
+            message = f"expected classes= to be a dict of lists by column name, got {type(classes).__name__}"
+            raise TQLError(message, hint="pass classes={'sex': ['F', 'M']}")
         for name, labels_of in (classes or {}).items():
             if name not in encode:
                 raise TQLError(
-                    f"classes names column {name!r}, which encode does not", hint=f"encode={{{name!r}: 'label'}}"
+                    f"classes names column {name!r}, which encode does not", hint=f"pass encode={{{name!r}: 'label'}}"
                 )
             if isinstance(labels_of, (str, bytes)) or not isinstance(labels_of, Iterable):
-                raise TQLError(f"classes of column {name!r} must be a list of labels, not {labels_of!r}")
+                raise TQLError(f"expected classes of column {name!r} to be a list of labels, got {labels_of!r}")
         if not features and target is None:
             raise TQLError("there is no column to train on")
         declared = {name: list(each) for name, each in (classes or {}).items()}

@@ -6,7 +6,7 @@ import ast
 import datetime as dt
 import os
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,7 @@ from tql_frames.language import is_statement
 from tql_frames.pipeline.draw import Order, Request, check_flag, check_index
 from tql_frames.pipeline.weights import sampler_from
 from tql_frames.views.drawn_view import View, display, splitting
-from tql_frames.views.provenance import Step, choose, lines_of
+from tql_frames.views.provenance import Provenance, Step, choose, lines_of
 from tql_frames.views.storage import (
     Description,
     Fingerprint,
@@ -128,7 +128,7 @@ def split_of(
     except TQLNameError as fault:
         levels: Sequence[object] = frame.index.names if isinstance(frame, pd.DataFrame) else []
         if any(name in levels for name in spec.names):
-            fault.hint = "it is a level of the index: pass frame.reset_index()"
+            fault.hint = "pass frame.reset_index(): it is a level of the index"
         raise
     return made
 
@@ -197,7 +197,7 @@ def load(
     wrong, allowed = differences(saved.frame, found, needs)
     if wrong is not None:
         if saved.kind.split()[0] != source.kind.split()[0] and " of type " in wrong.message:
-            wrong.hint = f"it was saved of a {saved.kind}; load it with one, or convert the columns"
+            wrong.hint = f"load it with a {saved.kind}, of which it was saved, or convert the columns"
         raise wrong
     origin = source if len(saved.steps) == 1 else None
     return View(
@@ -218,8 +218,8 @@ def _needs(saved: Description, strict: bool, columns: Sequence[object] | None) -
     if columns is None:
         return Needs(saved.needs, saved.outputs, strict=strict)
     if isinstance(columns, str) or not isinstance(columns, Sequence):
-        hint = f"columns=[{columns!r}]" if isinstance(columns, str) else None
-        raise TQLError(f"columns must be a list of column names, not {type(columns).__name__}", hint=hint)
+        hint = f"pass columns=[{columns!r}]" if isinstance(columns, str) else None
+        raise TQLError(f"expected columns= to be a list of column names, got {type(columns).__name__}", hint=hint)
     known = {each.name: each.digest for each in saved.frame.columns}
     for label in columns:
         name = repr(label)
@@ -230,7 +230,7 @@ def _needs(saved: Description, strict: bool, columns: Sequence[object] | None) -
     return Needs(saved.needs, saved.outputs, frozenset(map(repr, columns)), strict)
 
 
-class SavedView:
+class SavedView(Provenance):
     """What the file of a view tells; made by `tql_frames.read_view`.
 
     Attributes:
@@ -250,7 +250,7 @@ class SavedView:
         """Hold the content of a file."""
         positions.setflags(write=False)
         self.positions = positions
-        self.steps: tuple[Step, ...] = description.steps
+        self.steps = description.steps
         self.rows: int = description.frame.rows
         self.schema: Mapping[object, str] = {_label(each.name): each.type for each in description.frame.columns}
         own = description.columns
@@ -264,21 +264,6 @@ class SavedView:
         self.left_out: list[object] = [_label(name) for name in description.frame.left_out]
 
     @property
-    def sampler(self) -> str:
-        """Text of the sampler or statement; of a Polars expression what it prints."""
-        return self.steps[-1].text
-
-    @property
-    def parameters(self) -> tuple[Any, ...] | None:
-        """Values for the `?` of the statement, dates as text."""
-        return self.steps[-1].parameters
-
-    @property
-    def seed(self) -> int:
-        """Seed that fixes the rows."""
-        return self.steps[-1].seed
-
-    @property
     def limit(self) -> int | None:
         """Rows asked for; None for as many as there were, for a share, and of a statement."""
         return self.steps[-1].limit
@@ -287,11 +272,6 @@ class SavedView:
     def fraction(self) -> float | None:
         """Share of the rows that was asked for, or None."""
         return self.steps[-1].fraction
-
-    @property
-    def replace(self) -> bool | None:
-        """With or without replacement; None of a statement."""
-        return self.steps[-1].replace
 
     @property
     def order(self) -> Order | None:

@@ -21,7 +21,7 @@ from tql_frames.frames import ColumnRef, Frame, Native, Rows, kept_frame_of
 from tql_frames.frames.base import cached_attribute
 from tql_frames.pipeline.draw import Design, Draw, DrawSpec, GroupBy, Limit, Order, no_column
 from tql_frames.sampling import Floats, Positions
-from tql_frames.views.provenance import Step, choose, lines_of
+from tql_frames.views.provenance import Provenance, Step, choose, lines_of
 from tql_frames.views.row_selection import INTEGRATIONS, KeptRows
 from tql_frames.views.storage import Description, fingerprint, names_of, write_file
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _HEAD = 5  # rows that notebooks show
 
 
-class View(KeptRows[Native]):
+class View(KeptRows[Native], Provenance):
     """Rows of a frame: which, how often and in what order, and how they were drawn; made by `tql_frames.view`.
 
     Frames of the rows are made when they are asked for, each kind once, and are the caller's own. Of a LazyFrame
@@ -50,18 +50,18 @@ class View(KeptRows[Native]):
         expression: what weighed the rows, if it is a Polars expression; None of a loaded view.
 
     Examples:
-        >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+        >>> old = pl.DataFrame({"x": [71, 34, 65]}).tql.view("max_weight(x > 60: 1)", limit=4, seed=1)
         >>> old
         View of 4 of 3 rows × 1 column, Polars DataFrame
-          sampler  max_weight(age > 60: 1)
+          sampler  max_weight(x > 60: 1)
           drawn    4 rows, with replacement, in the order drawn
           seed     1
         <BLANKLINE>
-        arm            rows  decides   share  expected share  expected draws  asked  factor  drawn  drawn share
-        1 age > 60: 1     2        2  66.67%         100.00%             4.0      1     1.5      4      100.00%
+        arm          rows  decides   share  expected share  expected draws  requested weight  factor  drawn  drawn share
+        1 x > 60: 1     2        2  66.67%         100.00%             4.0                 1     1.5      4      100.00%
         >>> old.positions
         array([0, 0, 2, 2])
-        >>> pl.DataFrame(old)["age"].to_list()
+        >>> pl.DataFrame(old)["x"].to_list()
         [71, 71, 65, 65]
     """
 
@@ -92,50 +92,6 @@ class View(KeptRows[Native]):
         self._find_drawn = find
         self._parent: View[Native] | None = parent
         super().__init__(source, columns, index, ignore_index)
-
-    @property
-    def sampler(self) -> str:
-        """Text of the sampler or statement; of a Polars expression its printed form.
-
-        Examples:
-            >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
-            >>> old.sampler
-            'max_weight(age > 60: 1)'
-        """
-        return self.steps[-1].text
-
-    @property
-    def parameters(self) -> tuple[Any, ...] | None:
-        """Values for the `?` of the statement, dates as text.
-
-        Examples:
-            >>> df = pl.DataFrame({"age": [71, 34, 65]})
-            >>> df.tql.view("select * where age > ?", parameters=[60]).parameters
-            (60,)
-        """
-        return self.steps[-1].parameters
-
-    @property
-    def seed(self) -> int:
-        """Seed of the rows: `sample` and `query` draw the same rows with it.
-
-        Examples:
-            >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
-            >>> old.seed
-            1
-        """
-        return self.steps[-1].seed
-
-    @property
-    def replace(self) -> bool | None:
-        """Whether the rows were drawn with replacement; None of a statement.
-
-        Examples:
-            >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
-            >>> old.replace
-            True
-        """
-        return self.steps[-1].replace
 
     @property
     def drawn(self) -> Positions:
@@ -447,7 +403,7 @@ class View(KeptRows[Native]):
             'first run'
         """
         if not isinstance(message, str):
-            raise TQLError(f"message must be text, not {type(message).__name__}")
+            raise TQLError(f"expected message= to be text, got {type(message).__name__}")
         positions = self.positions
         labels = self._source.scan(frozenset()).labels
         names = names_of(labels)

@@ -172,6 +172,56 @@ class Step:
         )
 
 
+class Provenance:
+    """How rows were drawn: `steps`, each among the rows of those before, of which the last says most."""
+
+    steps: tuple[Step, ...]
+
+    @property
+    def sampler(self) -> str:
+        """Text of the sampler or statement; of a Polars expression its printed form.
+
+        Examples:
+            >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old.sampler
+            'max_weight(age > 60: 1)'
+        """
+        return self.steps[-1].text
+
+    @property
+    def parameters(self) -> tuple[Any, ...] | None:
+        """Values for the `?` of the statement, dates as text.
+
+        Examples:
+            >>> df = pl.DataFrame({"age": [71, 34, 65]})
+            >>> df.tql.view("select * where age > ?", parameters=[60]).parameters
+            (60,)
+        """
+        return self.steps[-1].parameters
+
+    @property
+    def seed(self) -> int:
+        """Seed of the rows: `sample` and `query` draw the same rows with it.
+
+        Examples:
+            >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old.seed
+            1
+        """
+        return self.steps[-1].seed
+
+    @property
+    def replace(self) -> bool | None:
+        """Whether the rows were drawn with replacement; None of a statement.
+
+        Examples:
+            >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
+            >>> old.replace
+            True
+        """
+        return self.steps[-1].replace
+
+
 def request_from_json(values: Mapping[str, Any], seed: int) -> DrawSpec:
     """Return the request of such values.
 

@@ -141,7 +141,7 @@ class KeptRows(Generic[Native]):
         """
         number = whole_number(n)
         if number is None or number < 0:
-            raise TQLError(f"n must be a whole number of at least 0, not {n!r}")
+            raise TQLError(f"expected n= to be a whole number of at least 0, got {n!r}")
         return self[:number]
 
     @overload
@@ -162,8 +162,8 @@ class KeptRows(Generic[Native]):
         except (TypeError, ValueError):  # as of "a":"b", or a step of 0
             pass
         raise TQLTypeError(
-            f"a view is sliced by row numbers, such as view[:5], not by {rows!r}",
-            hint="to_native() returns its rows as a frame, which has columns",
+            f"expected row numbers, such as view[:5], got {rows!r}",
+            hint="call to_native() for its rows as a frame, which has columns",
         )
 
     def __iter__(self) -> Iterator[pd.Series]:
@@ -233,7 +233,7 @@ class KeptRows(Generic[Native]):
         """
         number = whole_number(size)
         if number is None or number < 1:
-            raise TQLError(f"size must be a whole number of at least 1, not {size!r}")
+            raise TQLError(f"expected size= to be a whole number of at least 1, got {size!r}")
         return self._source.batches(self.positions, self._columns, number)
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:

@@ -172,7 +172,7 @@ _COLUMNS = {
     "share": TableColumn("share", ".2%", COLOURS["raw"]),
     "expected_share": TableColumn("expected share", ".2%", COLOURS["expected"]),
     "expected_count": TableColumn("expected draws", ",.1f"),
-    "requested_weight": TableColumn("asked", "g"),
+    "requested_weight": TableColumn("requested weight", "g"),
     "factor": TableColumn("factor", ".3g"),
     "drawn": TableColumn("drawn", ","),
     "drawn_share": TableColumn("drawn share", ".2%", COLOURS["drawn"]),

@@ -341,16 +341,16 @@ def _checked(
 ) -> tuple[Floats, Flags]:
     """Return shares, NaN where equal or any, and which are equal."""
     if method not in METHODS:
-        raise TQLError(f"unknown method {method!r}", hint=f"methods are {' and '.join(map(repr, METHODS))}")
+        raise TQLError(f"unknown method {method!r}", hint=f"use method {' or '.join(map(repr, METHODS))}")
     if max_weight is not None and not 1 < max_weight < math.inf:
-        raise TQLError(f"max_weight={max_weight!r} is not above 1, the mean weight")
+        raise TQLError(f"expected max_weight to be above 1, the mean weight, got {max_weight!r}")
     if max_weight is not None and method == "nnls":
-        raise TQLError("method 'nnls' has no max_weight", hint="method='raking' has, and reaches the same shares")
+        raise TQLError("method 'nnls' has no max_weight", hint="use method='raking' for the same shares")
     if not sets.rows:
         raise TQLError("a table without rows has no shares to balance")
     for item, target in zip(items, targets, strict=True):
         if isinstance(target, float | int) and not 0 <= target <= 1:
-            raise TQLError(f"the share {target!r} of {item.name!r} is not from 0 to 1")
+            raise TQLError(f"expected the share of {item.name!r} to be from 0 to 1, got {target!r}")
     equal = np.array([target == "equal" for target in targets], dtype=np.bool_)
     shares = [target if isinstance(target, float | int) else math.nan for target in targets]
     return np.array(shares, dtype=np.float64), equal

@@ -276,7 +276,7 @@ def _compare_with_text(operator: str, node: Node, moment: Value, text: Value) ->
     if isinstance(dtype, pl.Duration):
         span = moments.duration(word)
         if span is None:
-            message = f"{word[:40]!r} is not a duration, such as 'PT1H30M' or '01:30:00'"
+            message = f"expected a duration, such as 'PT1H30M' or '01:30:00', got {word[:40]!r}"
             raise Fault(TQLTypeError, message, text.node.span)
         return moments.with_constant(operator, moments.counted(moment.expr), unit, span)
     fine = _NANOSECONDS.search(word)
@@ -330,4 +330,4 @@ def _from_iso(kind: type[Stamp], word: str, text: Value, wanted: str) -> Stamp:
     try:
         return kind.fromisoformat(word)
     except ValueError:
-        raise Fault(TQLTypeError, f"{word[:40]!r} is not {wanted}", text.node.span) from None
+        raise Fault(TQLTypeError, f"expected {wanted}, got {word[:40]!r}", text.node.span) from None

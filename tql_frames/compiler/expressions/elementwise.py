@@ -142,7 +142,7 @@ def lift(rule: Rule, node: Node, *operands: Value, across: Across | None = None)
         return _item_by_item(rule, node, values, len(known.parts))
     result = rule(*map(element, values))  # for its type errors
     if across is None or len(values) != 2 or not numeric:
-        hint = "contains(list, column) tests whether an element equals a column"
+        hint = "write contains(list, column) to test whether an element equals a column"
         message = (
             "elements of a list can be used with constants, and numbers with numbers of another list or column, only"
         )

@@ -80,7 +80,7 @@ def _fold(
         return Value(node, truth(value), pl.Boolean())
     if not (is_bool(innermost(dtype)) or is_null(innermost(dtype))):
         hint = "compare the elements with something, as in any(x > 0)"
-        raise Fault(TQLTypeError, f"{describe(dtype)} is not a list of conditions", value.node.span, hint)
+        raise Fault(TQLTypeError, f"expected a list of conditions, got {describe(dtype)}", value.node.span, hint)
     known = pl.element().cast(pl.Boolean).fill_null(False)
     if axis is not None:
         return reductions.along(node, value, axis, lambda inner_lists: fold(inner_lists.list.eval(known)), fold_column)
@@ -103,8 +103,8 @@ def _shape(node: Node, value: Value) -> Value:
     if is_null(value.row_dtype):  # a list that was never filled
         return Value(node, value.expr.cast(pl.List(pl.Int64)), pl.List(pl.Int64()))
     if not is_nested(value.row_dtype):
-        hint = "length of a text is not its shape" if isinstance(value.dtype, pl.String) else None
-        raise Fault(TQLTypeError, f"shape needs a list or an array, not {value.words}", value.node.span, hint)
+        hint = "name a list; a text has no shape" if isinstance(value.dtype, pl.String) else None
+        raise Fault(TQLTypeError, f"expected a list or an array for shape, got {value.words}", value.node.span, hint)
     expr: pl.Expr = value.row_expr
     dtype: pl.DataType = value.row_dtype
     parts: list[pl.Expr] = []
@@ -131,7 +131,7 @@ def _keys(node: Node, value: Value) -> Value:
         return Value(node, lists.list.eval(pl.element().struct.field("key")), pl.List(pl.String()))
     if value.base is None and (is_text(value.dtype) or is_null(value.dtype)):
         return json_text.keys(node, value)
-    raise Fault(TQLTypeError, f"keys needs a struct or JSON text, not {value.words}", value.node.span)
+    raise Fault(TQLTypeError, f"expected a struct or JSON text for keys, got {value.words}", value.node.span)
 
 
 def _row_number(node: Node) -> Value:
@@ -215,7 +215,7 @@ ELSEWHERE = {
     "notna": "write x is not null",
     "array_contains": "write contains(x, value)",
     "list_contains": "write contains(x, value)",
-    "concat": "texts cannot be joined; compute the text as a column of the frame",
+    "concat": "compute the text as a column of the frame; texts cannot be joined",
     **dict.fromkeys(("len", "length", "size", "char_length", "list_length", "array_length", "cardinality"), _LENGTH),
     **dict.fromkeys(("isnull", "isna", "is_null", "isnan", "is_nan"), _IS_NULL),
     **dict.fromkeys(("if", "iff", "iif", "where", "when", "case", "decode", "choose"), _CHOICE),
@@ -275,19 +275,19 @@ def register_function(
         [51.0, 35.0]
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise TQLError(f"a function is named by letters, digits and underscores, not {name!r}")
+        raise TQLError(f"expected a name of letters, digits and underscores, got {name!r}")
     name = name.lower()
     if name in RESERVED:
         raise TQLError(f"{name!r} is a keyword of TQL")
     if name in FUNCTIONS or name in _TAKEN:
         raise TQLError(f"{name!r} is a function of TQL already")
     if not callable(function):
-        raise TQLError(f"a function was expected, not {function!r}")
+        raise TQLError(f"expected a function, got {function!r}")
     if not (isinstance(returns, pl.DataType) or (isinstance(returns, type) and issubclass(returns, pl.DataType))):
-        raise TQLError(f"returns must be a Polars type, not {returns!r}")
+        raise TQLError(f"expected returns= to be a Polars type, got {returns!r}")
     takes = _arity(name, function) if arity is None else arity
     if isinstance(takes, bool) or not (isinstance(takes, tuple) or (isinstance(takes, int) and takes >= 0)):
-        raise TQLError(f"arity must be a whole number of at least 0, not {arity!r}")
+        raise TQLError(f"expected arity= to be a whole number of at least 0, got {arity!r}")
     dtype = instance(returns)
 
     def build(node: Node, *arguments: Value) -> Value:
@@ -315,7 +315,7 @@ class _Call:
             reason = f"{type(fault).__name__}: {fault}"
             raise TQLError(f"the function {self._name} failed: {reason[:300]}") from fault
         if not isinstance(found, pl.Series) and not hasattr(found, "__array__"):
-            message = f"the function {self._name} returned {type(found).__name__}, not a Series or an array"
+            message = f"expected the function {self._name} to return a Series or an array, got {type(found).__name__}"
             raise TQLTypeError(message)
         try:
             series = found if isinstance(found, pl.Series) else pl.Series(found)

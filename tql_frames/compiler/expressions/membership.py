@@ -83,7 +83,7 @@ def like(node: Node, operand: Value, pattern: Value, *, ignore_case: bool) -> Va
         return lift(of_null, node, json_text.as_string(operand), pattern)
     if pattern.constant is None or not isinstance(pattern.constant.value, str):
         words = "an expression" if is_text(pattern.dtype) else pattern.words
-        raise Fault(TQLTypeError, f"a pattern is a text in single quotes, not {words}", pattern.node.span)
+        raise Fault(TQLTypeError, f"expected a text in single quotes as pattern, got {words}", pattern.node.span)
     text = pattern.constant.value
     if len(text) > _MAX_PATTERN:
         raise Fault(TQLUnsupportedError, f"a pattern has at most {_MAX_PATTERN} characters", pattern.node.span)
@@ -103,7 +103,7 @@ def like(node: Node, operand: Value, pattern: Value, *, ignore_case: bool) -> Va
 
 def _check_text(value: Value, operand: Value) -> None:
     if not (is_text(value.dtype) or is_null(value.dtype)):
-        raise Fault(TQLTypeError, f"like needs text, not {operand.words}", operand.node.span)
+        raise Fault(TQLTypeError, f"expected text for like, got {operand.words}", operand.node.span)
 
 
 def _literal_regex(char: str) -> str:
@@ -120,7 +120,7 @@ def contains(node: Node, container: Value, item: Value) -> Value:
         return Value(node, pl.coalesce([each.expr for each in kinds]), pl.Boolean())
     item = json_text.beside_dtype(item, innermost(container.row_dtype))
     if item.base is not None:
-        raise Fault(TQLTypeError, f"contains looks for one value, not {item.words}", item.node.span)
+        raise Fault(TQLTypeError, f"expected one value for contains to look for, got {item.words}", item.node.span)
     if container.base is not None:
         container = Value(container.node, container.row_expr, container.row_dtype)
     if is_null(container.dtype):
@@ -133,12 +133,11 @@ def contains(node: Node, container: Value, item: Value) -> Value:
         return Value(node, found, pl.Boolean())
     if not is_nested(container.dtype):
         hint = "compare it with == or <" if is_number(container.dtype) else None
-        raise Fault(
-            TQLTypeError, f"contains needs text, a list or an array, not {container.words}", container.node.span, hint
-        )
+        message = f"expected text, a list or an array for contains, got {container.words}"
+        raise Fault(TQLTypeError, message, container.node.span, hint)
     element = inner(container.dtype)
     if is_nested(element):
-        raise Fault(TQLTypeError, f"contains looks into one dimension, not {container.words}", container.node.span)
+        raise Fault(TQLTypeError, f"expected one dimension for contains, got {container.words}", container.node.span)
     try:
         probe = compare("==", item.node, Value(node, pl.element(), element), item)
     except Fault as fault:

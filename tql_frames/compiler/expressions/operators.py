@@ -51,7 +51,7 @@ def truth(value: Value) -> pl.Expr:
     hint = "compare it with something, as in x == 'value'"
     if is_nested(value.row_dtype):
         hint = "use any(…), all(…) or contains(…) to make one condition of its elements"
-    raise Fault(TQLTypeError, f"{value.words} is not a condition", value.node.span, hint)
+    raise Fault(TQLTypeError, f"expected a condition, got {value.words}", value.node.span, hint)
 
 
 def condition(value: Value) -> pl.Expr:
@@ -98,7 +98,7 @@ def number(value: Value, verb: str) -> Value:
     if is_null(dtype):
         return Value(value.node, value.expr.cast(pl.Int64), pl.Int64())
     if not (is_number(dtype) or is_bool(dtype)):
-        raise Fault(TQLTypeError, f"{verb} needs numbers, not {describe(dtype)}", value.node.span)
+        raise Fault(TQLTypeError, f"expected numbers for {verb}, got {describe(dtype)}", value.node.span)
     if dtype.is_float():
         return Value(value.node, value.expr.cast(pl.Float64), pl.Float64(), value.constant)
     if dtype.is_decimal():
@@ -133,7 +133,7 @@ def arithmetic(operator: str, node: Node, left: Value, right: Value) -> Value:
 
     def across(a: Value, b: Value) -> tuple[pl.Expr, pl.Expr]:
         if operator == "%":
-            raise Fault(TQLUnsupportedError, "% takes one list and a constant, not two lists", node.span)
+            raise Fault(TQLUnsupportedError, "expected one list and a constant for %, got two lists", node.span)
         terms = _exact_terms(operator, number(_inside(a), operator), number(_inside(b), operator))
         if terms is None:
             return exact.operate(operator, rows(a, pl.Float64()), rows(b, pl.Float64())), ELEMENT
@@ -244,7 +244,7 @@ def subscript(node: Node, operand: Value, indices: Sequence[Index | Range]) -> V
     if is_null(operand.dtype):
         return Value(node, operand.expr, operand.dtype)
     if not is_nested(operand.dtype):
-        hint = "for a field of the JSON in a text write text['key']" if is_text(operand.dtype) else None
+        hint = "write text['key'] for a field of the JSON in a text" if is_text(operand.dtype) else None
         raise Fault(TQLTypeError, f"{operand.words} has no elements", operand.node.span, hint)
     lists, dtype = as_list(operand.expr, operand.dtype), list_dtype(operand.dtype)
     expr, dtype = _pick(node, lists, dtype, list(indices))

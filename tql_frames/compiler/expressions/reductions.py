@@ -106,9 +106,9 @@ def nonzero(node: Node, value: Value) -> Value:
     if value.base is None and is_null(value.dtype):  # a list that was never filled
         return Value(node, value.expr.cast(pl.List(pl.Int64)), pl.List(pl.Int64()))
     if value.base is None and not is_nested(value.dtype):
-        raise Fault(TQLTypeError, f"nonzero needs a list or an array, not {value.words}", value.node.span)
+        raise Fault(TQLTypeError, f"expected a list or an array for nonzero, got {value.words}", value.node.span)
     if is_nested(inner(value.row_dtype)):
-        raise Fault(TQLTypeError, f"nonzero looks into one dimension, not {value.words}", value.node.span)
+        raise Fault(TQLTypeError, f"expected one dimension for nonzero, got {value.words}", value.node.span)
     value = elements(value)
     assert value.base is not None
     found = (number(element(value), "nonzero").expr != 0).fill_null(False).arg_true()
@@ -158,7 +158,7 @@ def _extreme(
     elif is_null(dtype):
         expr, dtype = expr.cast(pl.Int64), pl.Int64()
     elif not (is_number(dtype) or is_bool(dtype) or is_temporal(dtype)):
-        message = f"{name} needs numbers, text or dates, not {describe(dtype)}"
+        message = f"expected numbers, text or dates for {name}, got {describe(dtype)}"
         raise Fault(TQLTypeError, message, value.node.span)
     if value.base is None:
         return Value(node, expr, dtype)
@@ -204,7 +204,7 @@ def along(node: Node, value: Value, axis: Value, fold: AxisFold, fold_column: Ax
             folded = pl.element().list.eval(folded)
         return Value(node, nested.lists.list.eval(folded), _lists(dimensions - 1))
     if dimensions > 2:
-        hint = "the last axis of any number of dimensions is"
+        hint = "use the last axis, which any number of dimensions has"
         raise Fault(TQLUnsupportedError, "the first axes of three dimensions are not supported", axis.node.span, hint)
     rows = nested.lists.list.eval(pl.element().list.eval(element.cast(pl.Boolean).fill_null(False)))
 
@@ -284,14 +284,14 @@ def array(node: Node, items: Sequence[Value]) -> Value:
 def _item_dtype(items: Sequence[Value]) -> DataType:
     for item in items:
         if is_nested(item.row_dtype):
-            raise Fault(TQLTypeError, f"an item of an array is one value, not {item.words}", item.node.span)
+            raise Fault(TQLTypeError, f"expected one value as item of an array, got {item.words}", item.node.span)
     given = [item for item in items if not is_null(item.dtype)]
     if not given:
         return pl.Null()
     first = given[0]
     kind = next((kind for kind in (is_number, is_text, is_bool) if kind(first.dtype)), None)
     if kind is None:
-        message = f"an array holds numbers, text, or true and false, not {first.words}"
+        message = f"expected numbers, text, or true and false in an array, got {first.words}"
         raise Fault(TQLTypeError, message, first.node.span)
     for item in given:
         if not kind(item.dtype):
@@ -378,7 +378,7 @@ def _list(value: Value, name: str) -> Value:
         value = Value(value.node, value.expr.cast(pl.List(pl.Null)), pl.List(pl.Null()))
     value = elements(value)
     if value.base is None:
-        raise Fault(TQLTypeError, f"{name} needs two lists or arrays, not {value.words}", value.node.span)
+        raise Fault(TQLTypeError, f"expected two lists or arrays for {name}, got {value.words}", value.node.span)
     return value
 
 

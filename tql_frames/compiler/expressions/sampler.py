@@ -237,7 +237,7 @@ def key_of(source: str, root: Node, translator: Translator, clause: str) -> Key:
     check_size(root)
     value = translator.translate(root)
     if is_nested(value.row_dtype) or isinstance(value.dtype, (pl.Struct, pl.Object)):
-        raise Fault(TQLTypeError, f"{clause} needs single values, not {value.words}", root.span)
+        raise Fault(TQLTypeError, f"expected single values for {clause}, got {value.words}", root.span)
     text = source[root.span.start : root.span.stop]
     return Key(text, value.row_expr, value.row_dtype, source, root.span)
 

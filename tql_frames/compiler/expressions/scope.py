@@ -161,7 +161,7 @@ class FieldScope:
                 raise _no_frame(node, self._by_label, self._frames)
             found = [field for field in found if node.frame in field.frames]
         if not found and node.frame is None and node.name in self._later:
-            advice = "an alias is known in ORDER BY and SAMPLE BY, and outside: SELECT * FROM (SELECT … AS …) WHERE …"
+            advice = "use the alias in ORDER BY or SAMPLE BY, or outside: SELECT * FROM (SELECT … AS …) WHERE …"
             raise Fault(TQLNameError, f"unknown column {node.name!r}", node.span, advice)
         if not found:
             raise unknown_column(node, [*self._aliases, *filter(_is_text, self._by_label)])
@@ -182,7 +182,7 @@ def unknown_column(node: nodes.Column, names: Iterable[object]) -> Fault:
     """Return the error for a name that no column has."""
     texts = [name for name in names if isinstance(name, str)]
     quoted = node.frame is None and node.span.stop - node.span.start > len(node.name)
-    hint = did_you_mean(node.name, texts) or ("a text is written in single quotes" if quoted else None)
+    hint = did_you_mean(node.name, texts) or ("write a text in single quotes" if quoted else None)
     if node.frame is None and not quoted:
         hint = _MEANT.get(node.name.lower(), hint)
     return Fault(TQLNameError, f"unknown column {node.name!r}", node.span, hint)
@@ -202,7 +202,7 @@ _MEANT = {
 
 def _no_frame(node: nodes.Column, columns: Iterable[object], frames: Iterable[str] = ()) -> Fault:
     known = set(columns)
-    hint = f"for a key of a struct write {node.frame}['{node.name}']" if node.frame in known else None
+    hint = f"write {node.frame}['{node.name}'] for a key of a struct" if node.frame in known else None
     if (dotted := f"{node.frame}.{node.name}") in known:
         hint = f'write "{dotted}" in double quotes'
     hint = hint or did_you_mean(str(node.frame), frames)

@@ -98,7 +98,7 @@ def as_weight(value: Value) -> pl.Expr:
     if is_null(dtype):
         return pl.lit(0.0)
     if not (is_number(dtype) or is_bool(dtype)):
-        raise Fault(TQLTypeError, f"{describe(dtype)} is not a weight", value.node.span, "a weight is a number")
+        raise Fault(TQLTypeError, f"expected a weight, got {describe(dtype)}", value.node.span, "write a number")
     weight = value.expr if dtype == pl.Float64() else value.expr.cast(pl.Float64)
     known = value.constant is not None or value.never_null
     return weight if known else weight.fill_null(0.0)
@@ -267,7 +267,7 @@ class Translator:
             return in_context.build(self, node)
         if node.name in WEIGHT_CHOICES:
             hint = f"write {node.name}(condition: weight, …)"
-            raise Fault(TQLSyntaxError, f"{node.name} takes arms, not arguments", node.span, hint)
+            raise Fault(TQLSyntaxError, f"expected arms for {node.name}, got arguments", node.span, hint)
         function = function_named(node.name)
         if function is None:
             if node.name in UNSUPPORTED:
@@ -315,7 +315,7 @@ class Translator:
     def _weight_choice(self, node: nodes.WeightChoice) -> Value:
         function = _IN_CONTEXT.get(node.name) or function_named(node.name)
         if function is not None:
-            message = f"{node.name} takes arguments, not arms"
+            message = f"expected arguments for {node.name}, got arms"
             raise Fault(TQLSyntaxError, message, node.span, f"write {function.usage}")
         if node.name not in WEIGHT_CHOICES:
             choices = did_you_mean(node.name, WEIGHT_CHOICES) or "the weight choices are max_weight and sum_weight"
@@ -398,7 +398,7 @@ class Translator:
             return Value(node, value.expr.cast(pl.Int64), pl.Int64())
         if value.base is not None or not value.dtype.is_integer():
             words = "a fraction" if is_fractional(value.dtype) and value.base is None else value.words
-            raise Fault(TQLTypeError, f"an index is a whole number, not {words}", node.span)
+            raise Fault(TQLTypeError, f"expected a whole number as index, got {words}", node.span)
         if value.constant is not None and not -(2**31) <= int(value.constant.value or 0) < 2**31:
             raise Fault(TQLUnsupportedError, "an index has at most 31 bits", node.span)
         return value
@@ -420,7 +420,7 @@ def _check_arity(node: nodes.Call, function: Function) -> None:
         return
     number = f"{least}" if least == most else f"at least {least}" if most is None else f"{least} to {most}"
     plural = "" if 1 == least == (most or 1) else "s"
-    message = f"{node.name} takes {number} argument{plural}, {given} given"
+    message = f"expected {number} argument{plural} for {node.name}, got {given}"
     difference = f"{node.name}({unparse(nodes.Arithmetic('-', *node.arguments))})" if given == 2 else ""
     usage = difference if node.name.endswith("_norm") and difference else function.usage
     raise Fault(TQLTypeError, message, node.span, f"write {usage}")

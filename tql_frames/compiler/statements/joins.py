@@ -116,9 +116,7 @@ def _on(
             sides[optional] = sides[optional].with_plan(plan)
         left, right = sides
     if node.kind != "inner" and (rest or not pairs):
-        hint = (
-            "it takes left.column = right.column, joined by and; a LEFT or RIGHT JOIN conditions on its other side, too"
-        )
+        hint = "write left.column = right.column, joined by and; a LEFT or RIGHT JOIN conditions on its other side, too"
         span = rest[0].span if rest else node.condition.span
         raise Fault(TQLUnsupportedError, f"{node.kind.upper()} JOIN takes equalities of its two sides", span, hint)
     if pairs:

@@ -18,7 +18,7 @@ from tql_frames.compiler.expressions.translate import Translator
 from tql_frames.compiler.expressions.types import Value, is_nested, is_text
 from tql_frames.compiler.statements.relation import Names, Relation, added
 from tql_frames.errors import Fault, TQLTypeError, TQLWarning, warn
-from tql_frames.language import nodes, unparse
+from tql_frames.language import nodes, on_one_line, unparse
 from tql_frames.language.nodes import Node
 
 _MOST_ROWS = 10**18  # beyond any memory, and within 64 bits
@@ -55,7 +55,9 @@ def size_of(node: nodes.Limit | None, clause: str) -> Size:
         return Size(count_of(node.count, clause))
     number = _number(node.count)
     if number is None or not 0 <= number < float("inf"):
-        raise Fault(TQLTypeError, f"{clause} takes a number of percent, at least 0", node.count.span)
+        got = on_one_line(unparse(node.count))[:40]
+        message = f"expected a number of percent of at least 0 for {clause}, got {got}"
+        raise Fault(TQLTypeError, message, node.count.span)
     return Size(share=Fraction(nodes.written(number)) / 100)
 
 
@@ -67,7 +69,9 @@ def count_of(node: Node, clause: str, least: int = 0) -> int:
     """
     number = _number(node)
     if number is None or not least <= number < float("inf") or number != int(number):
-        raise Fault(TQLTypeError, f"{clause} takes a whole number of at least {least}", node.span)
+        got = on_one_line(unparse(node))[:40]
+        message = f"expected a whole number of at least {least} for {clause}, got {got}"
+        raise Fault(TQLTypeError, message, node.span)
     return min(int(number), _MOST_ROWS)
 
 
@@ -162,7 +166,7 @@ def sort(
             if isinstance(found.dtype, pl.Struct) and found.dtype.fields:
                 text = unparse(node.expression)
                 hint = f"order by one of its keys: {text[:80]}['{found.dtype.fields[0].name[:80]}']"
-            raise Fault(TQLTypeError, f"ORDER BY needs single values, not {found.words}", node.span, hint)
+            raise Fault(TQLTypeError, f"expected single values for ORDER BY, got {found.words}", node.span, hint)
         for expr in _sort_exprs(found):
             exprs.append(expr)
             descending.append(node.descending)

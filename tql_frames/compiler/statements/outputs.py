@@ -282,7 +282,7 @@ def ungroup(relation: Relation, parts: int | None, span: Span, names: Names, *, 
     """
     within = {each.key for each in relation.fields if each.within is not None}
     if not within:
-        hint = "UNGROUP BY follows SELECT * FROM (… GROUP BY …)"
+        hint = "write UNGROUP BY after SELECT * FROM (… GROUP BY …)"
         raise Fault(TQLTypeError, "the rows to ungroup are no groups", span, hint)
     lists = [name for name in relation.read if name in within]
     if relation.grouped is not None:

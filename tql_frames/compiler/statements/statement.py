@@ -345,7 +345,7 @@ class _Compiler:
         for node in groups:
             value = self._value(node, translator)
             if is_nested(value.row_dtype):
-                raise Fault(TQLTypeError, f"GROUP BY needs single values, not {value.words}", node.span)
+                raise Fault(TQLTypeError, f"expected single values for GROUP BY, got {value.words}", node.span)
             name = self._names.new("key")
             values[name] = value
             keys[node] = Field(name, name, value.row_dtype)

@@ -142,7 +142,7 @@ def item_of(results: Sequence[object], place: int) -> object:
 
 def _partition(part: pd.DataFrame, job: Job | Splitting) -> PandasFrame:
     if not isinstance(part, pd.DataFrame):
-        raise TQLError(f"the partitions must be pandas DataFrames, not {type(part).__name__}")
+        raise TQLError(f"expected the partitions to be pandas DataFrames, got {type(part).__name__}")
     keys = [] if isinstance(job, PartitionStatement) else list(job.keys)
     return PandasFrame(part.sort_values(keys, kind="stable") if keys else part)
 

@@ -458,6 +458,6 @@ def _nothing_of(frame: DataFrame) -> ArrowPartition:
 
 def _check_frame(frame: object) -> None:
     if not isinstance(frame, DataFrame):
-        raise TQLError(f"the frame must be a Spark DataFrame, not {type(frame).__name__}")
+        raise TQLError(f"expected the frame to be a Spark DataFrame, got {type(frame).__name__}")
     if frame.isStreaming:
         raise TQLError("a stream has no last row, so that no sample of it is exact", hint="sample its batches")
