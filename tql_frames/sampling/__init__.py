@@ -1,6 +1,6 @@
 """Weights to row positions; NumPy only, knows no frame."""
 
-from tql_frames.sampling.draw import draw
+from tql_frames.sampling.designs import draw
 from tql_frames.sampling.groups import Groups, draw_groups, expected_by_group
 from tql_frames.sampling.rng import Floats, Integers, Positions, Streams, cores, derived_seed, fresh_seed, in_threads
 from tql_frames.sampling.split import (

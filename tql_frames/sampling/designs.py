@@ -1,6 +1,10 @@
-"""Designs whose inclusion is proportional to weight: systematic and Poisson samples, in one pass in table order.
+"""Draws of row positions by weight, by each of the designs. Which rows of which frame they are is not known here.
 
-A systematic sample lays the rows side by side on a line, each as long as its weight, and takes the owners of points at
+By default draws are independent with replacement, and successive sampling without: by strata where there are few
+distinct weights, by rows where there are many.
+
+The inclusion of systematic and Poisson samples is proportional to weight; they take one pass in table order. A
+systematic sample lays the rows side by side on a line, each as long as its weight, and takes the owners of points at
 equal distances behind one random start (Madow 1949, The Annals of Mathematical Statistics 20:333). A Poisson sample
 takes each row by itself (Hájek 1964, The Annals of Mathematical Statistics 35:1491). Weights are whole numbers, so that
 counts do not depend on who adds in which order. Each group is a line of its own. NumPy only.
@@ -16,12 +20,42 @@ from numpy.typing import NDArray
 
 from tql_frames.sampling.groups import Groups
 from tql_frames.sampling.rng import BLOCK, Blocks, Floats, Integers, Numbers, Positions, Streams, over_blocks
-from tql_frames.sampling.strata import Strata, position_type, rows_in, weights_of
-from tql_frames.sampling.with_replacement import exponents_of_totals, scale_of, whole
+from tql_frames.sampling.strata import Strata, position_type, rows_in, stratify, weights_of
+from tql_frames.sampling.with_replacement import draw_rows, draw_strata, exponents_of_totals, scale_of, whole
+from tql_frames.sampling.without_replacement import distinct_strata, race_rows
 
 _Value = TypeVar("_Value", np.uint32, np.float64)
 
 _STARTS, _ROWS = 2**41, 2**41 + 1  # streams of a seed's random numbers
+
+
+def draw(population: Floats | Strata, size: int, *, replace: bool, seed: int) -> Positions:
+    """Draw rows by weight, by the default design. The first k of a draw of more than k are the draw of k.
+
+    Args:
+        population: the weights, shape (n,), finite, >= 0, one of them positive, any scale; or the rows in strata.
+        size: number of draws.
+        replace: whether a row can be drawn again. Without replacement the draw is successive sampling: each row in
+            turn by weight among those left; rows of weight 0 are never drawn, so fewer than `size` may come.
+        seed: whole number >= 0.
+
+    Returns:
+        Row positions in the order drawn, shape (size,) or shorter.
+
+    Examples:
+        >>> draw(np.array([0.0, 1.0, 0.0]), 3, replace=True, seed=7).tolist()
+        [1, 1, 1]
+        >>> draw(np.array([0.0, 1.0, 2.0]), 5, replace=False, seed=7).tolist()
+        [2, 1]
+    """
+    streams = Streams(seed)
+    strata = population if isinstance(population, Strata) else stratify(population)
+    if strata is None:
+        assert not isinstance(population, Strata)
+        return (draw_rows if replace else race_rows)(population, size, streams)
+    if replace:
+        return draw_strata(strata.table, size, streams, strata=strata)
+    return strata.resolve(distinct_strata(strata.table, size, streams))
 
 
 def systematic(

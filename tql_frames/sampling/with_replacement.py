@@ -282,12 +282,8 @@ def scale_of_total(total: float, largest: int) -> int:
 def whole(weights: Floats, exponent: int) -> Integers:
     """Return weights times a power of two, rounded to integers."""
     rounded = np.empty(len(weights), np.int64)
-
-    def run(blocks: Blocks) -> None:
-        for first, stop in blocks:
-            rounded[first:stop] = np.rint(times_power_of_two(weights[first:stop], exponent))
-
-    over_blocks(len(weights), run)
+    for first in range(0, len(weights), BLOCK):
+        rounded[first : first + BLOCK] = np.rint(times_power_of_two(weights[first : first + BLOCK], exponent))
     return rounded
 
 
