@@ -255,8 +255,8 @@ def test_the_report_and_the_plot_are_of_the_request() -> None:
     ("options", "message"),
     [
         ({"limit": 5, "fraction": 0.5}, "limit and fraction were both given"),
-        ({"limit": -1}, "limit must be a whole number of at least 0"),
-        ({"replace": "no"}, "replace must be"),
+        ({"limit": -1}, "expected limit= to be a whole number of at least 0, got -1"),
+        ({"replace": "no"}, "expected replace= to be True or False"),
         ({"design": "poisson"}, "design='poisson' draws a row at most once"),
         ({"design": "independent", "replace": False}, "draws a row any number of times"),
         ({"design": "sytematic"}, "unknown design 'sytematic'"),

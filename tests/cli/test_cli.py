@@ -305,7 +305,7 @@ def test_report_of_a_request(command: Command, options: list[str], meaning: dict
         (["age", "--by", "finding"], "unknown column 'finding'"),
         (["age - 50", "--by", "view"], "the sampler gives a negative weight in"),
         (["agee", "--by", "view"], "unknown column 'agee'"),
-        (["age", "--by", "view", "--design", "poisson"], "design='poisson' draws a row at most once"),
+        (["age", "--by", "view", "--design", "poisson"], "--design poisson draws a row at most once"),
     ],
 )
 def test_report_refuses(command: Command, arguments: list[str], message: str) -> None:

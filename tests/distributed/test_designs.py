@@ -78,7 +78,10 @@ REQUESTS = [
 @pytest.mark.parametrize("request_", REQUESTS)
 def test_any_partitions_give_the_rows_of_the_whole(request_):
     samplers = "few", "many + 1", "wide", "max_weight(few > 1: 3, view = 'PA': random(), True: 1)"
+    chosen = sum(map(ord, str(request_))) % 2  # in `make test` two of them for each request
     for number, sampler in enumerate(samplers):
+        if not FULL and number % 2 != chosen:
+            continue
         whole = TABLE.tql.sample(sampler, **request_, order="source", seed=3, expected="times")
         options = {"limit": None} | request_
         for bounds in CUTS if FULL else [CUTS[number]]:

@@ -55,7 +55,7 @@ def test_names_of_modules_that_do_not_exist_are_found() -> None:
     assert unknown_modules("How rows are drawn is decided in `strata` and `race`.", folder) == ["race"]
     assert unknown_modules("What they do is in\n`view`; numbers come from `rng`.", folder) == ["view"]
     assert unknown_modules("Cells are counted in `cells`.", folder) == ["cells"]  # of another folder
-    assert unknown_modules("Rows of `in` and `sum`; drawn in `draw`, weighed in `pipeline.weights`.", folder) == []
+    assert unknown_modules("Rows of `in` and `sum`; drawn in `designs`, weighed in `pipeline.weights`.", folder) == []
 
 
 @pytest.mark.fault("C4")
