@@ -85,11 +85,7 @@ def systematic(
     """
     rows = rows_in(population)
     uniforms = Streams(seed).uniforms(_STARTS, len(sizes))
-    counts = _WeightLines.of(population, groups or Groups.one(rows), sizes, replace=replace).counts(uniforms)
-    if replace:
-        found: Positions = np.repeat(np.arange(rows, dtype=position_type(rows)), counts)
-        return found
-    return np.flatnonzero(counts).astype(position_type(rows))
+    return _WeightLines.of(population, groups or Groups.one(rows), sizes, replace=replace).drawn(uniforms)
 
 
 def poisson(
@@ -142,7 +138,9 @@ class _WeightLines:
     Attributes:
         order: shape (n,), positions of the rows, group by group in table order; None where that is the table's.
         widths: shape (n,), weights of the rows as whole numbers, in this order; 0 where a row comes for certain.
-        certain: shape (n,), which rows come for certain, in this order; None where none does.
+            Of one group in strata those of the strata.
+        certain: the same shape, which of them come for certain; None where none does.
+        strata: shape (n,), the number of the stratum of each row; None where widths are those of rows.
         groups: shape (n,), the group of each, ascending.
         totals: shape (groups,), sums of the widths, below 2**62.
         sizes: shape (groups,), draws that are left for the line.
@@ -151,6 +149,7 @@ class _WeightLines:
     order: Positions | None
     widths: Integers
     certain: NDArray[np.bool_] | None
+    strata: NDArray[np.unsignedinteger] | None
     groups: NDArray[np.uint32]
     totals: Integers
     sizes: Integers
@@ -160,49 +159,91 @@ class _WeightLines:
         """Lay the lines; without replacement of the rows that do not come for certain."""
         order = groups.order if groups.count > 1 else None
         codes = groups.codes if order is None else groups.codes.take(order)
-        widths, totals = _widths(_in_order(population, order), codes, len(sizes))
+        strata, counts = None, None
+        owner = codes
+        if isinstance(population, Strata) and groups.count == 1:
+            strata, counts = population.codes, population.table.counts
+            owner = np.zeros(len(counts), np.uint32)
+
+        def weights() -> Floats:
+            return population.table.weights if strata is not None else _in_order(population, order)  # type: ignore[union-attr]
+
+        widths, totals = _widths(weights(), owner, len(sizes), counts)
         certain = None
         while not replace:
-            new = _certain(widths, codes, totals, sizes)
-            if not new.any():
+            new = _certain(widths, owner, totals, sizes, counts)
+            if new is None:
                 break
             # What is left is scaled anew: beside heavy rows its weights may have been small numbers.
             certain = new if certain is None else certain | new
-            sizes = sizes - np.bincount(codes[new], minlength=len(sizes))
-            widths, totals = _widths(np.where(certain, 0.0, _in_order(population, order)), codes, len(sizes))
-        return cls(order, widths, certain, codes, totals, np.where(totals > 0, sizes, 0))
+            each = None if counts is None else counts[new]
+            sizes = sizes - np.bincount(owner[new], each, minlength=len(sizes)).astype(np.int64)
+            widths, totals = _widths(np.where(certain, 0.0, weights()), owner, len(sizes), counts)
+        return cls(order, widths, certain, strata, codes, totals, np.where(totals > 0, sizes, 0))
 
-    def counts(self, uniforms: Floats) -> NDArray[np.uint32]:
-        """Return how often each row comes, shape (n,), in table order.
+    def _widths_of(self, first: int, stop: int | None) -> Integers:
+        """Return the widths of some rows."""
+        return self.widths[first:stop] if self.strata is None else self.widths.take(self.strata[first:stop])
+
+    def _certain_of(self, first: int, stop: int | None) -> NDArray[np.bool_]:
+        """Return which of some rows come for certain."""
+        assert self.certain is not None
+        return self.certain[first:stop] if self.strata is None else self.certain.take(self.strata[first:stop])
+
+    def drawn(self, uniforms: Floats) -> Positions:
+        """Return the rows at equal distances on the lines, in table order, shape (sum of sizes,).
 
         Args:
             uniforms: shape (groups,), in [0, 1): where the first point of each line lies, of those it may.
         """
-        rows = len(self.widths)
+        rows = len(self.groups)
+        dtype = position_type(rows)
         starts = np.minimum((uniforms * self.totals).astype(np.int64), np.maximum(self.totals - 1, 0))
-        # On a line that is stretched by the size, points stand at start + k * total. Up to x * size there are
-        # ceil((x * size - start) / total) of them: a quotient of numbers beyond 64 bits, of which a float tells all but
-        # one, and the remainder, which wraps around to the right value, tells this one.
-        shift = self.totals - 1 - starts
-        befores = np.cumsum(self.totals) - self.totals  # beyond 64 bits over all groups; differences are right
-        sums = [self.widths[first : first + BLOCK].sum() for first in range(0, rows, BLOCK)]
-        offsets = np.cumsum(sums) - sums
-        found = np.empty(rows, np.uint32)
+        sums = np.zeros(-(-rows // BLOCK), np.int64)
+        parts = [np.empty(0, dtype)] * len(sums)
+        counts = np.empty(0 if self.order is None else rows, np.uint32)
+
+        def sum_up(blocks: Blocks) -> None:
+            for first, stop in blocks:
+                sums[first // BLOCK] = self._widths_of(first, stop).sum()
 
         def run(blocks: Blocks) -> None:
             for first, stop in blocks:
-                group: Any = self.groups[first:stop] if len(self.totals) > 1 else 0
-                size, total, moved = self.sizes[group], np.maximum(self.totals[group], 1), shift[group]
-                place = np.cumsum(self.widths[first:stop])
-                place += offsets[first // BLOCK] - befores[group]
-                up_to = _quotients(place, size, total, moved)
-                place -= self.widths[first:stop]
-                found[first:stop] = up_to - _quotients(place, size, total, moved)
+                own = self._counts(first, stop, int(offsets[first // BLOCK]), starts)
+                if self.order is not None:
+                    counts[self.order[first:stop]] = own
+                    continue
+                found = np.flatnonzero(own != 0)  # of truth values it is faster
+                parts[first // BLOCK] = np.repeat((found + first).astype(dtype), own[found])
 
+        over_blocks(rows, sum_up)
+        offsets = np.cumsum(sums) - sums
         over_blocks(rows, run)
+        if self.order is not None:
+            return np.repeat(np.arange(rows, dtype=dtype), counts)
+        return np.concatenate([np.empty(0, dtype), *parts])
+
+    def _counts(self, first: int, stop: int, offset: int, starts: Integers) -> Integers:
+        """Return how often each of some rows comes, behind an offset on the lines."""
+        # On a line that is stretched by the size, points stand at start + k * total. Up to x * size there are
+        # ceil((x * size - start) / total) of them: a quotient of numbers beyond 64 bits, of which a float tells all but
+        # one, and the remainder, which wraps around to the right value, tells this one.
+        one = len(self.totals) == 1
+        group: Any = 0 if one else self.groups[first:stop]
+        befores = np.cumsum(self.totals) - self.totals  # beyond 64 bits over all groups; differences are right
+        size, total, moved = self.sizes[group], np.maximum(self.totals[group], 1), (self.totals - 1 - starts)[group]
+        widths = self._widths_of(first, stop)
+        place = np.cumsum(widths)
+        place += offset - befores[group]
+        up_to = _quotients(place, size, total, moved)
+        if one:  # what is up to a row is up to the end of the one before
+            found = np.diff(up_to, prepend=_quotients(place[:1] - widths[0], size, total, moved))
+        else:
+            place -= widths
+            found = up_to - _quotients(place, size, total, moved)
         if self.certain is not None:
-            found[self.certain] = 1
-        return self._in_table_order(found)
+            found[self._certain_of(first, stop)] = 1
+        return found
 
     def chances(self, first: int = 0, stop: int | None = None) -> Floats:
         """Return the probability of each row to be drawn without replacement, shape (n,), in table order.
@@ -212,6 +253,11 @@ class _WeightLines:
         with np.errstate(invalid="ignore", divide="ignore"):
             share = np.where(self.totals > 0, self.sizes / self.totals, 0.0)
         group: Any = 0 if len(self.totals) == 1 else self.groups
+        if self.strata is not None:
+            each = np.multiply(self.widths, share[0], dtype=np.float64)
+            each[slice(0) if self.certain is None else self.certain] = 1.0
+            chances: Floats = each.take(self.strata[first:stop])
+            return chances
         found: Floats = np.multiply(self.widths[first:stop], share[group], dtype=np.float64)
         if self.certain is not None:
             found[self.certain[first:stop]] = 1.0
@@ -232,21 +278,28 @@ def _in_order(population: Strata | Floats, order: Positions | None) -> Floats:
 
 def _quotients(x: Integers, size: Integers, total: Integers, shift: Integers) -> Integers:
     """Return floor((x * size + shift) / total): 0 <= x <= total < 2**62, shift < total, and quotients below 2**48."""
-    guess = np.floor(x / total * size + shift / total).astype(np.int64)
+    places = x * (size / total)
+    places += shift / total
+    guess: Integers = places.astype(np.int64)
     left = x * size + shift - guess * total  # modulo 2**64
     guess += (left >= total).view(np.int8)
     guess -= (left < 0).view(np.int8)
     return guess
 
 
-def _widths(weights: Floats, codes: NDArray[np.uint32], groups: int) -> tuple[Integers, Integers]:
-    """Return weights as whole numbers, group by group, and the sum of each group: 2**60 to 2**62, or 0."""
+def _widths(
+    weights: Floats, codes: NDArray[np.uint32], groups: int, counts: Integers | None
+) -> tuple[Integers, Integers]:
+    """Return weights as whole numbers, group by group, and the sum of each group: 2**60 to 2**62, or 0.
+
+    `counts` says how many rows have each weight, of one group; None where each is of one row.
+    """
     totals = np.zeros(groups, np.int64)
     if not weights.any():
         return np.zeros(len(weights), np.int64), totals
     if groups == 1:
-        widths = whole(weights, scale_of(weights))
-        return widths, np.array([widths.sum()])
+        widths = whole(weights, scale_of(weights, counts))
+        return widths, np.array([widths.sum() if counts is None else (widths * counts).sum()])
     there = np.flatnonzero(weights)
     own = codes.take(there)
     starts = np.flatnonzero(np.diff(own.astype(np.int64), prepend=-1))
@@ -257,26 +310,29 @@ def _widths(weights: Floats, codes: NDArray[np.uint32], groups: int) -> tuple[In
     return widths, totals
 
 
-def _certain(widths: Integers, codes: NDArray[np.uint32], totals: Integers, sizes: Integers) -> NDArray[np.bool_]:
-    """Return which rows have an expectation of 1 or more, and get one by what is left when such rows are out."""
-    found = np.zeros(len(widths), np.bool_)
-    bound = np.where((sizes > 0) & (totals > 0), -(-totals // np.maximum(sizes, 1)), np.iinfo(np.int64).max)
-    several = len(sizes) > 1
-    if not (widths >= (bound.take(codes) if several else bound)).any():
-        return found
-    # Only rows of more than the mean can come for certain: the bound never falls below it.
-    rows = np.bincount(codes[widths > 0], minlength=len(totals))
-    mean = np.where(sizes > 0, totals // np.maximum(rows, 1), np.iinfo(np.int64).max)
-    places = np.flatnonzero((widths >= (mean.take(codes) if several else mean)) & (widths > 0))
-    places = places[np.lexsort((-widths[places], codes[places]))]
-    group, width = codes[places].astype(np.int64), widths[places]
-    starts = np.flatnonzero(np.diff(group, prepend=-1))
-    each = np.diff(np.append(starts, len(group)))
-    heavier = np.cumsum(width) - width  # beyond 64 bits over all groups; differences are right all the same
-    heavier -= np.repeat(heavier[starts], each)
-    rank = np.arange(len(group)) - np.repeat(starts, each)
-    left = sizes.take(group) - rank
-    fails = ~((left > 0) & (width >= -(-(totals.take(group) - heavier) // np.maximum(left, 1))))
-    failed = np.cumsum(fails)
-    found[places[failed == np.repeat(failed[starts] - fails[starts], each)]] = True
-    return found
+def _certain(
+    widths: Integers, codes: NDArray[np.uint32], totals: Integers, sizes: Integers, counts: Integers | None
+) -> NDArray[np.bool_] | None:
+    """Return which widths have an expectation of 1 or more, and get one by what is left when such rows are out.
+
+    None where none has; `counts` as of `_widths`.
+    """
+    none = np.iinfo(np.int64).max
+    least = np.full(len(sizes), none)  # width from which on rows are certain
+    rest, own, each = widths, codes, counts
+    while True:
+        bound = np.where((sizes > 0) & (totals > 0), -(-totals // np.maximum(sizes, 1)), none)
+        heavy = rest >= (bound if len(sizes) == 1 else bound.take(own))
+        if not heavy.any():
+            return None if (least == none).all() else widths >= (least if len(sizes) == 1 else least.take(codes))
+        out, group = rest[heavy], own[heavy]
+        if each is not None:
+            sizes, totals = sizes - each[heavy].sum(), totals - (out * each[heavy]).sum()
+        elif len(sizes) == 1:
+            sizes, totals = sizes - len(out), totals - out.sum()
+        else:
+            sizes, totals = sizes - np.bincount(group, minlength=len(sizes)), totals.copy()
+            np.subtract.at(totals, group, out)
+        least = np.where(np.bincount(group, minlength=len(sizes)) > 0, bound, least)
+        left = ~heavy & (rest > 0)
+        rest, own, each = rest[left], own[left], None if each is None else each[left]
