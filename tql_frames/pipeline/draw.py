@@ -560,8 +560,8 @@ class Draw:
                 warn(fewer_rows(size, drawable, "rows" if self.unit is None else "units"), self.place)
                 sizes = np.minimum(sizes, drawable)
         found = drawn_rows(rows, grouped, sizes, self.spec, self.key)
-        if self.spec.order == "source":
-            found.sort()
+        if self.spec.order == "source" and (self.spec.is_default or grouped.units is not None):
+            found.sort()  # other designs take rows in this order
         return found
 
     def _grouped(self, rows: Rows, population: Strata | Weights) -> tuple[Grouped, Integers]:
