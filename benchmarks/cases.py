@@ -257,6 +257,28 @@ def cases(rows: int) -> tuple[Case, ...]:
             )
             for groups, each in ((1_000, 100), (100_000, 10))
         ),
+        *(
+            Case(
+                f"{design}-{size}",
+                f"A {name} sample of {words}, in the order of the table",
+                Job("labels", rows, int(rows * share), replace=design == "systematic"),
+                (
+                    Entry(f'tql-frames: `df.tql.sample(sampler, n, design="{design}")`', f"designs:ours_{design}"),
+                    Entry(
+                        "tql-frames: the same by the default design",
+                        "designs:ours_default",
+                        target=Target(at_most=1.5),
+                    ),
+                ),
+                _STANDARD,
+            )
+            for design, name, size, words, share in (
+                ("systematic", "systematic", "tenth", "a tenth", 0.1),
+                ("systematic", "systematic", "all", "as many rows as there are", 1),
+                ("poisson", "Poisson", "tenth", "a tenth", 0.1),
+                ("poisson", "Poisson", "most", "nine tenths", 0.9),
+            )
+        ),
         Case(
             "report",
             "A report of many labels and arms",

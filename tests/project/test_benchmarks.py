@@ -44,7 +44,9 @@ def test_a_time_is_that_of_one_call_of_several_and_each_call_has_its_seed(monkey
 def test_all_cases_have_ours_first_and_a_key_of_their_own():
     found = cases(ROWS)
     assert len({case.key for case in found}) == len(found)
-    assert all(case.entries[0].maker.startswith(("ours", "tql_frames", "groups:ours")) for case in found)
+    assert all(
+        case.entries[0].maker.startswith(("ours", "tql_frames", "groups:ours", "designs:ours")) for case in found
+    )
     assert all(case.entries[0].target is None for case in found)
 
 
