@@ -27,7 +27,7 @@ from tql_frames.errors import (
     TQLWarning,
     WeightError,
 )
-from tql_frames.namespace import register
+from tql_frames.namespace import register, tql
 from tql_frames.notebook import explore
 from tql_frames.views import load_view, read_view, split, view
 
@@ -58,6 +58,7 @@ __all__ = [
     "report",
     "sample",
     "split",
+    "tql",
     "view",
     "weight_expr",
     "weights",

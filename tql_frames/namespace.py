@@ -8,13 +8,13 @@ import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import pandas as pd
 import polars as pl
 
 from tql_frames import api
-from tql_frames.errors import TQLWarning, warn
+from tql_frames.errors import TQLError, TQLWarning, warn
 from tql_frames.notebook import explore
 from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order, wrong_name
 from tql_frames.views import split, view
@@ -515,6 +515,43 @@ class _Accessor:
 
     def __get__(self, frame: object | None, owner: type) -> Any:
         return self._namespace if frame is None else self._namespace(frame)
+
+
+@overload
+def tql(frame: pl.DataFrame) -> DataFrameNamespace: ...
+@overload
+def tql(frame: pl.LazyFrame) -> LazyFrameNamespace: ...
+@overload
+def tql(frame: pd.DataFrame) -> PandasNamespace: ...
+def tql(frame: object) -> object:
+    """Return the namespace of a frame: `tql(df).sample(…)` is `df.tql.sample(…)`, and type checkers know it.
+
+    They cannot know `df.tql`, which is put on classes of other libraries. `df.pipe(tql_frames.tql)` works as well.
+
+    Args:
+        frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame.
+
+    Raises:
+        TQLError: it is something else.
+
+    Examples:
+        >>> from tql_frames import tql
+        >>> df = pl.DataFrame({"age": [71, 34, 65]})
+        >>> tql(df).sample("max_weight(age > 60: 1)", limit=2, seed=1)["age"].to_list()
+        [71, 65]
+    """
+    for kind, namespace in _NAMESPACES.items():
+        if isinstance(frame, kind):
+            return namespace(frame)
+    message = f"expected a Polars DataFrame or LazyFrame, or a pandas DataFrame, got {type(frame).__name__}"
+    raise TQLError(message)
+
+
+_NAMESPACES: dict[type, Callable[[Any], object]] = {
+    pl.DataFrame: DataFrameNamespace,
+    pl.LazyFrame: LazyFrameNamespace,
+    pd.DataFrame: PandasNamespace,
+}
 
 
 def _other_owner(frame: type) -> str | None:

@@ -481,10 +481,27 @@ assert_type(tql_frames.report(df, "w").labels, pl.DataFrame | None)
 assert_type(tql_frames.report(table, "w", "w").arms, pd.DataFrame | None)
 assert_type(tql_frames.balance(lf, "w").labels, pl.DataFrame)
 assert_type(tql_frames.balance(table, "w").report.labels, pd.DataFrame | None)
+assert_type(tql_frames.tql(df).sample("w", limit=3), pl.DataFrame)
+assert_type(tql_frames.tql(lf).view("w").to_native(), pl.LazyFrame)
+assert_type(tql_frames.tql(table).query("select w"), pd.DataFrame)
+assert_type(table.pipe(tql_frames.tql).balance("w").labels, pd.DataFrame)
+assert_type(tql_frames.tql(lf).report("w").labels, pl.DataFrame | None)
+assert_type(tql_frames.tql(df).split(folds=3)[0], tql_frames.View[pl.DataFrame])
+tql_frames.tql([1])  # wrong
+tql_frames.tql(df).sample()  # wrong
 tql_frames.sample(df, "w", order="sorted")  # wrong
 tql_frames.sample([1], "w")  # wrong
 tql_frames.sample(df, 5)  # wrong
 """
+
+
+def test_the_typed_door_is_the_namespace() -> None:
+    df = pl.DataFrame({"w": [1.0, 2.0]})
+    for frame in (df, df.lazy(), df.to_pandas()):
+        assert type(tql_frames.tql(frame)) is type(frame.tql)
+    assert tql_frames.tql(df).sample("w", 3, seed=1).equals(df.tql.sample("w", 3, seed=1))
+    with pytest.raises(TQLError, match=r"expected a Polars DataFrame or LazyFrame, or a pandas DataFrame, got list"):
+        tql_frames.tql([1])  # type: ignore[call-overload]
 
 
 @pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
