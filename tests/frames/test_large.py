@@ -143,7 +143,8 @@ def test_statements_give_the_rows_of_the_frame(folder: Path, text: str) -> None:
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_any_number_of_threads(folder: Path, threads: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POLARS_MAX_THREADS", threads)
-    orders = ("draw", "source")
+    both = ("draw", "source")
+    orders = size(both[threads == "2" :][:1], both)
     files = [str(folder / f"sunk-{threads}-{order}.parquet") for order in orders]
     code = f"""
         import polars as pl, tql_frames
