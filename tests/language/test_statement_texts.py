@@ -152,7 +152,7 @@ def any_statement(draw: st.DrawFn, depth: int = 2) -> nodes.Statement:
 
 
 @settings(
-    max_examples=size(40, 400),
+    max_examples=size(25, 400),
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -166,7 +166,7 @@ def test_unparse_is_the_inverse_of_parse_for_statements(built: nodes.Statement) 
 def test_the_statements_above_show_every_kind_of_node() -> None:
     shown: set[type[Node]] = set()
 
-    @settings(max_examples=size(33, 200), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=size(20, 200), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(any_statement())
     def look(built: nodes.Statement) -> None:
         shown.update(type(node) for node in walk(built))
