@@ -89,7 +89,7 @@ class TestRoundTrip:
         ("select * limit 0", {}),
     ]
 
-    @pytest.mark.parametrize(("request_", "kind"), paired(OPTIONS, KINDS, each=2), ids=named)
+    @pytest.mark.parametrize(("request_", "kind"), paired(OPTIONS, KINDS), ids=named)
     def test_a_view_comes_back(self, frame_of: Any, path: Path, kind: str, request_: tuple[Any, Any]) -> None:
         sampler, options = request_
         frame = frame_of(kind)
