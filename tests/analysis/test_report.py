@@ -61,9 +61,9 @@ def check_close(found: pl.DataFrame, expected: pl.DataFrame) -> None:
 def test_shares_are_those_of_the_rows_and_of_a_million_draws(choice: str, where: str | None) -> None:
     """10^6 draws, each share within 5 standard errors: alpha of 1e-5 for the 60 shares of all four cases.
 
-    `make test` draws 300,000.
+    `make test` draws 150,000.
     """
-    sampler, draws = f"{choice}({TEXT})", size(300_000, 1_000_000)
+    sampler, draws = f"{choice}({TEXT})", size(150_000, 1_000_000)
     population = XRAYS if where is None else XRAYS.filter((pl.col("age") > 60) & (pl.col("view") == "PA"))
     if where is None:
         report = XRAYS.tql.report("findings", sampler, draws)
@@ -104,7 +104,7 @@ def test_numbers_of_the_whole(sampler: str) -> None:
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_arms_and_how_they_move_labels(sampler: str) -> None:
-    table = XRAYS.head(size(30_000, XRAYS.height))
+    table = XRAYS.head(size(15_000, XRAYS.height))
     report = table.tql.report("findings", sampler)
     weights = table.tql.weights(sampler)
     choice, _, inner = sampler.partition("(")
@@ -394,7 +394,7 @@ def test_plot_of_a_view() -> None:
 
 @pytest.mark.parametrize(("kind", "replace"), [("eager", True), ("eager", False), ("lazy", True), ("pandas", False)])
 def test_expectations_from_combinations_are_those_of_the_rows(kind: str, replace: bool) -> None:
-    few = XRAYS.head(size(2_000, 20_000))
+    few = XRAYS.head(size(1_200, 20_000))
     limit = few.height // 4
     frame: Any = {"eager": few, "lazy": few.lazy(), "pandas": few.to_pandas()}[kind]
     expectations = Expectations(frame_of(frame), "findings")
