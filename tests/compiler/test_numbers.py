@@ -130,7 +130,7 @@ def test_columns_compare_exactly(a: str, b: str) -> None:
 
 @pytest.mark.fault("A6")
 @pytest.mark.fault("A4")
-@for_each(("a", "b"), in_one_order(PAIRS))
+@for_each(("a", "b"), size(in_one_order(PAIRS)[::2], PAIRS))
 def test_lists_compare_as_their_elements(a: str, b: str) -> None:
     frame, real = crossed(a, b), is_real(a, b)
     lists = frame.select(a=pl.concat_list("a", "a"), b=pl.concat_list("b", "b"), c="b")
@@ -380,7 +380,7 @@ def within(found: Fraction, places: int) -> bool:
 
 
 @pytest.mark.fault("A5")
-@for_each(("a", "b"), [pair for pair in EXACT_PAIRS if any(each.startswith("Decimal") for each in pair)])
+@for_each(("a", "b"), in_one_order([pair for pair in EXACT_PAIRS if any("Decimal" in each for each in pair)]))
 def test_decimals_are_calculated_exactly(a: str, b: str) -> None:
     frame = crossed(a, b)
     scales = [COLUMNS[each].dtype.scale if each in DECIMALS else 0 for each in (a, b)]  # type: ignore[attr-defined]
