@@ -267,11 +267,13 @@ XRAYS = tql_frames.datasets.chest_xray()
 
 
 @pytest.mark.parametrize(
-    "request_",
-    [{"folds": 5}, {"parts": {"train": 0.7, "val": 0.15, "test": 0.15}}, {"parts": {"train": 0.8, "test": 0.2}}],
-    ids=str,
+    ("request_", "unit"),
+    paired(
+        [{"folds": 5}, {"parts": {"train": 0.7, "val": 0.15, "test": 0.15}}, {"parts": {"train": 0.8, "test": 0.2}}],
+        [None, "patient_id"],
+    ),
+    ids=named,
 )
-@pytest.mark.parametrize("unit", [None, "patient_id"])
 def test_findings_of_the_table_lie_in_proportion(request_: Any, unit: str | None) -> None:
     """Within two rows or half a percent of what is wanted, whichever is more; in fact within a row or two."""
     parts = XRAYS.tql.split(**request_, unit=unit, by="findings", seed=7)

@@ -18,7 +18,7 @@ import pytest
 
 import tql_frames
 from tests.frames import test_frames_pandas, test_frames_polars
-from tests.sizes import size
+from tests.sizes import paired, size
 from tql_frames import TQLError, TQLTypeError, TQLWarning, load_view
 from tql_frames.frames import kept_frame_of
 from tql_frames.views.storage import digests as digests_by_type
@@ -44,8 +44,9 @@ def digests(column: Any, **options: Any) -> tuple[str, str]:
 class TestEqualValues:
     @pytest.mark.fault("E1")
     @pytest.mark.fault("H6")
-    @pytest.mark.parametrize("kind", [kind for kind in test_frames_polars.COLUMNS if "Int128" not in kind])
-    @pytest.mark.parametrize("arrow", [False, True], ids=["numpy", "arrow"])
+    @pytest.mark.parametrize(
+        ("kind", "arrow"), paired([kind for kind in test_frames_polars.COLUMNS if "Int128" not in kind], [False, True])
+    )
     def test_every_type_loads_on_its_pandas_form(self, path: Path, kind: str, arrow: bool) -> None:
         frame = pl.DataFrame({"x": test_frames_polars.COLUMNS[kind], "w": [1, 2, 3, 4]})
         view = frame.tql.view("w", 6, seed=1)
