@@ -87,7 +87,7 @@ def test_a_lazy_frame_has_the_weights_of_the_eager_one(frame: pl.DataFrame, samp
     assert frame.lazy().with_columns(_w=weight_expr(text, frame.schema)).collect()["_w"].to_list() == eager.to_list()
 
 
-@settings(thorough, max_examples=size(6, 100))
+@settings(thorough, max_examples=size(4, 100))
 @given(frames(), samplers())
 def test_pandas_has_the_weights_of_polars(frame: pl.DataFrame, sampler: Node) -> None:
     names = {node.name for node in evaluator._all_nodes(sampler) if isinstance(node, nodes.Column)}
