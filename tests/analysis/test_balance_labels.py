@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 
 import tql_frames
+from tests.sizes import size
 from tql_frames.errors import TQLError, TQLNameError
 
 NUMBERS = np.random.default_rng(5)
@@ -257,10 +258,11 @@ def test_conditions_of_other_columns_stay_conditions() -> None:
 @pytest.mark.fault("B1")
 @pytest.mark.parametrize("options", [{}, {"max_weight": 4.0}, {"target": {None: 0.3}}, {"target": {"l0": 0.5}}])
 def test_expected_shares_are_those_of_the_rows_of_any_table(options: dict[str, Any]) -> None:
-    """30 tables of lists, some null or holding null, counted row by row."""
+    """30 tables of lists, in `make test` 10, some null or holding null, counted row by row."""
     numbers = np.random.default_rng(11)
     with_none = 0
-    for _ in range(30):
+    tables = size(10, 30)
+    for _ in range(tables):
         often = numbers.uniform(0.02, 0.8, numbers.integers(1, 6))
         cells: list[Any] = [["l0"], []]
         for _row in range(numbers.integers(3, 60)):
@@ -277,4 +279,4 @@ def test_expected_shares_are_those_of_the_rows_of_any_table(options: dict[str, A
             else:
                 rows = [label in (cell or []) for cell in cells]
             assert weights[rows].sum() / weights.sum() == pytest.approx(share, abs=1e-9)
-    assert with_none == 30
+    assert with_none == tables

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 import tql_frames  # noqa: F401  # puts .tql on the frames
+from tests.sizes import size
 from tql_frames.analysis.solver.items import LabelSets
 from tql_frames.analysis.solver.raking import Targets, rake, rake_at_least_cost
 
@@ -17,10 +18,11 @@ def effective(sets: LabelSets, weights: np.ndarray) -> float:
 
 @pytest.mark.fault("H4")
 def test_the_cost_is_the_least_of_many_shares_of_any_table() -> None:
-    """50 tables; shares on a grid are reached by `rake` alone."""
+    """50 tables, in `make test` 20; shares on a grid are reached by `rake` alone."""
     numbers = np.random.default_rng(8)
     better = equal = 0
-    for _ in range(50):
+    tables = size(20, 50)
+    for _ in range(tables):
         flags = numbers.random((30, 5)) < numbers.uniform(0.1, 0.6, 5)
         flags[:5] |= np.eye(5, dtype=bool)
         sets = LabelSets.from_flags(numbers.integers(1, 500, 30), flags)
@@ -38,7 +40,7 @@ def test_the_cost_is_the_least_of_many_shares_of_any_table() -> None:
             other = rake(sets, Targets(goal, np.zeros(5, np.bool_)))
             if np.abs(other.shares / goal - 1).max() < 1e-3:
                 assert effective(sets, other.weights) <= most * 1.0005
-    assert equal > 30 and better > 15
+    assert equal > 0.6 * tables and better > 0.3 * tables
 
 
 def test_a_share_that_follows_from_the_labels_is_left_as_it_is() -> None:

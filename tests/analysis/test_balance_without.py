@@ -80,7 +80,7 @@ def test_drawn_shares_are_the_targets(design: Any) -> None:
     """
     limit = 240
     balance = TAGS.tql.balance("t", WANTED, limit=limit, replace=False, design=design)
-    mean, error = simulated(balance.sampler, limit, design, size(800, 6000))
+    mean, error = simulated(balance.sampler, limit, design, size(500, 6000))
     table = dict(zip(balance.labels["label"], balance.labels["expected_share"], strict=True))
     assert (np.abs(mean - [table[label] for label in WANTED]) < 4 * error).all()
     assert (np.abs(mean - list(WANTED.values())) < 4 * error + 0.005 * mean).all()
@@ -108,7 +108,7 @@ TABLES = st.lists(
 )
 
 
-@settings(max_examples=size(40, 300), deadline=None)
+@settings(max_examples=size(25, 300), deadline=None)
 @given(TABLES, st.booleans())
 def test_shares_that_some_inclusion_has_are_reached(table: list[Any], successive: bool) -> None:
     counts, flags = np.array([row[0] for row in table]), np.array([row[1] for row in table])
@@ -214,7 +214,9 @@ def test_every_door_gives_the_same(
     number = "200 rows on average" if design == "poisson" else "200 rows"
     assert f"the shares hold for {number} without replacement, design='{design}'" in str(eager)
     fraction = {**options, "limit": None, "fraction": Fraction(1, 3)}
-    for frame in (TAGS, TAGS.lazy(), TAGS.to_pandas()):
+    frames = [TAGS, TAGS.lazy(), TAGS.to_pandas()]
+    turn = DESIGNS.index(design)
+    for frame in size(frames[turn : turn + 1], frames):  # in `make test` of each design another one
         assert str(frame.tql.balance("t", WANTED, **options)) == str(eager)
         other = tql_frames.balance(frame, "t", WANTED, **fraction)
         assert str(other) == str(eager) and other.to_dict() == eager.to_dict()

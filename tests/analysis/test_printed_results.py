@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 import tql_frames
+from tests.sizes import crossed
 from tql_frames.analysis.display.table import TableColumn
 from tql_frames.errors import TQLError
 
@@ -25,9 +26,9 @@ def wide(labels: int, rows: int = 2000) -> pl.DataFrame:
 
 
 @pytest.mark.fault("B10")
-@pytest.mark.parametrize("kind", ["eager", "lazy", "pandas"])
-@pytest.mark.parametrize("by", ["label", "number"])
-@pytest.mark.parametrize("arms", [0, 1, 30, 300])
+@pytest.mark.parametrize(
+    ("arms", "by", "kind"), crossed([0, 1, 30, 300], ["label", "number"], ["eager", "lazy", "pandas"])
+)
 def test_a_printed_report_has_at_most_sixty_lines(kind: str, by: str, arms: int) -> None:
     frame: Any = wide(500)
     frame = {"eager": lambda: frame, "lazy": frame.lazy, "pandas": frame.to_pandas}[kind]()

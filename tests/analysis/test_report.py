@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tql_frames
-from tests.sizes import size
+from tests.sizes import named, paired, size
 from tql_frames.analysis import Expectations
 from tql_frames.errors import TQLError, WeightError
 from tql_frames.frames import frame_of
@@ -24,6 +25,11 @@ XRAYS = tql_frames.datasets.chest_xray()
 ARMS = {"Hernia": 20, "Pneumonia": 8, "Fibrosis": 5, "Edema": 5, "Emphysema": 2}
 TEXT = ", ".join(f"contains(findings, '{name}'): {weight}" for name, weight in ARMS.items()) + ", True: 1"
 SAMPLERS = [f"max_weight({TEXT})", f"sum_weight({TEXT})", "max_weight(age > 60: age, True: 9)"]
+
+
+@cache
+def pandas_xrays() -> pd.DataFrame:
+    return XRAYS.to_pandas()
 
 
 def by_hand(frame: pl.DataFrame, by: str, weights: np.ndarray) -> dict[Any, tuple[int, float]]:
@@ -61,9 +67,9 @@ def check_close(found: pl.DataFrame, expected: pl.DataFrame) -> None:
 def test_shares_are_those_of_the_rows_and_of_a_million_draws(choice: str, where: str | None) -> None:
     """10^6 draws, each share within 5 standard errors: alpha of 1e-5 for the 60 shares of all four cases.
 
-    `make test` draws 300,000.
+    `make test` draws 150,000.
     """
-    sampler, draws = f"{choice}({TEXT})", size(300_000, 1_000_000)
+    sampler, draws = f"{choice}({TEXT})", size(150_000, 1_000_000)
     population = XRAYS if where is None else XRAYS.filter((pl.col("age") > 60) & (pl.col("view") == "PA"))
     if where is None:
         report = XRAYS.tql.report("findings", sampler, draws)
@@ -104,7 +110,7 @@ def test_numbers_of_the_whole(sampler: str) -> None:
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_arms_and_how_they_move_labels(sampler: str) -> None:
-    table = XRAYS.head(size(30_000, XRAYS.height))
+    table = XRAYS.head(size(15_000, XRAYS.height))
     report = table.tql.report("findings", sampler)
     weights = table.tql.weights(sampler)
     choice, _, inner = sampler.partition("(")
@@ -129,19 +135,24 @@ def test_arms_and_how_they_move_labels(sampler: str) -> None:
 
 @pytest.mark.parametrize("sampler", [f"max_weight({TEXT})", "age"])
 def test_without_replacement(sampler: str) -> None:
-    """50 samples of a tenth: mean counts of labels within 5 standard errors, at most those of independent draws."""
+    """50 samples of a tenth: mean counts of labels within 5 standard errors, at most those of independent draws.
+
+    `make test` draws 30.
+    """
     report = XRAYS.tql.report("findings", sampler, fraction=0.1, replace=False)
     assert report.size == report.expected_distinct == 11_212
     counts = np.zeros(15)
     labels = report.labels["label"].to_list()
-    for seed in range(50):
+    samples = size(30, 50)
+    for seed in range(samples):
         drawn = XRAYS.tql.sample(sampler, 11_212, replace=False, seed=seed)
         found = dict(drawn["findings"].explode().value_counts().iter_rows())
         counts += [found.get(label, 0) for label in labels]
     expected = report.labels["expected_count"].to_numpy()
-    assert (np.abs(counts / 50 - expected) < 5 * np.sqrt(expected / 50)).all()
+    error = np.sqrt(expected / samples)
+    assert (np.abs(counts / samples - expected) < 5 * error).all()
     with_replacement = XRAYS.tql.report("findings", sampler, fraction=0.1).labels["expected_count"].to_numpy()
-    assert sampler == "age" or (np.abs(counts / 50 - with_replacement) > 5 * np.sqrt(expected / 50)).any()
+    assert sampler == "age" or (np.abs(counts / samples - with_replacement) > 5 * error).any()
 
 
 def test_every_kind_of_frame_gives_the_same_report() -> None:
@@ -262,7 +273,7 @@ def test_random_numbers_of_a_statement_keep_their_places() -> None:
     ],
 )
 def test_refusals(arguments: tuple[Any, ...], message: str) -> None:
-    for frame in (XRAYS, XRAYS.lazy(), XRAYS.to_pandas()):
+    for frame in (XRAYS, XRAYS.lazy(), pandas_xrays()):
         if isinstance(frame, pd.DataFrame) and isinstance(arguments[1], pl.Expr):
             continue
         with pytest.raises(TQLError) as caught:
@@ -337,9 +348,9 @@ VIEWS = [
 ]
 
 
-@pytest.mark.parametrize("kind", ["eager", "lazy", "pandas"])
-@pytest.mark.parametrize(("sampler", "options"), VIEWS)
-def test_views_tell_what_was_drawn(sampler: Any, options: dict[str, Any], kind: str) -> None:
+@pytest.mark.parametrize(("asked", "kind"), paired(VIEWS, ["eager", "lazy", "pandas"]), ids=named)
+def test_views_tell_what_was_drawn(asked: tuple[Any, dict[str, Any]], kind: str) -> None:
+    sampler, options = asked
     frame: Any = {"eager": XRAYS, "lazy": XRAYS.lazy(), "pandas": XRAYS.to_pandas()}[kind]
     view = frame.tql.view(sampler, seed=5, **options)
     report = view.report("findings")
@@ -394,7 +405,7 @@ def test_plot_of_a_view() -> None:
 
 @pytest.mark.parametrize(("kind", "replace"), [("eager", True), ("eager", False), ("lazy", True), ("pandas", False)])
 def test_expectations_from_combinations_are_those_of_the_rows(kind: str, replace: bool) -> None:
-    few = XRAYS.head(size(2_000, 20_000))
+    few = XRAYS.head(size(1_200, 20_000))
     limit = few.height // 4
     frame: Any = {"eager": few, "lazy": few.lazy(), "pandas": few.to_pandas()}[kind]
     expectations = Expectations(frame_of(frame), "findings")

@@ -22,7 +22,7 @@ import pytest
 import tql_frames
 from tests.cli.commands import WRITE, Command
 from tests.processes import Fork
-from tests.sizes import FULL
+from tests.sizes import FULL, named, paired
 
 CELLS = [
     ["00501", "1.10", "TRUE", " 2.50", "2024-05-01", "12:30", "", "é→Ä", "1e3"],
@@ -165,8 +165,15 @@ def test_folders_are_columns_by_glob_too(command: Command, names: list[str], abs
 
 
 @pytest.mark.fault("D2")
-@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".csv.gz", ".ndjson", ".arrow"])
-@pytest.mark.parametrize("names", [["r[1]"], ["r[[]1]/**/*.*"], ["r[[]1]/*/p.*"], ["{}", "{}"]], ids=" ".join)
+@pytest.mark.parametrize(
+    ("suffix", "names"),
+    paired(
+        [".csv", ".tsv", ".csv.gz", ".ndjson", ".arrow"],
+        [["r[1]"], ["r[[]1]/**/*.*"], ["r[[]1]/*/p.*"], ["{}", "{}"]],
+        each=2,
+    ),
+    ids=named,
+)
 def test_folders_are_columns_of_every_format(command: Command, names: list[str], suffix: str) -> None:
     for place, (year, ward) in enumerate([("2023", "a%2Cb"), ("2024", "__HIVE_DEFAULT_PARTITION__")]):
         os.makedirs(f"r[1]/year={year}/ward={ward}")
@@ -388,6 +395,13 @@ def test_a_full_disk_is_told_once(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["sample", "explain", "report"])
 def test_a_closed_standard_output_is_an_error(tmp_path: Path, name: str) -> None:
     pl.DataFrame({"w": [1, 2]}).write_parquet(tmp_path / "in.parquet")
+    if not FULL and name != "sample":
+        rest = ["--by", "w"] if name == "report" else []
+        closed = "import os, sys\nos.close(1)\nsys.stdout = sys.__stdout__ = None"  # as Python finds it at its start
+        fork = Fork([name, "w", f"{tmp_path}/in.parquet", *rest], prepare=closed, stderr=subprocess.PIPE)
+        with contextlib.closing(fork) as process:
+            assert (process.wait(), process.output()[1]) == (1, b"tql-frames: standard output is closed\n")
+        return
     by = "--by w" if name == "report" else ""
     line = f"{sys.executable} -m tql_frames {name} w {tmp_path}/in.parquet {by} >&-"
     done = subprocess.run(check=False, args=["sh", "-c", line], capture_output=True, timeout=60)
@@ -410,7 +424,7 @@ def test_an_empty_input_is_said_to_be_empty(command: Command) -> None:
         done = command("sample", "w", f"in.{form}")
         assert done == (1, "", f"tql-frames: cannot read in.{form}: it is empty\n")
     runs = [["sample", "w", "-", "--input-format", form] for form in forms]
-    piped = in_one_process(runs, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    piped = in_one_process(runs, anew=FULL, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     assert piped.stdout.decode().splitlines() == ["ended 1"] * len(forms)
     message = "tql-frames: cannot read standard input: it is empty"
     assert piped.stderr.decode().splitlines() == [message, "ended 1"] * len(forms)

@@ -195,7 +195,7 @@ def test_nonzero_is_that_of_numpy(column: str) -> None:
 # --- two lists -------------------------------------------------------------------------------------------------------
 
 # Rows without nulls in two lists of one length are rare where the lists are random.
-PAIRS = paired(LISTS, ("ints", "reals", "wild", "singles", "flags", "nothing"), each=3)
+PAIRS = paired(LISTS, ("ints", "reals", "wild", "singles", "flags", "nothing"), each=2)
 
 
 def in_pairs(rule: Callable[[Any, Any], Any], left: str, right: str) -> list[Any]:

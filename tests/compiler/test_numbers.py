@@ -13,6 +13,7 @@ import operator
 from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -101,10 +102,13 @@ def assert_same(a: pl.DataFrame, b: pl.DataFrame) -> None:
     assert repr(a.rows()) == repr(b.rows())
 
 
+fraction_of = cache(Fraction)  # of few values, each of which is compared with many
+
+
 def compared(symbol: str, x: Any, y: Any, *, real: bool) -> bool | None:
     if x is None or y is None:
         return None
-    return OPERATORS[symbol](float(x), float(y)) if real else OPERATORS[symbol](Fraction(x), Fraction(y))
+    return OPERATORS[symbol](float(x), float(y)) if real else OPERATORS[symbol](fraction_of(x), fraction_of(y))
 
 
 def is_real(*names: str) -> bool:
@@ -126,7 +130,7 @@ def test_columns_compare_exactly(a: str, b: str) -> None:
 
 @pytest.mark.fault("A6")
 @pytest.mark.fault("A4")
-@for_each(("a", "b"), in_one_order(PAIRS))
+@for_each(("a", "b"), size(in_one_order(PAIRS)[::2], PAIRS))
 def test_lists_compare_as_their_elements(a: str, b: str) -> None:
     frame, real = crossed(a, b), is_real(a, b)
     lists = frame.select(a=pl.concat_list("a", "a"), b=pl.concat_list("b", "b"), c="b")
@@ -168,7 +172,9 @@ CONSTANTS += [str(each) for each in (2**53 + 1, 2**63 - 1, 2**63, 2**64 - 1, -(2
 @pytest.mark.parametrize("name", NUMBERS)
 def test_constants_are_taken_as_written(name: str) -> None:
     frame = pl.DataFrame({"a": COLUMNS[name]}).with_columns(l=pl.concat_list("a"))
-    for text in size(CONSTANTS[NUMBERS.index(name) % 2 :: 2], CONSTANTS):  # in `make test` half of them for each type
+    for text in size(
+        CONSTANTS[NUMBERS.index(name) % 3 :: 3], CONSTANTS
+    ):  # in `make test` a third of them for each type
         number = int(text) if text.lstrip("-").isdigit() else Decimal(text)
         written = [f"a {symbol} {text}" for symbol in OPERATORS]
         exprs = [
@@ -374,7 +380,7 @@ def within(found: Fraction, places: int) -> bool:
 
 
 @pytest.mark.fault("A5")
-@for_each(("a", "b"), [pair for pair in EXACT_PAIRS if any(each.startswith("Decimal") for each in pair)])
+@for_each(("a", "b"), in_one_order([pair for pair in EXACT_PAIRS if any("Decimal" in each for each in pair)]))
 def test_decimals_are_calculated_exactly(a: str, b: str) -> None:
     frame = crossed(a, b)
     scales = [COLUMNS[each].dtype.scale if each in DECIMALS else 0 for each in (a, b)]  # type: ignore[attr-defined]

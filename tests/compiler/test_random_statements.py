@@ -240,7 +240,7 @@ def combinations(draw: st.DrawFn, depth: int) -> tuple[Node, Schema]:
 
 thorough = settings(
     deadline=None,
-    max_examples=size(40, 600),
+    max_examples=size(25, 600),
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
@@ -262,7 +262,7 @@ def test_a_statement_gives_what_the_model_says(given: tuple[nodes.Statement, Sch
     assert answered(MODEL_FRAME, text) == expected, text
 
 
-@settings(thorough, max_examples=size(10, 60))
+@settings(thorough, max_examples=size(7, 60))
 @given(statements())
 def test_a_statement_gives_the_same_on_every_kind_of_frame(given: tuple[nodes.Statement, Schema]) -> None:
     text = unparse(given[0])

@@ -12,6 +12,7 @@ from polars.testing import assert_frame_equal
 import tql_frames
 from tests.answers import KINDS, ask, columns
 from tests.loops import for_each
+from tests.sizes import size
 from tql_frames import TQLError
 
 # Constants as sort keys are tested, too.
@@ -150,9 +151,16 @@ ROWS = [
 ]
 
 
+def is_left_out(kind: str, place: int) -> bool:
+    """Whether `make test` asks another kind of frame: an eager one is asked all, the others every second in turn."""
+    return size((KINDS.index(kind) + place) % 2 > 0 and kind != "polars", False)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @for_each(("clauses", "expected"), ROWS)
 def test_rows(clauses: str, expected: str, kind: str) -> None:
+    if is_left_out(kind, [each for each, _ in ROWS].index(clauses)):
+        return
     whole_rows(ask(kind, FRAME, f"select * {clauses}", seed=1), places(expected))
 
 
@@ -242,6 +250,8 @@ SETS = [
 @pytest.mark.parametrize("kind", KINDS)
 @for_each(("text", "expected"), SETS)
 def test_set_operations(text: str, expected: str, kind: str) -> None:
+    if is_left_out(kind, [each for each, _ in SETS].index(text)):
+        return
     whole_rows(ask(kind, FRAME, text, seed=1), places(expected))
 
 
@@ -415,6 +425,8 @@ COLUMNS: list[tuple[str, dict[str, list[Any]]]] = [
 @pytest.mark.parametrize("kind", KINDS)
 @for_each(("text", "expected"), COLUMNS, ids=[text for text, _ in COLUMNS])
 def test_columns(text: str, expected: dict[str, list[Any]], kind: str) -> None:
+    if is_left_out(kind, [each for each, _ in COLUMNS].index(text)):
+        return
     found = columns(ask(kind, FRAME, text, seed=1))
     assert list(found) == list(expected)
     assert found == expected

@@ -19,7 +19,7 @@ import tql_frames
 from tests.sizes import size
 from tql_frames import TQLError
 
-COUNT = int(os.environ.get("TQL_FUZZ", size(120, 2_000)))
+COUNT = int(os.environ.get("TQL_FUZZ", size(75, 2_000)))
 ROWS = 6
 
 

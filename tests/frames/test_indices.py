@@ -44,6 +44,11 @@ STATEMENTS: list[tuple[str, list[int]]] = [
 ]
 
 
+def is_left_out(text: str, place: int) -> bool:
+    """Whether a statement is none of those of a frame in `make test`: every third, others for the next frame."""
+    return size(([each for each, _ in STATEMENTS].index(text) + place) % 3 > 0, False)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @for_each(("text", "rows"), STATEMENTS)
 def test_rows(text: str, rows: list[int], kind: str) -> None:
@@ -266,7 +271,7 @@ ODD_NAMES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "kind"), paired(NAMES, KINDS, each=2))
+@pytest.mark.parametrize(("name", "kind"), paired(NAMES, KINDS))
 def test_odd_names(name: str, kind: str) -> None:
     frame = pl.DataFrame({"n": [0, 1, 2, 3], name: [1, 2, 3, 4], "nn": [5, 5, 5, 5]})
     for text, rows in ODD_NAMES:
@@ -317,6 +322,8 @@ INDICES: dict[str, pd.Index] = {
 @pytest.mark.parametrize("name", INDICES)
 @for_each(("text", "rows"), STATEMENTS)
 def test_index_labels(text: str, rows: list[int], name: str) -> None:
+    if is_left_out(text, [*INDICES].index(name)):
+        return
     frame = pd.DataFrame({"n": range(8), "t": list("abcdefgh")}, index=INDICES[name])
     pd.testing.assert_frame_equal(frame.tql.query(text, seed=0), frame.take(rows))
 
@@ -380,7 +387,7 @@ def _arrow(name: str) -> pd.ArrowDtype:
 def test_a_column_that_is_not_named_passes_through(name: str) -> None:
     frame = pd.DataFrame({"n": range(8)})
     frame["odd"] = ODD[name]()
-    for text, rows in size(STATEMENTS[[*ODD].index(name) % 2 :: 2], STATEMENTS):  # in `make test` every second
+    for text, rows in size(STATEMENTS[[*ODD].index(name) % 4 :: 4], STATEMENTS):  # in `make test` every fourth
         found = frame.tql.query(text, seed=0)
         assert list(found.columns) == ["n", "odd"], text
         assert found.dtypes.equals(frame.dtypes)
@@ -410,6 +417,8 @@ LABELS: dict[str, list[Any]] = {
 @pytest.mark.parametrize("name", LABELS)
 @for_each(("text", "rows"), STATEMENTS)
 def test_column_labels(text: str, rows: list[int], name: str) -> None:
+    if is_left_out(text, [*LABELS].index(name)):
+        return
     frame = pd.DataFrame(np.arange(24).reshape(8, 3))
     frame[0] = range(8)
     frame.columns = pd.Index(LABELS[name], dtype=object, name="about")

@@ -143,7 +143,8 @@ def test_statements_give_the_rows_of_the_frame(folder: Path, text: str) -> None:
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_any_number_of_threads(folder: Path, threads: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POLARS_MAX_THREADS", threads)
-    orders = ("draw", "source")
+    both = ("draw", "source")
+    orders = size(both[threads == "2" :][:1], both)
     files = [str(folder / f"sunk-{threads}-{order}.parquet") for order in orders]
     code = f"""
         import polars as pl, tql_frames
@@ -330,10 +331,11 @@ MEMORY = """
 def test_memory_is_bounded(tmp_path: Path) -> None:
     """A table of 1.1 GB in memory; what remains of a sample of 10,000 rows is not the text that it was cut from.
 
-    On two cores the peak was about 500 MB, and 20 remained; held by its text, a sample kept 900.
+    On two cores the peak was about 500 MB, and 20 remained; held by its text, a sample kept 900. In `make test` the
+    table has 670 MB, and the peak was about 230.
     """
     file = tmp_path / "large.parquet"
-    rows, text = 2_000_000, "long enough not to be kept in place, and different in each row "
+    rows, text = size(1_200_000, 2_000_000), "long enough not to be kept in place, and different in each row "
     plan = pl.LazyFrame({"n": range(rows)}).with_columns(
         *[(pl.lit(text) + pl.format("{} {}", "n", pl.lit(name))).alias(name) for name in "abcdef"]
     )
@@ -346,5 +348,5 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
         text=True,
     )
     peak, left = map(float, done.stdout.split())
-    assert peak < 750
+    assert peak < size(500, 750)
     assert left < 150

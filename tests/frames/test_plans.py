@@ -11,6 +11,7 @@ import pytest
 
 import tql_frames
 from tests.answers import KINDS, ask, columns
+from tests.sizes import named, paired
 
 TABLE = pl.DataFrame({name: [(row * (place + 3)) % 97 for row in range(500)] for place, name in enumerate("abcdefgh")})
 
@@ -144,11 +145,11 @@ READS: list[tuple[str, int, str | None]] = [
 ]
 
 
-@pytest.mark.parametrize("index", [None, "index"])
-@pytest.mark.parametrize(("text", "count", "by"), READS)
+@pytest.mark.parametrize(("wanted", "index"), paired(READS, [None, "index"]), ids=named)
 def test_no_more_is_read_than_must_be(
-    text: str, count: int, by: str | None, index: str | None, scan: pl.LazyFrame
+    wanted: tuple[str, int, str | None], index: str | None, scan: pl.LazyFrame
 ) -> None:
+    text, count, by = wanted
     plan = scan.tql.query(text, seed=1, index=index)
     number, selected = read(plan)
     assert number == count, plan.explain()

@@ -245,7 +245,7 @@ def test_a_tree_can_be_pickled() -> None:
     assert again.span == found.span
 
 
-@settings(max_examples=size(83, 500), deadline=None, derandomize=True)
+@settings(max_examples=size(50, 500), deadline=None, derandomize=True)
 @given(trees)
 @example(nodes.Negative(nodes.Negative(nodes.Negative(Literal(1)))))
 @example(nodes.Arithmetic("-", column("a"), nodes.Negative(nodes.Negative(column("b")))))

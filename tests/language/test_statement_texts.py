@@ -152,7 +152,7 @@ def any_statement(draw: st.DrawFn, depth: int = 2) -> nodes.Statement:
 
 
 @settings(
-    max_examples=size(40, 400),
+    max_examples=size(25, 400),
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -166,7 +166,7 @@ def test_unparse_is_the_inverse_of_parse_for_statements(built: nodes.Statement) 
 def test_the_statements_above_show_every_kind_of_node() -> None:
     shown: set[type[Node]] = set()
 
-    @settings(max_examples=size(33, 200), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=size(20, 200), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(any_statement())
     def look(built: nodes.Statement) -> None:
         shown.update(type(node) for node in walk(built))
@@ -362,11 +362,11 @@ def test_the_depth_limit_of_statements_is_where_it_says() -> None:
     def nested(levels: int) -> str:
         return "select a from (" * levels + "select a" + ")" * levels
 
-    deepest = max(levels for levels in range(120) if _parses(nested(levels)))
+    deepest = max(levels for levels in range(size(90, 0), 120) if _parses(nested(levels)))
     assert parse_statement(nested(deepest)).depth == deepest == MAX_DEPTH
     with pytest.raises(TQLSyntaxError, match="deeper than 100 levels"):
         parse_statement(nested(deepest + 1))
-    unions = max(count for count in range(2, 120) if _parses(" union ".join(["select a"] * count)))
+    unions = max(count for count in range(size(90, 2), 120) if _parses(" union ".join(["select a"] * count)))
     assert unions == MAX_DEPTH + 1
 
 

@@ -10,8 +10,8 @@ from tql_frames.language import nodes
 from tql_frames.language.keywords import RESERVED, SOMETIMES
 from tql_frames.language.nodes import Literal, Node
 
-MANY = size(2_000, 20_000)  # of a long text
-DEEP = size(10_000, 100_000)  # of a deep or longer one
+MANY = size(1_200, 20_000)  # of a long text
+DEEP = size(5_000, 100_000)  # of a deep or longer one
 ok = None
 column = nodes.Column
 NODE_CLASSES = [

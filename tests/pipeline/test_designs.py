@@ -56,7 +56,8 @@ def test_every_kind_of_frame_gives_the_same_rows_and_expectations(table, request
             rows = found["index"].to_list()
             assert_frame_equal(found.drop("index", "times"), table[rows])
             assert_frame_equal(table.tql.sample(sampler, **options), found.drop("times"))
-            for plan in (table.lazy(), pl.scan_parquet(tmp_path / "table.parquet")):
+            plans = [table.lazy(), pl.scan_parquet(tmp_path / "table.parquet")]
+            for plan in size(plans[turn // 2 % 2 :][:1], plans):
                 assert_frame_equal(plan.tql.sample(sampler, expected="times", **options).collect(), found)
                 without = plan.tql.sample(sampler, expected="times", index=None, **options).collect()
                 assert_frame_equal(without, found.drop("index"))

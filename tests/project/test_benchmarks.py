@@ -12,11 +12,12 @@ from benchmarks import checks, report, rounds, tables, worker
 from benchmarks.cases import Case, cases
 from benchmarks.jobs import Contestant, Entry, Job, Target
 from benchmarks.worker import contestant, timed
+from tests.sizes import size
 
 ROWS = 20_000
 MEETINGS = {
     f"{case.key}, {entry.maker}": (entry, case.job)
-    for case in cases(ROWS)
+    for case in cases(size(6_000, ROWS))
     if case.job is not None
     for entry in case.entries
     if entry.needs in (None, "duckdb")

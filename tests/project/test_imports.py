@@ -110,6 +110,7 @@ def upward(graph: Mapping[str, set[str]]) -> list[str]:
     return found
 
 
+@cache
 def graph() -> dict[str, set[str]]:
     """All imports between our modules, also inside functions and by name."""
     return {module: (ours(imports_of(module)) | named_imports(tree_of(module))) - {module} for module in MODULES}

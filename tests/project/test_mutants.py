@@ -60,9 +60,10 @@ def some_of_the_package(to: Path) -> Path:
 
 
 def test_changes_of_the_package_are_programs_in_a_fixed_order(tmp_path: Path) -> None:
-    chosen = sample(size(some_of_the_package(tmp_path), ROOT), "tql_frames", 150, seed=1)
+    root = size(some_of_the_package(tmp_path), ROOT)
+    chosen = sample(root, "tql_frames", 150, seed=1)
     part = size("tql_frames/sampling", "tql_frames")
-    first, again, other = (sample(ROOT, part, 150, seed=seed) for seed in (1, 1, 2))
+    first, again, other = (sample(root, part, 150, seed=seed) for seed in (1, 1, 2))
     assert first == again != other
     assert len(chosen) == 150
     folders = {Path(change.path).parent.name for change in chosen}
@@ -164,7 +165,7 @@ def test_tests_that_end_in_time_only_without_a_change_notice_it(project: Path, m
         begin = time.monotonic()
         assert trial._first_failure(project, both[:1]) == (0, None)
     # Six runs below end by it: no longer than what is sure to suffice on a machine that is as busy.
-    monkeypatch.setattr(trial, "TIMEOUT", size(min(max(1.0, 5 * (time.monotonic() - begin)), 10.0), 4.0))
+    monkeypatch.setattr(trial, "TIMEOUT", size(min(max(0.5, 3 * (time.monotonic() - begin)), 10.0), 4.0))
     assert noticed(project, change, both[:1]) == "no end"
     assert noticed(project, change, both[1:]) is None  # too slow by itself
     assert noticed(project, change, both) == "no end"  # by the first one alone

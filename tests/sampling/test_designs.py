@@ -153,7 +153,7 @@ def test_groups_have_lines_and_starts_of_their_own():
 def test_weights_of_any_scale_and_heavy_rows(scale):
     weights = np.array([1e-18, 2e-18, 1.0, 3e-18, 4e-18]) * scale
     drawn = np.zeros(5)
-    for seed in range(FEW):
+    for seed in range(size(700, SAMPLES)):
         found = systematic(weights, None, np.array([2]), replace=False, seed=seed)
         assert len(found) == 2
         assert 2 in found

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tests.sizes import size
+from tests.sizes import paired, size
 from tql_frames.sampling import StrataTable, Streams, draw, strata, strata_of_codes, stratify
 from tql_frames.sampling import partitioned as parts
 from tql_frames.sampling import rng as blocks
@@ -70,7 +70,7 @@ def test_a_point_on_the_bound_of_a_part_belongs_to_the_next_part(monkeypatch):
 @pytest.mark.parametrize("exponent", [0, -900, 900])
 def test_rows_and_parts_have_one_scale_at_an_edge_over_several_blocks(nudge, exponent, monkeypatch):
     """Totals within a few units in the last place of the edge, of rows in several blocks, in any order."""
-    rows = size(3_000, 10_000)
+    rows = size(2_100, 10_000)
     monkeypatch.setattr(line, "BLOCK", 1000)
     monkeypatch.setattr(parts, "BLOCK", 1000)
     weights = np.random.default_rng(nudge + 2).random(rows)
@@ -119,8 +119,9 @@ def test_tables_of_more_rows_than_pairs_fit_in_64_bits():
     assert places and packed is distinct._first_places
 
 
-@pytest.mark.parametrize("replace", [True, False])
-@pytest.mark.parametrize("levels", [11, 12, 13, 15, 16, 17, 255, 256, 257, 1023, 1024, 1025])
+@pytest.mark.parametrize(
+    ("levels", "replace"), paired([11, 12, 13, 15, 16, 17, 255, 256, 257, 1023, 1024, 1025], [True, False])
+)
 def test_draws_of_sizes_at_the_constants_are_the_start_of_one_draw(levels, replace):
     """Number of weights and of draws where the way of drawing changes: one more or less gives the same rows."""
     rows = blocks.BLOCK + 1

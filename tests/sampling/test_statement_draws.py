@@ -122,10 +122,11 @@ def test_the_queries_are_many_and_differ() -> None:
 def test_the_same_rows_on_every_kind_of_frame(text: str) -> None:
     expected = columns(ask("polars", TABLE, text, seed=3))
     assert len(expected["index"]) > 1
-    for kind in KINDS[1:]:
+    turn = QUERIES.index(text)
+    for kind in size([KINDS[1:][(turn + each) % len(KINDS[1:])] for each in (0, 2)], KINDS[1:]):
         assert columns(ask(kind, TABLE, text, seed=3)) == expected, kind
     several = ["polars", "lazy", "streaming"]
-    for kind in size([several[QUERIES.index(text) % 3]], several):
+    for kind in size([several[turn % 3]], several):
         assert columns(ask(kind, parted(TABLE), text, seed=3)) == expected, kind
     again = columns(ask("polars", TABLE, text, seed=4))
     drawn = re.search(r"sample by|random", text)
@@ -210,7 +211,7 @@ def test_a_sampler_tilted_by_two_percent_is_rejected(sampler: str, weights: list
 
 def outcomes(sampler: str, limit: int) -> list[tuple[int, ...]]:
     text = f"select w where g = 'a' sample by {sampler} replace false limit {limit}"
-    return [tuple(SMALL.tql.query(text, seed=seed)["index"].to_list()) for seed in range(size(200, 3_000))]
+    return [tuple(SMALL.tql.query(text, seed=seed)["index"].to_list()) for seed in range(size(120, 3_000))]
 
 
 def test_without_replacement_every_ordered_outcome() -> None:
@@ -279,7 +280,7 @@ def test_three_draws_differ_pairwise() -> None:
 MANY = pl.DataFrame({"i": range(200_000)})
 
 
-@pytest.mark.parametrize("seed", [0, 1, 99])
+@pytest.mark.parametrize("seed", size([1, 99], [0, 1, 99]))
 def test_random_numbers_are_uniform(seed: int) -> None:
     found = MANY.tql.query("select random() as r", seed=seed)["r"]
     assert found.dtype == pl.Int64

@@ -16,15 +16,18 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from tests.sizes import size
+from tests.sizes import named, paired, size
 from tests.views.test_view_files import FRAME
 from tql_frames import TQLError, TQLTypeError, load_view
 
 
 class TestViewsInOtherLibraries:
     @pytest.mark.fault("E8")
-    @pytest.mark.parametrize("kind", ["polars", "pandas", "lazy", "scan"])
-    @pytest.mark.parametrize("sampler", ["w", "select s as text, age where w > 0", pl.col("w")], ids=str)
+    @pytest.mark.parametrize(
+        ("kind", "sampler"),
+        paired(["polars", "pandas", "lazy", "scan"], ["w", "select s as text, age where w > 0", pl.col("w")]),
+        ids=named,
+    )
     def test_a_view_pickles(self, tmp_path: Path, kind: str, sampler: Any) -> None:
         FRAME.write_parquet(tmp_path / "frame.parquet")
         frame = {
