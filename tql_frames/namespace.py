@@ -538,7 +538,7 @@ def tql(frame: object) -> object:
         >>> from tql_frames import tql
         >>> df = pl.DataFrame({"age": [71, 34, 65]})
         >>> tql(df).sample("max_weight(age > 60: 1)", limit=2, seed=1)["age"].to_list()
-        [71, 65]
+        [71, 71]
     """
     for kind, namespace in _NAMESPACES.items():
         if isinstance(frame, kind):

@@ -44,12 +44,13 @@ def test_examples_of_other_pages_show_what_they_say(name: str) -> None:
 # --- what the examples show ------------------------------------------------------------------------------------------
 
 
-def texts() -> list[str]:
-    """TQL texts of the examples that work."""
+def trees() -> dict[str, Node]:
+    """TQL texts of the examples that work, and their trees."""
     working = [ast.parse(example.source) for example in EXAMPLES if example.exc_msg is None]
     nodes = [node for source in working for node in ast.walk(source)]
     constants = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    return [text for text in constants if read(text) is not None]
+    found = {text: read(text) for text in constants}
+    return {text: tree for text, tree in found.items() if tree is not None}
 
 
 def read(text: str) -> Node | None:
@@ -67,8 +68,9 @@ def every(node: Node) -> Iterator[Node]:
         yield from every(child)
 
 
-NODES = [node for text in texts() for node in every(read(text))]  # type: ignore[arg-type]
-CODE = "\n".join(re.sub(r"'[^']*'", "''", text).lower() for text in texts())  # without the texts in the texts
+TREES = trees()
+NODES = [node for tree in TREES.values() for node in every(tree)]
+CODE = "\n".join(re.sub(r"'[^']*'", "''", text).lower() for text in TREES)  # without the texts in the texts
 
 
 @for_each("name", sorted([*FUNCTIONS, *_IN_CONTEXT, *WEIGHT_CHOICES]))
