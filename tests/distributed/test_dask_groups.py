@@ -127,6 +127,12 @@ def test_rows_that_change_between_the_passes_are_an_error_in_groups(replace):
         (lambda tql: tql.query("select * sample by 1 over (vieww)"), TQLNameError, "did you mean 'view'"),
         (lambda tql: tql.report("sex", "1", 3, over="view"), TQLUnsupportedError, "by over are not"),
         (lambda tql: tql.report("sex", "1", 3, unit="view"), TQLUnsupportedError, "by unit are not"),
+        (lambda tql: tql.report("sex", "1", 3, design="systematic"), TQLUnsupportedError, "by design are not"),
+        (
+            lambda tql: tql.report("sex", "select * sample by 1 design systematic"),
+            TQLUnsupportedError,
+            "by design are not",
+        ),
         (lambda tql: tql.report("sex", "select * sample by 1 over (view)"), TQLUnsupportedError, "by over are not"),
     ],
 )

@@ -113,6 +113,12 @@ def test_statements_with_over(xrays, text):
         (lambda xrays: tql.sample(xrays, "1", 3, unit="imag"), TQLNameError, "did you mean 'image'"),
         (lambda xrays: tql.report(xrays, "sex", "1", 3, over="view"), TQLUnsupportedError, "by over are not"),
         (lambda xrays: tql.report(xrays, "sex", "1", 3, unit="view"), TQLUnsupportedError, "by unit are not"),
+        (lambda xrays: tql.report(xrays, "sex", "1", 3, design="systematic"), TQLUnsupportedError, "by design are not"),
+        (
+            lambda xrays: tql.report(xrays, "sex", "select * sample by 1 design systematic"),
+            TQLUnsupportedError,
+            "by design are not",
+        ),
         (lambda xrays: tql.report(xrays, "sex", "select * sample by 1 over (view)"), TQLUnsupportedError, "by over"),
     ],
 )

@@ -67,8 +67,8 @@ class Reporting:
             check_column(by, columns)
         if isinstance(job, PartitionStatement) and not job.samples:
             raise TQLError("the statement draws no sample", source=job.text, span=job.root.span, hint="add SAMPLE BY")
-        if isinstance(job, PartitionStatement) and job.spec.over:
-            refuse_groups(job.spec.over)
+        if isinstance(job, PartitionStatement):
+            refuse_groups(job.spec)
         if isinstance(job, Sampler) and isinstance(job.source, str):
             for node in job.root(columns).walk():
                 if isinstance(node, nodes.Call) and node.name == "row_number":
@@ -152,7 +152,7 @@ def job_of(
     if isinstance(sampler, str) and is_statement(sampler):
         if sized:
             raise TQLError(
-                "limit, fraction and replace cannot be given with a statement", hint="write them into SAMPLE BY"
+                "limit, fraction, replace and design cannot be given with a statement", hint="write them into SAMPLE BY"
             )
         return PartitionStatement.of(sampler, parameters, seed)
     if parameters is not None:
@@ -166,13 +166,13 @@ def _check_cells(cells: int, most: int) -> None:
         raise TQLUnsupportedError(message, hint="round the weights, or report a sample of the frame")
 
 
-def refuse_groups(over: object, unit: object = None) -> None:
-    """Make sure that a report is of rows in one group.
+def refuse_groups(spec: DrawSpec) -> None:
+    """Make sure that a report is of rows in one group, drawn by the default design.
 
     Raises:
-        TQLUnsupportedError: it is of rows in groups, or of units.
+        TQLUnsupportedError: it is of rows in groups, of units, or of another design.
     """
-    if over is not None or unit is not None:
-        argument = "over" if unit is None else "unit"
+    if not spec.is_plain:
+        argument = "over" if spec.over else "unit" if spec.unit else "design"
         message = f"reports of samples by {argument} are not supported on Dask and Spark"
         raise TQLUnsupportedError(message, hint="report on these columns of the frame in memory")

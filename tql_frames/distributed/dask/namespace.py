@@ -183,17 +183,18 @@ class DaskNamespace:
         replace: bool = True,
         parameters: Sequence[object] | None = None,
         seed: int | None = None,
-        over: None = None,
-        unit: None = None,
+        design: str | None = None,
+        over: GroupBy | None = None,
+        unit: GroupBy | None = None,
     ) -> Report[pd.DataFrame]:
         """Report how often each label occurs, as `tql_frames.report`; the partitions are counted now.
 
-        The arguments are those of `tql_frames.report`, of which `over` and `unit` are refused; `seed` fixes the numbers
-        of `random()`.
+        The arguments are those of `tql_frames.report`, of which `over`, `unit` and other designs than the default are
+        refused; `seed` fixes the numbers of `random()`.
 
         Raises:
             TQLError: as `tql_frames.report`; or there are too many combinations of labels, arms and weights.
-            TQLUnsupportedError: it is of a sample by group or unit.
+            TQLUnsupportedError: it is of a sample by group, unit or design.
 
         Examples:
             >>> import pandas as pd
@@ -202,10 +203,10 @@ class DaskNamespace:
             >>> ddf.tql.report("view", "max_weight(view = 'AP': 2, True: 1)").labels["expected_share"].to_list()
             [0.5, 0.5]
         """
-        refuse_groups(over, unit)
-        spec = DrawSpec.checked(limit, fraction, replace, seed)
+        spec = DrawSpec.checked(limit, fraction, replace, seed, over=over, unit=unit, design=design)
+        refuse_groups(spec)
         columns = list(self._frame.columns)
-        sized = limit is not None or fraction is not None or not replace
+        sized = limit is not None or fraction is not None or not replace or design is not None
         job = job_of(sampler, parameters, columns, spec.seed, sized=sized)
         reporting = Reporting.of(by, job, columns)
         if job is not None:

@@ -279,17 +279,18 @@ def report(
     replace: bool = True,
     parameters: Sequence[object] | None = None,
     seed: int | None = None,
-    over: None = None,
-    unit: None = None,
+    design: str | None = None,
+    over: GroupBy | None = None,
+    unit: GroupBy | None = None,
 ) -> Report[pd.DataFrame]:
     """Report how often each label of a Spark frame occurs, as `tql_frames.report`, in one job; two with `random()`.
 
-    The tables of the report are pandas frames. The arguments are those of `tql_frames.report`, of which `over` and
-    `unit` are refused; `seed` fixes the numbers of `random()`.
+    The tables of the report are pandas frames. The arguments are those of `tql_frames.report`, of which `over`,
+    `unit` and other designs than the default are refused; `seed` fixes the numbers of `random()`.
 
     Raises:
         TQLError: as `tql_frames.report`; or there are too many combinations of labels, arms and weights.
-        TQLUnsupportedError: it is of a sample by group or unit.
+        TQLUnsupportedError: it is of a sample by group, unit or design.
 
     Examples:
         >>> import tql_frames.spark
@@ -298,10 +299,10 @@ def report(
         >>> report.labels["expected_share"].to_list()
         [0.5, 0.5]
     """
-    refuse_groups(over, unit)
-    spec = DrawSpec.checked(limit, fraction, replace, seed)
+    spec = DrawSpec.checked(limit, fraction, replace, seed, over=over, unit=unit, design=design)
+    refuse_groups(spec)
     _check_frame(frame)
-    sized = limit is not None or fraction is not None or not replace
+    sized = limit is not None or fraction is not None or not replace or design is not None
     job = job_of(sampler, parameters, frame.columns, spec.seed, sized=sized)
     reporting = Reporting.of(by, job, frame.columns)
     intervals = Intervals(frame)
