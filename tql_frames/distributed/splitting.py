@@ -140,7 +140,8 @@ def _digest(units: Units) -> bytes:
     found = blake2b(digest_size=16)
     known = [units.values, *units.labels.values()]
     hashes = [pl.DataFrame([each]).hash_rows().to_numpy() for each in known if each is not None]
-    for part in (units.of_row, units.counts.label, units.counts.count, *hashes):
+    counts = units.counts
+    for part in (units.of_row, counts.unit, counts.label, counts.count, *hashes):
         found.update(np.ascontiguousarray(part).data)
     return found.digest()
 
