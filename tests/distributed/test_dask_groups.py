@@ -244,6 +244,27 @@ def test_a_split_by_lists():
             assert part.compute().index.tolist() == expected[name].to_native().index.tolist()
 
 
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("options", [{"by": "view"}, {"unit": "age", "by": "view"}, {"key": "age"}, {}])
+def test_no_rows_cannot_be_split(options):
+    frame = cut(3)
+    with pytest.raises(TQLError, match="cannot split an empty frame"):
+        frame[frame["age"] < 0].tql.split(PARTS, **options)
+
+
+@pytest.mark.usefixtures("threads")
+def test_keys_of_columns_of_objects():
+    """Of which the type is known once their rows are."""
+    frame = pd.DataFrame({"k": [f"a{row % 50}" for row in range(200)], "f": np.arange(200) / 3})
+    with dask.config.set({"dataframe.convert-string": False}):
+        parts = dd.from_pandas(frame.astype(object), npartitions=3)
+        found, expected = parts.tql.split(PARTS, key="k", seed=1), frame.tql.split(PARTS, key="k", seed=1)
+        for name, part in found.items():
+            assert part.compute().index.tolist() == expected[name].to_native().index.tolist()
+        with pytest.raises(TQLTypeError, match="expected whole numbers, text or dates for key="):
+            parts.tql.split(PARTS, key="f")
+
+
 def test_folds_on_workers(cluster):
     frame = cut(5)
     found, expected = (

@@ -77,13 +77,13 @@ def columns_of(rows: Rows, unit: str | None, by: Sequence[str]) -> dict[str, pl.
     return found | {f"by {place}": labels_of(name, rows.schema, column(name)) for place, name in enumerate(by)}
 
 
-def check_key(rows: Rows, name: str | None) -> None:
+def check_key(name: str, dtype: pl.DataType) -> None:
     """Make sure that random numbers can belong to the values of a column.
 
     Raises:
         TQLTypeError: they cannot.
     """
-    if name is not None and (what := not_a_key(instance(rows.schema[name]))) is not None:
+    if (what := not_a_key(instance(dtype))) is not None:
         message = f"expected whole numbers, text or dates for key=, got {what} in column {name!r}"
         raise TQLTypeError(message, hint="round or format it as a column first")
 

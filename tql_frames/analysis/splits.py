@@ -230,8 +230,8 @@ class Assignment:
             TQLError: a column does not exist, or holds no units or labels.
         """
         columns = columns_of(rows, spec.unit, spec.by)
-        if spec.keyed:
-            check_key(rows, spec.unit)
+        if spec.keyed and spec.unit is not None:
+            check_key(spec.unit, rows.schema[spec.unit])
 
         def find() -> Assigned:
             same = None if copies is None or spec.unit is not None else copies()

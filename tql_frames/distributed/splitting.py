@@ -77,8 +77,8 @@ class Splitting:
             TQLError: there is no such column, or its values are no units, labels or keys.
         """
         columns_of(nothing, self.spec.unit, self.spec.by)
-        if self.spec.keyed:
-            check_key(nothing, self.spec.unit)
+        if self.spec.keyed and self.spec.unit is not None:
+            _check_key(self.spec.unit, nothing.schema[self.spec.unit])
 
     def taking(self, parts: Collection[int]) -> Splitting:
         """Return the same for the rows of some parts."""
@@ -123,6 +123,8 @@ class Splitting:
             TQLError: a part would be empty, or there are too many units.
         """
         units, numbers = _together(told, self.spec)
+        if self.spec.keyed and self.spec.unit is not None and units.values is not None:
+            _check_key(self.spec.unit, units.values.dtype)
         of_unit = self.spec.assign(units)
         small = of_unit.astype(np.min_scalar_type(len(self.spec.parts)))
         rows = [part.rows for part in told]
@@ -134,6 +136,11 @@ class Splitting:
         assignment = Assignment(self.spec, lambda: found)
         assert assignment.found is found  # it is shown as read
         return assignment, shares
+
+
+def _check_key(name: str, dtype: pl.DataType) -> None:
+    if dtype != pl.Null():  # as which a column of Python objects may be known before its rows are
+        check_key(name, dtype)
 
 
 def _digest(units: Units) -> bytes:
@@ -207,6 +214,6 @@ def _numbered(name: str, parts: Sequence[pl.Series | None]) -> tuple[list[Intege
             raise TQLTypeError(message, hint="give the column one type")
         dtype = part.dtype
     lengths = [0 if part is None else len(part) for part in parts]
-    given = [pl.DataFrame({"value": part.cast(dtype)}) for part in parts if part is not None]
-    groups, values = numbered([pl.concat(given)] if given else [])
+    given = [part.cast(dtype).alias("value") for part in parts if part is not None]
+    groups, values = numbered([pl.concat(given or [pl.Series("value", [], pl.Null())]).to_frame()])
     return np.split(groups.codes.astype(np.int64), np.cumsum(lengths)[:-1]), values["value"]
