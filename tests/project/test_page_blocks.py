@@ -214,7 +214,7 @@ def test_dask_and_spark_draw_the_same_rows(folder: Path, monkeypatch: pytest.Mon
     dd = pytest.importorskip("dask.dataframe", reason="Dask is not installed")
     pytest.importorskip("distributed", reason="Dask's distributed is not installed")
     pytest.importorskip("pyspark", reason="PySpark is not installed")
-    from tests.distributed.test_spark import java  # noqa: PLC0415 - it skips where PySpark is missing
+    from tests.distributed.spark_session import java  # noqa: PLC0415 - it skips where PySpark is missing
 
     if java() < 17:
         pytest.skip("Java 17 or newer is not installed")
