@@ -232,7 +232,8 @@ def test_every_door_gives_the_same(
     assert command("balance", *asked, *targets) == (0, f"{eager}\n", "")
     found = json.loads(command("balance", *asked, *targets, "--json").out)
     assert (found["size"], found["replace"], found["design"]) == (200, False, design)
-    assert found["labels"] == eager.to_dict()["labels"]
+    for told, own in zip(found["labels"], eager.to_dict()["labels"], strict=True):
+        assert told == pytest.approx(own, rel=1e-12)  # threads count the sets of labels in any order
     assert command("report", eager.sampler, *asked) == (0, f"{eager.report}\n", "")
 
 
