@@ -204,6 +204,11 @@ def test_a_greatest_weight_bounds_the_probability(design: Any) -> None:
     assert balance.price.greatest == pytest.approx(2, rel=0.02)
 
 
+def rounded(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows whose numbers do not tell in which order threads counted the sets of labels."""
+    return [{key: round(each, 12) if isinstance(each, float) else each for key, each in row.items()} for row in rows]
+
+
 @pytest.mark.parametrize("design", DESIGNS)
 def test_every_door_gives_the_same(
     design: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -232,8 +237,7 @@ def test_every_door_gives_the_same(
     assert command("balance", *asked, *targets) == (0, f"{eager}\n", "")
     found = json.loads(command("balance", *asked, *targets, "--json").out)
     assert (found["size"], found["replace"], found["design"]) == (200, False, design)
-    for told, own in zip(found["labels"], eager.to_dict()["labels"], strict=True):
-        assert told == pytest.approx(own, rel=1e-12)  # threads count the sets of labels in any order
+    assert rounded(found["labels"]) == rounded(eager.to_dict()["labels"])
     assert command("report", eager.sampler, *asked) == (0, f"{eager.report}\n", "")
 
 
