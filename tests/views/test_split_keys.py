@@ -94,6 +94,21 @@ def test_an_empty_part_is_a_warning() -> None:
         assert [len(view) for view in parts.values()] == [2, 0]
 
 
+def test_a_hint_fits_the_type() -> None:
+    for value, hint in ((0.5, "round or format it as a column first"), (b"a", None), (None, None)):
+        with pytest.raises(TQLTypeError, match="expected whole numbers, text or dates for key=, got ") as fault:
+            pl.DataFrame({"k": [value]}).tql.split(SHARES, key="k")
+        assert fault.value.hint == hint
+
+
+def test_many_folds_have_equal_shares() -> None:
+    keys = pl.DataFrame({"k": range(20_000)})
+    with pytest.warns(TQLWarning, match="is empty"):
+        counts = np.array([len(view) for view in keys.tql.split(folds=3_000, key="k", seed=3).values()])
+    assert counts.sum() == 20_000
+    assert abs(_chi_square(counts, np.full(3_000, 1 / 3_000)) - 2_999) < 5 * (2 * 2_999) ** 0.5
+
+
 def test_it_says_what_it_is() -> None:
     parts = FRAME.tql.split(SHARES, key="id", seed=7)
     assert str(parts).splitlines()[1] == "  key   id"

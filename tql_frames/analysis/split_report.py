@@ -22,7 +22,7 @@ from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.expressions.types import instance, type_name
 from tql_frames.errors import TQLNameError, TQLTypeError, did_you_mean
 from tql_frames.frames import Rows
-from tql_frames.pipeline.groups import not_a_key, numbered
+from tql_frames.pipeline.groups import check_key_type, numbered
 from tql_frames.sampling import Floats, Integers, LabelCounts
 
 _PARTS = 6  # whose shares stand side by side; of more only the least and the greatest are shown
@@ -83,9 +83,7 @@ def check_key(name: str, dtype: pl.DataType) -> None:
     Raises:
         TQLTypeError: they cannot.
     """
-    if (what := not_a_key(instance(dtype))) is not None:
-        message = f"expected whole numbers, text or dates for key=, got {what} in column {name!r}"
-        raise TQLTypeError(message, hint="round or format it as a column first")
+    check_key_type("key=", instance(dtype), where=f" in column {name!r}")
 
 
 def units_of(rows: Rows, columns: Mapping[str, pl.Expr], by: Sequence[str], copies: Integers | None = None) -> Units:

@@ -88,7 +88,7 @@ class SplitSpec:
         shares = _shares_of(parts) if folds is None else _shares_of_folds(folds)
         return cls(shares, folds is not None, unit or key, names, seed_from(seed), key is not None)
 
-    @property
+    @cached_attribute
     def text(self) -> str:
         """The call that makes it, without the seed."""
         parts = {name: float(share) for name, share in self.parts.items()}
@@ -241,6 +241,13 @@ class Assignment:
             return Assigned(units.without_rows(), of_unit, of_row)
 
         return cls(spec, find)
+
+    @classmethod
+    def known(cls, spec: SplitSpec, found: Assigned) -> Assignment:
+        """Note parts that were found."""
+        made = cls(spec, lambda: found)
+        vars(made)["found"] = found
+        return made
 
     @cached_attribute
     def found(self) -> Assigned:

@@ -20,7 +20,7 @@ from tql_frames.compiler import Key, RandomNumbers, compile_key
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.expressions.types import describe, is_bool, is_fractional, is_text
 from tql_frames.compiler.statements import most_rows
-from tql_frames.errors import TQLError, TQLNameError, TQLTypeError, WeightError, did_you_mean, reason_of, shown
+from tql_frames.errors import Span, TQLError, TQLNameError, TQLTypeError, WeightError, did_you_mean, reason_of, shown
 from tql_frames.frames import Rows
 from tql_frames.sampling import Floats, Groups, Integers, Positions, Strata, expected_by_group, stratify
 from tql_frames.sampling.designs import inclusion
@@ -141,10 +141,7 @@ class GroupKeys:
             TQLError: two rows have the same key, or it is neither a whole number, text, date nor truth value.
         """
         for key in self.keys:
-            if (what := not_a_key(key.dtype)) is not None:
-                message = f"expected whole numbers, text or dates for {self.argument}, got {what}"
-                hint = "round or format it as a column first" if is_fractional(key.dtype) else None
-                raise TQLTypeError(message, source=key.source, span=key.span, hint=hint)
+            check_key_type(self.argument, key.dtype, source=key.source, span=key.span)
         found = self.values(rows)
         repeated = found.is_duplicated()
         if repeated.any():
@@ -158,11 +155,28 @@ class GroupKeys:
         return numbers_of(found, seed)
 
 
-def not_a_key(dtype: pl.DataType) -> str | None:
-    """Return what values of a type are, if no random numbers can belong to them; else None."""
+def check_key_type(
+    what: str, dtype: pl.DataType, *, where: str = "", source: str | None = None, span: Span | None = None
+) -> None:
+    """Make sure that random numbers can belong to values of a type.
+
+    Args:
+        what: the argument, as the message calls it.
+        dtype: of the values.
+        where: words behind the type, such as the column.
+        source: the text that the error shows, or None.
+        span: the part of it that is wrong.
+
+    Raises:
+        TQLTypeError: they cannot.
+    """
     if dtype.is_integer() or is_text(dtype) or dtype.is_temporal() or is_bool(dtype):
-        return None
-    return "a number that may have a fraction" if is_fractional(dtype) else describe(dtype)
+        return
+    got, hint = describe(dtype), None
+    if is_fractional(dtype):
+        got, hint = "a number that may have a fraction", "round or format it as a column first"
+    message = f"expected whole numbers, text or dates for {what}, got {got}{where}"
+    raise TQLTypeError(message, source=source, span=span, hint=hint)
 
 
 def numbers_of(keys: pl.DataFrame, seed: int) -> KeyNumbers:

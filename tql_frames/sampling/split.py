@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -86,8 +87,8 @@ def split_by_numbers(uniforms: Floats, shares: Sequence[Fraction]) -> Integers:
         >>> split_by_numbers(np.array([0.1, 0.75, 0.5]), [Fraction(3, 4), Fraction(1, 4)]).tolist()
         [0, 1, 0]
     """
-    bounds = [float(sum(shares[: part + 1], Fraction(0))) for part in range(len(shares) - 1)]
-    return np.searchsorted(np.array(bounds), uniforms, side="right")
+    bounds = np.array([float(bound) for bound in accumulate(shares)][:-1])
+    return np.searchsorted(bounds, uniforms, side="right")
 
 
 def split_by_labels(counts: LabelCounts, shares: Sequence[Fraction], seed: int) -> Integers:

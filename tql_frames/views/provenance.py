@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Integral, Real
-from typing import Any, Literal, Protocol, Unpack, get_args
+from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
 
 import polars as pl
 
@@ -32,24 +32,11 @@ from tql_frames.pipeline.statement import prepare_rows
 from tql_frames.pipeline.weights import sampler_from
 from tql_frames.sampling import Positions
 
+if TYPE_CHECKING:
+    from tql_frames.analysis.splits import SplitSpec
+
 Kind = Literal["sampler", "expression", "statement", "split"]
 _WITHOUT_DRAW = ("statement", "split")
-
-
-class SplitCall(Protocol):
-    """A request for parts."""
-
-    @property
-    def text(self) -> str:
-        """The call that makes it, without the seed."""
-
-    @property
-    def seed(self) -> int:
-        """Fixes the parts."""
-
-    @property
-    def names(self) -> set[str]:
-        """Names of the columns that it reads."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +60,7 @@ class Step:
     reads: tuple[str, ...] | None = None
 
     @classmethod
-    def of_part(cls, split: SplitCall, part: str) -> Step:
+    def of_part(cls, split: SplitSpec, part: str) -> Step:
         """Return the record of a part of a split, by words behind the call."""
         return cls(f"{split.text}{part}", "split", split.seed, reads=tuple(sorted(split.names)))
 
