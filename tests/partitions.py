@@ -59,7 +59,7 @@ def positions(
     """Numbers of the drawn rows among those of all partitions, in order."""
     sampler, found = drawn(parts, text, limit, replace=replace, seed=seed, **options)
     each = [
-        sampler.positions(PolarsFrame(part), sent(share)).astype(np.int64) + share.first
+        sampler.positions_and_expected(PolarsFrame(part), sent(share))[0].astype(np.int64) + share.first
         for part, share in zip(parts, found.shares, strict=True)
     ]
     return np.concatenate(each).tolist()

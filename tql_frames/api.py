@@ -15,7 +15,7 @@ import polars as pl
 
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.statements import Names
-from tql_frames.errors import Span, TQLError, shown
+from tql_frames.errors import Span, TQLError
 from tql_frames.frames import Frame, Native, Rows, check_columns, frame_of, with_column
 from tql_frames.language import is_statement
 from tql_frames.pipeline.draw import (
@@ -26,6 +26,7 @@ from tql_frames.pipeline.draw import (
     Limit,
     Order,
     Request,
+    check_expected,
     check_flag,
     check_index,
     check_parameters,
@@ -147,15 +148,12 @@ def _sample_with_expected(
     frame: Native, sampler: Any, spec: DrawSpec, *, index: str | None, ignore_index: bool, name: str
 ) -> Native:
     """Return a sample with the column of what is expected of each row; arguments as of `sample`."""
-    if not isinstance(name, str):
-        raise TQLError(f"expected a column name or None for expected=, got {shown(name)}")
     labels: tuple[object, ...] = frame_of(frame).scan(frozenset()).labels
+    check_expected(name, [*labels, *([] if isinstance(frame, pd.DataFrame) else [index])])
     numbers = Names.apart_from([name, index or "", *map(str, labels)]).new("row")  # lazy rows tell by it what they are
     lazy = isinstance(frame, pl.LazyFrame)
     rows = frame_of(frame, numbers if lazy else index, ignore_index)
     check_columns(rows, None, index)
-    if (name == index and not rows.keeps_labels) or name in labels:
-        raise TQLError(f"the sample has a column {name!r} already", hint="pass expected='another name'")
     draw = Draw.of(sampler, rows, spec)
     if not lazy:
         positions, times = draw.positions_and_expected(rows)

@@ -179,13 +179,13 @@ def test_other_rows_than_were_counted_are_refused(options):
             others.append(part.with_columns(image=pl.col("image") + 1))
         for other in others:
             with pytest.raises(TQLError, match="rows changed between the passes"):
-                sampler.positions(PolarsFrame(other), share)
+                sampler.positions_and_expected(PolarsFrame(other), share)
 
 
 def test_more_rows_than_fit_into_one_place_are_refused(monkeypatch):
     parts = cut(TABLE, [900])
-    monkeypatch.setattr(gathered, "_MOST_ROWS", 1_999)
-    monkeypatch.setattr(gathered, "_MOST_UNITS", 500)
+    monkeypatch.setattr(gathered, "MOST_ROWS", 1_999)
+    monkeypatch.setattr(gathered, "MOST_UNITS", 500)
     with pytest.raises(TQLUnsupportedError, match="2,000 rows are too many to bring to one place, as design='poisson'"):
         positions(parts, "1", 9, design="poisson", replace=False, seed=1)
     with pytest.raises(TQLUnsupportedError, match=r"as key=\['image'\] needs; 500 are possible"):

@@ -188,7 +188,7 @@ def test_other_rows_than_were_counted_are_refused(text, replace):
     for number, share in enumerate(found.shares):
         for other in (parts[number].reverse(), parts[number][:-1], parts[number][:0], parts[(number + 1) % 3]):
             with pytest.raises(TQLError, match="rows changed between the passes") as fault:
-                sampler.positions(PolarsFrame(other), share)
+                sampler.positions_and_expected(PolarsFrame(other), share)
             assert "persist" in str(fault.value) and "keys" in str(fault.value)
 
 
@@ -198,9 +198,9 @@ def test_keys_tell_rows_of_equal_weight_apart():
     how = Drawing(sampler, DrawSpec.checked(50, None, True, 1))
     counts = counted(parts, sampler)
     found = draw_shares(counts, [None] * 2, how)
-    assert len(sampler.positions(PolarsFrame(parts[0]), found.shares[0])) > 10
+    assert len(sampler.positions_and_expected(PolarsFrame(parts[0]), found.shares[0])[0]) > 10
     with pytest.raises(TQLError, match="rows changed"):
-        sampler.positions(PolarsFrame(parts[0].reverse()), found.shares[0])
+        sampler.positions_and_expected(PolarsFrame(parts[0].reverse()), found.shares[0])
 
 
 @pytest.mark.parametrize(

@@ -209,7 +209,7 @@ def test_fewer_units_than_asked_for_are_told():
 
 
 def test_more_units_than_fit_into_one_place_are_refused(monkeypatch):
-    monkeypatch.setattr(by_group, "_MOST_UNITS", 300)
+    monkeypatch.setattr(by_group, "MOST_UNITS", 300)
     assert positions(cut(TABLE, []), "1", 1, unit="patient", replace=True, seed=1)
     with pytest.raises(TQLUnsupportedError, match="too many to draw from in one place"):
         positions(cut(TABLE, [1_000, 2_000]), "1", 1, unit="patient", replace=True, seed=1)
@@ -225,7 +225,7 @@ def test_other_units_than_were_counted_are_refused(options):
             others.append(part.with_columns(ward=pl.col("ward") + 1))
         for other in others:
             with pytest.raises(TQLError, match="rows changed between the passes"):
-                sampler.positions(PolarsFrame(other), share)
+                sampler.positions_and_expected(PolarsFrame(other), share)
 
 
 def test_a_fraction_of_groups_counts_their_rows_of_weight_0_too():
@@ -245,7 +245,7 @@ def test_other_rows_or_groups_than_were_counted_are_refused(text, replace):
         others += [part.with_columns(pl.col("view").shift(1)), part.with_columns(pl.col("view").str.to_lowercase())]
         for other in others:
             with pytest.raises(TQLError, match="rows changed between the passes"):
-                sampler.positions(PolarsFrame(other), share)
+                sampler.positions_and_expected(PolarsFrame(other), share)
 
 
 def test_other_groups_in_the_middle_pass_are_refused():

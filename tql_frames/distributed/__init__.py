@@ -7,7 +7,7 @@ from tql_frames.distributed.assignment import PartitionDraw
 from tql_frames.distributed.driver import Drawing, Drawn, check_weights, draw_shares, first_shares, questions, starts_of
 from tql_frames.distributed.partition_counts import Answer, Counts, Question
 from tql_frames.distributed.reporting import Counted, Reporting, job_of, refuse_groups
-from tql_frames.distributed.sampler import Sampler, check_expected, check_source_order, keys_from
+from tql_frames.distributed.sampler import Sampler, check_source_order, keys_from
 from tql_frames.distributed.splitting import NOTHING, Splitting, UnitsOfPartition
 from tql_frames.distributed.statement import PartitionStatement
 
@@ -25,7 +25,6 @@ __all__ = [
     "Sampler",
     "Splitting",
     "UnitsOfPartition",
-    "check_expected",
     "check_source_order",
     "check_weights",
     "draw_shares",

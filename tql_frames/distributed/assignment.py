@@ -214,8 +214,8 @@ class PartitionDraw:
         if not frame.rows:
             return np.empty(0, np.uint32), np.empty(0)
         population = population_of(weigher, frame)
-        grouped = None if over is None else over.number(frame, population)
-        if digest_of(population, frame, keys, grouped, over) != self.digest:
+        grouped, belongs = (None, None) if over is None else (over.number(frame, population), over.key_values(frame))
+        if digest_of(population, frame, keys, grouped, belongs) != self.digest:
             raise changed()
         drawn = self.drawn
         assert not isinstance(drawn, (First, PartsOfUnits))

@@ -12,10 +12,11 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from tql_frames.compiler.expressions.types import type_name
 from tql_frames.compiler.statements import most_rows
 from tql_frames.distributed.assignment import Ascending, Every, GroupWinners, PairSlots, RowNumbers, WholeUnits
 from tql_frames.distributed.partition_counts import (
+    MOST_ROWS,
+    MOST_UNITS,
     Answer,
     Counts,
     GroupCounts,
@@ -25,6 +26,7 @@ from tql_frames.distributed.partition_counts import (
     RunGroupRace,
     UnitCounts,
     too_many_pairs,
+    values_together,
 )
 from tql_frames.errors import TQLError, TQLTypeError, TQLUnsupportedError, WeightError
 from tql_frames.frames import PolarsFrame
@@ -37,8 +39,6 @@ from tql_frames.sampling.strata import drawable_in, rows_in, weights_of
 from tql_frames.sampling.without_replacement import Race
 
 _MOST_CELLS = 2**25  # of a partition and a pair: a gigabyte on the driver
-_MOST_UNITS = 2**24  # of all partitions, with their values
-_MOST_ROWS = 2**27  # of all partitions, with their weights alone: some gigabytes on the driver
 
 
 class GroupedWhole:
@@ -243,10 +243,10 @@ class GatheredWhole:
 
 def _check_units(units: int, spec: DrawSpec) -> None:
     """Make sure that so many rows or units fit into one place."""
-    if spec.unit and units > _MOST_UNITS:
+    if spec.unit and units > MOST_UNITS:
         message = f"unit makes {units:,} units in all partitions, too many to draw from in one place"
         raise TQLUnsupportedError(message, hint="name coarser units")
-    most = _MOST_UNITS if spec.key else _MOST_ROWS
+    most = MOST_UNITS if spec.key else MOST_ROWS
     if units > most:
         which = f"key={list(spec.key)}" if spec.key else f"design={spec.design!r}, or expected="
         message = f"{units:,} rows are too many to bring to one place, as {which} needs; {most:,} are possible"
@@ -267,24 +267,14 @@ def _check_cells(told: Sequence[GroupCounts]) -> None:
 
 
 def _values_together(parts: Sequence[pl.DataFrame], keys_of: Callable[[], GroupKeys | None]) -> pl.DataFrame | None:
-    """Return the values of the groups of all partitions, one after the other.
+    """Return the values of the groups, units or keys of all partitions, as `values_together`."""
 
-    Where a partition has nothing but null, they have the type that they have elsewhere.
+    def mismatch(place: int, known: str, other: str) -> TQLTypeError:
+        keys = keys_of()
+        assert keys is not None
+        key = keys.keys[place]
+        message = f"{keys.argument} is {known} in one partition and {other} in another"
+        hint = "give the column one type, or compute text of it"
+        return TQLTypeError(message, source=key.source, span=key.span, hint=hint)
 
-    Raises:
-        TQLTypeError: they have several types.
-    """
-    schema: dict[str, pl.DataType] = {}
-    for part in parts:
-        for place, (name, dtype) in enumerate(part.schema.items()):
-            known = schema.setdefault(name, dtype)
-            if known == pl.Null():
-                schema[name] = dtype
-            elif dtype not in (known, pl.Null()):
-                keys = keys_of()
-                assert keys is not None
-                key = keys.keys[place]
-                message = f"{keys.argument} is {type_name(known)} in one partition and {type_name(dtype)} in another"
-                hint = "give the column one type, or compute text of it"
-                raise TQLTypeError(message, source=key.source, span=key.span, hint=hint)
-    return pl.concat([part.cast(dict(schema)) for part in parts]) if parts else None  # type: ignore[arg-type]
+    return values_together(parts, mismatch)

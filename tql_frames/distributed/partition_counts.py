@@ -5,7 +5,7 @@ What a partition is told is in `assignment`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -15,7 +15,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.compiler.expressions.scope import column
-from tql_frames.errors import TQLError, TQLUnsupportedError, WeightError
+from tql_frames.compiler.expressions.types import type_name
+from tql_frames.errors import TQLError, TQLTypeError, TQLUnsupportedError, WeightError
 from tql_frames.frames import Rows
 from tql_frames.pipeline.groups import Grouped, GroupKeys
 from tql_frames.pipeline.weights import BadWeights, Watched, Weigher, Weights
@@ -26,6 +27,9 @@ from tql_frames.sampling.strata import MOST_STRATA, weights_of
 from tql_frames.sampling.without_replacement import Race, finishers
 
 Schema = Mapping[str, pl.DataType]
+
+MOST_UNITS = 2**24  # of all partitions, with their values: as many come to one place
+MOST_ROWS = 2**27  # of all partitions, with their weights or labels alone: some gigabytes on the driver
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +102,15 @@ class Over:
         """
         return None if self.key is None or self.unit is not None else self.key.as_text().values(frame)
 
-    def count(self, frame: Rows, population: Strata | Weights, grouped: Grouped) -> GroupCounts | UnitCounts:
+    def count(
+        self, population: Strata | Weights, grouped: Grouped, belongs: pl.DataFrame | None
+    ) -> GroupCounts | UnitCounts:
         """Return what a partition tells of its groups, or of its units or rows.
+
+        Args:
+            population: its weights.
+            grouped: its groups and units.
+            belongs: what `key_values` returned.
 
         Raises:
             TQLUnsupportedError: there are too many groups, or different weights in them.
@@ -108,7 +119,7 @@ class Over:
         if self.gathers or units is not None:
             values, groups = (None if each is None else each.values for each in (units, over))
             group = None if grouped.groups is None else grouped.groups.codes
-            return UnitCounts(grouped.population, values, groups, group, self.key_values(frame))
+            return UnitCounts(grouped.population, values, groups, group, belongs)
         assert over is not None
         groups_of_rows = over.groups
         rounded = None if self.replace else RowPairs.rounded(population, groups_of_rows)
@@ -214,10 +225,10 @@ def count(
         return Counts(frame.rows, bad=weigher.first_bad(frame), schema=schema, seen=frame.rows)
     population = _in_strata(population)
     arms = None if decided is None else (weigher.matched(frame, decided), decided)
-    grouped = None if over is None else over.number(frame, population)
-    digest = digest_of(population, frame, keys, grouped, over)
+    grouped, belongs = (None, None) if over is None else (over.number(frame, population), over.key_values(frame))
+    digest = digest_of(population, frame, keys, grouped, belongs)
     if over is not None and grouped is not None:
-        told = over.count(frame, population, grouped)
+        told = over.count(population, grouped, belongs)
         groups, units = (told, None) if isinstance(told, GroupCounts) else (None, told)
         return Counts(frame.rows, digest, None, None, None, schema, frame.rows, arms, groups, units)
     if isinstance(population, Strata):
@@ -264,15 +275,17 @@ def digest_of(
     frame: Rows,
     keys: tuple[str, ...] = (),
     grouped: Grouped | None = None,
-    over: Over | None = None,
+    belongs: pl.DataFrame | None = None,
 ) -> bytes:
-    """Return a digest of the weights of rows in their order, and of their groups, units and keys."""
+    """Return a digest of the weights of rows in their order, and of their groups, units and keys.
+
+    Keys are the columns `keys`, and `belongs`, the values to which random numbers belong.
+    """
     parts: list[NDArray[Any]]
     parts = [population.table.weights, population.codes] if isinstance(population, Strata) else [population]
     if keys:
         named = frame.evaluate({str(number): column(key) for number, key in enumerate(keys)})
         parts.append(named.hash_rows().to_numpy())
-    belongs = None if over is None else over.key_values(frame)
     if belongs is not None:
         parts.append(belongs.hash_rows().to_numpy())
     for each in () if grouped is None else (grouped.over, grouped.units):
@@ -295,6 +308,31 @@ def schemas_together(parts: Sequence[Counts]) -> Schema:
             if name not in found or found[name] == pl.Null():
                 found[name] = dtype
     return found
+
+
+def values_together(
+    parts: Sequence[pl.DataFrame], mismatch: Callable[[int, str, str], TQLTypeError]
+) -> pl.DataFrame | None:
+    """Return the values of all partitions, one after the other; None where there are no partitions.
+
+    Where a partition has nothing but null, they have the type that they have elsewhere.
+
+    Args:
+        parts: values of each, of the same columns.
+        mismatch: returns the error for a column, by its place, that has two types.
+
+    Raises:
+        TQLTypeError: a column has several types.
+    """
+    schema: dict[str, pl.DataType] = {}
+    for part in parts:
+        for place, (name, dtype) in enumerate(part.schema.items()):
+            known = schema.setdefault(name, dtype)
+            if known == pl.Null():
+                schema[name] = dtype
+            elif dtype not in (known, pl.Null()):
+                raise mismatch(place, type_name(known), type_name(dtype))
+    return pl.concat([part.cast(dict(schema)) for part in parts]) if parts else None  # type: ignore[arg-type]
 
 
 def changed() -> TQLError:

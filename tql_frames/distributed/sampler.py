@@ -31,7 +31,6 @@ from tql_frames.errors import (
     WeightError,
     did_you_mean,
     reason_of,
-    shown,
 )
 from tql_frames.frames import PolarsFrame, Rows
 from tql_frames.frames.polars import picks_columns
@@ -205,18 +204,13 @@ class Sampler:
         """Return what a partition answers to a question about its weights."""
         return answer(question, self.weigher(frame, start), frame, self.group_keys(frame, start))
 
-    def positions(self, frame: Rows, share: PartitionDraw) -> Positions:
-        """Return positions of the rows that a partition gives, ascending.
+    def positions_and_expected(self, frame: Rows, share: PartitionDraw) -> tuple[Positions, Floats | None]:
+        """Return positions of the rows that a partition gives, ascending, and how often each was to be expected.
+
+        The latter is None where that was not asked for.
 
         Raises:
             TQLError: it holds other rows than when it was counted.
-        """
-        return self.positions_and_expected(frame, share)[0]
-
-    def positions_and_expected(self, frame: Rows, share: PartitionDraw) -> tuple[Positions, Floats | None]:
-        """Return what `positions` does, and how often each of these rows was to be expected, where that was asked for.
-
-        It raises as `positions`.
         """
         share.check_rows(frame.rows)
         if not frame.rows:
@@ -326,20 +320,6 @@ def check_source_order(order: object) -> None:
     if order == "draw":
         message = "order='draw' is not supported on Dask and Spark: it would move every row to another place"
         raise TQLUnsupportedError(message, hint="shuffle the rows with the engine; they are the same")
-
-
-def check_expected(expected: object, columns: Iterable[str]) -> None:
-    """Make sure that a column of what is expected of each row has a name of its own; None is for no such column.
-
-    Raises:
-        TQLError: it is no text, or the name of a column.
-    """
-    if expected is None:
-        return
-    if not isinstance(expected, str):
-        raise TQLError(f"expected expected= to be a column name or None, got {shown(expected)}")
-    if expected in columns:
-        raise TQLError(f"the sample has a column {expected!r} already", hint="pass expected='another name'")
 
 
 def keys_from(keys: object, columns: Iterable[str]) -> tuple[str, ...]:

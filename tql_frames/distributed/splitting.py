@@ -14,17 +14,13 @@ import polars as pl
 
 from tql_frames.analysis.split_report import Units, check_key, columns_of, units_of
 from tql_frames.analysis.splits import Assigned, Assignment, SplitSpec, rows_in_parts
-from tql_frames.compiler.expressions.types import type_name
 from tql_frames.distributed.assignment import PartitionDraw, PartsOfUnits
 from tql_frames.distributed.driver import starts_of
-from tql_frames.distributed.partition_counts import changed
+from tql_frames.distributed.partition_counts import MOST_ROWS, MOST_UNITS, changed, values_together
 from tql_frames.errors import TQLTypeError, TQLUnsupportedError
 from tql_frames.frames import Rows
 from tql_frames.pipeline.groups import numbered
 from tql_frames.sampling import Integers, LabelCounts, Positions
-
-_MOST_UNITS = 2**24  # of all partitions, with their values
-_MOST_ROWS = 2**27  # of all partitions
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +74,9 @@ class Splitting:
         """
         columns_of(nothing, self.spec.unit, self.spec.by)
         if self.spec.keyed and self.spec.unit is not None:
-            _check_key(self.spec.unit, nothing.schema[self.spec.unit])
+            dtype = nothing.schema[self.spec.unit]
+            if dtype != pl.Null():  # as which a column of Python objects is known before its rows are
+                check_key(self.spec.unit, dtype)
 
     def taking(self, parts: Collection[int]) -> Splitting:
         """Return the same for the rows of some parts."""
@@ -123,8 +121,8 @@ class Splitting:
             TQLError: a part would be empty, or there are too many units.
         """
         units, numbers = _together(told, self.spec)
-        if self.spec.keyed and self.spec.unit is not None and units.values is not None:
-            _check_key(self.spec.unit, units.values.dtype)
+        if self.spec.keyed and self.spec.unit is not None and units.values is not None and len(units.values):
+            check_key(self.spec.unit, units.values.dtype)
         of_unit = self.spec.assign(units)
         small = of_unit.astype(np.min_scalar_type(len(self.spec.parts)))
         rows = [part.rows for part in told]
@@ -132,15 +130,7 @@ class Splitting:
             PartitionDraw(start, start, part.rows, part.digest, PartsOfUnits(small[own]))
             for part, start, own in zip(told, starts_of(rows), numbers, strict=True)
         ]
-        found = Assigned(units.without_rows(), of_unit)
-        assignment = Assignment(self.spec, lambda: found)
-        assert assignment.found is found  # it is shown as read
-        return assignment, shares
-
-
-def _check_key(name: str, dtype: pl.DataType) -> None:
-    if dtype != pl.Null():  # as which a column of Python objects may be known before its rows are
-        check_key(name, dtype)
+        return Assignment.known(self.spec, Assigned(units.without_rows(), of_unit)), shares
 
 
 def _digest(units: Units) -> bytes:
@@ -167,7 +157,7 @@ def _together(told: Sequence[UnitsOfPartition], spec: SplitSpec) -> tuple[Units,
     """
     counts = [part.units.counts for part in told]
     each = [len(part.rows) for part in counts]
-    most = _MOST_ROWS if spec.unit is None else _MOST_UNITS
+    most = MOST_ROWS if spec.unit is None else MOST_UNITS
     if sum(each) > most:
         what = "rows" if spec.unit is None else f"units (column {spec.unit!r}) in all partitions"
         message = f"{sum(each):,} {what} are too many to split in one place; {most:,} are possible"
@@ -205,15 +195,14 @@ def _numbered(name: str, parts: Sequence[pl.Series | None]) -> tuple[list[Intege
     Raises:
         TQLTypeError: partitions have values of several types.
     """
-    dtype: pl.DataType = pl.Null()
-    for part in parts:
-        if part is None or part.dtype in (dtype, pl.Null()):
-            continue
-        if dtype != pl.Null():
-            message = f"column {name!r} is {type_name(dtype)} in one partition and {type_name(part.dtype)} in another"
-            raise TQLTypeError(message, hint="give the column one type")
-        dtype = part.dtype
-    lengths = [0 if part is None else len(part) for part in parts]
-    given = [part.cast(dtype).alias("value") for part in parts if part is not None]
-    groups, values = numbered([pl.concat(given or [pl.Series("value", [], pl.Null())]).to_frame()])
-    return np.split(groups.codes.astype(np.int64), np.cumsum(lengths)[:-1]), values["value"]
+
+    def mismatch(place: int, known: str, other: str) -> TQLTypeError:
+        message = f"column {name!r} is {known} in one partition and {other} in another"
+        return TQLTypeError(message, hint="give the column one type")
+
+    given = [pl.DataFrame({"value": pl.Series([], dtype=pl.Null()) if part is None else part}) for part in parts]
+    together = values_together(given, mismatch)
+    assert together is not None  # a frame has partitions
+    groups, values = numbered([together])
+    ends = np.cumsum([part.height for part in given])
+    return np.split(groups.codes.astype(np.int64), ends[:-1]), values["value"]

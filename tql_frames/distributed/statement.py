@@ -33,7 +33,7 @@ from tql_frames.frames import PolarsFrame, Rows
 from tql_frames.language import nodes, parse_statement
 from tql_frames.language.nodes import Node, replaced
 from tql_frames.language.parameters import bind
-from tql_frames.pipeline.draw import Design, DrawSpec, check_parameters, design_from, random_numbers
+from tql_frames.pipeline.draw import Design, DrawSpec, check_parameters, random_numbers
 from tql_frames.pipeline.groups import GroupKeys
 from tql_frames.pipeline.statement import design_of, evaluating, no_rows_error
 from tql_frames.pipeline.weights import Weigher
@@ -173,7 +173,7 @@ class PartitionStatement:
             if share is None:
                 return plan.head(0)
             rows = PolarsFrame(plan.collect())
-            return rows.take(share.positions(Weigher(sampler), rows, over=_over(clause))).lazy()
+            return rows.take(share.positions(Weigher(sampler), rows, over=self._over(clause))).lazy()
 
         with evaluating(self.text, self.root):
             relation, scan = self._compiled(dataclasses.replace(self.root, limit=None), frame, drawn)
@@ -225,7 +225,7 @@ class PartitionStatement:
         found: list[Over | None] = []
 
         def note(plan: pl.LazyFrame, sampler: CompiledSampler, clause: SampleClause, number: int) -> pl.LazyFrame:
-            found.append(_over(clause))
+            found.append(self._over(clause))
             return plan.head(0)
 
         self._compiled(self.counted, PolarsFrame(pl.DataFrame(schema=schema)), note)
@@ -236,12 +236,17 @@ class PartitionStatement:
         assert self.root.sample is not None
         return no_rows_error(size, self.text, self.root.sample.sampler.span)
 
+    def _over(self, clause: SampleClause) -> Over | None:
+        gathering = gathers(self.spec)
+        keys = GroupKeys("over", clause.over) if clause.over else None
+        return Over(keys, None, self.replace, gathering) if clause.over or gathering else None
+
     def _drawn_from(self, frame: Rows) -> tuple[PolarsFrame, CompiledSampler, Over | None]:
         """Return the rows that SAMPLE BY draws from, its sampler, and what tells groups apart."""
         found: list[tuple[pl.LazyFrame, CompiledSampler, Over | None]] = []
 
         def draw(plan: pl.LazyFrame, sampler: CompiledSampler, clause: SampleClause, number: int) -> pl.LazyFrame:
-            found.append((plan, sampler, _over(clause)))
+            found.append((plan, sampler, self._over(clause)))
             return plan.head(0)
 
         self._compiled(self.counted, frame, draw)
@@ -254,12 +259,6 @@ class PartitionStatement:
         random = random_numbers(self.seed)
         frames = Frames(scan, {})
         return compile_statement(self.text, statement, frames, draw=draw, random=random, numbered=True), scan
-
-
-def _over(clause: SampleClause) -> Over | None:
-    gathering = gathers(DrawSpec(replace=clause.replace, design=design_from(clause.design, replace=clause.replace)))
-    keys = GroupKeys("over", clause.over) if clause.over else None
-    return Over(keys, None, clause.replace, gathering) if clause.over or gathering else None
 
 
 def _design_of(text: str, statement: nodes.Statement) -> Design:

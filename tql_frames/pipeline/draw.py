@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
@@ -306,6 +306,22 @@ def check_order(order: object) -> None:
     """
     if order not in ("draw", "source"):
         raise TQLError(f"expected order= to be 'draw' or 'source', got {shown(order)}")
+
+
+def check_expected(expected: object, columns: Collection[object]) -> None:
+    """Make sure that a column of what is expected of each row has a name of its own.
+
+    Args:
+        expected: its name.
+        columns: of the sample.
+
+    Raises:
+        TQLError: it is no text, or the name of a column.
+    """
+    if not isinstance(expected, str):
+        raise TQLError(f"expected a column name or None for expected=, got {shown(expected)}")
+    if expected in columns:
+        raise TQLError(f"the sample has a column {expected!r} already", hint="pass expected='another name'")
 
 
 def check_index(index: object) -> None:

@@ -199,6 +199,8 @@ class _WeightLines:
         rows = len(self.groups)
         dtype = position_type(rows)
         starts = np.minimum((uniforms * self.totals).astype(np.int64), np.maximum(self.totals - 1, 0))
+        shifts = self.totals - 1 - starts
+        befores = np.cumsum(self.totals) - self.totals  # beyond 64 bits over all groups; differences are right
         sums = np.zeros(-(-rows // BLOCK), np.int64)
         parts = [np.empty(0, dtype)] * len(sums)
         counts = np.empty(0 if self.order is None else rows, np.uint32)
@@ -209,7 +211,7 @@ class _WeightLines:
 
         def run(blocks: Blocks) -> None:
             for first, stop in blocks:
-                own = self._counts(first, stop, int(offsets[first // BLOCK]), starts)
+                own = self._counts(first, stop, offsets[first // BLOCK] - befores, shifts)
                 if self.order is not None:
                     counts[self.order[first:stop]] = own
                     continue
@@ -223,18 +225,24 @@ class _WeightLines:
             return np.repeat(np.arange(rows, dtype=dtype), counts)
         return np.concatenate([np.empty(0, dtype), *parts])
 
-    def _counts(self, first: int, stop: int, offset: int, starts: Integers) -> Integers:
-        """Return how often each of some rows comes, behind an offset on the lines."""
+    def _counts(self, first: int, stop: int, offsets: Integers, shifts: Integers) -> Integers:
+        """Return how often each of some rows comes.
+
+        Args:
+            first: the first of them.
+            stop: behind the last of them.
+            offsets: shape (groups,), where the first of them begins on each line.
+            shifts: shape (groups,), the last point of each line at which its first draw may be, less where it is.
+        """
         # On a line that is stretched by the size, points stand at start + k * total. Up to x * size there are
         # ceil((x * size - start) / total) of them: a quotient of numbers beyond 64 bits, of which a float tells all but
         # one, and the remainder, which wraps around to the right value, tells this one.
         one = len(self.totals) == 1
         group: Any = 0 if one else self.groups[first:stop]
-        befores = np.cumsum(self.totals) - self.totals  # beyond 64 bits over all groups; differences are right
-        size, total, moved = self.sizes[group], np.maximum(self.totals[group], 1), (self.totals - 1 - starts)[group]
+        size, total, moved = self.sizes[group], np.maximum(self.totals[group], 1), shifts[group]
         widths = self._widths_of(first, stop)
         place = np.cumsum(widths)
-        place += offset - befores[group]
+        place += offsets[group]
         up_to = _quotients(place, size, total, moved)
         if one:  # what is up to a row is up to the end of the one before
             found = np.diff(up_to, prepend=_quotients(place[:1] - widths[0], size, total, moved))

@@ -17,7 +17,6 @@ from tql_frames.distributed import (
     Reporting,
     Sampler,
     Splitting,
-    check_expected,
     check_source_order,
     job_of,
     keys_from,
@@ -26,7 +25,7 @@ from tql_frames.distributed import (
 from tql_frames.distributed.dask import graph
 from tql_frames.distributed.dask.graph import makes_strata, meta_of, never_bad, weigher_of
 from tql_frames.frames import PandasFrame
-from tql_frames.pipeline.draw import DrawSpec, GroupBy, Limit, all_named, seed_from
+from tql_frames.pipeline.draw import DrawSpec, GroupBy, Limit, all_named, check_expected, seed_from
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,7 +112,8 @@ class DaskNamespace:
         spec = DrawSpec.checked(limit, fraction, replace, seed, "source", **given)
         check_source_order(order)
         columns = self._frame.columns
-        check_expected(expected, columns)
+        if expected is not None:
+            check_expected(expected, columns)
         job = Sampler.of(sampler, columns, spec.seed, keys_from(keys, columns), spec, expected=expected is not None)
         weigher = weigher_of(self._frame, job)
         how = Drawing(job, spec, expected is not None)

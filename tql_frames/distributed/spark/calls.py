@@ -27,7 +27,6 @@ from tql_frames.distributed import (
     Reporting,
     Sampler,
     Splitting,
-    check_expected,
     check_source_order,
     check_weights,
     draw_shares,
@@ -51,7 +50,7 @@ from tql_frames.distributed.spark.jobs import (
 from tql_frames.distributed.spark.partition import ArrowPartition, PartitionRows
 from tql_frames.distributed.spark.types import Intervals, arrow_schema_of, schema_of, with_first, with_last
 from tql_frames.errors import TQLError, warn
-from tql_frames.pipeline.draw import DrawSpec, GroupBy, Limit, check_index, fewer_rows, named, seed_from
+from tql_frames.pipeline.draw import DrawSpec, GroupBy, Limit, check_expected, check_index, fewer_rows, named, seed_from
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,7 +127,8 @@ def sample(
     check_source_order(order)
     check_index(index)
     _check_frame(frame)
-    check_expected(expected, [*frame.columns, *([] if index is None else [index])])
+    if expected is not None:
+        check_expected(expected, [*frame.columns, index])
     columns = frame.columns
     job = Sampler.of(sampler, columns, spec.seed, keys_from(keys, columns), spec, expected=expected is not None)
     intervals, whole = Intervals(frame), with_last(expected, with_first(index, frame.schema))
