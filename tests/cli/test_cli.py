@@ -315,6 +315,13 @@ def test_report_refuses(command: Command, arguments: list[str], message: str) ->
     assert message in done.err
 
 
+def test_a_sample_of_no_rows_cannot_be_balanced(command: Command) -> None:
+    FLAT.write_parquet("in.parquet")
+    done = command("balance", "in.parquet", "--by", "view", "--limit", 0, "--no-replace")
+    assert (done.status, done.out) == (1, "")
+    assert done.err.endswith("\n  pass a greater --limit or --fraction\n")
+
+
 # --- errors and warnings ---------------------------------------------------------------------------------------------
 
 

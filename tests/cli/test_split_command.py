@@ -221,3 +221,18 @@ def test_parts_by_key(command: Command) -> None:
     assert (done.status, done.err) == (0, "")
     for name, view in frame.tql.split(SHARES, key="person", seed=7, index=None).items():
         assert pl.read_csv(f"parts/{name}.csv")["id"].to_list() == view.to_native()["id"].to_list()
+
+
+@pytest.mark.parametrize(
+    ("header", "arguments", "message"),
+    [
+        ("person,view\n1,PA\n", ["--key", "person", "--by", "view"], "--by cannot be given with --key: where a unit"),
+        ("person,view\n", ["--key", "person"], "cannot split an empty frame"),
+    ],
+)
+def test_faults_speak_of_options(command: Command, header: str, arguments: list[str], message: str) -> None:
+    Path("in.csv").write_text(header)
+    done = command("split", "in.csv", *INTO, *arguments, "--out-dir", "parts")
+    assert (done.status, done.out) == (1, "")
+    assert done.err.startswith(f"tql-frames: {message}")
+    assert not Path("parts").exists()

@@ -141,5 +141,6 @@ def test_what_is_refused(options: dict[str, Any], error: type[TQLError], message
     with pytest.raises(error) as fault:
         FRAME.tql.split(SHARES, **options)
     assert message in str(fault.value)
-    with pytest.raises(TQLError, match="cannot split an empty frame"):
-        FRAME.head(0).tql.split(SHARES, key="id")
+    for empty in (FRAME.head(0), pl.DataFrame({"id": []})):
+        with pytest.raises(TQLError, match="cannot split an empty frame"):
+            empty.tql.split(SHARES, key="id")

@@ -77,13 +77,20 @@ def columns_of(rows: Rows, unit: str | None, by: Sequence[str]) -> dict[str, pl.
     return found | {f"by {place}": labels_of(name, rows.schema, column(name)) for place, name in enumerate(by)}
 
 
-def check_key(name: str, dtype: pl.DataType) -> None:
+def check_key(name: str, dtype: pl.DataType, *, known: bool = False) -> None:
     """Make sure that random numbers can belong to the values of a column.
+
+    Args:
+        name: of the column.
+        dtype: of its values.
+        known: whether values were read. Before, a column of nothing but null may be one without rows, or of Python
+            objects.
 
     Raises:
         TQLTypeError: they cannot.
     """
-    check_key_type("key=", instance(dtype), where=f" in column {name!r}")
+    if known or dtype != pl.Null():
+        check_key_type("key=", instance(dtype), where=f" in column {name!r}")
 
 
 def units_of(rows: Rows, columns: Mapping[str, pl.Expr], by: Sequence[str], copies: Integers | None = None) -> Units:

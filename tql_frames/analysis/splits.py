@@ -116,6 +116,7 @@ class SplitSpec:
             assert self.unit is not None and units.values is not None
             if not number:
                 raise TQLError("cannot split an empty frame")
+            check_key(self.unit, units.values.dtype, known=True)
             found = split_by_numbers(numbers_of(units.values.to_frame(), split_seed(self.seed)).uniforms, shares)
             empty = np.flatnonzero(np.bincount(found, minlength=len(shares)) == 0)
             if empty.size:

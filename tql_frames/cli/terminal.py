@@ -36,7 +36,9 @@ _HINTS = {
     "leave FROM out": "leave FROM out, or give the file that name: NAME=FILE",
     "pass parameters=": "give a --parameter for each `?`, in the order of the text",
 }
-_ARGUMENT = re.compile(r"\b(replace|limit|order|over|unit|design|key|method)=(\[[^]]*\]|'[^']*'|\w+|…)?")
+_ARGUMENT = re.compile(
+    r"\b(replace|limit|fraction|order|over|unit|design|key|by|folds|method)=(\[[^]]*\]|'[^']*'|\w+|…)?"
+)
 
 
 class CommandError(Exception):

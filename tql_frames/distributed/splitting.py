@@ -74,9 +74,7 @@ class Splitting:
         """
         columns_of(nothing, self.spec.unit, self.spec.by)
         if self.spec.keyed and self.spec.unit is not None:
-            dtype = nothing.schema[self.spec.unit]
-            if dtype != pl.Null():  # as which a column of Python objects is known before its rows are
-                check_key(self.spec.unit, dtype)
+            check_key(self.spec.unit, nothing.schema[self.spec.unit])
 
     def taking(self, parts: Collection[int]) -> Splitting:
         """Return the same for the rows of some parts."""
@@ -121,8 +119,6 @@ class Splitting:
             TQLError: a part would be empty, or there are too many units.
         """
         units, numbers = _together(told, self.spec)
-        if self.spec.keyed and self.spec.unit is not None and units.values is not None and len(units.values):
-            check_key(self.spec.unit, units.values.dtype)
         of_unit = self.spec.assign(units)
         small = of_unit.astype(np.min_scalar_type(len(self.spec.parts)))
         rows = [part.rows for part in told]
