@@ -201,7 +201,7 @@ def test_designs_on_workers(cluster):
         ({"key": "age", "replace": False}, TQLError, "rows have a key that another row has"),
         ({"key": "dose", "replace": False}, TQLTypeError, "got a number that may have a fraction"),
         ({"expected": "age"}, TQLError, "the sample has a column 'age' already"),
-        ({"expected": 3}, TQLError, "expected expected= to be a column name"),
+        ({"expected": 3}, TQLError, "expected a column name or None for expected=, got 3"),
     ],
 )
 def test_faults_of_designs(options, error, message):

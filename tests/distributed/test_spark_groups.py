@@ -187,7 +187,7 @@ def test_designs_with_empty_partitions(numbers):
         ({"key": "age", "replace": False}, TQLError, "rows have a key that another row has"),
         ({"expected": "age"}, TQLError, "the sample has a column 'age' already"),
         ({"expected": "index"}, TQLError, "the sample has a column 'index' already"),
-        ({"expected": 3}, TQLError, "expected expected= to be a column name"),
+        ({"expected": 3}, TQLError, "expected a column name or None for expected=, got 3"),
     ],
 )
 def test_faults_of_designs_are_found_at_once(xrays, options, error, message):
