@@ -30,7 +30,7 @@ def xrays(request) -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def some_xrays(xrays) -> pl.DataFrame:
-    """In `make test` fewer rows, of which sums in Python are soon taken."""
+    """Fewer rows in `make test`, since summing them in Python takes time."""
     return xrays.head(size(40_000, xrays.height))
 
 

@@ -324,7 +324,7 @@ def test_files_without_a_header(command: Command) -> None:
 
 
 def with_output(*arguments: object, anew: bool = FULL, **options: Any) -> subprocess.CompletedProcess[bytes]:
-    """Run the command; in `make test` in a fork, if not anew."""
+    """Run the command: under `make test` in a fork of a loaded process, unless a new one is asked for."""
     if not anew:
         with contextlib.closing(Fork([*map(str, arguments)], stderr=subprocess.PIPE, **options)) as process:
             return subprocess.CompletedProcess([], process.wait(), *process.output())

@@ -46,7 +46,7 @@ def arguments_of(*arguments: object, prepare: str = "") -> list[str]:
 def finished(
     *arguments: object, prepare: str = "", anew: bool = FULL, **options: Any
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run the command; in `make test` in a fork, if not anew."""
+    """Run the command: under `make test` in a fork of a loaded process, unless a new one is asked for."""
     if not anew:
         with contextlib.closing(forked(*arguments, prepare=prepare, **options)) as process:
             return subprocess.CompletedProcess([], process.wait(), *process.output())
