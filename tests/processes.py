@@ -25,7 +25,7 @@ from tests.sizes import FULL
 # status when it has ended.
 _SERVER = """
 import io, json, os, runpy, select, signal, socket, sys
-import tql_frames.cli
+import tql_frames.cli, tql_frames.namespace  # the second loads what the first call would
 
 def stream(number, mode, errors=None):
     encoding, _, chosen = os.environ.get("PYTHONIOENCODING", "utf-8").partition(":")

@@ -13,9 +13,6 @@ end_quietly()  # before all that takes long
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tql_frames import datasets, views
-from tql_frames.api import balance, explain, query, report, sample, weight_expr, weights
-from tql_frames.compiler import register_function
 from tql_frames.errors import (
     Span,
     TQLArmWarning,
@@ -27,12 +24,16 @@ from tql_frames.errors import (
     TQLWarning,
     WeightError,
 )
-from tql_frames.namespace import register, tql
-from tql_frames.notebook import explore
-from tql_frames.views import load_view, read_view, split, view
+from tql_frames.loading import LOADERS
+from tql_frames.registration import register
 
 if TYPE_CHECKING:
-    from tql_frames.views import View
+    from tql_frames import datasets
+    from tql_frames.api import balance, explain, query, report, sample, weight_expr, weights
+    from tql_frames.compiler import register_function
+    from tql_frames.namespace import tql
+    from tql_frames.notebook import explore
+    from tql_frames.views import View, load_view, read_view, split, view
 
 __version__ = "0.1.0"
 
@@ -65,10 +66,24 @@ __all__ = [
 ]
 
 
+# Where the other names are: what they need is loaded when the first of them is used.
+_HOMES = {
+    "api": ("balance", "explain", "query", "report", "sample", "weight_expr", "weights"),
+    "compiler": ("register_function",),
+    "namespace": ("tql",),
+    "notebook": ("explore",),
+    "views": ("View", "load_view", "read_view", "split", "view"),
+}
+_HOME = {name: f"tql_frames.{module}" for module, names in _HOMES.items() for name in names}
+
+
 def __getattr__(name: str) -> Any:
-    if name == "View":  # loaded when it is asked for
-        return views.View
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "datasets":
+        return import_module("tql_frames.datasets")
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(_HOME[name]), name)
+    return found
 
 
 def __dir__() -> list[str]:
@@ -80,4 +95,5 @@ def load_ipython_extension(shell: Any) -> None:
     import_module("tql_frames.notebook.magics").load(shell)
 
 
+LOADERS["torch"] = lambda: import_module("tql_frames.torch")
 register()

@@ -10,13 +10,12 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, overload
 
-import pandas as pd
 import polars as pl
 
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.statements import Names
 from tql_frames.errors import Span, TQLError
-from tql_frames.frames import Frame, Native, Rows, check_columns, frame_of, with_column
+from tql_frames.frames import Frame, Native, Rows, check_columns, frame_of, is_pandas, with_column
 from tql_frames.language import is_statement
 from tql_frames.pipeline.draw import (
     Design,
@@ -44,6 +43,8 @@ from tql_frames.pipeline.weights import Weigher, compiled, no_sampler, sampler_f
 from tql_frames.sampling import Positions, fresh_seed
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from tql_frames.analysis import Balance, Explanation, Report
 
 
@@ -149,7 +150,7 @@ def _sample_with_expected(
 ) -> Native:
     """Return a sample with the column of what is expected of each row; arguments as of `sample`."""
     labels: tuple[object, ...] = frame_of(frame).scan(frozenset()).labels
-    check_expected(name, [*labels, *([] if isinstance(frame, pd.DataFrame) else [index])])
+    check_expected(name, [*labels, *([] if is_pandas(frame) else [index])])
     numbers = Names.apart_from([name, index or "", *map(str, labels)]).new("row")  # lazy rows tell by it what they are
     lazy = isinstance(frame, pl.LazyFrame)
     rows = frame_of(frame, numbers if lazy else index, ignore_index)
@@ -366,7 +367,7 @@ def report(
     spec = DrawSpec.checked(**request)
     rows = frame_of(frame)
     analysis = _analysis()
-    pandas = isinstance(frame, pd.DataFrame)
+    pandas = is_pandas(frame)
     if isinstance(sampler, str) and is_statement(sampler):
         refuse_beside_statement(request)
         sampled = analysis.sampled_by(rows, sampler, parameters, by, spec.seed)
@@ -492,7 +493,7 @@ def balance(
         max_weight=max_weight,
         method=method,
         spec=spec,
-        pandas=isinstance(frame, pd.DataFrame),
+        pandas=is_pandas(frame),
     )
     return found
 
@@ -548,7 +549,7 @@ def query(
             raise wrong_name("query", name, ["text", "parameters", "seed", "index"])
     if not frames:
         raise TQLError("pass the frames that the statement names: query(text, name=frame)")
-    kinds = {"pandas" if isinstance(frame, pd.DataFrame) else "Polars" for frame in frames.values()}
+    kinds = {"pandas" if is_pandas(frame) else "Polars" for frame in frames.values()}
     if len(kinds) > 1:
         raise TQLError("the frames are of two libraries; convert the pandas frames with pl.from_pandas, or the others")
     adapters = {name: _queried(frame, index) for name, frame in frames.items()}
@@ -578,7 +579,7 @@ def query_frame(
 def _queried(frame: object, index: str | None) -> Frame:
     """Return a frame to query; that `index` is free is checked for the columns of the result."""
     check_index(index)
-    return frame_of(frame, index if isinstance(frame, pd.DataFrame) else None)
+    return frame_of(frame, index if is_pandas(frame) else None)
 
 
 def _prepared(

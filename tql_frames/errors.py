@@ -5,7 +5,6 @@ It knows spans and plain text only; what is wrong is decided where the fault is 
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import signal
@@ -13,6 +12,7 @@ import sys
 import unicodedata
 import warnings
 from collections.abc import Iterable
+from importlib import import_module
 from numbers import Number
 from types import FrameType
 from typing import NamedTuple
@@ -303,7 +303,7 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str | None:
     """
     names = [candidate for candidate in candidates if isinstance(candidate, str)]
     same = [candidate for candidate in names if candidate.lower() == name.lower()]
-    near = same or difflib.get_close_matches(name[:200], names, n=1)
+    near = same or import_module("difflib").get_close_matches(name[:200], names, n=1)
     return f"did you mean '{near[0]}'?" if near else None
 
 

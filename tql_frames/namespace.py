@@ -5,30 +5,29 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-import pandas as pd
 import polars as pl
 
 from tql_frames import api
-from tql_frames.errors import TQLError, TQLWarning, warn
+from tql_frames.errors import TQLError
+from tql_frames.frames import is_pandas
 from tql_frames.notebook import explore
 from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order, wrong_name
 from tql_frames.views import split, view
-from tql_frames.views.row_selection import INTEGRATIONS
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from tql_frames.analysis import Balance, Explanation, Report
     from tql_frames.views import Split, View
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 _SECTION = re.compile(r"^(\w+):$", re.MULTILINE)
 _ENTRY = re.compile(r"^    (\w+):", re.MULTILINE)
-FrameOf = TypeVar("FrameOf", pl.DataFrame, pl.LazyFrame, pd.DataFrame)
-TableOf = TypeVar("TableOf", pl.DataFrame, pd.DataFrame)
+FrameOf = TypeVar("FrameOf", pl.DataFrame, pl.LazyFrame, "pd.DataFrame")
+TableOf = TypeVar("TableOf", pl.DataFrame, "pd.DataFrame")
 AnyPolars = TypeVar("AnyPolars", pl.DataFrame, pl.LazyFrame)
 
 
@@ -351,10 +350,11 @@ class LazyFrameNamespace(_PolarsNamespace[pl.LazyFrame]):
         return api.weights(self._frame, sampler, seed=seed)
 
 
-class PandasNamespace(_Namespace[pd.DataFrame, pd.DataFrame]):
+class PandasNamespace(_Namespace["pd.DataFrame", "pd.DataFrame"]):
     """`df.tql` on a pandas DataFrame.
 
     Examples:
+        >>> import pandas as pd
         >>> df = pd.DataFrame({"age": [71, 34]}, index=["x", "y"])
         >>> df.tql.sample("max_weight(age > 60: 1)", limit=2, seed=1).index.to_list()
         ['x', 'x']
@@ -383,6 +383,7 @@ class PandasNamespace(_Namespace[pd.DataFrame, pd.DataFrame]):
         """Draw rows by weight, with their index labels.
 
         Examples:
+            >>> import pandas as pd
             >>> df = pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"])
             >>> df.tql.sample("max_weight(age > 60: 1)", limit=4, seed=1).index.to_list()
             ['x', 'x', 'z', 'z']
@@ -409,6 +410,7 @@ class PandasNamespace(_Namespace[pd.DataFrame, pd.DataFrame]):
         """Return the weights of the rows as a Series `weight`, with the index of the frame.
 
         Examples:
+            >>> import pandas as pd
             >>> df = pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"])
             >>> df.tql.weights("max_weight(age > 60: 5, True: 1)").to_list()
             [5.0, 1.0, 5.0]
@@ -436,6 +438,7 @@ class PandasNamespace(_Namespace[pd.DataFrame, pd.DataFrame]):
         """Draw rows and keep their positions instead of the rows.
 
         Examples:
+            >>> import pandas as pd
             >>> df = pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"])
             >>> df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1).positions
             array([0, 0, 2, 2])
@@ -473,6 +476,7 @@ class PandasNamespace(_Namespace[pd.DataFrame, pd.DataFrame]):
         """Split the rows into parts of whole units, with labels in proportion.
 
         Examples:
+            >>> import pandas as pd
             >>> df = pd.DataFrame({"id": [1, 1, 2, 2]}, index=["w", "x", "y", "z"])
             >>> parts = df.tql.split({"train": 0.5, "test": 0.5}, unit="id", seed=7)
             >>> parts["train"].index.to_list(), parts["test"].index.to_list()
@@ -495,26 +499,13 @@ class PandasNamespace(_Namespace[pd.DataFrame, pd.DataFrame]):
         """Return a widget to find a sampler with.
 
         Examples:
+            >>> import pandas as pd
             >>> df = pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"])
             >>> widget = df.tql.explore("max_weight(age > 60: 5, True: 1)")
             >>> widget.query
             'max_weight(age > 60: 5, True: 1)'
         """
         return explore(self._frame, sampler)
-
-
-class _Accessor:
-    """A namespace made anew at each use.
-
-    Polars and pandas keep the namespace object on the frame that it points to: a cycle, which holds the frame's memory
-    until the garbage collector comes by. A namespace without state has nothing to keep.
-    """
-
-    def __init__(self, namespace: type[Any]) -> None:
-        self._namespace = namespace
-
-    def __get__(self, frame: object | None, owner: type) -> Any:
-        return self._namespace if frame is None else self._namespace(frame)
 
 
 @overload
@@ -540,46 +531,11 @@ def tql(frame: object) -> object:
         >>> tql(df).sample("max_weight(age > 60: 1)", limit=2, seed=1)["age"].to_list()
         [71, 71]
     """
-    for kind, namespace in _NAMESPACES.items():
-        if isinstance(frame, kind):
-            return namespace(frame)
+    if isinstance(frame, pl.DataFrame):
+        return DataFrameNamespace(frame)
+    if isinstance(frame, pl.LazyFrame):
+        return LazyFrameNamespace(frame)
+    if is_pandas(frame):
+        return PandasNamespace(frame)
     message = f"expected a Polars DataFrame or LazyFrame, or a pandas DataFrame, got {type(frame).__name__}"
     raise TQLError(message)
-
-
-_NAMESPACES: dict[type, Callable[[Any], object]] = {
-    pl.DataFrame: DataFrameNamespace,
-    pl.LazyFrame: LazyFrameNamespace,
-    pd.DataFrame: PandasNamespace,
-}
-
-
-def _other_owner(frame: type) -> str | None:
-    """Return the package whose `.tql` a class of frames has, if it is another than this one."""
-    found = inspect.getattr_static(frame, "tql", None)
-    if found is None or type(found).__module__ == __name__:
-        return None
-    owner = next((getattr(found, name) for name in ("_ns", "_accessor") if hasattr(found, name)), found)
-    module = getattr(owner, "__module__", None) or type(owner).__module__
-    return None if module == __name__ else str(module)
-
-
-def register() -> None:
-    """Put `.tql` on Polars and pandas frames, known to both libraries' own registries.
-
-    Warns:
-        TQLWarning: another package has put its own `.tql` there, which is replaced.
-    """
-    others = [found for each in (pl.DataFrame, pl.LazyFrame, pd.DataFrame) if (found := _other_owner(each)) is not None]
-    if others:
-        message = f".tql of {others[0]} is replaced by that of tql_frames"
-        warn(TQLWarning(f"{message}; its calls are functions of the package as well: tql_frames.sample(frame, …)"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a reloaded module registers again
-        pl.api.register_dataframe_namespace("tql")(DataFrameNamespace)
-        pl.api.register_lazyframe_namespace("tql")(LazyFrameNamespace)
-        pd.api.extensions.register_dataframe_accessor("tql")(PandasNamespace)
-    INTEGRATIONS["torch"] = lambda: import_module("tql_frames.torch")
-    pl.DataFrame.tql = _Accessor(DataFrameNamespace)  # type: ignore[attr-defined]
-    pl.LazyFrame.tql = _Accessor(LazyFrameNamespace)  # type: ignore[attr-defined]
-    pd.DataFrame.tql = _Accessor(PandasNamespace)  # type: ignore[attr-defined]

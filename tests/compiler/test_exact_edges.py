@@ -22,7 +22,7 @@ from tql_frames.compiler.statements.statement import named_columns
 from tql_frames.frames import two_pass as passes
 from tql_frames.frames.plans import states_of
 from tql_frames.language import parse, parse_statement
-from tql_frames.namespace import _other_owner
+from tql_frames.registration import _other_owner
 from tql_frames.sampling.partitioned import winners_of_parts
 from tql_frames.sampling.rng import BLOCK, Streams
 from tql_frames.sampling.strata import StrataTable

@@ -161,7 +161,7 @@ for number, other in enumerate({OTHERS!r}):
         exec(other)
         import tql_frames
         importlib.reload(tql_frames)
-        importlib.reload(tql_frames.namespace)
+        importlib.reload(tql_frames.registration)
         print(pl.DataFrame({{"a": [1]}}).tql.sample("a").height)
         sys.exit()
     os.wait()
@@ -176,5 +176,5 @@ for number, other in enumerate({OTHERS!r}):
 
 @pytest.mark.fault("E12")
 def test_importing_twice_does_not_warn() -> None:
-    done = run("import importlib, tql_frames\nimportlib.reload(tql_frames.namespace).register()", "-W", "error")
+    done = run("import importlib, tql_frames\nimportlib.reload(tql_frames.registration).register()", "-W", "error")
     assert (done.returncode, done.stderr) == (0, "")

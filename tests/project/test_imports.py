@@ -21,7 +21,7 @@ ROOT = Path(tql_frames.__file__).parent
 # Floors from the lowest up, each with its packages and the libraries that these may import. A module imports floors
 # below its own and its own package; the public face, above all floors, imports what it likes.
 FLOORS: list[dict[str, set[str]]] = [
-    {"errors": set(), "datasets": {"numpy", "polars"}},
+    {"errors": set(), "loading": set(), "datasets": {"numpy", "polars"}},
     {"language": {"lark"}, "sampling": {"numpy"}},
     {"compiler": {"numpy", "polars"}},
     {"frames": {"numpy", "pandas", "polars", "pyarrow"}},
@@ -39,7 +39,13 @@ FLOORS: list[dict[str, set[str]]] = [
     },
     {"notebook": {"anywidget", "IPython", "numpy", "pandas", "polars", "traitlets"}, "cli": {"polars"}},
 ]
-FACE = {"__init__": set(), "namespace": {"pandas", "polars"}, "__main__": set(), "demo": {"pandas", "polars"}}
+FACE = {
+    "__init__": set(),
+    "registration": {"polars"},
+    "namespace": {"pandas", "polars"},
+    "__main__": set(),
+    "demo": {"pandas", "polars"},
+}
 FLOOR = {package: number for number, floor in enumerate(FLOORS) for package in floor}
 LIBRARIES = {package: libraries for floor in [*FLOORS, FACE] for package, libraries in floor.items()}
 # Packages inside others that know more libraries than these, or fewer.
@@ -246,7 +252,7 @@ def test_contributing_says_where_to_find_things() -> None:
 
 def test_the_package_stays_small() -> None:
     """Files that can be counted, none too small to be one, and one meaning for each name of a class."""
-    assert len(MODULES) <= 130
+    assert len(MODULES) <= 136
     aliases = {"__init__", "__main__"}
     small = {
         str(path) for path in MODULES.values() if path.stem not in aliases and len(path.read_text().splitlines()) < 40

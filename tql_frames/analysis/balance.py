@@ -10,10 +10,9 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from html import escape
 from numbers import Real
-from typing import Any, Generic, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias
 
 import numpy as np
-import pandas as pd
 import polars as pl
 
 from tql_frames.analysis.arms import Arms
@@ -48,9 +47,12 @@ from tql_frames.analysis.solver import (
 )
 from tql_frames.compiler.expressions.types import DataType, inner, instance, is_nested, is_number, is_temporal
 from tql_frames.errors import TQLError
-from tql_frames.frames import Rows
+from tql_frames.frames import Rows, is_pandas
 from tql_frames.language import sampler_on_lines
 from tql_frames.pipeline.draw import Design, DrawSpec
+
+if TYPE_CHECKING:
+    pass
 
 Shares: TypeAlias = Mapping[Any, float]
 """Wanted share of draws by label, or by condition as TQL text."""
@@ -113,7 +115,7 @@ class Balance(Generic[TableOf]):
             >>> balance.report.labels["expected_count"].round(3).to_list()
             [2.005, 1.995]
         """
-        pandas = isinstance(self.labels, pd.DataFrame)
+        pandas = is_pandas(self.labels)
         population = population_of(self._frame, self._by, self.sampler, seed=0, spec=self._spec)
         return report_on(population, self._by, self._spec, pandas=pandas)
 

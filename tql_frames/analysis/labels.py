@@ -14,7 +14,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import polars as pl
 
 from tql_frames.analysis.arms import OF_ROWS
@@ -176,13 +175,13 @@ class Naming:
 
 def _unwrapped(key: object) -> list[object]:
     """Return what a key stands for, the likeliest first: a scalar of NumPy or pandas, or the member of an Enum."""
-    if key is pd.NA or key is pd.NaT:
+    if type(key).__name__ in ("NAType", "NaTType"):  # of pandas, which need not be loaded
         return [None]
     if isinstance(key, enum.Enum):
         return [*_unwrapped(key.value), key.name]
     if isinstance(key, np.datetime64):
-        return [None if np.isnat(key) else pd.Timestamp(key).to_pydatetime(warn=False)]
-    if isinstance(key, pd.Timestamp):
+        return [None if np.isnat(key) else key.astype("datetime64[us]").item()]
+    if isinstance(key, dt.datetime) and hasattr(key, "to_pydatetime"):  # a Timestamp of pandas
         return [key.to_pydatetime(warn=False)]
     if isinstance(key, np.generic) or (isinstance(key, np.ndarray) and key.ndim == 0):
         return [key.item()]

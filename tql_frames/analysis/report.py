@@ -8,10 +8,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
-import pandas as pd
 import polars as pl
 
 from tql_frames.analysis.arms import OF_ROWS, Arms
@@ -43,8 +42,11 @@ from tql_frames.pipeline.draw import DrawSpec
 from tql_frames.pipeline.idle_arms import Planned, idle_warnings
 from tql_frames.sampling import Floats, Integers, Positions
 
-Table = pl.DataFrame | pd.DataFrame
-TableOf = TypeVar("TableOf", pl.DataFrame, pd.DataFrame)
+if TYPE_CHECKING:
+    import pandas as pd
+
+Table: TypeAlias = "pl.DataFrame | pd.DataFrame"
+TableOf = TypeVar("TableOf", pl.DataFrame, "pd.DataFrame")
 """Library of the tables of a report: that of the frame, Polars for a LazyFrame."""
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, TypeVar
 
-import pandas as pd
 import polars as pl
 
-from tql_frames.frames.base import ColumnRef, Contents, Frame, Part, Rows, frame_of, kept_frame_of
+from tql_frames.frames.base import ColumnRef, Contents, Frame, Part, Rows, frame_of, is_pandas, kept_frame_of
 from tql_frames.frames.lazy import CollectedFrame
-from tql_frames.frames.pandas import PandasFrame
 from tql_frames.frames.polars import PolarsFrame, check_columns, check_process
 from tql_frames.frames.row_view import RowView, shared, to_pandas, to_polars, with_column
 from tql_frames.frames.two_pass import TwoPassFrame, is_repeatable, reporting
+from tql_frames.loading import LOADERS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "CollectedFrame",
@@ -20,7 +23,6 @@ __all__ = [
     "Contents",
     "Frame",
     "Native",
-    "PandasFrame",
     "Part",
     "PolarsFrame",
     "RowView",
@@ -29,6 +31,7 @@ __all__ = [
     "check_columns",
     "check_process",
     "frame_of",
+    "is_pandas",
     "is_repeatable",
     "kept_frame_of",
     "reporting",
@@ -38,5 +41,7 @@ __all__ = [
     "with_column",
 ]
 
-Native = TypeVar("Native", pl.DataFrame, pl.LazyFrame, pd.DataFrame)
+LOADERS["pandas"] = lambda: import_module("tql_frames.frames.pandas")
+
+Native = TypeVar("Native", pl.DataFrame, pl.LazyFrame, "pd.DataFrame")
 """A frame as callers pass it, and get it."""

@@ -1,14 +1,16 @@
 """The protocol of a frame: what sampling, statements and views ask of the rows of any library.
 
-Only the modules of this folder know a dataframe library; each registers its frames with `frame_of`. Below the protocol
-is `cached_attribute`, which all frames share.
+Only the modules of this folder know a dataframe library; each registers its frames with `frame_of`. pandas, which takes
+longer to load than all else, is never loaded here: who has a pandas frame has done it. Below the protocol is
+`cached_attribute`, which all frames share.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import singledispatch
-from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeGuard, TypeVar, overload
 
 import numpy as np
 import polars as pl
@@ -16,7 +18,11 @@ from numpy.typing import NDArray
 
 from tql_frames.compiler.statements import Relation, Scan
 from tql_frames.errors import TQLError
+from tql_frames.loading import LOADERS
 from tql_frames.sampling import Positions
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class ColumnRef(NamedTuple):
@@ -205,6 +211,9 @@ def frame_of(frame: object, index: str | None = None, ignore_index: bool = False
         TQLError: another object, an option that the frame's library does not know, or a forked process in which Polars
             cannot run.
     """
+    if is_pandas(frame):
+        found: Frame = LOADERS["pandas"]().pandas_frame_of(frame, index, ignore_index, kept=kept)
+        return found
     kinds = "a Polars DataFrame or LazyFrame, or a pandas DataFrame"
     library, name = type(frame).__module__.partition(".")[0], type(frame).__name__
     hint = _ENGINES.get(library) or _WAYS.get(f"{library}.{name}") or _WAYS.get(library)
@@ -212,6 +221,17 @@ def frame_of(frame: object, index: str | None = None, ignore_index: bool = False
         hint = "pass pl.DataFrame(frame)"
     what = name if library == "builtins" else f"{library}.{name}"
     raise TQLError(f"expected the frame to be {kinds}, got {what}", hint=hint)
+
+
+def is_pandas(frame: object) -> TypeGuard[pd.DataFrame]:
+    """Return whether an object is a pandas DataFrame.
+
+    Examples:
+        >>> is_pandas(pl.DataFrame()), is_pandas(pl.DataFrame().to_pandas())
+        (False, True)
+    """
+    made = getattr(sys.modules.get("pandas"), "DataFrame", None)
+    return made is not None and isinstance(frame, made)
 
 
 def kept_frame_of(frame: object, index: str | None = None, ignore_index: bool = False) -> Frame:

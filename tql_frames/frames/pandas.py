@@ -5,7 +5,6 @@ Missing values of every pandas kind, NaN of NumPy floats included, are read as n
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, cast
@@ -16,104 +15,13 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tql_frames.compiler.expressions.scope import column, nulls_of, text_of, with_nulls_of
+from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.statements import Relation, Scan
 from tql_frames.errors import TQLError, TQLTypeError
-from tql_frames.frames.base import ColumnRef, Contents, Part, Rows, frame_of
+from tql_frames.frames.base import ColumnRef, Contents, Part, Rows
+from tql_frames.frames.converted import ConvertedColumns, with_stand_ins
 from tql_frames.frames.polars import check_process, evaluate, picks_columns
 from tql_frames.sampling import Positions, cores, in_threads
-
-
-class ConvertedColumns(Mapping[str, pl.DataType], ABC):
-    """Polars type by column name, of the columns that have a text for a name; each is converted when first asked for.
-
-    Two columns of one name are there, and an error when they are asked for.
-    """
-
-    def __init__(self, labels: Iterable[object]) -> None:
-        """Note the places of columns with these labels."""
-        self._converted: dict[str, pl.Series] = {}
-        self._stand_ins: dict[str, pl.Series] = {}
-        self._places: dict[str, list[int]] = {}
-        others: dict[object, list[int]] = {}
-        for place, label in enumerate(labels):
-            (self._places if isinstance(label, str) else others).setdefault(label, []).append(place)  # type: ignore[arg-type]
-        self.labels: dict[str, object] = {name: name for name in self._places}
-        for label, places in others.items():
-            name = text_of(label)
-            if name is not None and name not in self._places:
-                self._places[name] = places
-                self.labels[name] = label
-
-    @abstractmethod
-    def _convert(self, place: int, name: str) -> pl.Series:
-        """Return the column at a place.
-
-        Raises:
-            TQLTypeError: it cannot be converted.
-        """
-
-    @abstractmethod
-    def _nulls(self, place: int, name: str) -> pl.Series:
-        """Return a Boolean column that is null where the column at a place is, and true elsewhere."""
-
-    def series(self, name: str) -> pl.Series:
-        """Return a column.
-
-        Raises:
-            TQLTypeError: it cannot be converted, or is one of several with the name.
-        """
-        if name not in self._converted:
-            self._converted[name] = self._convert_only(name)
-        return self._converted[name]
-
-    def stand_in(self, name: str) -> pl.Series:
-        """Return a column that is null where one is that cannot be converted, and true elsewhere."""
-        if name not in self._stand_ins:
-            self._stand_ins[name] = self._nulls(self._places[name][0], nulls_of(name))
-        return self._stand_ins[name]
-
-    def named(self, name: str) -> pl.Series | None:
-        """Return a column, or a stand-in, by the name that an expression has for it; None where there is none."""
-        hidden = with_nulls_of(name)
-        if hidden is not None and hidden in self:
-            return self.stand_in(hidden)
-        return self.series(name) if name in self else None
-
-    def once(self, name: str) -> pl.Series:
-        """Return a column, or a stand-in by its name, which is not kept if it was not converted before."""
-        hidden = with_nulls_of(name)
-        if hidden is not None and hidden in self:
-            return self._nulls(self._places[hidden][0], name)
-        return self._converted[name] if name in self._converted else self._convert_only(name)
-
-    def _convert_only(self, name: str) -> pl.Series:
-        places = self._places[name]
-        if len(places) > 1:
-            raise TQLTypeError(f"{len(places)} columns are named {name!r}; an expression can name only one of a name")
-        try:
-            return self._convert(places[0], name)
-        except TQLTypeError as fault:
-            fault.nulls_known = True
-            raise
-
-    def __getitem__(self, name: str) -> pl.DataType:
-        return self.series(name).dtype
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._places
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-
-def with_stand_ins(plan: pl.LazyFrame, names: Iterable[str]) -> pl.LazyFrame:
-    """Return a plan whose stand-ins of some columns are under the names of these, too, as statements know them."""
-    return plan.with_columns([column(nulls_of(name)).alias(name) for name in names])
-
 
 _LARGE = 100_000  # rows from which on a thread a column is faster
 
@@ -350,7 +258,6 @@ class _Columns(ConvertedColumns):
         return pl.Series(name, here).replace(False, None)
 
 
-@frame_of.register(pd.DataFrame)
 def pandas_frame_of(
     frame: pd.DataFrame, index: str | None = None, ignore_index: bool = False, *, kept: bool = False
 ) -> PandasFrame:

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import ClassVar, TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-import pandas as pd
 import polars as pl
-import pyarrow as pa
 
 from tql_frames.compiler.expressions.scope import nulls_of, with_nulls_of
 from tql_frames.compiler.statements import Scan, whole
 from tql_frames.errors import TQLError, TQLTypeError
-from tql_frames.frames.base import ColumnRef, Frame
-from tql_frames.frames.pandas import with_stand_ins
+from tql_frames.frames.base import ColumnRef, Frame, is_pandas
+from tql_frames.frames.converted import with_stand_ins
 from tql_frames.frames.polars import evaluate, picks_columns, with_index
 from tql_frames.sampling import Floats, Positions
 
-Eager = TypeVar("Eager", pl.DataFrame, pd.DataFrame)
+if TYPE_CHECKING:
+    import pandas as pd
+
+Eager = TypeVar("Eager", pl.DataFrame, "pd.DataFrame")
 
 
 def shared(frame: Eager) -> Eager:
     """Return the same rows for another owner; they are copied only where the library does not copy on write."""
     if isinstance(frame, pl.DataFrame):
         return frame.clone()
+    pd = import_module("pandas")
     copies_on_write = int(pd.__version__.split(".")[0]) >= 3 or pd.get_option("mode.copy_on_write") is True
     return frame.copy(deep=not copies_on_write)
 
@@ -45,6 +48,7 @@ def to_pandas(frame: pl.DataFrame, positions: Positions, index: str | None) -> p
     Raises:
         TQLTypeError: a column has no pandas type.
     """
+    pa, pd = import_module("pyarrow"), import_module("pandas")
     rows = frame if index is None else frame.drop(index)
     names = rows.columns
     if any("\0" in name for name in names):  # Arrow, by which Polars converts, takes no such name
@@ -64,7 +68,7 @@ def to_pandas(frame: pl.DataFrame, positions: Positions, index: str | None) -> p
 
 def with_column(frame: object, name: str, values: Floats) -> object:
     """Return a frame of Polars or pandas with a further column, the last; the frame is not modified."""
-    if isinstance(frame, pd.DataFrame):
+    if is_pandas(frame):
         found = frame.copy(deep=False)
         levels = frame.columns.nlevels
         found[name if levels == 1 else (name, *[""] * (levels - 1))] = values

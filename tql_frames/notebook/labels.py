@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import polars as pl
 
 from tql_frames.analysis import Report, population_of, report_on, sampled_by
@@ -20,6 +19,9 @@ from tql_frames.frames import Frame, kept_frame_of
 from tql_frames.language import is_statement
 from tql_frames.pipeline.draw import DrawSpec
 from tql_frames.views.drawn_view import View
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SHOWN = 300  # labels; of more, half of this from both ends, as in other charts
 

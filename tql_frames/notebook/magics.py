@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import pandas as pd
 import polars as pl
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from tql_frames import api
 from tql_frames.errors import TQLError
+from tql_frames.frames import is_pandas
 from tql_frames.language import is_statement
 
 _USAGE = "%%tql frame [--out name] [--seed n], and below it a statement or a sampler"
@@ -75,7 +75,7 @@ class TQLMagics(Magics):
             if not hasattr(found, attribute):
                 raise TQLError(f"{name!r} is no variable", hint=_USAGE)
             found = getattr(found, attribute)
-        if not isinstance(found, (pl.DataFrame, pl.LazyFrame, pd.DataFrame)):
+        if not (isinstance(found, (pl.DataFrame, pl.LazyFrame)) or is_pandas(found)):
             raise TQLError(f"expected {name!r} to be a frame, got {type(found).__name__}", hint=_USAGE)
         return found
 

@@ -13,14 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import numpy as np
-import pandas as pd
 import polars as pl
 
 from tql_frames import api
 from tql_frames.analysis import Balance
 from tql_frames.analysis.report import Expectations
 from tql_frames.errors import TQLError, TQLWarning
-from tql_frames.frames import kept_frame_of
+from tql_frames.frames import is_pandas, kept_frame_of
 from tql_frames.language import is_statement
 from tql_frames.notebook.checking import arms_of, fault_as_json, fault_of, words_of, words_of_labels
 from tql_frames.notebook.labels import as_sent, columns_of_labels, drawn, expected, head_of, texts_of
@@ -60,7 +59,7 @@ def _table(view: View[Any], start: int, stop: int) -> tuple[list[str], list[list
     if isinstance(taken, pl.DataFrame):
         shown = taken[:, :MOST_COLUMNS]
         return shown.columns, [each.to_list() for each in shown]
-    assert isinstance(taken, pd.DataFrame)
+    assert is_pandas(taken)
     levels = [str(name) if name is not None else "index" for name in taken.index.names]
     places = range(min(taken.shape[1], MOST_COLUMNS))
     cells = [list(taken.index.get_level_values(level)) for level in range(taken.index.nlevels)]
@@ -75,7 +74,7 @@ def cell_text(cell: object) -> str | None:
         >>> cell_text(0.1 + 0.2), cell_text(["a", "b"]), cell_text(list(range(100))), cell_text(None)
         ('0.3', '[a, b]', '[0, 1, 2, 3, 4, 5, … 100 items]', None)
     """
-    if cell is None or cell is pd.NA or cell is pd.NaT:
+    if cell is None or type(cell).__name__ in ("NAType", "NaTType"):  # of pandas
         return None
     if isinstance(cell, (float, np.floating)):
         return "NaN" if math.isnan(cell) else format(float(cell), ".6g")
@@ -173,10 +172,9 @@ class Session:
         if not isinstance(sampler, str):
             raise TQLError(f"expected a sampler as TQL text, got {type(sampler).__name__}")
         self._source = kept_frame_of(frame)
-        assert isinstance(frame, (pl.DataFrame, pd.DataFrame))
-        self._frame = frame.clone() if isinstance(frame, pl.DataFrame) else frame.copy(deep=False)
+        self._frame: Any = self._source.native
         labels = self._source.scan(frozenset()).labels
-        head = head_of(frame)
+        head = head_of(self._frame)  # type: ignore[arg-type]
         self._index = next((name for name in ("index", "row") if name not in labels), None)
         self._send = send
         self._expectations: dict[str, Expectations] = {}

@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
-import pandas as pd
 import polars as pl
 from numpy.typing import NDArray
 
@@ -20,6 +19,7 @@ from tql_frames.frames import (
     Native,
     PolarsFrame,
     TwoPassFrame,
+    is_pandas,
     is_repeatable,
     kept_frame_of,
 )
@@ -126,7 +126,7 @@ def split_of(
         assignment: Assignment = splitting().Assignment.of(spec, source)
         made: Split[View[Native]] = splitting().Split(assignment, view_of, source.kind, source.keeps_labels)
     except TQLNameError as fault:
-        levels: Sequence[object] = frame.index.names if isinstance(frame, pd.DataFrame) else []
+        levels: Sequence[object] = frame.index.names if is_pandas(frame) else []
         if any(name in levels for name in spec.names):
             fault.hint = "pass frame.reset_index(): it is a level of the index"
         raise
@@ -180,7 +180,7 @@ def load(
     check_flag("strict", strict)
     positions, saved = read_file(path)
     needs = _needs(saved, bool(strict), columns)
-    pandas = isinstance(frame, pd.DataFrame)
+    pandas = is_pandas(frame)
     ignore_index = saved.ignore_index and pandas
     index = None if saved.ignore_index else saved.index
     if pandas and index is not None:

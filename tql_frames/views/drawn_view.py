@@ -13,16 +13,16 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import polars as pl
 
 from tql_frames.errors import TQLError, TQLWarning
-from tql_frames.frames import ColumnRef, Frame, Native, Rows, kept_frame_of
+from tql_frames.frames import ColumnRef, Frame, Native, Rows, is_pandas, kept_frame_of
 from tql_frames.frames.base import cached_attribute
+from tql_frames.loading import LOADERS
 from tql_frames.pipeline.draw import Design, Draw, DrawSpec, GroupBy, Limit, Order, no_column
 from tql_frames.sampling import Floats, Positions
 from tql_frames.views.provenance import Provenance, Step, choose, lines_of
-from tql_frames.views.row_selection import INTEGRATIONS, KeptRows
+from tql_frames.views.row_selection import KeptRows
 from tql_frames.views.storage import Description, fingerprint, names_of, write_file
 
 if TYPE_CHECKING:
@@ -269,7 +269,7 @@ class View(KeptRows[Native], Provenance):
             >>> len(rows), rows[3]
             (4, {'age': tensor(65)})
         """
-        return INTEGRATIONS["torch"]().data_set_of(self, columns, transform, target, encode, classes=classes)
+        return LOADERS["torch"]().data_set_of(self, columns, transform, target, encode, classes=classes)
 
     def report(self, by: str | None = None) -> Report[Any]:
         """Return how often each label came, beside what was there and what was to be expected; see `tql_frames.report`.
@@ -492,8 +492,8 @@ def needed_columns(
 def _restored(made: type[View[Any]], arguments: tuple[Any, ...], has_origin: bool, state: Mapping[str, Any]) -> Any:
     """Return a view that was pickled."""
     frame, steps, positions, columns, index, ignore_index, parent = arguments
-    is_pandas = isinstance(frame, pd.DataFrame)
-    source = parent._source if parent is not None else kept_frame_of(frame, index, ignore_index and is_pandas)
+    has_labels = is_pandas(frame)
+    source = parent._source if parent is not None else kept_frame_of(frame, index, ignore_index and has_labels)
     origin: Rows | None = None
     if has_origin:
         origin = source if parent is None else parent.adapter

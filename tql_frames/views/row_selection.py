@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Generic, cast, overload
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Generic, cast, overload
 
 import numpy as np
-import pandas as pd
 import polars as pl
 from numpy.typing import NDArray
 
@@ -16,8 +15,8 @@ from tql_frames.frames.base import cached_attribute
 from tql_frames.pipeline.draw import whole_number
 from tql_frames.sampling import Positions
 
-INTEGRATIONS: dict[str, Callable[[], Any]] = {}
-"""Functions that load packages which use views, by name; `namespace` registers them, so that views know none."""
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class KeptRows(Generic[Native]):
@@ -87,6 +86,7 @@ class KeptRows(Generic[Native]):
         """Index of the rows: a pandas Index of their labels, a Polars Series of row numbers.
 
         Examples:
+            >>> import pandas as pd
             >>> df = pd.DataFrame({"age": [71, 34, 65]}, index=["x", "y", "z"])
             >>> df.tql.view("max_weight(age > 60: 1)", limit=4, seed=1).index.to_list()
             ['x', 'x', 'z', 'z']
@@ -100,6 +100,7 @@ class KeptRows(Generic[Native]):
             Polars: a DataFrame of row numbers, named as in `sample`, and `count`. pandas: a Series `count` by label.
 
         Examples:
+            >>> import pandas as pd
             >>> pd.DataFrame({"w": [0, 1, 3]}, index=["a", "b", "c"]).tql.view("w", 8, seed=1).counts().to_dict()
             {'b': 1, 'c': 7}
         """
@@ -279,6 +280,6 @@ class KeptRows(Generic[Native]):
 
     @cached_attribute
     def _pandas(self) -> pd.DataFrame:
-        if isinstance(self._rows, pd.DataFrame):
+        if not isinstance(self._rows, pl.DataFrame):
             return self._rows
         return to_pandas(self._rows, self.positions, self._index)

@@ -18,7 +18,7 @@ from tql_frames.compiler.expressions.types import inner
 from tql_frames.compiler.statements import Relation, Scan
 from tql_frames.errors import TQLError, TQLTypeError
 from tql_frames.frames.base import ColumnRef
-from tql_frames.frames.pandas import ConvertedColumns, with_stand_ins
+from tql_frames.frames.converted import ConvertedColumns, with_stand_ins
 from tql_frames.frames.polars import evaluate
 from tql_frames.sampling import Positions
 

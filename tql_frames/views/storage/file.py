@@ -23,7 +23,6 @@ from io import BytesIO
 from typing import IO, Any
 
 import numpy as np
-import pandas as pd
 import polars as pl
 import pyarrow as pa
 
@@ -36,8 +35,8 @@ from tql_frames.views.storage.fingerprint import Fingerprint, names_of
 
 def _versions() -> dict[str, str]:
     package = sys.modules[__name__.partition(".")[0]]  # imported it would be a layer above
-    libraries = {"polars": pl, "pandas": pd, "numpy": np}
-    found = {name: library.__version__ for name, library in libraries.items()}
+    libraries = {"polars": pl, "pandas": sys.modules.get("pandas"), "numpy": np}
+    found = {name: library.__version__ for name, library in libraries.items() if library is not None}
     return {"tql_frames": package.__version__, **found, "python": platform.python_version()}
 
 

@@ -1,0 +1,77 @@
+"""`.tql` put on the frames of Polars and pandas, before anything is loaded that works on them."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import polars as pl
+
+from tql_frames.errors import TQLWarning, warn
+from tql_frames.loading import when_imported
+
+_NAMESPACE = "tql_frames.namespace"
+
+
+class _Accessor:
+    """A namespace made anew at each use, and loaded at the first.
+
+    Polars and pandas keep the namespace object on the frame that it points to: a cycle, which holds the frame's memory
+    until the garbage collector comes by. A namespace without state has nothing to keep.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, frame: object | None, owner: type) -> Any:
+        namespace = getattr(import_module(_NAMESPACE), self._name)
+        return namespace if frame is None else namespace(frame)
+
+    def __call__(self, frame: object) -> Any:
+        """Return the namespace of a frame, as the registries of both libraries ask for it."""
+        return self.__get__(frame, type(frame))
+
+
+def register() -> None:
+    """Put `.tql` on Polars frames, and on pandas frames once pandas is imported, known to both libraries' registries.
+
+    Warns:
+        TQLWarning: another package has put its own `.tql` there, which is replaced.
+    """
+    polars = pl.api
+    _put(
+        (pl.DataFrame, polars.register_dataframe_namespace, "DataFrameNamespace"),
+        (pl.LazyFrame, polars.register_lazyframe_namespace, "LazyFrameNamespace"),
+    )
+    when_imported("pandas", _register_pandas)
+
+
+def _register_pandas() -> None:
+    pd = import_module("pandas")
+    _put((pd.DataFrame, pd.api.extensions.register_dataframe_accessor, "PandasNamespace"))
+
+
+def _put(*frames: tuple[Any, Callable[[str], Callable[[Any], Any]], str]) -> None:
+    """Put `.tql` on the frames of a library: classes, their registries, and our namespaces by name."""
+    others = [found for frame, _, _ in frames if (found := _other_owner(frame)) is not None]
+    if others:
+        message = f".tql of {others[0]} is replaced by that of tql_frames"
+        warn(TQLWarning(f"{message}; its calls are functions of the package as well: tql_frames.sample(frame, …)"))
+    for frame, registry, name in frames:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a reloaded module registers again
+            registry("tql")(_Accessor(name))
+        frame.tql = _Accessor(name)
+
+
+def _other_owner(frame: type) -> str | None:
+    """Return the package whose `.tql` a class of frames has, if it is another than this one."""
+    found = inspect.getattr_static(frame, "tql", None)
+    if found is None or type(found).__module__ == __name__:
+        return None
+    owner = next((getattr(found, name) for name in ("_ns", "_accessor") if hasattr(found, name)), found)
+    module = getattr(owner, "__module__", None) or type(owner).__module__
+    return None if module == __name__ else str(module)
