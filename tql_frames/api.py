@@ -15,7 +15,7 @@ import polars as pl
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.statements import Names
 from tql_frames.errors import Span, TQLError
-from tql_frames.frames import Frame, Native, Rows, check_columns, frame_of, is_pandas, with_column
+from tql_frames.frames import INDEX, Frame, Native, Rows, check_columns, frame_of, unwrapped, wrapped
 from tql_frames.language import is_statement
 from tql_frames.pipeline.draw import (
     Design,
@@ -62,7 +62,7 @@ def sample(
     unit: GroupBy | None = None,
     design: Design | None = None,
     key: GroupBy | None = None,
-    index: str | None = "index",
+    index: str | None = INDEX,
     ignore_index: bool = False,
     expected: str | None = None,
 ) -> Native:
@@ -149,16 +149,17 @@ def _sample_with_expected(
     frame: Native, sampler: Any, spec: DrawSpec, *, index: str | None, ignore_index: bool, name: str
 ) -> Native:
     """Return a sample with the column of what is expected of each row; arguments as of `sample`."""
-    labels: tuple[object, ...] = frame_of(frame).scan(frozenset()).labels
-    check_expected(name, [*labels, *([] if is_pandas(frame) else [index])])
-    numbers = Names.apart_from([name, index or "", *map(str, labels)]).new("row")  # lazy rows tell by it what they are
-    lazy = isinstance(frame, pl.LazyFrame)
-    rows = frame_of(frame, numbers if lazy else index, ignore_index)
+    rows: Frame = frame_of(frame, index, ignore_index)
+    labels: tuple[object, ...] = rows.scan(frozenset()).labels
+    check_expected(name, [*labels, *([] if rows.keeps_labels else [index])])
     check_columns(rows, None, index)
-    draw = Draw.of(sampler, rows, spec)
-    if not lazy:
+    if not rows.is_lazy:
+        draw = Draw.of(sampler, rows, spec)
         positions, times = draw.positions_and_expected(rows)
-        return with_column(rows.take(positions), name, times.take(positions))  # type: ignore[return-value]
+        return rows.take_with(positions, name, times.take(positions))  # type: ignore[return-value]
+    numbers = Names.apart_from([name, index or "", *map(str, labels)]).new("row")  # lazy rows tell by it what they are
+    source = unwrapped(frame_of(frame, numbers, ignore_index))
+    draw = Draw.of(sampler, source, spec)
     found: dict[str, pl.Series] = {}
 
     def positions_of(rows: Rows) -> Positions:
@@ -169,11 +170,12 @@ def _sample_with_expected(
     def look_up(numbers: pl.Series) -> pl.Series:
         return found["expected"].gather(numbers)
 
-    plan = rows.take_lazy(positions_of)
+    plan = source.take_lazy(positions_of)
     assert isinstance(plan, pl.LazyFrame)
     own = column(numbers).map_batches(look_up, return_dtype=pl.Float64(), is_elementwise=True).alias(name)
     shown_numbers = [] if index is None else [column(numbers).alias(index)]
-    return plan.select(*shown_numbers, *map(column, map(str, labels)), own)  # type: ignore[return-value]
+    plan = plan.select(*shown_numbers, *map(column, map(str, labels)), own)
+    return wrapped(rows, plan)  # type: ignore[return-value]
 
 
 @overload
@@ -259,7 +261,7 @@ def explain(
         raise TQLError("a sampler takes no parameters; a statement does")
     if sampler is None:
         raise no_sampler(sampler)
-    rows = frame_of(frame)
+    rows = unwrapped(frame_of(frame))
     analysis = _analysis()
     population = analysis.population_of(rows, None, sampler, seed_from(seed))
     warn_of_categories(population.sampler)
@@ -365,9 +367,9 @@ def report(
     sampler = sampler_from(sampler)
     request = Request(limit=limit, fraction=fraction, replace=replace, seed=seed, over=over, unit=unit, design=design)
     spec = DrawSpec.checked(**request)
-    rows = frame_of(frame)
+    rows = unwrapped(frame_of(frame))
     analysis = _analysis()
-    pandas = is_pandas(frame)
+    pandas = rows.keeps_labels
     if isinstance(sampler, str) and is_statement(sampler):
         refuse_beside_statement(request)
         sampled = analysis.sampled_by(rows, sampler, parameters, by, spec.seed)
@@ -485,15 +487,16 @@ def balance(
     if isinstance(limit, Mapping):
         raise TQLError("limit of a balance is one number, not numbers by group", hint="balance the rows of each group")
     spec = DrawSpec.checked(limit, fraction, replace, 0, design=design)
+    rows = unwrapped(frame_of(frame))
     found: Balance[Any] = _analysis().balance_on(
-        frame_of(frame),
+        rows,
         by,
         target,
         keep=keep,
         max_weight=max_weight,
         method=method,
         spec=spec,
-        pandas=is_pandas(frame),
+        pandas=rows.keeps_labels,
     )
     return found
 
@@ -503,7 +506,7 @@ def query(
     parameters: Sequence[object] | None = None,
     *,
     seed: int | None = None,
-    index: str | None = "index",
+    index: str | None = INDEX,
     **frames: Native,
 ) -> Native:
     """Run a TQL statement on frames by name.
@@ -549,10 +552,9 @@ def query(
             raise wrong_name("query", name, ["text", "parameters", "seed", "index"])
     if not frames:
         raise TQLError("pass the frames that the statement names: query(text, name=frame)")
-    kinds = {"pandas" if is_pandas(frame) else "Polars" for frame in frames.values()}
-    if len(kinds) > 1:
-        raise TQLError("the frames are of two libraries; convert the pandas frames with pl.from_pandas, or the others")
     adapters = {name: _queried(frame, index) for name, frame in frames.items()}
+    if len({each.keeps_labels for each in adapters.values()}) > 1:
+        raise TQLError("the frames are of two libraries; convert the pandas frames with pl.from_pandas, or the others")
     return _prepared(text, parameters, None, adapters, seed=seed, index=index).result(index)  # type: ignore[return-value]
 
 
@@ -563,7 +565,7 @@ def query_frame(
     parameters: Sequence[object] | None = None,
     *,
     seed: int | None = None,
-    index: str | None = "index",
+    index: str | None = INDEX,
 ) -> Native:
     """Run a TQL statement on one frame, which a SELECT without FROM reads; see `query`.
 
@@ -579,7 +581,7 @@ def query_frame(
 def _queried(frame: object, index: str | None) -> Frame:
     """Return a frame to query; that `index` is free is checked for the columns of the result."""
     check_index(index)
-    return frame_of(frame, index if is_pandas(frame) else None)
+    return frame_of(frame, index)
 
 
 def _prepared(

@@ -12,7 +12,7 @@ import polars as pl
 
 from tql_frames import api
 from tql_frames.errors import TQLError
-from tql_frames.frames import is_pandas
+from tql_frames.frames import INDEX, is_pandas
 from tql_frames.notebook import explore
 from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order, wrong_name
 from tql_frames.views import split, view
@@ -86,7 +86,7 @@ class _Namespace(Generic[FrameOf, TableOf]):
         parameters: Sequence[object] | None = None,
         *,
         seed: int | None = None,
-        index: str | None = "index",
+        index: str | None = INDEX,
     ) -> FrameOf:
         """Run a TQL statement on this frame.
 
@@ -203,7 +203,7 @@ class _PolarsNamespace(_Namespace[AnyPolars, pl.DataFrame]):
         unit: GroupBy | None = None,
         design: Design | None = None,
         key: GroupBy | None = None,
-        index: str | None = "index",
+        index: str | None = INDEX,
         expected: str | None = None,
     ) -> AnyPolars:
         """Draw rows by weight, of a LazyFrame once it is collected.
@@ -243,7 +243,7 @@ class _PolarsNamespace(_Namespace[AnyPolars, pl.DataFrame]):
         unit: GroupBy | None = None,
         design: Design | None = None,
         key: GroupBy | None = None,
-        index: str | None = "index",
+        index: str | None = INDEX,
         parameters: Sequence[object] | None = None,
     ) -> View[AnyPolars]:
         """Draw rows and keep their positions instead of the rows.
@@ -279,7 +279,7 @@ class _PolarsNamespace(_Namespace[AnyPolars, pl.DataFrame]):
         by: str | Sequence[str] | None = None,
         key: str | None = None,
         seed: int | None = None,
-        index: str | None = "index",
+        index: str | None = INDEX,
     ) -> Split[View[AnyPolars]]:
         """Split the rows into parts of whole units, with labels in proportion.
 
@@ -376,7 +376,7 @@ class PandasNamespace(_Namespace["pd.DataFrame", "pd.DataFrame"]):
         unit: GroupBy | None = None,
         design: Design | None = None,
         key: GroupBy | None = None,
-        index: str | None = "index",
+        index: str | None = INDEX,
         ignore_index: bool = False,
         expected: str | None = None,
     ) -> pd.DataFrame:
@@ -431,7 +431,7 @@ class PandasNamespace(_Namespace["pd.DataFrame", "pd.DataFrame"]):
         unit: GroupBy | None = None,
         design: Design | None = None,
         key: GroupBy | None = None,
-        index: str | None = "index",
+        index: str | None = INDEX,
         ignore_index: bool = False,
         parameters: Sequence[object] | None = None,
     ) -> View[pd.DataFrame]:
@@ -470,7 +470,7 @@ class PandasNamespace(_Namespace["pd.DataFrame", "pd.DataFrame"]):
         by: str | Sequence[str] | None = None,
         key: str | None = None,
         seed: int | None = None,
-        index: str | None = "index",
+        index: str | None = INDEX,
         ignore_index: bool = False,
     ) -> Split[View[pd.DataFrame]]:
         """Split the rows into parts of whole units, with labels in proportion.

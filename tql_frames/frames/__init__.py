@@ -7,10 +7,24 @@ from typing import TYPE_CHECKING, TypeVar
 
 import polars as pl
 
-from tql_frames.frames.base import ColumnRef, Contents, Frame, Part, Rows, frame_of, is_pandas, kept_frame_of
+from tql_frames.frames.base import (
+    INDEX,
+    ColumnRef,
+    Contents,
+    Frame,
+    Part,
+    Rows,
+    frame_of,
+    free_index,
+    has_labels,
+    is_pandas,
+    kept_frame_of,
+    unwrapped,
+    wrapped,
+)
 from tql_frames.frames.lazy import CollectedFrame
 from tql_frames.frames.polars import PolarsFrame, check_columns, check_process
-from tql_frames.frames.row_view import RowView, shared, to_pandas, to_polars, with_column
+from tql_frames.frames.row_view import RowView, shared, to_pandas, to_polars
 from tql_frames.frames.two_pass import TwoPassFrame, is_repeatable, reporting
 from tql_frames.loading import LOADERS
 
@@ -18,6 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "INDEX",
     "CollectedFrame",
     "ColumnRef",
     "Contents",
@@ -31,6 +46,8 @@ __all__ = [
     "check_columns",
     "check_process",
     "frame_of",
+    "free_index",
+    "has_labels",
     "is_pandas",
     "is_repeatable",
     "kept_frame_of",
@@ -38,9 +55,11 @@ __all__ = [
     "shared",
     "to_pandas",
     "to_polars",
-    "with_column",
+    "unwrapped",
+    "wrapped",
 ]
 
+LOADERS["tables"] = lambda: import_module("tql_frames.frames.tables")
 LOADERS["pandas"] = lambda: import_module("tql_frames.frames.pandas")
 
 Native = TypeVar("Native", pl.DataFrame, pl.LazyFrame, "pd.DataFrame")

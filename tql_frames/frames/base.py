@@ -8,7 +8,7 @@ longer to load than all else, is never loaded here: who has a pandas frame has d
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeGuard, TypeVar, overload
 
@@ -19,10 +19,47 @@ from numpy.typing import NDArray
 from tql_frames.compiler.statements import Relation, Scan
 from tql_frames.errors import TQLError
 from tql_frames.loading import LOADERS
-from tql_frames.sampling import Positions
+from tql_frames.sampling import Floats, Positions
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class DefaultIndex(str):
+    """The name of the column of row numbers where the caller gave none: it is left out where it is taken."""
+
+    __slots__ = ()
+
+
+INDEX = DefaultIndex("index")
+
+
+def free_index(index: str | None, names: Iterable[object], of: str = "frame") -> str | None:
+    """Return the name of the column of row numbers beside other columns; None for no such column.
+
+    A column that is called `index` already is likely to hold the row numbers of a sample that was drawn before, and
+    stays. That is no mistake where nobody asked for the name.
+
+    Args:
+        index: as the caller gave it.
+        names: of the columns.
+        of: what these are columns of.
+
+    Raises:
+        TQLError: there is a column of that name, and the caller asked for it.
+
+    Examples:
+        >>> free_index(INDEX, ["age"]), free_index(INDEX, ["index", "age"])
+        ('index', None)
+    """
+    if index is None or index not in names:
+        return index
+    if isinstance(index, DefaultIndex):
+        return None
+    raise TQLError(
+        f"the {of} has a column {index!r} already, where the original row numbers would go",
+        hint="pass index='another name', or index=None to leave them out",
+    )
 
 
 class ColumnRef(NamedTuple):
@@ -141,6 +178,9 @@ class Frame(Rows, Protocol):
             A frame of the library; of a LazyFrame, a DataFrame.
         """
 
+    def take_with(self, positions: Positions, name: str, values: Floats) -> object:
+        """Return the rows at positions with a further column, the last, of one number a row; not of a LazyFrame."""
+
     def take_lazy(
         self, positions_of: Callable[[Rows], Positions], columns: Sequence[ColumnRef] | None = None
     ) -> object:
@@ -176,19 +216,10 @@ _ENGINES = {
 }
 # Other libraries, and what makes a frame of theirs one of ours; the name of the class where one needs another.
 _WAYS = {
-    "pyarrow": "pass pl.from_arrow(table)",
-    "duckdb": "pass relation.pl()",
-    "cudf": "pass frame.to_pandas()",
-    "modin": "pass frame.modin.to_pandas()",
-    "narwhals": "pass frame.to_native()",
-    "ibis": "pass table.to_polars()",
     "datafusion": "pass frame.to_polars()",
-    "datasets": "pass dataset.to_polars()",
     "vaex": "pass frame.to_pandas_df()",
     "xarray": "pass data.to_dataframe()",
     "numpy": "pass pl.DataFrame(array)",
-    "polars.Series": "pass series.to_frame()",
-    "pandas.Series": "pass series.to_frame()",
     "builtins.dict": "pass pl.DataFrame(columns)",
     "builtins.list": "pass pl.DataFrame(rows)",
     "builtins.str": "read the file first: pl.scan_parquet(path)",
@@ -214,13 +245,39 @@ def frame_of(frame: object, index: str | None = None, ignore_index: bool = False
     if is_pandas(frame):
         found: Frame = LOADERS["pandas"]().pandas_frame_of(frame, index, ignore_index, kept=kept)
         return found
-    kinds = "a Polars DataFrame or LazyFrame, or a pandas DataFrame"
     library, name = type(frame).__module__.partition(".")[0], type(frame).__name__
+    table: Frame | None = None
+    if library not in _ENGINES:
+        table = LOADERS["tables"]().table_frame_of(frame, index, ignore_index, kept=kept)
+    if table is not None:
+        return table
     hint = _ENGINES.get(library) or _WAYS.get(f"{library}.{name}") or _WAYS.get(library)
-    if hint is None and hasattr(frame, "__arrow_c_stream__"):
-        hint = "pass pl.DataFrame(frame)"
     what = name if library == "builtins" else f"{library}.{name}"
+    kinds = "a Polars DataFrame or LazyFrame, a pandas DataFrame, or another table of Arrow columns"
     raise TQLError(f"expected the frame to be {kinds}, got {what}", hint=hint)
+
+
+def kept_frame_of(frame: object, index: str | None = None, ignore_index: bool = False) -> Frame:
+    """Return a frame as it is now, which answers each later question about the same rows; see `frame_of`."""
+    return frame_of(frame, index, ignore_index, kept=True)
+
+
+def unwrapped(frame: Frame) -> Frame:
+    """Return a frame that hands out what Polars or pandas has of its rows; see `tables.WrappedFrame`."""
+    found: Frame = getattr(frame, "inner", frame)
+    return found
+
+
+def wrapped(frame: Frame, rows: object) -> object:
+    """Return rows of a frame, as Polars or pandas has them, as they are handed out."""
+    wrap = getattr(frame, "wrap", None)
+    return rows if wrap is None else wrap(rows)
+
+
+def has_labels(frame: object) -> bool:
+    """Return whether the rows of a frame have index labels of their own, before it is opened."""
+    native = frame.to_native() if type(frame).__module__.startswith("narwhals.") else frame  # type: ignore[attr-defined]
+    return is_pandas(native) or type(native).__module__.partition(".")[0] in ("modin", "cudf")
 
 
 def is_pandas(frame: object) -> TypeGuard[pd.DataFrame]:
@@ -232,11 +289,6 @@ def is_pandas(frame: object) -> TypeGuard[pd.DataFrame]:
     """
     made = getattr(sys.modules.get("pandas"), "DataFrame", None)
     return made is not None and isinstance(frame, made)
-
-
-def kept_frame_of(frame: object, index: str | None = None, ignore_index: bool = False) -> Frame:
-    """Return a frame as it is now, which answers each later question about the same rows; see `frame_of`."""
-    return frame_of(frame, index, ignore_index, kept=True)
 
 
 Value = TypeVar("Value")

@@ -16,7 +16,7 @@ from tql_frames.compiler.statements import Relation, Scan, whole
 from tql_frames.frames.base import ColumnRef, Contents, Frame, Rows, cached_attribute, frame_of
 from tql_frames.frames.polars import PolarsFrame, check_options, check_process, dtypes_of, plan_of, schema_of, tallied
 from tql_frames.frames.two_pass import TwoPassFrame, is_repeatable, series_of, why_collected
-from tql_frames.sampling import Positions
+from tql_frames.sampling import Floats, Positions
 
 
 class CollectedFrame:
@@ -111,6 +111,10 @@ class CollectedFrame:
     def take(self, positions: Positions, columns: Sequence[ColumnRef] | None = None) -> pl.DataFrame:
         """Return the rows at positions, in their order, behind the column of original row numbers."""
         return self._collected.take(positions, columns)
+
+    def take_with(self, positions: Positions, name: str, values: Floats) -> pl.DataFrame:
+        """Return the rows at positions with a further column, the last."""
+        return self.take(positions).with_columns(pl.Series(name, values))
 
     def take_lazy(
         self, positions_of: Callable[[Rows], Positions], columns: Sequence[ColumnRef] | None = None

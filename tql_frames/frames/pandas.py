@@ -21,7 +21,7 @@ from tql_frames.errors import TQLError, TQLTypeError
 from tql_frames.frames.base import ColumnRef, Contents, Part, Rows
 from tql_frames.frames.converted import ConvertedColumns, with_stand_ins
 from tql_frames.frames.polars import check_process, evaluate, picks_columns
-from tql_frames.sampling import Positions, cores, in_threads
+from tql_frames.sampling import Floats, Positions, cores, in_threads
 
 _LARGE = 100_000  # rows from which on a thread a column is faster
 
@@ -142,6 +142,10 @@ class PandasFrame:
             frame = self._relaxed()
             taken = _take_in_threads(frame, positions) if _is_large(frame, positions) else frame.take(positions)
         return self._flagged(taken.reset_index(drop=True) if self._ignore_index else taken)
+
+    def take_with(self, positions: Positions, name: str, values: Floats) -> pd.DataFrame:
+        """Return the rows at positions with a further column, the last."""
+        return with_column(self.take(positions), name, values)
 
     def _relaxed(self) -> pd.DataFrame:
         """Return the frame without its flag against duplicate labels, which a sample may have until it is complete."""
@@ -266,6 +270,14 @@ def pandas_frame_of(
     if index not in (None, "index"):
         raise TQLError("a pandas frame keeps its own index; index= names a column of Polars frames")
     return PandasFrame(frame.copy(deep=False) if kept else frame, ignore_index)
+
+
+def with_column(frame: pd.DataFrame, name: str, values: Floats) -> pd.DataFrame:
+    """Return a frame with a further column, the last; the frame is not modified."""
+    found = frame.copy(deep=False)
+    levels = frame.columns.nlevels
+    found[name if levels == 1 else (name, *[""] * (levels - 1))] = values
+    return found
 
 
 def polars_series(column: pd.Series, label: object) -> pl.Series:

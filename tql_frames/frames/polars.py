@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.statements import Relation, Scan
 from tql_frames.errors import TQLError
-from tql_frames.frames.base import ColumnRef, Contents, Frame, Part, Rows, frame_of
-from tql_frames.sampling import Positions
+from tql_frames.frames.base import ColumnRef, Contents, Frame, Part, Rows, frame_of, free_index
+from tql_frames.sampling import Floats, Positions
 
 _SMALL = 10_000  # rows below which the optimizer takes longer than what it saves
 _PART = 1_048_576  # rows of a part of the contents
@@ -80,9 +80,11 @@ class PolarsFrame:
         """Return rows at positions, in their order, behind the column of original row numbers."""
         check_process()
         taken = self._frame[positions] if columns is None else chosen(self._frame, columns)[positions]
-        if self._index is None:
-            return taken
-        return taken.insert_column(0, pl.Series(self._index, positions, dtype=pl.get_index_type()))
+        return numbered(taken, positions, self._index)
+
+    def take_with(self, positions: Positions, name: str, values: Floats) -> pl.DataFrame:
+        """Return the rows at positions with a further column, the last."""
+        return self.take(positions).with_columns(pl.Series(name, values))
 
     def series(self, values_of: Callable[[Rows], NDArray[np.float64]], name: str) -> pl.Series:
         """Return one value a row."""
@@ -180,7 +182,7 @@ def dtypes_of(schema: pl.Schema) -> dict[object, pl.DataType | TQLError]:
 
 def plan_of(relation: Relation, index: str | None) -> pl.LazyFrame:
     """Return the plan of a relation behind the column of its row numbers."""
-    with_index({str(each.label): pl.Null() for each in relation.fields}, index, of="result")
+    index = free_index(index, [str(each.label) for each in relation.fields], of="result")
     for each in relation.fields:
         if isinstance(each.dtype, TQLError):
             raise each.dtype
@@ -189,19 +191,23 @@ def plan_of(relation: Relation, index: str | None) -> pl.LazyFrame:
 
 
 def with_index(schema: Mapping[str, pl.DataType], index: str | None, of: str = "frame") -> pl.Schema:
-    """Return the schema of a frame or result behind a column of row numbers.
+    """Return the schema of a frame or result behind a column of row numbers, if there is to be one.
 
     Raises:
         TQLError: the frame has a column of that name already.
     """
-    if index is None:
-        return pl.Schema(schema)
-    if index in schema:
-        raise TQLError(
-            f"the {of} has a column {index!r} already, where the original row numbers would go",
-            hint="pass index='another name', or index=None to leave them out",
-        )
-    return pl.Schema({index: pl.get_index_type(), **schema})
+    name = free_index(index, schema, of)
+    return pl.Schema(schema) if name is None else pl.Schema({name: pl.get_index_type(), **schema})
+
+
+def numbered(frame: pl.DataFrame, positions: Positions, index: str | None) -> pl.DataFrame:
+    """Return a frame behind a column of row numbers, if there is to be one; the frame is modified.
+
+    Raises:
+        TQLError: as `with_index`.
+    """
+    name = free_index(index, frame.columns)
+    return frame if name is None else frame.insert_column(0, pl.Series(name, positions, dtype=pl.get_index_type()))
 
 
 @frame_of.register(pl.DataFrame)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import polars as pl
 
@@ -13,19 +13,17 @@ from tql_frames.compiler.statements import Scan, whole
 from tql_frames.errors import TQLError, TQLTypeError
 from tql_frames.frames.base import ColumnRef, Frame, is_pandas
 from tql_frames.frames.converted import with_stand_ins
-from tql_frames.frames.polars import evaluate, picks_columns, with_index
-from tql_frames.sampling import Floats, Positions
+from tql_frames.frames.polars import evaluate, numbered, picks_columns
+from tql_frames.sampling import Positions
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Eager = TypeVar("Eager", pl.DataFrame, "pd.DataFrame")
 
-
-def shared(frame: Eager) -> Eager:
+def shared(frame: Any) -> Any:
     """Return the same rows for another owner; they are copied only where the library does not copy on write."""
-    if isinstance(frame, pl.DataFrame):
-        return frame.clone()
+    if not is_pandas(frame):
+        return frame.clone() if isinstance(frame, pl.DataFrame) else frame  # others cannot be modified
     pd = import_module("pandas")
     copies_on_write = int(pd.__version__.split(".")[0]) >= 3 or pd.get_option("mode.copy_on_write") is True
     return frame.copy(deep=not copies_on_write)
@@ -37,19 +35,16 @@ def to_polars(rows: RowView, positions: Positions, index: str | None) -> pl.Data
     Raises:
         TQLError: a column has no Polars type, or no text of its own for a name, or it is that of the row numbers.
     """
-    frame = rows.everything()
-    with_index(frame.schema, index)
-    return frame if index is None else frame.insert_column(0, pl.Series(index, positions, dtype=pl.get_index_type()))
+    return numbered(rows.everything(), positions, index)
 
 
-def to_pandas(frame: pl.DataFrame, positions: Positions, index: str | None) -> pd.DataFrame:
+def to_pandas(rows: pl.DataFrame, labels: Positions | None) -> pd.DataFrame:
     """Return rows of a Polars frame as a pandas frame, with row numbers as labels; None for labels from 0 on.
 
     Raises:
         TQLTypeError: a column has no pandas type.
     """
     pa, pd = import_module("pyarrow"), import_module("pandas")
-    rows = frame if index is None else frame.drop(index)
     names = rows.columns
     if any("\0" in name for name in names):  # Arrow, by which Polars converts, takes no such name
         rows = rows.rename({name: str(place) for place, name in enumerate(names)})
@@ -61,20 +56,9 @@ def to_pandas(frame: pl.DataFrame, positions: Positions, index: str | None) -> p
         ) from None
     if rows.columns != names:
         found.columns = pd.Index(names)
-    if index is not None:
-        found.index = pd.Index(positions)
+    if labels is not None:
+        found.index = pd.Index(labels)
     return found.copy()  # what Polars hands over may be read-only
-
-
-def with_column(frame: object, name: str, values: Floats) -> object:
-    """Return a frame of Polars or pandas with a further column, the last; the frame is not modified."""
-    if is_pandas(frame):
-        found = frame.copy(deep=False)
-        levels = frame.columns.nlevels
-        found[name if levels == 1 else (name, *[""] * (levels - 1))] = values
-        return found
-    assert isinstance(frame, pl.DataFrame)
-    return frame.with_columns(pl.Series(name, values))
 
 
 class RowView:

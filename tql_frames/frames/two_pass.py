@@ -22,7 +22,7 @@ from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.expressions.types import instance
 from tql_frames.compiler.statements import Names, PythonStep, Relation, Scan, whole
 from tql_frames.errors import TQLError, reason_of
-from tql_frames.frames.base import ColumnRef, Contents, Part, Rows, cached_attribute
+from tql_frames.frames.base import ColumnRef, Contents, Part, Rows, cached_attribute, free_index
 from tql_frames.frames.plans import contents_of, states_of
 from tql_frames.frames.polars import PolarsFrame, check_process, dtypes_of, schema_of
 from tql_frames.sampling import Positions
@@ -341,9 +341,10 @@ class TwoPassFrame(PolarsFrame):
         labels = {name: name for name in names}
         if columns is not None:
             labels = {str(each.label): names[each.origin] for each in columns}
-        own = [name for name in wanted if name != self._index]
-        for frame in taken(self, positions, list(dict.fromkeys(labels[name] for name in own)), self._index):
-            numbers = {} if self._index is None else {self._index: frame.to_series(0)}
+        index = free_index(self._index, labels)
+        own = [name for name in wanted if name != index]
+        for frame in taken(self, positions, list(dict.fromkeys(labels[name] for name in own)), index):
+            numbers = {} if index is None else {index: frame.to_series(0)}
             yield pl.DataFrame(numbers | {name: frame[labels[name]] for name in own})
 
 

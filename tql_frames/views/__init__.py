@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tql_frames.frames import Native
+from tql_frames.frames import INDEX, Native
 from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order, named
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def view(
     unit: GroupBy | None = None,
     design: Design | None = None,
     key: GroupBy | None = None,
-    index: str | None = "index",
+    index: str | None = INDEX,
     ignore_index: bool = False,
     parameters: Sequence[object] | None = None,
 ) -> View[Native]:
@@ -185,7 +185,7 @@ def split(
     by: str | Sequence[str] | None = None,
     key: str | None = None,
     seed: int | None = None,
-    index: str | None = "index",
+    index: str | None = INDEX,
     ignore_index: bool = False,
 ) -> Split[View[Native]]:
     """Split the rows of a frame into disjoint parts that keep whole units together, and labels in proportion.

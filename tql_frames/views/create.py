@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from tql_frames.errors import TQLError, TQLNameError, did_you_mean
 from tql_frames.frames import (
+    INDEX,
     CollectedFrame,
     Frame,
     Native,
     PolarsFrame,
     TwoPassFrame,
+    has_labels,
     is_pandas,
     is_repeatable,
     kept_frame_of,
@@ -180,11 +182,11 @@ def load(
     check_flag("strict", strict)
     positions, saved = read_file(path)
     needs = _needs(saved, bool(strict), columns)
-    pandas = is_pandas(frame)
+    pandas = has_labels(frame)
     ignore_index = saved.ignore_index and pandas
     index = None if saved.ignore_index else saved.index
     if pandas and index is not None:
-        index = "index"
+        index = INDEX
     source = kept_frame_of(frame, index, ignore_index)
     labels = source.scan(frozenset()).labels
     # Looked at first, since the rest takes a pass over the whole frame.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tql_frames.errors import TQLError, TQLWarning
-from tql_frames.frames import ColumnRef, Frame, Native, Rows, is_pandas, kept_frame_of
+from tql_frames.frames import ColumnRef, Frame, Native, Rows, has_labels, kept_frame_of
 from tql_frames.frames.base import cached_attribute
 from tql_frames.loading import LOADERS
 from tql_frames.pipeline.draw import Design, Draw, DrawSpec, GroupBy, Limit, Order, no_column
@@ -440,8 +440,7 @@ class View(KeptRows[Native], Provenance):
     def _repr_html_(self) -> str:
         sections = [] if self._arms is None else [self._arms.arms_as_html()]
         if not self._is_lazy or "_rows" in vars(self):
-            head: Any = self._source.take(self.positions[:_HEAD], self._columns)
-            sections.append(head._repr_html_())
+            sections.append(self._head(_HEAD)._repr_html_())
         found: str = display().titled_html(self._title(), self._lines(), sections)
         return found
 
@@ -492,8 +491,7 @@ def needed_columns(
 def _restored(made: type[View[Any]], arguments: tuple[Any, ...], has_origin: bool, state: Mapping[str, Any]) -> Any:
     """Return a view that was pickled."""
     frame, steps, positions, columns, index, ignore_index, parent = arguments
-    has_labels = is_pandas(frame)
-    source = parent._source if parent is not None else kept_frame_of(frame, index, ignore_index and has_labels)
+    source = parent._source if parent is not None else kept_frame_of(frame, index, ignore_index and has_labels(frame))
     origin: Rows | None = None
     if has_origin:
         origin = source if parent is None else parent.adapter

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Generic, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, overload
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.errors import TQLError, TQLTypeError
-from tql_frames.frames import ColumnRef, Frame, Native, RowView, check_columns, shared, to_pandas, to_polars
+from tql_frames.frames import (
+    ColumnRef,
+    Frame,
+    Native,
+    RowView,
+    check_columns,
+    free_index,
+    is_pandas,
+    shared,
+    to_pandas,
+    to_polars,
+)
 from tql_frames.frames.base import cached_attribute
 from tql_frames.pipeline.draw import whole_number
 from tql_frames.sampling import Positions
@@ -184,7 +195,8 @@ class KeptRows(Generic[Native]):
         """
         if self._is_lazy:
             return self._source.take_lazy(lambda _: self.positions, self._columns)  # type: ignore[return-value]
-        return shared(self._rows)  # type: ignore[return-value, type-var]
+        found: Native = shared(self._rows)
+        return found
 
     def to_polars(self) -> pl.DataFrame:
         """Return the rows as a Polars DataFrame, after row numbers unless `index=None` or `ignore_index=True`.
@@ -197,7 +209,8 @@ class KeptRows(Generic[Native]):
             >>> old.to_polars().columns
             ['index', 'age']
         """
-        return shared(self._polars)
+        found: pl.DataFrame = shared(self._polars)
+        return found
 
     def to_pandas(self) -> pd.DataFrame:
         """Return the rows as a pandas DataFrame; of a Polars frame with row numbers as labels unless `index=None`.
@@ -210,7 +223,8 @@ class KeptRows(Generic[Native]):
             >>> old.to_pandas().index.to_list()
             [0, 0, 2, 2]
         """
-        return shared(self._pandas)
+        found: pd.DataFrame = shared(self._pandas)
+        return found
 
     @overload
     def batches(self: KeptRows[pd.DataFrame], size: int) -> Iterator[pd.DataFrame]: ...
@@ -269,8 +283,8 @@ class KeptRows(Generic[Native]):
         return self._source.is_lazy
 
     @cached_attribute
-    def _rows(self) -> pl.DataFrame | pd.DataFrame:
-        return cast("pl.DataFrame | pd.DataFrame", self._source.take(self.positions, self._columns))
+    def _rows(self) -> Any:
+        return self._source.take(self.positions, self._columns)
 
     @cached_attribute
     def _polars(self) -> pl.DataFrame:
@@ -278,8 +292,19 @@ class KeptRows(Generic[Native]):
             return self._rows
         return to_polars(self.adapter, self.positions, None if self._ignore_index else self._index)
 
+    def _head(self, size: int) -> Any:
+        """Return the first rows as a Polars or pandas frame, which notebooks show."""
+        positions = self.positions[:size]
+        head = self._source.take(positions, self._columns)
+        if isinstance(head, pl.DataFrame) or is_pandas(head):
+            return head
+        return to_polars(RowView(self._source, lambda: positions, self._columns), positions, self._index)
+
     @cached_attribute
     def _pandas(self) -> pd.DataFrame:
-        if not isinstance(self._rows, pl.DataFrame):
+        if is_pandas(self._rows):
             return self._rows
-        return to_pandas(self._rows, self.positions, self._index)
+        own = self._source.scan(frozenset()).labels if self._columns is None else [each.label for each in self._columns]
+        name = free_index(self._index, own)
+        rows = self._polars if name is None else self._polars.drop(name)
+        return to_pandas(rows, None if self._index is None else self.positions)

@@ -37,8 +37,7 @@ from tql_frames.distributed import (
     starts_of,
 )
 from tql_frames.errors import TQLError, TQLTypeError, TQLWarning
-from tql_frames.frames.pandas import PandasFrame
-from tql_frames.frames.row_view import with_column
+from tql_frames.frames.pandas import PandasFrame, with_column
 from tql_frames.pipeline.draw import fewer_rows
 from tql_frames.pipeline.weights import Weigher
 from tql_frames.sampling.strata import FEW_STRATA

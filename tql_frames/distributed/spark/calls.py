@@ -50,6 +50,7 @@ from tql_frames.distributed.spark.jobs import (
 from tql_frames.distributed.spark.partition import ArrowPartition, PartitionRows
 from tql_frames.distributed.spark.types import Intervals, arrow_schema_of, schema_of, with_first, with_last
 from tql_frames.errors import TQLError, warn
+from tql_frames.frames import INDEX, free_index
 from tql_frames.pipeline.draw import DrawSpec, GroupBy, Limit, check_expected, check_index, fewer_rows, named, seed_from
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def sample(
     key: GroupBy | None = None,
     expected: str | None = None,
     order: Literal["source"] = "source",
-    index: str | None = "index",
+    index: str | None = INDEX,
     keys: Sequence[str] = (),
 ) -> DataFrame:
     """Draw rows of a Spark frame by weight: those that `tql_frames.sample` draws from its rows as one frame.
@@ -127,6 +128,7 @@ def sample(
     check_source_order(order)
     check_index(index)
     _check_frame(frame)
+    index = free_index(index, frame.columns)
     if expected is not None:
         check_expected(expected, [*frame.columns, index])
     columns = frame.columns
@@ -209,7 +211,7 @@ def query(
     parameters: Sequence[object] | None = None,
     *,
     seed: int | None = None,
-    index: str | None = "index",
+    index: str | None = INDEX,
 ) -> DataFrame:
     """Run a TQL statement of WHERE, SELECT, SAMPLE BY and LIMIT on a Spark frame.
 
@@ -242,8 +244,9 @@ def query(
     frame = intervals.hidden(frame)
     arrow = arrow_schema(frame)
     fields = job.relation(ArrowPartition(arrow, []))[0].fields
-    whole = with_first(index, schema_of(fields, original), of="result")
-    schema = with_first(index, schema_of(fields, frame.schema), of="result")
+    index = free_index(index, [str(each.label) for each in fields], of="result")
+    whole = with_first(index, schema_of(fields, original))
+    schema = with_first(index, schema_of(fields, frame.schema))
     result = arrow_schema_of(fields, arrow, index)
     frame = narrowed(frame, job.needs(frame.columns))
     shares, numbered = None, True
@@ -329,7 +332,7 @@ def split(
     by: str | Sequence[str] | None = None,
     key: str | None = None,
     seed: int | None = None,
-    index: str | None = "index",
+    index: str | None = INDEX,
     keys: Sequence[str] = (),
 ) -> Split[DataFrame]:
     """Split the rows of a Spark frame into parts of whole units, with labels in proportion, as `tql_frames.split`.
@@ -365,6 +368,7 @@ def split(
     check_index(index)
     _check_frame(frame)
     job = Splitting(spec, keys_from(keys, frame.columns))
+    index = free_index(index, frame.columns)
     intervals, whole = Intervals(frame), with_first(index, frame.schema)
     names = job.names(frame.columns)
     intervals.check(set(names) - set(job.keys))

@@ -5,27 +5,26 @@ Rows are taken from the batches as they came, so that every type that Spark hand
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Self, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tql_frames.compiler.expressions.scope import column, nulls_of
+from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.expressions.types import inner
 from tql_frames.compiler.statements import Relation, Scan
-from tql_frames.errors import TQLError, TQLTypeError
+from tql_frames.errors import TQLError
+from tql_frames.frames.arrow import ArrowRows
 from tql_frames.frames.base import ColumnRef
-from tql_frames.frames.converted import ConvertedColumns, with_stand_ins
-from tql_frames.frames.polars import evaluate
 from tql_frames.sampling import Positions
 
 _ROWS = 65_536  # of a batch that is handed over, at the most
 
 
-class ArrowPartition:
+class ArrowPartition(ArrowRows):
     """A frame of Arrow batches.
 
     Examples:
@@ -36,50 +35,14 @@ class ArrowPartition:
         [{'age': [71, 65, 65]}]
     """
 
-    is_streamed: ClassVar[bool] = False
-
     def __init__(self, schema: pa.Schema, batches: Sequence[pa.RecordBatch], rows: int | None = None) -> None:
         """Hold the batches; `rows` says how many rows they have where they have no columns."""
         self._batches = batches
-        self.arrow = schema
-        self.rows = sum(batch.num_rows for batch in batches) if rows is None else rows
-        self._columns = _ArrowColumns(schema, batches)
+        count = sum(batch.num_rows for batch in batches) if rows is None else rows
+        super().__init__(schema, self._column_at, count)
 
-    @property
-    def schema(self) -> Mapping[str, pl.DataType]:
-        """Polars type by column name; looking a type up converts its column."""
-        return self._columns
-
-    def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
-        """Return values of expressions by name, one a row of the partition."""
-        return evaluate(self._held(name for expr in exprs.values() for name in expr.meta.root_names()), exprs)
-
-    def evaluate_batches(self, exprs: Mapping[str, pl.Expr]) -> Iterator[pl.DataFrame]:
-        """Yield the same, in one part."""
-        yield self.evaluate(exprs)
-
-    def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
-        """Return values of aggregations by name, in one row."""
-        held = self._held(name for expr in exprs.values() for name in expr.meta.root_names())
-        return held.lazy().select(**exprs).collect()
-
-    def column(self, name: str) -> pl.Series:
-        """Return a column of the partition."""
-        return self._columns.series(name)
-
-    def scan(self, names: frozenset[str] | None) -> Scan:
-        """Return the partition for a statement; only the columns that it names are converted."""
-        dtypes: dict[object, pl.DataType | TQLError] = {}
-        for name in self._columns:
-            if names is None or name in names:
-                try:
-                    dtypes[name] = self._columns[name]
-                except TQLError as fault:
-                    dtypes[name] = fault
-        readable = [str(name) for name, dtype in dtypes.items() if not isinstance(dtype, TQLError)]
-        hidden = [str(name) for name, dtype in dtypes.items() if isinstance(dtype, TQLError) and dtype.nulls_known]
-        held = self._held([*readable, *map(nulls_of, hidden)])
-        return Scan(with_stand_ins(held.lazy(), hidden), tuple(self.arrow.names), dtypes)
+    def _column_at(self, place: int) -> pa.ChunkedArray:
+        return pa.chunked_array([batch.column(place) for batch in self._batches], self.arrow.field(place).type)
 
     def plan(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:
         """Return what runs for a relation: its row numbers and what is computed; the rest is taken from the batches."""
@@ -126,10 +89,6 @@ class ArrowPartition:
                 yield chosen.take(pa.array(rows))
             first += batch.num_rows
 
-    def _held(self, names: Iterable[str]) -> pl.DataFrame:
-        columns = {name: series for name in names if (series := self._columns.named(name)) is not None}
-        return pl.DataFrame(columns or {"": pl.repeat(None, self.rows, dtype=pl.Null, eager=True)})
-
 
 class PartitionRows:
     """Rows of a partition, some columns of its own and some that were computed, by their places; -1 for the latter."""
@@ -160,32 +119,6 @@ class PartitionRows:
                 arrays.append(next(columns) if origin >= 0 else computed[place][rows])
             yield pa.RecordBatch.from_arrays(arrays, names=schema.names)
             done += batch.num_rows
-
-
-class _ArrowColumns(ConvertedColumns):
-    """Columns of Arrow batches as Polars series."""
-
-    is_streamed: ClassVar[bool] = False
-
-    def __init__(self, schema: pa.Schema, batches: Sequence[pa.RecordBatch]) -> None:
-        super().__init__(schema.names)
-        self._arrow, self._batches = schema, batches
-
-    def _convert(self, place: int, name: str) -> pl.Series:
-        dtype = self._arrow.field(place).type
-        values = pa.chunked_array([batch.column(place) for batch in self._batches], dtype)
-        try:
-            return cast("pl.DataFrame", pl.from_arrow(pa.table({name: values}))).to_series()
-        except (
-            Exception,
-            pl.exceptions.PanicException,
-        ) as fault:  # whatever Polars raises for a type
-            reason = str(fault).splitlines()[0][:200] if str(fault) else None
-            raise TQLTypeError(f"column {name!r} of type {dtype} cannot be read by a sampler", hint=reason) from None
-
-    def _nulls(self, place: int, name: str) -> pl.Series:
-        here = [batch.column(place).is_valid().to_numpy(zero_copy_only=False) for batch in self._batches]
-        return pl.Series(name, np.concatenate([np.empty(0, np.bool_), *here])).replace(False, None)
 
 
 def in_spark(dtype: pl.DataType) -> pl.DataType:

@@ -23,21 +23,12 @@ from pyspark.sql.types import (
 
 from tql_frames.compiler.expressions.scope import Field
 from tql_frames.distributed.spark.partition import in_spark
-from tql_frames.errors import TQLError, TQLTypeError
+from tql_frames.errors import TQLTypeError
 
 
-def with_first(name: str | None, schema: StructType, *, of: str = "frame") -> StructType:
-    """Return the schema of a frame or result behind a column of row numbers, of no column for None.
-
-    Raises:
-        TQLError: there is a column of that name already.
-    """
-    if name is None:
-        return schema
-    if name in schema.names:
-        message = f"the {of} has a column {name!r} already, where the original row numbers would go"
-        raise TQLError(message, hint="pass index='another name', or index=None to leave them out")
-    return StructType([StructField(name, LongType(), False), *schema.fields])
+def with_first(name: str | None, schema: StructType) -> StructType:
+    """Return the schema of a frame or result behind a column of row numbers, of no column for None."""
+    return schema if name is None else StructType([StructField(name, LongType(), False), *schema.fields])
 
 
 def with_last(name: str | None, schema: StructType) -> StructType:

@@ -27,7 +27,7 @@ import polars as pl
 import pyarrow as pa
 
 from tql_frames.errors import TQLError
-from tql_frames.frames import ColumnRef
+from tql_frames.frames import INDEX, ColumnRef
 from tql_frames.sampling import Positions
 from tql_frames.views.provenance import Step
 from tql_frames.views.storage.fingerprint import Fingerprint, names_of
@@ -96,7 +96,7 @@ class Description:
             kind=_text(values["kind"]),
             steps=tuple(Step.from_json(each) for each in values["steps"]),
             columns=columns and tuple((_text(name), label) for name, label in columns),
-            index=None if values["index"] is None else _text(values["index"]),
+            index=INDEX if values["index"] == INDEX else None if values["index"] is None else _text(values["index"]),
             ignore_index=bool(values["ignore_index"]),
             frame=Fingerprint.from_json(values["frame"]),
             message=_text(values["message"]),

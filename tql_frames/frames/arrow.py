@@ -1,0 +1,239 @@
+"""Tables of Arrow columns: only the columns that are named are converted, and rows are taken from Arrow as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tql_frames.compiler.expressions.scope import column, nulls_of
+from tql_frames.compiler.statements import Relation, Scan
+from tql_frames.errors import TQLError, TQLTypeError
+from tql_frames.frames.base import ColumnRef, Contents, Part, Rows, free_index
+from tql_frames.frames.converted import ConvertedColumns, with_stand_ins
+from tql_frames.frames.polars import evaluate, picks_columns, plan_of, tallied
+from tql_frames.sampling import Floats, Positions
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class ArrowRows:
+    """Rows of Arrow columns that can be weighed and queried; what is taken of them is for those that derive from it.
+
+    Attributes:
+        arrow: the Arrow schema.
+        rows: number of rows.
+    """
+
+    is_streamed: ClassVar[bool] = False
+
+    def __init__(self, schema: pa.Schema, column_at: Callable[[int], pa.ChunkedArray], rows: int) -> None:
+        """Note how a column is found by its place; none is converted."""
+        self.arrow = schema
+        self.rows = rows
+        self._columns = _ArrowColumns(schema, column_at)
+
+    @property
+    def schema(self) -> Mapping[str, pl.DataType]:
+        """Polars type by column name; looking a type up converts its column."""
+        return self._columns
+
+    def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+        """Return values of expressions by name, one a row."""
+        return evaluate(self._needed(exprs), exprs)
+
+    def evaluate_batches(self, exprs: Mapping[str, pl.Expr]) -> Iterator[pl.DataFrame]:
+        """Yield the same, in one part."""
+        yield self.evaluate(exprs)
+
+    def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+        """Return values of aggregations by name, in one row."""
+        return self._needed(exprs).lazy().select(**exprs).collect()
+
+    def column(self, name: str) -> pl.Series:
+        """Return a column."""
+        return self._columns.series(name)
+
+    def scan(self, names: frozenset[str] | None) -> Scan:
+        """Return the rows for a statement; only the columns that it names are converted."""
+        dtypes: dict[object, pl.DataType | TQLError] = {}
+        for name in self._columns:
+            if names is None or name in names:
+                try:
+                    dtypes[name] = self._columns[name]
+                except TQLError as fault:
+                    dtypes[name] = fault
+        readable = [str(name) for name, dtype in dtypes.items() if not isinstance(dtype, TQLError)]
+        hidden = [str(name) for name, dtype in dtypes.items() if isinstance(dtype, TQLError) and dtype.nulls_known]
+        held = self._held([*readable, *map(nulls_of, hidden)])
+        return Scan(with_stand_ins(held.lazy(), hidden), tuple(self.arrow.names), dtypes)
+
+    def _needed(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
+        """Return the columns that expressions name."""
+        if any(picks_columns(expr) for expr in exprs.values()):
+            every = self.scan(None).dtypes
+            return self._held(name for name in self._columns if not isinstance(every[name], TQLError))
+        return self._held(name for expr in exprs.values() for name in expr.meta.root_names())
+
+    def _held(self, names: Iterable[str]) -> pl.DataFrame:
+        columns = {name: series for name in names if (series := self._columns.named(name)) is not None}
+        return pl.DataFrame(columns or {"": pl.repeat(None, self.rows, dtype=pl.Null, eager=True)})
+
+
+class ArrowFrame(ArrowRows):
+    """A pyarrow Table; `index` names the column of original row numbers, None for none."""
+
+    kind: ClassVar[str] = "pyarrow Table"
+    keeps_labels: ClassVar[bool] = False
+    is_lazy: ClassVar[bool] = False
+    why_collected: ClassVar[str | None] = None
+
+    def __init__(self, table: pa.Table, index: str | None = None) -> None:
+        """Hold the table, which nobody can modify."""
+        super().__init__(table.schema, table.column, table.num_rows)
+        self._table = table
+        self._index = index
+
+    @property
+    def native(self) -> pa.Table:
+        """The table."""
+        return self._table
+
+    def collect(self) -> ArrowFrame:
+        """Return the frame itself, whose rows are at hand."""
+        return self
+
+    def take(self, positions: Positions, columns: Sequence[ColumnRef] | None = None) -> pa.Table:
+        """Return rows at positions, in their order, behind the column of original row numbers."""
+        return self._numbered(self._picked(positions, columns), positions, self._index)
+
+    def _picked(self, positions: Positions, columns: Sequence[ColumnRef] | None) -> pa.Table:
+        """Return columns by their places, under their labels, of the rows at positions."""
+        chosen = self._table if columns is None else self._table.select([each.origin for each in columns])
+        taken = _taken(chosen, import_module("pyarrow").array(positions))
+        return taken if columns is None else taken.rename_columns([str(each.label) for each in columns])
+
+    def _numbered(self, taken: pa.Table, positions: Positions, index: str | None) -> pa.Table:
+        name = free_index(index, taken.column_names)
+        if name is None:
+            return taken
+        return taken.add_column(0, name, pl.Series(positions, dtype=pl.get_index_type()).to_arrow())
+
+    def take_lazy(
+        self, positions_of: Callable[[Rows], Positions], columns: Sequence[ColumnRef] | None = None
+    ) -> pa.Table:
+        """Return the rows at positions, at once."""
+        return self.take(positions_of(self), columns)
+
+    def take_with(self, positions: Positions, name: str, values: Floats) -> pa.Table:
+        """Return the rows at positions with a further column, the last."""
+        return self.take(positions).append_column(name, import_module("pyarrow").array(values))
+
+    def plan(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:
+        """Return what runs for a relation: its row numbers and what is computed; the rest is taken from the table."""
+        if relation.rows is not scan.rows or relation.row is None:
+            return plan_of(relation, index)
+        computed = [each for each in relation.fields if each.origin is None]
+        for each in computed:
+            if isinstance(each.dtype, TQLError):
+                raise each.dtype
+        return relation.plan.select([column(name) for name in (relation.row, *(each.key for each in computed))])
+
+    def finish(self, relation: Relation, scan: Scan, index: str | None) -> pa.Table:
+        """Run the plan of a relation; columns of the table are taken from it by position, whatever they hold."""
+        found = self.plan(relation, scan, index).collect()
+        if relation.rows is not scan.rows or relation.row is None:
+            return self._made(found)
+        labels = [str(each.label) for each in relation.fields]
+        index = free_index(index, labels, of="result")
+        positions = found[relation.row].to_numpy().astype(np.int64)
+        own = [ColumnRef(each.origin, each.label) for each in relation.fields if each.origin is not None]
+        computed = {str(each.label): found[each.key] for each in relation.fields if each.origin is None}
+        taken = self._beside(self._picked(positions, own), pl.DataFrame(computed), labels)
+        return self._numbered(taken, positions, index)
+
+    def _made(self, found: pl.DataFrame) -> pa.Table:
+        """Return computed rows as the library has them."""
+        return found.to_arrow()
+
+    def _beside(self, taken: pa.Table, computed: pl.DataFrame, labels: Sequence[str]) -> pa.Table:
+        """Return rows with computed columns among their own, in the order of labels."""
+        if not computed.width:
+            return taken
+        columns = iter(taken.columns)
+        arrays = self._made(computed)
+        found = [arrays.column(name) if name in computed.columns else next(columns) for name in labels]
+        return import_module("pyarrow").table(found, names=list(labels))
+
+    def series(self, values_of: Callable[[Rows], NDArray[np.float64]], name: str) -> pl.Series:
+        """Return one value a row."""
+        return pl.Series(name, values_of(self).copy())
+
+    def read(self, names: Sequence[str], positions: Positions) -> pl.DataFrame:
+        """Return columns by name of the rows at positions, in their order."""
+        return pl.DataFrame({name: self._columns.once(name)[positions] for name in names})
+
+    def batches(self, positions: Positions, columns: Sequence[ColumnRef] | None, size: int) -> Iterator[Any]:
+        """Yield rows at positions, at most `size` at a time."""
+        for start in range(0, len(positions), size):
+            yield self.take(positions[start : start + size], columns)
+
+    def categories(self, name: str) -> list[Any] | None:
+        """Return None: the categories of a column are part of its type."""
+        return None
+
+    def labels(self, positions: Positions) -> pl.Series:
+        """Return the row numbers."""
+        return pl.Series("index" if self._index is None else self._index, positions, dtype=pl.get_index_type())
+
+    def tally(self, positions: Positions, counts: NDArray[np.int64]) -> pl.DataFrame:
+        """Return how often rows were drawn."""
+        return tallied(self.labels(positions), counts)
+
+    def contents(self) -> Iterator[Contents]:
+        """Yield all rows; a column is converted when it is asked for, and not kept."""
+        yield Contents([Part(name, partial(self._columns.once, name)) for name in self.arrow.names], [])
+
+
+class _ArrowColumns(ConvertedColumns):
+    """Columns of Arrow as Polars series."""
+
+    def __init__(self, schema: pa.Schema, column_at: Callable[[int], pa.ChunkedArray]) -> None:
+        super().__init__(schema.names)
+        self._arrow, self._column_at = schema, column_at
+
+    def _convert(self, place: int, name: str) -> pl.Series:
+        pa = import_module("pyarrow")
+        dtype = self._arrow.field(place).type
+        try:
+            # As a table: from an array alone Polars 1.30 reads large lists of text wrongly, or kills the process.
+            table = pa.table({name: self._column_at(place)})
+            return cast("pl.DataFrame", pl.from_arrow(table, rechunk=False)).to_series()
+        except (Exception, pl.exceptions.PanicException) as fault:  # whatever Polars raises for a type
+            reason = str(fault).splitlines()[0][:200] if str(fault) else None
+            raise TQLTypeError(f"column {name!r} of type {dtype} cannot be read by a sampler", hint=reason) from None
+
+    def _nulls(self, place: int, name: str) -> pl.Series:
+        here = self._column_at(place).is_valid().to_numpy()
+        return pl.Series(name, here).replace(False, None)
+
+
+_PIECE = 2**30  # bytes of rows, about: arrays of text with offsets of 32 bits hold twice as much
+
+
+def _taken(table: pa.Table, rows: pa.Array) -> pa.Table:
+    """Return rows of a table; in several pieces where one array would have more text than Arrow can address."""
+    pa = import_module("pyarrow")
+    try:
+        return table.take(rows)
+    except pa.ArrowInvalid as fault:
+        if len(rows) / table.num_rows * table.nbytes <= _PIECE:  # it is not the size of what is taken
+            raise TQLError(f"the rows cannot be taken from the table: {fault}") from None
+        half = len(rows) // 2
+        return pa.concat_tables([_taken(table, rows[:half]), _taken(table, rows[half:])])

@@ -1,0 +1,254 @@
+"""Tables of other libraries, by the Arrow PyCapsule interface or by a way of their own, and the way back.
+
+None of these libraries is imported here before a table of it has come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
+from typing import Any, ClassVar, NamedTuple, cast
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tql_frames.compiler.statements import Relation, Scan
+from tql_frames.errors import TQLError
+from tql_frames.frames.arrow import ArrowFrame, ArrowRows
+from tql_frames.frames.base import ColumnRef, DefaultIndex, Frame, Rows, frame_of, free_index
+from tql_frames.frames.polars import PolarsFrame, check_options
+from tql_frames.sampling import Floats, Positions
+
+Wrap = Callable[[Any], Any]
+
+
+class WrappedFrame:
+    """A frame whose rows and series are handed out as another library has them.
+
+    What is not said here is as in the frame inside.
+    """
+
+    def __init__(self, inner: Frame, kind: str, native: object, wrap: Wrap, wrap_series: Wrap | None = None) -> None:
+        """Hold the frame.
+
+        Args:
+            inner: the frame, in the form in which it is read.
+            kind: library and class of what came.
+            native: what came.
+            wrap: makes a frame of that library of one of the inner frame's.
+            wrap_series: the same for a series; None to leave it.
+        """
+        self.inner, self.kind, self.native = inner, kind, native
+        self.wrap = wrap
+        self.wrap_series = wrap_series or (lambda series: series)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "inner":  # while it is copied or unpickled
+            raise AttributeError(name)
+        return getattr(self.inner, name)
+
+    def take(self, positions: Positions, columns: Sequence[ColumnRef] | None = None) -> Any:
+        """Return the rows at positions, in their order."""
+        return self.wrap(self.inner.take(positions, columns))
+
+    def take_lazy(self, positions_of: Callable[[Rows], Positions], columns: Sequence[ColumnRef] | None = None) -> Any:
+        """Return the rows at the positions that a function finds."""
+        return self.wrap(self.inner.take_lazy(positions_of, columns))
+
+    def take_with(self, positions: Positions, name: str, values: Floats) -> Any:
+        """Return the rows at positions with a further column, the last."""
+        return self.wrap(self.inner.take_with(positions, name, values))
+
+    def finish(self, relation: Relation, scan: Scan, index: str | None) -> Any:
+        """Return the rows of a relation."""
+        return self.wrap(self.inner.finish(relation, scan, index))
+
+    def series(self, values_of: Callable[[Rows], NDArray[np.float64]], name: str) -> Any:
+        """Return one value a row."""
+        return self.wrap_series(self.inner.series(values_of, name))
+
+    def batches(self, positions: Positions, columns: Sequence[ColumnRef] | None, size: int) -> Iterator[Any]:
+        """Yield rows at positions, at most `size` at a time."""
+        return map(self.wrap, self.inner.batches(positions, columns, size))
+
+
+class DatasetFrame(ArrowFrame):
+    """A Hugging Face Dataset: columns that are named are read, rows are chosen by `select` and not touched."""
+
+    kind: ClassVar[str] = "Hugging Face Dataset"
+
+    def __init__(self, dataset: Any, index: str | None = None) -> None:
+        """Hold the dataset, which nobody can modify.
+
+        Args:
+            dataset: what came.
+            index: name of a column of row numbers. There is none by default, since to add a column to a Dataset
+                writes its rows anew.
+        """
+        ArrowRows.__init__(self, dataset.features.arrow_schema, self._column_at, dataset.num_rows)
+        self._dataset = dataset
+        self._index = index
+
+    def _column_at(self, place: int) -> Any:
+        return self._dataset.select_columns([self.arrow.names[place]]).with_format("arrow")[:].column(0)
+
+    @property
+    def native(self) -> Any:
+        """The dataset."""
+        return self._dataset
+
+    def take_with(self, positions: Positions, name: str, values: Floats) -> Any:
+        """Return the rows at positions with a further column, the last."""
+        return self.take(positions).add_column(name, values)
+
+    def _picked(self, positions: Positions, columns: Sequence[ColumnRef] | None) -> Any:
+        taken = self._dataset.select(positions)
+        if columns is None:
+            return taken
+        names = [self.arrow.names[each.origin] for each in columns]
+        labels = [str(each.label) for each in columns]
+        if len(set(names)) < len(names):
+            raise TQLError("a Dataset has each of its columns once", hint="name each column once in SELECT")
+        taken = taken.select_columns(names)
+        return taken if labels == names else taken.rename_columns(dict(zip(names, labels, strict=True)))
+
+    def _numbered(self, taken: Any, positions: Positions, index: str | None) -> Any:
+        name = None if isinstance(index, DefaultIndex) else free_index(index, taken.column_names)
+        if name is None:
+            return taken
+        return taken.add_column(name, positions).select_columns([name, *taken.column_names])
+
+    def _made(self, found: pl.DataFrame) -> Any:
+        return import_module("datasets").Dataset.from_polars(found)
+
+    def _beside(self, taken: Any, computed: pl.DataFrame, labels: Sequence[str]) -> Any:
+        if not computed.width:
+            return taken
+        both = [*([taken] if taken.column_names else []), self._made(computed)]
+        return import_module("datasets").concatenate_datasets(both, axis=1).select_columns(list(labels))
+
+
+class _Options(NamedTuple):
+    """The arguments of `frame_of` beside the frame; `name` is its `index`."""
+
+    name: str | None
+    ignore_index: bool
+    kept: bool
+
+
+def table_frame_of(table: object, index: str | None, ignore_index: bool, *, kept: bool) -> Frame | None:
+    """Return a table of a library behind the protocol; None where it is no table that can be read.
+
+    Args:
+        table: any object; the rest as of `frame_of`.
+
+    Raises:
+        TQLError: it is of a kind that has no rows as a table, with the way over; or it cannot be read.
+    """
+    options = _Options(index, ignore_index, kept)
+    for library, name, open_table in _OPENERS:
+        if any(each.__module__.split(".")[0] == library and each.__name__ == name for each in type(table).__mro__):
+            return open_table(table, options)
+    if not hasattr(table, "__arrow_c_stream__"):
+        return None
+    return _wrapped(_read(table), f"{type(table).__module__.split('.')[0]} {type(table).__name__}", None, options)
+
+
+def _read(table: Any) -> pl.DataFrame:
+    """Return all rows of an object with the Arrow PyCapsule interface; numbers are not copied.
+
+    Raises:
+        TQLError: they are no table, or a column has no Polars type.
+    """
+    try:
+        return pl.DataFrame(table)
+    except (Exception, pl.exceptions.PanicException) as fault:  # whatever a library raises when its query runs
+        what = f"{type(table).__module__.split('.')[0]}.{type(table).__name__}"
+        reason = (str(fault).splitlines() or [type(fault).__name__])[0][:200]
+        message = f"the rows of the {what} cannot be read: {reason}"
+        raise TQLError(message, hint="pass a table with named columns") from None
+
+
+def _wrapped(frame: pl.DataFrame, kind: str, native: object, options: _Options, wrap: Wrap | None = None) -> Frame:
+    """Return rows that were read to Polars, and go back by `wrap`; without, they stay there."""
+    check_options(options.ignore_index)
+    inner = PolarsFrame(frame, options.name)
+    return cast("Frame", WrappedFrame(inner, kind, frame if native is None else native, wrap or (lambda rows: rows)))
+
+
+def _arrow(table: Any, options: _Options) -> Frame:
+    check_options(options.ignore_index)
+    return cast("Frame", ArrowFrame(table, options.name))
+
+
+def _dataset(dataset: Any, options: _Options) -> Frame:
+    check_options(options.ignore_index)
+    return cast("Frame", DatasetFrame(dataset, options.name))
+
+
+def _narwhals(frame: Any, options: _Options) -> Frame:
+    """Return the frame that narwhals speaks for, in its own library; rows and series go back to narwhals."""
+    nw = import_module(type(frame).__module__.split(".")[0])  # narwhals, or one of its stable versions
+    native = frame.to_native()
+    inner = frame_of(native, options.name, options.ignore_index, kept=options.kept)
+
+    def wrap(rows: object) -> object:
+        return nw.from_native(rows, pass_through=False)
+
+    def wrap_series(series: object) -> object:
+        return nw.from_native(series, allow_series=True)
+
+    return cast("Frame", WrappedFrame(inner, f"narwhals {type(frame).__name__}", frame, wrap, wrap_series))
+
+
+def _modin(frame: Any, options: _Options) -> Frame:
+    """Return the rows as pandas has them, with their index labels."""
+    pandas = import_module("modin.pandas")
+    inner = frame_of(frame.modin.to_pandas(), options.name, options.ignore_index, kept=options.kept)
+    return cast("Frame", WrappedFrame(inner, "Modin DataFrame", frame, pandas.DataFrame, pandas.Series))
+
+
+def _cudf(frame: Any, options: _Options) -> Frame:
+    cudf = import_module("cudf")
+    inner = frame_of(frame.to_pandas(), options.name, options.ignore_index, kept=options.kept)
+    return cast("Frame", WrappedFrame(inner, "cuDF DataFrame", frame, cudf.from_pandas, cudf.from_pandas))
+
+
+def _duckdb(relation: Any, options: _Options) -> Frame:
+    """Return the rows of a relation, whose query runs once; samples are relations of the same connection."""
+
+    def wrap(tql_rows: pl.DataFrame) -> object:
+        return relation.query("tql_relation", "select * from tql_rows")  # DuckDB finds the frame by its name here
+
+    return _wrapped(_read(relation), "DuckDB relation", relation, options, wrap)
+
+
+def _ibis(table: Any, options: _Options) -> Frame:
+    return _wrapped(_read(table), "Ibis table", table, options, import_module("ibis").memtable)
+
+
+def _refused(hint: str) -> Callable[[Any, _Options], Frame]:
+    def refuse(table: object, options: _Options) -> Frame:
+        what = f"{type(table).__module__.split('.')[0]}.{type(table).__name__}"
+        raise TQLError(f"expected the frame to be a table, got {what}", hint=hint)
+
+    return refuse
+
+
+# Library, class, and how its tables are opened; what is not here is read by the Arrow PyCapsule interface.
+_OPENERS: list[tuple[str, str, Callable[[Any, _Options], Frame]]] = [
+    ("pyarrow", "Table", _arrow),
+    ("datasets", "Dataset", _dataset),
+    ("datasets", "DatasetDict", _refused("pass one of its splits, such as dataset['train']")),
+    ("datasets", "IterableDataset", _refused("pass a Dataset: its rows have numbers")),
+    ("narwhals", "DataFrame", _narwhals),
+    ("narwhals", "LazyFrame", _narwhals),
+    ("duckdb", "DuckDBPyRelation", _duckdb),
+    ("_duckdb", "DuckDBPyRelation", _duckdb),
+    ("ibis", "Table", _ibis),
+    ("modin", "DataFrame", _modin),
+    ("cudf", "DataFrame", _cudf),
+    ("polars", "Series", _refused("pass series.to_frame()")),
+    ("pandas", "Series", _refused("pass series.to_frame()")),
+]
