@@ -17,6 +17,7 @@ from tql_frames.compiler.statements import Names
 from tql_frames.errors import Span, TQLError
 from tql_frames.frames import INDEX, Frame, Native, Rows, check_columns, frame_of, unwrapped, wrapped
 from tql_frames.language import is_statement
+from tql_frames.language.parameters import check_parameters
 from tql_frames.pipeline.draw import (
     Design,
     Draw,
@@ -28,7 +29,6 @@ from tql_frames.pipeline.draw import (
     check_expected,
     check_flag,
     check_index,
-    check_parameters,
     is_foreign_name,
     named,
     no_column,
@@ -39,7 +39,7 @@ from tql_frames.pipeline.draw import (
 )
 from tql_frames.pipeline.idle_arms import warn_of_categories
 from tql_frames.pipeline.statement import Query, prepare
-from tql_frames.pipeline.weights import Weigher, compiled, no_sampler, sampler_from
+from tql_frames.pipeline.weights import SamplerLike, Weigher, compiled, no_sampler, sampler_from
 from tql_frames.sampling import Positions, fresh_seed
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 @named
 def sample(
     frame: Native,
-    sampler: str | pl.Expr,
+    sampler: SamplerLike,
     limit: Limit | None = None,
     *,
     fraction: float | None = None,
@@ -65,6 +65,7 @@ def sample(
     index: str | None = INDEX,
     ignore_index: bool = False,
     expected: str | None = None,
+    parameters: Sequence[object] | None = None,
 ) -> Native:
     """Draw rows of a frame by weight.
 
@@ -72,7 +73,9 @@ def sample(
         frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame; it is not modified. Of a LazyFrame nothing runs
             before `collect`.
         sampler: the weight of a row: TQL text, such as `"max_weight(age > 60: 5, True: 1)"` or the name of a weight
-            column, or a Polars expression. Any scale; null counts as 0, and rows of weight 0 are never drawn.
+            column; a Polars expression; a `Balance`; or the weights themselves, one a row: a list, a NumPy array or a
+            Polars Series by position, a pandas Series by its index, which must be the frame's. Any scale; null counts
+            as 0, and rows of weight 0 are never drawn.
         limit: rows to draw; by default as many as the frame has. With `over`, rows of each group, or a mapping of
             groups and the rows wanted of each, `{"PA": 100, "AP": 50}`; groups that it does not name give none.
         fraction: rows to draw as a share of the frame's, rounded down; instead of `limit`. With `over`, of each group.
@@ -98,6 +101,7 @@ def sample(
         ignore_index: pandas: number the rows of the sample anew instead of keeping their labels.
         expected: name for a last column: how many times the row is expected in such a sample (without replacement the
             probability that it is in it); 1 / expected is the weight for unbiased totals. None for none.
+        parameters: a value for each `?` of the text, in order, as of `query`.
 
     Returns:
         A frame of the same kind, with the same columns and dtypes.
@@ -135,10 +139,9 @@ def sample(
     spec = DrawSpec.checked(limit, fraction, replace, seed, order, over=over, unit=unit, design=design, key=key)
     check_flag("ignore_index", ignore_index)
     check_index(index)
+    sampler = sampler_from(sampler, parameters)
     if expected is not None:
-        return _sample_with_expected(
-            frame, sampler_from(sampler), spec, index=index, ignore_index=ignore_index, name=expected
-        )
+        return _sample_with_expected(frame, sampler, spec, index=index, ignore_index=ignore_index, name=expected)
     rows = frame_of(frame, index, ignore_index)
     check_columns(rows, None, index)
     draw = Draw.of(sampler, rows, spec, later=rows.is_lazy)
@@ -179,21 +182,44 @@ def _sample_with_expected(
 
 
 @overload
-def weights(frame: pl.DataFrame, sampler: str | pl.Expr, *, seed: int | None = None) -> pl.Series: ...
+def weights(
+    frame: pl.DataFrame,
+    sampler: SamplerLike,
+    *,
+    seed: int | None = None,
+    parameters: Sequence[object] | None = None,
+) -> pl.Series: ...
 @overload
-def weights(frame: pl.LazyFrame, sampler: str | pl.Expr, *, seed: int | None = None) -> pl.LazyFrame: ...
+def weights(
+    frame: pl.LazyFrame,
+    sampler: SamplerLike,
+    *,
+    seed: int | None = None,
+    parameters: Sequence[object] | None = None,
+) -> pl.LazyFrame: ...
 @overload
-def weights(frame: pd.DataFrame, sampler: str | pl.Expr, *, seed: int | None = None) -> pd.Series: ...
+def weights(
+    frame: pd.DataFrame,
+    sampler: SamplerLike,
+    *,
+    seed: int | None = None,
+    parameters: Sequence[object] | None = None,
+) -> pd.Series: ...
 @named
 def weights(
-    frame: pl.DataFrame | pl.LazyFrame | pd.DataFrame, sampler: str | pl.Expr, *, seed: int | None = None
+    frame: pl.DataFrame | pl.LazyFrame | pd.DataFrame,
+    sampler: SamplerLike,
+    *,
+    seed: int | None = None,
+    parameters: Sequence[object] | None = None,
 ) -> pl.Series | pl.LazyFrame | pd.Series:
     """Return weights that a sampler gives to the rows of a frame.
 
     Args:
         frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame.
-        sampler: TQL text, the name of a weight column, or a Polars expression.
+        sampler: as `sample` takes it.
         seed: fixes the numbers of `random()`, which are those of `sample` with the same seed; by default fresh ones.
+        parameters: a value for each `?` of the text, in order.
 
     Returns:
         Float64 series `weight`, aligned with the frame (pandas: with its index); of a LazyFrame a LazyFrame of that
@@ -207,14 +233,14 @@ def weights(
         [5.0, 1.0]
     """
     rows = frame_of(frame)
-    weigher = Weigher.of(sampler, rows, random_numbers(seed_from(seed)))
+    weigher = Weigher.of(sampler_from(sampler, parameters), rows, random_numbers(seed_from(seed)))
     return rows.series(weigher.weigh, "weight")  # type: ignore[return-value]
 
 
 @named
 def explain(
     frame: pl.DataFrame | pl.LazyFrame | pd.DataFrame,
-    sampler: str | pl.Expr,
+    sampler: SamplerLike,
     parameters: Sequence[object] | None = None,
     *,
     seed: int | None = None,
@@ -223,9 +249,8 @@ def explain(
 
     Args:
         frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame. For a sampler, the plan of a LazyFrame is run.
-        sampler: TQL text of a sampler, the name of a weight column, or a Polars expression; or a whole statement, which
-            begins with SELECT.
-        parameters: values for the `?` of a statement.
+        sampler: as `sample` takes it; or a whole statement, which begins with SELECT.
+        parameters: a value for each `?` of the text, in order.
         seed: fixes the numbers of `random()`, which are those of `sample` with the same seed; by default fresh ones.
 
     Returns:
@@ -251,14 +276,12 @@ def explain(
         <BLANKLINE>
         [...col("age")...
     """
-    sampler = sampler_from(sampler)
+    sampler = sampler_from(sampler, parameters)
     if isinstance(sampler, str) and is_statement(sampler):
         fixed = 0 if seed is None else seed_from(seed)
         query = _prepared(sampler, parameters, _queried(frame, None), {}, seed=fixed, index=None)
         found: Explanation = _analysis().explain_statement(query)
         return found
-    if parameters is not None:
-        raise TQLError("a sampler takes no parameters; a statement does")
     if sampler is None:
         raise no_sampler(sampler)
     rows = unwrapped(frame_of(frame))
@@ -273,7 +296,7 @@ def explain(
 def report(
     frame: pl.DataFrame | pl.LazyFrame,
     by: str | None = None,
-    sampler: str | pl.Expr | None = None,
+    sampler: SamplerLike | None = None,
     limit: Limit | None = None,
     *,
     fraction: float | None = None,
@@ -288,7 +311,7 @@ def report(
 def report(
     frame: pd.DataFrame,
     by: str | None = None,
-    sampler: str | pl.Expr | None = None,
+    sampler: SamplerLike | None = None,
     limit: Limit | None = None,
     *,
     fraction: float | None = None,
@@ -303,7 +326,7 @@ def report(
 def report(
     frame: pl.DataFrame | pl.LazyFrame | pd.DataFrame,
     by: str | None = None,
-    sampler: str | pl.Expr | None = None,
+    sampler: SamplerLike | None = None,
     limit: Limit | None = None,
     *,
     fraction: float | None = None,
@@ -329,7 +352,7 @@ def report(
         replace: with or without replacement. Expectations with replacement are exact but for rounding. Without,
             they are inclusion probabilities of the design; those of successive sampling have a relative error below
             1e-9.
-        parameters: values for the `?` of a statement.
+        parameters: a value for each `?` of the text, in order.
         seed: fixes the numbers of `random()`, which are those of `sample` with the same seed; by default fresh ones.
             The report is exact for these numbers: it averages over draws, not over other values of `random()`.
 
@@ -364,7 +387,7 @@ def report(
     check_flag("replace", replace)
     if not (by is None or isinstance(by, str)):
         raise no_column(by)
-    sampler = sampler_from(sampler)
+    sampler = None if sampler is None and parameters is None else sampler_from(sampler, parameters)
     request = Request(limit=limit, fraction=fraction, replace=replace, seed=seed, over=over, unit=unit, design=design)
     spec = DrawSpec.checked(**request)
     rows = unwrapped(frame_of(frame))
@@ -380,8 +403,6 @@ def report(
             warn_of_categories(sampled.population.sampler)
         made: Report[Any] = analysis.report_on(sampled.population, by, sampled.spec, pandas=pandas)
         return made
-    if parameters is not None:
-        raise TQLError("a sampler takes no parameters; a statement does")
     population = analysis.population_of(rows, by, sampler, spec.seed, spec=spec)
     if population.sampler is not None:
         warn_of_categories(population.sampler)
@@ -402,6 +423,7 @@ def balance(
     fraction: float | None = None,
     replace: bool = True,
     design: Design | None = None,
+    parameters: Sequence[object] | None = None,
 ) -> Balance[pl.DataFrame]: ...
 @overload
 def balance(
@@ -416,6 +438,7 @@ def balance(
     fraction: float | None = None,
     replace: bool = True,
     design: Design | None = None,
+    parameters: Sequence[object] | None = None,
 ) -> Balance[pd.DataFrame]: ...
 @named
 def balance(
@@ -430,6 +453,7 @@ def balance(
     fraction: float | None = None,
     replace: bool = True,
     design: Design | None = None,
+    parameters: Sequence[object] | None = None,
 ) -> Balance[Any]:
     """Find weights whose expected shares of labels are what is wanted: a sampler as text, what it brings, its price.
 
@@ -456,6 +480,7 @@ def balance(
         replace: with or without replacement. Without, a row comes once at most, so that the weights for the wanted
             shares depend on the number of draws and on the design.
         design: how draws depend on weights and on each other; as of `sample`.
+        parameters: a value for each `?` of conditions, those of `target` first, in order.
 
     Returns:
         A `Balance`: its `sampler` goes into `sample` and `view`; `labels` is a frame of targets and expected shares,
@@ -488,6 +513,8 @@ def balance(
         raise TQLError("limit of a balance is one number, not numbers by group", hint="balance the rows of each group")
     spec = DrawSpec.checked(limit, fraction, replace, 0, design=design)
     rows = unwrapped(frame_of(frame))
+    if parameters is not None:
+        target, keep = _analysis().with_parameters(target, keep, parameters)
     found: Balance[Any] = _analysis().balance_on(
         rows,
         by,
@@ -602,12 +629,15 @@ def _prepared(
 
 
 @named
-def weight_expr(text: str, schema: Mapping[str, pl.DataType] | pl.Schema) -> pl.Expr:
+def weight_expr(
+    text: str, schema: Mapping[str, pl.DataType] | pl.Schema, parameters: Sequence[object] | None = None
+) -> pl.Expr:
     """Translate a sampler to the Polars expression of its weight.
 
     Args:
         text: TQL: a weight choice, an expression, or the name of a weight column.
         schema: Polars type by column name, such as `df.schema` or `lf.collect_schema()`.
+        parameters: a value for each `?` of the text, in order.
 
     Returns:
         A Float64 expression, null as 0; for `with_columns`, since a constant sampler gives one value to `select`. It
@@ -627,7 +657,7 @@ def weight_expr(text: str, schema: Mapping[str, pl.DataType] | pl.Schema) -> pl.
         types = pl.Schema(schema)
     except (TypeError, ValueError) as fault:
         raise TQLError(f"a schema gives each column name its Polars type: {fault}") from None
-    return compiled(text, types, random_numbers(fresh_seed())).weight
+    return compiled(sampler_from(text, parameters), types, random_numbers(fresh_seed())).weight
 
 
 @cache

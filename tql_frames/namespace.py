@@ -15,6 +15,7 @@ from tql_frames.errors import TQLError
 from tql_frames.frames import INDEX, is_pandas
 from tql_frames.notebook import explore
 from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order, wrong_name
+from tql_frames.pipeline.weights import SamplerLike
 from tql_frames.views import split, view
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class _Namespace(Generic[FrameOf, TableOf]):
 
     @method_of(api.explain)
     def explain(
-        self, sampler: str | pl.Expr, parameters: Sequence[object] | None = None, *, seed: int | None = None
+        self, sampler: SamplerLike, parameters: Sequence[object] | None = None, *, seed: int | None = None
     ) -> Explanation:
         """Explain what a sampler or a statement does to this frame.
 
@@ -114,7 +115,7 @@ class _Namespace(Generic[FrameOf, TableOf]):
     def report(
         self,
         by: str | None = None,
-        sampler: str | pl.Expr | None = None,
+        sampler: SamplerLike | None = None,
         limit: Limit | None = None,
         *,
         fraction: float | None = None,
@@ -161,6 +162,7 @@ class _Namespace(Generic[FrameOf, TableOf]):
         fraction: float | None = None,
         replace: bool = True,
         design: Design | None = None,
+        parameters: Sequence[object] | None = None,
     ) -> Balance[TableOf]:
         """Find weights that lead to the wanted shares of labels.
 
@@ -180,6 +182,7 @@ class _Namespace(Generic[FrameOf, TableOf]):
             fraction=fraction,
             replace=replace,
             design=design,
+            parameters=parameters,
         )
         return found
 
@@ -192,7 +195,7 @@ class _PolarsNamespace(_Namespace[AnyPolars, pl.DataFrame]):
     @method_of(api.sample)
     def sample(
         self,
-        sampler: str | pl.Expr,
+        sampler: SamplerLike,
         limit: Limit | None = None,
         *,
         fraction: float | None = None,
@@ -205,6 +208,7 @@ class _PolarsNamespace(_Namespace[AnyPolars, pl.DataFrame]):
         key: GroupBy | None = None,
         index: str | None = INDEX,
         expected: str | None = None,
+        parameters: Sequence[object] | None = None,
     ) -> AnyPolars:
         """Draw rows by weight, of a LazyFrame once it is collected.
 
@@ -227,12 +231,13 @@ class _PolarsNamespace(_Namespace[AnyPolars, pl.DataFrame]):
             key=key,
             index=index,
             expected=expected,
+            parameters=parameters,
         )
 
     @method_of(view)
     def view(
         self,
-        sampler: str | pl.Expr,
+        sampler: SamplerLike,
         limit: Limit | None = None,
         *,
         fraction: float | None = None,
@@ -304,7 +309,9 @@ class DataFrameNamespace(_PolarsNamespace[pl.DataFrame]):
     __slots__ = ()
 
     @method_of(api.weights)
-    def weights(self, sampler: str | pl.Expr, *, seed: int | None = None) -> pl.Series:
+    def weights(
+        self, sampler: SamplerLike, *, seed: int | None = None, parameters: Sequence[object] | None = None
+    ) -> pl.Series:
         """Return the weights of the rows as a Series `weight`.
 
         Examples:
@@ -312,7 +319,7 @@ class DataFrameNamespace(_PolarsNamespace[pl.DataFrame]):
             >>> df.tql.weights("max_weight(age > 60: 5, True: 1)").to_list()
             [5.0, 1.0, 5.0]
         """
-        return api.weights(self._frame, sampler, seed=seed)
+        return api.weights(self._frame, sampler, seed=seed, parameters=parameters)
 
     @method_of(explore)
     def explore(self, sampler: str = "") -> Any:
@@ -339,7 +346,9 @@ class LazyFrameNamespace(_PolarsNamespace[pl.LazyFrame]):
     __slots__ = ()
 
     @method_of(api.weights)
-    def weights(self, sampler: str | pl.Expr, *, seed: int | None = None) -> pl.LazyFrame:
+    def weights(
+        self, sampler: SamplerLike, *, seed: int | None = None, parameters: Sequence[object] | None = None
+    ) -> pl.LazyFrame:
         """Return a plan of one column `weight`.
 
         Examples:
@@ -347,7 +356,7 @@ class LazyFrameNamespace(_PolarsNamespace[pl.LazyFrame]):
             >>> plan.collect()["weight"].to_list()
             [5.0, 1.0]
         """
-        return api.weights(self._frame, sampler, seed=seed)
+        return api.weights(self._frame, sampler, seed=seed, parameters=parameters)
 
 
 class PandasNamespace(_Namespace["pd.DataFrame", "pd.DataFrame"]):
@@ -365,7 +374,7 @@ class PandasNamespace(_Namespace["pd.DataFrame", "pd.DataFrame"]):
     @method_of(api.sample)
     def sample(
         self,
-        sampler: str | pl.Expr,
+        sampler: SamplerLike,
         limit: Limit | None = None,
         *,
         fraction: float | None = None,
@@ -379,6 +388,7 @@ class PandasNamespace(_Namespace["pd.DataFrame", "pd.DataFrame"]):
         index: str | None = INDEX,
         ignore_index: bool = False,
         expected: str | None = None,
+        parameters: Sequence[object] | None = None,
     ) -> pd.DataFrame:
         """Draw rows by weight, with their index labels.
 
@@ -403,10 +413,13 @@ class PandasNamespace(_Namespace["pd.DataFrame", "pd.DataFrame"]):
             index=index,
             ignore_index=ignore_index,
             expected=expected,
+            parameters=parameters,
         )
 
     @method_of(api.weights)
-    def weights(self, sampler: str | pl.Expr, *, seed: int | None = None) -> pd.Series:
+    def weights(
+        self, sampler: SamplerLike, *, seed: int | None = None, parameters: Sequence[object] | None = None
+    ) -> pd.Series:
         """Return the weights of the rows as a Series `weight`, with the index of the frame.
 
         Examples:
@@ -415,12 +428,12 @@ class PandasNamespace(_Namespace["pd.DataFrame", "pd.DataFrame"]):
             >>> df.tql.weights("max_weight(age > 60: 5, True: 1)").to_list()
             [5.0, 1.0, 5.0]
         """
-        return api.weights(self._frame, sampler, seed=seed)
+        return api.weights(self._frame, sampler, seed=seed, parameters=parameters)
 
     @method_of(view)
     def view(
         self,
-        sampler: str | pl.Expr,
+        sampler: SamplerLike,
         limit: Limit | None = None,
         *,
         fraction: float | None = None,

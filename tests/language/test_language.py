@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from tests.language.trees import DEEP, MANY, NODE_CLASSES, column, ok, trees, walk
 from tests.sizes import size
 from tql_frames import TQLError, TQLSyntaxError, TQLUnsupportedError
-from tql_frames.language import nodes, parse, parse_statement, unparse
+from tql_frames.language import _tree_of, nodes, parse, parse_statement, unparse
 from tql_frames.language.keywords import CLAUSES
 from tql_frames.language.nodes import Literal, Node
 from tql_frames.language.parser import MAX_DEPTH, MAX_LENGTH, _lark
@@ -403,7 +403,7 @@ LONG: dict[str, tuple[str, str | None]] = {
 def test_long_and_deep_texts_end_in_a_tree_or_an_error(text: str, message: str | None) -> None:
     started = time.perf_counter()
     if message is None:
-        assert parse.__wrapped__(text).depth <= MAX_DEPTH
+        assert _tree_of.__wrapped__(text).depth <= MAX_DEPTH
     else:
         with pytest.raises(TQLSyntaxError, match=re.escape(message)) as caught:
             parse(text)

@@ -1,6 +1,6 @@
 """What a sampler does to a frame, in numbers, text and pictures."""
 
-from tql_frames.analysis.balance import Balance, balance_on
+from tql_frames.analysis.balance import Balance, balance_on, with_parameters
 from tql_frames.analysis.explain import Explanation, explain_sampler, explain_statement
 from tql_frames.analysis.population import population_of, sampled_by
 from tql_frames.analysis.report import Expectations, Report, report_on
@@ -16,4 +16,5 @@ __all__ = [
     "population_of",
     "report_on",
     "sampled_by",
+    "with_parameters",
 ]

@@ -46,9 +46,10 @@ from tql_frames.analysis.solver import (
     unlabelled_item,
 )
 from tql_frames.compiler.expressions.types import DataType, inner, instance, is_nested, is_number, is_temporal
-from tql_frames.errors import TQLError
+from tql_frames.errors import Fault, TQLError, TQLSyntaxError
 from tql_frames.frames import Rows, is_pandas
-from tql_frames.language import sampler_on_lines
+from tql_frames.language import nodes, parse, sampler_on_lines, unparse
+from tql_frames.language.parameters import bind, check_parameters
 from tql_frames.pipeline.draw import Design, DrawSpec
 
 if TYPE_CHECKING:
@@ -255,6 +256,46 @@ def balance_on(
         _frame=frame,
         _spec=spec,
     )
+
+
+def with_parameters(
+    target: str | Shares, keep: Sequence[Any], values: Sequence[object]
+) -> tuple[str | Shares, Sequence[Any]]:
+    """Return the wanted shares, and what keeps its share, with values for the `?` of conditions, first of these.
+
+    Raises:
+        TQLError: there are more or fewer values than `?`, or one cannot be written as text.
+    """
+    check_parameters(values)
+    rest = list(values)
+    shares = {_filled(key, rest): share for key, share in target.items()} if isinstance(target, Mapping) else target
+    kept = [_filled(key, rest) for key in keep]
+    if rest:
+        raise TQLError(f"{len(values)} parameters were given, but the conditions have {len(values) - len(rest)} `?`")
+    return shares, kept
+
+
+def _filled(key: Any, values: list[object]) -> Any:
+    """Return a condition with the first of the values for its `?`, which are taken away; a label as it is."""
+    if not isinstance(key, str) or "?" not in key:
+        return key
+    try:
+        root = parse(key)
+    except TQLError:
+        return key
+    number = sum(isinstance(node, nodes.Parameter) for node in root.walk())
+    if isinstance(root, nodes.Parameter) or not number:
+        return key
+    given, values[:] = values[:number], values[number:]
+    try:
+        filled = unparse(bind(root, given))
+        parse(filled)
+    except Fault as fault:
+        raise fault.error(key) from None
+    except TQLSyntaxError:
+        message = "a value cannot be written in a sampler, which is what a balance finds"
+        raise TQLError(message, source=key, hint="make it a column, and name that in the condition") from None
+    return filled
 
 
 def _draws(spec: DrawSpec, size: int, rows: int) -> Draws:

@@ -24,7 +24,7 @@ from tql_frames.language.nodes import Node, replaced
 from tql_frames.language.parameters import bind
 from tql_frames.pipeline.draw import Draw, DrawSpec, random_numbers
 from tql_frames.pipeline.statement import draw_of, draws
-from tql_frames.pipeline.weights import Weigher
+from tql_frames.pipeline.weights import GivenWeights, Weigher
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Sampled:
 def population_of(
     frame: Rows,
     by: str | None,
-    sampler: str | pl.Expr | None,
+    sampler: str | pl.Expr | GivenWeights | None,
     seed: int,
     start: int = 0,
     *,

@@ -253,7 +253,7 @@ def add_balance(parser: ArgumentParser) -> None:
 
 
 def add_parameters(parser: ArgumentParser) -> None:
-    """Add the values for the `?` of a statement."""
+    """Add the values for the `?` of a text."""
     parser.add_argument(
         "--parameter",
         dest="parameters",

@@ -96,6 +96,7 @@ class SampleCommand:
         arguments.add_inputs(parser)
         arguments.add_output(parser)
         arguments.add_size(parser)
+        arguments.add_parameters(parser)
         arguments.add_seed(parser)
         arguments.add_split(parser)
 
@@ -104,7 +105,7 @@ class SampleCommand:
         inputs = job.find(options.inputs)
         with job.output() as output:
             output.as_read(inputs.reading)
-            names = ("fraction", "replace", "seed", "order", "over", "unit", "design", "key", "index")
+            names = ("fraction", "replace", "seed", "order", "over", "unit", "design", "key", "index", "parameters")
             sized: dict[str, Any] = {name: getattr(options, name) for name in names}
             limit = dict(options.quotas) if options.quotas else options.limit
             frame, text = inputs.frame(), inputs.as_text() if output.cells else None

@@ -140,7 +140,7 @@ def job_of(
 
     Args:
         sampler: text, expression or None.
-        parameters: of a statement.
+        parameters: values for the `?` of the text.
         columns: of the frame.
         seed: of the numbers of `random()`.
         sized: whether the number of draws, or replacement, was said beside it.
@@ -148,15 +148,13 @@ def job_of(
     Raises:
         TQLError: they do not go together, or as `Sampler.of` and `Statement.of`.
     """
-    sampler = sampler_from(sampler)
+    sampler = None if sampler is None and parameters is None else sampler_from(sampler, parameters)
     if isinstance(sampler, str) and is_statement(sampler):
         if sized:
             raise TQLError(
                 "limit, fraction, replace and design cannot be given with a statement", hint="write them into SAMPLE BY"
             )
         return PartitionStatement.of(sampler, parameters, seed)
-    if parameters is not None:
-        raise TQLError("a sampler takes no parameters; a statement does")
     return None if sampler is None else Sampler.of(sampler, columns, seed)
 
 

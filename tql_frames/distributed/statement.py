@@ -32,8 +32,8 @@ from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, Weight
 from tql_frames.frames import PolarsFrame, Rows
 from tql_frames.language import nodes, parse_statement
 from tql_frames.language.nodes import Node, replaced
-from tql_frames.language.parameters import bind
-from tql_frames.pipeline.draw import Design, DrawSpec, check_parameters, random_numbers
+from tql_frames.language.parameters import bind, check_parameters
+from tql_frames.pipeline.draw import Design, DrawSpec, random_numbers
 from tql_frames.pipeline.groups import GroupKeys
 from tql_frames.pipeline.statement import design_of, evaluating, no_rows_error
 from tql_frames.pipeline.weights import Weigher

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import polars as pl
 
@@ -24,7 +24,7 @@ from tql_frames.frames.base import (
 )
 from tql_frames.frames.lazy import CollectedFrame
 from tql_frames.frames.polars import PolarsFrame, check_columns, check_process
-from tql_frames.frames.row_view import RowView, shared, to_pandas, to_polars
+from tql_frames.frames.row_view import RowView, index_of, shared, to_pandas, to_polars
 from tql_frames.frames.two_pass import TwoPassFrame, is_repeatable, reporting
 from tql_frames.loading import LOADERS
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "INDEX",
+    "ArrowTable",
     "CollectedFrame",
     "ColumnRef",
     "Contents",
@@ -48,6 +49,7 @@ __all__ = [
     "frame_of",
     "free_index",
     "has_labels",
+    "index_of",
     "is_pandas",
     "is_repeatable",
     "kept_frame_of",
@@ -62,5 +64,13 @@ __all__ = [
 LOADERS["tables"] = lambda: import_module("tql_frames.frames.tables")
 LOADERS["pandas"] = lambda: import_module("tql_frames.frames.pandas")
 
-Native = TypeVar("Native", pl.DataFrame, pl.LazyFrame, "pd.DataFrame")
+
+class ArrowTable(Protocol):
+    """A table of any library with the Arrow PyCapsule interface."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Return its rows as a stream of Arrow batches."""
+
+
+Native = TypeVar("Native", bound="pl.DataFrame | pl.LazyFrame | pd.DataFrame | ArrowTable")
 """A frame as callers pass it, and get it."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import polars as pl
 
 from tql_frames.compiler.expressions.scope import nulls_of, with_nulls_of
 from tql_frames.compiler.statements import Scan, whole
 from tql_frames.errors import TQLError, TQLTypeError
-from tql_frames.frames.base import ColumnRef, Frame, is_pandas
+from tql_frames.frames.base import ColumnRef, Frame, Rows, is_pandas, unwrapped
 from tql_frames.frames.converted import with_stand_ins
 from tql_frames.frames.polars import evaluate, numbered, picks_columns
 from tql_frames.sampling import Positions
@@ -95,6 +95,11 @@ class RowView:
     def rows(self) -> int:
         """Number of rows."""
         return len(self._positions_of())
+
+    @property
+    def labels(self) -> object:
+        """The index of the rows: a pandas Index, a Polars Series of row numbers."""
+        return self.frame.labels(self._positions_of())
 
     @property
     def schema(self) -> Mapping[str, pl.DataType]:
@@ -198,6 +203,14 @@ class RowView:
         if hidden is not None and hidden in self._source:
             return nulls_of(str(self._source[hidden]))
         return str(self._source[name]) if name in self._source else None
+
+
+def index_of(frame: Rows) -> pd.Index:
+    """Return the index of the rows of a frame, as pandas would have it."""
+    if isinstance(frame, RowView) and frame.frame.keeps_labels:
+        return cast("pd.Index", frame.labels)
+    native = getattr(unwrapped(cast("Frame", frame)), "native", None)
+    return native.index if is_pandas(native) else import_module("pandas").RangeIndex(frame.rows)
 
 
 class _Renamed(Mapping[str, pl.DataType]):

@@ -12,9 +12,11 @@ from importlib import import_module
 from typing import Any
 
 from tql_frames.language.nodes import Node, Statement
+from tql_frames.language.parameters import BoundText
 from tql_frames.language.unparse import on_lines, on_one_line, sampler_on_lines, unparse
 
 __all__ = [
+    "BoundText",
     "Node",
     "is_statement",
     "on_lines",
@@ -26,12 +28,12 @@ __all__ = [
 ]
 
 
-@lru_cache(maxsize=512)
 def parse(text: str) -> Node:
     """Read a sampler into its tree.
 
     Args:
-        text: a weight choice, `max_weight(condition: weight, …)` or `sum_weight(…)`, or any expression.
+        text: a weight choice, `max_weight(condition: weight, …)` or `sum_weight(…)`, or any expression; of a
+            `BoundText` the tree has the values of its `?`.
 
     Raises:
         TQLSyntaxError: the text is not TQL, longer than 1,000,000 characters, or nested deeper than 100 levels.
@@ -42,6 +44,11 @@ def parse(text: str) -> Node:
         >>> parse("max_weight(age > 60: 2, True: 1)").arms[0].condition
         Comparison(operator='>', left=Column(name='age', frame=None), right=Literal(value=60))
     """
+    return text.tree if isinstance(text, BoundText) else _tree_of(text)
+
+
+@lru_cache(maxsize=512)
+def _tree_of(text: str) -> Node:
     found: Node = _parser().parsed(text, "sampler")
     return found
 

@@ -1,10 +1,10 @@
-"""Values for the `?` of a statement: put into its tree, never into its text."""
+"""Values for the `?` of a text: put into its tree, never into the text."""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, TypeVar
@@ -57,6 +57,95 @@ def bind(node: AnyNode, values: Sequence[object] | None) -> AnyNode:
         return dataclasses.replace(each, operand=replaced(each.operand, bound), items=items)
 
     return replaced(node, bound)  # type: ignore[return-value]
+
+
+def check_parameters(parameters: object) -> None:
+    """Make sure that the parameters of a text are a list of values, or None.
+
+    Raises:
+        TQLError: they are something else.
+    """
+    if parameters is not None and (isinstance(parameters, (str, bytes, Mapping)) or not hasattr(parameters, "__len__")):
+        raise TQLError("parameters is a list of values, one for each `?` in order")
+
+
+def plain(value: object) -> Any:
+    """Return a value for a `?` as it is read: a number, text, truth value or None, or a list of these.
+
+    Raises:
+        Fault: it is of another kind.
+
+    Examples:
+        >>> plain(dt.date(2024, 2, 29)), plain(dt.timedelta(hours=1)), plain((0.5, None))
+        ('2024-02-29', 'PT3600.000000000S', [0.5, None])
+    """
+    return _value_of(_constant(value, Span(0, 0), 1))
+
+
+def _value_of(node: Node) -> Any:
+    if isinstance(node, nodes.Array):
+        return [_value_of(item) for item in node.items]
+    assert isinstance(node, nodes.Literal)
+    return float(node.value) if isinstance(node.value, nodes.Written) else node.value
+
+
+class BoundText(str):
+    """The text of a sampler with values for its `?`: it goes where texts go, and is read as its tree.
+
+    Texts are equal where their values are, too.
+
+    Attributes:
+        tree: its tree, with the values.
+        parameters: the values.
+
+    Examples:
+        >>> from tql_frames.language import parse, unparse
+        >>> text = BoundText.of("age > ?", parse("age > ?"), [60])
+        >>> unparse(parse(text)), text == "age > ?"
+        ('age > 60', False)
+    """
+
+    tree: Node
+    parameters: tuple[object, ...]
+
+    @classmethod
+    def of(cls, text: str, tree: Node, values: Sequence[object]) -> BoundText:
+        """Return a text with values.
+
+        Args:
+            text: as it was written.
+            tree: of the text.
+            values: as `bind` takes them.
+
+        Raises:
+            Fault: as `bind`.
+        """
+        found = cls(text)
+        found.parameters = tuple(values)
+        found.tree = bind(tree, found.parameters)
+        return found
+
+    @property
+    def _key(self) -> tuple[str, str]:
+        return str(self), repr(self.tree)  # in which 1, 1.0 and True are different
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BoundText) and self._key == other._key
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash((str(self), len(self.parameters)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (str(self), self.tree, self.parameters)
+
+
+def _restored(text: str, tree: Node, parameters: tuple[object, ...]) -> BoundText:
+    found = BoundText(text)
+    found.tree, found.parameters = tree, parameters
+    return found
 
 
 def _spread(item: Node, value: Node) -> tuple[Node, ...]:

@@ -346,16 +346,6 @@ def check_flag(name: str, value: object) -> None:
         raise TQLError(f"expected {name}= to be True or False, got {shown(value)}")
 
 
-def check_parameters(parameters: object) -> None:
-    """Make sure that the parameters of a statement are a list of values, or None.
-
-    Raises:
-        TQLError: they are something else.
-    """
-    if parameters is not None and (isinstance(parameters, (str, bytes, Mapping)) or not hasattr(parameters, "__len__")):
-        raise TQLError("parameters is a list of values, one for each `?` in order")
-
-
 def share_from(value: object) -> Fraction | None:
     """Return the number as it was written: 0.29 of 100 rows are 29, though the float is a little less.
 

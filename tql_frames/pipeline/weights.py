@@ -11,8 +11,11 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from hashlib import blake2b
+from numbers import Real
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -21,10 +24,15 @@ from numpy.typing import NDArray
 from tql_frames.compiler import CompiledArm, CompiledSampler, RandomNumbers, compile_sampler
 from tql_frames.compiler.expressions.sampler import ConstantWeights
 from tql_frames.compiler.expressions.types import type_name
-from tql_frames.errors import TQLError, TQLNameError, TQLTypeError, WeightError, did_you_mean, reason_of
-from tql_frames.frames import Rows
-from tql_frames.language import nodes
+from tql_frames.errors import Fault, TQLError, TQLNameError, TQLTypeError, WeightError, did_you_mean, reason_of
+from tql_frames.frames import Rows, index_of
+from tql_frames.language import BoundText, is_statement, nodes, parse
+from tql_frames.language.parameters import check_parameters
+from tql_frames.loading import LOADERS
 from tql_frames.sampling import Strata, count_codes, strata_of_codes
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Weights = NDArray[np.float64]
 Watched = NDArray[np.bool_]
@@ -77,25 +85,27 @@ class Weigher:
 
     Attributes:
         sampler: compiled TQL, or the user's own Polars expression.
+        given: the weights themselves where the user has them; they are the values of the expression.
     """
 
     sampler: CompiledSampler | pl.Expr
+    given: GivenWeights | None = None
 
     @classmethod
     def of(cls, sampler: object, frame: Rows, random: RandomNumbers) -> Weigher:
         """Compile a sampler for a frame, with the numbers of `random()`.
 
         Raises:
-            TQLError: it is neither text nor expression, or does not fit the frame.
+            TQLError: it is no sampler, or does not fit the frame.
         """
+        sampler = sampler_from(sampler)
         if isinstance(sampler, str):
             return cls(compiled(sampler, frame.schema, random))
         if isinstance(sampler, pl.Expr):
             return cls(sampler)
-        text = sampler_from(sampler)
-        if text is sampler:
-            raise no_sampler(sampler)
-        return cls.of(text, frame, random)
+        if isinstance(sampler, GivenWeights):
+            return cls(pl.lit(sampler.values), sampler)
+        raise no_sampler(sampler)
 
     def weigh(self, frame: Rows) -> Weights:
         """Return weights of the rows, shape (n,): finite, >= 0, null as 0.
@@ -273,6 +283,11 @@ class Weigher:
         return WeightError(message, source=source, span=span, hint=hint)
 
     def _weigh_expression(self, expr: pl.Expr, frame: Rows) -> Weights:
+        if self.given is not None:
+            self.given.check(frame)
+            given = self.given.values.to_numpy()
+            self._check(given)
+            return given
         found = self._evaluate(frame, {"weight": expr})["weight"]
         dtype = found.dtype
         if not (dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)):
@@ -347,25 +362,146 @@ def _compiled(text: str) -> list[CompiledSampler]:
     return []
 
 
-def sampler_from(value: object) -> Any:
-    """Return a sampler as text or expression; of a `Balance` the text that it found."""
+class SamplerText(Protocol):
+    """What has found a sampler, such as a `Balance`."""
+
+    @property
+    def sampler(self) -> str:
+        """Its text."""
+
+
+SamplerLike: TypeAlias = "str | pl.Expr | SamplerText | Sequence[float | None] | NDArray[Any] | pl.Series | pd.Series"
+"""What gives each row its weight."""
+
+
+@dataclass(frozen=True, eq=False)
+class GivenWeights:
+    """Weights that the caller has, one a row.
+
+    Attributes:
+        values: the weights as numbers with a fraction, null as 0.
+        labels: the index of the pandas series that they came in; None where they go by position.
+    """
+
+    values: pl.Series
+    labels: pd.Index | None = None
+
+    @classmethod
+    def of(cls, value: Any) -> GivenWeights | None:
+        """Return the weights in a list, an array or a series; None of anything else.
+
+        Raises:
+            TQLTypeError: it holds no numbers, or has several dimensions.
+
+        Examples:
+            >>> GivenWeights.of([5, None, True]).values.to_list()
+            [5.0, 0.0, 1.0]
+        """
+        labels, kind = None, type(value).__name__
+        if type(value).__module__.partition(".")[0] == "pandas" and kind == "Series":
+            labels, value = value.index, LOADERS["pandas"]().polars_series(value, "weights")
+        elif not isinstance(value, (pl.Series, list, tuple)):
+            if not any(hasattr(value, name) for name in ("__arrow_c_array__", "__arrow_c_stream__", "__array__")):
+                return None
+            if hasattr(value, "shape") and len(value.shape) != 1:
+                raise TQLTypeError(f"expected weights of one dimension, got an array of shape {tuple(value.shape)}")
+        try:
+            series = value if isinstance(value, pl.Series) else _series(value)
+        except (Exception, pl.exceptions.PanicException):  # whatever the elements are
+            raise TQLTypeError(f"expected one number a row, got a {kind} of other things", hint=_ONE_A_ROW) from None
+        dtype = series.dtype
+        if not (dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)) and len(series):
+            raise TQLTypeError(f"expected one number a row, got a {kind} of {type_name(dtype)}", hint=_ONE_A_ROW)
+        return cls(series.cast(pl.Float64).fill_null(0.0).rechunk().alias("weight"), labels)
+
+    def __str__(self) -> str:
+        return f"weights of {len(self.values):,} row{'s' * (len(self.values) != 1)}"
+
+    @property
+    def digest(self) -> str:
+        """A text by which equal weights are known again."""
+        return blake2b(self.values.to_numpy().tobytes(), digest_size=16).hexdigest()
+
+    def check(self, frame: Rows) -> None:
+        """Make sure that there is a weight for each row of a frame.
+
+        Raises:
+            TQLError: there are more or fewer, or they are labelled otherwise than the rows.
+        """
+        rows, given = frame.rows, len(self.values)
+        if rows != given:
+            raise TQLError(f"expected {rows:,} weights, one a row, got {given:,}")
+        if self.labels is None:
+            return
+        if not self.labels.equals(index_of(frame)):
+            message = "the weights have another index than the frame: a pandas series goes by its labels"
+            raise TQLError(message, hint="pass weights.reindex(frame.index), or weights.to_numpy() to go by position")
+
+
+def _series(value: Any) -> pl.Series:
+    """Return a list or an array of one dimension as a series; elements of lists may be of any library."""
+    if isinstance(value, np.ndarray) and value.dtype == np.object_:
+        value = value.tolist()
+    if not isinstance(value, (list, tuple)):
+        return pl.Series(value)
+    return pl.Series([_number(each) for each in value], dtype=pl.Float64)
+
+
+def _number(value: Any) -> float:
+    """Return a weight as a number, what stands for null as 0.
+
+    Raises:
+        TypeError: it is no number.
+    """
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return 0.0
+    if isinstance(value, (Real, Decimal, np.bool_)):
+        return float(value)
+    raise TypeError(value)
+
+
+def sampler_from(value: object, parameters: Sequence[object] | None = None) -> Any:
+    """Return a sampler as text, expression or `GivenWeights`; of a `Balance` the text that it found.
+
+    Args:
+        value: as the caller gave it; what is none of these is returned as it is.
+        parameters: values for the `?` of a text.
+
+    Raises:
+        TQLError: the text is wrong, or has more or fewer `?` than there are values; there are values, and no text; or
+            the weights of an array are no numbers.
+    """
     if type(value).__name__ == "Balance" and isinstance(text := getattr(value, "sampler", None), str):
-        return text
-    return value
+        value = text
+    if isinstance(value, str):
+        if parameters is None or isinstance(value, BoundText) or is_statement(value):
+            return value
+        check_parameters(parameters)
+        try:
+            return BoundText.of(value, parse(value), parameters)
+        except Fault as fault:
+            raise fault.error(value) from None
+    if parameters is not None:
+        raise TQLError("parameters= are values for the `?` of a TQL text, and the sampler is none")
+    return value if isinstance(value, pl.Expr) else GivenWeights.of(value) or value
 
 
 def no_sampler(value: object) -> TQLError:
-    """Return the error to raise for a sampler that is neither text nor expression."""
+    """Return the error to raise for a sampler that is none."""
     hint = None
     if isinstance(value, Mapping):
-        hint = "write its items as arms: max_weight(column = 'label': weight, …, True: 1)"
-    elif isinstance(value, (list, tuple)) or hasattr(value, "__array__") or hasattr(value, "__len__"):
+        hint = (
+            "pass tql_frames.class_weights(column, weights), or a text: max_weight(column = 'label': weight, True: 1)"
+        )
+    elif isinstance(value, GivenWeights) or hasattr(value, "__len__"):
         hint = "add the weights to the frame as a column, and pass the name of that column"
     elif callable(value):
         hint = "compute the weights as a column of the frame, and pass the name of that column"
-    return TQLError(f"expected a sampler as TQL text or a Polars expression, got {type(value).__name__}", hint=hint)
+    what = "an array of weights" if isinstance(value, GivenWeights) else type(value).__name__
+    return TQLError(f"expected a sampler as TQL text or a Polars expression, got {what}", hint=hint)
 
 
+_ONE_A_ROW = "pass numbers, or the name of a column, or a TQL text"
 _NUMERIC = "use a numeric column, or cast the expression"
 _HINT = "use finite weights of at least 0"
 

@@ -18,7 +18,8 @@ import torch.distributed
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.errors import TQLError
 from tql_frames.frames import Frame, PolarsFrame, Rows, kept_frame_of
-from tql_frames.language import nodes
+from tql_frames.language import BoundText, nodes
+from tql_frames.language.parameters import plain
 from tql_frames.pipeline.draw import (
     Draw,
     DrawSpec,
@@ -30,7 +31,7 @@ from tql_frames.pipeline.draw import (
     whole_number,
 )
 from tql_frames.pipeline.idle_arms import warn_of_categories, warn_of_idle_arms
-from tql_frames.pipeline.weights import Weigher, Weights
+from tql_frames.pipeline.weights import GivenWeights, Weigher, Weights
 from tql_frames.sampling import Positions, Strata, stratify
 from tql_frames.sampling.strata import drawable_in
 from tql_frames.views.drawn_view import View
@@ -97,12 +98,12 @@ class Weighed:
 class Epochs:
     """The samples of all epochs."""
 
-    def __init__(self, frame: Rows, sampler: str | pl.Expr, spec: DrawSpec) -> None:
+    def __init__(self, frame: Rows, sampler: str | pl.Expr | GivenWeights, spec: DrawSpec) -> None:
         """Weigh the rows; nothing is drawn yet.
 
         Args:
             frame: the rows.
-            sampler: their weights: TQL text or a Polars expression.
+            sampler: what weighs them, as of `sampler_from`.
             spec: the request for the rows of epoch 0; `seed_of_epoch` returns the seeds of the others.
 
         Raises:
@@ -112,7 +113,12 @@ class Epochs:
             TQLWarning: without replacement, fewer rows have a positive weight than were asked for.
         """
         self.spec = spec
-        self.text, self.is_expression = str(sampler), isinstance(sampler, pl.Expr)
+        self.text, self.is_expression = str(sampler), not isinstance(sampler, str)
+        self.values: dict[str, Any] = {}  # which the text does not tell
+        if isinstance(sampler, BoundText):
+            self.values["parameters"] = [plain(each) for each in sampler.parameters]
+        elif isinstance(sampler, GivenWeights):
+            self.values["weights"] = sampler.digest
         calls: list[int] = []
         numbers = random_numbers(spec.seed)
 

@@ -6,16 +6,16 @@ What is drawn is in `epochs`; rows become tensors in `dataset`.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, NoReturn
 
-import polars as pl
 from torch.utils.data import Sampler
 
 from tql_frames.errors import TQLError
 from tql_frames.language import parse
 from tql_frames.pipeline.draw import DESIGNS, Design, DrawSpec, check_flag, seed_of_epoch
+from tql_frames.pipeline.weights import SamplerLike, sampler_from
 from tql_frames.sampling import Positions
 from tql_frames.torch.epochs import Epochs, check_whole, processes, readable
 
@@ -47,7 +47,7 @@ class TQLSampler(Sampler[int]):
     Args:
         frame: a Polars DataFrame or LazyFrame, a pandas DataFrame, or a `View`, whose rows are weighed here and now.
             All that is kept are NumPy arrays, and for a sampler with `random()` the columns that it names.
-        sampler: the weight of a row: TQL text or a Polars expression.
+        sampler: the weight of a row, as `tql_frames.sample` takes it.
         limit: rows to draw for an epoch, by all processes together; by default as many as the frame has.
         replace: with or without replacement.
         design: as `tql_frames.sample` takes it, but `"poisson"`, whose size is random.
@@ -55,6 +55,7 @@ class TQLSampler(Sampler[int]):
         num_replicas: number of processes; by default that of `torch.distributed` where it is initialised, otherwise 1.
         rank: number of this process, from 0; by default as `num_replicas`.
         drop_last: leave out the last rows, fewer than there are processes, so that all have equally many.
+        parameters: a value for each `?` of the text, in order.
 
     Raises:
         TQLError: wrong arguments, or weights that cannot be drawn by.
@@ -75,7 +76,7 @@ class TQLSampler(Sampler[int]):
     def __init__(
         self,
         frame: object,
-        sampler: str | pl.Expr,
+        sampler: SamplerLike,
         *,
         limit: int | None = None,
         replace: bool = True,
@@ -84,6 +85,7 @@ class TQLSampler(Sampler[int]):
         num_replicas: int | None = None,
         rank: int | None = None,
         drop_last: bool = False,
+        parameters: Sequence[object] | None = None,
     ) -> None:
         """Weigh the rows; nothing is drawn yet."""
         check_flag("drop_last", drop_last)
@@ -93,7 +95,7 @@ class TQLSampler(Sampler[int]):
             raise TQLError(
                 "design='poisson' gives another number of rows in each epoch, and loaders ask for one", hint=hint
             )
-        self._epochs = Epochs(readable(frame), sampler, spec)
+        self._epochs = Epochs(readable(frame), sampler_from(sampler, parameters), spec)
         self._drop_last = bool(drop_last)
         self._given = num_replicas, rank
         processes(num_replicas, rank)  # to say now what is wrong with them
@@ -264,6 +266,7 @@ class TQLSampler(Sampler[int]):
             "replace": epochs.spec.replace,
             "rows": epochs.rows,
             "sampler": epochs.text,
+            **epochs.values,
         }
         return own if epochs.spec.is_plain else {**own, "design": epochs.spec.design}
 

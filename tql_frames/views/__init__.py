@@ -11,10 +11,9 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from tql_frames.frames import INDEX, Native
 from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order, named
+from tql_frames.pipeline.weights import SamplerLike
 
 if TYPE_CHECKING:
     from tql_frames.analysis.splits import Split
@@ -27,7 +26,7 @@ __all__ = ["Split", "View", "load_view", "read_view", "split", "view"]
 @named
 def view(
     frame: Native,
-    sampler: str | pl.Expr,
+    sampler: SamplerLike,
     limit: Limit | None = None,
     *,
     fraction: float | None = None,
@@ -60,7 +59,7 @@ def view(
         key: what random numbers belong to.
         index: Polars: name of the column of original row numbers in frames of the view; None for none.
         ignore_index: pandas: number the rows of the view anew instead of keeping their labels.
-        parameters: values for the `?` of a statement.
+        parameters: a value for each `?` of the text, in order.
 
     Returns:
         A view. Of a LazyFrame nothing runs before its rows are asked for. Then a plan of files is read in passes, as

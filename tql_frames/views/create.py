@@ -27,7 +27,7 @@ from tql_frames.frames import (
 )
 from tql_frames.language import is_statement
 from tql_frames.pipeline.draw import Order, Request, check_flag, check_index
-from tql_frames.pipeline.weights import sampler_from
+from tql_frames.pipeline.weights import SamplerLike, sampler_from
 from tql_frames.views.drawn_view import View, display, splitting
 from tql_frames.views.provenance import Provenance, Step, choose, lines_of
 from tql_frames.views.storage import (
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 def view_of(
     frame: Native,
-    sampler: str | pl.Expr,
+    sampler: SamplerLike,
     *,
     index: str | None,
     ignore_index: bool,

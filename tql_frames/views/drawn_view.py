@@ -20,6 +20,7 @@ from tql_frames.frames import ColumnRef, Frame, Native, Rows, has_labels, kept_f
 from tql_frames.frames.base import cached_attribute
 from tql_frames.loading import LOADERS
 from tql_frames.pipeline.draw import Design, Draw, DrawSpec, GroupBy, Limit, Order, no_column
+from tql_frames.pipeline.weights import GivenWeights, SamplerLike
 from tql_frames.sampling import Floats, Positions
 from tql_frames.views.provenance import Provenance, Step, choose, lines_of
 from tql_frames.views.row_selection import KeptRows
@@ -75,7 +76,7 @@ class View(KeptRows[Native], Provenance):
         index: str | None,
         ignore_index: bool,
         parent: View[Native] | None = None,
-        expression: pl.Expr | None = None,
+        expression: pl.Expr | GivenWeights | None = None,
         origin: Rows | None = None,
         description: Description | None = None,
         differences: Sequence[str] = (),
@@ -114,7 +115,7 @@ class View(KeptRows[Native], Provenance):
 
     def view(
         self,
-        sampler: str | pl.Expr,
+        sampler: SamplerLike,
         limit: Limit | None = None,
         *,
         fraction: float | None = None,
@@ -163,7 +164,7 @@ class View(KeptRows[Native], Provenance):
 
     def sample(
         self,
-        sampler: str | pl.Expr,
+        sampler: SamplerLike,
         limit: Limit | None = None,
         *,
         fraction: float | None = None,
@@ -174,6 +175,7 @@ class View(KeptRows[Native], Provenance):
         unit: GroupBy | None = None,
         design: Design | None = None,
         key: GroupBy | None = None,
+        parameters: Sequence[object] | None = None,
     ) -> Native:
         """Draw rows of this view by weight, with their indices in the frame; see `tql_frames.sample`.
 
@@ -193,6 +195,7 @@ class View(KeptRows[Native], Provenance):
             unit=unit,
             design=design,
             key=key,
+            parameters=parameters,
         ).to_native()
 
     def split(
@@ -298,7 +301,7 @@ class View(KeptRows[Native], Provenance):
         pandas = self._source.keeps_labels
         step, drawn = self.steps[-1], self.drawn
         origin: Rows = self._source
-        sampler: str | pl.Expr | None = None
+        sampler: str | pl.Expr | GivenWeights | None = None
         if self.origin is None or (step.kind == "expression" and self.expression is None):
             drawn = self.positions  # what they were drawn from, or by, was not saved
         else:
@@ -317,7 +320,7 @@ class View(KeptRows[Native], Provenance):
                     )
                     return found
             elif step.kind == "sampler":
-                sampler = step.text
+                sampler = step.sampler
             else:
                 sampler = self.expression
         spec = DrawSpec(len(self), replace=step.replace is not False)
@@ -348,7 +351,7 @@ class View(KeptRows[Native], Provenance):
             raise TQLError(message, hint="draw with view(sampler, …), or look at report(by)")
         if self.origin is None or (step.kind == "expression" and self.expression is None):
             raise TQLError("what the view was drawn from, or by, was not saved", hint="draw it again")
-        sampler = self.expression if step.kind == "expression" else step.text
+        sampler = self.expression if step.kind == "expression" else step.sampler
         found: Floats = Draw.of(sampler, self.origin, step.draw).expected(self.origin)[0].take(self.drawn)
         return found
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
 
 import polars as pl
 
-from tql_frames.errors import TQLError
 from tql_frames.frames import ColumnRef, Rows
 from tql_frames.frames.polars import picks_columns
 from tql_frames.language import is_statement, nodes, on_one_line
+from tql_frames.language.parameters import plain
 from tql_frames.pipeline.draw import (
     Draw,
     DrawSpec,
@@ -29,7 +29,7 @@ from tql_frames.pipeline.draw import (
     size_from,
 )
 from tql_frames.pipeline.statement import prepare_rows
-from tql_frames.pipeline.weights import sampler_from
+from tql_frames.pipeline.weights import GivenWeights, SamplerLike, sampler_from
 from tql_frames.sampling import Positions
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Step:
         text: of the sampler or statement, what a Polars expression prints, or the call of a split and the part.
         kind: what it is text of.
         seed: fixes the rows.
-        parameters: values for the `?` of a statement, as plain values; else None.
+        parameters: values for the `?` of the text, as plain values; None where there were none.
         draw: the request for rows; None of a statement or split, which says it itself.
         reads: names of the columns that the text names; None for all, or where they are not known.
     """
@@ -63,6 +63,12 @@ class Step:
     def of_part(cls, split: SplitSpec, part: str) -> Step:
         """Return the record of a part of a split, by words behind the call."""
         return cls(f"{split.text}{part}", "split", split.seed, reads=tuple(sorted(split.names)))
+
+    @property
+    def sampler(self) -> str:
+        """The text with the values of its `?`."""
+        found: str = sampler_from(self.text, self.parameters)
+        return found
 
     @property
     def limit(self) -> int | None:
@@ -237,29 +243,13 @@ def request_from_json(values: Mapping[str, Any], seed: int) -> DrawSpec:
 
 
 def plain_parameters(values: Sequence[object] | None) -> tuple[Any, ...] | None:
-    """Return values for the `?` of a statement as it reads them: numbers, text, truth values, None, or lists of them.
+    """Return values for the `?` of a text as it reads them: numbers, text, truth values, None, or lists of them.
 
     Examples:
         >>> plain_parameters([dt.date(2024, 2, 29), Decimal("0.5"), ("a", None)])
         ('2024-02-29', 0.5, ['a', None])
     """
-    return None if values is None else tuple(_plain(value) for value in values)
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "tolist"):  # NumPy scalars and arrays, pandas series
-        value = value.tolist()
-    elif hasattr(value, "to_list"):  # Polars series
-        value = value.to_list()
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if value is None or isinstance(value, (bool, str)):
-        return value
-    if isinstance(value, Integral):
-        return int(value)
-    if isinstance(value, (Real, Decimal)):
-        return float(value)
-    return value.isoformat() if isinstance(value, (dt.date, dt.time)) else str(value)
+    return None if values is None else tuple(map(plain, values))
 
 
 _WIDTH = 80  # characters of a sampler that are shown
@@ -293,6 +283,23 @@ def _shortened(text: str) -> str:
     return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
 
 
+def _plain(value: Any) -> Any:
+    """Return the name of a group as JSON has it."""
+    if hasattr(value, "tolist"):  # NumPy scalars and arrays, pandas series
+        value = value.tolist()
+    elif hasattr(value, "to_list"):  # Polars series
+        value = value.to_list()
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, (Real, Decimal)):
+        return float(value)
+    return value.isoformat() if isinstance(value, (dt.date, dt.time)) else str(value)
+
+
 @dataclass(frozen=True)
 class Choice:
     """A choice of rows and columns.
@@ -301,34 +308,31 @@ class Choice:
         step: how the rows are chosen.
         columns: those of the result; None for all, as they are.
         find: returns the positions of the rows among those of a frame, in their order.
-        expression: what weighs the rows, if it is a Polars expression.
+        expression: what weighs the rows, if it is no text.
     """
 
     step: Step
     columns: tuple[ColumnRef, ...] | None
     find: Callable[[Rows], Positions]
-    expression: pl.Expr | None = None
+    expression: pl.Expr | GivenWeights | None = None
 
 
-def choose(
-    rows: Rows, sampler: str | pl.Expr, parameters: Sequence[object] | None, **request: Unpack[Request]
-) -> Choice:
+def choose(rows: Rows, sampler: SamplerLike, parameters: Sequence[object] | None, **request: Unpack[Request]) -> Choice:
     """Make a sampler or a statement ready; nothing runs. The options are those of `sample` and `query`.
 
     Raises:
         TQLError: they do not fit together, or not the rows.
     """
-    sampler = sampler_from(sampler)
-    if isinstance(sampler, str) and is_statement(sampler):
+    weights: Any = sampler_from(sampler, parameters)
+    if isinstance(weights, str) and is_statement(weights):
         refuse_beside_statement(request)
-        return _choose_by_statement(rows, sampler, parameters, seed_from(request.get("seed")))
-    if parameters is not None:
-        raise TQLError("a sampler takes no parameters; a statement does")
+        return _choose_by_statement(rows, weights, parameters, seed_from(request.get("seed")))
     spec = DrawSpec.checked(**request)
-    draw = Draw.of(sampler, rows, spec)
-    expression = sampler if isinstance(sampler, pl.Expr) else None
+    draw = Draw.of(weights, rows, spec)
+    expression = None if isinstance(weights, str) else weights
     kind: Kind = "sampler" if expression is None else "expression"
-    step = Step(str(sampler), kind, spec.seed, draw=spec, reads=_names_in(draw))
+    given = plain_parameters(parameters)
+    step = Step(str(weights), kind, spec.seed, given, draw=spec, reads=_names_in(draw))
     return Choice(step, None, draw.positions, expression)
 
 

@@ -348,8 +348,8 @@ class Translator:
         return not isinstance(word, nodes.Column) or self._scope.knows(word.name)
 
     def _parameter(self, node: nodes.Parameter) -> Value:
-        hint = "use query(text, parameters=[…])"
-        raise Fault(TQLUnsupportedError, "a sampler takes no parameters", node.span, hint)
+        hint = "pass parameters=[…], a value for each `?` in order"
+        raise Fault(TQLSyntaxError, "no value is given for the `?`", node.span, hint)
 
     def _subscript(self, node: nodes.Subscript) -> Value:
         operand = self.translate(node.operand)

@@ -26,6 +26,7 @@ from tql_frames.distributed.dask import graph
 from tql_frames.distributed.dask.graph import makes_strata, meta_of, never_bad, weigher_of
 from tql_frames.frames.pandas import PandasFrame
 from tql_frames.pipeline.draw import DrawSpec, GroupBy, Limit, all_named, check_expected, seed_from
+from tql_frames.pipeline.weights import sampler_from
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,6 +65,7 @@ class DaskNamespace:
         expected: str | None = None,
         order: Literal["source"] = "source",
         keys: Sequence[str] = (),
+        parameters: Sequence[object] | None = None,
     ) -> dd.DataFrame:
         """Draw rows by weight: those that `tql_frames.sample` draws from all partitions as one frame.
 
@@ -85,6 +87,7 @@ class DaskNamespace:
             order: rows come in the order of the frame.
             keys: columns by which the rows of each partition are sorted first, for a frame whose partitions hold the
                 same rows each time they are computed, but not in the same order.
+            parameters: a value for each `?` of the text, in order.
 
         Returns:
             A Dask DataFrame of as many partitions, with the index labels of its rows.
@@ -114,18 +117,22 @@ class DaskNamespace:
         columns = self._frame.columns
         if expected is not None:
             check_expected(expected, columns)
-        job = Sampler.of(sampler, columns, spec.seed, keys_from(keys, columns), spec, expected=expected is not None)
+        weights = sampler_from(sampler, parameters)
+        job = Sampler.of(weights, columns, spec.seed, keys_from(keys, columns), spec, expected=expected is not None)
         weigher = weigher_of(self._frame, job)
         how = Drawing(job, spec, expected is not None)
         enough = how.gathers or (spec.replace if spec.over else makes_strata(weigher))
         return graph.sampled(self._frame, how, job, by_strata=enough, expected=expected)
 
-    def weights(self, sampler: str | pl.Expr, *, seed: int | None = None) -> dd.Series:
+    def weights(
+        self, sampler: str | pl.Expr, *, seed: int | None = None, parameters: Sequence[object] | None = None
+    ) -> dd.Series:
         """Return the weights of the rows as a Series `weight`, with the index of the frame.
 
         Args:
             sampler: as `sample` takes it.
             seed: fixes the numbers of `random()`: those of `sample` with the same seed; by default fresh ones.
+            parameters: a value for each `?` of the text, in order.
 
         Raises:
             TQLError: as `sample`.
@@ -137,7 +144,7 @@ class DaskNamespace:
             >>> ddf.tql.weights("max_weight(age > 60: 5, True: 1)").compute().to_list()
             [5.0, 1.0, 5.0]
         """
-        job = Sampler.of(sampler, self._frame.columns, seed_from(seed))
+        job = Sampler.of(sampler_from(sampler, parameters), self._frame.columns, seed_from(seed))
         return graph.weighed(self._frame, job, never_bad=never_bad(weigher_of(self._frame, job)))
 
     def query(self, text: str, parameters: Sequence[object] | None = None, *, seed: int | None = None) -> dd.DataFrame:

@@ -52,6 +52,7 @@ from tql_frames.distributed.spark.types import Intervals, arrow_schema_of, schem
 from tql_frames.errors import TQLError, warn
 from tql_frames.frames import INDEX, free_index
 from tql_frames.pipeline.draw import DrawSpec, GroupBy, Limit, check_expected, check_index, fewer_rows, named, seed_from
+from tql_frames.pipeline.weights import sampler_from
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,6 +77,7 @@ def sample(
     order: Literal["source"] = "source",
     index: str | None = INDEX,
     keys: Sequence[str] = (),
+    parameters: Sequence[object] | None = None,
 ) -> DataFrame:
     """Draw rows of a Spark frame by weight: those that `tql_frames.sample` draws from its rows as one frame.
 
@@ -100,6 +102,7 @@ def sample(
         index: name of a first column of row numbers, in the order in which `collect` gives the rows; None for none.
         keys: columns by which the rows of each partition are sorted first, for a frame whose partitions hold the same
             rows each time, but not in the same order.
+        parameters: a value for each `?` of the text, in order.
 
     Returns:
         A Spark DataFrame.
@@ -132,7 +135,8 @@ def sample(
     if expected is not None:
         check_expected(expected, [*frame.columns, index])
     columns = frame.columns
-    job = Sampler.of(sampler, columns, spec.seed, keys_from(keys, columns), spec, expected=expected is not None)
+    weights = sampler_from(sampler, parameters)
+    job = Sampler.of(weights, columns, spec.seed, keys_from(keys, columns), spec, expected=expected is not None)
     intervals, whole = Intervals(frame), with_last(expected, with_first(index, frame.schema))
     intervals.check(set(job.names(columns)) - set(job.keys))
     origins = [*([] if index is None else [None]), *range(len(columns)), *([] if expected is None else [None])]
@@ -153,7 +157,9 @@ def sample(
 
 
 @named
-def weights(frame: DataFrame, sampler: str | pl.Expr, *, seed: int | None = None) -> DataFrame:
+def weights(
+    frame: DataFrame, sampler: str | pl.Expr, *, seed: int | None = None, parameters: Sequence[object] | None = None
+) -> DataFrame:
     """Return a Spark frame with a further column `weight`, Float64: finite and >= 0, null as 0.
 
     Args:
@@ -161,6 +167,7 @@ def weights(frame: DataFrame, sampler: str | pl.Expr, *, seed: int | None = None
             weights are matched by the numbers of their rows.
         sampler: as `sample` takes it.
         seed: fixes the numbers of `random()`, which are those of `sample` with the same seed; by default fresh ones.
+        parameters: a value for each `?` of the text, in order.
 
     Raises:
         TQLError: as `sample`; weights that are all 0 are no error here.
@@ -172,7 +179,7 @@ def weights(frame: DataFrame, sampler: str | pl.Expr, *, seed: int | None = None
         [5.0, 1.0, 5.0]
     """
     _check_frame(frame)
-    job = Sampler.of(sampler, frame.columns, seed_from(seed))
+    job = Sampler.of(sampler_from(sampler, parameters), frame.columns, seed_from(seed))
     intervals, origins = Intervals(frame), [*range(len(frame.columns)), None]
     intervals.check(job.names(frame.columns))
     whole = StructType([*frame.schema.fields, StructField("weight", DoubleType())])
