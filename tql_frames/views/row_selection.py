@@ -141,6 +141,8 @@ class KeptRows(Generic[Native]):
     def head(self: KeptRows[pl.DataFrame], n: int = 5) -> pl.DataFrame: ...
     @overload
     def head(self: KeptRows[pl.LazyFrame], n: int = 5) -> pl.DataFrame: ...
+    @overload
+    def head(self, n: int = 5) -> Any: ...
     def head(self, n: int = 5) -> Any:
         """Return the first `n` rows as a frame; of a LazyFrame, as a DataFrame.
 
@@ -162,6 +164,8 @@ class KeptRows(Generic[Native]):
     def __getitem__(self: KeptRows[pl.DataFrame], rows: slice) -> pl.DataFrame: ...
     @overload
     def __getitem__(self: KeptRows[pl.LazyFrame], rows: slice) -> pl.DataFrame: ...
+    @overload
+    def __getitem__(self, rows: slice) -> Any: ...
     def __getitem__(self, rows: slice) -> Any:
         """Return some rows as a frame, such as `view[:5]`; of a LazyFrame, as a DataFrame.
 
@@ -232,6 +236,8 @@ class KeptRows(Generic[Native]):
     def batches(self: KeptRows[pl.DataFrame], size: int) -> Iterator[pl.DataFrame]: ...
     @overload
     def batches(self: KeptRows[pl.LazyFrame], size: int) -> Iterator[pl.DataFrame]: ...
+    @overload
+    def batches(self, size: int) -> Iterator[Any]: ...
     def batches(self, size: int) -> Iterator[Any]:
         """Return the rows as an iterator of frames of at most `size` rows; of a LazyFrame, of DataFrames.
 
@@ -304,7 +310,6 @@ class KeptRows(Generic[Native]):
     def _pandas(self) -> pd.DataFrame:
         if is_pandas(self._rows):
             return self._rows
-        own = self._source.scan(frozenset()).labels if self._columns is None else [each.label for each in self._columns]
-        name = free_index(self._index, own)
+        name = free_index(self._index, self.columns)
         rows = self._polars if name is None else self._polars.drop(name)
         return to_pandas(rows, None if self._index is None else self.positions)
