@@ -237,8 +237,8 @@ def check_columns(frame: Frame, columns: tuple[ColumnRef, ...] | None, index: st
         TQLError: one of the columns has that name.
     """
     if not frame.keeps_labels:
-        schema = schema_of(frame.schema, columns, None)
-        with_index(schema, index, of="frame" if columns is None else "result")
+        names = frame.scan(frozenset()).labels if columns is None else [each.label for each in columns]
+        free_index(index, names, of="frame" if columns is None else "result")
 
 
 _THREADS = "/proc/self/task"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, overload
 
 import numpy as np
@@ -260,8 +261,6 @@ class KeptRows(Generic[Native]):
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Return what `to_polars` gives, for consumers of Arrow: `pl.DataFrame(view)`, `pyarrow.table(view)`, DuckDB.
 
-        Narwhals reads a view by `nw.from_arrow(view, backend="polars")`.
-
         Raises:
             TQLError: as `to_polars`; or a column holds Python objects.
         """
@@ -272,6 +271,11 @@ class KeptRows(Generic[Native]):
         if nul is not None:
             raise TQLTypeError(f"column {nul!r} has a NUL in its name, which Arrow does not take", hint="rename it")
         return self._polars.__arrow_c_stream__(requested_schema)
+
+    def __narwhals_dataframe__(self) -> Any:
+        """Return the rows for `narwhals.from_native(view)`, by which libraries such as Altair read frames."""
+        rows = self._rows if is_pandas(self._rows) else self.to_polars()
+        return import_module("narwhals").from_native(shared(rows))._compliant_frame
 
     @property
     def adapter(self) -> RowView:
