@@ -582,8 +582,7 @@ def query(
     adapters = {name: _queried(frame, index) for name, frame in frames.items()}
     if len({each.keeps_labels for each in adapters.values()}) > 1:
         raise TQLError("the frames are of two libraries; convert the pandas frames with pl.from_pandas, or the others")
-    default = next(iter(adapters.values())) if len(adapters) == 1 else None
-    return _prepared(text, parameters, default, adapters, seed=seed, index=index).result(index)  # type: ignore[return-value]
+    return _prepared(text, parameters, None, adapters, seed=seed, index=index).result(index)  # type: ignore[return-value]
 
 
 @named

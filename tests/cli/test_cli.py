@@ -354,7 +354,7 @@ def test_an_error_of_the_text_has_its_caret(command: Command) -> None:
         (["sample", "1", "--design", "poisson"], "--design poisson draws a row at most once\n  pass --no-replace\n"),
         (["sample", "1", "--design", "independent", "--no-replace"], "  leave --no-replace out\n"),
         (["explain", "nosuch"], "unknown column 'nosuch'"),
-        (["explain", "age", "--parameter", "1"], "a sampler takes no parameters; a statement does"),
+        (["explain", "age", "--parameter", "1"], "1 parameters were given, but the text has 0 `?`"),
     ],
     ids=words,
 )

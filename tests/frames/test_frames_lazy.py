@@ -233,7 +233,10 @@ def test_warning_points_at_the_line_that_collects(engine: Any) -> None:
 def test_sample_of_a_sample() -> None:
     plan = FRAME.lazy().tql.sample("w", 50, seed=1)
     with pytest.raises(TQLError, match="has a column 'index' already"):
-        plan.tql.sample("w", 5)
+        plan.tql.sample("w", 5, index="index")
+    kept = plan.tql.sample("w", 5, seed=2).collect()
+    assert kept.columns == ["index", *FRAME.columns]
+    assert_frame_equal(kept, plan.tql.sample("w", 5, seed=2, index=None).collect())
     found = plan.tql.sample("w", 5, seed=2, index="i2").collect()
     assert found.columns == ["i2", "index", *FRAME.columns]
     assert found["index"].to_list() == plan.collect()["index"].gather(found["i2"]).to_list()

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-import numpy as np
 import polars as pl
 import polars.selectors as cs
 import pytest
@@ -273,7 +272,7 @@ def test_wrong_expression_as_sampler(case: str, kind: str) -> None:
     assert type(caught.value) is error
 
 
-@pytest.mark.parametrize("sampler", [None, 5, 1.5, ["a"], b"a", pl.Series([1]), np.ones(3), lambda frame: 1])
+@pytest.mark.parametrize("sampler", [None, 5, 1.5, b"a", {"a": 1}, {1, 2}, lambda frame: 1])
 @pytest.mark.parametrize("call", [tql_frames.sample, tql_frames.weights, tql_frames.explain])
 def test_neither_text_nor_expression(call: Callable[..., Any], sampler: Any) -> None:
     with pytest.raises(TQLError, match="expected a sampler as TQL text or a Polars expression, got"):

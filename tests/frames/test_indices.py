@@ -123,8 +123,10 @@ class TestIndexColumn:
         frame = eager.lazy() if lazy else eager
         for text in ("select *", "select index", "select n as index", "select * group by n"):
             with pytest.raises(TQLError, match="column 'index' already") as caught:
-                frame.tql.query(text)
+                frame.tql.query(text, index="index")
             assert "index='another name'" in str(caught.value)
+            kept = frame.tql.query(text).lazy().collect()
+            assert kept.equals(frame.tql.query(text, index=None).lazy().collect())
         assert frame.tql.query("select n").lazy().collect().columns == ["index", "n"]
         assert frame.tql.query("select n where index = 2").lazy().collect().rows() == [(1, 4)]
         assert frame.tql.query("select *", index="row").lazy().collect().columns == ["row", "index", "n"]

@@ -94,9 +94,8 @@ def test_a_fraction_is_a_number(fraction: Any) -> None:
 )
 @pytest.mark.parametrize("call", [tql_frames.sample, tql_frames.weights, tql_frames.explain])
 def test_a_frame_of_another_library_is_refused(call: Any, frame: Any) -> None:
-    with pytest.raises(
-        TQLError, match="expected the frame to be a Polars DataFrame or LazyFrame, or a pandas DataFrame, got "
-    ):
+    kinds = "a Polars DataFrame or LazyFrame, a pandas DataFrame, or another table of Arrow columns"
+    with pytest.raises(TQLError, match=f"expected the frame to be {kinds}, got "):
         call(frame, "n")
 
 

@@ -119,7 +119,7 @@ class TestSize:
     @pytest.mark.parametrize("frame", [None, 5, "w", {"w": [1]}, [1], pl.Series([1]), pd.Series([1]), np.ones(3)])
     @pytest.mark.parametrize("call", [tql_frames.sample, tql_frames.weights, tql_frames.explain])
     def test_not_a_frame(self, call: Callable[..., Any], frame: Any) -> None:
-        with pytest.raises(TQLError, match="expected the frame to be a Polars DataFrame or LazyFrame, or a pandas"):
+        with pytest.raises(TQLError, match="expected the frame to be a Polars DataFrame or LazyFrame, a pandas"):
             call(frame, "w")
 
 

@@ -33,7 +33,7 @@ def test_examples_show_what_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["choosing-weights.md", "exactness.md", "groups.md", "designs.md", "splits.md"]
+    "name", ["choosing-weights.md", "exactness.md", "groups.md", "designs.md", "splits.md", "tables.md"]
 )  # those of engines are run where the engines are
 def test_examples_of_other_pages_show_what_they_say(name: str) -> None:
     blocks = blocks_of(f"docs/{name}")

@@ -25,7 +25,7 @@ FLOORS: list[dict[str, set[str]]] = [
     {"language": {"lark"}, "sampling": {"numpy"}},
     {"compiler": {"numpy", "polars"}},
     {"frames": {"numpy", "pandas", "polars", "pyarrow"}},
-    {"pipeline": {"numpy", "polars"}},
+    {"pipeline": {"numpy", "pandas", "polars"}},
     {"analysis": {"numpy", "pandas", "polars"}},
     {
         "views": {"numpy", "pandas", "polars", "pyarrow"},

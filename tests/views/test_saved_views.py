@@ -295,7 +295,7 @@ class TestRefusals:
         with pytest.raises(TQLError, match="expected message= to be text, got int"):
             view.save(path, 5)  # type: ignore[arg-type]
         view.save(path)
-        with pytest.raises(TQLError, match="expected the frame to be a Polars DataFrame or LazyFrame, or a pandas"):
+        with pytest.raises(TQLError, match="expected the frame to be a Polars DataFrame or LazyFrame, a pandas"):
             load_view(path, {"w": [1]})  # type: ignore[type-var]
         with pytest.raises(FileNotFoundError, match="nosuch"):
             load_view(path.with_name("nosuch"), FRAME)

@@ -177,7 +177,7 @@ class TestRowsOfQuery:
             FRAME.tql.view("select *", 5, replace=False)
         with pytest.raises(TQLError, match="ignore_index= cannot be given with a statement"):
             FRAME.to_pandas().tql.view("select *", ignore_index=True)
-        with pytest.raises(TQLError, match="a sampler takes no parameters"):
+        with pytest.raises(TQLError, match="1 parameters were given, but the text has 0"):
             FRAME.tql.view("w", parameters=[1])
         with pytest.raises(TQLError, match="has 1 parameter, 0 given"):
             FRAME.tql.view("select * where w > ?")

@@ -249,12 +249,17 @@ def frame_of(frame: object, index: str | None = None, ignore_index: bool = False
     table: Frame | None = None
     if library not in _ENGINES:
         table = LOADERS["tables"]().table_frame_of(frame, index, ignore_index, kept=kept)
-    if table is not None:
-        return table
-    hint = _ENGINES.get(library) or _WAYS.get(f"{library}.{name}") or _WAYS.get(library)
+    if table is None:
+        raise no_frame(frame, _ENGINES.get(library) or _WAYS.get(f"{library}.{name}") or _WAYS.get(library))
+    return table
+
+
+def no_frame(value: object, hint: str | None) -> TQLError:
+    """Return the error to raise for what is no frame that can be read, with the way over."""
+    library, name = type(value).__module__.partition(".")[0], type(value).__name__
     what = name if library == "builtins" else f"{library}.{name}"
     kinds = "a Polars DataFrame or LazyFrame, a pandas DataFrame, or another table of Arrow columns"
-    raise TQLError(f"expected the frame to be {kinds}, got {what}", hint=hint)
+    return TQLError(f"expected the frame to be {kinds}, got {what}", hint=hint)
 
 
 def kept_frame_of(frame: object, index: str | None = None, ignore_index: bool = False) -> Frame:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tql_frames.compiler.statements import Relation, Scan
 from tql_frames.errors import TQLError
 from tql_frames.frames.arrow import ArrowFrame, ArrowRows
-from tql_frames.frames.base import ColumnRef, DefaultIndex, Frame, Rows, frame_of, free_index
+from tql_frames.frames.base import ColumnRef, DefaultIndex, Frame, Rows, frame_of, free_index, no_frame
 from tql_frames.frames.polars import PolarsFrame, check_options
 from tql_frames.sampling import Floats, Positions
 
@@ -150,7 +150,7 @@ def table_frame_of(table: object, index: str | None, ignore_index: bool, *, kept
     for library, name, open_table in _OPENERS:
         if any(each.__module__.split(".")[0] == library and each.__name__ == name for each in type(table).__mro__):
             return open_table(table, options)
-    if not hasattr(table, "__arrow_c_stream__"):
+    if isinstance(table, type) or not hasattr(table, "__arrow_c_stream__"):
         return None
     return _wrapped(_read(table), f"{type(table).__module__.split('.')[0]} {type(table).__name__}", None, options)
 
@@ -230,8 +230,7 @@ def _ibis(table: Any, options: _Options) -> Frame:
 
 def _refused(hint: str) -> Callable[[Any, _Options], Frame]:
     def refuse(table: object, options: _Options) -> Frame:
-        what = f"{type(table).__module__.split('.')[0]}.{type(table).__name__}"
-        raise TQLError(f"expected the frame to be a table, got {what}", hint=hint)
+        raise no_frame(table, hint)
 
     return refuse
 

@@ -380,10 +380,12 @@ class GivenWeights:
 
     Attributes:
         values: the weights as numbers with a fraction, null as 0.
+        kind: class of what they came in.
         labels: the index of the pandas series that they came in; None where they go by position.
     """
 
     values: pl.Series
+    kind: str
     labels: pd.Index | None = None
 
     @classmethod
@@ -412,7 +414,10 @@ class GivenWeights:
         dtype = series.dtype
         if not (dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)) and len(series):
             raise TQLTypeError(f"expected one number a row, got a {kind} of {type_name(dtype)}", hint=_ONE_A_ROW)
-        return cls(series.cast(pl.Float64).fill_null(0.0).rechunk().alias("weight"), labels)
+        values = series.cast(pl.Float64).fill_null(0.0).rechunk()
+        if not isinstance(value, pl.Series) or labels is not None:  # its memory may be the caller's
+            values = pl.Series(values.to_numpy().copy())
+        return cls(values.alias("weight"), kind, labels)
 
     def __str__(self) -> str:
         return f"weights of {len(self.values):,} row{'s' * (len(self.values) != 1)}"
@@ -497,7 +502,7 @@ def no_sampler(value: object) -> TQLError:
         hint = "add the weights to the frame as a column, and pass the name of that column"
     elif callable(value):
         hint = "compute the weights as a column of the frame, and pass the name of that column"
-    what = "an array of weights" if isinstance(value, GivenWeights) else type(value).__name__
+    what = value.kind if isinstance(value, GivenWeights) else type(value).__name__
     return TQLError(f"expected a sampler as TQL text or a Polars expression, got {what}", hint=hint)
 
 

@@ -64,6 +64,7 @@ class TQLSampler(Sampler[int]):
         TQLWarning: fewer rows have a positive weight than were asked for without replacement.
 
     Examples:
+        >>> import polars as pl
         >>> df = pl.DataFrame({"age": [71, 34, 65]})
         >>> sampler = TQLSampler(df, "max_weight(age > 60: 1)", limit=6, seed=1)
         >>> list(sampler), list(sampler)
@@ -107,6 +108,7 @@ class TQLSampler(Sampler[int]):
         """The epoch that the next iteration draws.
 
         Examples:
+            >>> import polars as pl
             >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
             >>> first = list(draws)
             >>> draws.epoch
@@ -119,6 +121,7 @@ class TQLSampler(Sampler[int]):
         """Number of processes that share the sample of an epoch.
 
         Examples:
+            >>> import polars as pl
             >>> TQLSampler(pl.DataFrame({"age": [71, 34]}), "age", num_replicas=4, rank=1).num_replicas
             4
         """
@@ -129,6 +132,7 @@ class TQLSampler(Sampler[int]):
         """Number of this process, from 0.
 
         Examples:
+            >>> import polars as pl
             >>> TQLSampler(pl.DataFrame({"age": [71, 34]}), "age", num_replicas=4, rank=1).rank
             1
         """
@@ -138,6 +142,7 @@ class TQLSampler(Sampler[int]):
         """Return the seed with which `frame.tql.sample` draws the rows of an epoch.
 
         Examples:
+            >>> import polars as pl
             >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
             >>> draws.seed_of(0)
             1
@@ -148,6 +153,7 @@ class TQLSampler(Sampler[int]):
         """Return the row positions of an epoch's sample, those of all processes, shape (n,).
 
         Examples:
+            >>> import polars as pl
             >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
             >>> draws.draw(0).tolist()
             [0, 0, 2, 2, 0, 0]
@@ -158,6 +164,7 @@ class TQLSampler(Sampler[int]):
         """Set the epoch that the next iteration draws; the one that `load_state_dict` was in goes on where it stopped.
 
         Examples:
+            >>> import polars as pl
             >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
             >>> draws.set_epoch(1)
             >>> list(draws)
@@ -178,6 +185,7 @@ class TQLSampler(Sampler[int]):
                 for more than it has given out, which the sampler cannot know; `StatefulDataLoader` of torchdata can.
 
         Examples:
+            >>> import polars as pl
             >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
             >>> rows = iter(draws)
             >>> next(rows), next(rows), next(rows)
@@ -198,6 +206,7 @@ class TQLSampler(Sampler[int]):
             TQLError: it is the state of another sampler, and what differs; or it is no state.
 
         Examples:
+            >>> import polars as pl
             >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
             >>> rows = iter(draws)
             >>> next(rows), next(rows)
@@ -284,6 +293,7 @@ class TQLSampler(Sampler[int]):
         """Absent: weights cannot be read or replaced; make another sampler.
 
         Examples:
+            >>> import polars as pl
             >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
             >>> hasattr(draws, "weights")
             False

@@ -70,6 +70,7 @@ def view(
             JOIN, computed columns.
 
     Examples:
+        >>> import polars as pl
         >>> df = pl.DataFrame({"age": [71, 34, 65]})
         >>> young = view(df, "max_weight(age < 70: 1)", limit=3, seed=1)
         >>> young.positions, young.counts().rows()
@@ -132,6 +133,7 @@ def load_view(
         OSError: the file cannot be read.
 
     Examples:
+        >>> import polars as pl
         >>> from tempfile import mkdtemp
         >>> df, path = pl.DataFrame({"age": [71, 34, 65]}), mkdtemp() + "/old.parquet"
         >>> view(df, "max_weight(age > 60: 1)", limit=4, seed=1).save(path, "for the first test")
@@ -161,6 +163,7 @@ def read_view(path: str | os.PathLike[str]) -> SavedView:
         OSError: the file cannot be read.
 
     Examples:
+        >>> import polars as pl
         >>> from tempfile import mkdtemp
         >>> df, path = pl.DataFrame({"age": [71, 34, 65]}), mkdtemp() + "/old.parquet"
         >>> view(df, "max_weight(age > 60: 1)", limit=4, seed=1).save(path, "for the first test")
@@ -222,6 +225,7 @@ def split(
         TQLWarning: with `key`, a part is empty.
 
     Examples:
+        >>> import polars as pl
         >>> df = pl.DataFrame({"id": [1, 1, 2, 3, 3, 4], "view": ["PA", "PA", "AP", "PA", "PA", "AP"]})
         >>> parts = split(df, {"train": 0.5, "test": 0.5}, unit="id", by="view", seed=7)
         >>> parts["train"].to_native()

@@ -76,7 +76,7 @@ class Frames:
     """The frames that a statement may name.
 
     Attributes:
-        default: what a SELECT without FROM reads, or None.
+        default: what a SELECT without FROM reads; None for the only one that has a name.
         named: what FROM and JOIN may name.
     """
 
@@ -211,10 +211,11 @@ class _Compiler:
     def _source_of(self, node: Node | None, select: nodes.Select) -> Relation:
         match node:
             case None:
-                if self._frames.default is None:
+                only = [self._frames.default] if self._frames.default is not None else [*self._frames.named.values()]
+                if len(only) > 1:
                     names = ", ".join(self._frames.named)
                     raise Fault(TQLNameError, "FROM is missing", select.span, f"the frames are {names}")
-                return self._scan(self._frames.default, None)
+                return self._scan(only[0], None)
             case nodes.FrameName(name, alias):
                 return self._scan(self._named(node), alias or name)
             case nodes.Subquery(statement, alias):
