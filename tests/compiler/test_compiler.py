@@ -188,6 +188,7 @@ OPERATORS: list[tuple[str, list[Any], dict[str, str]]] = [
     ("cosine_similarity(«{c}», {c}) > 0.9", INTS + FLAGS + DEEP + UNTYPED, {}),
     ("hamming_distance(«{c}», {c})", LISTS + UNTYPED, {}),
     ("keys(«{c}») is null", TEXT + STRUCT + NULL, {}),
+    ("split(«{c}», 'e') is null", TEXT + NULL, {}),
     ("array[«{c}», 1] is null", NUMBER + NULL, {"bool": "1", **dict.fromkeys(TEXT, "1")}),
     ("«{c}»[0] is null", LISTS + UNTYPED, {"struct": "struct[0]"}),
     ("«{c}»[-1:] is null", LISTS + UNTYPED, {"struct": "struct[-1:]"}),
