@@ -43,7 +43,7 @@ def test_a_seed_fixes_the_numbers_of_random(command: Command) -> None:
     )
     for found in (reports, explanations):
         assert found[0] == found[1] != found[2]
-    assert reports[0] == f"{tql_frames.report(pl.read_parquet('in.parquet'), 'age', sampler, seed=3)}\n"
+    assert reports[0] == f"{tql_frames.report(pl.read_parquet('in.parquet'), sampler, by='age', seed=3)}\n"
 
 
 # --- formats ---------------------------------------------------------------------------------------------------------
@@ -274,7 +274,7 @@ def test_report(command: Command) -> None:
     count = f"{expected * xrays.height:,.1f}"
     shares = [f"{share:.2%}", f"{expected:.2%}"]
     assert line == ["Hernia", f"{hernia.sum():,}", *shares, count, "20", f"{expected / share:.3g}"]
-    assert done.out == f"{xrays.tql.report('findings', sampler)}\n"
+    assert done.out == f"{xrays.tql.report(sampler, by='findings')}\n"
     views = command("report", sampler, "in.parquet", "--by", "view").out.splitlines()
     assert [line.split()[0] for line in views[:3]] == ["view", "PA", "AP"]
 
@@ -296,7 +296,7 @@ def test_report_of_a_request(command: Command, options: list[str], meaning: dict
     xrays = tql_frames.datasets.chest_xray().select("findings", "view", "age").head(20_000)
     xrays.write_parquet("in.parquet")
     done = command("report", "age", "in.parquet", "--by", "findings", *options)
-    assert done == (0, f"{xrays.tql.report('findings', 'age', **meaning)}\n", "")
+    assert done == (0, f"{xrays.tql.report('age', by='findings', **meaning)}\n", "")
 
 
 @pytest.mark.parametrize(

@@ -302,8 +302,8 @@ def test_faults_come_from_the_workers_as_they_are(cluster):
         (lambda tql: tql.query("select people.agee from people"), TQLNameError, "did you mean"),
         (lambda tql: tql.query("select * where age > ?", "5"), TQLError, "parameters"),
         (lambda tql: tql.query(5), TQLError, "expected a statement as TQL text"),
-        (lambda tql: tql.report("agee"), TQLNameError, "did you mean 'age'"),
-        (lambda tql: tql.report("age", "row_number()"), TQLUnsupportedError, "row_number"),
+        (lambda tql: tql.report(by="agee"), TQLNameError, "did you mean 'age'"),
+        (lambda tql: tql.report("row_number()", by="age"), TQLUnsupportedError, "row_number"),
     ],
 )
 def test_faults_that_texts_and_columns_tell_are_found_at_once(call, error, message):
@@ -381,7 +381,7 @@ def test_a_statement_reads_the_columns_that_it_names():
 )
 def test_reports(by, sampler, options):
     frame = cut(17)
-    found, expected = frame.tql.report(by, sampler, **options), frame.compute().tql.report(by, sampler, **options)
+    found, expected = frame.tql.report(sampler, by=by, **options), frame.compute().tql.report(sampler, by=by, **options)
     assert str(found) == str(expected)
     assert found.labels is None or isinstance(found.labels, pd.DataFrame)
 
@@ -392,14 +392,14 @@ def test_reports(by, sampler, options):
 def test_a_seed_fixes_the_numbers_of_random(sampler):
     frame, whole = cut(17), cut(17).compute()
     assert frame.tql.weights(sampler, seed=3).compute().to_list() == whole.tql.weights(sampler, seed=3).to_list()
-    found = [str(frame.tql.report("view", sampler, limit=9, seed=seed)) for seed in (3, 4)]
-    assert found[0] == str(whole.tql.report("view", sampler, limit=9, seed=3)) != found[1]
+    found = [str(frame.tql.report(sampler, by="view", limit=9, seed=seed)) for seed in (3, 4)]
+    assert found[0] == str(whole.tql.report(sampler, by="view", limit=9, seed=3)) != found[1]
 
 
 @pytest.mark.usefixtures("threads")
 def test_a_report_that_tells_bad_weights():
     with pytest.raises(WeightError, match="the first row"):
-        cut(3).tql.report("view", "dose - 0.5")
+        cut(3).tql.report("dose - 0.5", by="view")
 
 
 @pytest.mark.usefixtures("threads")

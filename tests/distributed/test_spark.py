@@ -292,8 +292,8 @@ def test_a_seed_fixes_the_numbers_of_random(xrays):
     assert (
         rows_of(tql.weights(xrays, sampler, seed=3))["weight"].to_list() == XRAYS.tql.weights(sampler, seed=3).to_list()
     )
-    found = [str(tql.report(xrays, "sex", sampler, limit=9, seed=seed)) for seed in (3, 4)]
-    assert found[0] == str(XRAYS.tql.report("sex", sampler, limit=9, seed=3)) != found[1]
+    found = [str(tql.report(xrays, sampler, by="sex", limit=9, seed=seed)) for seed in (3, 4)]
+    assert found[0] == str(XRAYS.tql.report(sampler, by="sex", limit=9, seed=3)) != found[1]
 
 
 @TWO
@@ -312,7 +312,7 @@ def test_a_seed_fixes_the_numbers_of_random(xrays):
         (lambda xrays: tql.query(xrays, "select agee"), TQLNameError, "did you mean 'age'"),
         (lambda xrays: tql.query(xrays, "select age as index"), TQLError, "has a column 'index' already"),
         (lambda xrays: tql.weights(xrays.withColumnRenamed("dose", "weight"), "age"), TQLError, "'weight' already"),
-        (lambda xrays: tql.report(xrays, "agee"), TQLNameError, "did you mean 'age'"),
+        (lambda xrays: tql.report(xrays, by="agee"), TQLNameError, "did you mean 'age'"),
     ],
 )
 def test_faults_that_texts_and_columns_tell_are_found_at_once(xrays, call, error, message):
@@ -422,7 +422,7 @@ def test_weights(xrays):
     ],
 )
 def test_reports(xrays, by, sampler, options):
-    assert str(tql.report(xrays, by, sampler, **options)) == str(XRAYS.tql.report(by, sampler, **options))
+    assert str(tql.report(xrays, sampler, by=by, **options)) == str(XRAYS.tql.report(sampler, by=by, **options))
 
 
 @TWO

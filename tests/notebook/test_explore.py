@@ -56,7 +56,7 @@ def test_a_right_text_is_checked_and_expected(frame):
         ("true", 1.0),
     ]
     assert [SAMPLER[arm["start"] : arm["stop"]] for arm in checked["arms"]] == ["3", "1"]
-    labels = frame.tql.report("tags", SAMPLER).labels
+    labels = frame.tql.report(SAMPLER, by="tags").labels
     assert expected["kind"] == "expected" and expected["by"] == "tags" and expected["between"] == 0
     assert [row["label"] for row in expected["labels"]] == ["a", "b", None]
     assert [row["expected_share"] for row in expected["labels"]] == pytest.approx(list(labels["expected_share"]))
@@ -66,7 +66,7 @@ def test_a_right_text_is_checked_and_expected(frame):
 
 def test_the_size_and_replacement_are_those_of_the_page(frame):
     _, expected = Page(frame).send("check", text=SAMPLER, limit="1,0", replace=False)
-    labels = frame.tql.report("tags", SAMPLER, 10, replace=False).labels
+    labels = frame.tql.report(SAMPLER, 10, by="tags", replace=False).labels
     assert expected["size"] == 10
     assert [row["expected_count"] for row in expected["labels"]] == pytest.approx(list(labels["expected_count"]))
 

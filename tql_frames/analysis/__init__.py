@@ -2,6 +2,7 @@
 
 from tql_frames.analysis.balance import Balance, balance_on
 from tql_frames.analysis.explain import Explanation, explain_sampler, explain_statement
+from tql_frames.analysis.label_columns import LabelColumns
 from tql_frames.analysis.population import population_of, sampled_by
 from tql_frames.analysis.report import Expectations, Report, report_on
 
@@ -9,6 +10,7 @@ __all__ = [
     "Balance",
     "Expectations",
     "Explanation",
+    "LabelColumns",
     "Report",
     "balance_on",
     "explain_sampler",

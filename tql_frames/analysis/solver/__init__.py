@@ -5,8 +5,12 @@ from tql_frames.analysis.solver.items import (
     NO_LABEL,
     LabelCondition,
     LabelSets,
+    column_items,
     condition_item,
+    either_items,
     label_items,
+    none_of,
+    separated_items,
     unlabelled_item,
 )
 from tql_frames.analysis.solver.solution import Price, Solution, Target, balance_sets
@@ -20,7 +24,11 @@ __all__ = [
     "Solution",
     "Target",
     "balance_sets",
+    "column_items",
     "condition_item",
+    "either_items",
     "label_items",
+    "none_of",
+    "separated_items",
     "unlabelled_item",
 ]
