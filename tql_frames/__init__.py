@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tql_frames import datasets, views
-from tql_frames.api import balance, explain, query, report, sample, weight_expr, weights
+from tql_frames.api import balance, class_weights, explain, query, report, sample, weight_expr, weights
 from tql_frames.compiler import register_function
 from tql_frames.errors import (
     Span,
@@ -48,6 +48,7 @@ __all__ = [
     "View",
     "WeightError",
     "balance",
+    "class_weights",
     "datasets",
     "explain",
     "explore",

@@ -520,6 +520,58 @@ def balance(
     return found
 
 
+@named
+def class_weights(
+    by: str | Sequence[str],
+    weights: Mapping[Any, float] | Sequence[float],
+    *,
+    otherwise: float = 1,
+    choice: str = "max_weight",
+    split: str | None = None,
+) -> str:
+    """Write the sampler that gives each label a weight, as TQL text.
+
+    No frame is needed: the text is right for a column of values and for one of lists. Weights like those of
+    `class_weight="balanced"` in scikit-learn, which depend on how often labels come, are found by `balance`.
+
+    Args:
+        by: the name of the column of labels, or of lists of them; or a list of columns of true or false, or of 1 or 0
+            (one-hot), a label each.
+        weights: a weight by label: text, a number, True or False, a date, a time, or None for rows without a label. Of
+            several columns by name, or as many numbers in their order.
+        otherwise: the weight of rows that have none of these labels.
+        choice: the weight of a row that has several of them: `"max_weight"` for the greatest of theirs, `"sum_weight"`
+            for their sum.
+        split: the text between two labels in a text column that lists them, such as `"|"`; as of `report`.
+
+    Returns:
+        A sampler for `sample`, `weights`, `report` and all other calls. Names, quotes and line ends are written so that
+        exactly the rows of each label match.
+
+    Raises:
+        TQLError: a weight is negative, NaN or infinite, all are 0, there are none, or there is one of an unknown
+            column; a label is of a type that TQL has no words for; an unknown choice.
+
+    Examples:
+        >>> sampler = class_weights("findings", {"Hernia": 20, "Pneumonia": 8})
+        >>> sampler
+        "max_weight(any(findings == 'Hernia'): 20, any(findings == 'Pneumonia'): 8, true: 1)"
+        >>> weights(pl.DataFrame({"findings": ["Hernia", "Mass", None]}), sampler).to_list()
+        [20.0, 1.0, 1.0]
+        >>> weights(pl.DataFrame({"findings": [["Mass", "Hernia"], ["Mass"], []]}), sampler).to_list()
+        [20.0, 1.0, 1.0]
+
+        A column for each label, and labels in one text:
+
+        >>> class_weights(["hernia", "edema"], [20, 5], choice="sum_weight", otherwise=0)
+        'sum_weight(hernia: 20, edema: 5)'
+        >>> class_weights("findings", {"Hernia": 20}, split="|")
+        "max_weight(contains(split(findings, '|'), 'Hernia'): 20, true: 1)"
+    """
+    found: str = _analysis().sampler_of_weights(by, weights, otherwise, choice, split)
+    return found
+
+
 def query(
     text: str,
     parameters: Sequence[object] | None = None,

@@ -1,6 +1,7 @@
 """What a sampler does to a frame, in numbers, text and pictures."""
 
 from tql_frames.analysis.balance import Balance, balance_on
+from tql_frames.analysis.class_weights import sampler_of_weights
 from tql_frames.analysis.explain import Explanation, explain_sampler, explain_statement
 from tql_frames.analysis.label_columns import LabelColumns
 from tql_frames.analysis.population import population_of, sampled_by
@@ -18,4 +19,5 @@ __all__ = [
     "population_of",
     "report_on",
     "sampled_by",
+    "sampler_of_weights",
 ]

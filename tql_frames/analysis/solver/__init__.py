@@ -13,6 +13,7 @@ from tql_frames.analysis.solver.items import (
     separated_items,
     unlabelled_item,
 )
+from tql_frames.analysis.solver.render_sampler import choice_text
 from tql_frames.analysis.solver.solution import Price, Solution, Target, balance_sets
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Solution",
     "Target",
     "balance_sets",
+    "choice_text",
     "column_items",
     "condition_item",
     "either_items",
