@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import importlib
+import json
 import os
 import re
 import shlex
@@ -313,6 +314,23 @@ def test_report_refuses(command: Command, arguments: list[str], message: str) ->
     done = command("report", arguments[0], "in.parquet", *arguments[1:])
     assert (done.status, done.out) == (1, "")
     assert message in done.err
+
+
+def test_columns_of_a_label_each(command: Command) -> None:
+    xrays = tql_frames.datasets.chest_xray().head(5_000).select("age", "findings")
+    names = ["Mass", "Edema"]
+    frame = xrays.with_columns(pl.col("findings").list.contains(name).cast(pl.Int8).alias(name) for name in names)
+    frame.drop("findings").write_parquet("in.parquet")
+    done = command("report", "age", "in.parquet", "--by", "Mass", "--by", "Edema")
+    assert done == (0, f"{frame.tql.report('age', by=names)}\n", "")
+    done = command("balance", "in.parquet", "--by", "Mass", "--by", "Edema", "--target", "Edema=0.1")
+    assert done == (0, f"{frame.tql.balance(names, {'Edema': 0.1})}\n", "")
+    found = command("balance", "in.parquet", "--by", "Mass", "--by", "Edema", "--json")
+    assert json.loads(found.out)["by"] == names
+    done = command("report", "age", "in.parquet", "--by", "Mass", "--by", "age")
+    assert done.status == 1 and "expected 1 or 0 in column 'age' of --by, got" in done.err
+    done = command("report", "age", "in.parquet", "--by", "Mass", "--by", "Edema", "--split", "|")
+    assert done.status == 2 and "--split needs the name of a column" in done.err
 
 
 def test_a_sample_of_no_rows_cannot_be_balanced(command: Command) -> None:

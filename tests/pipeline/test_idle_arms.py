@@ -51,6 +51,8 @@ IDLE = {
     "max_weight(contains(findings, 'hernia'): 5, True: 1)": "did you mean 'Hernia'?",
     "sum_weight(contains(findings, 'Herna'): 5, True: 1)": "did you mean 'Hernia'?",
     "max_weight(contains(text, 'hernia'): 5, True: 1)": "did you mean 'Hernia'?",
+    "max_weight(contains(split(text, '|'), 'Mas'): 5, True: 1)": "did you mean 'Mass'?",
+    "max_weight(any(split(text, '|') = 'hernia'): 5, True: 1)": "did you mean 'Hernia'?",
     "max_weight(view = 'pa': 5, True: 1)": "did you mean 'PA'?",
     "max_weight(view in ('pa', 'Lateral'): 5, True: 1)": "did you mean 'PA'?",
     "max_weight(category = 'pa': 5, True: 1)": "did you mean 'PA'?",

@@ -305,11 +305,11 @@ def _comparisons(node: Node) -> Iterator[_Sought]:
                 pairs = [(container, "==", item)]
             case nodes.Between(operand, low, high, False):
                 pairs = [(operand, ">=", low), (operand, "<=", high)]
-        for named, operator, constant in pairs:
+        for operand, operator, constant in pairs:
             sign = -1.0 if isinstance(constant, nodes.Negative) else 1.0
             literal = constant.operand if isinstance(constant, nodes.Negative) else constant
-            separator = None
-            match named:
+            named, separator = operand, None
+            match operand:
                 case nodes.Call("split", (nodes.Column() as text, nodes.Literal(str(mark)))):
                     named, separator = text, mark
             if not (isinstance(named, nodes.Column) and isinstance(literal, nodes.Literal)):
