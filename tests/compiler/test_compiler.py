@@ -390,6 +390,7 @@ MOST_COPIES = {
     "contains": ("contains({}, 1)", 6, 686),
     "all_strict": ("all_strict({})", 7, 365),
     "keys": ("keys({})", 7, 365),
+    "split": ("split({}, '|')", 6, 686),
     "dot": ("dot({}, 1)", 4, 148),
     "hamming_distance": ("hamming_distance({}, 1)", 4, 148),
     "cosine_similarity": ("cosine_similarity({}, 1)", 3, 155),
