@@ -200,7 +200,8 @@ def labels_named_as_sampler(sampler: object, by: object, columns: Collection[obj
         if by is not None or not isinstance(sampler, str) or sampler not in columns:
             raise
         hint = f"report takes the sampler first; for the labels of the column write by={sampler!r}"
-        raise type(fault)(fault.message, source=fault.source, span=fault.span, hint=hint) from None
+        both = hint if fault.hint is None else f"{fault.hint}; {hint}"
+        raise type(fault)(fault.message, source=fault.source, span=fault.span, hint=both) from None
 
 
 def size_from(limit: object, fraction: object, replace: object = True) -> tuple[int | None, Fraction | None]:
