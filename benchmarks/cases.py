@@ -284,7 +284,7 @@ def cases(rows: int) -> tuple[Case, ...]:
             "A report of many labels and arms",
             Job("labels", _REPORTED, _REPORTED),
             (
-                Entry("tql-frames: `df.tql.report(by, sampler)`, 1,000 labels and arms", "ours:report_of_1000"),
+                Entry("tql-frames: `df.tql.report(sampler, by=)`, 1,000 labels and arms", "ours:report_of_1000"),
                 Entry(
                     "tql-frames: the same, 100 labels and arms",
                     "ours:report_of_100",

@@ -376,6 +376,11 @@ def contains(value: Any, item: Any) -> bool | None:
     return any(compare("==", element, item) is True for element in value.items)
 
 
+def split(value: str | InJson | None, separator: str) -> Items:
+    text = value.like("") if isinstance(value, InJson) else value
+    return Items(None if text is None else tuple(text.split(separator)) if text else (), 1)
+
+
 def fold(value: Any, rule: Callable[[list[bool]], bool]) -> bool | None:
     if not isinstance(value, Items):
         return truth(value)
@@ -464,4 +469,5 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "logical_and": lambda a, b: each_element(conjunction, a, b),
     "logical_or": lambda a, b: each_element(disjunction, a, b),
     "shape": shape,
+    "split": split,
 }

@@ -29,7 +29,7 @@ from tql_frames.registration import register
 
 if TYPE_CHECKING:
     from tql_frames import datasets
-    from tql_frames.api import balance, explain, query, report, sample, weight_expr, weights
+    from tql_frames.api import balance, class_weights, explain, query, report, sample, weight_expr, weights
     from tql_frames.compiler import register_function
     from tql_frames.namespace import tql
     from tql_frames.notebook import explore
@@ -49,6 +49,7 @@ __all__ = [
     "View",
     "WeightError",
     "balance",
+    "class_weights",
     "datasets",
     "explain",
     "explore",
@@ -68,7 +69,7 @@ __all__ = [
 
 # Where the other names are: what they need is loaded when the first of them is used.
 _HOMES = {
-    "api": ("balance", "explain", "query", "report", "sample", "weight_expr", "weights"),
+    "api": ("balance", "class_weights", "explain", "query", "report", "sample", "weight_expr", "weights"),
     "compiler": ("register_function",),
     "namespace": ("tql",),
     "notebook": ("explore",),

@@ -30,10 +30,12 @@ from tql_frames.pipeline.draw import (
     check_flag,
     check_index,
     is_foreign_name,
+    labels_named_as_sampler,
     named,
     no_column,
     random_numbers,
     refuse_beside_statement,
+    refuse_sampler_second,
     seed_from,
     wrong_name,
 )
@@ -295,10 +297,11 @@ def explain(
 @overload
 def report(
     frame: pl.DataFrame | pl.LazyFrame,
-    by: str | None = None,
     sampler: SamplerLike | None = None,
     limit: Limit | None = None,
     *,
+    by: str | Sequence[str] | None = None,
+    split: str | None = None,
     fraction: float | None = None,
     replace: bool = True,
     over: GroupBy | None = None,
@@ -310,10 +313,11 @@ def report(
 @overload
 def report(
     frame: pd.DataFrame,
-    by: str | None = None,
     sampler: SamplerLike | None = None,
     limit: Limit | None = None,
     *,
+    by: str | Sequence[str] | None = None,
+    split: str | None = None,
     fraction: float | None = None,
     replace: bool = True,
     over: GroupBy | None = None,
@@ -325,10 +329,11 @@ def report(
 @named
 def report(
     frame: pl.DataFrame | pl.LazyFrame | pd.DataFrame,
-    by: str | None = None,
     sampler: SamplerLike | None = None,
     limit: Limit | None = None,
     *,
+    by: str | Sequence[str] | None = None,
+    split: str | None = None,
     fraction: float | None = None,
     replace: bool = True,
     over: GroupBy | None = None,
@@ -341,10 +346,14 @@ def report(
 
     Args:
         frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame. The plan of a LazyFrame is run, and not held.
-        by: the column of labels, or of lists of them: a row of several counts for each. None for the arms alone.
         sampler: as `sample` takes it; or a whole statement that ends with SAMPLE BY, of which the rows that it draws
             from are counted; None to count the labels as they are.
         limit: number of draws; by default as many as there are rows.
+        by: the column of labels, or of lists of them: a row of several counts for each. Or a list of columns of true
+            or false, or of 1 or 0 (one-hot): a label each, of that name; null counts as not set. None for the arms
+            alone.
+        split: the text between two labels in a text column that lists them, such as `"|"` in `"Hernia|Edema"`. A label
+            counts once in a row; an empty text has none. Blanks belong to the labels.
         fraction: number of draws as a share of the rows, instead of `limit`.
         over: groups, each drawn from as if it were alone; as of `sample`.
         unit: rows that come together; as of `sample`.
@@ -366,7 +375,7 @@ def report(
 
     Examples:
         >>> df = pl.DataFrame({"age": [71, 34, 65, 20], "view": ["PA", "AP", "PA", "PA"]})
-        >>> print(report(df, "view", "max_weight(age < 50: 3, True: 1)"))
+        >>> print(report(df, "max_weight(age < 50: 3, True: 1)", by="view"))
         view  rows   share  expected share  expected draws  requested weight  factor
         PA       3  75.00%          62.50%             2.5                 -   0.833
         AP       1  25.00%          37.50%             1.5                 -     1.5
@@ -384,38 +393,40 @@ def report(
         expected different rows: 3, 63.1% of all
         the most probable row is expected 1.5 times
     """
+    refuse_sampler_second(limit, by)
     check_flag("replace", replace)
-    if not (by is None or isinstance(by, str)):
-        raise no_column(by)
     sampler = None if sampler is None and parameters is None else sampler_from(sampler, parameters)
     request = Request(limit=limit, fraction=fraction, replace=replace, seed=seed, over=over, unit=unit, design=design)
     spec = DrawSpec.checked(**request)
     rows = unwrapped(frame_of(frame))
     analysis = _analysis()
+    columns = analysis.LabelColumns.checked(by, split)
     pandas = rows.keeps_labels
     if isinstance(sampler, str) and is_statement(sampler):
         refuse_beside_statement(request)
-        sampled = analysis.sampled_by(rows, sampler, parameters, by, spec.seed)
+        sampled = analysis.sampled_by(rows, sampler, parameters, columns, spec.seed)
         if sampled is None:
             hint = "add SAMPLE BY, or report on a view of it: view(statement).report(by)"
             raise TQLError("the statement draws no sample", source=sampler, span=Span(0, len(sampler)), hint=hint)
         if sampled.population.sampler is not None:
             warn_of_categories(sampled.population.sampler)
-        made: Report[Any] = analysis.report_on(sampled.population, by, sampled.spec, pandas=pandas)
+        made: Report[Any] = analysis.report_on(sampled.population, columns, sampled.spec, pandas=pandas)
         return made
-    population = analysis.population_of(rows, by, sampler, spec.seed, spec=spec)
-    if population.sampler is not None:
-        warn_of_categories(population.sampler)
-    made = analysis.report_on(population, by, spec, pandas=pandas)
+    with labels_named_as_sampler(sampler, by, rows.schema):
+        population = analysis.population_of(rows, columns, sampler, spec.seed, spec=spec)
+        if population.sampler is not None:
+            warn_of_categories(population.sampler)
+        made = analysis.report_on(population, columns, spec, pandas=pandas)
     return made
 
 
 @overload
 def balance(
     frame: pl.DataFrame | pl.LazyFrame,
-    by: str,
+    by: str | Sequence[str],
     target: str | Mapping[Any, float] = "uniform",
     *,
+    split: str | None = None,
     keep: Sequence[Any] = (),
     max_weight: float | None = None,
     method: str = "raking",
@@ -428,9 +439,10 @@ def balance(
 @overload
 def balance(
     frame: pd.DataFrame,
-    by: str,
+    by: str | Sequence[str],
     target: str | Mapping[Any, float] = "uniform",
     *,
+    split: str | None = None,
     keep: Sequence[Any] = (),
     max_weight: float | None = None,
     method: str = "raking",
@@ -443,9 +455,10 @@ def balance(
 @named
 def balance(
     frame: pl.DataFrame | pl.LazyFrame | pd.DataFrame,
-    by: str,
+    by: str | Sequence[str],
     target: str | Mapping[Any, float] = "uniform",
     *,
+    split: str | None = None,
     keep: Sequence[Any] = (),
     max_weight: float | None = None,
     method: str = "raking",
@@ -462,12 +475,14 @@ def balance(
 
     Args:
         frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame. The plan of a LazyFrame is run, and not held.
-        by: the column of labels, or of lists of them.
+        by: the column of labels, or of lists of them; or a list of columns of true or false, or of 1 or 0 (one-hot), a
+            label each.
         target: `"uniform"` for the same share of draws for all labels, the one at which raking has the greatest
             effective sample size; or the share of draws, from 0 to 1, that is to show a label or meet a condition, by
             label or by TQL text. What is not named moves as little as it can. A label may be written as another type:
             `"1"` for 1, `"2024-05-01"` for a date. None stands for the rows without a label (null, or an empty list),
             which keep their share unless they are named, or the named shares leave no room for it.
+        split: the text between two labels in a text column that lists them, such as `"|"`; as of `report`.
         keep: labels and conditions whose share is to stay that of the table.
         max_weight: how often, at most, a row may be expected in a sample as long as the table: the greatest weight,
             where the mean is 1.
@@ -506,8 +521,16 @@ def balance(
         >>> found = balance(df, "tags", {"b": 0.5}, limit=2, replace=False, design="systematic")
         >>> round(found.labels["expected_share"][1], 3)
         0.5
+
+        A column for each label:
+
+        >>> df = pl.DataFrame({"mass": [1, 1, 1, 1, 0, 1], "edema": [0, 0, 0, 1, 1, 0]})
+        >>> print(balance(df, ["mass", "edema"], {"edema": 0.5}).sampler)
+        0.75
+        * max_weight(edema: 2, true: 1)
     """
-    if not isinstance(by, str):
+    columns = _analysis().LabelColumns.checked(by, split)
+    if columns is None:
         raise no_column(by)
     if isinstance(limit, Mapping):
         raise TQLError("limit of a balance is one number, not numbers by group", hint="balance the rows of each group")
@@ -517,7 +540,7 @@ def balance(
         target, keep = _analysis().with_parameters(target, keep, parameters)
     found: Balance[Any] = _analysis().balance_on(
         rows,
-        by,
+        columns,
         target,
         keep=keep,
         max_weight=max_weight,
@@ -525,6 +548,58 @@ def balance(
         spec=spec,
         pandas=rows.keeps_labels,
     )
+    return found
+
+
+@named
+def class_weights(
+    by: str | Sequence[str],
+    weights: Mapping[Any, float] | Sequence[float],
+    *,
+    otherwise: float = 1,
+    choice: str = "max_weight",
+    split: str | None = None,
+) -> str:
+    """Write the sampler that gives each label a weight, as TQL text.
+
+    No frame is needed: the text is right for a column of values and for one of lists. Weights like those of
+    `class_weight="balanced"` in scikit-learn, which depend on how often labels come, are found by `balance`.
+
+    Args:
+        by: the name of the column of labels, or of lists of them; or a list of columns of true or false, or of 1 or 0
+            (one-hot), a label each.
+        weights: a weight by label: text, a number, True or False, a date, a time, or None for rows without a label. Of
+            several columns by name, or as many numbers in their order.
+        otherwise: the weight of rows that have none of these labels.
+        choice: the weight of a row that has several of them: `"max_weight"` for the greatest of theirs, `"sum_weight"`
+            for their sum.
+        split: the text between two labels in a text column that lists them, such as `"|"`; as of `report`.
+
+    Returns:
+        A sampler for `sample`, `weights`, `report` and all other calls. Names, quotes and line ends are written so that
+        exactly the rows of each label match.
+
+    Raises:
+        TQLError: a weight is negative, NaN or infinite, all are 0, there are none, or there is one of an unknown
+            column; a label is of a type that TQL has no words for; an unknown choice.
+
+    Examples:
+        >>> sampler = class_weights("findings", {"Hernia": 20, "Pneumonia": 8})
+        >>> sampler
+        "max_weight(any(findings == 'Hernia'): 20, any(findings == 'Pneumonia'): 8, true: 1)"
+        >>> weights(pl.DataFrame({"findings": ["Hernia", "Mass", None]}), sampler).to_list()
+        [20.0, 1.0, 1.0]
+        >>> weights(pl.DataFrame({"findings": [["Mass", "Hernia"], ["Mass"], []]}), sampler).to_list()
+        [20.0, 1.0, 1.0]
+
+        A column for each label, and labels in one text:
+
+        >>> class_weights(["hernia", "edema"], [20, 5], choice="sum_weight", otherwise=0)
+        'sum_weight(hernia: 20, edema: 5)'
+        >>> class_weights("findings", {"Hernia": 20}, split="|")
+        "max_weight(contains(split(findings, '|'), 'Hernia'): 20, true: 1)"
+    """
+    found: str = _analysis().sampler_of_weights(by, weights, otherwise, choice, split)
     return found
 
 

@@ -14,7 +14,7 @@ from tql_frames import api
 from tql_frames.errors import TQLError
 from tql_frames.frames import INDEX, is_pandas
 from tql_frames.notebook import explore
-from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order, wrong_name
+from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order, places_of, wrong_name, wrong_number
 from tql_frames.pipeline.weights import SamplerLike
 from tql_frames.views import split, view
 
@@ -42,6 +42,7 @@ def method_of(call: Callable[..., Any]) -> Callable[[_Method], _Method]:
         own, theirs = _sections(method), _sections(call)
         entries = _ENTRY.split(theirs.get("Args", ""))[1:]
         names = inspect.signature(method).parameters
+        most = len(places_of(names))
         pairs = zip(entries[::2], entries[1::2], strict=True)
         arguments = "".join(f"    {name}:{text}" for name, text in pairs if name in names)
         found = {"": own[""], "Args": arguments, **{name: theirs.get(name, "") for name in _AFTER_ARGS}, **own}
@@ -51,6 +52,8 @@ def method_of(call: Callable[..., Any]) -> Callable[[_Method], _Method]:
 
         @functools.wraps(method)
         def checked(*given: Any, **options: Any) -> Any:
+            if len(given) > most:
+                raise wrong_number(method.__name__, names, len(given) - 1)
             for name in options:
                 if name not in names:
                     raise wrong_name(method.__name__, name, [*names][1:])
@@ -114,10 +117,11 @@ class _Namespace(Generic[FrameOf, TableOf]):
     @method_of(api.report)
     def report(
         self,
-        by: str | None = None,
         sampler: SamplerLike | None = None,
         limit: Limit | None = None,
         *,
+        by: str | Sequence[str] | None = None,
+        split: str | None = None,
         fraction: float | None = None,
         replace: bool = True,
         over: GroupBy | None = None,
@@ -130,15 +134,16 @@ class _Namespace(Generic[FrameOf, TableOf]):
 
         Examples:
             >>> df = pl.DataFrame({"view": ["PA", "PA", "AP"]})
-            >>> report = df.tql.report("view", "max_weight(view = 'AP': 2, True: 1)")
+            >>> report = df.tql.report("max_weight(view = 'AP': 2, True: 1)", by="view")
             >>> report.labels["expected_share"].to_list()
             [0.5, 0.5]
         """
         found: Report[Any] = api.report(
             self._frame,
-            by,
             sampler,
             limit,
+            by=by,
+            split=split,
             fraction=fraction,
             replace=replace,
             over=over,
@@ -152,9 +157,10 @@ class _Namespace(Generic[FrameOf, TableOf]):
     @method_of(api.balance)
     def balance(
         self,
-        by: str,
+        by: str | Sequence[str],
         target: str | Mapping[Any, float] = "uniform",
         *,
+        split: str | None = None,
         keep: Sequence[Any] = (),
         max_weight: float | None = None,
         method: str = "raking",
@@ -175,6 +181,7 @@ class _Namespace(Generic[FrameOf, TableOf]):
             self._frame,
             by,
             target,
+            split=split,
             keep=keep,
             max_weight=max_weight,
             method=method,
@@ -322,7 +329,7 @@ class DataFrameNamespace(_PolarsNamespace[pl.DataFrame]):
         return api.weights(self._frame, sampler, seed=seed, parameters=parameters)
 
     @method_of(explore)
-    def explore(self, sampler: str = "") -> Any:
+    def explore(self, sampler: str = "", *, by: str | Sequence[str] | None = None, split: str | None = None) -> Any:
         """Return a widget to find a sampler with.
 
         Examples:
@@ -331,7 +338,7 @@ class DataFrameNamespace(_PolarsNamespace[pl.DataFrame]):
             >>> widget.query
             'max_weight(age > 60: 5, True: 1)'
         """
-        return explore(self._frame, sampler)
+        return explore(self._frame, sampler, by=by, split=split)
 
 
 class LazyFrameNamespace(_PolarsNamespace[pl.LazyFrame]):
@@ -508,7 +515,7 @@ class PandasNamespace(_Namespace["pd.DataFrame", "pd.DataFrame"]):
         )
 
     @method_of(explore)
-    def explore(self, sampler: str = "") -> Any:
+    def explore(self, sampler: str = "", *, by: str | Sequence[str] | None = None, split: str | None = None) -> Any:
         """Return a widget to find a sampler with.
 
         Examples:
@@ -518,7 +525,7 @@ class PandasNamespace(_Namespace["pd.DataFrame", "pd.DataFrame"]):
             >>> widget.query
             'max_weight(age > 60: 5, True: 1)'
         """
-        return explore(self._frame, sampler)
+        return explore(self._frame, sampler, by=by, split=split)
 
 
 @overload

@@ -69,7 +69,7 @@ def _report(job: Job, labels: int) -> Contestant:
     weights = 2 + np.arange(labels)
 
     def run(seed: int) -> pl.DataFrame:
-        report = frame.tql.report("label", f"max_weight({arms}, True: {1 / (seed + 2)})")  # never compiled before
+        report = frame.tql.report(f"max_weight({arms}, True: {1 / (seed + 2)})", by="label")  # never compiled before
         found: pl.DataFrame = report.labels
         return found
 

@@ -93,7 +93,7 @@ def test_every_kind_of_frame_gives_the_same() -> None:
 def test_null_is_a_label_only_where_it_is_named(values: list[Any]) -> None:
     frame = pl.DataFrame({"label": values})
     shares = dict(
-        frame.tql.report("label", frame.tql.balance("label").sampler).labels["label", "expected_share"].rows()
+        frame.tql.report(frame.tql.balance("label").sampler, by="label").labels["label", "expected_share"].rows()
     )
     known = [share for label, share in shares.items() if label is not None]
     assert max(known) / min(known) < 1.01
@@ -232,7 +232,7 @@ def test_a_balance_says_that_its_shares_hold_with_replacement() -> None:
 
     found = []
     for limit in (1, 2, 4, 6):
-        report = frame.tql.report("x", balance.sampler, limit, replace=False)
+        report = frame.tql.report(balance.sampler, limit, by="x", replace=False)
         found.append(report.labels.filter(label="b")["expected_share"].item())
         assert found[-1] == pytest.approx(share_of_b(tuple(range(6)), limit) / limit, rel=1e-6)
     assert found[0] == pytest.approx(0.5, rel=0.006) and found[-1] == pytest.approx(1 / 3)

@@ -95,7 +95,7 @@ def test_no_label_is_one_label_of_any_type(values: pl.Series) -> None:
     balance = frame.tql.balance("x")
     weights = frame.tql.weights(balance.sampler).to_numpy()
     assert weights[none].sum() / weights.sum() == pytest.approx(np.mean(none), rel=0.01)
-    report = frame.tql.report("x", balance.sampler)
+    report = frame.tql.report(balance.sampler, by="x")
     for table in (balance.labels, report.labels):
         assert table.filter(pl.col("label").is_null())["rows"].to_list() == [sum(none)]
     for text in (str(balance), str(report)):

@@ -38,7 +38,7 @@ def test_shares_of_deciding_arms_are_those_of_a_report(weight: str) -> None:
     frame, sampler = pl.DataFrame({"a": [1, 2, 2]}), f"max_weight(a > 1: {weight}, true: 1)"
     rows = frame.tql.explain(sampler).split("\n\n")[1].splitlines()[1:]
     assert [line.split()[-3:] for line in rows] == [["66.67%", "2", "80.00%"], ["100.00%", "1", "20.00%"]]
-    arms = frame.tql.report(None, sampler).arms
+    arms = frame.tql.report(sampler).arms
     assert arms is not None and arms["decides"].to_list() == [2, 1]
 
 

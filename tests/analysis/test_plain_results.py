@@ -31,7 +31,7 @@ LABELS: list[list[Any]] = [
 def test_results_are_written_as_strict_json(values: list[Any], kind: str) -> None:
     frame: Any = pl.DataFrame({"label": values, "w": [1, 2, 3]})
     frame = {"eager": lambda: frame, "lazy": frame.lazy, "pandas": frame.to_pandas}[kind]()
-    report = frame.tql.report("label", "max_weight(w > 1: 3, True: 1)")
+    report = frame.tql.report("max_weight(w > 1: 3, True: 1)", by="label")
     balance = frame.tql.balance("label")
     for result in (report, balance):
         found = result.to_dict()
@@ -42,7 +42,7 @@ def test_results_are_written_as_strict_json(values: list[Any], kind: str) -> Non
 @pytest.mark.fault("D8")
 def test_what_is_written_is_what_the_attributes_say() -> None:
     frame = pl.DataFrame({"label": ["a", "a", None], "w": [1, 2, 3]})
-    report = frame.tql.report("label", "max_weight(w > 1: 3, True: 1)", limit=7, replace=False)
+    report = frame.tql.report("max_weight(w > 1: 3, True: 1)", by="label", limit=7, replace=False)
     found: dict[str, Any] = report.to_dict()
     assert found["rows"] == 3 and found["size"] == 3 and found["replace"] is False
     assert found["labels"] == report.labels.to_dicts()
@@ -59,5 +59,6 @@ def test_what_is_written_is_what_the_attributes_say() -> None:
 @pytest.mark.fault("D8")
 def test_pandas_gives_the_same_as_polars() -> None:
     frame = pd.DataFrame({"label": ["a", "a", "b"], "w": np.array([1, 2, 3])})
-    options = ("label", "max_weight(w > 1: 3, True: 1)")
-    assert frame.tql.report(*options).to_dict() == pl.from_pandas(frame).tql.report(*options).to_dict()
+    sampler = "max_weight(w > 1: 3, True: 1)"
+    found = frame.tql.report(sampler, by="label").to_dict()
+    assert found == pl.from_pandas(frame).tql.report(sampler, by="label").to_dict()

@@ -33,7 +33,7 @@ def test_a_printed_report_has_at_most_sixty_lines(kind: str, by: str, arms: int)
     frame: Any = wide(500)
     frame = {"eager": lambda: frame, "lazy": frame.lazy, "pandas": frame.to_pandas}[kind]()
     sampler = ", ".join([*(f"label = 'l{arm}': 2" for arm in range(arms)), "True: 1"])
-    report = frame.tql.report(by, f"max_weight({sampler})")
+    report = frame.tql.report(f"max_weight({sampler})", by=by)
     lines = str(report).split("\n")
     assert 50 < len(lines) <= 60
     labels = 500 if by == "label" else 2000
@@ -47,7 +47,7 @@ def test_a_printed_report_has_at_most_sixty_lines(kind: str, by: str, arms: int)
 
 @pytest.mark.fault("B10")
 def test_a_long_table_shows_both_ends_and_counts_the_rest() -> None:
-    lines = str(wide(2000).tql.report("number")).split("\n")
+    lines = str(wide(2000).tql.report(by="number")).split("\n")
     assert len(lines) == 60
     place = next(place for place, line in enumerate(lines) if "rows between" in line)
     shown = [line.split()[0] for line in (*lines[1:place], *lines[place + 1 : -2])]
@@ -70,15 +70,15 @@ def test_a_printed_balance_has_at_most_sixty_lines(target: Any) -> None:
 
 @pytest.mark.fault("B10")
 def test_a_short_report_is_printed_whole() -> None:
-    assert "between" not in str(XRAYS.tql.report("findings", "max_weight(age > 60: 2, True: 1)"))
-    many = pl.DataFrame({"label": range(56)}).tql.report("label")
+    assert "between" not in str(XRAYS.tql.report("max_weight(age > 60: 2, True: 1)", by="findings"))
+    many = pl.DataFrame({"label": range(56)}).tql.report(by="label")
     assert "between" not in str(many) and len(str(many).split("\n")) == 59
 
 
 @pytest.mark.fault("B10")
 def test_of_many_arms_the_first_are_columns_of_the_printed_factors() -> None:
     sampler = ", ".join(f"age = {age}: 2" for age in range(1, 41))
-    report = XRAYS.tql.report("findings", f"max_weight({sampler}, True: 1)")
+    report = XRAYS.tql.report(f"max_weight({sampler}, True: 1)", by="findings")
     assert "arm 20" in str(report) and "arm 21" not in str(report).replace("arm 21 ", "")
     assert "20 more arms are in the attribute co_movement" in str(report)
     assert "20 more arms are in the attribute co_movement" in report._repr_html_()
@@ -153,7 +153,7 @@ def test_data_send_nothing_to_the_terminal_from_views_and_explanations() -> None
         repr(frame.tql.explain(sampler_of())),
         str(frame.tql.explain(statement)),
         str(frame.tql.explain(pl.col("w") * (pl.col("x") == "a\x1b[31m"))),
-        str(frame.tql.report("x", sampler_of())),
+        str(frame.tql.report(sampler_of(), by="x")),
     ]
     for text in texts:
         assert not CONTROL.search(text), text
@@ -195,7 +195,9 @@ def test_balance_draws_its_targets() -> None:
     assert rows["Hernia"]["target"] == pytest.approx(0.02 * 3000)
     assert rows["no label"]["target"] == rows["no label"]["raw"] > 0
     assert rows["Mass"]["target"] is None
-    assert "target" not in XRAYS.tql.report("findings", "age").plot().to_dict()["encoding"]["color"]["scale"]["domain"]
+    assert (
+        "target" not in XRAYS.tql.report("age", by="findings").plot().to_dict()["encoding"]["color"]["scale"]["domain"]
+    )
 
 
 @pytest.mark.fault("G")
@@ -211,12 +213,12 @@ def test_balance_draws_its_targets() -> None:
 )
 def test_labels_that_are_numbers_or_dates_are_drawn_in_their_order(values: pl.Series) -> None:
     pytest.importorskip("altair")
-    chart = pl.DataFrame({"x": values}).tql.report("x").plot().to_dict()
+    chart = pl.DataFrame({"x": values}).tql.report(by="x").plot().to_dict()
     single = values.explode() if values.dtype == pl.List else values
     known = [str(value) for value in single.drop_nulls().unique().sort().to_list()]
     shown = [row["label"].replace("NaN", "nan") for row in chart["data"]["values"]]
     assert shown == known + ["no label"] * (single.null_count() > 0)
-    text = pl.DataFrame({"x": ["a", "b", "b"]}).tql.report("x").plot().to_dict()
+    text = pl.DataFrame({"x": ["a", "b", "b"]}).tql.report(by="x").plot().to_dict()
     assert [row["label"] for row in text["data"]["values"]] == ["b", "a"]
 
 

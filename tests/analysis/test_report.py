@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import tql_frames
 from tests.sizes import named, paired, size
-from tql_frames.analysis import Expectations
+from tql_frames.analysis import Expectations, LabelColumns
 from tql_frames.errors import TQLError, WeightError
 from tql_frames.frames import frame_of
 
@@ -72,11 +72,11 @@ def test_shares_are_those_of_the_rows_and_of_a_million_draws(choice: str, where:
     sampler, draws = f"{choice}({TEXT})", size(150_000, 1_000_000)
     population = XRAYS if where is None else XRAYS.filter((pl.col("age") > 60) & (pl.col("view") == "PA"))
     if where is None:
-        report = XRAYS.tql.report("findings", sampler, draws)
+        report = XRAYS.tql.report(sampler, draws, by="findings")
         drawn = XRAYS.tql.sample(sampler, draws, seed=1)
     else:
         statement = f"select * where {where} sample by {sampler} limit {draws}"
-        report = XRAYS.tql.report("findings", statement)
+        report = XRAYS.tql.report(statement, by="findings")
         drawn = XRAYS.tql.query(statement, seed=1)
     expected = by_hand(population, "findings", weights_by_hand(population, choice))
     found = {row["label"]: row for row in report.labels.iter_rows(named=True)}
@@ -111,7 +111,7 @@ def test_numbers_of_the_whole(sampler: str) -> None:
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_arms_and_how_they_move_labels(sampler: str) -> None:
     table = XRAYS.head(size(15_000, XRAYS.height))
-    report = table.tql.report("findings", sampler)
+    report = table.tql.report(sampler, by="findings")
     weights = table.tql.weights(sampler)
     choice, _, inner = sampler.partition("(")
     texts = re.findall(r"(.+?: \w+)(?:, |$)", inner[:-1])
@@ -139,7 +139,7 @@ def test_without_replacement(sampler: str) -> None:
 
     `make test` draws 30.
     """
-    report = XRAYS.tql.report("findings", sampler, fraction=0.1, replace=False)
+    report = XRAYS.tql.report(sampler, by="findings", fraction=0.1, replace=False)
     assert report.size == report.expected_distinct == 11_212
     counts = np.zeros(15)
     labels = report.labels["label"].to_list()
@@ -151,15 +151,15 @@ def test_without_replacement(sampler: str) -> None:
     expected = report.labels["expected_count"].to_numpy()
     error = np.sqrt(expected / samples)
     assert (np.abs(counts / samples - expected) < 5 * error).all()
-    with_replacement = XRAYS.tql.report("findings", sampler, fraction=0.1).labels["expected_count"].to_numpy()
+    with_replacement = XRAYS.tql.report(sampler, by="findings", fraction=0.1).labels["expected_count"].to_numpy()
     assert sampler == "age" or (np.abs(counts / samples - with_replacement) > 5 * error).any()
 
 
 def test_every_kind_of_frame_gives_the_same_report() -> None:
     sampler = f"sum_weight({TEXT}, age > 60: 3)"
-    eager = XRAYS.tql.report("findings", sampler, 1000)
-    lazy = XRAYS.lazy().tql.report("findings", sampler, 1000)
-    pandas = XRAYS.to_pandas().tql.report("findings", sampler, 1000)
+    eager = XRAYS.tql.report(sampler, 1000, by="findings")
+    lazy = XRAYS.lazy().tql.report(sampler, 1000, by="findings")
+    pandas = XRAYS.to_pandas().tql.report(sampler, 1000, by="findings")
     assert str(eager) == str(lazy) == str(pandas)
     assert isinstance(pandas.labels, pd.DataFrame) and isinstance(lazy.labels, pl.DataFrame)
     assert pandas.labels["expected_share"].to_list() == pytest.approx(eager.labels["expected_share"].to_list())
@@ -168,7 +168,7 @@ def test_every_kind_of_frame_gives_the_same_report() -> None:
 def test_files_are_reported_on(tmp_path: Any) -> None:
     XRAYS.write_parquet(tmp_path / "xrays.parquet", row_group_size=10_000)
     scan = pl.scan_parquet(tmp_path / "xrays.parquet")
-    assert str(scan.tql.report("findings", "age")) == str(XRAYS.tql.report("findings", "age"))
+    assert str(scan.tql.report("age", by="findings")) == str(XRAYS.tql.report("age", by="findings"))
 
 
 LABELS = st.one_of(st.none(), st.lists(st.sampled_from(["a", "b", "c", None, "o'k"]), max_size=4))
@@ -180,11 +180,11 @@ def test_any_lists(rows: list[tuple[list[str | None] | None, int]]) -> None:
     frame = pl.DataFrame(rows, schema={"tags": pl.List(pl.String), "w": pl.Int64}, orient="row")
     if frame["w"].sum() == 0:
         with pytest.raises(WeightError, match="no row can be drawn"):
-            frame.tql.report("tags", "w")
+            frame.tql.report("w", by="tags")
         return
     lists = frame.with_columns(pl.col("tags").fill_null([]))
     expected = by_hand(lists, "tags", frame["w"].to_numpy().astype(float))
-    report = frame.tql.report("tags", "w")
+    report = frame.tql.report("w", by="tags")
     found = {row["label"]: (row["rows"], row["expected_share"]) for row in report.labels.iter_rows(named=True)}
     assert found.keys() == expected.keys()
     for label, (count, share) in expected.items():
@@ -206,7 +206,7 @@ def test_any_lists(rows: list[tuple[list[str | None] | None, int]]) -> None:
 )
 def test_labels_of_any_type(values: list[Any], dtype: Any) -> None:
     frame = pl.DataFrame({"label": pl.Series(values, dtype=dtype), "w": [1.0, 2.0, 5.0]})
-    report = frame.tql.report("label", "w")
+    report = frame.tql.report("w", by="label")
     assert report.labels["rows"].sum() >= 3
     assert report.labels.schema["label"] == (
         frame.schema["label"].inner if frame.schema["label"].is_nested() else dtype
@@ -217,15 +217,15 @@ def test_labels_of_any_type(values: list[Any], dtype: Any) -> None:
 
 def test_columns_of_odd_names() -> None:
     frame = pl.DataFrame({"weight": [1, 3], "^x.*$": ["a", "b"], "*": ["p", "q"], "··label0": [1, 1], "rows": [1, 2]})
-    assert frame.tql.report("^x.*$", "weight").labels["expected_share"].to_list() == [0.25, 0.75]
-    assert frame.tql.report("*", '"weight"').labels["expected_share"].to_list() == [0.25, 0.75]
-    assert frame.tql.report("rows", "rows").labels["expected_share"].to_list() == pytest.approx([1 / 3, 2 / 3])
+    assert frame.tql.report("weight", by="^x.*$").labels["expected_share"].to_list() == [0.25, 0.75]
+    assert frame.tql.report('"weight"', by="*").labels["expected_share"].to_list() == [0.25, 0.75]
+    assert frame.tql.report("rows", by="rows").labels["expected_share"].to_list() == pytest.approx([1 / 3, 2 / 3])
     labels = pd.DataFrame({("a", "b"): [1, 2], "c": ["x", "y"], 5: [1, 1]})
-    assert labels.tql.report("c").labels["rows"].to_list() == [1, 1]
+    assert labels.tql.report(by="c").labels["rows"].to_list() == [1, 1]
 
 
 def test_without_a_sampler_labels_are_counted() -> None:
-    report = XRAYS.tql.report("view")
+    report = XRAYS.tql.report(by="view")
     assert report.labels.rows() == [("PA", 67310, 67310 / 112120), ("AP", 44810, 44810 / 112120)]
     assert str(report).endswith("\n\n112,120 rows")
     assert "<p>112,120 rows</p>" in report._repr_html_()
@@ -234,20 +234,20 @@ def test_without_a_sampler_labels_are_counted() -> None:
 def test_statements() -> None:
     text = "select image as i, age * 2 as twice where sex = ? order by twice sample by twice replace false"
     text += " limit 10 percent"
-    report = XRAYS.tql.report("findings", text, parameters=["F"])
+    report = XRAYS.tql.report(text, by="findings", parameters=["F"])
     women = XRAYS.filter(pl.col("sex") == "F")
     assert report.size == women.height // 10 and not report.replace
-    same = women.tql.report("findings", "age", fraction=0.1, replace=False)
+    same = women.tql.report("age", by="findings", fraction=0.1, replace=False)
     check_close(report.labels, same.labels)
-    grouped = XRAYS.tql.report("view", "select view, shape(age)[0] as n group by view sample by n")
+    grouped = XRAYS.tql.report("select view, shape(age)[0] as n group by view sample by n", by="view")
     assert grouped.labels["expected_share"].to_list() == pytest.approx([67310 / 112120, 44810 / 112120])
     nested = "select * from (select * sample by age limit 100) sample by max_weight(True: 1)"
-    assert XRAYS.tql.report("view", nested).rows == 100
+    assert XRAYS.tql.report(nested, by="view").rows == 100
 
 
 def test_random_numbers_of_a_statement_keep_their_places() -> None:
     text = "select random() as r, age where random() % 2 = 0 sample by max_weight(age > 60: 2, True: 1)"
-    assert 54_000 < XRAYS.tql.report("view", text).rows < 58_000
+    assert 54_000 < XRAYS.tql.report(text, by="view").rows < 58_000
 
 
 @pytest.mark.parametrize(
@@ -277,7 +277,7 @@ def test_refusals(arguments: tuple[Any, ...], message: str) -> None:
         if isinstance(frame, pd.DataFrame) and isinstance(arguments[1], pl.Expr):
             continue
         with pytest.raises(TQLError) as caught:
-            frame.tql.report(*arguments)
+            frame.tql.report(*arguments[1:], by=arguments[0])
         assert message in str(caught.value)
 
 
@@ -285,26 +285,26 @@ def test_labels_that_are_none() -> None:
     frame = pl.DataFrame({"s": [{"a": 1}], "l": [[[1]]], "o": pl.Series([object()], dtype=pl.Object)})
     for name in frame.columns:
         with pytest.raises(TQLError, match="holds no labels"):
-            frame.tql.report(name)
+            frame.tql.report(by=name)
 
 
 def test_sums_of_weights_beyond_all_numbers() -> None:
     frame = pl.DataFrame({"w": [1e308, 1.5e308], "v": ["a", "b"]})
     with pytest.raises(TQLError, match="the sum of the weights is beyond the range of numbers"):
-        frame.tql.report("v", "w")
-    assert frame.tql.report("v", "w / 1e300").labels["expected_share"].to_list() == pytest.approx([0.4, 0.6])
+        frame.tql.report("w", by="v")
+    assert frame.tql.report("w / 1e300", by="v").labels["expected_share"].to_list() == pytest.approx([0.4, 0.6])
 
 
 def test_an_empty_frame() -> None:
-    report = XRAYS.head(0).tql.report("findings", f"max_weight({TEXT})")
+    report = XRAYS.head(0).tql.report(f"max_weight({TEXT})", by="findings")
     assert (report.rows, report.size, report.effective_rows, report.labels.height) == (0, 0, 0, 0)
     assert "0 draws with replacement from 0 rows" in str(report)
-    assert XRAYS.head(0).tql.report("view", "age").labels.height == 0
+    assert XRAYS.head(0).tql.report("age", by="view").labels.height == 0
 
 
 def test_many_arms() -> None:
     arms = ", ".join(f"age = {age}: {age}" for age in range(1, 96))
-    report = XRAYS.tql.report("age", f"max_weight({arms})")
+    report = XRAYS.tql.report(f"max_weight({arms})", by="age")
     assert report.labels["requested_weight"].to_list() == report.labels["label"].to_list()
     weights = XRAYS["age"].to_numpy().astype(float)
     expected = by_hand(XRAYS, "age", weights)
@@ -316,13 +316,13 @@ def test_many_arms() -> None:
 @pytest.mark.filterwarnings("ignore::tql_frames.TQLArmWarning")  # no row has the text
 def test_html_is_escaped() -> None:
     frame = pl.DataFrame({"v": ["<script>alert(1)</script>", "b"]})
-    html = frame.tql.report("v", "max_weight(v = '<b>': 2, True: 1)")._repr_html_()
+    html = frame.tql.report("max_weight(v = '<b>': 2, True: 1)", by="v")._repr_html_()
     assert "<script>" not in html and "'<b>'" not in html
 
 
 def test_plot() -> None:
     pytest.importorskip("altair")
-    chart = XRAYS.tql.report("findings", f"max_weight({TEXT})").plot(log=True)
+    chart = XRAYS.tql.report(f"max_weight({TEXT})", by="findings").plot(log=True)
     names = [row["label"] for row in chart.to_dict()["data"]["values"]]
     assert names[0] == "No_Finding" and names[-1] == "Hernia" and len(names) == 15
     arms = XRAYS.tql.report(sampler=f"max_weight({TEXT})").plot()
@@ -408,10 +408,10 @@ def test_expectations_from_combinations_are_those_of_the_rows(kind: str, replace
     few = XRAYS.head(size(1_200, 20_000))
     limit = few.height // 4
     frame: Any = {"eager": few, "lazy": few.lazy(), "pandas": few.to_pandas()}[kind]
-    expectations = Expectations(frame_of(frame), "findings")
+    expectations = Expectations(frame_of(frame), LabelColumns("findings"))
     for sampler in [*SAMPLERS, "age", "max_weight(age > 60: sqrt(age), sex = 'F': 2)", "row_number()"]:
         report = expectations.report(sampler, limit, replace=replace)
-        direct = few.tql.report("findings", sampler, limit, replace=replace)
+        direct = few.tql.report(sampler, limit, by="findings", replace=replace)
         check_close(report.labels, direct.labels)
         assert report.effective_rows == pytest.approx(direct.effective_rows)
         assert report.expected_distinct == pytest.approx(direct.expected_distinct)
@@ -420,7 +420,7 @@ def test_expectations_from_combinations_are_those_of_the_rows(kind: str, replace
 
 
 def test_expectations_tell_of_rows_what_is_wrong() -> None:
-    expectations = Expectations(frame_of(XRAYS), "findings")
+    expectations = Expectations(frame_of(XRAYS), LabelColumns("findings"))
     with pytest.raises(WeightError, match="negative weight in 36,616 rows, the first row 39"):
         expectations.report("age - 40")
     with pytest.raises(TQLError, match="unknown column 'agee'"):
@@ -430,7 +430,7 @@ def test_expectations_tell_of_rows_what_is_wrong() -> None:
 
 
 def test_expectations_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    expectations = Expectations(frame_of(XRAYS), "findings")
+    expectations = Expectations(frame_of(XRAYS), LabelColumns("findings"))
     expectations.report("max_weight(age > 60: 2, view = 'PA': 3)")
     monkeypatch.setattr(expectations, "_frame", None)  # which is not looked at again
     monkeypatch.setattr(expectations, "_named", lambda sampler: frozenset({"age", "findings"}))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import importlib
+import json
 import os
 import re
 import shlex
@@ -43,7 +44,7 @@ def test_a_seed_fixes_the_numbers_of_random(command: Command) -> None:
     )
     for found in (reports, explanations):
         assert found[0] == found[1] != found[2]
-    assert reports[0] == f"{tql_frames.report(pl.read_parquet('in.parquet'), 'age', sampler, seed=3)}\n"
+    assert reports[0] == f"{tql_frames.report(pl.read_parquet('in.parquet'), sampler, by='age', seed=3)}\n"
 
 
 # --- formats ---------------------------------------------------------------------------------------------------------
@@ -274,7 +275,7 @@ def test_report(command: Command) -> None:
     count = f"{expected * xrays.height:,.1f}"
     shares = [f"{share:.2%}", f"{expected:.2%}"]
     assert line == ["Hernia", f"{hernia.sum():,}", *shares, count, "20", f"{expected / share:.3g}"]
-    assert done.out == f"{xrays.tql.report('findings', sampler)}\n"
+    assert done.out == f"{xrays.tql.report(sampler, by='findings')}\n"
     views = command("report", sampler, "in.parquet", "--by", "view").out.splitlines()
     assert [line.split()[0] for line in views[:3]] == ["view", "PA", "AP"]
 
@@ -296,7 +297,7 @@ def test_report_of_a_request(command: Command, options: list[str], meaning: dict
     xrays = tql_frames.datasets.chest_xray().select("findings", "view", "age").head(20_000)
     xrays.write_parquet("in.parquet")
     done = command("report", "age", "in.parquet", "--by", "findings", *options)
-    assert done == (0, f"{xrays.tql.report('findings', 'age', **meaning)}\n", "")
+    assert done == (0, f"{xrays.tql.report('age', by='findings', **meaning)}\n", "")
 
 
 @pytest.mark.parametrize(
@@ -313,6 +314,23 @@ def test_report_refuses(command: Command, arguments: list[str], message: str) ->
     done = command("report", arguments[0], "in.parquet", *arguments[1:])
     assert (done.status, done.out) == (1, "")
     assert message in done.err
+
+
+def test_columns_of_a_label_each(command: Command) -> None:
+    xrays = tql_frames.datasets.chest_xray().head(5_000).select("age", "findings")
+    names = ["Mass", "Edema"]
+    frame = xrays.with_columns(pl.col("findings").list.contains(name).cast(pl.Int8).alias(name) for name in names)
+    frame.drop("findings").write_parquet("in.parquet")
+    done = command("report", "age", "in.parquet", "--by", "Mass", "--by", "Edema")
+    assert done == (0, f"{frame.tql.report('age', by=names)}\n", "")
+    done = command("balance", "in.parquet", "--by", "Mass", "--by", "Edema", "--target", "Edema=0.1")
+    assert done == (0, f"{frame.tql.balance(names, {'Edema': 0.1})}\n", "")
+    found = command("balance", "in.parquet", "--by", "Mass", "--by", "Edema", "--json")
+    assert json.loads(found.out)["by"] == names
+    done = command("report", "age", "in.parquet", "--by", "Mass", "--by", "age")
+    assert done.status == 1 and "expected 1 or 0 in column 'age' of --by, got" in done.err
+    done = command("report", "age", "in.parquet", "--by", "Mass", "--by", "Edema", "--split", "|")
+    assert done.status == 2 and "--split needs the name of a column" in done.err
 
 
 def test_a_sample_of_no_rows_cannot_be_balanced(command: Command) -> None:

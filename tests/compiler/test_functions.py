@@ -516,3 +516,35 @@ def test_pandas_weights_of_reductions() -> None:
     assert found.to_list() == [4, 2, 0]
     assert found.index.to_list() == [7, 8, 9]
     assert frame.tql.weights("max_weight(dot(x, array[1, 1]) > 2: 5, true: 1)").to_list() == [5, 1, 1]
+
+
+SPLIT = ["Hernia|Edema", "Hiatal Hernia", "", None, "|", "a||b", " a |b", "Hernia", "x.y|z*", "a|||b"]
+
+
+@for_each("separator", ["|", "||", " ", ".", "rni", "a|"])
+def test_split_gives_the_parts_that_python_gives(separator: str) -> None:
+    frame = pl.DataFrame({"t": SPLIT, "c": pl.Series(SPLIT, dtype=pl.Categorical), "one": ["p|q"] * len(SPLIT)})
+    expected = [None if text is None else text.split(separator) if text else [] for text in SPLIT]
+    check(frame, f"split(t, '{separator}')", expected)
+    check(frame, f"split(c, '{separator}')", expected)
+    for part in ("Hernia", "a", "", "|b"):
+        holds = [None if parts is None else part in parts for parts in expected]
+        check(frame, f"contains(split(t, '{separator}'), '{part}')", holds)
+    check(frame, "split('p|q', '|')[1]", ["q"] * frame.height)
+    check(frame.with_columns(t=pl.lit(None)), "split(t, '|')", [None] * frame.height)
+
+
+def test_split_of_values_in_json_and_on_every_frame() -> None:
+    check(
+        pl.DataFrame({"m": ['{"k": "a|b"}', '{"k": 3}', "{}", '{"k": ""}']}),
+        "split(m['k'], '|')",
+        [["a", "b"], None, None, []],
+    )
+    frame = pl.DataFrame({"t": SPLIT})
+    sampler = "max_weight(contains(split(t, '|'), 'Hernia'): 20, true: 1)"
+    expected = [20.0 if text is not None and "Hernia" in text.split("|") else 1.0 for text in SPLIT]
+    assert frame.tql.weights(sampler).to_list() == expected
+    assert frame.lazy().tql.weights(sampler).collect()["weight"].to_list() == expected
+    assert frame.to_pandas().tql.weights(sampler).to_list() == expected
+    rows = frame.to_pandas().tql.query("select t where shape(split(t, '|'))[0] > 2")
+    assert rows["t"].to_list() == ["a||b", "a|||b"]

@@ -302,8 +302,8 @@ def test_faults_come_from_the_workers_as_they_are(cluster):
         (lambda tql: tql.query("select people.agee from people"), TQLNameError, "did you mean"),
         (lambda tql: tql.query("select * where age > ?", "5"), TQLError, "parameters"),
         (lambda tql: tql.query(5), TQLError, "expected a statement as TQL text"),
-        (lambda tql: tql.report("agee"), TQLNameError, "did you mean 'age'"),
-        (lambda tql: tql.report("age", "row_number()"), TQLUnsupportedError, "row_number"),
+        (lambda tql: tql.report(by="agee"), TQLNameError, "did you mean 'age'"),
+        (lambda tql: tql.report("row_number()", by="age"), TQLUnsupportedError, "row_number"),
     ],
 )
 def test_faults_that_texts_and_columns_tell_are_found_at_once(call, error, message):
@@ -381,9 +381,58 @@ def test_a_statement_reads_the_columns_that_it_names():
 )
 def test_reports(by, sampler, options):
     frame = cut(17)
-    found, expected = frame.tql.report(by, sampler, **options), frame.compute().tql.report(by, sampler, **options)
+    found, expected = frame.tql.report(sampler, by=by, **options), frame.compute().tql.report(sampler, by=by, **options)
     assert str(found) == str(expected)
     assert found.labels is None or isinstance(found.labels, pd.DataFrame)
+
+
+def labelled() -> pd.DataFrame:
+    """Columns of true and false and of 1 and 0, and a text that lists the same labels."""
+    frame = PEOPLE[["age", "dose"]].copy()
+    flags = {"wet": frame["age"] > 60, "old dog": frame["age"] % 3 == 0, "x": frame["dose"] < 0.2}
+    frame["wet"] = flags["wet"]
+    frame["old dog"] = flags["old dog"].astype("int8")
+    frame["x"] = flags["x"].astype("float64").where(flags["x"] | (frame["age"] % 2 == 0))  # unset: 0 or missing
+    frame["text"] = ["|".join(name for name in flags if flags[name].iloc[row]) for row in range(len(frame))]
+    return frame
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("sampler", [None, "max_weight(wet: 3, contains(split(text, '|'), 'x'): 2, true: 1)"])
+def test_reports_of_one_hot_columns_and_of_texts(sampler):
+    frame = labelled()
+    for number in (1, 17):
+        for options in ({"by": ["wet", "old dog", "x"]}, {"by": "text", "split": "|"}):
+            found = cut(number, frame).tql.report(sampler, 200, replace=False, **options)
+            assert str(found) == str(frame.tql.report(sampler, 200, replace=False, **options))
+            assert found.by == frame.tql.report(**options).by
+    shares = cut(5, frame).tql.report(sampler, by="text", split="|").labels
+    columns = cut(5, frame).tql.report(sampler, by=["wet", "old dog", "x"]).labels
+    pd.testing.assert_frame_equal(shares, columns)
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda tql: tql.report(by=["wet", "age"]), TQLTypeError, "expected 1 or 0 in column 'age' of by=, got"),
+        (
+            lambda tql: tql.report(by=["wet", "text"]),
+            TQLTypeError,
+            "expected column 'text' of by= to hold true or false",
+        ),
+        (lambda tql: tql.report(by=["wet", "wett"]), TQLNameError, "did you mean 'wet'"),
+        (lambda tql: tql.report(by="age", split="|"), TQLTypeError, "split= is for a column of text"),
+        (lambda tql: tql.report(by=["wet"], split="|"), TQLError, "split= needs by= to be the name of one column"),
+        (lambda tql: tql.report(by=[]), TQLError, "by= names no column"),
+        (lambda tql: tql.report("text"), TQLTypeError, "report takes the sampler first; .*by='text'"),
+        (lambda tql: tql.report("text", "max_weight(wet: 3)"), TQLError, "report takes the sampler first"),
+        (lambda tql: tql.report("text", "1", 5), TypeError, "takes 2 arguments by position .* such as by="),
+    ],
+)
+def test_what_is_no_label_of_a_report_is_told(call, error, message):
+    with pytest.raises(error, match=f"(?s){message}"):
+        call(cut(3, labelled()).tql)
 
 
 @pytest.mark.usefixtures("threads")
@@ -392,14 +441,14 @@ def test_reports(by, sampler, options):
 def test_a_seed_fixes_the_numbers_of_random(sampler):
     frame, whole = cut(17), cut(17).compute()
     assert frame.tql.weights(sampler, seed=3).compute().to_list() == whole.tql.weights(sampler, seed=3).to_list()
-    found = [str(frame.tql.report("view", sampler, limit=9, seed=seed)) for seed in (3, 4)]
-    assert found[0] == str(whole.tql.report("view", sampler, limit=9, seed=3)) != found[1]
+    found = [str(frame.tql.report(sampler, by="view", limit=9, seed=seed)) for seed in (3, 4)]
+    assert found[0] == str(whole.tql.report(sampler, by="view", limit=9, seed=3)) != found[1]
 
 
 @pytest.mark.usefixtures("threads")
 def test_a_report_that_tells_bad_weights():
     with pytest.raises(WeightError, match="the first row"):
-        cut(3).tql.report("view", "dose - 0.5")
+        cut(3).tql.report("dose - 0.5", by="view")
 
 
 @pytest.mark.usefixtures("threads")

@@ -125,15 +125,15 @@ def test_rows_that_change_between_the_passes_are_an_error_in_groups(replace):
         (lambda tql: tql.sample("1", 3, over="data(view, 1)"), TQLUnsupportedError, "on another machine"),
         (lambda tql: tql.sample("1", 3, unit="imag"), TQLNameError, "did you mean 'image'"),
         (lambda tql: tql.query("select * sample by 1 over (vieww)"), TQLNameError, "did you mean 'view'"),
-        (lambda tql: tql.report("sex", "1", 3, over="view"), TQLUnsupportedError, "by over are not"),
-        (lambda tql: tql.report("sex", "1", 3, unit="view"), TQLUnsupportedError, "by unit are not"),
-        (lambda tql: tql.report("sex", "1", 3, design="systematic"), TQLUnsupportedError, "by design are not"),
+        (lambda tql: tql.report("1", 3, by="sex", over="view"), TQLUnsupportedError, "by over are not"),
+        (lambda tql: tql.report("1", 3, by="sex", unit="view"), TQLUnsupportedError, "by unit are not"),
+        (lambda tql: tql.report("1", 3, by="sex", design="systematic"), TQLUnsupportedError, "by design are not"),
         (
-            lambda tql: tql.report("sex", "select * sample by 1 design systematic"),
+            lambda tql: tql.report("select * sample by 1 design systematic", by="sex"),
             TQLUnsupportedError,
             "by design are not",
         ),
-        (lambda tql: tql.report("sex", "select * sample by 1 over (view)"), TQLUnsupportedError, "by over are not"),
+        (lambda tql: tql.report("select * sample by 1 over (view)", by="sex"), TQLUnsupportedError, "by over are not"),
     ],
 )
 def test_faults_of_groups_that_texts_and_columns_tell_are_found_at_once(call, error, message):

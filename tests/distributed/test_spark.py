@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -292,8 +293,8 @@ def test_a_seed_fixes_the_numbers_of_random(xrays):
     assert (
         rows_of(tql.weights(xrays, sampler, seed=3))["weight"].to_list() == XRAYS.tql.weights(sampler, seed=3).to_list()
     )
-    found = [str(tql.report(xrays, "sex", sampler, limit=9, seed=seed)) for seed in (3, 4)]
-    assert found[0] == str(XRAYS.tql.report("sex", sampler, limit=9, seed=3)) != found[1]
+    found = [str(tql.report(xrays, sampler, by="sex", limit=9, seed=seed)) for seed in (3, 4)]
+    assert found[0] == str(XRAYS.tql.report(sampler, by="sex", limit=9, seed=3)) != found[1]
 
 
 @TWO
@@ -312,7 +313,7 @@ def test_a_seed_fixes_the_numbers_of_random(xrays):
         (lambda xrays: tql.query(xrays, "select agee"), TQLNameError, "did you mean 'age'"),
         (lambda xrays: tql.query(xrays, "select age as index"), TQLError, "has a column 'index' already"),
         (lambda xrays: tql.weights(xrays.withColumnRenamed("dose", "weight"), "age"), TQLError, "'weight' already"),
-        (lambda xrays: tql.report(xrays, "agee"), TQLNameError, "did you mean 'age'"),
+        (lambda xrays: tql.report(xrays, by="agee"), TQLNameError, "did you mean 'age'"),
     ],
 )
 def test_faults_that_texts_and_columns_tell_are_found_at_once(xrays, call, error, message):
@@ -422,7 +423,33 @@ def test_weights(xrays):
     ],
 )
 def test_reports(xrays, by, sampler, options):
-    assert str(tql.report(xrays, by, sampler, **options)) == str(XRAYS.tql.report(by, sampler, **options))
+    assert str(tql.report(xrays, sampler, by=by, **options)) == str(XRAYS.tql.report(sampler, by=by, **options))
+
+
+@TWO
+def test_reports_of_one_hot_columns_and_of_texts(xrays):
+    text = F.concat_ws("|", F.col("findings"))
+    flags = {name: F.array_contains("findings", name) for name in ("Mass", "Hernia", "Edema")}
+    unset = F.when(F.col("age") % 2 == 0, 0)  # else null
+    frame = xrays.withColumn("text", text).withColumns({"Mass": flags["Mass"], "Hernia": flags["Hernia"].cast("int")})
+    frame = frame.withColumn("Edema", F.when(flags["Edema"], 1).otherwise(unset))
+    one_hot = XRAYS.with_columns(pl.col("findings").list.contains(name).alias(name) for name in flags)
+    sampler = "max_weight(contains(findings, 'Hernia'): 9, dose > 0.5: 2, true: 1)"
+    found = tql.report(frame, sampler, 300, by=list(flags))
+    assert str(found) == str(one_hot.tql.report(sampler, 300, by=list(flags)))
+    found = tql.report(frame, sampler, by="text", split="|")
+    lists = XRAYS.tql.report(sampler, by="findings").labels
+    pd.testing.assert_frame_equal(found.labels, lists.to_pandas(), check_dtype=False)
+    for call, error, message in (
+        (lambda: tql.report(frame, by=["Mass", "age"]), TQLTypeError, "expected 1 or 0 in column 'age' of by=, got"),
+        (lambda: tql.report(frame, by=["Mass", "Mas"]), TQLNameError, "did you mean 'Mass'"),
+        (lambda: tql.report(frame, by="age", split="|"), TQLTypeError, "split= is for a column of text"),
+        (lambda: tql.report(frame, "text"), TQLTypeError, "report takes the sampler first; .*by='text'"),
+        (lambda: tql.report(frame, "text", "1"), TQLError, "report takes the sampler first"),
+        (lambda: tql.report(frame, "text", "1", 5), TypeError, "takes 3 arguments by position .* such as by="),
+    ):
+        with pytest.raises(error, match=f"(?s){message}"):
+            call()
 
 
 @TWO

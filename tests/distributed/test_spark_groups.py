@@ -111,15 +111,19 @@ def test_statements_with_over(xrays, text):
         (lambda xrays: tql.sample(xrays, "1", {"PA": 3}), TQLError, "limit by group needs over"),
         (lambda xrays: tql.sample(xrays, "max_weight(view = 'PA': 1)", 1, over="view"), WeightError, "the group 'AP'"),
         (lambda xrays: tql.sample(xrays, "1", 3, unit="imag"), TQLNameError, "did you mean 'image'"),
-        (lambda xrays: tql.report(xrays, "sex", "1", 3, over="view"), TQLUnsupportedError, "by over are not"),
-        (lambda xrays: tql.report(xrays, "sex", "1", 3, unit="view"), TQLUnsupportedError, "by unit are not"),
-        (lambda xrays: tql.report(xrays, "sex", "1", 3, design="systematic"), TQLUnsupportedError, "by design are not"),
+        (lambda xrays: tql.report(xrays, "1", 3, by="sex", over="view"), TQLUnsupportedError, "by over are not"),
+        (lambda xrays: tql.report(xrays, "1", 3, by="sex", unit="view"), TQLUnsupportedError, "by unit are not"),
         (
-            lambda xrays: tql.report(xrays, "sex", "select * sample by 1 design systematic"),
+            lambda xrays: tql.report(xrays, "1", 3, by="sex", design="systematic"),
             TQLUnsupportedError,
             "by design are not",
         ),
-        (lambda xrays: tql.report(xrays, "sex", "select * sample by 1 over (view)"), TQLUnsupportedError, "by over"),
+        (
+            lambda xrays: tql.report(xrays, "select * sample by 1 design systematic", by="sex"),
+            TQLUnsupportedError,
+            "by design are not",
+        ),
+        (lambda xrays: tql.report(xrays, "select * sample by 1 over (view)", by="sex"), TQLUnsupportedError, "by over"),
     ],
 )
 def test_faults_of_groups_are_found_at_once(xrays, call, error, message):

@@ -79,8 +79,8 @@ LONE_CALLS: dict[str, Callable[[Any], Any]] = {
     "pattern": lambda frame: frame.tql.query(f"select * where s like '{LONE}'"),
     "parameter": lambda frame: frame.tql.query("select * where s = ?", [LONE]),
     "parameters": lambda frame: frame.tql.query("select * where s in (?)", [["a", LONE]]),
-    "by": lambda frame: frame.tql.report(LONE),
-    "report": lambda frame: frame.tql.report("s", f"s = '{LONE}'"),
+    "by": lambda frame: frame.tql.report(by=LONE),
+    "report": lambda frame: frame.tql.report(f"s = '{LONE}'", by="s"),
     "balance": lambda frame: frame.tql.balance(LONE),
     "unit": lambda frame: frame.tql.split(folds=2, unit=LONE),
     "labels": lambda frame: frame.tql.split(folds=2, by=[LONE]),
@@ -139,7 +139,7 @@ def test_weights_whose_sum_overflows_are_refused_without_a_warning() -> None:
         warnings.simplefilter("error")
         for call in (
             lambda: FRAME.tql.report(sampler="1e308"),
-            lambda: FRAME.tql.report("s", "max_weight(k > 0: 1e308)"),
+            lambda: FRAME.tql.report("max_weight(k > 0: 1e308)", by="s"),
         ):
             try:
                 call()
@@ -277,7 +277,7 @@ def test_pandas_labels_that_are_no_text_are_named_by_their_text() -> None:
     assert frame.tql.query('select "0" where "1" = \'x\'').columns.tolist() == [0]
     assert frame.tql.query('select "1", amax("0") as m group by "1"')["m"].tolist() == [3, 2]
     assert set(frame.tql.sample("max_weight(\"1\" = 'y': 1)")[0]) == {2}
-    assert frame.tql.report("1") is not None
+    assert frame.tql.report(by="1") is not None
     levels = pd.DataFrame([[1, "x"], [2, "y"]], columns=pd.MultiIndex.from_tuples([("a", "b"), ("a", "c")]))
     assert levels.tql.query("select * where \"a.c\" = 'y'").iloc[:, 0].tolist() == [2]
     both = pd.DataFrame({0: [1], "0": [5]})

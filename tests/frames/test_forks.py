@@ -37,7 +37,7 @@ CALLS = {
     "lazy": "table.lazy().tql.sample('age', limit=2, seed=1)",
     "query": "patients.tql.query('select * where age > 40', seed=1)",
     "weights": "patients.tql.weights('age')",
-    "report": "patients.tql.report('age', 'age')",
+    "report": "patients.tql.report('age', by='age')",
     "explain": "table.tql.explain('age')",
     "view": "patients.tql.view('age', seed=1)",
     "kept_view": "kept.to_native()",

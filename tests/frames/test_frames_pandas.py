@@ -487,7 +487,7 @@ def test_null_can_be_asked_of_columns_that_cannot_be_read(column: str, null: lis
         if column != '"5"':  # which views know under its own label alone
             assert set(view.view(f"select i where {condition}").sample("i", 5)["i"]) <= set(rows)
             assert set(view.sample(f"max_weight({condition}: 1)", 5)["i"]) <= set(rows)
-        assert frame.tql.report("i", f"max_weight({condition}: 2, true: 1)").labels is not None
+        assert frame.tql.report(f"max_weight({condition}: 2, true: 1)", by="i").labels is not None
         assert condition in str(frame.tql.explain(f"max_weight({condition}: 2, true: 1)"))
 
 
@@ -504,7 +504,7 @@ def test_null_can_be_asked_of_columns_that_cannot_be_read(column: str, null: lis
         lambda frame: tql_frames.query(
             "select i from (select shape, i from f union select shape, i from f where i > 9) where shape > 0", f=frame
         ),
-        lambda frame: frame.tql.report("shape"),
+        lambda frame: frame.tql.report(by="shape"),
     ],
 )
 def test_values_of_columns_that_cannot_be_read_stay_unknown(call: Any) -> None:

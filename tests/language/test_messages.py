@@ -279,7 +279,7 @@ def test_calls_without_such_an_argument_list_theirs() -> None:
     for call in (
         lambda: FRAME.tql.query("select *", n=5),
         lambda: FRAME.tql.balance("t", n=5),
-        lambda: FRAME.to_pandas().tql.report("t", n_rows=5),
+        lambda: FRAME.to_pandas().tql.report(by="t", n_rows=5),
         lambda: tql_frames.weights(FRAME, "n", size=1),
         lambda: tql_frames.query("select * from f", n=5, f=FRAME),
         lambda: tql_frames.explain(FRAME, "n", frac=1),
@@ -314,7 +314,7 @@ def test_a_balance_is_a_sampler() -> None:
     for frame in (FRAME, FRAME.to_pandas()):
         drawn = frame.tql.sample(found, limit=5, seed=1)
         assert drawn["n"].to_list() == frame.tql.sample(found.sampler, limit=5, seed=1)["n"].to_list()
-        assert str(frame.tql.report("t", found)) == str(frame.tql.report("t", found.sampler))
+        assert str(frame.tql.report(found, by="t")) == str(frame.tql.report(found.sampler, by="t"))
         assert frame.tql.view(found, limit=5, seed=1).sampler == found.sampler
         assert list(frame.tql.weights(found)) == list(frame.tql.weights(found.sampler))
         assert str(frame.tql.explain(found)) == str(frame.tql.explain(found.sampler))
@@ -341,7 +341,7 @@ def test_a_frame_of_another_library_is_named_with_the_way_over(frame: Any, name:
     for call in (
         lambda: tql_frames.sample(frame, "n"),
         lambda: tql_frames.view(frame, "n"),
-        lambda: tql_frames.report(frame, "n"),
+        lambda: tql_frames.report(frame, by="n"),
         lambda: tql_frames.query("select * from x", x=frame),
     ):
         with pytest.raises(TQLError, match=rf"got {name}\n  {way}"):
@@ -375,7 +375,7 @@ def test_a_message_quotes_no_more_than_80_characters() -> None:
         lambda: FRAME.tql.query(f"select n where t in '{long}'"),
         lambda: FRAME.rename({"n": long}).tql.query(f"select {long}y"),
         lambda: FRAME.tql.balance(long),
-        lambda: FRAME.tql.report("t", "n", limit=long),
+        lambda: FRAME.tql.report("n", by="t", limit=long),
         lambda: FRAME.tql.sample("n", index=[long]),
         lambda: FRAME.tql.sample("n", order=long),
     ]

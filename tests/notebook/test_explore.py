@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 import tql_frames
+from tql_frames.errors import TQLError
 from tql_frames.notebook import session as sessions
 from tql_frames.notebook.checking import arms_of, words_of
 from tql_frames.notebook.labels import columns_of_labels, head_of
@@ -56,7 +57,7 @@ def test_a_right_text_is_checked_and_expected(frame):
         ("true", 1.0),
     ]
     assert [SAMPLER[arm["start"] : arm["stop"]] for arm in checked["arms"]] == ["3", "1"]
-    labels = frame.tql.report("tags", SAMPLER).labels
+    labels = frame.tql.report(SAMPLER, by="tags").labels
     assert expected["kind"] == "expected" and expected["by"] == "tags" and expected["between"] == 0
     assert [row["label"] for row in expected["labels"]] == ["a", "b", None]
     assert [row["expected_share"] for row in expected["labels"]] == pytest.approx(list(labels["expected_share"]))
@@ -66,7 +67,7 @@ def test_a_right_text_is_checked_and_expected(frame):
 
 def test_the_size_and_replacement_are_those_of_the_page(frame):
     _, expected = Page(frame).send("check", text=SAMPLER, limit="1,0", replace=False)
-    labels = frame.tql.report("tags", SAMPLER, 10, replace=False).labels
+    labels = frame.tql.report(SAMPLER, 10, by="tags", replace=False).labels
     assert expected["size"] == 10
     assert [row["expected_count"] for row in expected["labels"]] == pytest.approx(list(labels["expected_count"]))
 
@@ -378,3 +379,56 @@ def test_without_anywidget_the_command_is_told(monkeypatch):
     with pytest.raises(tql_frames.TQLError, match="anywidget") as caught:
         pl.DataFrame({"a": [1]}).tql.explore()
     assert caught.value.hint == "pip install 'tql-frames[notebook]'"
+
+
+def test_labels_that_the_caller_names_are_the_first_choice(frame):
+    flags = {"a": [True, True, True, False, False, None] * 5, "b": [0, 0, 1, 1, None, 0] * 5}
+    texts = ["a", "a", "a|b", "b", "", None] * 5
+    if isinstance(frame, pd.DataFrame):
+        frame = frame.assign(a=pd.Series(flags["a"], dtype=object), b=pd.Series(flags["b"], dtype="Int64"), text=texts)
+    else:
+        frame = frame.with_columns(pl.Series(name, values) for name, values in flags.items()).with_columns(
+            text=pl.Series(texts)
+        )
+    (_, expected) = Page(frame).send("check", text=SAMPLER)
+    for by, split, choice in ((["a", "b"], None, "a, b"), ("text", "|", "text"), ("tags", None, "tags")):
+        answers: list[dict[str, Any]] = []
+        session = Session(frame, SAMPLER, answers.append, by, split)
+        assert session.choices[0] == session.asked["by"] == session.state["by"] == choice
+        assert {"tags", "text"} <= {choice, *session.choices}
+        session.receive({"kind": "check", "id": "1", "text": SAMPLER, "by": choice})
+        assert [answer["kind"] for answer in answers] == ["checked", "expected"]
+        assert answers[1]["by"] == choice and answers[1]["effective"] == expected["effective"]
+        for row, other in zip(answers[1]["labels"], expected["labels"], strict=True):
+            assert row == pytest.approx(other)
+        session.receive({"kind": "balance", "id": "2", "by": choice, "targets": [[1, 0.5]], "keep": []})
+        sampler = frame.tql.balance(by, {"b": 0.5}, split=split).sampler
+        assert answers[2]["kind"] == "balanced" and answers[2]["text"] == sampler
+        session.receive({"kind": "run", "id": "3", "text": sampler, "by": choice, "limit": "40", "seed": "3"})
+        session.receive({"kind": "drawn", "id": "4", "by": choice})
+        labels = pl.DataFrame(session.view.report(by, split=split).to_dict()["labels"])
+        assert answers[4]["kind"] == "drawn"
+        drawn = {name: rows for name, rows, _ in answers[4]["labels"]}
+        assert drawn == dict(labels.filter(pl.col("drawn") > 0).select("label", "drawn").iter_rows())
+        completed = {word["name"] for word in session.words if word["kind"] == "label" and word["detail"] == "text"}
+        assert completed - {""} == ({"a", "b"} if split else {"a", "b", "a|b"})
+
+
+def test_labels_that_are_none_are_told_before_the_page_opens():
+    frame = pl.DataFrame({"a": [1, 0], "text": ["x", "y"], "a, b": [1, 1], "b": [0, 1]})
+    for by, split, message in (
+        (["a", "text"], None, "expected column 'text' of by= to hold true or false"),
+        (["a", "c"], None, "unknown column 'c'"),
+        ("a", "|", "split= is for a column of text"),
+        ([], None, "by= names no column"),
+    ):
+        with pytest.raises(TQLError, match=message):
+            Session(frame, "", print, by, split)
+        for call in (frame.tql.explore, lambda **options: tql_frames.explore(frame, **options)):
+            with pytest.raises(TQLError, match=message):
+                call(by=by, split=split)
+    assert Session(frame, "", print, ["a", "b"]).choices[0] == "a, b "  # another name than that of the column
+    failed: list[dict[str, Any]] = []
+    two = pl.DataFrame({"a": [1, 2], "b": [0, 1]})
+    Session(two, "", failed.append, ["a", "b"]).receive({"kind": "check", "id": "1", "text": "", "by": "a, b"})
+    assert "expected 1 or 0 in column 'a' of by=, got 2" in failed[1]["fault"]["message"]

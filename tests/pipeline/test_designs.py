@@ -89,15 +89,15 @@ def test_totals_weighted_by_one_over_expected_are_unbiased(table, design, replac
 
 
 def test_shares_hold_without_repeats(table):
-    wanted = table.tql.report("label", SAMPLER, 150).labels.select("label", "expected_share")
+    wanted = table.tql.report(SAMPLER, 150, by="label").labels.select("label", "expected_share")
     shares = dict(wanted.rows())
     for design in ("systematic", "poisson"):
-        report = table.tql.report("label", SAMPLER, 150, replace=False, design=design)
+        report = table.tql.report(SAMPLER, 150, by="label", replace=False, design=design)
         for label, share in report.labels.select("label", "expected_share").rows():
             assert share == pytest.approx(shares[label], rel=1e-9)
         assert report.size == 150
     successive = dict(
-        table.tql.report("label", SAMPLER, 150, replace=False).labels.select("label", "expected_share").rows()
+        table.tql.report(SAMPLER, 150, by="label", replace=False).labels.select("label", "expected_share").rows()
     )
     assert successive["rare"] < 0.95 * shares["rare"]  # which is why there are designs
 
@@ -106,7 +106,7 @@ def test_systematic_labels_are_floor_or_ceil_where_the_table_is_sorted(table):
     ordered = table.sort("label")
     for replace in (True, False):
         expected = dict(
-            ordered.tql.report("label", SAMPLER, 100, replace=replace, design="systematic")
+            ordered.tql.report(SAMPLER, 100, by="label", replace=replace, design="systematic")
             .labels.select("label", "expected_count")
             .rows()
         )
@@ -163,12 +163,12 @@ def test_statements_draw_what_the_call_draws(table):
     assert table.tql.view(text, seed=5).positions.tolist() == expected["index"].to_list()
     poisson = table.tql.query(f"select * sample by {SAMPLER} DESIGN Poisson replace false limit 20", seed=5)
     assert_frame_equal(poisson, table.tql.sample(SAMPLER, 20, design="poisson", replace=False, seed=5))
-    report = table.tql.report("label", text)
-    direct = table.tql.report("label", SAMPLER, 20, over="site", design="systematic", replace=False)
+    report = table.tql.report(text, by="label")
+    direct = table.tql.report(SAMPLER, 20, by="label", over="site", design="systematic", replace=False)
     assert_frame_equal(report.labels, direct.labels)
     for wrong in ("design poisson limit 3", "design foo limit 3"):
         text = f"select * sample by 1 {wrong}"
-        for call in (table.tql.query, table.tql.view, lambda text: table.tql.report("label", text)):
+        for call in (table.tql.query, table.tql.view, lambda text: table.tql.report(text, by="label")):
             with pytest.raises(TQLError) as caught:
                 call(text)
             assert caught.value.span == (9, 21 + len(wrong))

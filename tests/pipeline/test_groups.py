@@ -315,7 +315,7 @@ def test_over_is_a_name_where_no_clause_wants_it():
     ],
 )
 def test_faults_of_the_clause_are_marked(table, text, span):
-    for call in (table.tql.query, table.tql.view, lambda text: table.tql.report("ward", text)):
+    for call in (table.tql.query, table.tql.view, lambda text: table.tql.report(text, by="ward")):
         with pytest.raises(TQLError) as caught:
             call(text)
         assert caught.value.span == span
@@ -325,7 +325,7 @@ def test_random_numbers_may_make_the_groups_of_a_statement_and_its_report(table)
     text = "select *, random() % 3 as r sample by 1 + random() % 2 over (random() % 4, view) limit 2"
     for seed in range(3):
         drawn = table.tql.query(text, seed=seed)
-        report = table.tql.report("view", text, seed=seed)
+        report = table.tql.report(text, by="view", seed=seed)
         assert report.size == len(drawn) == 24
         assert dict(report.labels.select("label", "expected_count").rows()) == pytest.approx(
             {"PA": 8, "AP": 8, None: 8}
@@ -356,7 +356,7 @@ def test_views_of_views_draw_within_them(table):
 @pytest.mark.parametrize("replace", [True, False])
 def test_reports_expect_what_is_drawn(table, replace):
     options = {"over": "view", "limit": 40, "replace": replace}
-    report = table.tql.report("ward", "max_weight(ward = 3: 8, True: 1)", **options)
+    report = table.tql.report("max_weight(ward = 3: 8, True: 1)", by="ward", **options)
     assert report.size == 120
     assert report.labels["expected_count"].sum() == pytest.approx(120)
     drawn = np.zeros(7)
@@ -373,18 +373,18 @@ def test_reports_expect_what_is_drawn(table, replace):
     ]
     assert report.expected_distinct == pytest.approx(np.mean(distinct), rel=0.02)
     statement = f"select * sample by max_weight(ward = 3: 8, True: 1) over (view) replace {replace} limit 40"
-    assert_frame_equal(table.tql.report("ward", statement).labels, report.labels)
+    assert_frame_equal(table.tql.report(statement, by="ward").labels, report.labels)
     view = table.tql.view("max_weight(ward = 3: 8, True: 1)", seed=1, **options)
     assert_frame_equal(view.report("ward").labels.select(report.labels.columns), report.labels)
     assert_frame_equal(
-        pl.from_pandas(table.to_pandas().tql.report("ward", "max_weight(ward = 3: 8, True: 1)", **options).labels),
+        pl.from_pandas(table.to_pandas().tql.report("max_weight(ward = 3: 8, True: 1)", by="ward", **options).labels),
         report.labels,
     )
 
 
 def test_the_report_of_units_counts_their_rows():
     df = pl.DataFrame({"p": ["a", "b", "a", "c"], "v": ["x", "y", "y", "y"]})
-    report = df.tql.report("v", "1", 1, unit="p")
+    report = df.tql.report("1", 1, by="v", unit="p")
     expected = {"y": pytest.approx(1.0), "x": pytest.approx(1 / 3)}
     assert dict(report.labels.select("label", "expected_count").rows()) == expected
 

@@ -51,6 +51,8 @@ IDLE = {
     "max_weight(contains(findings, 'hernia'): 5, True: 1)": "did you mean 'Hernia'?",
     "sum_weight(contains(findings, 'Herna'): 5, True: 1)": "did you mean 'Hernia'?",
     "max_weight(contains(text, 'hernia'): 5, True: 1)": "did you mean 'Hernia'?",
+    "max_weight(contains(split(text, '|'), 'Mas'): 5, True: 1)": "did you mean 'Mass'?",
+    "max_weight(any(split(text, '|') = 'hernia'): 5, True: 1)": "did you mean 'Hernia'?",
     "max_weight(view = 'pa': 5, True: 1)": "did you mean 'PA'?",
     "max_weight(view in ('pa', 'Lateral'): 5, True: 1)": "did you mean 'PA'?",
     "max_weight(category = 'pa': 5, True: 1)": "did you mean 'PA'?",
@@ -153,7 +155,7 @@ def test_nothing_is_said_where_nothing_is_drawn() -> None:
     sampler = "max_weight(view = 'pa': 5, True: 1)"
     assert not caught(lambda: sampled(XRAYS, sampler, limit=0))
     assert not caught(lambda: sampled(XRAYS.head(0), sampler))
-    assert not caught(lambda: XRAYS.head(0).tql.report("view", sampler))
+    assert not caught(lambda: XRAYS.head(0).tql.report(sampler, by="view"))
     assert not caught(lambda: XRAYS.head(0).tql.explain(sampler))
 
 
@@ -220,10 +222,10 @@ CALLS: dict[str, Callable[[str], object]] = {
     "view of a statement": lambda text: XRAYS.tql.view(f"select age sample by {text} limit 2", seed=1),
     "explain": lambda text: XRAYS.pipe(tql_frames.explain, text),
     "lazy explain": lambda text: XRAYS.lazy().pipe(tql_frames.explain, text),
-    "report": lambda text: XRAYS.tql.report("view", text),
-    "lazy report": lambda text: XRAYS.lazy().tql.report("view", text, replace=False),
-    "pandas report": lambda text: XRAYS.to_pandas().tql.report("findings", text),
-    "report of a statement": lambda text: XRAYS.tql.report("view", f"select * sample by {text} limit 2"),
+    "report": lambda text: XRAYS.tql.report(text, by="view"),
+    "lazy report": lambda text: XRAYS.lazy().tql.report(text, by="view", replace=False),
+    "pandas report": lambda text: XRAYS.to_pandas().tql.report(text, by="findings"),
+    "report of a statement": lambda text: XRAYS.tql.report(f"select * sample by {text} limit 2", by="view"),
 }
 
 
@@ -344,7 +346,7 @@ DECIDES = {
 def test_report_and_explain_say_how_many_rows_each_arm_decides(sampler: str) -> None:
     for frame in (XRAYS, XRAYS.lazy(), XRAYS.to_pandas()):
         for options in ({}, {"replace": False}):
-            report = tql_frames.report(frame, "view", sampler, **options)  # type: ignore[arg-type]
+            report = tql_frames.report(frame, sampler, by="view", **options)  # type: ignore[arg-type]
             assert list(report.arms["decides"]) == DECIDES[sampler]
         table = str(tql_frames.explain(frame, sampler)).split("\n\n")[1].splitlines()
         assert [int(line.split()[-2]) for line in table[1:]] == DECIDES[sampler]
@@ -393,9 +395,9 @@ def test_a_seed_fixes_the_numbers_of_random(kind: str) -> None:
         return [
             str(list(weights)),
             str(tql_frames.explain(frame, sampler, seed=seed)),
-            str(tql_frames.report(frame, "view", sampler, seed=seed)),
-            str(frame.tql.report("view", sampler, seed=seed)),
-            str(tql_frames.report(frame, "view", statement, seed=seed)),
+            str(tql_frames.report(frame, sampler, by="view", seed=seed)),
+            str(frame.tql.report(sampler, by="view", seed=seed)),
+            str(tql_frames.report(frame, statement, by="view", seed=seed)),
         ]
 
     assert all_of(3) == all_of(3)
@@ -432,7 +434,7 @@ def test_a_report_compiles_its_sampler_a_few_times_whatever_the_number_of_arms(m
         with monkeypatch.context() as patch, warnings.catch_warnings():
             warnings.simplefilter("ignore", TQLArmWarning)
             patch.setattr(Translator, "translate", counted)
-            report = frame.tql.report("y", text)
+            report = frame.tql.report(text, by="y")
         assert report.arms is not None
         assert report.arms["rows"].to_list() == [3] * arms + [3 * arms]
         return count
@@ -448,12 +450,12 @@ def test_shares_without_an_arm_are_those_of_the_sampler_without_it() -> None:
         arms = ["a > 2: 2", "a > 5: 3.5", "a = 7: max_weight(y = 1: 9, True: 4)", "True: 1"]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", TQLArmWarning)
-            whole = frame.tql.report("y", f"{name}({', '.join(arms)})")
+            whole = frame.tql.report(f"{name}({', '.join(arms)})", by="y")
             moves, labels = whole.co_movement, whole.labels
             assert moves is not None
             assert labels is not None
             for place, arm in enumerate(arms[:-1]):
-                rest = frame.tql.report("y", f"{name}({', '.join(a for a in arms if a != arm)})").labels
+                rest = frame.tql.report(f"{name}({', '.join(a for a in arms if a != arm)})", by="y").labels
                 assert rest is not None
                 wanted = (labels["expected_share"] / rest["expected_share"]).to_list()
                 begin = arm.split(":")[0].replace(" = ", " == ")

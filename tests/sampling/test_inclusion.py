@@ -147,7 +147,7 @@ def test_a_report_says_how_often_a_heavy_row_comes(weights: Floats, heavy: list[
     frame = pl.DataFrame({"w": weights, "l": ["rest"] * (len(weights) - 1) + ["heavy"]})
     for size, expected in enumerate(heavy, 1):
         for each in (frame, frame.lazy(), frame.to_pandas()):
-            labels = each.tql.report("l", "w", limit=size, replace=False).labels
+            labels = each.tql.report("w", by="l", limit=size, replace=False).labels
             found = dict(zip(labels["label"], labels["expected_count"], strict=True))
             assert found["heavy"] == pytest.approx(expected, abs=1e-8)
             assert found["rest"] == pytest.approx(size - expected, abs=1e-8)

@@ -1,7 +1,9 @@
 """What a sampler does to a frame, in numbers, text and pictures."""
 
 from tql_frames.analysis.balance import Balance, balance_on, with_parameters
+from tql_frames.analysis.class_weights import sampler_of_weights
 from tql_frames.analysis.explain import Explanation, explain_sampler, explain_statement
+from tql_frames.analysis.label_columns import LabelColumns
 from tql_frames.analysis.population import population_of, sampled_by
 from tql_frames.analysis.report import Expectations, Report, report_on
 
@@ -9,6 +11,7 @@ __all__ = [
     "Balance",
     "Expectations",
     "Explanation",
+    "LabelColumns",
     "Report",
     "balance_on",
     "explain_sampler",
@@ -16,5 +19,6 @@ __all__ = [
     "population_of",
     "report_on",
     "sampled_by",
+    "sampler_of_weights",
     "with_parameters",
 ]

@@ -29,6 +29,7 @@ from tql_frames.analysis.display.table import (
     plain,
     records,
 )
+from tql_frames.analysis.label_columns import LabelColumns
 from tql_frames.analysis.labels import Labels, Naming
 from tql_frames.analysis.population import population_of
 from tql_frames.analysis.report import Report, TableOf, report_on
@@ -42,10 +43,8 @@ from tql_frames.analysis.solver import (
     Target,
     balance_sets,
     condition_item,
-    label_items,
-    unlabelled_item,
 )
-from tql_frames.compiler.expressions.types import DataType, inner, instance, is_nested, is_number, is_temporal
+from tql_frames.compiler.expressions.types import DataType, inner, is_nested, is_number, is_temporal
 from tql_frames.errors import Fault, TQLError, TQLSyntaxError
 from tql_frames.frames import Rows, is_pandas
 from tql_frames.language import nodes, parse, sampler_on_lines, unparse
@@ -101,7 +100,7 @@ class Balance(Generic[TableOf]):
     size: int
     replace: bool
     design: Design
-    _by: str
+    _by: LabelColumns
     _table: pl.DataFrame
     _rows: int
     _frame: Rows
@@ -143,7 +142,7 @@ class Balance(Generic[TableOf]):
             >>> round(found.to_dict()["price"]["greatest"], 2), round(found.to_dict()["labels"][1]["expected_share"], 2)
             (2.0, 0.5)
         """
-        found: dict[str, Plain] = {"by": self._by, "rows": self._rows}
+        found: dict[str, Plain] = {"by": plain(self._by.by), "rows": self._rows}
         found |= {"size": self.size, "replace": self.replace, "design": self.design, "sampler": self.sampler}
         found["price"] = plain(asdict(self.price))
         found["labels"] = records(self._table)
@@ -164,7 +163,8 @@ class Balance(Generic[TableOf]):
     def _shown(self) -> Shown:
         table = self._table.select("label", *_COLUMNS)
         rows = [(name_of(first), *rest) for first, *rest in table.iter_rows()]
-        return Shown(f"Rows by {self._by}", (names_of(self._by), *_COLUMNS.values()), rows)
+        title = LabelColumns.title_of(self._by.by)
+        return Shown(f"Rows by {title}", (names_of(title), *_COLUMNS.values()), rows)
 
     def _sentences(self) -> list[str]:
         price = self.price
@@ -210,7 +210,7 @@ class Balance(Generic[TableOf]):
 
 def balance_on(
     frame: Rows,
-    by: str,
+    by: LabelColumns,
     target: str | Shares,
     *,
     keep: Sequence[Any],
@@ -221,10 +221,10 @@ def balance_on(
 ) -> Balance[Any]:
     """Count the label sets of a frame, and find the sampler; arguments and errors as of `tql_frames.balance`."""
     counted = _CountedLabels.of(frame, by, [])
-    dtype = instance(frame.schema[by])
+    dtype = by.dtype(frame.schema)
     values = counted.labels.values.to_list()
     shares = _shares(target)
-    asked, conditions = _asked(shares, keep, Naming(by, dtype, values))
+    asked, conditions = _asked(shares, keep, Naming(by.words, dtype, values, by.absent(values)))
     if conditions:
         counted = _CountedLabels.of(frame, by, conditions)
     sets = counted.sets(conditions)
@@ -324,23 +324,21 @@ class _CountedLabels:
     labels: Labels
 
     @classmethod
-    def of(cls, frame: Rows, by: str, conditions: Sequence[str]) -> _CountedLabels:
+    def of(cls, frame: Rows, by: LabelColumns, conditions: Sequence[str]) -> _CountedLabels:
         arms = ", ".join([*(f"{text}: 1" for text in conditions), "True: 1"])
         population = population_of(frame, by, f"max_weight({arms})" if conditions else None, seed=0)
         cells = count_cells(population, Arms(population.sampler, population.compile), DrawSpec())
         assert cells.labels is not None
         return cls(cells, Labels.of(cells.labels, cells.rows))
 
-    def items(self, by: str, dtype: DataType) -> list[LabelCondition]:
+    def items(self, by: LabelColumns, dtype: DataType) -> list[LabelCondition]:
         """Return the labels as items; of lists, null is a label of all rows that have none."""
-        values = self.labels.values
-        found = label_items(by, dtype, values)
+        values, nulls = self.labels.values, False
         if is_nested(dtype) and values.null_count():
             assert self.cells.labels is not None
             some = self.cells.labels.filter(self.cells.labels.list.len() > 0)
             nulls = bool(some.list.eval(pl.element().is_null().any()).explode().any())
-            found[values.is_null().arg_true()[0]] = unlabelled_item(by, dtype, nulls=nulls)
-        return found
+        return by.items(dtype, values, nulls=nulls)
 
     def sets(self, conditions: Sequence[str]) -> LabelSets:
         """Return the sets of labels and conditions that rows have."""
@@ -421,7 +419,7 @@ def _missed(solution: Solution, asked: Mapping[int | str, float | None]) -> floa
     return float((np.nan_to_num(off, nan=0.0, posinf=1.0) ** 2).sum())
 
 
-def _check_number(by: str, dtype: DataType, targets: Sequence[Target]) -> None:
+def _check_number(by: LabelColumns, dtype: DataType, targets: Sequence[Target]) -> None:
     wanted = sum(target is not None for target in targets)
     if wanted <= _MOST:
         return
@@ -429,7 +427,8 @@ def _check_number(by: str, dtype: DataType, targets: Sequence[Target]) -> None:
     hint = "name the labels that matter in target={'label': share}, or replace the rare labels by one"
     if is_number(kind) or is_temporal(kind):
         hint = "put the values into bins, such as with cut(), and name the column of bins"
-    raise TQLError(f"column {by!r} has {len(targets):,} labels; at most {_MOST:,} can be balanced at once", hint=hint)
+    have = f"{by.words} {'has' if isinstance(by.by, str) else 'have'} {len(targets):,} labels"
+    raise TQLError(f"{have}; at most {_MOST:,} can be balanced at once", hint=hint)
 
 
 def _table(keys: Sequence[Any], solution: Solution) -> pl.DataFrame:

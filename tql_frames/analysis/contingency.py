@@ -241,8 +241,9 @@ class _Counting:
         self._without: list[str] = []
         self._deciders: list[str] = []
         self._weighed: tuple[_Counted, Floats] | None = None  # where weights follow from the arms
-        if population.label is not None:
-            self._keys[self._label] = population.label
+        self._labels = population.label
+        if self._labels is not None:
+            self._keys[self._label] = self._labels.expr
         if self._by_row:
             assert self._sampler is not None
             weight = self._sampler.weight if isinstance(self._sampler, CompiledSampler) else self._sampler
@@ -280,7 +281,10 @@ class _Counting:
     def collect(self) -> pl.DataFrame:
         """Run the query."""
         sums = [column(name).max() if name in self._expected[3:] else column(name).sum() for name in self._sums]
-        return collect_groups(self._grouped(self._keys, self._sums).agg(self._number, *sums))
+        found = collect_groups(self._grouped(self._keys, self._sums).agg(self._number, *sums))
+        if self._labels is not None:
+            self._labels.check(found[self._label], self._plan)
+        return found
 
     def _grouped(self, keys: Mapping[str, pl.Expr], sums: Mapping[str, pl.Expr]) -> LazyGroupBy:
         exprs = {**keys, **sums, **({} if self._times is None else {self._rows: self._times})}
@@ -309,7 +313,7 @@ class _Counting:
         rows = counts[self._rows].to_numpy().astype(np.int64)
         bits = [counts[name].to_numpy()[:, None] >> np.arange(_WORD, dtype=np.uint32) & 1 for name in self._words]
         matched = np.hstack([np.zeros((len(rows), 0), np.uint32), *bits])[:, : len(self._arms)].astype(np.bool_)
-        labels = counts[self._label] if self._label in self._keys else None
+        labels = None if self._labels is None else self._labels.labels(counts[self._label])
         drawn = counts[self._drawn].to_numpy().astype(np.int64) if self._drawn in self._sums else None
         counted = _Counted(labels, matched, rows, drawn, counts)
         self._check(counted)

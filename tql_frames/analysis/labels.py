@@ -71,23 +71,24 @@ _NAN = ("number", "nan")
 
 
 class Naming:
-    """The labels of one column, to be found by what callers write.
+    """The labels of one column, or of several, to be found by what callers write.
 
     Examples:
-        >>> naming = Naming("grade", pl.Int64(), [3, 1, None])
+        >>> naming = Naming("column 'grade'", pl.Int64(), [3, 1, None])
         >>> naming.find("1"), naming.find(np.int8(3)), naming.find(None), naming.find("grade > 1")
         (1, 0, 2, 'grade > 1')
     """
 
-    def __init__(self, by: str, dtype: DataType, labels: Sequence[Any]) -> None:
+    def __init__(self, columns: str, dtype: DataType, labels: Sequence[Any], absent: Sequence[str] = ()) -> None:
         """Note the labels.
 
         Args:
-            by: the name of the column.
+            columns: what messages call the column, or the columns.
             dtype: its type.
             labels: its different labels; null is one too.
+            absent: labels that no row has.
         """
-        self._by = by
+        self._columns, self._absent = columns, absent
         self._kind = inner(dtype) if is_nested(dtype) else instance(dtype)
         self._labels = labels
 
@@ -100,14 +101,16 @@ class Naming:
         Raises:
             TQLNameError: it is neither, or more than one label has this value.
         """
-        written = _unwrapped(key)
+        written = unwrapped(key)
         for search in (self._exact, self._alike):
             for each in written:
                 if (place := search(each)) is not None:
                     return place
         if isinstance(key, str):
+            if key in self._absent:
+                raise TQLNameError(f"no row has the label {_quoted(key)}", hint="leave it out of target= and keep=")
             return self._condition(key)
-        raise TQLNameError(f"{_quoted(key)} is no label of column {_quoted(self._by)}", hint=self._hint(key))
+        raise TQLNameError(f"{_quoted(key)} is no label of {self._columns}", hint=self._hint(key))
 
     def _exact(self, key: object) -> int | None:
         if _is_nan(key):
@@ -126,7 +129,7 @@ class Naming:
             if len(places) > 1:
                 labels = ", ".join(_quoted(self._labels[place]) for place in places[:_SHOWN])
                 raise TQLNameError(
-                    f"{_quoted(key)} matches several labels of column {_quoted(self._by)}",
+                    f"{_quoted(key)} matches several labels of {self._columns}",
                     hint=f"write one of {labels}",
                 )
             if places:
@@ -134,7 +137,7 @@ class Naming:
         return None
 
     def _condition(self, key: str) -> str:
-        fault = f"{_quoted(key)} is no label of column {_quoted(self._by)}"
+        fault = f"{_quoted(key)} is no label of {self._columns}"
         try:
             root = parse(key)
         except TQLError:
@@ -173,12 +176,17 @@ class Naming:
         return found
 
 
-def _unwrapped(key: object) -> list[object]:
-    """Return what a key stands for, the likeliest first: a scalar of NumPy or pandas, or the member of an Enum."""
+def unwrapped(key: object) -> list[object]:
+    """Return what a key stands for, the likeliest first: a scalar of NumPy or pandas, or the member of an Enum.
+
+    Examples:
+        >>> unwrapped(np.int8(3)), unwrapped(np.datetime64("NaT")), unwrapped("3")
+        ([3], [None], ['3'])
+    """
     if type(key).__name__ in ("NAType", "NaTType"):  # of pandas, which need not be loaded
         return [None]
     if isinstance(key, enum.Enum):
-        return [*_unwrapped(key.value), key.name]
+        return [*unwrapped(key.value), key.name]
     if isinstance(key, np.datetime64):
         return [None if np.isnat(key) else key.astype("datetime64[us]").item()]
     if isinstance(key, dt.datetime) and hasattr(key, "to_pydatetime"):  # a Timestamp of pandas

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from tql_frames.analysis.label_columns import LabelColumns, LabelKey
 from tql_frames.compiler import CompiledSampler, RandomNumbers
 from tql_frames.compiler.expressions.sampler import compile_tree, key_of
 from tql_frames.compiler.expressions.scope import FieldScope, SchemaScope, column
 from tql_frames.compiler.expressions.translate import Translator, in_order
-from tql_frames.compiler.expressions.types import DataType, instance, type_name
 from tql_frames.compiler.statements import Frames, Names, SampleClause, compile_statement, named_columns, size_of
-from tql_frames.errors import Fault, TQLNameError, TQLTypeError, did_you_mean
+from tql_frames.errors import Fault
 from tql_frames.frames import CollectedFrame, PolarsFrame, Rows
 from tql_frames.language import nodes, parse_statement
 from tql_frames.language.nodes import Node, replaced
@@ -34,7 +34,7 @@ class Population:
     Attributes:
         plan: the rows; what is not used is left out of it when it runs.
         text: the sampler, or the statement; None for equal weights.
-        label: the labels of a row, one value or a list of them; None where nobody asked for them.
+        label: the labels of a row; None where nobody asked for them.
         sampler: compiled for the plan, a Float64 expression of a checked column, or None for equal weights.
         compile: compiles another tree for the plan.
         row: position of a row in the frame that it comes from; None where rows are made anew.
@@ -45,7 +45,7 @@ class Population:
 
     plan: pl.LazyFrame
     text: str | None
-    label: pl.Expr | None
+    label: LabelKey | None
     sampler: CompiledSampler | pl.Expr | None
     compile: Callable[[Node], CompiledSampler]
     row: pl.Expr | None
@@ -79,7 +79,7 @@ class Sampled:
 
 def population_of(
     frame: Rows,
-    by: str | None,
+    by: LabelColumns | None,
     sampler: str | pl.Expr | GivenWeights | None,
     seed: int,
     start: int = 0,
@@ -90,7 +90,7 @@ def population_of(
 
     Args:
         frame: its adapter.
-        by: the column of labels.
+        by: where the labels are.
         sampler: TQL text or a Polars expression; None for equal weights.
         seed: of the numbers of `random()`.
         start: number of the first row, by which these numbers go.
@@ -102,13 +102,13 @@ def population_of(
     random = random_numbers(seed, start)
     weigher = None if sampler is None else Weigher.of(sampler, frame, random)
     schema = frame.schema
-    label = None if by is None else labels_of(by, schema, column(by))
+    label = None if by is None else by.key(schema, column)
     compiled = None if weigher is None else weigher.sampler
     weights = None
     if weigher is not None and isinstance(compiled, pl.Expr):  # its values are checked, which takes all of them
         frame = frame.collect() if isinstance(frame, CollectedFrame) else frame
         weights = weigher.weigh(frame)
-    named = {by} if by is not None else set()
+    named = set() if by is None else set(by.names)
     if isinstance(compiled, CompiledSampler):
         named |= nodes.names_in(compiled.tree)
     scan = frame.scan(frozenset(named))
@@ -131,7 +131,7 @@ def population_of(
 
 
 def sampled_by(
-    frame: Rows, text: str, parameters: Sequence[object] | None, by: str | None, seed: int
+    frame: Rows, text: str, parameters: Sequence[object] | None, by: LabelColumns | None, seed: int
 ) -> Sampled | None:
     """Return the rows that the last SAMPLE BY of a statement draws from.
 
@@ -152,7 +152,7 @@ def sampled_by(
         raise fault.error(text) from None
     rest, aliases = _before_sampling(statement)
     used = named_columns(rest)
-    asked = nodes.names_in(sample) | ({by} if by is not None else set())
+    asked = nodes.names_in(sample) | (set() if by is None else set(by.names))
     scan = frame.scan(None if used is None else used | asked)
     random = random_numbers(seed)
     relation = compile_statement(
@@ -177,8 +177,8 @@ def sampled_by(
     schema = {each.label: each for each in relation.fields if isinstance(each.label, str)}
     label = None
     if by is not None:
-        dtypes = {name: each.known for name, each in schema.items() if name == by}
-        label = labels_of(by, dtypes or dict.fromkeys(schema, pl.Null()), column(schema[by].key) if dtypes else None)
+        dtypes = {name: each.known if name in by.names else pl.Null() for name, each in schema.items()}
+        label = by.key(dtypes, lambda name: column(schema[name].key))
     own = relation.rows is scan.rows and relation.row is not None
     row = column(str(relation.row)) if own else None
     sampler = compile(root)
@@ -192,24 +192,6 @@ def sampled_by(
         rows = relation.plan.collect()
         population = dataclasses.replace(population, plan=rows.lazy()).with_expected(draw, PolarsFrame(rows))
     return Sampled(population, draw.spec)
-
-
-def labels_of(by: str, schema: Mapping[str, DataType], values: pl.Expr | None) -> pl.Expr:
-    """Return the labels of a row, one value or a list of them.
-
-    Raises:
-        TQLError: there is no such column, or its values are no labels.
-    """
-    if by not in schema or values is None:
-        raise TQLNameError(f"unknown column {by!r}", hint=did_you_mean(by, schema))
-    dtype = instance(schema[by])
-    if isinstance(dtype, pl.Array) and not instance(dtype.inner).is_nested() and len(dtype.shape) == 1:
-        return values.arr.to_list()
-    plain = isinstance(dtype, pl.List) and not instance(dtype.inner).is_nested()
-    if (dtype.is_nested() and not plain) or dtype == pl.Object():
-        hint = "name a column of values, or of lists of values"
-        raise TQLTypeError(f"column {by!r} of type {type_name(dtype)} holds no labels", hint=hint)
-    return values
 
 
 def _before_sampling(statement: nodes.Statement) -> tuple[nodes.Statement, dict[str, Node]]:

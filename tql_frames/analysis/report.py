@@ -28,6 +28,7 @@ from tql_frames.analysis.display.table import (
     plain,
     records,
 )
+from tql_frames.analysis.label_columns import LabelColumns
 from tql_frames.analysis.labels import Labels
 from tql_frames.analysis.population import Population, population_of
 from tql_frames.analysis.solver import NO_LABEL
@@ -55,7 +56,7 @@ class Report(Generic[TableOf]):
     """Effect of a sampler on a frame: as frames, as text (`print`), as HTML in notebooks, and as a chart (`plot`).
 
     Attributes:
-        by: the column of labels, or None.
+        by: the column of labels, the columns as a tuple, or None.
         sampler: its text, or None for equal weights.
         rows: rows that are drawn from.
         size: number of draws.
@@ -76,14 +77,14 @@ class Report(Generic[TableOf]):
 
     Examples:
         >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
-        >>> report = df.tql.report("view", "max_weight(view = 'AP': 3, True: 1)")
+        >>> report = df.tql.report("max_weight(view = 'AP': 3, True: 1)", by="view")
         >>> report.labels.select("label", "share", "expected_share", "factor").rows()
         [('PA', 0.75, 0.5, 0.6666666666666666), ('AP', 0.25, 0.5, 2.0)]
         >>> report.effective_rows
         3.0
     """
 
-    by: str | None
+    by: str | tuple[str, ...] | None
     sampler: str | None
     rows: int
     size: int
@@ -123,7 +124,7 @@ class Report(Generic[TableOf]):
 
         Examples:
             >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
-            >>> report = df.tql.report("view", "max_weight(view = 'AP': 3, True: 1)")
+            >>> report = df.tql.report("max_weight(view = 'AP': 3, True: 1)", by="view")
             >>> chart = report.plot(log=True)
             >>> sorted(chart.to_dict())[0]
             '$schema'
@@ -139,7 +140,7 @@ class Report(Generic[TableOf]):
 
         Examples:
             >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
-            >>> report = df.tql.report("view", "max_weight(view = 'AP': 3, True: 1)")
+            >>> report = df.tql.report("max_weight(view = 'AP': 3, True: 1)", by="view")
             >>> chart = report.plot_beside({"AP": 0.5})
             >>> sorted(chart.to_dict())[0]
             '$schema'
@@ -152,14 +153,14 @@ class Report(Generic[TableOf]):
             table = table.sort(name, nulls_last=True)
         columns = {"expected_count": "expected", "drawn": "drawn"}
         chosen = [pl.col(column).alias(as_) for column, as_ in columns.items() if column in table.columns]
-        raw, title = pl.col("rows"), f"Rows by {self.by or 'arm'}"
+        raw, title = pl.col("rows"), f"Rows by {self._title}"
         if chosen and self.size != self.rows:  # beside the table's own counts those of a small sample are not seen
             raw, title = pl.col("share") * self.size, f"{title} (raw, scaled to {self.size:,} rows)"
         if targets:
             wanted = [targets.get(name_of(label)) for label in table[name]]
             chosen.append((self.size * pl.lit(pl.Series(wanted, dtype=pl.Float64))).alias("target"))
         shown = table.select(pl.col(name).cast(pl.String).alias("label"), raw.alias("rows"), *chosen)
-        return bar_chart(shown, title=title, label_title=self.by or "arm", none=NO_LABEL, log=log)
+        return bar_chart(shown, title=title, label_title=self._title, none=NO_LABEL, log=log)
 
     def to_dict(self) -> dict[str, Plain]:
         """Return the report as values that `json.dumps` writes.
@@ -169,7 +170,7 @@ class Report(Generic[TableOf]):
             None. Labels that are dates or times are ISO text.
 
         Examples:
-            >>> report = pl.DataFrame({"view": ["PA", "PA", None]}).tql.report("view")
+            >>> report = pl.DataFrame({"view": ["PA", "PA", None]}).tql.report(by="view")
             >>> report.to_dict()["labels"][1]
             {'label': None, 'rows': 1, 'share': 0.3333333333333333}
         """
@@ -182,7 +183,7 @@ class Report(Generic[TableOf]):
 
         Examples:
             >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
-            >>> report = df.tql.report("view", "max_weight(view = 'AP': 3, True: 1)")
+            >>> report = df.tql.report("max_weight(view = 'AP': 3, True: 1)", by="view")
             >>> print(report.arms_as_text())
             arm                rows  decides    share  expected share  expected draws  requested weight  factor
             1 view == 'AP': 3     1        1   25.00%          50.00%             2.0                 3       2
@@ -195,11 +196,15 @@ class Report(Generic[TableOf]):
 
         Examples:
             >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
-            >>> report = df.tql.report("view", "max_weight(view = 'AP': 3, True: 1)")
+            >>> report = df.tql.report("max_weight(view = 'AP': 3, True: 1)", by="view")
             >>> "<table" in report.arms_as_html()
             True
         """
         return as_html([self._shown_arms()], [])
+
+    @property
+    def _title(self) -> str:
+        return "arm" if self.by is None else LabelColumns.title_of(self.by)
 
     def _shown_arms(self) -> Shown:
         _, arms, _ = self._tables
@@ -208,12 +213,12 @@ class Report(Generic[TableOf]):
 
     def _shown(self) -> list[Shown]:
         labels, arms, moves = self._tables
-        shown = [] if labels is None else [effects(labels, str(self.by))]
+        shown = [] if labels is None else [effects(labels, self._title)]
         if arms is None:
             return shown
         shown.append(self._shown_arms())
         if moves is not None:
-            shown.append(co_movement(moves, str(self.by), self._moving))
+            shown.append(co_movement(moves, self._title, self._moving))
         return shown
 
     def _sentences(self) -> list[str]:
@@ -231,7 +236,7 @@ class Report(Generic[TableOf]):
 
 def report_on(
     population: Population,
-    by: str | None,
+    by: LabelColumns | None,
     spec: DrawSpec,
     *,
     positions: Positions | None = None,
@@ -242,7 +247,7 @@ def report_on(
 
     Args:
         population: the rows, with the labels where these are asked for.
-        by: name of the labels.
+        by: where the labels are.
         spec: the request for draws.
         positions: the rows that were drawn.
         pandas: give the tables as pandas frames.
@@ -268,7 +273,7 @@ def report_on(
     )
     native = tuple(table.to_pandas() if pandas and table is not None else table for table in tables)
     return Report(
-        by=by,
+        by=None if by is None else by.by,
         sampler=population.text,
         rows=cells.table.rows,
         size=cells.size,
@@ -361,7 +366,7 @@ class Expectations:
     Examples:
         >>> from tql_frames.frames import frame_of
         >>> frame = pl.DataFrame({"age": [71, 34, 65, 20], "view": ["PA", "AP", "PA", "PA"]})
-        >>> expectations = Expectations(frame_of(frame), "view")
+        >>> expectations = Expectations(frame_of(frame), LabelColumns("view"))
         >>> for weight in (2, 3):
         ...     report = expectations.report(f"max_weight(age < 50: {weight}, True: 1)")
         ...     print(report.labels["expected_share"].to_list())
@@ -369,12 +374,12 @@ class Expectations:
         [0.625, 0.375]
     """
 
-    def __init__(self, frame: Rows, by: str | None) -> None:
+    def __init__(self, frame: Rows, by: LabelColumns | None) -> None:
         """Note the frame; nothing is counted yet.
 
         Args:
             frame: its adapter.
-            by: the column of labels, or of lists of them; None for the arms alone.
+            by: where the labels are; None for the arms alone.
         """
         self._frame = frame
         self._by = by
@@ -424,8 +429,8 @@ class Expectations:
         calls = [node for node in root.walk() if isinstance(node, nodes.Call)]
         if any(call.name in OF_ROWS or call.name not in FUNCTIONS for call in calls):
             return None
-        found = nodes.names_in(root)
-        return frozenset(name for name in (found | {self._by}) if name is not None and name in self._frame.schema)
+        found = nodes.names_in(root) | set(() if self._by is None else self._by.names)
+        return frozenset(name for name in found if name in self._frame.schema)
 
     def _known(self, names: frozenset[str]) -> _Combinations | None:
         """Return combinations of these columns, or of more."""

@@ -15,7 +15,7 @@ import polars as pl
 
 from tql_frames.analysis.display.plot import COLOURS, part_chart
 from tql_frames.analysis.display.table import Plain, Shown, TableColumn, as_html, as_text, name_of, names_of, records
-from tql_frames.analysis.population import labels_of
+from tql_frames.analysis.label_columns import LabelColumns
 from tql_frames.analysis.report import TableOf
 from tql_frames.analysis.solver import NO_LABEL
 from tql_frames.compiler.expressions.scope import column
@@ -74,7 +74,7 @@ def columns_of(rows: Rows, unit: str | None, by: Sequence[str]) -> dict[str, pl.
             hint = "name a column of single values, such as an identifier"
             raise TQLTypeError(f"column {unit!r} of type {type_name(dtype)} holds no units", hint=hint)
         found["unit"] = column(unit)
-    return found | {f"by {place}": labels_of(name, rows.schema, column(name)) for place, name in enumerate(by)}
+    return found | {f"by {place}": LabelColumns(name).key(rows.schema, column).expr for place, name in enumerate(by)}
 
 
 def check_key(name: str, dtype: pl.DataType, *, known: bool = False) -> None:

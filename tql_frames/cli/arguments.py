@@ -186,7 +186,14 @@ def add_draws(parser: ArgumentParser) -> _MutuallyExclusiveGroup:
 
 def add_labels(parser: ArgumentParser) -> None:
     """Add the column of labels, and the format of the answer."""
-    parser.add_argument("--by", required=True, metavar="COLUMN", help="the column of labels, or of lists of them")
+    parser.add_argument(
+        "--by",
+        action="append",
+        required=True,
+        metavar="COLUMN",
+        help="the column of labels, or of lists of them; several times for columns of true or false, or 1 or 0, a "
+        "label each",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 

@@ -211,12 +211,13 @@ class ReportCommand:
 
     def run(self, options: Namespace, job: Job) -> str:
         """Return a table of the labels."""
-        frame = _split(job.find(options.inputs).frame(), options.split, options.by)
+        by = _labels(options.by)
+        frame = _split(job.find(options.inputs).frame(), options.split, by)
         found = tql_frames.report(
             frame,
-            options.by,
             options.sampler,
             dict(options.quotas) if options.quotas else options.limit,
+            by=by,
             fraction=options.fraction,
             replace=options.replace,
             over=options.over,
@@ -249,10 +250,11 @@ class BalanceCommand:
 
     def run(self, options: Namespace, job: Job) -> str:
         """Return the sampler, its labels, and its price."""
-        frame = _split(job.find(options.inputs).frame(), options.split, options.by)
+        by = _labels(options.by)
+        frame = _split(job.find(options.inputs).frame(), options.split, by)
         found = tql_frames.balance(
             frame,
-            options.by,
+            by,
             dict(options.targets) if options.targets else "uniform",
             keep=options.keep,
             max_weight=options.max_weight,
@@ -385,11 +387,18 @@ def _typed(plan: pl.LazyFrame, tables: Sequence[Inputs], output: OutputFile) -> 
     return plan if output.cells else plan.with_columns(pl.col(pl.Null).cast(pl.String))
 
 
-def _split(frame: pl.LazyFrame, split: tuple[str | None, str] | None, by: str | None = None) -> pl.LazyFrame:
+def _labels(by: Sequence[str]) -> str | Sequence[str]:
+    """Return the column of labels, or columns of a label each."""
+    return by[0] if len(by) == 1 else by
+
+
+def _split(
+    frame: pl.LazyFrame, split: tuple[str | None, str] | None, by: str | Sequence[str] | None = None
+) -> pl.LazyFrame:
     """Return a frame whose column of texts is one of lists of labels; no label of an empty text."""
     if split is None:
         return frame
-    name, separator = split[0] or by, split[1]
+    name, separator = split[0] or (by if isinstance(by, str) else None), split[1]
     if name is None:
         raise CommandError(f"--split needs the name of a column here: --split 'COLUMN={separator}'", status=2)
     dtype = frame.clone().collect_schema().get(name)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tql_frames.analysis import Report, population_of, report_on, sampled_by
+from tql_frames.analysis import LabelColumns, Report, population_of, report_on, sampled_by
 from tql_frames.analysis.arms import Arms
 from tql_frames.analysis.contingency import count_part
 from tql_frames.analysis.population import Population
@@ -23,7 +23,7 @@ from tql_frames.distributed.statement import PartitionStatement
 from tql_frames.errors import Fault, TQLError, TQLUnsupportedError
 from tql_frames.frames import PolarsFrame, Rows
 from tql_frames.language import is_statement, nodes
-from tql_frames.pipeline.draw import DrawSpec, no_column
+from tql_frames.pipeline.draw import DrawSpec
 from tql_frames.pipeline.weights import sampler_from
 
 if TYPE_CHECKING:
@@ -46,25 +46,26 @@ class Reporting:
     """A report as the partitions get it.
 
     Attributes:
-        by: the column of labels, or None.
+        by: where the labels are, or None.
         job: the sampler, or the statement that ends with SAMPLE BY; None for equal weights.
     """
 
-    by: str | None
+    by: LabelColumns | None
     job: Sampler | PartitionStatement | None
 
     @classmethod
-    def of(cls, by: object, job: Sampler | PartitionStatement | None, columns: Sequence[str]) -> Reporting:
+    def of(
+        cls, by: object, job: Sampler | PartitionStatement | None, columns: Sequence[str], split: object = None
+    ) -> Reporting:
         """Make sure that partitions can be counted one by one.
 
         Raises:
             TQLError: `by` names no column, or the statement draws no sample.
             TQLUnsupportedError: weights depend on the numbers of rows, or the statement draws from groups.
         """
-        if not (by is None or isinstance(by, str)):
-            raise no_column(by)
-        if by is not None:
-            check_column(by, columns)
+        labels = LabelColumns.checked(by, split)
+        for name in labels.names if labels is not None else ():
+            check_column(name, columns)
         if isinstance(job, PartitionStatement) and not job.samples:
             raise TQLError("the statement draws no sample", source=job.text, span=job.root.span, hint="add SAMPLE BY")
         if isinstance(job, PartitionStatement):
@@ -74,11 +75,14 @@ class Reporting:
                 if isinstance(node, nodes.Call) and node.name == "row_number":
                     fault = Fault(TQLUnsupportedError, "row_number() is not supported in reports here", node.span)
                     raise fault.error(job.source)
-        return cls(by, job)
+        return cls(labels, job)
 
     def names(self, columns: Sequence[str]) -> list[str]:
         """Return those of the columns that partitions look at."""
-        used = {self.by, *(self.job.names(columns) if self.job is not None else ())}
+        used = {
+            *(self.by.names if self.by is not None else ()),
+            *(self.job.names(columns) if self.job is not None else ()),
+        }
         return [name for name in columns if name in used]
 
     def count(self, frame: Rows, start: int = 0) -> Counted:
@@ -128,9 +132,11 @@ class Reporting:
 
     def _with_text(self, population: Population, frame: Rows) -> Population:
         """Return the same with labels as text where they are numbers with a meaning of their own in each partition."""
-        if population.label is None or self.by is None or frame.schema[self.by] not in (pl.Categorical, pl.Enum):
+        label, by = population.label, None if self.by is None else self.by.by
+        if label is None or not isinstance(by, str) or frame.schema[by] not in (pl.Categorical, pl.Enum):
             return population
-        return dataclasses.replace(population, label=population.label.cast(pl.String))
+        text = dataclasses.replace(label, expr=label.expr.cast(pl.String))
+        return dataclasses.replace(population, label=text)
 
 
 def job_of(

@@ -5,6 +5,7 @@ Neither anywidget nor IPython is imported before: the package works without them
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -12,12 +13,17 @@ from typing import Any
 from tql_frames.errors import TQLError
 
 
-def explore(frame: object, sampler: str = "") -> Any:
+def explore(
+    frame: object, sampler: str = "", *, by: str | Sequence[str] | None = None, split: str | None = None
+) -> Any:
     """Return a widget to find a sampler with: it shows mistakes and the expected labels while one types.
 
     Args:
         frame: a Polars or pandas DataFrame. It is kept as it is now, as by `tql_frames.view`.
         sampler: the text to begin with: a sampler, or a statement that chooses rows and columns.
+        by: the labels to begin with: a column of labels, or of lists of them, or a list of columns of true or false, or
+            of 1 or 0, a label each. By default the likeliest column; the widget lets one choose another.
+        split: the text between two labels in a text column that lists them, such as `"|"`.
 
     Returns:
         A widget for JupyterLab, Notebook, VS Code and marimo; in marimo wrap it: `mo.ui.anywidget(widget)`. Its `query`
@@ -25,7 +31,7 @@ def explore(frame: object, sampler: str = "") -> Any:
         Both are traits: `widget.observe(function, "view")` calls a function after each run.
 
     Raises:
-        TQLError: anywidget is not installed, or the frame is none of these.
+        TQLError: anywidget is not installed, the frame is none of these, or `by` names no labels.
 
     Examples:
         >>> import polars as pl
@@ -33,7 +39,7 @@ def explore(frame: object, sampler: str = "") -> Any:
         >>> widget.query, widget.view
         ('max_weight(age > 60: 5, True: 1)', None)
     """
-    return _widgets().Explore(frame, sampler)
+    return _widgets().Explore(frame, sampler, by, split)
 
 
 @cache

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from tql_frames.analysis import Report, population_of, report_on, sampled_by
+from tql_frames.analysis import LabelColumns, Report, population_of, report_on, sampled_by
 from tql_frames.analysis.display.table import name_of
 from tql_frames.analysis.labels import Labels
-from tql_frames.analysis.population import labels_of
 from tql_frames.analysis.report import Expectations
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.errors import TQLError
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 SHOWN = 300  # labels; of more, half of this from both ends, as in other charts
 
 _HEAD = 10_000  # rows by which columns are judged
+_NAMED = 3  # columns that the name of a choice lists
 _FEW = 60  # different values that make a column of text or numbers one of labels
 
 
@@ -58,8 +58,34 @@ def columns_of_labels(head: pl.DataFrame) -> list[str]:
     return sorted(ranks, key=lambda name: ranks[name])
 
 
-def texts_of(head: pl.DataFrame, columns: Sequence[str]) -> dict[str, list[str]]:
+def choice_name(columns: LabelColumns, schema: Mapping[str, pl.DataType]) -> str:
+    """Return what the page calls labels, a name that no other column has.
+
+    Raises:
+        TQLError: they are not there, or no labels.
+
+    Examples:
+        >>> schema = dict.fromkeys(["wet", "old", "big", "red"], pl.Boolean())
+        >>> choice_name(LabelColumns(tuple(schema)), schema)
+        'wet, old, … 4 columns'
+    """
+    columns.key(schema, column)
+    if isinstance(columns.by, str):
+        return columns.by
+    names = list(columns.by)
+    name = ", ".join(names if len(names) <= _NAMED else [*names[: _NAMED - 1], f"… {len(names):,} columns"])
+    while name in schema:
+        name += " "
+    return name
+
+
+def texts_of(head: pl.DataFrame, columns: Sequence[str], chosen: LabelColumns | None = None) -> dict[str, list[str]]:
     """Texts that are labels of columns, sorted, as many as a chart shows.
+
+    Args:
+        head: the first rows.
+        columns: names of columns, and of other labels, which are left out.
+        chosen: labels that the caller named, whose texts may have to be split.
 
     Examples:
         >>> texts_of(pl.DataFrame({"tags": [["b"], ["a", "b"], None], "n": [1, 2, 3]}), ["tags", "n"])
@@ -67,7 +93,11 @@ def texts_of(head: pl.DataFrame, columns: Sequence[str]) -> dict[str, list[str]]
     """
     found = {}
     for name in columns:
+        if name not in head.columns:
+            continue
         values = head[name]
+        if chosen is not None and chosen.by == name and chosen.separator is not None:
+            values = chosen.key(head.schema, column).labels(values)
         while isinstance(values.dtype, (pl.List, pl.Array)):
             values = values.explode()
         if isinstance(values.dtype, (pl.String, pl.Categorical, pl.Enum)):
@@ -93,7 +123,7 @@ def _rank(values: pl.Series) -> int | None:
 
 
 def expected(
-    source: Frame, expectations: Expectations, by: str, text: str, size: int | None, *, replace: bool
+    source: Frame, expectations: Expectations, by: LabelColumns, text: str, size: int | None, *, replace: bool
 ) -> Report[Any]:
     """Return what a sampler or statement does to the labels of a column, exactly.
 
@@ -124,17 +154,20 @@ def as_sent(report: Report[Any]) -> tuple[list[Any], dict[str, Any]]:
     return shown["label"].to_list(), numbers
 
 
-def drawn(view: View[Any], by: str) -> list[list[Any]]:
+def drawn(view: View[Any], by: LabelColumns) -> list[list[Any]]:
     """Return labels among the rows of a view: their names, how many rows show them, and the share of these.
 
     Examples:
-        >>> drawn(pl.DataFrame({"sex": ["F", "M"]}).tql.view("max_weight(sex = 'F': 1)", 3, seed=1), "sex")
+        >>> view = pl.DataFrame({"sex": ["F", "M"]}).tql.view("max_weight(sex = 'F': 1)", 3, seed=1)
+        >>> drawn(view, LabelColumns("sex"))
         [['F', 3, 1.0]]
     """
-    rows = view.adapter.frame.read([by], view.positions)
-    counted = rows.lazy().select(labels_of(by, rows.schema, column(by)).alias("label"))
+    rows = view.adapter.frame.read(list(by.names), view.positions)
+    key = by.key(rows.schema, column)
+    counted = rows.lazy().select(key.expr.alias("label"))
     counts = counted.group_by("label").agg(pl.len().cast(pl.Int64).alias("rows")).collect()
-    found = Labels.of(counts["label"], counts["rows"].to_numpy())
+    key.check(counts["label"], rows.lazy())
+    found = Labels.of(key.labels(counts["label"]), counts["rows"].to_numpy())
     totals = found.sets.totals(counts["rows"].to_numpy())
     return [
         [name_of(label), int(total), float(total) / len(view)]

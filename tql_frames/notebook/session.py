@@ -16,13 +16,13 @@ import numpy as np
 import polars as pl
 
 from tql_frames import api
-from tql_frames.analysis import Balance
+from tql_frames.analysis import Balance, LabelColumns
 from tql_frames.analysis.report import Expectations
 from tql_frames.errors import TQLError, TQLWarning
 from tql_frames.frames import is_pandas, kept_frame_of
 from tql_frames.language import is_statement
 from tql_frames.notebook.checking import arms_of, fault_as_json, fault_of, words_of, words_of_labels
-from tql_frames.notebook.labels import as_sent, columns_of_labels, drawn, expected, head_of, texts_of
+from tql_frames.notebook.labels import as_sent, choice_name, columns_of_labels, drawn, expected, head_of, texts_of
 from tql_frames.pipeline.draw import seed_from, size_from
 from tql_frames.views.create import view_of
 from tql_frames.views.drawn_view import View
@@ -156,16 +156,20 @@ class Session:
         (['checked', 'expected'], [0.5, 0.5])
     """
 
-    def __init__(self, frame: object, sampler: str, send: Callable[[Message], None]) -> None:
+    def __init__(
+        self, frame: object, sampler: str, send: Callable[[Message], None], by: object = None, split: object = None
+    ) -> None:
         """Look at the first rows of a frame.
 
         Args:
             frame: a Polars or pandas DataFrame.
             sampler: the text to begin with.
             send: gets the answers.
+            by: the labels to begin with, as of `tql_frames.report`; by default the likeliest column.
+            split: as of `tql_frames.report`.
 
         Raises:
-            TQLError: another kind of frame, or no text.
+            TQLError: another kind of frame, no text, or no labels.
         """
         if isinstance(frame, pl.LazyFrame):
             raise TQLError("the widget shows rows, which a LazyFrame has not yet", hint="collect it first")
@@ -186,7 +190,13 @@ class Session:
         self.view: View[Any] | None = None
         self.history: list[Message] = []
         self.choices = columns_of_labels(head)
-        self.words = [*words_of(labels, head.schema), *words_of_labels(texts_of(head, self.choices))]
+        self._own: dict[str, LabelColumns] = {}  # labels that a choice stands for, where it is not a column's name
+        chosen = LabelColumns.checked(by, split)
+        if chosen is not None:
+            name = choice_name(chosen, self._source.schema)
+            self._own[name] = chosen
+            self.choices = [name, *(other for other in self.choices if other != name)]
+        self.words = [*words_of(labels, head.schema), *words_of_labels(texts_of(head, self.choices, chosen))]
         self.asked: Message = {
             "by": self.choices[0] if self.choices else None,
             "limit": "",
@@ -243,11 +253,11 @@ class Session:
 
     def _expect(self, message: Message, text: str, asked: Message) -> None:
         by = asked["by"]
-        expectations = self._expectations.setdefault(by, Expectations(self._source, by))
+        expectations = self._expectations.setdefault(by, Expectations(self._source, self._columns(by)))
 
         def expect() -> Message:
             size, _ = size_from(_number(asked["limit"], "limit"), None)
-            report = expected(self._source, expectations, by, text, size, replace=bool(asked["replace"]))
+            report = expected(self._source, expectations, self._columns(by), text, size, replace=bool(asked["replace"]))
             values, answer = as_sent(report)
             return {"kind": "expected", "by": by, "values": values, **answer}
 
@@ -312,7 +322,7 @@ class Session:
             return
 
         def count() -> Message:
-            return {"kind": "drawn", "by": by, "labels": drawn(found, by)}
+            return {"kind": "drawn", "by": by, "labels": drawn(found, self._columns(by))}
 
         self._drawn.start(lambda: _safely(count, None), lambda answer: self._answer(message, answer))
 
@@ -332,10 +342,12 @@ class Session:
             if is_statement(text):
                 hint = "keep the statement elsewhere, and put the sampler behind its SAMPLE BY"
                 raise TQLError("Balance would write a sampler in place of the statement", hint=hint)
+            columns = self._columns(by)
             found = api.balance(
                 self._frame,
-                by,
+                columns.by,
                 target or "uniform",
+                split=columns.separator,
                 keep=keep,
                 max_weight=most,
                 limit=_number(asked["limit"], "limit"),
@@ -344,6 +356,10 @@ class Session:
             return {"kind": "balanced", "text": found.sampler, "note": _price(found, self._source.rows)}
 
         self._balances.start(lambda: _safely(balance, None), lambda answer: self._answer(message, answer))
+
+    def _columns(self, by: str) -> LabelColumns:
+        """Return the labels of a choice."""
+        return self._own.get(by) or LabelColumns(by)
 
     def _answer(self, message: Message, answer: Message) -> None:
         self._send({"to": message["kind"], "id": message.get("id"), **answer})

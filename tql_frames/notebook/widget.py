@@ -50,9 +50,9 @@ class Explore(anywidget.AnyWidget):
     view = traitlets.Any(None, allow_none=True, read_only=True)  # a View, which no page can hold
     runs = traitlets.Int(0).tag(sync=True)
 
-    def __init__(self, frame: object, sampler: str = "") -> None:
+    def __init__(self, frame: object, sampler: str = "", by: object = None, split: object = None) -> None:
         """Look at the first rows of a frame, and wait for a page."""
-        session = Session(frame, sampler, self._deliver)
+        session = Session(frame, sampler, self._deliver, by, split)
         known = {"words": session.words, "choices": session.choices, "colours": COLOURS}
         super().__init__(_known=known, _state=session.state)
         self._session = session

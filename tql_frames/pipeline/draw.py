@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 import inspect
 import operator
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
@@ -117,9 +118,12 @@ def named(call: _Call) -> _Call:
     """
     parameters = inspect.signature(call).parameters
     names = [name for name in parameters if name != "self"]
+    most = len(places_of(parameters))
 
     @functools.wraps(call)
     def checked(*given: Any, **options: Any) -> Any:
+        if len(given) > most:
+            raise wrong_number(call.__name__, parameters, len(given) - len(parameters) + len(names))
         for name in options:
             if name not in parameters:
                 raise wrong_name(call.__name__, name, names)
@@ -134,6 +138,19 @@ def all_named(namespace: _Class) -> _Class:
         if inspect.isfunction(method) and not name.startswith("_"):
             setattr(namespace, name, named(method))
     return namespace
+
+
+def places_of(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
+    """Return the names of arguments that a call takes by position."""
+    return [name for name, each in parameters.items() if each.kind is each.POSITIONAL_OR_KEYWORD]
+
+
+def wrong_number(call: str, parameters: Mapping[str, inspect.Parameter], given: int) -> TypeError:
+    """Return the error to raise for more arguments by position than a call takes."""
+    own = [name for name in places_of(parameters) if name != "self"]
+    named = next((name for name, each in parameters.items() if each.kind is each.KEYWORD_ONLY), None)
+    message = f"{call}() takes {len(own)} arguments by position ({', '.join(own)}), got {given}"
+    return TypeError(message if named is None else f"{message}; name the others, such as {named}=")
 
 
 def wrong_name(call: str, name: str, names: list[str]) -> TypeError:
@@ -161,6 +178,30 @@ def no_column(value: object) -> TQLError:
     name = getattr(value, "name", None)
     hint = f"pass the name of the column: by={name!r}" if isinstance(name, str) and name else None
     return TQLError(f"expected by= to be the name of a column, got {shown(value)}", hint=hint)
+
+
+def refuse_sampler_second(limit: object, by: object) -> None:
+    """Make sure that a report does not get the labels first and the sampler second.
+
+    Raises:
+        TQLError: the limit is a sampler.
+    """
+    if isinstance(limit, (str, pl.Expr)):
+        hint = f"write report({shown(limit)}, by='findings')" if by is None else "write report(sampler, limit, by=…)"
+        raise TQLError(f"report takes the sampler first; expected limit= to be a number, got {shown(limit)}", hint=hint)
+
+
+@contextmanager
+def labels_named_as_sampler(sampler: object, by: object, columns: Collection[object]) -> Iterator[None]:
+    """Add to the error of a report whose sampler is a column of labels what to write instead."""
+    try:
+        yield
+    except TQLError as fault:
+        if by is not None or not isinstance(sampler, str) or sampler not in columns:
+            raise
+        hint = f"report takes the sampler first; for the labels of the column write by={sampler!r}"
+        both = hint if fault.hint is None else f"{fault.hint}; {hint}"
+        raise type(fault)(fault.message, source=fault.source, span=fault.span, hint=both) from None
 
 
 def size_from(limit: object, fraction: object, replace: object = True) -> tuple[int | None, Fraction | None]:

@@ -38,12 +38,14 @@ class _Sought:
         value: text or number.
         within: whether texts may hold it as a part.
         operator: of numbers: how the column is compared with it.
+        separator: what the texts of the column are split by before, or None.
     """
 
     column: str
     value: str | float
     within: bool
     operator: str
+    separator: str | None = None
 
 
 class Aggregable(Protocol):
@@ -249,7 +251,9 @@ class _Looking:
         if not (is_text(element) and isinstance(sought.value, str)):
             return
         texts, word = values.cast(pl.String), sought.value
-        if sought.within and not is_nested(dtype):
+        if sought.separator is not None:
+            texts = texts.str.split(sought.separator).explode()
+        elif sought.within and not is_nested(dtype):
             yield "here", texts.str.contains(word, literal=True).any()
             pattern = f"(?i)({_escaped(word)})"
             yield "same", texts.str.extract(pattern, 1).drop_nulls().first().implode()
@@ -301,14 +305,18 @@ def _comparisons(node: Node) -> Iterator[_Sought]:
                 pairs = [(container, "==", item)]
             case nodes.Between(operand, low, high, False):
                 pairs = [(operand, ">=", low), (operand, "<=", high)]
-        for named, operator, constant in pairs:
+        for operand, operator, constant in pairs:
             sign = -1.0 if isinstance(constant, nodes.Negative) else 1.0
             literal = constant.operand if isinstance(constant, nodes.Negative) else constant
+            named, separator = operand, None
+            match operand:
+                case nodes.Call("split", (nodes.Column() as text, nodes.Literal(str(mark)))):
+                    named, separator = text, mark
             if not (isinstance(named, nodes.Column) and isinstance(literal, nodes.Literal)):
                 continue
             value = literal.value
             if isinstance(value, str):
-                yield _Sought(named.name, value, isinstance(each, nodes.Call), operator)
+                yield _Sought(named.name, value, isinstance(each, nodes.Call), operator, separator)
             elif isinstance(value, (int, float)) and not isinstance(value, bool):
                 yield _Sought(named.name, sign * float(value), False, operator)
 

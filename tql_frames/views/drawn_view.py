@@ -19,7 +19,7 @@ from tql_frames.errors import TQLError, TQLWarning
 from tql_frames.frames import ColumnRef, Frame, Native, Rows, has_labels, kept_frame_of
 from tql_frames.frames.base import cached_attribute
 from tql_frames.loading import LOADERS
-from tql_frames.pipeline.draw import Design, Draw, DrawSpec, GroupBy, Limit, Order, no_column
+from tql_frames.pipeline.draw import Design, Draw, DrawSpec, GroupBy, Limit, Order
 from tql_frames.pipeline.weights import GivenWeights, SamplerLike
 from tql_frames.sampling import Floats, Positions
 from tql_frames.views.provenance import Provenance, Step, choose, lines_of
@@ -274,11 +274,13 @@ class View(KeptRows[Native], Provenance):
         """
         return LOADERS["torch"]().data_set_of(self, columns, transform, target, encode, classes=classes)
 
-    def report(self, by: str | None = None) -> Report[Any]:
+    def report(self, by: str | Sequence[str] | None = None, *, split: str | None = None) -> Report[Any]:
         """Return how often each label came, beside what was there and what was to be expected; see `tql_frames.report`.
 
         Args:
-            by: the column of labels, or of lists of them; None for the arms of the sampler alone.
+            by: the column of labels, or of lists of them, or a list of columns of true or false, or of 1 or 0, a label
+                each; None for the arms of the sampler alone.
+            split: the text between two labels in a text column that lists them, such as `"|"`.
 
         Returns:
             A report whose tables have the columns `drawn` and `drawn_share`. What is expected is of the last draw, from
@@ -295,9 +297,8 @@ class View(KeptRows[Native], Provenance):
             ... ).rows()
             [('PA', 2, 10.0, 10), ('AP', 1, 20.0, 20)]
         """
-        if not (by is None or isinstance(by, str)):
-            raise no_column(by)
         analysis = _analysis()
+        columns = analysis.LabelColumns.checked(by, split)
         pandas = self._source.keeps_labels
         step, drawn = self.steps[-1], self.drawn
         origin: Rows = self._source
@@ -307,11 +308,11 @@ class View(KeptRows[Native], Provenance):
         else:
             origin = self.origin
             if step.kind == "statement":
-                sampled = analysis.sampled_by(origin, step.text, step.parameters, by, step.seed)
+                sampled = analysis.sampled_by(origin, step.text, step.parameters, columns, step.seed)
                 if sampled is not None and sampled.population.row is not None:
                     found: Report[Any] = analysis.report_on(
                         sampled.population,
-                        by,
+                        columns,
                         sampled.spec
                         if sampled.population.expected is not None
                         else DrawSpec(len(self), replace=sampled.spec.replace),
@@ -326,8 +327,8 @@ class View(KeptRows[Native], Provenance):
         spec = DrawSpec(len(self), replace=step.replace is not False)
         if step.draw is not None and sampler is not None and not step.draw.is_plain:
             spec = step.draw
-        population = analysis.population_of(origin, by, sampler, step.seed, spec=spec)
-        found = analysis.report_on(population, by, spec, positions=drawn, pandas=pandas)
+        population = analysis.population_of(origin, columns, sampler, step.seed, spec=spec)
+        found = analysis.report_on(population, columns, spec, positions=drawn, pandas=pandas)
         return found
 
     def expected(self) -> Floats:
@@ -355,7 +356,7 @@ class View(KeptRows[Native], Provenance):
         found: Floats = Draw.of(sampler, self.origin, step.draw).expected(self.origin)[0].take(self.drawn)
         return found
 
-    def plot(self, by: str | None = None, *, log: bool = False) -> Any:
+    def plot(self, by: str | Sequence[str] | None = None, *, split: str | None = None, log: bool = False) -> Any:
         """Draw bars of the raw, expected and drawn counts of each label, or of each arm; see `Report.plot`.
 
         Examples:
@@ -364,7 +365,7 @@ class View(KeptRows[Native], Provenance):
             >>> sorted(chart.to_dict())[0]
             '$schema'
         """
-        return self.report(by).plot(log=log)
+        return self.report(by, split=split).plot(log=log)
 
     @property
     def tql(self) -> View[Native]:

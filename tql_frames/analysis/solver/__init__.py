@@ -5,10 +5,15 @@ from tql_frames.analysis.solver.items import (
     NO_LABEL,
     LabelCondition,
     LabelSets,
+    column_items,
     condition_item,
+    either_items,
     label_items,
+    none_of,
+    separated_items,
     unlabelled_item,
 )
+from tql_frames.analysis.solver.render_sampler import choice_text
 from tql_frames.analysis.solver.solution import Price, Solution, Target, balance_sets
 
 __all__ = [
@@ -20,7 +25,12 @@ __all__ = [
     "Solution",
     "Target",
     "balance_sets",
+    "choice_text",
+    "column_items",
     "condition_item",
+    "either_items",
     "label_items",
+    "none_of",
+    "separated_items",
     "unlabelled_item",
 ]

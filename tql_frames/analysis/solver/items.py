@@ -104,6 +104,76 @@ def unlabelled_item(column: str, dtype: DataType, *, nulls: bool) -> LabelCondit
     return LabelCondition(NO_LABEL, nodes.Or(tuple(parts)))
 
 
+def column_items(columns: Sequence[str], labels: Sequence[object]) -> list[LabelCondition]:
+    """Return the items of labels that have a column each, of true or false or of 1 or 0; null is none of the columns.
+
+    Examples:
+        >>> from tql_frames.language import unparse
+        >>> [unparse(item.condition) for item in column_items(["wet", "old"], ["old", None])]
+        ['old', '(wet or old) is null or not (wet or old)']
+    """
+    none = none_of([nodes.Column(name) for name in columns])
+    return [
+        LabelCondition(NO_LABEL, none) if label is None else LabelCondition(str(label), nodes.Column(str(label)))
+        for label in labels
+    ]
+
+
+def separated_items(column: str, separator: str, labels: Sequence[object]) -> list[LabelCondition]:
+    """Return the items of labels that stand in one text; null is a text without any.
+
+    Examples:
+        >>> from tql_frames.language import unparse
+        >>> [unparse(item.condition) for item in separated_items("finding", "|", ["Hernia", None])]
+        ["contains(split(finding, '|'), 'Hernia')", "finding is null or not any(split(finding, '|') != '')"]
+    """
+    name = nodes.Column(column)
+    parts = nodes.Call("split", (name, nodes.Literal(separator)))
+    some = nodes.Call("any", (nodes.Comparison("!=", parts, nodes.Literal("")),))
+    none = nodes.Or((nodes.IsNull(name), nodes.Not(some)))
+    return [
+        LabelCondition(NO_LABEL, none)
+        if label is None
+        else LabelCondition(str(label), nodes.Call("contains", (parts, _literal(label))))
+        for label in labels
+    ]
+
+
+def either_items(column: str, labels: Sequence[object]) -> list[LabelCondition]:
+    """Return the items of labels whose conditions hold of a column of values and of one of lists alike.
+
+    Raises:
+        TQLTypeError: a number is beyond those of TQL.
+
+    Examples:
+        >>> from tql_frames.language import unparse
+        >>> [unparse(item.condition) for item in either_items("age", [71, None])]
+        ['any(age == 71)', 'age is null or not all_strict(logical_or(age == age, age != age))']
+    """
+    name = nodes.Column(column)
+    same, other = nodes.Comparison("==", name, name), nodes.Comparison("!=", name, name)
+    every = nodes.Call("all_strict", (nodes.Call("logical_or", (same, other)),))  # NaN is not equal to itself
+    none = nodes.Or((nodes.IsNull(name), nodes.Not(every)))
+    return [
+        LabelCondition(NO_LABEL, none)
+        if label is None
+        else LabelCondition(str(label), nodes.Call("any", (_of_value(name, label, None),)))
+        for label in labels
+    ]
+
+
+def none_of(conditions: Sequence[Node]) -> Node:
+    """Return the condition that holds for the rows of which none of these is true: false or null.
+
+    Examples:
+        >>> from tql_frames.language import unparse
+        >>> unparse(none_of([parse("wet"), parse("age > 60")]))
+        '(wet or age > 60) is null or not (wet or age > 60)'
+    """
+    some = conditions[0] if len(conditions) == 1 else nodes.Or(tuple(conditions))
+    return nodes.Or((nodes.IsNull(some), nodes.Not(some)))
+
+
 def other_than(conditions: Sequence[Node]) -> list[Node]:
     """Return conditions that together hold for all rows but those of some labels of one column of one value a row.
 
@@ -143,7 +213,7 @@ def _check_kind(column: str, kind: DataType, labels: pl.Series) -> None:
             raise TQLTypeError(f"column {column!r} holds times finer than a microsecond, which TQL has no words for")
 
 
-def _of_value(column: Node, value: object, _: DataType) -> Node:
+def _of_value(column: Node, value: object, _: DataType | None) -> Node:
     if value is None:
         return nodes.IsNull(column)
     if isinstance(value, float) and not math.isfinite(value):

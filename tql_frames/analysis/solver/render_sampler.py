@@ -200,6 +200,16 @@ def sampler_text(items: Sequence[LabelCondition], formula: Formula) -> str:
     return text
 
 
+def choice_text(name: str, arms: Sequence[tuple[Node, float]]) -> str:
+    """Return a weight choice of conditions and weights as text, an arm a line where it is long.
+
+    Examples:
+        >>> choice_text("max_weight", [(parse("age > 60"), 5.0), (parse("true"), 0.5)])
+        'max_weight(age > 60: 5, true: 0.5)'
+    """
+    return _choice(name, arms)[1]
+
+
 def _sum(items: Sequence[LabelCondition], formula: Formula) -> _Piece:
     arms = [(items[place].condition, formula.factors[place]) for place in _greatest_first(formula.factors)]
     arms = [arm for arm in arms if arm[1] > 0]

@@ -15,6 +15,7 @@ import polars as pl
 from polars.datatypes import DataTypeClass
 
 from tql_frames.compiler.expressions import exact, json_text, operators, reductions
+from tql_frames.compiler.expressions.comparisons import as_text
 from tql_frames.compiler.expressions.elementwise import flattened, lift, lists_where
 from tql_frames.compiler.expressions.membership import contains
 from tql_frames.compiler.expressions.operators import logic, number, truth
@@ -149,6 +150,24 @@ def _abs(node: Node, value: Value) -> Value:
     return lift(rule, node, value)
 
 
+def _split(node: Node, value: Value, separator: Value) -> Value:
+    """Return the parts of a text between separators; an empty text has none."""
+    dtype = pl.List(pl.String())
+    mark = None if separator.constant is None else separator.constant.value
+    if not isinstance(mark, str) or not mark:
+        message = "expected the separator of split to be a constant text that is not empty"
+        raise Fault(TQLTypeError, message, separator.node.span, "write split(x, '|')")
+    value = json_text.as_string(value)
+    if is_null(value.row_dtype):
+        return Value(node, value.expr.cast(dtype), dtype)
+    if value.base is not None or not is_text(value.dtype):
+        hint = "its elements are apart already" if is_nested(value.row_dtype) else None
+        raise Fault(TQLTypeError, f"expected text for split, got {value.words}", value.node.span, hint)
+    text = as_text(value)
+    none = pl.lit(pl.Series([], dtype=pl.String)).implode()
+    return Value(node, pl.when(text == "").then(none).otherwise(text.str.split(mark)), dtype)
+
+
 def _sqrt(node: Node, value: Value) -> Value:
     def rule(each: Value) -> Value:
         return Value(node, number(each, "sqrt").expr.cast(pl.Float64).sqrt(), pl.Float64())
@@ -178,6 +197,7 @@ FUNCTIONS: dict[str, Function] = {
     "prod": Function(1, reductions.product, "prod(list of numbers)"),
     "row_number": Function(0, _row_number, "row_number()"),
     "shape": Function(1, _shape, "shape(list)"),
+    "split": Function(2, _split, "split(text, 'separator')"),
     "sqrt": Function(1, _sqrt, "sqrt(number)"),
     "sum": Function(1, reductions.total, "sum(list of numbers)"),
 }
@@ -215,6 +235,7 @@ ELSEWHERE = {
     "notna": "write x is not null",
     "array_contains": "write contains(x, value)",
     "list_contains": "write contains(x, value)",
+    **dict.fromkeys(("str_split", "string_split", "string_to_array"), "write split(text, 'separator')"),
     "concat": "compute the text as a column of the frame; texts cannot be joined",
     **dict.fromkeys(("len", "length", "size", "char_length", "list_length", "array_length", "cardinality"), _LENGTH),
     **dict.fromkeys(("isnull", "isna", "is_null", "isnan", "is_nan"), _IS_NULL),
@@ -226,7 +247,7 @@ ELSEWHERE = {
     **dict.fromkeys(("log", "log2", "log10", "ln", "exp", "sin", "cos", "tan"), _AS_COLUMN),
     **dict.fromkeys(("median", "std", "stddev", "var", "variance", "quantile"), _AS_COLUMN),
     **dict.fromkeys(("date", "year", "month", "day", "now", "datediff", "date_diff"), _AS_COLUMN),
-    **dict.fromkeys(("int", "float", "str", "bool", "substr", "substring", "trim", "split", "hash"), _AS_COLUMN),
+    **dict.fromkeys(("int", "float", "str", "bool", "substr", "substring", "trim", "hash"), _AS_COLUMN),
 }
 
 

@@ -280,7 +280,7 @@ def check_size(node: Node) -> int:
             size *= 6
         case nodes.Subscript(_, indices) if any(isinstance(index, nodes.Slice) for index in indices):
             size *= 16
-        case nodes.Call("shape" | "contains" | "all_strict" | "keys", _):
+        case nodes.Call("shape" | "contains" | "all_strict" | "keys" | "split", _):
             size *= 3
         case nodes.Call("dot" | "hamming_distance", _):
             size *= 8

@@ -25,7 +25,16 @@ from tql_frames.distributed import (
 from tql_frames.distributed.dask import graph
 from tql_frames.distributed.dask.graph import makes_strata, meta_of, never_bad, weigher_of
 from tql_frames.frames.pandas import PandasFrame
-from tql_frames.pipeline.draw import DrawSpec, GroupBy, Limit, all_named, check_expected, seed_from
+from tql_frames.pipeline.draw import (
+    DrawSpec,
+    GroupBy,
+    Limit,
+    all_named,
+    check_expected,
+    labels_named_as_sampler,
+    refuse_sampler_second,
+    seed_from,
+)
 from tql_frames.pipeline.weights import sampler_from
 
 if TYPE_CHECKING:
@@ -182,10 +191,11 @@ class DaskNamespace:
 
     def report(
         self,
-        by: str | None = None,
         sampler: str | pl.Expr | None = None,
         limit: int | None = None,
         *,
+        by: str | Sequence[str] | None = None,
+        split: str | None = None,
         fraction: float | None = None,
         replace: bool = True,
         parameters: Sequence[object] | None = None,
@@ -207,17 +217,19 @@ class DaskNamespace:
             >>> import pandas as pd
             >>> import tql_frames.dask
             >>> ddf = dd.from_pandas(pd.DataFrame({"view": ["PA", "PA", "AP"]}), npartitions=2)
-            >>> ddf.tql.report("view", "max_weight(view = 'AP': 2, True: 1)").labels["expected_share"].to_list()
+            >>> ddf.tql.report("max_weight(view = 'AP': 2, True: 1)", by="view").labels["expected_share"].to_list()
             [0.5, 0.5]
         """
+        refuse_sampler_second(limit, by)
         spec = DrawSpec.checked(limit, fraction, replace, seed, over=over, unit=unit, design=design)
         refuse_groups(spec)
         columns = list(self._frame.columns)
         sized = limit is not None or fraction is not None or not replace or design is not None
         job = job_of(sampler, parameters, columns, spec.seed, sized=sized)
-        reporting = Reporting.of(by, job, columns)
-        if job is not None:
-            weigher_of(self._frame, job)
+        reporting = Reporting.of(by, job, columns, split)
+        with labels_named_as_sampler(sampler, by, columns):
+            if job is not None:
+                weigher_of(self._frame, job)
         parts = dask.compute(*graph.reported(self._frame, reporting))
         return reporting.report(parts, spec)
 

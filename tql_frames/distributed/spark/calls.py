@@ -51,7 +51,18 @@ from tql_frames.distributed.spark.partition import ArrowPartition, PartitionRows
 from tql_frames.distributed.spark.types import Intervals, arrow_schema_of, schema_of, with_first, with_last
 from tql_frames.errors import TQLError, warn
 from tql_frames.frames import INDEX, free_index
-from tql_frames.pipeline.draw import DrawSpec, GroupBy, Limit, check_expected, check_index, fewer_rows, named, seed_from
+from tql_frames.pipeline.draw import (
+    DrawSpec,
+    GroupBy,
+    Limit,
+    check_expected,
+    check_index,
+    fewer_rows,
+    labels_named_as_sampler,
+    named,
+    refuse_sampler_second,
+    seed_from,
+)
 from tql_frames.pipeline.weights import sampler_from
 
 if TYPE_CHECKING:
@@ -281,10 +292,11 @@ def query(
 @named
 def report(
     frame: DataFrame,
-    by: str | None = None,
     sampler: str | pl.Expr | None = None,
     limit: int | None = None,
     *,
+    by: str | Sequence[str] | None = None,
+    split: str | None = None,
     fraction: float | None = None,
     replace: bool = True,
     parameters: Sequence[object] | None = None,
@@ -305,21 +317,23 @@ def report(
     Examples:
         >>> import tql_frames.spark
         >>> frame = spark.createDataFrame([("PA",), ("PA",), ("AP",)], "view string")
-        >>> report = tql_frames.spark.report(frame, "view", "max_weight(view = 'AP': 2, True: 1)")
+        >>> report = tql_frames.spark.report(frame, "max_weight(view = 'AP': 2, True: 1)", by="view")
         >>> report.labels["expected_share"].to_list()
         [0.5, 0.5]
     """
+    refuse_sampler_second(limit, by)
     spec = DrawSpec.checked(limit, fraction, replace, seed, over=over, unit=unit, design=design)
     refuse_groups(spec)
     _check_frame(frame)
     sized = limit is not None or fraction is not None or not replace or design is not None
     job = job_of(sampler, parameters, frame.columns, spec.seed, sized=sized)
-    reporting = Reporting.of(by, job, frame.columns)
+    reporting = Reporting.of(by, job, frame.columns, split)
     intervals = Intervals(frame)
     intervals.check(reporting.names(frame.columns))
     frame = intervals.hidden(frame)
-    if job is not None:
-        job.weigher(_nothing_of(frame)).check_constants()
+    with labels_named_as_sampler(sampler, by, frame.columns):
+        if job is not None:
+            job.weigher(_nothing_of(frame)).check_constants()
     starts = _starts(frame, job) if isinstance(job, Sampler) else []
 
     def count(part: ArrowPartition, number: int) -> Counted:
