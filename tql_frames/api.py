@@ -18,6 +18,7 @@ from tql_frames.compiler.statements import Names
 from tql_frames.errors import Span, TQLError
 from tql_frames.frames import Frame, Native, Rows, check_columns, frame_of, with_column
 from tql_frames.language import is_statement
+from tql_frames.pipeline.argument_names import is_foreign_name, named, wrong_name
 from tql_frames.pipeline.draw import (
     Design,
     Draw,
@@ -30,13 +31,10 @@ from tql_frames.pipeline.draw import (
     check_flag,
     check_index,
     check_parameters,
-    is_foreign_name,
-    named,
     no_column,
     random_numbers,
     refuse_beside_statement,
     seed_from,
-    wrong_name,
 )
 from tql_frames.pipeline.idle_arms import warn_of_categories
 from tql_frames.pipeline.statement import Query, prepare
@@ -545,7 +543,7 @@ def query(
     """
     for name, frame in frames.items():
         if is_foreign_name(name) and not hasattr(type(frame), "columns"):
-            raise wrong_name("query", name, ["text", "parameters", "seed", "index"])
+            raise wrong_name("query", name, ["text", "parameters", "seed", "index"], frame)
     if not frames:
         raise TQLError("pass the frames that the statement names: query(text, name=frame)")
     kinds = {"pandas" if isinstance(frame, pd.DataFrame) else "Polars" for frame in frames.values()}

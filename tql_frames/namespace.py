@@ -16,7 +16,8 @@ import polars as pl
 from tql_frames import api
 from tql_frames.errors import TQLError, TQLWarning, warn
 from tql_frames.notebook import explore
-from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order, wrong_name
+from tql_frames.pipeline.argument_names import wrong_name
+from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order
 from tql_frames.views import split, view
 from tql_frames.views.row_selection import INTEGRATIONS
 
@@ -51,9 +52,9 @@ def method_of(call: Callable[..., Any]) -> Callable[[_Method], _Method]:
 
         @functools.wraps(method)
         def checked(*given: Any, **options: Any) -> Any:
-            for name in options:
+            for name, value in options.items():
                 if name not in names:
-                    raise wrong_name(method.__name__, name, [*names][1:])
+                    raise wrong_name(method.__name__, name, [*names][1:], value)
             return method(*given, **options)
 
         return checked  # type: ignore[return-value]

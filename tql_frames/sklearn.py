@@ -14,6 +14,7 @@ import polars as pl
 
 from tql_frames.errors import TQLError, TQLNameError, shown
 from tql_frames.frames import Rows, frame_of
+from tql_frames.pipeline.argument_names import named_constructor
 from tql_frames.pipeline.draw import Design, Draw, DrawSpec, GroupBy, Limit, whole_number
 from tql_frames.sampling import fresh_seed
 
@@ -27,6 +28,7 @@ except ImportError as missing:  # of one of the two, or of a version that is too
 __all__ = ["TQLResampler"]
 
 
+@named_constructor
 class TQLResampler(BaseSampler):
     """Resampler that draws rows of X and y by weight, for the pipelines of imbalanced-learn.
 

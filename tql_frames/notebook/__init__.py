@@ -10,8 +10,10 @@ from importlib import import_module
 from typing import Any
 
 from tql_frames.errors import TQLError
+from tql_frames.pipeline.argument_names import named
 
 
+@named
 def explore(frame: object, sampler: str = "") -> Any:
     """Return a widget to find a sampler with: it shows mistakes and the expected labels while one types.
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tql_frames.frames import Native
-from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order, named
+from tql_frames.pipeline.argument_names import named
+from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order
 
 if TYPE_CHECKING:
     from tql_frames.analysis.splits import Split
@@ -99,6 +100,7 @@ def view(
     return made
 
 
+@named
 def load_view(
     path: str | os.PathLike[str],
     frame: Native,
@@ -148,6 +150,7 @@ def load_view(
     return loaded
 
 
+@named
 def read_view(path: str | os.PathLike[str]) -> SavedView:
     """Read what `View.save` saved, without the frame.
 

@@ -50,7 +50,8 @@ from tql_frames.distributed.spark.jobs import (
 from tql_frames.distributed.spark.partition import ArrowPartition, PartitionRows
 from tql_frames.distributed.spark.types import Intervals, arrow_schema_of, schema_of, with_first, with_last
 from tql_frames.errors import TQLError, warn
-from tql_frames.pipeline.draw import DrawSpec, GroupBy, Limit, check_expected, check_index, fewer_rows, named, seed_from
+from tql_frames.pipeline.argument_names import named
+from tql_frames.pipeline.draw import DrawSpec, GroupBy, Limit, check_expected, check_index, fewer_rows, seed_from
 
 if TYPE_CHECKING:
     import pandas as pd
