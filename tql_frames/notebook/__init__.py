@@ -46,4 +46,4 @@ def _widgets() -> Any:
         if (fault.name or "").split(".")[0] not in ("anywidget", "traitlets"):
             raise
         message = "the widget needs anywidget, which is not installed"
-        raise TQLError(message, hint="pip install 'tql-frames[notebook]'") from fault
+        raise TQLError(message, hint="pip install 'tql-frames[widget]'") from fault
