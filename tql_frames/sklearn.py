@@ -168,6 +168,8 @@ class TQLResampler(BaseSampler):
         if not isinstance(X, (pd.DataFrame, pl.DataFrame)) or not len(X):
             X = check_array(X, dtype=None, accept_sparse=["csr", "csc"], ensure_all_finite=False)
         validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
+        if isinstance(X, pl.DataFrame):  # whose names scikit-learn 1.7 and older do not read
+            self.feature_names_in_ = np.array(X.columns, dtype=object)
         if not isinstance(y, (pd.Series, pd.DataFrame, pl.Series, pl.DataFrame)):
             y = check_array(y, dtype=None, ensure_2d=False, ensure_all_finite=False, input_name="y")
         check_consistent_length(X, y)

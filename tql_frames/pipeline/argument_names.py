@@ -63,6 +63,11 @@ class Ours(NamedTuple):
 def ours_for(name: str, names: Collection[str], value: object) -> Ours | None:
     """Return our argument for one of another library, among those that a call has; None where there is none.
 
+    Args:
+        name: of the argument in another library.
+        names: of the arguments that the call has.
+        value: of the argument.
+
     Examples:
         >>> ours_for("frac", ["limit", "fraction"], 0.1)
         Ours(name='fraction', value='0.1', plain=0.1)
