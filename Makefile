@@ -9,7 +9,7 @@ BIN = $(VENV)/bin
 # What pip is asked for. Where that is a build of some gigabytes, for GPUs, pytorch.org tells how to name one without.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test test-all check mutants notebooks torch engines browser bench bench-plot bench-torch bench-large bench-distributed clean
+.PHONY: demo test test-all check mutants notebooks torch engines browser interop bench bench-plot bench-torch bench-large bench-distributed clean
 
 demo: $(VENV)/installed
 	$(BIN)/python -m tql_frames.demo
@@ -65,8 +65,10 @@ $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
+# Dependency groups need pip 25.1, and a new environment has the pip of its Python.
 $(VENV)/installed-%: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable ".[$*]"
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --editable . --group $*
 	touch $@
 
 # Where it is installed, the tests that train run too.
@@ -88,6 +90,13 @@ browser: $(VENV)/browser
 
 $(VENV)/browser: | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable ".[notebook]" playwright
+	touch $@
+
+# Where they are installed, the tests on tables of other libraries run too.
+interop: $(VENV)/interop
+
+$(VENV)/interop: | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable ".[interop]"
 	touch $@
 
 clean:

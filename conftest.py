@@ -10,6 +10,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 collect_ignore_glob = [] if find_spec("torch") else ["tql_frames/torch/*.py", "tests/torch_programs.py"]
 collect_ignore_glob += [] if find_spec("altair") else ["tql_frames/analysis/display/plot.py"]
+collect_ignore_glob += [] if find_spec("sklearn") and find_spec("imblearn") else ["tql_frames/sklearn.py"]
 collect_ignore_glob += [] if find_spec("anywidget") else ["tql_frames/notebook/widget.py"]
 collect_ignore_glob += [] if find_spec("playwright") else ["tests/browser/lab.py"]
 collect_ignore_glob += [] if find_spec("IPython") else ["tql_frames/notebook/magics.py"]

@@ -18,6 +18,7 @@ from tql_frames.errors import Span, TQLError
 from tql_frames.frames import INDEX, Frame, Native, Rows, check_columns, frame_of, unwrapped, wrapped
 from tql_frames.language import is_statement
 from tql_frames.language.parameters import check_parameters
+from tql_frames.pipeline.argument_names import is_foreign_name, named, wrong_name
 from tql_frames.pipeline.draw import (
     Design,
     Draw,
@@ -29,15 +30,12 @@ from tql_frames.pipeline.draw import (
     check_expected,
     check_flag,
     check_index,
-    is_foreign_name,
     labels_named_as_sampler,
-    named,
     no_column,
     random_numbers,
     refuse_beside_statement,
     refuse_sampler_second,
     seed_from,
-    wrong_name,
 )
 from tql_frames.pipeline.idle_arms import warn_of_categories
 from tql_frames.pipeline.statement import Query, prepare
@@ -651,7 +649,7 @@ def query(
     """
     for name, frame in frames.items():
         if is_foreign_name(name) and not hasattr(type(frame), "columns"):
-            raise wrong_name("query", name, ["text", "parameters", "seed", "index"])
+            raise wrong_name("query", name, ["text", "parameters", "seed", "index"], frame)
     if not frames:
         raise TQLError("pass the frames that the statement names: query(text, name=frame)")
     adapters = {name: _queried(frame, index) for name, frame in frames.items()}

@@ -14,7 +14,8 @@ from tql_frames import api
 from tql_frames.errors import TQLError
 from tql_frames.frames import INDEX, is_pandas
 from tql_frames.notebook import explore
-from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order, places_of, wrong_name, wrong_number
+from tql_frames.pipeline.argument_names import places_of, wrong_name, wrong_number
+from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order
 from tql_frames.pipeline.weights import SamplerLike
 from tql_frames.views import split, view
 
@@ -54,9 +55,9 @@ def method_of(call: Callable[..., Any]) -> Callable[[_Method], _Method]:
         def checked(*given: Any, **options: Any) -> Any:
             if len(given) > most:
                 raise wrong_number(method.__name__, names, len(given) - 1)
-            for name in options:
+            for name, value in options.items():
                 if name not in names:
-                    raise wrong_name(method.__name__, name, [*names][1:])
+                    raise wrong_name(method.__name__, name, [*names][1:], value)
             return method(*given, **options)
 
         return checked  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""Dask and Spark: what is said where the engine is missing, and of arguments and columns that do not fit."""
+"""Dask, Spark and scikit-learn: the errors where they are missing, and of arguments and columns that do not fit."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ except tql_frames.TQLError as fault:
     [
         ("dask", "dask", ["Dask DataFrame is not installed", "pip install 'tql-frames[dask]'"]),
         ("pyspark", "spark", ["PySpark 4.1 or newer is not installed", "pip install 'tql-frames[spark]'"]),
+        ("sklearn", "sklearn", ["scikit-learn 1.6 and imbalanced-learn 0.13", "pip install 'tql-frames[sklearn]'"]),
+        ("imblearn", "sklearn", ["'imblearn'", "pip install 'tql-frames[sklearn]'"]),
     ],
 )
 def test_the_extra_of_a_missing_engine_is_named(engine: str, module: str, words: list[str]) -> None:
@@ -49,6 +51,12 @@ def test_the_extra_of_a_missing_engine_is_named(engine: str, module: str, words:
     [
         ("dask", "dask.dataframe.extensions", "Dask DataFrame is not installed: ", "pip install 'tql-frames[dask]'"),
         ("spark", "pyspark.sql.pandas.functions", "PySpark 4.1 or newer is not installed: ", "it needs Java 17, too"),
+        (
+            "sklearn",
+            "sklearn.utils.validation",
+            "scikit-learn 1.6 and imbalanced-learn 0.13, ",
+            "'tql-frames[sklearn]'",
+        ),
     ],
 )
 def test_an_engine_that_lacks_a_part_is_as_good_as_missing(

@@ -378,7 +378,7 @@ def test_without_anywidget_the_command_is_told(monkeypatch):
     monkeypatch.setattr(notebook, "import_module", missing)
     with pytest.raises(tql_frames.TQLError, match="anywidget") as caught:
         pl.DataFrame({"a": [1]}).tql.explore()
-    assert caught.value.hint == "pip install 'tql-frames[notebook]'"
+    assert caught.value.hint == "pip install 'tql-frames[widget]'"
 
 
 def test_labels_that_the_caller_names_are_the_first_choice(frame):

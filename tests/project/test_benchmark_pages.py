@@ -61,7 +61,7 @@ def test_tables_with_figures_of_time_stand_between_marks() -> None:
 
 
 def the_command() -> ModuleType:
-    pytest.importorskip("psutil", reason="psutil, of the extra bench, is not installed")
+    pytest.importorskip("psutil", reason="psutil, of the dependency group bench, is not installed")
     return import_module("benchmarks.__main__")
 
 

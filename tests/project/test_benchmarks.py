@@ -1,6 +1,6 @@
 """The benchmarks ask everyone for the same and find who does something else; how fast anyone is, is not tested.
 
-Only contestants that the test extra installs.
+Only contestants that the dependency group `test` installs.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from tql_frames import analysis, namespace
 from tql_frames.analysis import explain as explanation
 
 OPTIONAL = {"tql_frames.torch": "torch", "tql_frames.dask": "distributed", "tql_frames.spark": "pyspark"}
+OPTIONAL |= {"tql_frames.sklearn": "imblearn"}
 CLASSES = [
     namespace.DataFrameNamespace,
     namespace.LazyFrameNamespace,

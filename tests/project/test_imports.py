@@ -36,6 +36,7 @@ FLOORS: list[dict[str, set[str]]] = [
         "torch": {"numpy", "polars", "pyarrow", "torch"},
         "dask": {"dask"},
         "spark": {"pyspark"},
+        "sklearn": {"imblearn", "numpy", "pandas", "polars", "sklearn"},
     },
     {"notebook": {"anywidget", "IPython", "numpy", "pandas", "polars", "traitlets"}, "cli": {"polars"}},
 ]
@@ -56,7 +57,7 @@ LIBRARIES |= {
     "distributed.spark": {"numpy", "pandas", "polars", "pyarrow", "pyspark"},
 }
 HEAVY = {"lark", "torch", "dask", "distributed", "pyspark", "altair", "scipy", "matplotlib"}
-HEAVY |= {"anywidget", "ipywidgets", "traitlets", "IPython"}
+HEAVY |= {"sklearn", "imblearn", "anywidget", "ipywidgets", "traitlets", "IPython"}
 
 
 def name_of(path: Path) -> str:
@@ -252,7 +253,7 @@ def test_contributing_says_where_to_find_things() -> None:
 
 def test_the_package_stays_small() -> None:
     """Files that can be counted, none too small to be one, and one meaning for each name of a class."""
-    assert len(MODULES) <= 137
+    assert len(MODULES) <= 139
     aliases = {"__init__", "__main__"}
     small = {
         str(path) for path in MODULES.values() if path.stem not in aliases and len(path.read_text().splitlines()) < 40

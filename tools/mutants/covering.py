@@ -163,7 +163,7 @@ def _measure(copy: Path, tests: str, result: Path, settings: Path) -> None:
 
 
 def _read_lines(file: Path, lines: dict[str, dict[int, set[str]]]) -> None:
-    from coverage import CoverageData  # noqa: PLC0415  # an extra
+    from coverage import CoverageData  # noqa: PLC0415  # of the group `mutants`
 
     if not file.exists():
         return

@@ -22,7 +22,7 @@ _failed: set[str] = set()
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Run a test as a context of its own in the coverage."""
     try:
-        from coverage import Coverage  # noqa: PLC0415  # an extra
+        from coverage import Coverage  # noqa: PLC0415  # of the group `mutants`
     except ImportError:
         running = None
     else:

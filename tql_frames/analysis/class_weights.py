@@ -13,7 +13,6 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import polars as pl
 
 from tql_frames.analysis.label_columns import LabelColumns
@@ -66,7 +65,11 @@ def _named(weights: object, columns: LabelColumns) -> dict[Any, object]:
                 near = did_you_mean(name, columns.by) if isinstance(name, str) else None
                 raise TQLNameError(f"expected weights of the columns of by=, got one of {shown(name)}", hint=near)
     else:
-        given = list(weights) if isinstance(weights, (Sequence, np.ndarray, pd.Series, pl.Series)) else []
+        given = (
+            list(weights)
+            if (isinstance(weights, (Sequence, np.ndarray, pl.Series)) or hasattr(weights, "to_list"))
+            else []
+        )
         if not given or isinstance(weights, (str, bytes)):
             raise TQLError(f"expected weights by column, or a list of them, got {shown(weights)}", hint=_MAPPING)
         if len(given) != len(columns.by):
@@ -95,11 +98,18 @@ def _label(key: object, columns: LabelColumns) -> object:
         if Decimal(repr(number)) != value:
             raise TQLTypeError(f"the label {value} has more digits than a number of TQL")
         return number
-    fine = isinstance(key, (pd.Timestamp, np.datetime64)) and value is not None and pd.Timestamp(key).nanosecond != 0
+    fine = value is not None and _below_microseconds(key)
     if fine or not (value is None or isinstance(value, (bool, int, float, str, dt.date, dt.time))):
         hint = "labels are text, numbers, true and false, dates and times to the microsecond, or None"
         raise TQLTypeError(f"expected a label that TQL has words for, got {shown(key)}", hint=hint)
     return value
+
+
+def _below_microseconds(key: Any) -> bool:
+    """Return whether a time of NumPy or pandas has nanoseconds, which Python's has not."""
+    if isinstance(key, np.datetime64):
+        return bool(key != key.astype("datetime64[us]"))
+    return isinstance(key, dt.datetime) and bool(getattr(key, "nanosecond", 0))
 
 
 def _weight(weight: object, what: str) -> float:

@@ -9,6 +9,7 @@ import argparse
 import glob
 import json
 import os
+import sys
 from argparse import ArgumentParser, ArgumentTypeError, _MutuallyExclusiveGroup
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
@@ -17,6 +18,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from tql_frames.cli.formats import FORMATS, Format, format_named, format_of
+from tql_frames.pipeline.argument_names import Ours, is_foreign_name, ours_for
 
 _GUESS_ROWS = 10_000
 
@@ -42,9 +44,66 @@ class Command(Protocol):
         ...
 
 
+# Arguments of the functions by what the parser has for them.
+_ARGUMENTS = {"into": "parts", "inputs": "frame", "targets": "target"}
+
+
+class CommandParser(ArgumentParser):
+    """A parser whose error for an option of another library names ours, with its value."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse arguments as `ArgumentParser` does, once none of them is such an option."""
+        given = sys.argv[1:] if args is None else list(args)
+        for place, text in enumerate(given[: given.index("--")] if "--" in given else given):
+            option, _, value = text.partition("=")
+            if not option.startswith("-") or option in self._option_string_actions:
+                continue
+            following = given[place + 1] if place + 1 < len(given) and not given[place + 1].startswith("-") else ""
+            advice = self._advice(option.lstrip("-").replace("-", "_"), value or following)
+            if advice is not None:
+                self.error(f"there is no option {option}; {advice}")
+        return super().parse_known_args(args, namespace)
+
+    def _advice(self, name: str, value: str) -> str | None:
+        dests = {each.dest for each in self._actions}
+        names = {_ARGUMENTS.get(dest, dest) for dest in dests}
+        if name == "replace" and name in dests:
+            return _option_for(Ours(name, "", _typed(value)), value)
+        ours = ours_for(name, names, _typed(value))
+        if ours is None and "text" in dests and is_foreign_name(name):
+            return "write it into the statement: SAMPLE BY … OVER (…) REPLACE … LIMIT …"
+        return None if ours is None else _option_for(ours, value)
+
+
+def _option_for(ours: Ours, value: str) -> str:
+    """Return what to write on the command line for one of our arguments."""
+    if ours.name in ("sampler", "text"):
+        return f"write the {'sampler' if ours.name == 'sampler' else 'statement'} as the first argument"
+    if ours.name == "frame":
+        return "write the files as the last arguments"
+    if ours.name == "replace":
+        return "leave it out: draws are with replacement" if ours.plain else "write --no-replace"
+    if ours.name == "parts":
+        shares = ours.plain if isinstance(ours.plain, dict) else {"train": 0.8, "test": 0.2}
+        return f"write --into {' '.join(f'{name}={share}' for name, share in shares.items())}"
+    if ours.name == "order":
+        return f"write --order {ours.plain}"
+    if ours.name in ("target", "parameters"):
+        return "write --target LABEL=SHARE" if ours.name == "target" else f"write --parameter {value}".rstrip()
+    return f"write --{ours.name} {value}".rstrip()
+
+
+def _typed(text: str) -> object:
+    """Return the value of an option as Python has it: a truth value, a whole number, or the text."""
+    words = {"true": True, "yes": True, "": True, "false": False, "no": False}
+    if text.lower() in words:
+        return words[text.lower()]
+    return int(text) if text.isdecimal() else text
+
+
 def parser_for(commands: Iterable[Command], version: str) -> ArgumentParser:
     """Return the parser of the command line; the chosen sub-command is `command` of what it finds."""
-    parser = ArgumentParser(
+    parser = CommandParser(
         prog="tql-frames",
         description="Draw rows of files by weight, and run TQL on files.",
         epilog="tql-frames COMMAND --help lists the options of a command, with examples.",

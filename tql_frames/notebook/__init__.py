@@ -11,8 +11,10 @@ from importlib import import_module
 from typing import Any
 
 from tql_frames.errors import TQLError
+from tql_frames.pipeline.argument_names import named
 
 
+@named
 def explore(
     frame: object, sampler: str = "", *, by: str | Sequence[str] | None = None, split: str | None = None
 ) -> Any:
@@ -50,4 +52,4 @@ def _widgets() -> Any:
         if (fault.name or "").split(".")[0] not in ("anywidget", "traitlets"):
             raise
         message = "the widget needs anywidget, which is not installed"
-        raise TQLError(message, hint="pip install 'tql-frames[notebook]'") from fault
+        raise TQLError(message, hint="pip install 'tql-frames[widget]'") from fault

@@ -6,8 +6,6 @@ What an argument means is told where it is taken. How positions are drawn is in 
 
 from __future__ import annotations
 
-import functools
-import inspect
 import operator
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from numbers import Rational, Real
-from typing import Any, Literal, TypedDict, TypeVar
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 import polars as pl
@@ -75,102 +73,10 @@ class Request(TypedDict, total=False):
     key: GroupBy | None
 
 
-_Call = TypeVar("_Call", bound=Callable[..., Any])
-_Class = TypeVar("_Class", bound=type)
-
-# Names of arguments in other libraries, and ours.
-_OURS = {
-    **dict.fromkeys(("n", "k", "size", "count", "rows", "n_samples", "num_samples", "sample_size"), "limit"),
-    **dict.fromkeys(("frac", "share", "ratio"), "fraction"),
-    **dict.fromkeys(("random_state", "rng", "random_seed", "generator", "seeds"), "seed"),
-    **dict.fromkeys(("with_replacement", "withReplacement", "replacement"), "replace"),
-    **dict.fromkeys(("weights", "weight", "p", "probs", "probabilities", "expr", "expression"), "sampler"),
-    **dict.fromkeys(("params", "values", "args"), "parameters"),
-    **dict.fromkeys(("sql", "query", "statement"), "text"),
-    **dict.fromkeys(("label", "labels", "column", "on", "y"), "by"),
-    **dict.fromkeys(("targets", "shares"), "target"),
-    **dict.fromkeys(("df", "data", "lf"), "frame"),
-    "groups": "unit",
-    **dict.fromkeys(("stratify", "strata", "stratify_by"), "by"),
-    **dict.fromkeys(("group_by", "groupby", "by", "per_group"), "over"),
-    **dict.fromkeys(("n_splits", "n_folds", "cv"), "folds"),
-}
-
-_OF_GROUPED_SAMPLES = ("over", "unit", "key")
-_OF_GROUPS = ("groups", "stratify", "strata", "stratify_by")  # of a sample; splits and reports have units and labels
-
 MOST_ROWS = 2**48  # a limit beyond any memory, caught before NumPy overflows
 _MOST_DIGITS = 400  # behind the point, before a fraction of any table is no row
 _SIMPLE = 10**7  # the greatest denominator of a fraction that was calculated, as 1 / 3
 _WRITTEN = 15  # digits of a decimal number that every float keeps; people write no more
-
-
-def named(call: _Call) -> _Call:
-    """Return a call that says of an argument it does not know which one is meant.
-
-    Examples:
-        >>> @named
-        ... def sample(limit=None):
-        ...     return limit
-        >>> sample(n=5)
-        Traceback (most recent call last):
-        TypeError: sample() has no argument 'n'; write limit=
-    """
-    parameters = inspect.signature(call).parameters
-    names = [name for name in parameters if name != "self"]
-    most = len(places_of(parameters))
-
-    @functools.wraps(call)
-    def checked(*given: Any, **options: Any) -> Any:
-        if len(given) > most:
-            raise wrong_number(call.__name__, parameters, len(given) - len(parameters) + len(names))
-        for name in options:
-            if name not in parameters:
-                raise wrong_name(call.__name__, name, names)
-        return call(*given, **options)
-
-    return checked  # type: ignore[return-value]
-
-
-def all_named(namespace: _Class) -> _Class:
-    """Return a class whose public methods are `named`."""
-    for name, method in list(vars(namespace).items()):
-        if inspect.isfunction(method) and not name.startswith("_"):
-            setattr(namespace, name, named(method))
-    return namespace
-
-
-def places_of(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
-    """Return the names of arguments that a call takes by position."""
-    return [name for name, each in parameters.items() if each.kind is each.POSITIONAL_OR_KEYWORD]
-
-
-def wrong_number(call: str, parameters: Mapping[str, inspect.Parameter], given: int) -> TypeError:
-    """Return the error to raise for more arguments by position than a call takes."""
-    own = [name for name in places_of(parameters) if name != "self"]
-    named = next((name for name, each in parameters.items() if each.kind is each.KEYWORD_ONLY), None)
-    message = f"{call}() takes {len(own)} arguments by position ({', '.join(own)}), got {given}"
-    return TypeError(message if named is None else f"{message}; name the others, such as {named}=")
-
-
-def wrong_name(call: str, name: str, names: list[str]) -> TypeError:
-    """Return the error to raise for an argument that a call of some arguments does not have."""
-    if call == "balance" and name in _OF_GROUPED_SAMPLES:
-        return TypeError(
-            f"balance() has no argument {name!r}: its shares are of samples of rows, without groups or units"
-        )
-    ours = _OURS.get(name)
-    if "over" in names and "by" not in names and name in _OF_GROUPS:
-        ours = "over"
-    if ours in names:
-        return TypeError(f"{call}() has no argument {name!r}; write {ours}=")
-    near = did_you_mean(name, names)
-    return TypeError(f"{call}() has no argument {name!r}; {near or 'its arguments are ' + ', '.join(names)}")
-
-
-def is_foreign_name(name: str) -> bool:
-    """Return whether a name is that of an argument in other libraries."""
-    return name in _OURS
 
 
 def no_column(value: object) -> TQLError:

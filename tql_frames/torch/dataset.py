@@ -11,6 +11,7 @@ from typing import Any
 from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info  # noqa: F401 - the loader is for the example
 
 from tql_frames.errors import TQLError
+from tql_frames.pipeline.argument_names import named_constructor
 from tql_frames.pipeline.draw import whole_number
 from tql_frames.torch.epochs import origin_of, processes
 from tql_frames.torch.table import ColumnSpec, described, table_of
@@ -40,6 +41,7 @@ class _TableItems:
         return f"{type(self).__name__} of {described(self._table.size, self._column_spec, self.classes)}"
 
 
+@named_constructor
 class TQLDataset(_TableItems, Dataset[Any]):
     """Rows of a frame for a DataLoader.
 
@@ -132,6 +134,7 @@ class NoSuchRowError(TQLError, IndexError):
 _ROWS = 1024  # that are read at a time
 
 
+@named_constructor
 class TQLIterableDataset(_TableItems, IterableDataset[Any]):
     """Rows for a DataLoader, in their order, of a table that need not fit into memory.
 

@@ -14,6 +14,7 @@ from torch.utils.data import Sampler
 
 from tql_frames.errors import TQLError
 from tql_frames.language import parse
+from tql_frames.pipeline.argument_names import named_constructor
 from tql_frames.pipeline.draw import DESIGNS, Design, DrawSpec, check_flag, seed_of_epoch
 from tql_frames.pipeline.weights import SamplerLike, sampler_from
 from tql_frames.sampling import Positions
@@ -32,6 +33,7 @@ _FIXED = frozenset(
 _WIDTH = 80  # characters of a sampler that a text shows
 
 
+@named_constructor
 class TQLSampler(Sampler[int]):
     """Row positions drawn by weight, for `DataLoader(dataset, sampler=…)`.
 

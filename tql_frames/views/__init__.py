@@ -12,7 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tql_frames.frames import INDEX, Native
-from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order, named
+from tql_frames.pipeline.argument_names import named
+from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order
 from tql_frames.pipeline.weights import SamplerLike
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def view(
     return made
 
 
+@named
 def load_view(
     path: str | os.PathLike[str],
     frame: Native,
@@ -149,6 +151,7 @@ def load_view(
     return loaded
 
 
+@named
 def read_view(path: str | os.PathLike[str]) -> SavedView:
     """Read what `View.save` saved, without the frame.
 

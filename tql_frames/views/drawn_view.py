@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from importlib import import_module
@@ -15,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tql_frames.errors import TQLError, TQLWarning
+from tql_frames.errors import TQLError, TQLWarning, warn
 from tql_frames.frames import ColumnRef, Frame, Native, Rows, has_labels, kept_frame_of
 from tql_frames.frames.base import cached_attribute
 from tql_frames.loading import LOADERS
+from tql_frames.pipeline.argument_names import all_named
 from tql_frames.pipeline.draw import Design, Draw, DrawSpec, GroupBy, Limit, Order
 from tql_frames.pipeline.weights import GivenWeights, SamplerLike
 from tql_frames.sampling import Floats, Positions
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _HEAD = 5  # rows that notebooks show
 
 
+@all_named
 class View(KeptRows[Native], Provenance):
     """Rows of a frame: which, how often and in what order, and how they were drawn; made by `tql_frames.view`.
 
@@ -423,12 +424,11 @@ class View(KeptRows[Native], Provenance):
         if frame.left_out:
             words = ", ".join(frame.left_out[:_HEAD]) + (" and more" if len(frame.left_out) > _HEAD else "")
             plural = "s" * (len(frame.left_out) > 1)
-            warnings.warn(
+            message = (
                 f"the view is saved without a digest of column{plural} {words}, whose values have no Polars type: "
-                "load_view will not notice whether they change",
-                TQLWarning,
-                stacklevel=2,
+                "load_view will not notice whether they change"
             )
+            warn(TQLWarning(message))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Positions, not how they are found: functions do not pickle.

@@ -1,0 +1,245 @@
+"""Names of arguments in other libraries: the error for one names our argument, with its value.
+
+Which arguments a call has is known from its signature; what they may hold is checked in `draw`.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from decimal import Decimal, InvalidOperation
+from numbers import Number
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from tql_frames.errors import did_you_mean
+
+_Call = TypeVar("_Call", bound=Callable[..., Any])
+_Class = TypeVar("_Class", bound=type)
+
+# Names in other libraries, and ours in the order of preference: the first that a call has is meant.
+_OURS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("n", "k", "size", "count", "rows", "n_samples", "num_samples", "sample_size"), ("limit",)),
+    **dict.fromkeys(("frac", "share", "ratio", "percent"), ("fraction",)),
+    **dict.fromkeys(("random_state", "rng", "random_seed", "generator", "seeds"), ("seed",)),
+    **dict.fromkeys(("with_replacement", "withReplacement", "replacement"), ("replace",)),
+    **dict.fromkeys(("weights", "weight", "p", "probs", "probabilities", "expr", "expression"), ("sampler",)),
+    **dict.fromkeys(("params", "values", "args"), ("parameters",)),
+    **dict.fromkeys(("sql", "query", "statement"), ("text",)),
+    **dict.fromkeys(("label", "labels", "y"), ("by",)),
+    **dict.fromkeys(("column", "on"), ("by", "over")),
+    **dict.fromkeys(("stratify", "strata", "stratify_by"), ("by", "over")),
+    **dict.fromkeys(("group_by", "groupby", "by", "per_group"), ("over", "unit")),
+    **dict.fromkeys(("targets", "shares"), ("target",)),
+    "sampling_strategy": ("sampler", "target"),
+    "seed": ("random_state",),
+    **dict.fromkeys(("df", "data", "lf"), ("frame",)),
+    "groups": ("over", "unit"),
+    **dict.fromkeys(("n_splits", "n_folds", "cv"), ("folds",)),
+    **dict.fromkeys(("test_size", "train_size"), ("parts",)),
+    "shuffle": ("order",),
+    "axis": (),
+}
+_OF_LABELS = ("groups",)  # groups of a call with labels are units, as of a split
+_OF_GROUPED_SAMPLES = ("over", "unit", "key")
+
+
+class Ours(NamedTuple):
+    """Our argument for one of another library.
+
+    Attributes:
+        name: of the argument.
+        value: it in Python, or "" for one that cannot be written.
+        plain: the value itself.
+    """
+
+    name: str
+    value: str
+    plain: Any
+
+
+def ours_for(name: str, names: Collection[str], value: object) -> Ours | None:
+    """Return our argument for one of another library, among those that a call has; None where there is none.
+
+    Args:
+        name: of the argument in another library.
+        names: of the arguments that the call has.
+        value: of the argument.
+
+    Examples:
+        >>> ours_for("frac", ["limit", "fraction"], 0.1)
+        Ours(name='fraction', value='0.1', plain=0.1)
+        >>> ours_for("test_size", ["parts", "folds"], 0.2).value
+        "{'train': 0.8, 'test': 0.2}"
+    """
+    candidates = _OURS.get(name, ())
+    if name in _OF_LABELS and "by" in names:
+        candidates = candidates[::-1]
+    ours = next((each for each in candidates if each in names), None)
+    if ours is None:
+        return None
+    if ours == "parts":
+        value = _parts(name, value)
+    elif ours == "order":
+        value = "draw" if value else "source"
+    elif ours == "seed" and not isinstance(value, (int, np.integer, type(None))):
+        value = _NO_VALUE  # a generator
+    elif (ours == "sampler" and not isinstance(value, str)) or name == "sampling_strategy":
+        value = _NO_VALUE  # of another meaning
+    return Ours(ours, _written(value), value)
+
+
+def wrong_name(call: str, name: str, names: Collection[str], value: object = None) -> TypeError:
+    """Return the error to raise for an argument that a call does not have.
+
+    Args:
+        call: its name.
+        name: that of the argument.
+        names: of the arguments that it has.
+        value: of the argument.
+
+    Examples:
+        >>> wrong_name("sample", "frac", ["sampler", "limit", "fraction"], 0.1)
+        TypeError("sample() has no argument 'frac'; write fraction=0.1")
+        >>> wrong_name("sample", "test_size", ["sampler", "limit", "fraction"], 0.2)
+        TypeError("sample() has no argument 'test_size'; call split(parts={'train': 0.8, 'test': 0.2}) instead")
+    """
+    if call == "balance" and name in _OF_GROUPED_SAMPLES:
+        return TypeError(
+            f"balance() has no argument {name!r}: its shares are of samples of rows, without groups or units"
+        )
+    return TypeError(f"{call}() has no argument {name!r}; {_advice(name, names, value)}")
+
+
+def _advice(name: str, names: Collection[str], value: object) -> str:
+    """Return what to write instead of an argument."""
+    if name == "shuffle" and ("order" not in names or "keys" in names):  # those of Dask and Spark have one order
+        advice = _shuffle_advice(names)
+        if advice:
+            return advice
+    ours = ours_for(name, names, value)
+    if ours is not None:
+        return f"write {ours.name}={ours.value}" + _AFTERWORDS.get((ours.name, bool(ours.value)), "")
+    if name == "axis":
+        return "leave it out: rows are drawn, and no columns"
+    near = did_you_mean(name, names)
+    if near:
+        return near
+    for other, arguments in _OTHER_CALLS.items():
+        ours = ours_for(name, arguments, value)
+        if ours is not None and "limit" in names:
+            return f"call {other}({ours.name}={ours.value}) instead"
+    if name in _OURS and "text" in names and "limit" not in names:
+        return f"write it into the statement: SAMPLE BY … OVER (…) REPLACE … LIMIT …; {_listed(names)}"
+    return _listed(names)
+
+
+def _shuffle_advice(names: Collection[str]) -> str | None:
+    if "folds" in names:
+        return "leave it out: units are assigned to parts at random"
+    if "keys" in names and "limit" in names:
+        return "leave it out: partitions return rows in the order of the frame"
+    return "leave it out: rows are drawn in random order" if "limit" in names else None
+
+
+def _listed(names: Collection[str]) -> str:
+    return f"its arguments are {', '.join(names)}"
+
+
+_OTHER_CALLS = {"split": ("parts", "folds")}
+_AFTERWORDS = {
+    ("sampler", False): ": TQL text, the name of a weight column, or an array of weights",
+    ("seed", False): ", a whole number",
+    ("parts", False): ", shares by name, such as {'train': 0.8, 'test': 0.2}",
+}
+_NO_VALUE = object()
+_LONGEST = 60  # characters of a value that is repeated
+
+
+def _written(value: object) -> str:
+    """Return a value as it is written in Python, "" for one that is long or not plain."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    text = repr(plain) if isinstance(plain, (str, Number, type(None), list, tuple, dict)) else ""
+    return text if len(text) <= _LONGEST else ""
+
+
+def _parts(name: str, value: object) -> object:
+    """Return shares of a split into training and test rows; no value for sizes that are no shares."""
+    try:
+        share = Decimal(str(value))
+    except InvalidOperation:
+        return _NO_VALUE
+    if not 0 < share < 1:
+        return _NO_VALUE
+    test = share if name == "test_size" else 1 - share
+    return {"train": float(1 - test), "test": float(test)}
+
+
+def is_foreign_name(name: str) -> bool:
+    """Return whether a name is that of an argument in other libraries."""
+    return name in _OURS
+
+
+def foreign_names() -> list[str]:
+    """Return all names of arguments in other libraries."""
+    return list(_OURS)
+
+
+def named(call: _Call, name: str | None = None) -> _Call:
+    """Return a call that raises an error for an unknown argument which names the one that is meant.
+
+    Args:
+        call: a function or method.
+        name: what the error calls it; by default its own name.
+
+    Examples:
+        >>> @named
+        ... def sample(limit=None):
+        ...     return limit
+        >>> sample(n=5)
+        Traceback (most recent call last):
+        TypeError: sample() has no argument 'n'; write limit=5
+    """
+    parameters = inspect.signature(call).parameters
+    names = [each for each in parameters if each != "self"]
+    most = len(places_of(parameters))
+
+    @functools.wraps(call)
+    def checked(*given: Any, **options: Any) -> Any:
+        if len(given) > most:
+            raise wrong_number(name or call.__name__, parameters, len(given) - len(parameters) + len(names))
+        for each, value in options.items():
+            if each not in parameters:
+                raise wrong_name(name or call.__name__, each, names, value)
+        return call(*given, **options)
+
+    return checked  # type: ignore[return-value]
+
+
+def places_of(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
+    """Return the names of arguments that a call takes by position."""
+    return [name for name, each in parameters.items() if each.kind is each.POSITIONAL_OR_KEYWORD]
+
+
+def wrong_number(call: str, parameters: Mapping[str, inspect.Parameter], given: int) -> TypeError:
+    """Return the error to raise for more arguments by position than a call takes."""
+    own = [name for name in places_of(parameters) if name != "self"]
+    named = next((name for name, each in parameters.items() if each.kind is each.KEYWORD_ONLY), None)
+    message = f"{call}() takes {len(own)} arguments by position ({', '.join(own)}), got {given}"
+    return TypeError(message if named is None else f"{message}; name the others, such as {named}=")
+
+
+def all_named(namespace: _Class) -> _Class:
+    """Return a class whose public methods are `named`."""
+    for name, method in list(vars(namespace).items()):
+        if inspect.isfunction(method) and not name.startswith("_"):
+            setattr(namespace, name, named(method))
+    return namespace
+
+
+def named_constructor(made: _Class) -> _Class:
+    """Return a class whose constructor is `named`, by the name of the class."""
+    made.__init__ = named(made.__init__, made.__name__)  # type: ignore[misc]
+    return made

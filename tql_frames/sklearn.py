@@ -1,0 +1,292 @@
+"""scikit-learn: resample X and y by a sampler as TQL text, in the pipelines of imbalanced-learn.
+
+Raises one error where scikit-learn or imbalanced-learn is missing. What is drawn is decided in `pipeline`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+
+from tql_frames.errors import TQLError, TQLNameError, shown
+from tql_frames.frames import Rows, frame_of
+from tql_frames.pipeline.argument_names import named_constructor
+from tql_frames.pipeline.draw import Design, Draw, DrawSpec, GroupBy, Limit, whole_number
+from tql_frames.sampling import fresh_seed
+
+try:
+    from imblearn.base import BaseSampler
+    from sklearn.utils.validation import check_array, check_consistent_length, check_random_state, validate_data
+except ImportError as missing:  # of one of the two, or of a version that is too old
+    _message = f"scikit-learn 1.6 and imbalanced-learn 0.13, or newer, are not installed: {missing}"
+    raise TQLError(_message, hint="pip install 'tql-frames[sklearn]'") from missing
+
+__all__ = ["TQLResampler"]
+
+
+@named_constructor
+class TQLResampler(BaseSampler):
+    """Resampler that draws rows of X and y by weight, for the pipelines of imbalanced-learn.
+
+    A sampler sees the columns of X by name, those of an array as `x0`, `x1` and so on, and y as a column too. Of a
+    sparse X it sees y alone. NaN in arrays and pandas frames counts as null. Rows that come out are those that
+    `tql_frames.sample` draws from these columns with the same seed, in the order drawn.
+
+    Args:
+        sampler: the weight of a row, as `tql_frames.sample` takes it: TQL text, the name of a weight column, or a
+            Polars expression.
+        limit: rows to draw; by default as many as X has. With `over`, rows of each group, or a mapping of groups.
+        fraction: rows to draw as a share of those of X, instead of `limit`.
+        replace: with or without replacement.
+        design: how draws depend on weights and on each other; as of `tql_frames.sample`.
+        over: columns, or TQL expressions, whose values tell groups apart: each is drawn from as if it were alone.
+            `over="target"` draws equally many rows of each class.
+        unit: the same, of rows that come together.
+        key: the same, of values that random numbers belong to.
+        target: name of the column of y. By default the name that a Series has, and else `"target"`. If y has several
+            columns: the names that they have, and else `target0`, `target1` and so on.
+        random_state: whole number >= 0 that is the seed of every call; None for a fresh seed; or a `RandomState`,
+            which gives each call a seed of its own.
+
+    Attributes:
+        sample_indices_: positions of the drawn rows in X, in the order drawn, shape (k,).
+        sampling_strategy_: the sampler of the last call, under the name that imbalanced-learn has for it.
+        n_features_in_: number of columns of X.
+        feature_names_in_: their names, if X is a frame whose names are all text.
+
+    Examples:
+        >>> import numpy as np
+        >>> X, y = np.array([[71.0], [34.0], [65.0]]), np.array([0, 1, 0])
+        >>> resampler = TQLResampler("max_weight(target = 1: 5, x0 > 70: 1)", limit=5, random_state=2)
+        >>> resampler.fit_resample(X, y)[1]
+        array([0, 1, 1, 1, 0])
+        >>> resampler.sample_indices_
+        array([0, 1, 1, 1, 0])
+    """
+
+    _sampling_type = "bypass"
+
+    def __init__(
+        self,
+        sampler: str | pl.Expr,
+        *,
+        limit: Limit | None = None,
+        fraction: float | None = None,
+        replace: bool = True,
+        design: Design | None = None,
+        over: GroupBy | None = None,
+        unit: GroupBy | None = None,
+        key: GroupBy | None = None,
+        target: str | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        """Hold the arguments; they are checked by `fit` and `fit_resample`, as scikit-learn asks for."""
+        self.sampler = sampler
+        self.limit = limit
+        self.fraction = fraction
+        self.replace = replace
+        self.design = design
+        self.over = over
+        self.unit = unit
+        self.key = key
+        self.target = target
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any, **params: Any) -> TQLResampler:
+        """Check the arguments, and that the sampler fits X and y; nothing is drawn.
+
+        Args:
+            X: array, pandas or Polars DataFrame, list of rows, or sparse matrix, of shape (n, features).
+            y: array, pandas or Polars Series or DataFrame, or list, of n values or rows.
+            params: columns of n values by name, `groups` among them; as of `fit_resample`.
+
+        Returns:
+            The resampler itself.
+
+        Raises:
+            TQLError: as `fit_resample`, but for weights that cannot be drawn by.
+
+        Examples:
+            >>> TQLResampler("x0").fit([[1.0], [2.0]], [0, 1]).n_features_in_
+            1
+        """
+        X, y = self._checked(X, y)
+        self._request(X, y, self._aligned(X, None, params))
+        return self
+
+    def fit_resample(self, X: Any, y: Any, *, groups: Any = None, **params: Any) -> tuple[Any, Any]:
+        """Draw rows of X and y.
+
+        Args:
+            X: array, pandas or Polars DataFrame, list of rows, or sparse matrix, of shape (n, features).
+            y: array, pandas or Polars Series or DataFrame, or list, of n values or rows.
+            groups: n values, which the sampler, `over`, `unit` and `key` see as the column `groups`; ask for it in
+                metadata routing by `set_fit_resample_request(groups=True)`.
+            params: further columns of n values by name.
+
+        Returns:
+            Rows of X and rows of y, of the kinds that came in. Rows of pandas keep their index labels; a y has those of
+            X where both are of pandas.
+
+        Raises:
+            TQLError: as `tql_frames.sample`; or two columns have the same name.
+            ValueError: what scikit-learn refuses, such as X and y of different lengths.
+
+        Warns:
+            TQLWarning: as `tql_frames.sample`.
+
+        Examples:
+            >>> frame = pd.DataFrame({"age": [71, 34, 65]}, index=["a", "b", "c"])
+            >>> label = pd.Series(["old", "young", "old"], frame.index, name="label")
+            >>> resampler = TQLResampler("max_weight(label = 'old': 1)", limit=2, replace=False, random_state=1)
+            >>> rows, labels = resampler.fit_resample(frame, label)
+            >>> rows.index.to_list(), labels.to_list()
+            (['c', 'a'], ['old', 'old'])
+        """
+        given = X, y
+        X, y = self._checked(X, y)
+        found = self._fit_resample(X, y, **self._aligned(X, groups, params))
+        # As imbalanced-learn does: lists come out where lists went in.
+        return tuple(rows.tolist() if isinstance(of, list) else rows for rows, of in zip(found, given, strict=True))
+
+    def _fit_resample(self, X: Any, y: Any, **params: Any) -> tuple[Any, Any]:
+        draw, seen = self._request(X, y, params)
+        self.sample_indices_ = draw.positions(seen).astype(np.int64)
+        rows, targets = _rows_of(X, self.sample_indices_), _rows_of(y, self.sample_indices_)
+        if isinstance(rows, pd.DataFrame) and isinstance(targets, (pd.Series, pd.DataFrame)):
+            targets.index = rows.index  # as imbalanced-learn does: rows of X and y belong together by position
+        return rows, targets
+
+    def _checked(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """Return X and y, frames as they are and anything else as arrays; the names and number of features are kept."""
+        if isinstance(X, pl.LazyFrame):
+            raise TQLError("expected X to be a DataFrame or an array, got LazyFrame", hint="pass X.collect()")
+        if not isinstance(X, (pd.DataFrame, pl.DataFrame)) or not len(X):
+            X = check_array(X, dtype=None, accept_sparse=["csr", "csc"], ensure_all_finite=False)
+        validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
+        if isinstance(X, pl.DataFrame):  # whose names scikit-learn 1.7 and older do not read
+            self.feature_names_in_ = np.array(X.columns, dtype=object)
+        if not isinstance(y, (pd.Series, pd.DataFrame, pl.Series, pl.DataFrame)):
+            y = check_array(y, dtype=None, ensure_2d=False, ensure_all_finite=False, input_name="y")
+        check_consistent_length(X, y)
+        return X, y
+
+    def _aligned(self, X: Any, groups: Any, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return columns that were passed beside X and y, one value a row."""
+        given = {**params, **({} if groups is None else {"groups": groups})}
+        for name, values in given.items():
+            if np.ndim(values) != 1:
+                raise TQLError(f"expected {name}= to have one value for each row of X, got {shown(values)}")
+            check_consistent_length(X, values)
+        return given
+
+    def _request(self, X: Any, y: Any, beside: Mapping[str, Any]) -> tuple[Draw, Rows]:
+        """Return what is drawn, and the rows as the sampler sees them."""
+        spec = DrawSpec.checked(
+            self.limit,
+            self.fraction,
+            self.replace,
+            _seed_of(self.random_state),
+            over=self.over,
+            unit=self.unit,
+            design=self.design,
+            key=self.key,
+        )
+        seen = _seen(X, {**_columns_of_target(y, self.target), **beside})
+        rows = frame_of(seen, "index" if isinstance(seen, pd.DataFrame) else None)
+        try:
+            draw = Draw.of(self.sampler, rows, spec, later=False)
+        except TQLNameError as fault:
+            if hasattr(X, "tocsr"):
+                fault.hint = "the columns of a sparse X have no names; pass a column to fit_resample by name"
+            raise
+        self.sampling_strategy_ = self.sampler
+        return draw, rows
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        tags.target_tags.multi_output = True
+        tags.sampler_tags.sample_indices = True
+        return tags
+
+
+_SEEDS = 2**31  # a RandomState gives numbers below this on every platform
+
+
+def _seed_of(random_state: object) -> int:
+    """Return the seed that scikit-learn's convention gives."""
+    if random_state is None:
+        return fresh_seed()
+    number = whole_number(random_state)
+    if number is not None and number >= 0:
+        return number
+    if random_state is np.random or isinstance(random_state, np.random.RandomState):
+        return int(check_random_state(random_state).randint(_SEEDS - 1))
+    expected = "None, a whole number of at least 0, or a RandomState"
+    raise TQLError(f"expected random_state= to be {expected}, got {shown(random_state)}")
+
+
+def _columns_of_target(y: Any, target: object) -> dict[str, Any]:
+    """Return the columns of y by the names that a sampler has for them."""
+    if not (target is None or isinstance(target, str)):
+        raise TQLError(f"expected target= to be a column name or None, got {shown(target)}")
+    own: list[Any]
+    if isinstance(y, (pd.DataFrame, pl.DataFrame)):
+        own = list(y.columns)
+        columns = [y.iloc[:, place] if isinstance(y, pd.DataFrame) else y[:, place] for place in range(len(own))]
+    elif len(y.shape) == 1:
+        own, columns = [getattr(y, "name", None)], [y]
+    else:
+        own, columns = [None] * y.shape[1], [*y.T]
+    if target is None and all(isinstance(name, str) and name for name in own) and len(set(own)) == len(own):
+        return dict(zip(own, columns, strict=True))
+    base = "target" if target is None else target
+    names = [base] if len(own) == 1 else [f"{base}{place}" for place in range(len(own))]
+    return dict(zip(names, columns, strict=True))
+
+
+def _seen(X: Any, beside: Mapping[str, Any]) -> pd.DataFrame | pl.DataFrame:
+    """Return the columns that a sampler sees, as a frame; the values of arrays are not copied.
+
+    Raises:
+        TQLError: two columns have the same name.
+    """
+    if isinstance(X, np.ndarray):
+        X = pd.DataFrame(X, columns=[f"x{place}" for place in range(X.shape[1])], copy=False)
+    elif hasattr(X, "tocsr"):
+        X = pd.DataFrame(index=range(X.shape[0]))
+    for name in beside:
+        if name in X.columns:
+            raise TQLError(
+                f"X has a column {name!r} already", hint="pass target='another name', or drop the column from X"
+            )
+    if isinstance(X, pl.DataFrame):
+        return X.with_columns(_polars_series(name, values) for name, values in beside.items())
+    found: pd.DataFrame = X.assign(**{name: _pandas_values(values) for name, values in beside.items()})
+    return found
+
+
+def _polars_series(name: str, values: Any) -> pl.Series:
+    found = pl.from_pandas(values) if isinstance(values, pd.Series) else pl.Series(values)
+    return found.alias(name)
+
+
+def _pandas_values(values: Any) -> Any:
+    """Return values without the labels of rows, which need not be those of X."""
+    if isinstance(values, pl.Series):
+        values = values.to_pandas()
+    return values.array if isinstance(values, pd.Series) else np.asarray(values)
+
+
+def _rows_of(values: Any, positions: Any) -> Any:
+    """Return rows of an array or a frame, of the same kind."""
+    if isinstance(values, (pd.DataFrame, pd.Series)):
+        return values.iloc[positions]
+    return values[positions]
