@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tql_frames.analysis import Balance, Explanation, Report
+    from tql_frames.notebook.widget import Explore
     from tql_frames.views import Split, View
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
@@ -330,7 +331,7 @@ class DataFrameNamespace(_PolarsNamespace[pl.DataFrame]):
         return api.weights(self._frame, sampler, seed=seed, parameters=parameters)
 
     @method_of(explore)
-    def explore(self, sampler: str = "", *, by: str | Sequence[str] | None = None, split: str | None = None) -> Any:
+    def explore(self, sampler: str = "", *, by: str | Sequence[str] | None = None, split: str | None = None) -> Explore:
         """Return a widget to find a sampler with.
 
         Examples:
@@ -516,7 +517,7 @@ class PandasNamespace(_Namespace["pd.DataFrame", "pd.DataFrame"]):
         )
 
     @method_of(explore)
-    def explore(self, sampler: str = "", *, by: str | Sequence[str] | None = None, split: str | None = None) -> Any:
+    def explore(self, sampler: str = "", *, by: str | Sequence[str] | None = None, split: str | None = None) -> Explore:
         """Return a widget to find a sampler with.
 
         Examples:

@@ -13,7 +13,6 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from tql_frames.analysis.label_columns import LabelColumns
 from tql_frames.analysis.labels import unwrapped
@@ -65,11 +64,8 @@ def _named(weights: object, columns: LabelColumns) -> dict[Any, object]:
                 near = did_you_mean(name, columns.by) if isinstance(name, str) else None
                 raise TQLNameError(f"expected weights of the columns of by=, got one of {shown(name)}", hint=near)
     else:
-        given = (
-            list(weights)
-            if (isinstance(weights, (Sequence, np.ndarray, pl.Series)) or hasattr(weights, "to_list"))
-            else []
-        )
+        ordered: Any = weights
+        given = list(ordered) if isinstance(ordered, Sequence) or hasattr(ordered, "__array__") else []
         if not given or isinstance(weights, (str, bytes)):
             raise TQLError(f"expected weights by column, or a list of them, got {shown(weights)}", hint=_MAPPING)
         if len(given) != len(columns.by):

@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tql_frames.errors import TQLError
 from tql_frames.pipeline.argument_names import named
+
+if TYPE_CHECKING:
+    from tql_frames.notebook.widget import Explore
 
 
 @named
 def explore(
     frame: object, sampler: str = "", *, by: str | Sequence[str] | None = None, split: str | None = None
-) -> Any:
+) -> Explore:
     """Return a widget to find a sampler with: it shows mistakes and the expected labels while one types.
 
     Args:
@@ -41,7 +44,8 @@ def explore(
         >>> widget.query, widget.view
         ('max_weight(age > 60: 5, True: 1)', None)
     """
-    return _widgets().Explore(frame, sampler, by, split)
+    found: Explore = _widgets().Explore(frame, sampler, by, split)
+    return found
 
 
 @cache

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from importlib.resources import files
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import anywidget
 import traitlets
@@ -16,6 +16,9 @@ import traitlets
 from tql_frames.analysis.display.plot import COLOURS
 from tql_frames.language import parse, parse_statement
 from tql_frames.notebook.session import Session
+
+if TYPE_CHECKING:
+    from tql_frames.views import View
 
 _SCRIPTS = ("elements", "language", "completion", "editor", "sliders", "chart", "rows", "history", "explore")
 _STYLES = ("explore", "chart", "rows")
@@ -47,7 +50,8 @@ class Explore(anywidget.AnyWidget):
     _known = traitlets.Dict().tag(sync=True)
     _state = traitlets.Dict().tag(sync=True)
     query = traitlets.Unicode(read_only=True).tag(sync=True)
-    view = traitlets.Any(None, allow_none=True, read_only=True)  # a View, which no page can hold
+    # A View, which no page can hold.
+    view: traitlets.TraitType[View[Any] | None, View[Any] | None] = traitlets.Any(None, allow_none=True, read_only=True)
     runs = traitlets.Int(0).tag(sync=True)
 
     def __init__(self, frame: object, sampler: str = "", by: object = None, split: object = None) -> None:
