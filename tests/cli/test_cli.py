@@ -262,6 +262,27 @@ def test_explain(command: Command) -> None:
     assert done.out.startswith("select id where age > 60\n\n")
 
 
+def test_parameters_of_samplers(command: Command) -> None:
+    NESTED.write_parquet("in.parquet")
+    text, plain = "max_weight(age > ?: ?, True: 1)", "max_weight(age > 60: 5, True: 1)"
+    given = ["--parameter", "60", "--parameter", "5"]
+    for name, rest in (
+        ("sample", ["--seed", "7", "--output-format", "ndjson"]),
+        ("report", ["--by", "id", "--limit", "5"]),
+        ("explain", []),
+    ):
+        done = command(name, text, "in.parquet", *rest, *given)
+        assert (done.status, done.err) == (0, "")
+        assert done.out.replace("?: ?", "60: 5") == command(name, plain, "in.parquet", *rest).out
+    balance = ["balance", "in.parquet", "--by", "id", "--target"]
+    done = command(*balance, "age > ?=0.3", "--parameter", "60")
+    assert (done.status, done.err) == (0, "")
+    assert done.out == command(*balance, "age > 60=0.3").out
+    done = command("sample", text, "in.parquet", "--parameter", "60")
+    assert done.status == 1
+    assert "give a --parameter for each `?`" in done.err
+
+
 def test_report(command: Command) -> None:
     xrays = tql_frames.datasets.chest_xray().select("findings", "view", "age")
     xrays.write_parquet("in.parquet", row_group_size=9_999)

@@ -18,6 +18,8 @@ import pytest
 import tql_frames
 from tql_frames import TQLError
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*defaulting to pandas")  # as Modin says of itself
+
 FRAME = pl.DataFrame(
     {
         "age": [71, 34, 65, None, 20, 50],
@@ -200,8 +202,8 @@ def test_reports_and_balances_are_those_of_polars(kind: Kind) -> None:
     assert balance.sampler == FRAME.tql.balance("findings", {"Mass": 0.3}).sampler
     explained, wanted = (str(tql_frames.explain(each, SAMPLER)) for each in (kind.make(FRAME), FRAME))
     assert explained.splitlines()[:8] == wanted.splitlines()[:8]
-    shares = tql_frames.report(kind.make(FRAME), "findings", SAMPLER).labels["expected_share"]
-    assert list(shares) == list(FRAME.tql.report("findings", SAMPLER).labels["expected_share"])
+    shares = tql_frames.report(kind.make(FRAME), SAMPLER, by="findings").labels["expected_share"]
+    assert list(shares) == list(FRAME.tql.report(SAMPLER, by="findings").labels["expected_share"])
 
 
 def test_an_empty_table_and_one_without_columns(kind: Kind) -> None:

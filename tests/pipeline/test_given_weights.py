@@ -69,8 +69,8 @@ def test_weights_are_taken_as_a_column_of_them_would_be(frame: Any, name: str) -
     view = tql_frames.view(frame, given, limit=5, seed=3)
     assert rows(view.to_native()) == rows(wanted.tql.sample("w", limit=5, seed=3))
     assert view.expected().tolist() == wanted.tql.view("w", limit=5, seed=3).expected().tolist()
-    assert tql_frames.report(frame, "view", given).labels["expected_share"].to_list() == (
-        wanted.tql.report("view", "w").labels["expected_share"].to_list()
+    assert tql_frames.report(frame, given, by="view").labels["expected_share"].to_list() == (
+        wanted.tql.report("w", by="view").labels["expected_share"].to_list()
     )
     assert "3 of positive weight" in str(tql_frames.explain(frame, given))
     found = tql_frames.weights(frame, given)
@@ -164,8 +164,8 @@ def test_values_stand_for_the_question_marks_in_every_call(frame: Any, tmp_path:
     found = tql_frames.weights(frame, TEXT, parameters=VALUES)
     found = found.collect()["weight"] if isinstance(found, pl.LazyFrame) else found
     assert found.to_list() == FRAME.tql.weights(PLAIN).to_list() == [5, 3, 5, 1]
-    shares = tql_frames.report(frame, "view", TEXT, parameters=VALUES).labels["expected_share"].to_list()
-    assert shares == FRAME.tql.report("view", PLAIN).labels["expected_share"].to_list()
+    shares = tql_frames.report(frame, TEXT, by="view", parameters=VALUES).labels["expected_share"].to_list()
+    assert shares == FRAME.tql.report(PLAIN, by="view").labels["expected_share"].to_list()
     assert str(tql_frames.explain(frame, TEXT, VALUES)).splitlines()[1] == "├─ age > 60: 5"
     balance = tql_frames.balance(
         frame, "view", {"age > ?": 0.9, "PA": 0.2}, keep=["day = ?"], parameters=[60, VALUES[3]]

@@ -206,6 +206,7 @@ class ReportCommand:
         arguments.add_inputs(parser)
         arguments.add_labels(parser)
         arguments.add_groups(parser)
+        arguments.add_parameters(parser)
         arguments.add_seed(parser, arguments.OF_RANDOM)
         arguments.add_split(parser, "[COLUMN=]SEPARATOR", "; without a name, that of --by")
 
@@ -223,6 +224,7 @@ class ReportCommand:
             over=options.over,
             unit=options.unit,
             design=options.design,
+            parameters=options.parameters,
             seed=options.seed,
         )
         return _json(found.to_dict()) if options.json else f"{found}\n"
@@ -246,6 +248,7 @@ class BalanceCommand:
         arguments.add_labels(parser)
         arguments.add_balance(parser)
         arguments.add_draws(parser)
+        arguments.add_parameters(parser)
         arguments.add_split(parser, "[COLUMN=]SEPARATOR", "; without a name, that of --by")
 
     def run(self, options: Namespace, job: Job) -> str:
@@ -263,6 +266,7 @@ class BalanceCommand:
             fraction=options.fraction,
             replace=options.replace,
             design=options.design,
+            parameters=options.parameters,
         )
         return _json(found.to_dict()) if options.json else f"{found}\n"
 
