@@ -301,3 +301,26 @@ def test_faults_of_splits_are_found_at_once(options, error, message):
     with pytest.raises(error) as fault:
         cut(3).tql.split(**options)
     assert message in str(fault.value)
+
+
+# -- samplers with values, and weights of one's own -------------------------------------------------------------------
+
+
+def test_values_stand_for_the_question_marks() -> None:
+    frame, parts = PEOPLE, cut(3)
+    text, plain, values = "max_weight(age > ?: ?, True: 1)", "max_weight(age > 60: 5, True: 1)", [60, 5]
+    found = parts.tql.sample(text, limit=50, seed=3, parameters=values).compute()
+    pd.testing.assert_frame_equal(found, frame.tql.sample(plain, limit=50, seed=3, order="source"))
+    assert parts.tql.weights(text, parameters=values).compute().equals(frame.tql.weights(plain))
+    shares = parts.tql.report(text, by="view", parameters=values).labels["expected_share"]
+    assert shares.to_list() == pytest.approx(frame.tql.report(plain, by="view").labels["expected_share"].to_list())
+    with pytest.raises(TQLError, match="the text has 2 parameters, 1 given"):
+        parts.tql.sample(text, parameters=[60])
+    with pytest.raises(TQLError, match="parameters= are values for"):
+        parts.tql.report(parameters=[1], by="view")
+
+
+def test_weights_by_position_are_told_the_way() -> None:
+    with pytest.raises(TQLError, match="got ndarray") as caught:
+        cut(3).tql.sample(np.ones(len(PEOPLE)))
+    assert "as a column" in str(caught.value.hint)

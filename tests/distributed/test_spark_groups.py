@@ -258,3 +258,30 @@ def test_faults_of_splits_are_found_at_once(xrays, options, error, message):
     with pytest.raises(error) as fault:
         tql.split(xrays, **options)
     assert message in str(fault.value)
+
+
+# -- samplers with values, and the column of row numbers --------------------------------------------------------------
+
+
+@TWO
+def test_values_stand_for_the_question_marks(xrays) -> None:
+    text, plain, values = "max_weight(age > ?: ?, True: 1)", "max_weight(age > 60: 5, True: 1)", [60, 5]
+    found = rows_of(tql.sample(xrays, text, limit=50, seed=3, parameters=values))
+    assert found.equals(rows_of(tql.sample(xrays, plain, limit=50, seed=3)))
+    assert rows_of(tql.weights(xrays, text, parameters=values)).equals(rows_of(tql.weights(xrays, plain)))
+    shares = tql.report(xrays, text, by="view", parameters=values).labels["expected_share"]
+    assert list(shares) == list(tql.report(xrays, plain, by="view").labels["expected_share"])
+    with pytest.raises(TQLError, match="the text has 2 parameters, 1 given"):
+        tql.sample(xrays, text, parameters=[60])
+
+
+@TWO
+def test_a_column_index_of_the_frame_stays(xrays) -> None:
+    first = tql.sample(xrays, "dose", limit=40, seed=3)
+    assert "index" in first.columns
+    second = tql.sample(first, "dose", limit=5, seed=1)
+    assert second.columns == first.columns
+    assert {row["index"] for row in second.collect()} <= {row["index"] for row in first.collect()}
+    assert tql.query(first, "select index, dose where dose > 0").columns == ["index", "dose"]
+    with pytest.raises(TQLError, match="has a column 'index' already"):
+        tql.sample(first, "dose", limit=5, index="index")

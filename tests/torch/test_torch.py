@@ -403,3 +403,29 @@ def test_without_pytorch_the_import_says_what_to_do():
     code = "import sys; sys.modules['torch'] = None; import tql_frames; import tql_frames.torch"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "tql_frames.TQLError: PyTorch is not installed\n  python -m pip install torch" in done.stderr
+
+
+# --- weights of one's own, and values for `?` ------------------------------------------------------------------------
+
+
+def test_given_weights_and_values_draw_what_a_text_draws():
+    weights = FRAME.tql.weights(WEIGHTS)
+    for given in (weights, weights.to_numpy(), weights.to_list()):
+        assert list(TQLSampler(FRAME, given, limit=30, seed=3)) == list(TQLSampler(FRAME, WEIGHTS, limit=30, seed=3))
+    text, values = "max_weight(row_number() < ?: ?, True: 1)", [20, 4]
+    plain = TQLSampler(FRAME, "max_weight(row_number() < 20: 4, True: 1)", limit=30, seed=3)
+    assert list(TQLSampler(FRAME, text, limit=30, seed=3, parameters=values)) == list(plain)
+
+
+def test_the_state_of_other_weights_or_values_is_refused():
+    weights = FRAME.tql.weights(WEIGHTS).to_list()
+    state = TQLSampler(FRAME, weights, limit=30, seed=3).state_dict()
+    TQLSampler(FRAME, weights, limit=30, seed=3).load_state_dict(state)
+    with pytest.raises(TQLError, match="weights"):
+        TQLSampler(FRAME, [each + 1 for each in weights], limit=30, seed=3).load_state_dict(state)
+    text = "max_weight(row_number() < ?: ?, True: 1)"
+    state = TQLSampler(FRAME, text, limit=30, seed=3, parameters=[20, 4]).state_dict()
+    json.dumps(state)
+    TQLSampler(FRAME, text, limit=30, seed=3, parameters=[20, 4]).load_state_dict(state)
+    with pytest.raises(TQLError, match="parameters"):
+        TQLSampler(FRAME, text, limit=30, seed=3, parameters=[20, 5]).load_state_dict(state)
