@@ -300,7 +300,7 @@ def cases(rows: int) -> tuple[Case, ...]:
             None,
             (
                 Entry("`import tql_frames`", "tql_frames"),
-                Entry("`import polars, pandas`", "polars, pandas", target=Target(at_most=1.15)),
+                Entry("`import polars, numpy`", "polars, numpy", target=Target(at_most=1.3)),
             ),
             "In fresh processes, compiled before.",
         ),

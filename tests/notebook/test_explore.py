@@ -432,3 +432,11 @@ def test_labels_that_are_none_are_told_before_the_page_opens():
     two = pl.DataFrame({"a": [1, 2], "b": [0, 1]})
     Session(two, "", failed.append, ["a", "b"]).receive({"kind": "check", "id": "1", "text": "", "by": "a, b"})
     assert "expected 1 or 0 in column 'a' of by=, got 2" in failed[1]["fault"]["message"]
+
+
+@pytest.mark.parametrize("make", [lambda frame: frame.to_arrow(), lambda frame: frame.tql.view("1", index=None)])
+def test_a_table_of_another_library_is_shown(make):
+    frame = pl.DataFrame({"tags": [["a"], ["b"], []] * 4, "age": range(12)})
+    session = Session(make(frame), "max_weight(age > 3: 2, True: 1)", print)
+    assert session.choices[0] == "tags"
+    assert session._frame.columns == ["tags", "age"]

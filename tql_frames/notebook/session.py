@@ -19,7 +19,7 @@ from tql_frames import api
 from tql_frames.analysis import Balance, LabelColumns
 from tql_frames.analysis.report import Expectations
 from tql_frames.errors import TQLError, TQLWarning
-from tql_frames.frames import is_pandas, kept_frame_of
+from tql_frames.frames import RowView, is_pandas, kept_frame_of, unwrapped
 from tql_frames.language import is_statement
 from tql_frames.notebook.checking import arms_of, fault_as_json, fault_of, words_of, words_of_labels
 from tql_frames.notebook.labels import as_sent, choice_name, columns_of_labels, drawn, expected, head_of, texts_of
@@ -34,6 +34,21 @@ MOST_COLUMNS = 60
 
 _LONG = 80  # characters of a cell
 _ITEMS = 6  # of a list
+
+
+def _shown(frame: object) -> Any:
+    """Return the rows of a table as a Polars or pandas frame, which the page shows.
+
+    Raises:
+        TQLError: it is no table, or has no rows yet.
+    """
+    source = unwrapped(kept_frame_of(frame))
+    if source.is_lazy:
+        raise TQLError("the widget shows rows, which a LazyFrame has not yet", hint="collect it first")
+    native = source.native
+    if isinstance(native, pl.DataFrame) or is_pandas(native):
+        return native
+    return RowView(source, lambda: np.arange(source.rows)).everything()
 
 
 def columns_of(view: View[Any]) -> list[str]:
@@ -171,12 +186,10 @@ class Session:
         Raises:
             TQLError: another kind of frame, no text, or no labels.
         """
-        if isinstance(frame, pl.LazyFrame):
-            raise TQLError("the widget shows rows, which a LazyFrame has not yet", hint="collect it first")
         if not isinstance(sampler, str):
             raise TQLError(f"expected a sampler as TQL text, got {type(sampler).__name__}")
-        self._source = kept_frame_of(frame)
-        self._frame: Any = self._source.native
+        self._frame: Any = _shown(frame)
+        self._source = kept_frame_of(self._frame)
         labels = self._source.scan(frozenset()).labels
         head = head_of(self._frame)  # type: ignore[arg-type]
         self._index = next((name for name in ("index", "row") if name not in labels), None)
