@@ -191,7 +191,7 @@ class Session:
         self._frame: Any = _shown(frame)
         self._source = kept_frame_of(self._frame)
         labels = self._source.scan(frozenset()).labels
-        head = head_of(self._frame)  # type: ignore[arg-type]
+        head = head_of(self._frame)
         self._index = next((name for name in ("index", "row") if name not in labels), None)
         self._send = send
         self._expectations: dict[str, Expectations] = {}
