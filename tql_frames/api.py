@@ -18,7 +18,7 @@ from tql_frames.errors import Span, TQLError
 from tql_frames.frames import INDEX, Frame, Native, Rows, check_columns, frame_of, unwrapped, wrapped
 from tql_frames.language import is_statement
 from tql_frames.language.parameters import check_parameters
-from tql_frames.pipeline.argument_names import is_foreign_name, named, wrong_name
+from tql_frames.pipeline.argument_names import is_foreign_name, wrong_name
 from tql_frames.pipeline.draw import (
     Design,
     Draw,
@@ -31,6 +31,7 @@ from tql_frames.pipeline.draw import (
     check_flag,
     check_index,
     labels_named_as_sampler,
+    named,
     no_column,
     random_numbers,
     refuse_beside_statement,

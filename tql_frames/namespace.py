@@ -14,8 +14,8 @@ from tql_frames import api
 from tql_frames.errors import TQLError
 from tql_frames.frames import INDEX, is_pandas
 from tql_frames.notebook import explore
-from tql_frames.pipeline.argument_names import places_of, wrong_name, wrong_number
-from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order
+from tql_frames.pipeline.argument_names import wrong_name
+from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order, places_of, wrong_number
 from tql_frames.pipeline.weights import SamplerLike
 from tql_frames.views import split, view
 
@@ -528,6 +528,20 @@ class PandasNamespace(_Namespace["pd.DataFrame", "pd.DataFrame"]):
             'max_weight(age > 60: 5, True: 1)'
         """
         return explore(self._frame, sampler, by=by, split=split)
+
+
+class Accessor:
+    """A namespace made anew at each use.
+
+    Polars and pandas keep the namespace object on the frame that it points to: a cycle, which holds the frame's memory
+    until the garbage collector comes by. A namespace without state has nothing to keep.
+    """
+
+    def __init__(self, namespace: type[Any]) -> None:
+        self._namespace = namespace
+
+    def __get__(self, frame: object | None, owner: type) -> Any:
+        return self._namespace if frame is None else self._namespace(frame)
 
 
 @overload

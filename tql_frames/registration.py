@@ -14,25 +14,25 @@ from tql_frames.errors import TQLWarning, warn
 from tql_frames.loading import when_imported
 
 _NAMESPACE = "tql_frames.namespace"
+_OWN = (__name__, _NAMESPACE)
 
 
 class _Accessor:
-    """A namespace made anew at each use, and loaded at the first.
-
-    Polars and pandas keep the namespace object on the frame that it points to: a cycle, which holds the frame's memory
-    until the garbage collector comes by. A namespace without state has nothing to keep.
-    """
+    """What stands for a namespace until it is used for the first time, which loads it."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def __get__(self, frame: object | None, owner: type) -> Any:
-        namespace = getattr(import_module(_NAMESPACE), self._name)
-        return namespace if frame is None else namespace(frame)
+        module = import_module(_NAMESPACE)
+        accessor = module.Accessor(getattr(module, self._name))
+        holder = next(each for each in owner.__mro__ if vars(each).get("tql") is self)
+        holder.tql = accessor  # type: ignore[attr-defined]
+        return accessor.__get__(frame, owner)
 
     def __call__(self, frame: object) -> Any:
         """Return the namespace of a frame, as the registries of both libraries ask for it."""
-        return self.__get__(frame, type(frame))
+        return getattr(import_module(_NAMESPACE), self._name)(frame)
 
 
 def register() -> None:
@@ -70,8 +70,8 @@ def _put(*frames: tuple[Any, Callable[[str], Callable[[Any], Any]], str]) -> Non
 def _other_owner(frame: type) -> str | None:
     """Return the package whose `.tql` a class of frames has, if it is another than this one."""
     found = inspect.getattr_static(frame, "tql", None)
-    if found is None or type(found).__module__ == __name__:
+    if found is None or type(found).__module__ in _OWN:
         return None
     owner = next((getattr(found, name) for name in ("_ns", "_accessor") if hasattr(found, name)), found)
     module = getattr(owner, "__module__", None) or type(owner).__module__
-    return None if module == __name__ else str(module)
+    return None if module in _OWN else str(module)

@@ -14,8 +14,7 @@ import polars as pl
 
 from tql_frames.errors import TQLError, TQLNameError, shown
 from tql_frames.frames import Rows, frame_of
-from tql_frames.pipeline.argument_names import named_constructor
-from tql_frames.pipeline.draw import Design, Draw, DrawSpec, GroupBy, Limit, whole_number
+from tql_frames.pipeline.draw import Design, Draw, DrawSpec, GroupBy, Limit, named_constructor, whole_number
 from tql_frames.sampling import fresh_seed
 
 try:

@@ -311,7 +311,11 @@ def test_a_seed_fixes_the_numbers_of_random(xrays):
         (lambda xrays: tql.sample(XRAYS, "dose"), TQLError, "to be a Spark DataFrame"),
         (lambda xrays: tql.query(xrays, "select * order by age"), TQLUnsupportedError, "ORDER BY"),
         (lambda xrays: tql.query(xrays, "select agee"), TQLNameError, "did you mean 'age'"),
-        (lambda xrays: tql.query(xrays, "select age as index"), TQLError, "has a column 'index' already"),
+        (
+            lambda xrays: tql.query(xrays, "select age as index", index="index"),
+            TQLError,
+            "has a column 'index' already",
+        ),
         (lambda xrays: tql.weights(xrays.withColumnRenamed("dose", "weight"), "age"), TQLError, "'weight' already"),
         (lambda xrays: tql.report(xrays, by="agee"), TQLNameError, "did you mean 'age'"),
     ],

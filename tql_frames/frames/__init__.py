@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import polars as pl
 
 from tql_frames.frames.base import (
-    INDEX,
     ColumnRef,
     Contents,
     Frame,
     Part,
     Rows,
     frame_of,
-    free_index,
     has_labels,
     is_pandas,
     kept_frame_of,
@@ -23,7 +21,7 @@ from tql_frames.frames.base import (
     wrapped,
 )
 from tql_frames.frames.lazy import CollectedFrame
-from tql_frames.frames.polars import PolarsFrame, check_columns, check_process
+from tql_frames.frames.polars import INDEX, PolarsFrame, check_columns, check_process, free_index
 from tql_frames.frames.row_view import RowView, index_of, shared, to_pandas, to_polars
 from tql_frames.frames.two_pass import TwoPassFrame, is_repeatable, reporting
 from tql_frames.loading import LOADERS

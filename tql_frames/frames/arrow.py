@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from tql_frames.compiler.expressions.scope import column, nulls_of
 from tql_frames.compiler.statements import Relation, Scan
 from tql_frames.errors import TQLError, TQLTypeError
-from tql_frames.frames.base import ColumnRef, Contents, Part, Rows, free_index
+from tql_frames.frames.base import ColumnRef, Contents, Part, Rows
 from tql_frames.frames.converted import ConvertedColumns, with_stand_ins
-from tql_frames.frames.polars import evaluate, picks_columns, plan_of, tallied
+from tql_frames.frames.polars import evaluate, free_index, picks_columns, plan_of, tallied
 from tql_frames.sampling import Floats, Positions
 
 if TYPE_CHECKING:

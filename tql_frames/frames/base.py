@@ -8,7 +8,7 @@ longer to load than all else, is never loaded here: who has a pandas frame has d
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeGuard, TypeVar, overload
 
@@ -23,43 +23,6 @@ from tql_frames.sampling import Floats, Positions
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-class DefaultIndex(str):
-    """The name of the column of row numbers where the caller gave none: it is left out where it is taken."""
-
-    __slots__ = ()
-
-
-INDEX = DefaultIndex("index")
-
-
-def free_index(index: str | None, names: Iterable[object], of: str = "frame") -> str | None:
-    """Return the name of the column of row numbers beside other columns; None for no such column.
-
-    A column that is called `index` already is likely to hold the row numbers of a sample that was drawn before, and
-    stays. That is no mistake where nobody asked for the name.
-
-    Args:
-        index: as the caller gave it.
-        names: of the columns.
-        of: what these are columns of.
-
-    Raises:
-        TQLError: there is a column of that name, and the caller asked for it.
-
-    Examples:
-        >>> free_index(INDEX, ["age"]), free_index(INDEX, ["index", "age"])
-        ('index', None)
-    """
-    if index is None or index not in names:
-        return index
-    if isinstance(index, DefaultIndex):
-        return None
-    raise TQLError(
-        f"the {of} has a column {index!r} already, where the original row numbers would go",
-        hint="pass index='another name', or index=None to leave them out",
-    )
 
 
 class ColumnRef(NamedTuple):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar
@@ -19,11 +19,48 @@ from numpy.typing import NDArray
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.statements import Relation, Scan
 from tql_frames.errors import TQLError
-from tql_frames.frames.base import ColumnRef, Contents, Frame, Part, Rows, frame_of, free_index
+from tql_frames.frames.base import ColumnRef, Contents, Frame, Part, Rows, frame_of
 from tql_frames.sampling import Floats, Positions
 
 _SMALL = 10_000  # rows below which the optimizer takes longer than what it saves
 _PART = 1_048_576  # rows of a part of the contents
+
+
+class DefaultIndex(str):
+    """The name of the column of row numbers where the caller gave none: it is left out where it is taken."""
+
+    __slots__ = ()
+
+
+INDEX = DefaultIndex("index")
+
+
+def free_index(index: str | None, names: Iterable[object], of: str = "frame") -> str | None:
+    """Return the name of the column of row numbers beside other columns; None for no such column.
+
+    A column that is called `index` already is likely to hold the row numbers of a sample that was drawn before, and
+    stays. That is no mistake where nobody asked for the name.
+
+    Args:
+        index: as the caller gave it.
+        names: of the columns.
+        of: what these are columns of.
+
+    Raises:
+        TQLError: there is a column of that name, and the caller asked for it.
+
+    Examples:
+        >>> free_index(INDEX, ["age"]), free_index(INDEX, ["index", "age"])
+        ('index', None)
+    """
+    if index is None or index not in names:
+        return index
+    if isinstance(index, DefaultIndex):
+        return None
+    raise TQLError(
+        f"the {of} has a column {index!r} already, where the original row numbers would go",
+        hint="pass index='another name', or index=None to leave them out",
+    )
 
 
 class PolarsFrame:

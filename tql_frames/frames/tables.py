@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from tql_frames.compiler.statements import Relation, Scan
 from tql_frames.errors import TQLError
 from tql_frames.frames.arrow import ArrowFrame, ArrowRows
-from tql_frames.frames.base import ColumnRef, DefaultIndex, Frame, Rows, frame_of, free_index, no_frame
-from tql_frames.frames.polars import PolarsFrame, check_options
+from tql_frames.frames.base import ColumnRef, Frame, Rows, frame_of, no_frame
+from tql_frames.frames.polars import DefaultIndex, PolarsFrame, check_options, free_index
 from tql_frames.sampling import Floats, Positions
 
 Wrap = Callable[[Any], Any]

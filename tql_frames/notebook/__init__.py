@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tql_frames.errors import TQLError
-from tql_frames.pipeline.argument_names import named
+from tql_frames.pipeline.draw import named
 
 if TYPE_CHECKING:
     from tql_frames.notebook.widget import Explore

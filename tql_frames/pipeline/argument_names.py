@@ -1,23 +1,18 @@
 """Names of arguments in other libraries: the error for one names our argument, with its value.
 
-Which arguments a call has is known from its signature; what they may hold is checked in `draw`.
+Which arguments a call has, and what they may hold, is checked in `draw`.
 """
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal, InvalidOperation
 from numbers import Number
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tql_frames.errors import did_you_mean
-
-_Call = TypeVar("_Call", bound=Callable[..., Any])
-_Class = TypeVar("_Class", bound=type)
 
 # Names in other libraries, and ours in the order of preference: the first that a call has is meant.
 _OURS: Mapping[str, tuple[str, ...]] = {
@@ -150,7 +145,7 @@ def _listed(names: Collection[str]) -> str:
 
 _OTHER_CALLS = {"split": ("parts", "folds")}
 _AFTERWORDS = {
-    ("sampler", False): ": TQL text, the name of a weight column, or an array of weights",
+    ("sampler", False): ", the name of a weight column, TQL text, or an array of weights",
     ("seed", False): ", a whole number",
     ("parts", False): ", shares by name, such as {'train': 0.8, 'test': 0.2}",
 }
@@ -185,61 +180,3 @@ def is_foreign_name(name: str) -> bool:
 def foreign_names() -> list[str]:
     """Return all names of arguments in other libraries."""
     return list(_OURS)
-
-
-def named(call: _Call, name: str | None = None) -> _Call:
-    """Return a call that raises an error for an unknown argument which names the one that is meant.
-
-    Args:
-        call: a function or method.
-        name: what the error calls it; by default its own name.
-
-    Examples:
-        >>> @named
-        ... def sample(limit=None):
-        ...     return limit
-        >>> sample(n=5)
-        Traceback (most recent call last):
-        TypeError: sample() has no argument 'n'; write limit=5
-    """
-    parameters = inspect.signature(call).parameters
-    names = [each for each in parameters if each != "self"]
-    most = len(places_of(parameters))
-
-    @functools.wraps(call)
-    def checked(*given: Any, **options: Any) -> Any:
-        if len(given) > most:
-            raise wrong_number(name or call.__name__, parameters, len(given) - len(parameters) + len(names))
-        for each, value in options.items():
-            if each not in parameters:
-                raise wrong_name(name or call.__name__, each, names, value)
-        return call(*given, **options)
-
-    return checked  # type: ignore[return-value]
-
-
-def places_of(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
-    """Return the names of arguments that a call takes by position."""
-    return [name for name, each in parameters.items() if each.kind is each.POSITIONAL_OR_KEYWORD]
-
-
-def wrong_number(call: str, parameters: Mapping[str, inspect.Parameter], given: int) -> TypeError:
-    """Return the error to raise for more arguments by position than a call takes."""
-    own = [name for name in places_of(parameters) if name != "self"]
-    named = next((name for name, each in parameters.items() if each.kind is each.KEYWORD_ONLY), None)
-    message = f"{call}() takes {len(own)} arguments by position ({', '.join(own)}), got {given}"
-    return TypeError(message if named is None else f"{message}; name the others, such as {named}=")
-
-
-def all_named(namespace: _Class) -> _Class:
-    """Return a class whose public methods are `named`."""
-    for name, method in list(vars(namespace).items()):
-        if inspect.isfunction(method) and not name.startswith("_"):
-            setattr(namespace, name, named(method))
-    return namespace
-
-
-def named_constructor(made: _Class) -> _Class:
-    """Return a class whose constructor is `named`, by the name of the class."""
-    made.__init__ = named(made.__init__, made.__name__)  # type: ignore[misc]
-    return made

@@ -6,6 +6,8 @@ What an argument means is told where it is taken. How positions are drawn is in 
 
 from __future__ import annotations
 
+import functools
+import inspect
 import operator
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +15,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from numbers import Rational, Real
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, TypeVar
 
 import numpy as np
 import polars as pl
@@ -32,6 +34,7 @@ from tql_frames.errors import (
     warn,
 )
 from tql_frames.frames import PolarsFrame, Rows
+from tql_frames.pipeline.argument_names import wrong_name
 from tql_frames.pipeline.groups import Grouped, GroupKeys, Quotas
 from tql_frames.pipeline.idle_arms import warn_of_categories, warn_of_idle_arms
 from tql_frames.pipeline.weights import Watched, Weigher, Weights
@@ -51,6 +54,8 @@ from tql_frames.sampling.designs import poisson, systematic
 from tql_frames.sampling.rng import Numbers
 from tql_frames.sampling.strata import drawable_in, rows_in
 
+_Call = TypeVar("_Call", bound=Callable[..., Any])
+_Class = TypeVar("_Class", bound=type)
 Order = Literal["draw", "source"]
 Design = Literal["independent", "successive", "systematic", "poisson"]
 Limit = int | Mapping[Any, int]
@@ -77,6 +82,64 @@ MOST_ROWS = 2**48  # a limit beyond any memory, caught before NumPy overflows
 _MOST_DIGITS = 400  # behind the point, before a fraction of any table is no row
 _SIMPLE = 10**7  # the greatest denominator of a fraction that was calculated, as 1 / 3
 _WRITTEN = 15  # digits of a decimal number that every float keeps; people write no more
+
+
+def named(call: _Call, name: str | None = None) -> _Call:
+    """Return a call that raises an error for an unknown argument which names the one that is meant.
+
+    Args:
+        call: a function or method.
+        name: what the error calls it; by default its own name.
+
+    Examples:
+        >>> @named
+        ... def sample(limit=None):
+        ...     return limit
+        >>> sample(n=5)
+        Traceback (most recent call last):
+        TypeError: sample() has no argument 'n'; write limit=5
+    """
+    parameters = inspect.signature(call).parameters
+    names = [each for each in parameters if each != "self"]
+    most = len(places_of(parameters))
+
+    @functools.wraps(call)
+    def checked(*given: Any, **options: Any) -> Any:
+        if len(given) > most:
+            raise wrong_number(name or call.__name__, parameters, len(given) - len(parameters) + len(names))
+        for each, value in options.items():
+            if each not in parameters:
+                raise wrong_name(name or call.__name__, each, names, value)
+        return call(*given, **options)
+
+    return checked  # type: ignore[return-value]
+
+
+def places_of(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
+    """Return the names of arguments that a call takes by position."""
+    return [name for name, each in parameters.items() if each.kind is each.POSITIONAL_OR_KEYWORD]
+
+
+def wrong_number(call: str, parameters: Mapping[str, inspect.Parameter], given: int) -> TypeError:
+    """Return the error to raise for more arguments by position than a call takes."""
+    own = [name for name in places_of(parameters) if name != "self"]
+    named = next((name for name, each in parameters.items() if each.kind is each.KEYWORD_ONLY), None)
+    message = f"{call}() takes {len(own)} arguments by position ({', '.join(own)}), got {given}"
+    return TypeError(message if named is None else f"{message}; name the others, such as {named}=")
+
+
+def all_named(namespace: _Class) -> _Class:
+    """Return a class whose public methods are `named`."""
+    for name, method in list(vars(namespace).items()):
+        if inspect.isfunction(method) and not name.startswith("_"):
+            setattr(namespace, name, named(method))
+    return namespace
+
+
+def named_constructor(made: _Class) -> _Class:
+    """Return a class whose constructor is `named`, by the name of the class."""
+    made.__init__ = named(made.__init__, made.__name__)  # type: ignore[misc]
+    return made
 
 
 def no_column(value: object) -> TQLError:

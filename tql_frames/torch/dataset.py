@@ -11,8 +11,7 @@ from typing import Any
 from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info  # noqa: F401 - the loader is for the example
 
 from tql_frames.errors import TQLError
-from tql_frames.pipeline.argument_names import named_constructor
-from tql_frames.pipeline.draw import whole_number
+from tql_frames.pipeline.draw import named_constructor, whole_number
 from tql_frames.torch.epochs import origin_of, processes
 from tql_frames.torch.table import ColumnSpec, described, table_of
 

@@ -14,8 +14,7 @@ from torch.utils.data import Sampler
 
 from tql_frames.errors import TQLError
 from tql_frames.language import parse
-from tql_frames.pipeline.argument_names import named_constructor
-from tql_frames.pipeline.draw import DESIGNS, Design, DrawSpec, check_flag, seed_of_epoch
+from tql_frames.pipeline.draw import DESIGNS, Design, DrawSpec, check_flag, named_constructor, seed_of_epoch
 from tql_frames.pipeline.weights import SamplerLike, sampler_from
 from tql_frames.sampling import Positions
 from tql_frames.torch.epochs import Epochs, check_whole, processes, readable

@@ -12,8 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tql_frames.frames import INDEX, Native
-from tql_frames.pipeline.argument_names import named
-from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order
+from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order, named
 from tql_frames.pipeline.weights import SamplerLike
 
 if TYPE_CHECKING:

@@ -18,8 +18,7 @@ from tql_frames.errors import TQLError, TQLWarning, warn
 from tql_frames.frames import ColumnRef, Frame, Native, Rows, has_labels, kept_frame_of
 from tql_frames.frames.base import cached_attribute
 from tql_frames.loading import LOADERS
-from tql_frames.pipeline.argument_names import all_named
-from tql_frames.pipeline.draw import Design, Draw, DrawSpec, GroupBy, Limit, Order
+from tql_frames.pipeline.draw import Design, Draw, DrawSpec, GroupBy, Limit, Order, all_named
 from tql_frames.pipeline.weights import GivenWeights, SamplerLike
 from tql_frames.sampling import Floats, Positions
 from tql_frames.views.provenance import Provenance, Step, choose, lines_of

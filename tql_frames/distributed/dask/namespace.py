@@ -25,11 +25,11 @@ from tql_frames.distributed import (
 from tql_frames.distributed.dask import graph
 from tql_frames.distributed.dask.graph import makes_strata, meta_of, never_bad, weigher_of
 from tql_frames.frames.pandas import PandasFrame
-from tql_frames.pipeline.argument_names import all_named
 from tql_frames.pipeline.draw import (
     DrawSpec,
     GroupBy,
     Limit,
+    all_named,
     check_expected,
     labels_named_as_sampler,
     refuse_sampler_second,

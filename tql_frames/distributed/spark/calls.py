@@ -51,7 +51,6 @@ from tql_frames.distributed.spark.partition import ArrowPartition, PartitionRows
 from tql_frames.distributed.spark.types import Intervals, arrow_schema_of, schema_of, with_first, with_last
 from tql_frames.errors import TQLError, warn
 from tql_frames.frames import INDEX, free_index
-from tql_frames.pipeline.argument_names import named
 from tql_frames.pipeline.draw import (
     DrawSpec,
     GroupBy,
@@ -60,6 +59,7 @@ from tql_frames.pipeline.draw import (
     check_index,
     fewer_rows,
     labels_named_as_sampler,
+    named,
     refuse_sampler_second,
     seed_from,
 )
