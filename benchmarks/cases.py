@@ -301,6 +301,7 @@ def cases(rows: int) -> tuple[Case, ...]:
             (
                 Entry("`import tql_frames`", "tql_frames"),
                 Entry("`import polars, numpy`", "polars, numpy", target=Target(at_most=1.3)),
+                Entry("`import polars, pandas`", "polars, pandas", target=Target(at_most=1.15)),
             ),
             "In fresh processes, compiled before.",
         ),
