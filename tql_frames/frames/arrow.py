@@ -91,6 +91,7 @@ class ArrowFrame(ArrowRows):
 
     kind: ClassVar[str] = "pyarrow Table"
     keeps_labels: ClassVar[bool] = False
+    takes_by_number: ClassVar[bool] = True
     is_lazy: ClassVar[bool] = False
     why_collected: ClassVar[str | None] = None
 
@@ -123,7 +124,7 @@ class ArrowFrame(ArrowRows):
         name = free_index(index, taken.column_names)
         if name is None:
             return taken
-        return taken.add_column(0, name, pl.Series(positions, dtype=pl.get_index_type()).to_arrow())
+        return _with_column(taken, 0, name, pl.Series(positions, dtype=pl.get_index_type()).to_arrow())
 
     def take_lazy(
         self, positions_of: Callable[[Rows], Positions], columns: Sequence[ColumnRef] | None = None
@@ -133,7 +134,8 @@ class ArrowFrame(ArrowRows):
 
     def take_with(self, positions: Positions, name: str, values: Floats) -> pa.Table:
         """Return the rows at positions with a further column, the last."""
-        return self.take(positions).append_column(name, import_module("pyarrow").array(values))
+        taken = self.take(positions)
+        return _with_column(taken, taken.num_columns, name, import_module("pyarrow").array(values))
 
     def plan(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:
         """Return what runs for a relation: its row numbers and what is computed; the rest is taken from the table."""
@@ -222,6 +224,13 @@ class _ArrowColumns(ConvertedColumns):
     def _nulls(self, place: int, name: str) -> pl.Series:
         here = self._column_at(place).is_valid().to_numpy()
         return pl.Series(name, here).replace(False, None)
+
+
+def _with_column(table: pa.Table, place: int, name: str, values: pa.Array) -> pa.Table:
+    """Return a table with a further column; a table without columns has lost its number of rows in Arrow's `take`."""
+    if table.num_columns:
+        return table.add_column(place, name, values)
+    return import_module("pyarrow").table({name: values}).replace_schema_metadata(table.schema.metadata)
 
 
 _PIECE = 2**30  # bytes of rows, about: arrays of text with offsets of 32 bits hold twice as much
