@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import pickle
 from array import array
 from collections import deque
@@ -298,3 +299,13 @@ def test_a_label_that_is_a_question_mark_is_a_label() -> None:
     shares = dict(balance.labels.select("label", "expected_share").rows())
     assert shares["?"] == pytest.approx(0.5)
     assert shares["really?"] == pytest.approx(0.2)
+
+
+def test_a_report_as_values_has_those_of_its_sampler() -> None:
+    values = [["it's", "XX"], float("nan"), 2**70, dt.date(2024, 1, 2)]
+    text = "max_weight(view in (?): 3, age < ?: 2, age > ?: 2, day = ?: 2, True: 1)"
+    with pytest.warns(tql_frames.TQLArmWarning):
+        found = FRAME.tql.report(text, parameters=values).to_dict()
+    assert found["sampler"] == text
+    assert json.loads(json.dumps(found["parameters"]))[::3] == [["it's", "XX"], "2024-01-02"]
+    assert "parameters" not in FRAME.tql.report("1").to_dict()
