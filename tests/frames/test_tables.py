@@ -285,6 +285,33 @@ def test_every_type_of_arrow_goes_through_a_sample_as_it_is() -> None:
     assert chosen.column("next").to_pylist() == [72, 66]
 
 
+def test_types_of_which_arrow_takes_no_rows_are_taken_nevertheless() -> None:
+    """Text in views, as Polars and DuckDB can write it, and values of runs of rows."""
+    runs = pa.RunEndEncodedArray.from_arrays(pa.array([2, 3, 4], pa.int32()), pa.array([1, None, 3]))
+    nested = pa.large_list(pa.struct([pa.field("a", pa.string_view())]))
+    table = pa.table(
+        {
+            "text": pa.array(["a", "b", None, "d"], pa.string_view()),
+            "bytes": pa.array([b"a", b"b", None, b"d"], pa.binary_view()),
+            "nested": pa.array([[{"a": "x"}], [], None, [{"a": "y"}]], nested),
+            "fixed": pa.array([["a"], ["b"], None, ["d"]], pa.list_(pa.string_view(), 1)),
+            "runs": runs,
+            "age": [1, 2, 3, 4],
+        }
+    )
+    for whole in (table, pa.concat_tables([table.slice(0, 1), table.slice(1)]), table.slice(1)):
+        found = tql_frames.sample(whole, "age", limit=6, seed=1, index=None)
+        found.validate(full=True)
+        assert found.schema.equals(table.schema)
+        rows = whole.to_pylist()
+        assert found.to_pylist() == [rows[place] for place in tql_frames.view(whole, "age", limit=6, seed=1).positions]
+    assert tql_frames.weights(table, "runs").to_list() == [1, 1, 0, 3]
+    assert tql_frames.weights(table, "max_weight(runs is null: 3, True: 1)").to_list() == [1, 1, 3, 1]
+    views = pa.RunEndEncodedArray.from_arrays(pa.array([1], pa.int32()), pa.array(["x"], pa.string_view()))
+    with pytest.raises(TQLError, match=r"rows of a column of type .* cannot be taken: .*\n  leave the column out"):
+        tql_frames.sample(pa.table({"age": [1], "x": views}), "age")
+
+
 def test_only_named_columns_are_converted() -> None:
     table = odd_table()
     assert tql_frames.weights(table, "max_weight(age > 40: 2, True: 1)").to_list() == [2, 1, 2]
@@ -470,6 +497,13 @@ class Broken:
 def test_a_stream_that_cannot_be_read_is_one_clear_error(stream: object, message: str) -> None:
     with pytest.raises(TQLError, match=message):
         tql_frames.sample(Broken(stream), "1")
+
+
+def test_series_are_refused_with_the_way_over() -> None:
+    ages = FRAME["age"]
+    for series in (ages, ages.to_pandas(), module("narwhals").from_native(ages, series_only=True)):
+        with pytest.raises(TQLError, match=r"got \w+\.Series\n  pass series.to_frame\(\)"):
+            tql_frames.sample(series, "age")
 
 
 def test_a_query_of_an_engine_runs_once(monkeypatch: pytest.MonkeyPatch) -> None:

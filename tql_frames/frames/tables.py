@@ -274,6 +274,5 @@ _OPENERS: list[tuple[str, str, Callable[[Any, _Options], Frame]]] = [
     ("ibis", "Table", _ibis),
     ("modin", "DataFrame", _modin),
     ("cudf", "DataFrame", _cudf),
-    ("polars", "Series", _refused("pass series.to_frame()")),
-    ("pandas", "Series", _refused("pass series.to_frame()")),
+    *((library, "Series", _refused("pass series.to_frame()")) for library in ("polars", "pandas", "narwhals", "modin")),
 ]
