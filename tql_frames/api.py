@@ -14,7 +14,7 @@ import polars as pl
 
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.statements import Names
-from tql_frames.errors import Span, TQLError
+from tql_frames.errors import Span, TQLError, reason_of
 from tql_frames.frames import INDEX, Frame, Native, Rows, check_columns, frame_of, free_index, unwrapped, wrapped
 from tql_frames.language import is_statement
 from tql_frames.language.parameters import check_parameters
@@ -730,7 +730,7 @@ def weight_expr(
     try:
         types = pl.Schema(schema)
     except (TypeError, ValueError) as fault:
-        raise TQLError(f"a schema gives each column name its Polars type: {fault}") from None
+        raise TQLError(f"a schema gives each column name its Polars type: {reason_of(fault)}") from None
     return compiled(sampler_from(text, parameters), types, random_numbers(fresh_seed())).weight
 
 
