@@ -14,8 +14,8 @@ import polars as pl
 
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.statements import Names
-from tql_frames.errors import Span, TQLError
-from tql_frames.frames import INDEX, Frame, Native, Rows, check_columns, frame_of, unwrapped, wrapped
+from tql_frames.errors import Span, TQLError, reason_of
+from tql_frames.frames import INDEX, Frame, Native, Rows, check_columns, frame_of, free_index, unwrapped, wrapped
 from tql_frames.language import is_statement
 from tql_frames.language.parameters import check_parameters
 from tql_frames.pipeline.argument_names import is_foreign_name, wrong_name
@@ -35,7 +35,7 @@ from tql_frames.pipeline.draw import (
     no_column,
     random_numbers,
     refuse_beside_statement,
-    refuse_sampler_second,
+    refuse_labels_first,
     seed_from,
 )
 from tql_frames.pipeline.idle_arms import warn_of_categories
@@ -177,7 +177,8 @@ def _sample_with_expected(
     plan = source.take_lazy(positions_of)
     assert isinstance(plan, pl.LazyFrame)
     own = column(numbers).map_batches(look_up, return_dtype=pl.Float64(), is_elementwise=True).alias(name)
-    shown_numbers = [] if index is None else [column(numbers).alias(index)]
+    shown = free_index(index, labels)
+    shown_numbers = [] if shown is None else [column(numbers).alias(shown)]
     plan = plan.select(*shown_numbers, *map(column, map(str, labels)), own)
     return wrapped(rows, plan)  # type: ignore[return-value]
 
@@ -392,7 +393,7 @@ def report(
         expected different rows: 3, 63.1% of all
         the most probable row is expected 1.5 times
     """
-    refuse_sampler_second(limit, by)
+    refuse_labels_first(sampler, limit, by)
     check_flag("replace", replace)
     sampler = None if sampler is None and parameters is None else sampler_from(sampler, parameters)
     request = Request(limit=limit, fraction=fraction, replace=replace, seed=seed, over=over, unit=unit, design=design)
@@ -698,7 +699,7 @@ def _prepared(
         raise TQLError(f"expected a statement as TQL text, got {type(text).__name__}")
     check_parameters(parameters)
     adapters = [*named.values(), *([default] if default is not None else [])]
-    numbered = index is not None or any(each.keeps_labels for each in adapters)
+    numbered = index is not None or any(each.takes_by_number for each in adapters)
     return prepare(text, parameters, default, named, seed=seed_from(seed), numbered=numbered)
 
 
@@ -730,7 +731,7 @@ def weight_expr(
     try:
         types = pl.Schema(schema)
     except (TypeError, ValueError) as fault:
-        raise TQLError(f"a schema gives each column name its Polars type: {fault}") from None
+        raise TQLError(f"a schema gives each column name its Polars type: {reason_of(fault)}") from None
     return compiled(sampler_from(text, parameters), types, random_numbers(fresh_seed())).weight
 
 

@@ -164,6 +164,9 @@ class TQLResampler(BaseSampler):
         """Return X and y, frames as they are and anything else as arrays; the names and number of features are kept."""
         if isinstance(X, pl.LazyFrame):
             raise TQLError("expected X to be a DataFrame or an array, got LazyFrame", hint="pass X.collect()")
+        if not isinstance(X, (pd.DataFrame, pl.DataFrame)) and hasattr(X, "__arrow_c_stream__"):
+            message = f"expected X to be a pandas or Polars DataFrame or an array, got {type(X).__name__}"
+            raise TQLError(message, hint="pass pl.DataFrame(X)")
         if not isinstance(X, (pd.DataFrame, pl.DataFrame)) or not len(X):
             X = check_array(X, dtype=None, accept_sparse=["csr", "csc"], ensure_all_finite=False)
         validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
@@ -264,7 +267,8 @@ def _seen(X: Any, beside: Mapping[str, Any]) -> pd.DataFrame | pl.DataFrame:
     for name in beside:
         if name in X.columns:
             raise TQLError(
-                f"X has a column {name!r} already", hint="pass target='another name', or drop the column from X"
+                f"X has a column {name!r} already",
+                hint="rename it or drop it from X; y takes another name by target='name'",
             )
     if isinstance(X, pl.DataFrame):
         return X.with_columns(_polars_series(name, values) for name, values in beside.items())

@@ -104,6 +104,10 @@ CONDITIONS: list[tuple[str, list[Any], list[int]]] = [
     ("t in (?)", [["a", "it's"]], [0, 1]),
     ("t in (?)", [np.array(["a", "it's"])], [0, 1]),
     ("any(l = ?)", [5], [4]),
+    ("any(l = ?)", [[]], []),
+    ("any(t = ?)", [[]], []),
+    ("all(t = ?)", [[]], [0, 1, 2, 3, 4]),
+    ("shape(l = ?)[0] = 0", [[]], [2]),
     ("contains(l, ?)", [3], [1]),
     ("l[?] = 2", [1], [0]),
     ("l[?] = 5", [-1], [4]),
@@ -229,7 +233,7 @@ def test_errors(marked: str, parameters: Any, name: str, message: str, kind: str
         assert error.source == text
 
 
-@pytest.mark.parametrize("parameters", ["a", b"a", {"a": 1}, 5, iter([1])])
+@pytest.mark.parametrize("parameters", ["a", b"a", {"a": 1}, {1}, frozenset([1]), 5, iter([1])])
 def test_parameters_are_a_list(parameters: Any) -> None:
     with pytest.raises(TQLError, match="parameters is a list of values"):
         tql_frames.query("select n from a where n = ?", parameters, a=FRAME)

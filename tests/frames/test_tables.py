@@ -180,6 +180,34 @@ def test_a_statement_gives_the_kind_of_the_table(kind: Kind) -> None:
     assert class_of(grouped) == kind.out
 
 
+def test_a_statement_without_row_numbers_gives_the_same_rows(kind: Kind) -> None:
+    """Columns that it does not compute are not read for it; its explanation leaves row numbers out as well."""
+    for rest in ("", " where age > 30", " sample by age limit 4", ", age * 2 as double"):
+        text = f"select *{rest}"
+        found = tql_frames.query(text, frame=kind.make(FRAME), seed=3, index=None)
+        assert class_of(found) == kind.out
+        assert same(found, FRAME.tql.query(text, seed=3, index=None))
+        if not class_of(found).endswith("LazyFrame"):
+            assert "index" not in (found.column_names if hasattr(found, "column_names") else found.columns)
+        assert str(tql_frames.explain(kind.make(FRAME), text))
+
+
+def test_a_statement_of_no_rows_keeps_the_columns(kind: Kind) -> None:
+    text = "select view, age * 2 as age where age > 1000"
+    found = tql_frames.query(text, frame=kind.make(FRAME), index=None)
+    assert class_of(found) == kind.out
+    assert rows_of(found).schema == {"view": pl.String, "age": pl.Float64}
+    assert rows_of(found).height == 0
+
+
+def test_a_sample_of_a_sample_with_expected_keeps_its_index(kind: Kind) -> None:
+    first = FRAME.tql.sample(SAMPLER, limit=9, seed=2).to_pandas()
+    table = kind.make(pl.from_pandas(first))
+    found = rows_of(tql_frames.sample(table, "age", limit=4, seed=1, expected="times"))
+    wanted = rows_of(pl.from_pandas(first).tql.sample("age", limit=4, seed=1, expected="times"))
+    assert found.equals(wanted)
+
+
 def test_views_and_splits_give_the_kind_of_the_table(kind: Kind) -> None:
     view = tql_frames.view(kind.make(FRAME), SAMPLER, limit=5, seed=7)
     wanted = FRAME.tql.view(SAMPLER, limit=5, seed=7)
@@ -257,6 +285,33 @@ def test_every_type_of_arrow_goes_through_a_sample_as_it_is() -> None:
     assert chosen.column("next").to_pylist() == [72, 66]
 
 
+def test_types_of_which_arrow_takes_no_rows_are_taken_nevertheless() -> None:
+    """Text in views, as Polars and DuckDB can write it, and values of runs of rows."""
+    runs = pa.RunEndEncodedArray.from_arrays(pa.array([2, 3, 4], pa.int32()), pa.array([1, None, 3]))
+    nested = pa.large_list(pa.struct([pa.field("a", pa.string_view())]))
+    table = pa.table(
+        {
+            "text": pa.array(["a", "b", None, "d"], pa.string_view()),
+            "bytes": pa.array([b"a", b"b", None, b"d"], pa.binary_view()),
+            "nested": pa.array([[{"a": "x"}], [], None, [{"a": "y"}]], nested),
+            "fixed": pa.array([["a"], ["b"], None, ["d"]], pa.list_(pa.string_view(), 1)),
+            "runs": runs,
+            "age": [1, 2, 3, 4],
+        }
+    )
+    for whole in (table, pa.concat_tables([table.slice(0, 1), table.slice(1)]), table.slice(1)):
+        found = tql_frames.sample(whole, "age", limit=6, seed=1, index=None)
+        found.validate(full=True)
+        assert found.schema.equals(table.schema)
+        rows = whole.to_pylist()
+        assert found.to_pylist() == [rows[place] for place in tql_frames.view(whole, "age", limit=6, seed=1).positions]
+    assert tql_frames.weights(table, "runs").to_list() == [1, 1, 0, 3]
+    assert tql_frames.weights(table, "max_weight(runs is null: 3, True: 1)").to_list() == [1, 1, 3, 1]
+    views = pa.RunEndEncodedArray.from_arrays(pa.array([1], pa.int32()), pa.array(["x"], pa.string_view()))
+    with pytest.raises(TQLError, match=r"rows of a column of type .* cannot be taken: .*\n  leave the column out"):
+        tql_frames.sample(pa.table({"age": [1], "x": views}), "age")
+
+
 def test_only_named_columns_are_converted() -> None:
     table = odd_table()
     assert tql_frames.weights(table, "max_weight(age > 40: 2, True: 1)").to_list() == [2, 1, 2]
@@ -271,6 +326,14 @@ def test_columns_of_one_name_stay_and_cannot_be_named() -> None:
     assert found.column_names == ["a", "b", "a"]
     with pytest.raises(TQLError, match="2 columns are named 'a'"):
         tql_frames.sample(table, "a", limit=2)
+
+
+def test_a_table_without_columns_has_rows() -> None:
+    table = pa.Table.from_batches([pa.record_batch([pa.array([1, 2])], names=["a"]).select([])])
+    assert tql_frames.sample(table, "1", limit=5, seed=1).column_names == ["index"]
+    assert tql_frames.sample(table, "1", limit=5, seed=1, expected="e").to_pydict()["e"] == [2.5] * 5
+    assert tql_frames.sample(table, "1", limit=5, seed=1, expected="e", index=None).to_pydict() == {"e": [2.5] * 5}
+    assert tql_frames.query("select *", frame=table).to_pydict() == {"index": [0, 1]}
 
 
 def test_a_chunked_table_is_one_table_and_is_not_copied() -> None:
@@ -344,6 +407,16 @@ def test_features_of_a_dataset_stay_in_statements(datasets: Any) -> None:
     assert renamed.column_names == ["m", "label"]
 
 
+def test_the_format_of_a_dataset_stays_beside_computed_columns(datasets: Any) -> None:
+    dataset = datasets.Dataset.from_dict({"a": [1, 2], "b": ["x", "y"]})
+    found = tql_frames.query("select *, a * 2 as double", frame=dataset.with_format("numpy"))
+    assert found.format["type"] == "numpy"
+    assert found[:]["double"].tolist() == [2, 4]
+    some = tql_frames.query("select *, a * 2 as double", frame=dataset.with_format("numpy", columns=["a"]))
+    assert some.format["columns"] == ["a", "double"]
+    assert tql_frames.query("select a, b", frame=dataset.with_format("numpy")).format["type"] == "numpy"
+
+
 def test_what_is_no_table_of_rows_is_refused_with_the_way_over(datasets: Any) -> None:
     dataset = datasets.Dataset.from_dict({"a": [1]})
     with pytest.raises(TQLError, match=r"got datasets.DatasetDict\n  pass one of its splits"):
@@ -363,6 +436,74 @@ def test_a_relation_stays_on_its_connection() -> None:
     assert joined.count("*").fetchall()[0][0] == 3
     views = table.query("v", "select view_name from duckdb_views() where not internal").fetchall()
     assert views == [("frame",)]
+
+
+def test_tables_of_a_connection_are_not_taken_for_the_sample() -> None:
+    """DuckDB looks for a name among tables and views before it looks among Python's variables."""
+    connection = module("duckdb").connect()
+    for name in ("tql_rows", "tql_relation", "found", "rows", "relation", "table"):
+        connection.execute(f'create table "{name}" as select -1 as age')
+    found = tql_frames.sample(connection.sql("select 71 as age"), "age", limit=2, seed=1)
+    assert found.fetchall() == [(0, 71), (0, 71)]
+
+
+@pytest.mark.parametrize("value", ["interval 1 day", "time '12:00'", "union_value(k := 1)", "timestamp_s '2020-01-01'"])
+def test_types_of_duckdb_that_polars_lacks_go_through(value: str) -> None:
+    table = module("duckdb").connect().sql(f"select 1 as age, {value} as value")
+    found = tql_frames.sample(table, "age", limit=1, index=None)
+    assert found.types == table.types
+    assert found.fetchall() == table.fetchall()
+
+
+def test_a_connection_that_cannot_read_the_sample() -> None:
+    connection = module("duckdb").connect()
+    table = connection.sql("select 71 as age")
+    view = tql_frames.view(table, "age", limit=1)
+    connection.execute("set python_enable_replacements = false")
+    with pytest.raises(TQLError, match=r"connection cannot read the sample: .*\n  enable python_enable"):
+        tql_frames.sample(table, "age")
+    connection.close()
+    with pytest.raises(TQLError, match="connection cannot read the sample"):
+        view.to_native()
+    with pytest.raises(TQLError, match=r"rows of the \w+\.DuckDBPyRelation cannot be read: .*closed"):
+        tql_frames.sample(table, "age")
+
+
+class Broken:
+    """An object whose stream is what is given, or fails with it."""
+
+    def __init__(self, stream: object) -> None:
+        self._stream = stream
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        if isinstance(self._stream, Exception):
+            raise self._stream
+        return self._stream
+
+
+@pytest.mark.parametrize(
+    "stream, message",
+    [
+        (KeyError("boom"), "Broken cannot be read: 'boom'"),
+        (RuntimeError(), "Broken cannot be read: RuntimeError"),
+        (5, "Broken cannot be read: 'int' object"),
+        (pa.chunked_array([[1]]).__arrow_c_stream__(), r"expected `Struct`.*\n  pass a table with named columns"),
+        (
+            pa.table([[1], [2]], names=["a", "a"]).__arrow_c_stream__(),
+            r"more than one occurrence\n  rename the columns: each needs a name of its own",
+        ),
+    ],
+)
+def test_a_stream_that_cannot_be_read_is_one_clear_error(stream: object, message: str) -> None:
+    with pytest.raises(TQLError, match=message):
+        tql_frames.sample(Broken(stream), "1")
+
+
+def test_series_are_refused_with_the_way_over() -> None:
+    ages = FRAME["age"]
+    for series in (ages, ages.to_pandas(), module("narwhals").from_native(ages, series_only=True)):
+        with pytest.raises(TQLError, match=r"got \w+\.Series\n  pass series.to_frame\(\)"):
+            tql_frames.sample(series, "age")
 
 
 def test_a_query_of_an_engine_runs_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import pickle
+from array import array
+from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -42,6 +45,14 @@ GIVEN: dict[str, Any] = {
     "pandas Series": pd.Series(WEIGHTS),
     "pandas Float64": pd.Series([5, 1, pd.NA, 2.5], dtype="Float64"),
     "pandas NaN": pd.Series([5, 1, np.nan, 2.5]),
+    "pandas objects": pd.Series([5, 1.0, None, Decimal("2.5")], dtype=object),
+    "pandas array": pd.array([5, 1, pd.NA, 2.5], dtype="Float64"),
+    "pandas Categorical": pd.Categorical(WEIGHTS),
+    "pandas Index": pd.Index(WEIGHTS),
+    "pandas SparseArray": pd.arrays.SparseArray(WEIGHTS),
+    "long double": np.array(WEIGHTS, np.longdouble),
+    "array": array("d", WEIGHTS),
+    "deque": deque(WEIGHTS),
     "Arrow Array": pa.array([5, 1, None, 2.5]),
     "Arrow ChunkedArray": pa.chunked_array([[5.0, 1.0], [0.0, 2.5]]),
 }
@@ -99,7 +110,9 @@ def test_weights_are_taken_as_a_column_of_them_would_be(frame: Any, name: str) -
         (pd.Series(WEIGHTS, index=list("abcd")), TQLError, "another index than the frame"),
         ({"PA": 1}, TQLError, "got dict"),
         ({1, 2}, TQLError, "got set"),
-        (FRAME, TQLTypeError, r"expected weights of one dimension, got an array of shape \(4, 3\)"),
+        (FRAME, TQLError, "expected a sampler as TQL text or a Polars expression, got DataFrame"),
+        (FRAME.to_arrow(), TQLError, "expected a sampler as TQL text or a Polars expression, got Table"),
+        (b"abcd", TQLError, "expected a sampler as TQL text or a Polars expression, got bytes"),
     ],
 )
 def test_what_cannot_be_weights_is_one_clear_error(frame: Any, given: Any, error: type[TQLError], message: str) -> None:
@@ -122,6 +135,45 @@ def test_a_pandas_series_goes_by_the_index_of_the_frame() -> None:
     inner = pd.Series([0.0, 1, 0], index=view.index)
     assert view.sample(inner, limit=1).index.to_list() == [view.index[1]]
     assert view.sample([0, 0, 1], limit=1).index.to_list() == [view.index[2]]
+
+
+class GeoSeries(pd.Series):
+    """A class of another library that derives from that of pandas."""
+
+    __module__ = "geopandas"
+
+    @property
+    def _constructor(self) -> type[GeoSeries]:
+        return GeoSeries
+
+
+def test_series_that_are_pandas_within_go_by_their_index() -> None:
+    frame = FRAME.to_pandas().set_index(pd.Index(list("wxyz")))
+    labelled = pd.Series(WEIGHTS, index=list("wxyz"))
+    nw = pytest.importorskip("narwhals")
+    for wrap in (GeoSeries, lambda series: nw.from_native(series, series_only=True)):
+        assert rows(frame.tql.sample(wrap(labelled), seed=3)) == rows(FRAME.tql.sample(WEIGHTS, seed=3))
+        for other in (labelled.iloc[::-1], labelled.reset_index(drop=True)):
+            with pytest.raises(TQLError, match="another index"):
+                frame.tql.sample(wrap(other))
+    by_position = nw.from_native(pl.Series(WEIGHTS), series_only=True)
+    assert rows(frame.tql.sample(by_position, seed=3)) == rows(FRAME.tql.sample(WEIGHTS, seed=3))
+
+
+def test_tensors_are_weights() -> None:
+    torch = pytest.importorskip("torch")
+    plain = torch.tensor(WEIGHTS)
+    negated = torch._neg_view(-plain)
+    for given in (plain, plain.requires_grad_(), plain.detach().bfloat16(), plain.detach().to_sparse(), negated):
+        assert FRAME.tql.weights(given).to_list() == WEIGHTS
+    for given in (torch.tensor([1j] * 4), torch.empty(4, device="meta")):
+        with pytest.raises(TQLTypeError, match="expected one number a row, got a Tensor"):
+            FRAME.tql.weights(given)
+
+
+def test_labels_before_the_sampler_are_named() -> None:
+    with pytest.raises(TQLError, match=r"report takes the sampler first; .* got a list of names\n  .* write by=\[…\]"):
+        FRAME.tql.report(["age", "view"])
 
 
 def test_the_weights_are_those_at_the_time_of_the_call() -> None:
@@ -247,3 +299,13 @@ def test_a_label_that_is_a_question_mark_is_a_label() -> None:
     shares = dict(balance.labels.select("label", "expected_share").rows())
     assert shares["?"] == pytest.approx(0.5)
     assert shares["really?"] == pytest.approx(0.2)
+
+
+def test_a_report_as_values_has_those_of_its_sampler() -> None:
+    values = [["it's", "XX"], float("nan"), 2**70, dt.date(2024, 1, 2)]
+    text = "max_weight(view in (?): 3, age < ?: 2, age > ?: 2, day = ?: 2, True: 1)"
+    with pytest.warns(tql_frames.TQLArmWarning):
+        found = FRAME.tql.report(text, parameters=values).to_dict()
+    assert found["sampler"] == text
+    assert json.loads(json.dumps(found["parameters"]))[::3] == [["it's", "XX"], "2024-01-02"]
+    assert "parameters" not in FRAME.tql.report("1").to_dict()

@@ -69,6 +69,12 @@ def test_an_estimator_passes_the_checks(estimator: TQLResampler, check: Callable
         check(estimator)
 
 
+def test_tables_of_other_libraries_are_refused_with_the_way_over() -> None:
+    """As arrays they would lose the names of their columns."""
+    with pytest.raises(TQLError, match=r"expected X to be .*, got Table\n  pass pl.DataFrame\(X\)"):
+        TQLResampler("age").fit_resample(pl.DataFrame({"age": [1, 2]}).to_arrow(), [0, 1])
+
+
 def test_the_checks_that_do_not_apply_exist() -> None:
     names = {check.func.__name__ for check in (parameter.values[1] for parameter in checks())}
     assert set(NOT_FOR_US) <= names
@@ -333,7 +339,10 @@ def test_fit_checks_without_drawing() -> None:
         ({"replace": "no"}, "expected replace= to be True or False, got 'no'"),
         ({"design": "stratified"}, "unknown design 'stratified'"),
         ({"target": 5}, "expected target= to be a column name or None, got 5"),
-        ({"target": "x0"}, "X has a column 'x0' already\n  pass target='another name'"),
+        (
+            {"target": "x0"},
+            "X has a column 'x0' already\n  rename it or drop it from X; y takes another name by target='name'",
+        ),
         ({"sampler": 5}, "expected a sampler as TQL text or a Polars expression, got int"),
     ],
 )

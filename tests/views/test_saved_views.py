@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from polars.testing import assert_frame_equal
@@ -425,3 +426,15 @@ def test_the_parquet_module_is_loaded_when_it_is_needed() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
     assert _parquet() is pq
     assert tql_frames.View is View
+
+
+def test_a_frame_with_maps_is_known_again(tmp_path: Path) -> None:
+    kind = pa.map_(pa.string(), pa.int32())
+    table = pa.table({"m": pa.array([[("k", 1)], [], None, [("a", 2), ("b", None)]], kind), "age": [1, 2, 3, 4]})
+    view = tql_frames.view(table, "age", limit=3, seed=1)
+    view.save(tmp_path / "v.parquet")
+    for same in (table, pa.concat_tables([table.slice(0, 1), table.slice(1)]), pl.from_arrow(table)):
+        assert tql_frames.load_view(tmp_path / "v.parquet", same).positions.tolist() == view.positions.tolist()
+    for maps in ([[("k", 1)], [], None, [("a", 2), ("b", 3)]], [[("k", 1)], None, None, [("a", 2), ("b", None)]]):
+        with pytest.raises(TQLError, match="column 'm' has other values"):
+            tql_frames.load_view(tmp_path / "v.parquet", table.set_column(0, "m", pa.array(maps, kind)))

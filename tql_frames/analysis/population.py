@@ -122,7 +122,7 @@ def population_of(
         assert isinstance(compiled, CompiledSampler)
         return compile_tree(compiled.source, node, Translator(SchemaScope(schema), in_order(random, compiled.tree)))
 
-    text = None if sampler is None else str(sampler)
+    text = sampler if sampler is None or isinstance(sampler, str) else str(sampler)
     found = Population(plan.with_row_index(row), text, label, compiled, compile, column(row))
     if spec is None or spec.is_plain:
         return found

@@ -167,7 +167,8 @@ class Report(Generic[TableOf]):
 
         Returns:
             The attributes by name; `labels`, `arms` and `co_movement` are lists with a dictionary for each row, or
-            None. Labels that are dates or times are ISO text.
+            None. Labels that are dates or times are ISO text. A sampler with values for its `?` has them in
+            `parameters`.
 
         Examples:
             >>> report = pl.DataFrame({"view": ["PA", "PA", None]}).tql.report(by="view")
@@ -176,7 +177,10 @@ class Report(Generic[TableOf]):
         """
         names = ("by", "sampler", "rows", "size", "replace", "effective_rows", "expected_distinct", "repeats")
         tables = dict(zip(("labels", "arms", "co_movement"), map(records, self._tables), strict=True))
-        return {**{name: plain(getattr(self, name)) for name in names}, **tables}
+        found = {name: plain(getattr(self, name)) for name in names}
+        if (values := getattr(self.sampler, "parameters", None)) is not None:
+            found.update(sampler=str(self.sampler), parameters=plain(list(values)))
+        return {**found, **tables}
 
     def arms_as_text(self) -> str:
         """Return the table of arms as text.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -91,6 +92,7 @@ class ArrowFrame(ArrowRows):
 
     kind: ClassVar[str] = "pyarrow Table"
     keeps_labels: ClassVar[bool] = False
+    takes_by_number: ClassVar[bool] = True
     is_lazy: ClassVar[bool] = False
     why_collected: ClassVar[str | None] = None
 
@@ -123,7 +125,7 @@ class ArrowFrame(ArrowRows):
         name = free_index(index, taken.column_names)
         if name is None:
             return taken
-        return taken.add_column(0, name, pl.Series(positions, dtype=pl.get_index_type()).to_arrow())
+        return _with_column(taken, 0, name, pl.Series(positions, dtype=pl.get_index_type()).to_arrow())
 
     def take_lazy(
         self, positions_of: Callable[[Rows], Positions], columns: Sequence[ColumnRef] | None = None
@@ -133,7 +135,8 @@ class ArrowFrame(ArrowRows):
 
     def take_with(self, positions: Positions, name: str, values: Floats) -> pa.Table:
         """Return the rows at positions with a further column, the last."""
-        return self.take(positions).append_column(name, import_module("pyarrow").array(values))
+        taken = self.take(positions)
+        return _with_column(taken, taken.num_columns, name, import_module("pyarrow").array(values))
 
     def plan(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:
         """Return what runs for a relation: its row numbers and what is computed; the rest is taken from the table."""
@@ -213,15 +216,22 @@ class _ArrowColumns(ConvertedColumns):
         dtype = self._arrow.field(place).type
         try:
             # As a table: from an array alone Polars 1.30 reads large lists of text wrongly, or kills the process.
-            table = pa.table({name: self._column_at(place)})
+            table = pa.table({name: _decoded(self._column_at(place))})
             return cast("pl.DataFrame", pl.from_arrow(table, rechunk=False)).to_series()
         except (Exception, pl.exceptions.PanicException) as fault:  # whatever Polars raises for a type
             reason = str(fault).splitlines()[0][:200] if str(fault) else None
             raise TQLTypeError(f"column {name!r} of type {dtype} cannot be read by a sampler", hint=reason) from None
 
     def _nulls(self, place: int, name: str) -> pl.Series:
-        here = self._column_at(place).is_valid().to_numpy()
+        here = _decoded(self._column_at(place)).is_valid().to_numpy()
         return pl.Series(name, here).replace(False, None)
+
+
+def _with_column(table: pa.Table, place: int, name: str, values: pa.Array) -> pa.Table:
+    """Return a table with a further column; a table without columns has lost its number of rows in Arrow's `take`."""
+    if table.num_columns:
+        return table.add_column(place, name, values)
+    return import_module("pyarrow").table({name: values}).replace_schema_metadata(table.schema.metadata)
 
 
 _PIECE = 2**30  # bytes of rows, about: arrays of text with offsets of 32 bits hold twice as much
@@ -232,8 +242,60 @@ def _taken(table: pa.Table, rows: pa.Array) -> pa.Table:
     pa = import_module("pyarrow")
     try:
         return table.take(rows)
+    except pa.ArrowNotImplementedError:
+        columns = [_column_taken(column, rows) for column in table.columns]
+        return pa.Table.from_arrays(columns, schema=table.schema)
     except pa.ArrowInvalid as fault:
         if len(rows) / table.num_rows * table.nbytes <= _PIECE:  # it is not the size of what is taken
             raise TQLError(f"the rows cannot be taken from the table: {fault}") from None
         half = len(rows) // 2
         return pa.concat_tables([_taken(table, rows[:half]), _taken(table, rows[half:])])
+
+
+def _column_taken(column: pa.ChunkedArray, rows: pa.Array) -> pa.ChunkedArray:
+    """Return rows of a column whose type Arrow may not be able to take rows of, such as text in views.
+
+    Raises:
+        TQLError: it cannot be converted to a type that can, and back.
+    """
+    pa = import_module("pyarrow")
+    with suppress(pa.ArrowNotImplementedError):
+        return column.take(rows)
+    wanted = column.type
+    try:
+        if pa.types.is_run_end_encoded(wanted):
+            found = _column_taken(_decoded(column), rows)
+            encode = import_module("pyarrow.compute").run_end_encode
+            chunks = [encode(chunk, run_end_type=wanted.run_end_type) for chunk in found.chunks]
+            return pa.chunked_array(chunks, wanted)
+        return column.cast(_without_views(wanted)).take(rows).cast(wanted)
+    except pa.ArrowException as fault:
+        message = f"rows of a column of type {wanted} cannot be taken: {fault}"
+        raise TQLError(message, hint="leave the column out, or cast it first") from None
+
+
+def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column with a value for each row, where Arrow has one for a run of rows."""
+    pa = import_module("pyarrow")
+    if not pa.types.is_run_end_encoded(column.type):
+        return column
+    decode = import_module("pyarrow.compute").run_end_decode
+    return pa.chunked_array([decode(chunk) for chunk in column.chunks], column.type.value_type)
+
+
+def _without_views(dtype: pa.DataType) -> pa.DataType:
+    """Return a type with text and bytes that stand in one piece of memory instead of in views of several."""
+    pa = import_module("pyarrow")
+    types = pa.types
+    if types.is_string_view(dtype):
+        return pa.large_string()
+    if types.is_binary_view(dtype):
+        return pa.large_binary()
+    if types.is_list(dtype) or types.is_large_list(dtype):
+        make = pa.list_ if types.is_list(dtype) else pa.large_list
+        return make(dtype.value_field.with_type(_without_views(dtype.value_type)))
+    if types.is_fixed_size_list(dtype):
+        return pa.list_(dtype.value_field.with_type(_without_views(dtype.value_type)), dtype.list_size)
+    if types.is_struct(dtype):
+        return pa.struct([field.with_type(_without_views(field.type)) for field in dtype])
+    return dtype

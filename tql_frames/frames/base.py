@@ -99,11 +99,13 @@ class Frame(Rows, Protocol):
     Attributes:
         kind: library and class of the frame.
         keeps_labels: whether rows have index labels of their own, instead of a column of row numbers.
+        takes_by_number: whether rows of a statement are taken from the frame by their numbers, which its plan gives.
         is_lazy: whether samples of it are plans.
     """
 
     kind: ClassVar[str]
     keeps_labels: ClassVar[bool]
+    takes_by_number: ClassVar[bool]
     is_lazy: ClassVar[bool]
 
     @property

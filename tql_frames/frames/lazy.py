@@ -27,6 +27,7 @@ class CollectedFrame:
 
     kind: ClassVar[str] = "Polars LazyFrame"
     keeps_labels: ClassVar[bool] = False
+    takes_by_number: ClassVar[bool] = False
     is_lazy: ClassVar[bool] = True
     is_streamed: ClassVar[bool] = False
 

@@ -31,6 +31,7 @@ class PandasFrame:
 
     kind: ClassVar[str] = "pandas DataFrame"
     keeps_labels: ClassVar[bool] = True
+    takes_by_number: ClassVar[bool] = True
     is_lazy: ClassVar[bool] = False
     is_streamed: ClassVar[bool] = False
     why_collected: ClassVar[str | None] = None

@@ -73,6 +73,7 @@ class PolarsFrame:
 
     kind: ClassVar[str] = "Polars DataFrame"
     keeps_labels: ClassVar[bool] = False
+    takes_by_number: ClassVar[bool] = False
     is_lazy: ClassVar[bool] = False
     is_streamed: ClassVar[bool] = False
     why_collected: ClassVar[str | None] = None

@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.compiler.statements import Relation, Scan
-from tql_frames.errors import TQLError
+from tql_frames.errors import TQLError, reason_of
 from tql_frames.frames.arrow import ArrowFrame, ArrowRows
 from tql_frames.frames.base import ColumnRef, Frame, Rows, frame_of, no_frame
 from tql_frames.frames.polars import DefaultIndex, PolarsFrame, check_options, free_index
@@ -125,8 +125,17 @@ class DatasetFrame(ArrowFrame):
     def _beside(self, taken: Any, computed: pl.DataFrame, labels: Sequence[str]) -> Any:
         if not computed.width:
             return taken
+        datasets = import_module("datasets")
         both = [*([taken] if taken.column_names else []), self._made(computed)]
-        return import_module("datasets").concatenate_datasets(both, axis=1).select_columns(list(labels))
+        if computed.height:
+            found = datasets.concatenate_datasets(both, axis=1)
+        else:  # of which it leaves out those without rows
+            features = {name: feature for each in both for name, feature in each.features.items()}
+            found = datasets.Dataset.from_dict({name: [] for name in features}, datasets.Features(features))
+        own = taken.format
+        shown = own["columns"] + computed.columns if taken.column_names else computed.columns
+        kept = {"type": own["type"], "columns": shown, "output_all_columns": own["output_all_columns"]}
+        return found.select_columns(list(labels)).with_format(**kept, **own["format_kwargs"])
 
 
 class _Options(NamedTuple):
@@ -150,31 +159,43 @@ def table_frame_of(table: object, index: str | None, ignore_index: bool, *, kept
     for library, name, open_table in _OPENERS:
         if any(each.__module__.split(".")[0] == library and each.__name__ == name for each in type(table).__mro__):
             return open_table(table, options)
-    if isinstance(table, type) or not hasattr(table, "__arrow_c_stream__"):
+    if isinstance(table, type) or not callable(getattr(table, "__arrow_c_stream__", None)):
         return None
-    return _wrapped(_read(table), f"{type(table).__module__.split('.')[0]} {type(table).__name__}", None, options)
+    check_options(options.ignore_index)
+    frame = _read(table, pl.DataFrame)
+    kind = f"{type(table).__module__.split('.')[0]} {type(table).__name__}"
+    return cast("Frame", WrappedFrame(PolarsFrame(frame, options.name), kind, frame, lambda rows: rows))
 
 
-def _read(table: Any) -> pl.DataFrame:
-    """Return all rows of an object with the Arrow PyCapsule interface; numbers are not copied.
+def _read(table: Any, make: Callable[[Any], Any]) -> Any:
+    """Return all rows of an object with the Arrow PyCapsule interface, as `make` makes them; numbers are not copied.
 
     Raises:
-        TQLError: they are no table, or a column has no Polars type.
+        TQLError: they are no table, or a column has no type there.
     """
     try:
-        return pl.DataFrame(table)
+        return make(table)
     except (Exception, pl.exceptions.PanicException) as fault:  # whatever a library raises when its query runs
         what = f"{type(table).__module__.split('.')[0]}.{type(table).__name__}"
-        reason = (str(fault).splitlines() or [type(fault).__name__])[0][:200]
-        message = f"the rows of the {what} cannot be read: {reason}"
-        raise TQLError(message, hint="pass a table with named columns") from None
+        reason = reason_of(fault)
+        hint = next((hint for part, hint in _REASONS if part in reason), None)
+        raise TQLError(f"the rows of the {what} cannot be read: {reason}", hint=hint) from None
 
 
-def _wrapped(frame: pl.DataFrame, kind: str, native: object, options: _Options, wrap: Wrap | None = None) -> Frame:
-    """Return rows that were read to Polars, and go back by `wrap`; without, they stay there."""
+# Parts of what Polars says of a stream that it cannot read, and what to do.
+_REASONS = [
+    ("more than one occurrence", "rename the columns: each needs a name of its own"),
+    ("month_day_nano_interval", "select the other columns, or cast the intervals to text first"),
+    ("not supported by Polars", "select the other columns, or cast that column first"),
+    ("`Struct`", "pass a table with named columns"),
+]
+
+
+def _arrow_wrapped(table: Any, kind: str, options: _Options, wrap: Wrap) -> Frame:
+    """Return rows that were read to Arrow, whatever their types, and go back by `wrap`."""
     check_options(options.ignore_index)
-    inner = PolarsFrame(frame, options.name)
-    return cast("Frame", WrappedFrame(inner, kind, frame if native is None else native, wrap or (lambda rows: rows)))
+    rows = _read(table, import_module("pyarrow").table)
+    return cast("Frame", WrappedFrame(ArrowFrame(rows, options.name), kind, table, wrap))
 
 
 def _arrow(table: Any, options: _Options) -> Frame:
@@ -218,14 +239,19 @@ def _cudf(frame: Any, options: _Options) -> Frame:
 def _duckdb(relation: Any, options: _Options) -> Frame:
     """Return the rows of a relation, whose query runs once; samples are relations of the same connection."""
 
-    def wrap(tql_rows: pl.DataFrame) -> object:
-        return relation.query("tql_relation", "select * from tql_rows")  # DuckDB finds the frame by its name here
+    def wrap(_rows_of_tql_frames: object) -> object:
+        # DuckDB finds the frame by its name here, after tables and views of that name.
+        try:
+            return relation.query("_relation_of_tql_frames", "select * from _rows_of_tql_frames")
+        except Exception as fault:  # whatever the settings of the connection forbid
+            hint = "enable python_enable_replacements on its connection, or pass relation.pl()"
+            raise TQLError(f"the DuckDB connection cannot read the sample: {reason_of(fault)}", hint=hint) from None
 
-    return _wrapped(_read(relation), "DuckDB relation", relation, options, wrap)
+    return _arrow_wrapped(relation, "DuckDB relation", options, wrap)
 
 
 def _ibis(table: Any, options: _Options) -> Frame:
-    return _wrapped(_read(table), "Ibis table", table, options, import_module("ibis").memtable)
+    return _arrow_wrapped(table, "Ibis table", options, import_module("ibis").memtable)
 
 
 def _refused(hint: str) -> Callable[[Any, _Options], Frame]:
@@ -248,6 +274,5 @@ _OPENERS: list[tuple[str, str, Callable[[Any, _Options], Frame]]] = [
     ("ibis", "Table", _ibis),
     ("modin", "DataFrame", _modin),
     ("cudf", "DataFrame", _cudf),
-    ("polars", "Series", _refused("pass series.to_frame()")),
-    ("pandas", "Series", _refused("pass series.to_frame()")),
+    *((library, "Series", _refused("pass series.to_frame()")) for library in ("polars", "pandas", "narwhals", "modin")),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, TypeVar
@@ -65,7 +65,8 @@ def check_parameters(parameters: object) -> None:
     Raises:
         TQLError: they are something else.
     """
-    if parameters is not None and (isinstance(parameters, (str, bytes, Mapping)) or not hasattr(parameters, "__len__")):
+    unordered = isinstance(parameters, (str, bytes, Mapping, Set))
+    if parameters is not None and (unordered or not hasattr(parameters, "__len__")):
         raise TQLError("parameters is a list of values, one for each `?` in order")
 
 

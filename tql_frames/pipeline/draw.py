@@ -149,12 +149,15 @@ def no_column(value: object) -> TQLError:
     return TQLError(f"expected by= to be the name of a column, got {shown(value)}", hint=hint)
 
 
-def refuse_sampler_second(limit: object, by: object) -> None:
+def refuse_labels_first(sampler: object, limit: object, by: object) -> None:
     """Make sure that a report does not get the labels first and the sampler second.
 
     Raises:
-        TQLError: the limit is a sampler.
+        TQLError: the limit is a sampler, or the sampler is a list of columns.
     """
+    if isinstance(sampler, (list, tuple)) and sampler and all(isinstance(each, str) for each in sampler):
+        message = "report takes the sampler first; expected a sampler, got a list of names"
+        raise TQLError(message, hint="for columns of labels write by=[…]")
     if isinstance(limit, (str, pl.Expr)):
         hint = f"write report({shown(limit)}, by='findings')" if by is None else "write report(sampler, limit, by=…)"
         raise TQLError(f"report takes the sampler first; expected limit= to be a number, got {shown(limit)}", hint=hint)

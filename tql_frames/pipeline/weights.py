@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import operator
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -399,10 +400,11 @@ class GivenWeights:
             >>> GivenWeights.of([5, None, True]).values.to_list()
             [5.0, 0.0, 1.0]
         """
-        labels, kind = None, type(value).__name__
-        if type(value).__module__.partition(".")[0] == "pandas" and kind == "Series":
-            labels, value = value.index, LOADERS["pandas"]().polars_series(value, "weights")
-        elif not isinstance(value, (pl.Series, list, tuple)):
+        kind = type(value).__name__
+        value, labels = _apart(value)
+        if not isinstance(value, (pl.Series, list)):
+            if hasattr(value, "columns"):  # a table
+                return None
             if not any(hasattr(value, name) for name in ("__arrow_c_array__", "__arrow_c_stream__", "__array__")):
                 return None
             if hasattr(value, "shape") and len(value.shape) != 1:
@@ -443,11 +445,41 @@ class GivenWeights:
             raise TQLError(message, hint="pass weights.reindex(frame.index), or weights.to_numpy() to go by position")
 
 
+def _apart(value: Any) -> tuple[Any, pd.Index | None]:
+    """Return weights without the class of pandas, or of a library like it, that they came in; and their labels.
+
+    Raises:
+        TQLTypeError: a pandas column has no Polars type.
+    """
+    library = type(value).__module__.partition(".")[0]
+    if library == "narwhals" and hasattr(value, "to_native"):
+        return _apart(value.to_native())
+    if library in ("modin", "cudf") and type(value).__name__ == "Series":
+        value = value.modin.to_pandas() if library == "modin" else value.to_pandas()
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(value, pandas.Series):  # subclasses, such as those of GeoPandas, too
+        labels = value.index
+    elif pandas is not None and isinstance(value, (pandas.Index, pandas.api.extensions.ExtensionArray)):
+        if isinstance(value, pandas.MultiIndex):
+            return value, None
+        labels, value = None, pandas.Series(value)
+    else:
+        plain = isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray, memoryview))
+        return list(value) if plain else value, None
+    if value.dtype == np.object_:
+        return [None if missing else each for each, missing in zip(value, value.isna(), strict=True)], labels
+    return LOADERS["pandas"]().polars_series(value, "weights"), labels
+
+
 def _series(value: Any) -> pl.Series:
     """Return a list or an array of one dimension as a series; elements of lists may be of any library."""
+    if type(value).__module__.partition(".")[0] == "torch" and not value.is_complex():
+        value = value.detach().to_dense().cpu().double().numpy()
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.dtype.itemsize > 8:
+        value = value.astype(np.float64)
     if isinstance(value, np.ndarray) and value.dtype == np.object_:
         value = value.tolist()
-    if not isinstance(value, (list, tuple)):
+    if not isinstance(value, list):
         return pl.Series(value)
     return pl.Series([_number(each) for each in value], dtype=pl.Float64)
 

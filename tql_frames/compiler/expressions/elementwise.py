@@ -165,9 +165,16 @@ def _item_by_item(rule: Rule, node: Node, values: Sequence[Value], size: int) ->
         elif value.size is not None:
             fits.append(value.size == size)
     results = [rule(*(_item(value, at) for value in values)) for at in range(size)]
-    items = list_of([result.expr for result in results])
+    dtype = results[0].dtype if results else rule(*map(element, values)).dtype
+    items = list_of([result.expr for result in results]) if results else _no_items(dtype)
     base = lists_where(pl.all_horizontal(fits), items) if fits else items
-    return Value(node, ELEMENT, results[0].dtype, base=base, base_key=object(), size=size)
+    return Value(node, ELEMENT, dtype, base=base, base_key=object(), size=size)
+
+
+def _no_items(dtype: pl.DataType) -> pl.Expr:
+    """Return an empty list a row."""
+    none = pl.lit(pl.Series([[]], dtype=pl.List(dtype))).first()
+    return pl.when(pl.int_range(pl.len(), dtype=pl.Int64) >= 0).then(none)
 
 
 def _item(value: Value, at: int) -> Value:

@@ -32,7 +32,7 @@ from tql_frames.pipeline.draw import (
     all_named,
     check_expected,
     labels_named_as_sampler,
-    refuse_sampler_second,
+    refuse_labels_first,
     seed_from,
 )
 from tql_frames.pipeline.weights import sampler_from
@@ -220,7 +220,7 @@ class DaskNamespace:
             >>> ddf.tql.report("max_weight(view = 'AP': 2, True: 1)", by="view").labels["expected_share"].to_list()
             [0.5, 0.5]
         """
-        refuse_sampler_second(limit, by)
+        refuse_labels_first(sampler, limit, by)
         spec = DrawSpec.checked(limit, fraction, replace, seed, over=over, unit=unit, design=design)
         refuse_groups(spec)
         columns = list(self._frame.columns)

@@ -60,7 +60,7 @@ from tql_frames.pipeline.draw import (
     fewer_rows,
     labels_named_as_sampler,
     named,
-    refuse_sampler_second,
+    refuse_labels_first,
     seed_from,
 )
 from tql_frames.pipeline.weights import sampler_from
@@ -321,7 +321,7 @@ def report(
         >>> report.labels["expected_share"].to_list()
         [0.5, 0.5]
     """
-    refuse_sampler_second(limit, by)
+    refuse_labels_first(sampler, limit, by)
     spec = DrawSpec.checked(limit, fraction, replace, seed, over=over, unit=unit, design=design)
     refuse_groups(spec)
     _check_frame(frame)

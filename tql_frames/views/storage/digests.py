@@ -198,6 +198,8 @@ def digest_of(dtype: pa.DataType) -> Digest:
         return _Decoded(digest_of(target), target)
     if types.is_large_list(dtype):
         return _List([digest_of(dtype.value_type)])
+    if types.is_map(dtype):
+        return _List([digest_of(pa.struct([dtype.key_field, dtype.item_field]))])
     if types.is_fixed_size_list(dtype):
         return _FixedList([digest_of(dtype.value_type)])
     if types.is_struct(dtype):
