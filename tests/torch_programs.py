@@ -6,6 +6,7 @@ They are processes of their own, so that a test survives a loader that hangs. Wh
 from __future__ import annotations
 
 import json
+import pickle
 import socket
 import sys
 import warnings
@@ -102,6 +103,62 @@ def _rank(rank: int, processes: int, address: str, sampler: TQLSampler | None) -
     sampler.load_state_dict(json.loads(json.dumps(sampler.state_dict())))
     seen.append(begun + [row for batch in loader for row in batch.tolist()])
     _print_all(rank, processes, seen)
+
+
+def changed_ranks(processes: str, start: str) -> None:
+    """Print what each of several processes saw of an epoch in which weights changed, and of its rest after a resume."""
+    sampler = TQLSampler(table(), WEIGHTS, limit=DRAWS, seed=3) if start == "fork" else None
+    torch.multiprocessing.start_processes(
+        _changed_rank, args=(int(processes), _free_address(), sampler), nprocs=int(processes), start_method=start
+    )
+
+
+def _changed_rank(rank: int, processes: int, address: str, sampler: TQLSampler | None) -> None:
+    torch.distributed.init_process_group("gloo", init_method=address, rank=rank, world_size=processes)
+    start = "spawn" if sampler is None else "fork"
+    sampler = sampler or TQLSampler(table(), WEIGHTS, limit=DRAWS, seed=3)
+    new = pickle.dumps(sampler)  # a forked process makes neither tables nor samplers: Polars would hang
+    if start == "fork":
+        try:
+            sampler.set_weights([1.0] * ROWS)
+        except TQLError as error:
+            assert "Polars cannot run in this process" in str(error)
+        else:
+            raise AssertionError("Polars was asked")
+    seen, states = change_weights(sampler, processes)
+    resumed = []
+    for state, changes in states:
+        again = pickle.loads(new)
+        for weights in changes:
+            again.set_weights(weights)
+        again.load_state_dict(json.loads(json.dumps(state)))
+        resumed.append([list(again), list(again)])
+    _print_all(rank, processes, [seen, resumed])
+
+
+def change_weights(sampler: TQLSampler, processes: int = 1) -> tuple[list[list[int]], list[tuple[dict, list]]]:
+    """Change the weights of a sampler three times in an epoch, and set others for the next.
+
+    It returns the rows of both epochs, and states at some places with the weights that a new sampler needs to go on.
+    """
+    random = np.random.default_rng(8)
+    first, second = random.random(ROWS), random.integers(0, 3, ROWS).astype(float)
+    rows, states, seen = iter(sampler), [], []
+    seen += islice(rows, 240 // processes)
+    sampler.set_weights(first, now=True)
+    states.append((sampler.state_dict(), [first]))
+    seen += islice(rows, 480 // processes)
+    sampler.set_weights(second, now=True)
+    seen += islice(rows, 240 // processes)
+    sampler.update(torch.arange(0, ROWS, 7), torch.full((len(range(0, ROWS, 7)),), 5.0, requires_grad=True))
+    third = sampler.weights.copy()
+    seen += islice(rows, 120 // processes)
+    states.append((sampler.state_dict(), [third]))
+    sampler.set_weights(first)
+    states.append((sampler.state_dict(), [third, first]))
+    seen += rows
+    epochs = [seen, list(sampler)]
+    return epochs, states
 
 
 def streams(processes: str, start: str) -> None:

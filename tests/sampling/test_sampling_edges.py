@@ -74,7 +74,7 @@ def test_rows_and_parts_have_one_scale_at_an_edge_over_several_blocks(nudge, exp
     monkeypatch.setattr(line, "BLOCK", 1000)
     monkeypatch.setattr(parts, "BLOCK", 1000)
     weights = np.random.default_rng(nudge + 2).random(rows)
-    edge = Fraction(line._EDGE)
+    edge = Fraction(line.EDGE)
     weights *= float(edge / exact_sum(weights))
     for _ in range(3):  # what rounding left goes to the last row
         rest = edge - exact_sum(weights[:-1])

@@ -15,7 +15,7 @@ import pytest
 if find_spec("torch") is None:
     pytest.skip("PyTorch is not installed", allow_module_level=True)
 
-from tests.torch_programs import DRAWS, WEIGHTS, table
+from tests.torch_programs import DRAWS, WEIGHTS, change_weights, table
 from tql_frames.torch import TQLSampler
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +50,21 @@ def test_processes_see_together_what_one_sees(processes, start):
             assert given == whole[rank::processes]
     assert sorted(row for rank in seen for row in rank[0]) == sorted(epochs[0])
     assert all((np.array(one) != other).mean() > 0.9 for one, other in pairwise(epochs))
+
+
+@pytest.mark.parametrize(("processes", "start"), [(2, "fork"), (4, "spawn")])
+def test_processes_see_together_what_one_sees_of_weights_that_change(processes, start):
+    (epochs, states) = change_weights(TQLSampler(table(), WEIGHTS, limit=DRAWS, seed=3))
+    assert epochs[0] != TQLSampler(table(), WEIGHTS, limit=DRAWS, seed=3).draw(0).tolist()
+    for rank, (seen, resumed) in enumerate(json.loads(run("changed_ranks", str(processes), start))):
+        assert seen == [epoch[rank::processes] for epoch in epochs]
+        assert resumed[2][1] == epochs[1][rank::processes]  # whose weights were set before the state
+        for (state, _), (rest, _) in zip(states, resumed, strict=True):
+            if state["done"] == 240:  # where weights changed again after the state, only the first rows are those
+                assert rest[: 480 // processes] == epochs[0][240:720][rank::processes]
+            else:
+                assert state["done"] == 1080
+                assert rest == epochs[0][1080:][rank::processes]
 
 
 def test_streams_are_shared_by_processes_and_their_workers():

@@ -409,6 +409,9 @@ class GivenWeights:
                 return None
             if hasattr(value, "shape") and len(value.shape) != 1:
                 raise TQLTypeError(f"expected weights of one dimension, got an array of shape {tuple(value.shape)}")
+        if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+            # Without a query of Polars, which a forked process cannot run. Its memory may be the caller's.
+            return cls(pl.Series("weight", value.astype(np.float64)), kind, labels)
         try:
             series = value if isinstance(value, pl.Series) else _series(value)
         except (Exception, pl.exceptions.PanicException):  # whatever the elements are
@@ -422,12 +425,12 @@ class GivenWeights:
         return cls(values.alias("weight"), kind, labels)
 
     def __str__(self) -> str:
-        return f"weights of {len(self.values):,} row{'s' * (len(self.values) != 1)}"
+        return weights_text(len(self.values))
 
     @property
     def digest(self) -> str:
         """A text by which equal weights are known again."""
-        return blake2b(self.values.to_numpy().tobytes(), digest_size=16).hexdigest()
+        return weights_digest(self.values.to_numpy())
 
     def check(self, frame: Rows) -> None:
         """Make sure that there is a weight for each row of a frame.
@@ -469,6 +472,21 @@ def _apart(value: Any) -> tuple[Any, pd.Index | None]:
     if value.dtype == np.object_:
         return [None if missing else each for each, missing in zip(value, value.isna(), strict=True)], labels
     return LOADERS["pandas"]().polars_series(value, "weights"), labels
+
+
+def weights_text(rows: int) -> str:
+    """Return what stands for the text of a sampler where weights are given.
+
+    Examples:
+        >>> weights_text(3)
+        'weights of 3 rows'
+    """
+    return f"weights of {rows:,} row{'s' * (rows != 1)}"
+
+
+def weights_digest(weights: Weights) -> str:
+    """Return a text by which equal weights are known again, one a row, shape (n,)."""
+    return blake2b(np.ascontiguousarray(weights).data, digest_size=16).hexdigest()
 
 
 def _series(value: Any) -> pl.Series:

@@ -1,5 +1,6 @@
 """Weights to row positions; NumPy only, knows no frame."""
 
+from tql_frames.sampling.changing import ChangingWeights
 from tql_frames.sampling.designs import draw
 from tql_frames.sampling.groups import Groups, draw_groups, expected_by_group
 from tql_frames.sampling.rng import Floats, Integers, Positions, Streams, cores, derived_seed, fresh_seed, in_threads
@@ -14,6 +15,7 @@ from tql_frames.sampling.split import (
 from tql_frames.sampling.strata import Strata, StrataTable, count_codes, strata_of_codes, stratify
 
 __all__ = [
+    "ChangingWeights",
     "Floats",
     "Groups",
     "Integers",

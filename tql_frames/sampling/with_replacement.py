@@ -16,10 +16,10 @@ from tql_frames.sampling.strata import Strata, StrataTable, position_type
 
 STREAM = 0  # of a seed's random numbers
 
-_TOTAL_BITS = 62  # of the sum of integer weights: exact in int64, and any order of adding gives the same
+TOTAL_BITS = 62  # of the sum of integer weights: exact in int64, and any order of adding gives the same
 # The scale changes where the total weight crosses this times a power of two. Were that a round number, totals such as
 # 1 would lie on the edge, where the rounding of a sum decides.
-_EDGE = 0.7071067811
+EDGE = 0.7071067811
 
 _BY_COMPARISON = 12  # owners up to which all bounds are compared with all points
 _FEW_DRAWS = 4096  # up to which a guide table costs more than it saves
@@ -153,8 +153,15 @@ def exact_ranks(starts: Floats, bounds: Floats, counts: Integers) -> Floats:
     return found
 
 
-def draw_rows(weights: Floats, size: int, streams: Streams) -> Positions:
-    """Return the row positions drawn with replacement, shape (size,): each row a stratum of its own, in table order."""
+def draw_rows(weights: Floats, size: int, streams: Streams, *, start: int = 0) -> Positions:
+    """Return the row positions drawn with replacement, shape (size,): each row a stratum of its own, in table order.
+
+    Args:
+        weights: shape (n,), finite, >= 0, one positive.
+        size: number of draws.
+        streams: of the seed.
+        start: number of the first draw among those of the seed.
+    """
     cumulative = cumulative_weights_of_rows(weights, size)
     rows = np.empty(size, position_type(len(weights)))
 
@@ -163,7 +170,7 @@ def draw_rows(weights: Floats, size: int, streams: Streams) -> Positions:
         points, owners = np.empty(len(space.floats)), np.empty(len(space.floats), np.int64)
         for first, stop in blocks:
             point, owner = points[: stop - first], owners[: stop - first]
-            streams.fill(STREAM, first, point)
+            streams.fill(STREAM, start + first, point)
             cumulative.owners(point, owner, space)
             rows[first:stop] = owner
 
@@ -242,7 +249,7 @@ def scale_of(weights: Floats, counts: Integers | None = None) -> int:
         total = math.fsum(float(times_power_of_two(block, -largest).sum()) for block in blocks)
     else:
         total = math.fsum((times_power_of_two(weights, -largest) * counts).tolist())
-    if abs(math.frexp(total / _EDGE)[0] - 0.75) > 0.25 - 1e-9:  # at the edge: let no rounding decide
+    if abs(math.frexp(total / EDGE)[0] - 0.75) > 0.25 - 1e-9:  # at the edge: let no rounding decide
         scaled = times_power_of_two(weights, -largest).tolist()
         pairs = zip(scaled, counts.tolist(), strict=True) if counts is not None else None
         total = float(sum(Fraction(weight) * count for weight, count in pairs)) if pairs else math.fsum(scaled)
@@ -261,11 +268,11 @@ def exponents_of_totals(weights: Floats, counts: Integers, firsts: Integers) -> 
     largest = np.frexp(np.maximum.reduceat(weights, firsts))[1] if len(firsts) else np.empty(0, np.int32)
     scaled = np.ldexp(weights, -np.repeat(largest, each))
     totals = np.add.reduceat(scaled * counts, firsts) if len(firsts) else np.empty(0)
-    for place in np.flatnonzero(np.abs(np.frexp(totals / _EDGE)[0] - 0.75) > 0.25 - 1e-9).tolist():  # as in `scale_of`
+    for place in np.flatnonzero(np.abs(np.frexp(totals / EDGE)[0] - 0.75) > 0.25 - 1e-9).tolist():  # as in `scale_of`
         own = slice(firsts[place], firsts[place] + each[place])
         pairs = zip(scaled[own].tolist(), counts[own].tolist(), strict=True)
         totals[place] = float(sum(Fraction(weight) * count for weight, count in pairs))
-    exponents: Integers = _TOTAL_BITS - np.frexp(totals / _EDGE)[1] - largest
+    exponents: Integers = TOTAL_BITS - np.frexp(totals / EDGE)[1] - largest
     return exponents
 
 
@@ -276,7 +283,7 @@ def scale_of_total(total: float, largest: int) -> int:
         total: the sum of the weights times 2**-largest, correctly rounded where it is near an edge.
         largest: exponent of the greatest weight, as `frexp` gives it.
     """
-    return _TOTAL_BITS - math.frexp(total / _EDGE)[1] - largest
+    return TOTAL_BITS - math.frexp(total / EDGE)[1] - largest
 
 
 def whole(weights: Floats, exponent: int) -> Integers:

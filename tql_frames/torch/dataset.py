@@ -125,8 +125,12 @@ class NoSuchRowError(TQLError, IndexError):
     def __init__(self, message: str | int, size: int = 0, **more: Any) -> None:
         """Say which row; a process that unpickles the error has the message."""
         if not isinstance(message, str):
-            message = f"item {message:,} was asked for, and the data set has {size:,} row{'s' * (size != 1)}"
-            more = {"hint": "make the sampler and the data set of the same frame or view"}
+            number = message
+            message = f"item {number:,} was asked for, and the data set has {size:,} row{'s' * (size != 1)}"
+            hint = "make the sampler and the data set of the same frame or view"
+            if number >= size:
+                hint += f": that of the sampler has at least {number + 1:,} rows"
+            more = {"hint": hint}
         super().__init__(message, **more)
 
 

@@ -6,9 +6,10 @@ samplers with `random()`, whose weights differ by epoch.
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,9 @@ import polars as pl
 import torch.distributed
 
 from tql_frames.compiler.expressions.scope import column
-from tql_frames.errors import TQLError
+from tql_frames.errors import TQLError, WeightError
 from tql_frames.frames import Frame, PolarsFrame, Rows, kept_frame_of
-from tql_frames.language import BoundText, nodes
+from tql_frames.language import BoundText, nodes, parse
 from tql_frames.language.parameters import plain
 from tql_frames.pipeline.draw import (
     Draw,
@@ -30,11 +31,14 @@ from tql_frames.pipeline.draw import (
     warn_of_fewer,
     whole_number,
 )
+from tql_frames.pipeline.groups import Grouped
 from tql_frames.pipeline.idle_arms import warn_of_categories, warn_of_idle_arms
-from tql_frames.pipeline.weights import GivenWeights, Weigher, Weights
-from tql_frames.sampling import Positions, Strata, stratify
-from tql_frames.sampling.strata import drawable_in
+from tql_frames.pipeline.weights import GivenWeights, Weigher, Weights, weights_digest, weights_text
+from tql_frames.sampling import ChangingWeights, Integers, Positions, Strata, stratify
+from tql_frames.sampling.strata import drawable_in, weights_of
 from tql_frames.views.drawn_view import View
+
+WEIGHTS_KEYS = ("sampler", "parameters", "weights", "updated")  # of what tells weights from others
 
 
 def processes(number: int | None = None, rank: int | None = None) -> tuple[int, int]:
@@ -115,6 +119,8 @@ class Epochs:
         self.spec = spec
         self.text, self.is_expression = str(sampler), not isinstance(sampler, str)
         self.values: dict[str, Any] = {}  # which the text does not tell
+        self._changing: ChangingWeights | None = None
+        self._expected: tuple[int, Weights] | None = None  # an epoch and how often each row is expected in it
         if isinstance(sampler, BoundText):
             self.values["parameters"] = [plain(each) for each in sampler.parameters]
         elif isinstance(sampler, GivenWeights):
@@ -151,8 +157,190 @@ class Epochs:
         if not weighed.size:
             return np.empty(0, np.uint32)
         seed = seed_of_epoch(self.spec.seed, epoch)
+        if self._changing is not None:
+            return self._changing.draw(weighed.size, seed=seed)
         found = drawn(weighed.population, None, np.array([weighed.size]), self.spec, seed=seed)
         return shuffled(found, seed) if self.spec.design == "successive" else found
+
+    def rows_at(self, epoch: int, places: range) -> Positions:
+        """Return the row positions at some places of an epoch's sample."""
+        if self._changing is None or not places:
+            return self.positions(epoch)[places.start : places.stop : places.step]
+        seed = seed_of_epoch(self.spec.seed, epoch)
+        drawn = self._changing.draw(places[-1] + 1 - places.start, seed=seed, start=places.start)
+        return drawn[:: places.step]
+
+    def weights(self, epoch: int) -> Weights:
+        """Return the weights of the rows in an epoch, shape (n,), read-only."""
+        if self._changing is not None:
+            return self._changing.weights
+        found = weights_of(self.weighed(epoch).population).view()
+        found.flags.writeable = False
+        return found
+
+    def expected(self, epoch: int, rows: Integers) -> Weights:
+        """Return how often each of some rows is expected in an epoch's sample, shape (k,)."""
+        size = self.weighed(epoch).size
+        if self._changing is not None:
+            return size * self._changing.shares(rows)
+        if self._expected is None or self._expected[0] != epoch:
+            grouped = Grouped(self.weighed(epoch).population, None, None, None)
+            found = grouped.expected(np.array([size]), self.spec.design, replace=self.spec.replace)
+            self._expected = epoch, found[0]
+        return self._expected[1].take(rows)
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the weights of each epoch are others, those of a sampler with `random()`."""
+        return self._anew is not None
+
+    @property
+    def is_updated(self) -> bool:
+        """Whether some weights were changed by `update`, so that each row is a stratum of its own."""
+        return self._changing is not None
+
+    def update(self, rows: Integers, weights: Weights) -> None:
+        """Change the weights of some rows.
+
+        Args:
+            rows: shape (k,), positions from 0.
+            weights: shape (k,), finite, >= 0.
+
+        Raises:
+            WeightError: no row would have a positive weight.
+        """
+        changing = self._changing or ChangingWeights(self.weights(0))
+        if not changing.update(rows, weights):
+            message = f"no row can be drawn: the weight would be 0 in all {self.rows:,} rows"
+            raise WeightError(message, hint="leave one row a positive weight")
+        self.values = {}
+        if self._changing is None:
+            self._hold(changing)
+            self.text, self.is_expression = weights_text(self.rows), True
+
+    def by_rows(self) -> Epochs:
+        """Return the same weights, each row a stratum of its own, as `update` leaves them."""
+        found = self.copy()
+        if found._changing is None:
+            found._hold(ChangingWeights(self.weights(0)))
+        return found
+
+    def copy(self) -> Epochs:
+        """Return the same weights, which `update` of these leaves alone."""
+        found = copy.copy(self)
+        if found._changing is not None:
+            found._hold(found._changing.copy())
+        return found
+
+    def _hold(self, changing: ChangingWeights) -> None:
+        if self._changing is not changing:  # lets the strata or the array go
+            self._changing, self._weighed = changing, (0, replace(self._weighed[1], population=np.empty(0)))
+
+    def identity(self) -> dict[str, Any]:
+        """Return what tells these weights from others: the text of the sampler, its values, a digest of an array."""
+        if self._changing is not None and not self.values:
+            self.values = {"weights": weights_digest(self._changing.weights)}
+        updated = {} if self._changing is None else {"updated": True}
+        return {"sampler": self.text, **self.values, **updated}
+
+    def differences(self, other: Mapping[str, Any]) -> list[str]:
+        """Return the names in what tells other weights from these; of texts, how they are written does not count.
+
+        Args:
+            other: as of `identity`.
+        """
+        own = self.identity()
+        names = [name for name in WEIGHTS_KEYS if name in own or name in other]
+        return [name for name in names if not self._agrees(name, other, own)]
+
+    def _agrees(self, name: str, others: Mapping[str, Any], owns: Mapping[str, Any]) -> bool:
+        other, own = others.get(name), owns.get(name)
+        if name == "sampler" and name not in others:
+            return True  # states of older versions have no text
+        if name == "updated":
+            return own is None or other is True  # others can be drawn from row by row
+        if name != "sampler" or not isinstance(other, str) or self.is_expression:
+            return type(other) is type(own) and bool(other == own)
+        try:
+            return parse(other) == parse(self.text)
+        except TQLError:
+            return False
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_expected": None}  # which is computed again
+
+
+def array_of(value: Any) -> Any:
+    """Return a tensor as an array, whatever device it is on and whether it has a gradient; others as they are.
+
+    Examples:
+        >>> array_of(torch.tensor([0.5, 2.0], requires_grad=True))
+        array([0.5, 2. ])
+    """
+    if not isinstance(value, torch.Tensor):
+        return value
+    plain = value.detach().cpu()
+    return (plain.double() if plain.is_floating_point() else plain).numpy()
+
+
+def rows_from(indices: Any, rows: int) -> Integers:
+    """Return positions of rows, shape (k,).
+
+    Args:
+        indices: list, array or tensor of whole numbers.
+        rows: number of rows there are.
+
+    Raises:
+        TQLError: they are something else, or there is no such row.
+
+    Examples:
+        >>> rows_from([0, 3], 3)
+        Traceback (most recent call last):
+            ...
+        tql_frames.TQLError: expected indices= to be row positions from 0 to 2, got 3
+    """
+    found = np.asarray(array_of(indices))
+    if found.ndim != 1 or (found.size and found.dtype.kind not in "iu"):
+        what = f"an array of shape {found.shape}" if found.ndim != 1 else f"values of type {found.dtype}"
+        raise TQLError(f"expected indices= to be a list of row positions, got {what}")
+    found = found.astype(np.int64, copy=False)
+    if found.size and np.maximum.reduce(found.view(np.uint64)) >= rows:  # also where one is negative
+        wrong = int(found[(found < 0) | (found >= rows)][0])
+        raise TQLError(f"expected indices= to be row positions from 0 to {rows - 1:,}, got {wrong:,}")
+    return found
+
+
+def values_from(values: Any, rows: Integers) -> Weights:
+    """Return a weight for each of some rows, shape (k,).
+
+    Args:
+        values: list, array or tensor of numbers, or one number for all rows.
+        rows: shape (k,).
+
+    Raises:
+        TQLError: they are no numbers, or not as many as rows.
+        WeightError: one is negative, NaN or infinite.
+
+    Examples:
+        >>> values_from(-1.0, np.array([0, 3]))
+        Traceback (most recent call last):
+            ...
+        tql_frames.WeightError: expected values= to be finite and at least 0, got -1.0 for row 0
+    """
+    found = np.asarray(array_of(values))
+    if found.dtype.kind not in "iufb":
+        raise TQLError(f"expected values= to be numbers, got values of type {found.dtype}")
+    found = found.astype(np.float64, copy=False)
+    if found.ndim == 0:
+        found = np.full(rows.shape, found)
+    if found.shape != rows.shape:
+        shape = f"{len(found):,}" if found.ndim == 1 else f"an array of shape {found.shape}"
+        raise TQLError(f"expected values= to be {len(rows):,} weights, one for each index, got {shape}")
+    if found.size and not (np.minimum.reduce(found) >= 0 and np.maximum.reduce(found) < np.inf):
+        place = int((~((found >= 0) & (found < np.inf))).argmax())
+        wrong = f"{float(found[place])!r} for row {int(rows[place]):,}"
+        raise WeightError(f"expected values= to be finite and at least 0, got {wrong}")
+    return found
 
 
 def _weigh(frame: Rows, weigher: Weigher, spec: DrawSpec, *, first: bool = False) -> Weighed:

@@ -5,22 +5,31 @@ What is drawn is in `epochs`; rows become tensors in `dataset`.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any, NoReturn
+from typing import Any
 
+import numpy as np
+import polars as pl
 from torch.utils.data import Sampler
 
 from tql_frames.errors import TQLError
-from tql_frames.language import parse
+from tql_frames.frames import PolarsFrame, Rows
+from tql_frames.frames.polars import check_process
 from tql_frames.pipeline.draw import DESIGNS, Design, DrawSpec, check_flag, named_constructor, seed_of_epoch
-from tql_frames.pipeline.weights import SamplerLike, sampler_from
+from tql_frames.pipeline.weights import GivenWeights, SamplerLike, Weights, sampler_from
 from tql_frames.sampling import Positions
-from tql_frames.torch.epochs import Epochs, check_whole, processes, readable
-
-_LIST = 65_536  # positions that are Python integers at a time: 20 million of them would take 800 megabytes
-
+from tql_frames.torch.epochs import (
+    WEIGHTS_KEYS,
+    Epochs,
+    array_of,
+    check_whole,
+    processes,
+    readable,
+    rows_from,
+    values_from,
+)
+from tql_frames.torch.iteration import Pass, WeightSpan
 
 # What WeightedRandomSampler lets one set, and what this one was made of: set here, it would change nothing.
 _FIXED = frozenset(
@@ -29,6 +38,7 @@ _FIXED = frozenset(
         *("frame", "sampler", "limit", "replace", "seed", "num_replicas", "rank", "drop_last", "epoch"),
     )
 )
+_SET_FIRST = "call set_weights first, with the weights that the other sampler had"
 _WIDTH = 80  # characters of a sampler that a text shows
 
 
@@ -47,7 +57,8 @@ class TQLSampler(Sampler[int]):
 
     Args:
         frame: a Polars DataFrame or LazyFrame, a pandas DataFrame, or a `View`, whose rows are weighed here and now.
-            All that is kept are NumPy arrays, and for a sampler with `random()` the columns that it names.
+            It is kept for `set_weights`. A copy, such as a process gets that is not forked, has NumPy arrays alone, and
+            for a sampler with `random()` the columns that it names.
         sampler: the weight of a row, as `tql_frames.sample` takes it.
         limit: rows to draw for an epoch, by all processes together; by default as many as the frame has.
         replace: with or without replacement.
@@ -97,12 +108,15 @@ class TQLSampler(Sampler[int]):
             raise TQLError(
                 "design='poisson' gives another number of rows in each epoch, and loaders ask for one", hint=hint
             )
-        self._epochs = Epochs(readable(frame), sampler_from(sampler, parameters), spec)
+        self._frame: Rows | None = readable(frame)
+        self._epochs = Epochs(self._frame, sampler_from(array_of(sampler), parameters), spec)  # of the next epoch
+        self._given = [self._epochs]  # weights that a state may name
         self._drop_last = bool(drop_last)
-        self._given = num_replicas, rank
+        self._given_processes = num_replicas, rank
         processes(num_replicas, rank)  # to say now what is wrong with them
         self._next = 0, 0  # epoch and rows done of the next iteration
-        self._pass: _Pass | None = None
+        self._spans: list[WeightSpan] = []  # of the rest of an epoch that `load_state_dict` was in
+        self._pass: Pass | None = None
 
     @property
     def epoch(self) -> int:
@@ -126,7 +140,7 @@ class TQLSampler(Sampler[int]):
             >>> TQLSampler(pl.DataFrame({"age": [71, 34]}), "age", num_replicas=4, rank=1).num_replicas
             4
         """
-        return processes(*self._given)[0]
+        return processes(*self._given_processes)[0]
 
     @property
     def rank(self) -> int:
@@ -137,7 +151,7 @@ class TQLSampler(Sampler[int]):
             >>> TQLSampler(pl.DataFrame({"age": [71, 34]}), "age", num_replicas=4, rank=1).rank
             1
         """
-        return processes(*self._given)[1]
+        return processes(*self._given_processes)[1]
 
     def seed_of(self, epoch: int) -> int:
         """Return the seed with which `frame.tql.sample` draws the rows of an epoch.
@@ -152,6 +166,8 @@ class TQLSampler(Sampler[int]):
 
     def draw(self, epoch: int) -> Positions:
         """Return the row positions of an epoch's sample, those of all processes, shape (n,).
+
+        They are drawn by `weights`. An epoch in which these were changed has other rows.
 
         Examples:
             >>> import polars as pl
@@ -173,17 +189,22 @@ class TQLSampler(Sampler[int]):
         """
         number = check_whole("epoch", epoch)
         if number != self._next[0]:
-            self._next = number, 0
+            self._next, self._spans = (number, 0), []
         self._pass = None
 
     def state_dict(self, seen: int | None = None) -> dict[str, Any]:
         """Return the state of the iteration for `load_state_dict`: a dict of numbers, and the text of the sampler.
 
-        It is the same in all processes that have come equally far, whatever their number.
+        Of weights that are an array or were updated it has a digest, not the weights. Where other weights draw rows
+        that are left of the epoch, `changes` says from which row on; where others are set for the next epoch, `next`
+        has them. The state is the same in all processes that have come equally far, whatever their number.
 
         Args:
             seen: items that this process took from its DataLoader since the iteration began. A loader with workers asks
                 for more than it has given out, which the sampler cannot know; `StatefulDataLoader` of torchdata can.
+
+        Raises:
+            TQLError: rows after those of `seen` were drawn by weights that `update` has changed since.
 
         Examples:
             >>> import polars as pl
@@ -196,15 +217,34 @@ class TQLSampler(Sampler[int]):
             (0, 3, 'max_weight(age > 60: 1)')
         """
         epoch, done = self._next
+        spans = self._spans or [WeightSpan(done, self._epochs)]
         if self._pass is not None:
             epoch, done = self._pass.epoch, self._pass.done(None if seen is None else check_whole("seen", seen))
-        return {"epoch": epoch, "done": done} | self._identity()
+            spans = self._pass.spans_from(done)
+        first, *others = (span.identity() for span in spans)
+        changes = [{"done": span.first, **each} for span, each in zip(spans[1:], others, strict=True)]
+        newest = self._epochs.identity()
+        return {
+            "epoch": epoch,
+            "done": done,
+            **self._request(),
+            **first,
+            **({} if self._epochs.spec.is_plain else {"design": self._epochs.spec.design}),
+            **({"changes": changes} if changes else {}),
+            **({} if newest == [first, *others][-1] else {"next": newest}),
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue with the next iteration where another one stopped: the rest of its epoch, which may be empty.
 
+        Weights that the other sampler got by `set_weights` or `update` have to be set here before, in the same order.
+
+        Args:
+            state: as of `state_dict`.
+
         Raises:
-            TQLError: it is the state of another sampler, and what differs; or it is no state.
+            TQLError: it is the state of another sampler, and what differs; it names weights that were not set here; or
+                it is no state.
 
         Examples:
             >>> import polars as pl
@@ -221,97 +261,251 @@ class TQLSampler(Sampler[int]):
             raise TQLError(f"expected the state to be what state_dict returned, got {type(state).__name__}")
         spec = self._epochs.spec
         state = {"design": DESIGNS[spec.replace][0], **state}  # which only states of other designs name
-        own = self._identity() | {"design": spec.design}
-        missing = {"epoch", "done", *own} - set(state) - {"sampler"}  # states of older versions have no text
+        own = {**self._request(), "design": spec.design}
+        missing = {"epoch", "done", *own} - set(state)
         if missing:
             raise TQLError(f"this is no state of a TQLSampler: it has no {min(missing)!r}")
-        others = {name: state[name] for name in own if name in state and not self._agrees(name, state[name], own[name])}
-        if others:
-            told = "; ".join(
-                f"its {name} is {_short(other)}, here it is {_short(own[name])}" for name, other in others.items()
+        others = {name for name in own if type(state[name]) is not type(own[name]) or state[name] != own[name]}
+        weights, unknown = self._known(state)
+        if others or weights is None:
+            own |= self._epochs.identity()
+            names = [name for name in [*own, *WEIGHTS_KEYS] if name in others or name in unknown]
+            told = (f"its {name} is {_short(state.get(name))}, here it is {_short(own.get(name))}" for name in names)
+            message = f"the state is that of another sampler: {'; '.join(dict.fromkeys(told))}"
+            raise TQLError(message, hint=None if others else _SET_FIRST)
+        epoch, done = check_whole("epoch", state["epoch"]), check_whole("done", state["done"])
+        spans = [WeightSpan(done, weights)]
+        for change in state.get("changes", ()):
+            if not isinstance(change, Mapping) or "done" not in change:
+                raise TQLError("this is no state of a TQLSampler: one of its changes has no 'done'")
+            spans.append(WeightSpan(check_whole("done", change["done"]), self._known_or_refused(change)))
+        self._epochs = self._known_or_refused(state["next"]) if "next" in state else spans[-1].weights or weights
+        self._given.append(self._epochs)
+        self._next, self._spans, self._pass = (epoch, done), spans, None
+
+    def _known(self, state: Mapping[str, Any]) -> tuple[Epochs | None, list[str]]:
+        """Return the weights that a state names, of those that were given here, or how it differs from the newest."""
+        for known in reversed(self._given):
+            if not known.differences(state):
+                return known.by_rows() if state.get("updated") and not known.is_updated else known, []
+        return None, self._epochs.differences(state)
+
+    def _known_or_refused(self, state: Mapping[str, Any]) -> Epochs:
+        weights, unknown = self._known(state)
+        if weights is None:
+            told = ", ".join(f"{name} {_short(state.get(name))}" for name in unknown)
+            raise TQLError(f"the state has weights that this sampler was not given: {told}", hint=_SET_FIRST)
+        return weights
+
+    @property
+    def weights(self) -> Weights:
+        """Weights of the rows, by which the next epoch is drawn: shape (n,), read-only.
+
+        Examples:
+            >>> import polars as pl
+            >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
+            >>> draws.weights
+            array([1., 0., 1.])
+        """
+        return self._epochs.weights(self.epoch)
+
+    def set_weights(
+        self, sampler: SamplerLike, *, parameters: Sequence[object] | None = None, now: bool = False
+    ) -> None:
+        """Draw by other weights from the next epoch on.
+
+        Of several processes each has to set the same weights, after equally many rows. The rows that follow are those
+        of the same places in the sample that the new weights draw for the epoch.
+
+        Args:
+            sampler: the weight of a row, as the constructor takes it: text for the frame of the sampler, or a weight
+                for each row. A copy of a sampler has no frame, and takes weights alone.
+            parameters: a value for each `?` of the text, in order.
+            now: draw by them from the next row on, in the epoch that is running. A DataLoader with workers has asked
+                for some batches by then, which stay as they are.
+
+        Raises:
+            TQLError: wrong arguments, or weights that cannot be drawn by; or now=True in the middle of an epoch without
+                replacement, or by another design than `"independent"`.
+
+        Warns:
+            TQLWarning: fewer rows have a positive weight than were asked for without replacement.
+
+        Examples:
+            >>> import polars as pl
+            >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
+            >>> rows = iter(draws)
+            >>> next(rows), next(rows), next(rows)
+            (0, 0, 2)
+            >>> draws.set_weights([0.0, 1.0, 0.0], now=True)
+            >>> list(rows), list(draws)
+            ([1, 1, 1], [1, 1, 1, 1, 1, 1])
+        """
+        check_flag("now", now)
+        running = self._running
+        spec = self._epochs.spec
+        if now and (running or self._next[1]) and not (spec.replace and spec.is_default):
+            how = f"design={spec.design!r}" if spec.replace else "replace=False"
+            message = f"expected now=False with {how}, whose rows of an epoch are drawn together, got now=True"
+            raise TQLError(message, hint="leave out now=: the weights apply from the next epoch on")
+        weights = array_of(sampler)
+        if not isinstance(weights, np.ndarray):
+            check_process()
+        given = sampler_from(weights, parameters)
+        new = Epochs(self._rows_for(given), given, spec)
+        if self._pass is not None:
+            self._given = [span.weights for span in self._pass.spans if span.weights is not None]
+        if now and running is not None:
+            running.draw_by(new)
+        if now or not self._next[1]:
+            self._spans = []
+        self._epochs = new
+        self._given.append(new)
+
+    def update(self, indices: Any, values: Any) -> None:
+        """Change the weights of some rows, from the next draw on: importance sampling by losses, for example.
+
+        It takes time by the number of these rows, not by all. Where `set_weights` has set other weights for the next
+        epoch, it is these that change. Of several processes each has to make the same changes, after equally many rows.
+        A DataLoader with workers has asked for some batches by then, which stay as they are; with `num_workers=0` the
+        next batch is drawn by the new weights.
+
+        Args:
+            indices: positions of the rows: a list, array or tensor. Of one that comes twice, the last value counts.
+            values: a weight for each, finite and at least 0, or one for all; of a tensor without its gradient.
+
+        Raises:
+            TQLError: wrong arguments; or a sampler without replacement, of another design than `"independent"`, or
+                with `random()`.
+
+        Examples:
+            >>> import polars as pl
+            >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
+            >>> rows = iter(draws)
+            >>> next(rows), next(rows), next(rows)
+            (0, 0, 2)
+            >>> draws.update([0, 2], [0.0, 0.5])
+            >>> list(rows), draws.weights.tolist()
+            ([2, 2, 2], [0.0, 0.0, 0.5])
+        """
+        epochs = self._epochs
+        if not (epochs.spec.replace and epochs.spec.is_default):
+            how = f"design={epochs.spec.design!r}" if epochs.spec.replace else "replace=False"
+            message = f"expected a sampler with replacement and design='independent' for update, got {how}"
+            raise TQLError(message, hint="call set_weights, whose weights apply from the next epoch on")
+        if epochs.is_random:
+            message = (
+                "expected weights that stay for update, got a sampler with random(), which has others in each epoch"
             )
-            raise TQLError(f"the state is that of another sampler: {told}")
-        self._next = check_whole("epoch", state["epoch"]), check_whole("done", state["done"])
-        self._pass = None
+            raise TQLError(message, hint="call set_weights(sampler.weights) first")
+        rows = rows_from(indices, epochs.rows)
+        weights = values_from(values, rows)
+        if not rows.size:
+            return
+        epochs.update(rows, weights)
+        if self._pass is not None:
+            self._pass.follow(epochs)  # also one that ended: of rows that a loader has asked for, seen= may be fewer
+
+    def expected(self, indices: Any) -> Weights:
+        """Return how often each of some rows is expected in an epoch's sample, shape (k,), as `View.expected` does.
+
+        1 / expected is the weight of a drawn row for unbiased totals (Horvitz & Thompson 1952, Journal of the American
+        Statistical Association 47:663; with replacement Hansen & Hurwitz 1943, The Annals of Mathematical Statistics
+        14:333). The mean over a batch of `loss * limit / (rows * expected)` has the mean loss of all rows as its
+        expectation. The weights are those by which the next row is drawn: ask before `update` changes them.
+
+        Args:
+            indices: positions of the rows: a list, array or tensor.
+
+        Raises:
+            TQLError: they are no positions of rows.
+
+        Examples:
+            >>> import polars as pl
+            >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 3, True: 2)", limit=4)
+            >>> draws.expected([0, 1])
+            array([1.5, 1. ])
+        """
+        epochs, epoch = self._first_weights, self.epoch
+        if self._pass is not None:
+            epochs, epoch = self._pass.weights, self._pass.epoch
+        return epochs.expected(epoch, rows_from(indices, epochs.rows))
+
+    @property
+    def _running(self) -> Pass | None:
+        return None if self._pass is None or self._pass.ended else self._pass
+
+    def _rows_for(self, sampler: Any) -> Rows:
+        """Return the frame of the sampler; of a copy rows without columns, which is enough for given weights."""
+        given = isinstance(sampler, GivenWeights)
+        if self._frame is not None:
+            return self._frame
+        if not given or sampler.labels is not None:
+            message = "expected a list or an array of weights, as a copy of a TQLSampler has no frame"
+            raise TQLError(message, hint="pass frame.tql.weights(sampler).to_numpy()")
+        return PolarsFrame(pl.DataFrame({"": np.empty(self._epochs.rows, np.uint8)}))
 
     def __len__(self) -> int:
         """Return rows of this process in an epoch."""
-        epoch = self._next[0] if self._pass is None or self._pass.ended else self._pass.epoch
-        return len(self._share(epoch, 0))
+        running = self._running
+        if running is not None:
+            return len(self._share(running.epoch, 0, running.weights))
+        return len(self._share(self._next[0], 0, self._first_weights))
+
+    @property
+    def _first_weights(self) -> Epochs:
+        """Weights of the first row of the next iteration."""
+        return (self._spans[0].weights if self._spans else None) or self._epochs
 
     def __iter__(self) -> Iterator[int]:
         """Return the row positions of this process, from the first that `load_state_dict` left."""
         epoch, first = self._next
         self._pass = None
-        if first and not self._share(epoch, first):
+        if first and not self._share(epoch, first, self._first_weights):
             # Now, not with the first position that is asked for: torchdata makes an iterator for an epoch that ended,
             # sees that it did, and makes another for the next one.
-            self._next = epoch + 1, 0
-            self._pass = _Pass(epoch, first, range(0), ended=True)
+            self._pass = Pass(epoch, first, range(0), self._begun(), ended=True)
             return iter(())
         return chain.from_iterable(self._lists())
 
     def _lists(self) -> Iterator[Iterator[int]]:
         # Begins with the first position that is asked for: an iterator that is only made takes no epoch.
         epoch, first = self._next
-        self._next = epoch + 1, 0
-        share = self._share(epoch, first)
-        self._pass = now = _Pass(epoch, first, share)
-        yield from now.lists(self._epochs.positions(epoch)[share.start : share.stop : share.step])
+        share = self._share(epoch, first, self._first_weights)
+        self._pass = now = Pass(epoch, first, share, self._begun())
+        yield from now.lists()
 
-    def _share(self, epoch: int, first: int) -> range:
+    def _begun(self) -> list[WeightSpan]:
+        """Return by which weights the next iteration draws, which begins."""
+        epoch, first = self._next
+        spans = self._spans or [WeightSpan(first, self._epochs)]
+        self._next, self._spans = (epoch + 1, 0), []
+        self._given = [*(span.weights for span in spans if span.weights is not None), self._epochs]
+        return spans
+
+    def _share(self, epoch: int, first: int, weights: Epochs) -> range:
         """Return places in an epoch's sample that fall to this process, of those from `first` on."""
-        number, rank = processes(*self._given)
-        size = self._epochs.weighed(epoch).size
+        number, rank = processes(*self._given_processes)
+        size = weights.weighed(epoch).size
         if self._drop_last:
             size -= max(size - first, 0) % number
         return range(min(first + rank, size), size, number)
 
-    def _identity(self) -> dict[str, Any]:
-        """Return what two samplers must have in common for one to go on where the other stopped."""
-        epochs = self._epochs
-        own = {
-            "seed": epochs.spec.seed,
-            "limit": epochs.spec.limit,
-            "replace": epochs.spec.replace,
-            "rows": epochs.rows,
-            "sampler": epochs.text,
-            **epochs.values,
-        }
-        return own if epochs.spec.is_plain else {**own, "design": epochs.spec.design}
-
-    def _agrees(self, name: str, other: Any, own: Any) -> bool:
-        """Return whether a state was of such a sampler; of texts, how they are written does not count."""
-        if name != "sampler" or not isinstance(other, str) or self._epochs.is_expression:
-            return type(other) is type(own) and bool(other == own)
-        try:
-            return parse(other) == parse(own)
-        except TQLError:
-            return False
-
-    @property
-    def weights(self) -> NoReturn:
-        """Absent: weights cannot be read or replaced; make another sampler.
-
-        Examples:
-            >>> import polars as pl
-            >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
-            >>> hasattr(draws, "weights")
-            False
-        """
-        raise AttributeError("a TQLSampler keeps no weights by row; df.tql.weights(sampler) computes them")
+    def _request(self) -> dict[str, Any]:
+        """Return what two samplers must have in common, beside weights, for one to go on where the other stopped."""
+        spec = self._epochs.spec
+        return {"seed": spec.seed, "limit": spec.limit, "replace": spec.replace, "rows": self._epochs.rows}
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _FIXED:
             if name == "epoch":
                 raise AttributeError("epoch of a TQLSampler cannot be set: call set_epoch")
-            how = "TQLSampler(frame, 'column_of_weights', …)" if name == "weights" else "TQLSampler(frame, sampler, …)"
-            also = "put the weights into a column of the frame, and " if name == "weights" else ""
-            raise AttributeError(f"{name} of a TQLSampler cannot be set: {also}make another sampler: {how}")
+            how = "call set_weights" if name == "weights" else "make another sampler: TQLSampler(frame, sampler, …)"
+            raise AttributeError(f"{name} of a TQLSampler cannot be set: {how}")
         super().__setattr__(name, value)
 
     def __repr__(self) -> str:
-        epochs, (number, rank) = self._epochs, processes(*self._given)
+        epochs, (number, rank) = self._epochs, processes(*self._given_processes)
         size, how = self._epochs.weighed(self.epoch).size, "with" if epochs.spec.replace else "without"
         parts = [
             f"{size:,} of {epochs.rows:,} row{'s' * (epochs.rows != 1)}",
@@ -324,35 +518,24 @@ class TQLSampler(Sampler[int]):
         return f"TQLSampler({_short(epochs.text)}: {', '.join(parts)})"
 
     def __getstate__(self) -> dict[str, object]:
-        # A copy goes on where this one is: with the next iteration, or in the one that is running.
-        running = self._pass is not None and not self._pass.ended
-        place = operator.itemgetter("epoch", "done")(self.state_dict()) if running else self._next
-        return self.__dict__ | {"_next": place, "_pass": None}
-
-
-class _Pass:
-    """An iteration over the share of this process, and how far it is."""
-
-    def __init__(self, epoch: int, first: int, share: range, ended: bool = False) -> None:
-        self.epoch = epoch
-        self.ended = ended
-        self._first, self._share = first, share
-        self._stop = 0  # of the list that is being read
-        self._list: Iterator[int] = iter([])
-
-    def lists(self, own: Positions) -> Iterator[Iterator[int]]:
-        """Yield the positions of this process, as iterators over lists of them."""
-        for start in range(0, len(own), _LIST):
-            taken = own[start : start + _LIST].tolist()
-            self._stop, self._list = start + len(taken), iter(taken)
-            yield self._list
-        self.ended = True
-
-    def done(self, seen: int | None) -> int:
-        """Return rows of the epoch's sample that all processes are done with, when this one has seen so many."""
-        if seen is None:  # a list's iterator knows how many are left, so that nothing has to count
-            seen = self._stop - operator.length_hint(self._list)
-        return self._first + min(seen, len(self._share)) * self._share.step
+        # A copy goes on where this one is: with the next iteration, or in the one that is running. It has weights of
+        # its own, as `update` changes them in place.
+        place, spans, running = self._next, self._spans, self._running
+        if running is not None:
+            place = running.epoch, running.done()
+            spans = running.spans_from(place[1])
+        copies = {id(each): each.copy() for each in [self._epochs, *self._given]}
+        copies |= {
+            id(each.weights): each.weights.copy() for each in spans if each.weights and id(each.weights) not in copies
+        }
+        return self.__dict__ | {
+            "_frame": None,
+            "_epochs": copies[id(self._epochs)],
+            "_given": [copies[id(each)] for each in self._given],
+            "_next": place,
+            "_spans": [WeightSpan(each.first, copies[id(each.weights)]) for each in spans],
+            "_pass": None,
+        }
 
 
 def _short(value: object) -> str:
