@@ -79,8 +79,8 @@ _HOME = {name: f"tql_frames.{module}" for module, names in _HOMES.items() for na
 
 
 def __getattr__(name: str) -> Any:
-    if name == "datasets":
-        return import_module("tql_frames.datasets")
+    if name == "datasets" or name in _HOMES:
+        return import_module(f"tql_frames.{name}")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = globals()[name] = getattr(import_module(_HOME[name]), name)

@@ -539,6 +539,17 @@ def test_index_labels_of_narwhals_over_pandas_stay() -> None:
     assert weights.to_native().index.to_list() == list("uvwxyz")
 
 
+@pytest.mark.parametrize("version", ["narwhals", "narwhals.stable.v1", "narwhals.stable.v2"])
+def test_a_stable_version_of_narwhals_stays_the_one_it_is(version: str) -> None:
+    nw = module(version)
+    for native in (FRAME, FRAME.lazy(), FRAME.to_pandas()):
+        frame = nw.from_native(native)
+        assert type(tql_frames.sample(frame, "age", limit=2, seed=1)) is type(frame)
+        assert type(tql_frames.view(frame, "age", limit=2, seed=1).to_native()) is type(frame)
+    weights = tql_frames.weights(nw.from_native(FRAME), "age")
+    assert type(weights) is nw.Series
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [

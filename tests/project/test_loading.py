@@ -41,6 +41,14 @@ def test_polars_alone_loads_no_pandas_and_no_pyarrow(uses: str) -> None:
     assert run(f"import sys, polars as pl, tql_frames\n{uses}\n{shown}") == "[]\n"
 
 
+def test_names_of_the_package_are_there_before_anything_is_loaded() -> None:
+    names = (
+        "[tql_frames.views.View, tql_frames.api.sample, tql_frames.datasets.chest_xray, *map(vars, [tql_frames.tql])]"
+    )
+    shown = "print(len(found), {*tql_frames.__all__} <= {*dir(tql_frames)}, hasattr(tql_frames, 'nothing'))"
+    assert run(f"import tql_frames\nfound = {names}\nfrom tql_frames import *\n{shown}") == "4 True False\n"
+
+
 FIRST = [
     "import tql_frames, pandas as pd",
     "import pandas as pd, tql_frames",

@@ -210,7 +210,9 @@ def _dataset(dataset: Any, options: _Options) -> Frame:
 
 def _narwhals(frame: Any, options: _Options) -> Frame:
     """Return the frame that narwhals speaks for, in its own library; rows and series go back to narwhals."""
-    nw = import_module(type(frame).__module__.split(".")[0])  # narwhals, or one of its stable versions
+    path = type(frame).__module__
+    stable = path.startswith("narwhals.stable.")
+    nw = import_module(".".join(path.split(".")[:3]) if stable else "narwhals")
     native = frame.to_native()
     inner = frame_of(native, options.name, options.ignore_index, kept=options.kept)
 

@@ -440,7 +440,7 @@ class GivenWeights:
         """
         rows, given = frame.rows, len(self.values)
         if rows != given:
-            raise TQLError(f"expected {rows:,} weights, one a row, got {given:,}")
+            raise TQLError(f"expected {rows:,} weight{'s' * (rows != 1)}, one a row, got {given:,}")
         if self.labels is None:
             return
         if not self.labels.equals(index_of(frame)):
