@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -38,6 +39,8 @@ class _Accessor:
 def register() -> None:
     """Put `.tql` on Polars frames, and on pandas frames once pandas is imported, known to both libraries' registries.
 
+    Great Tables and skrub learn of views when they are imported.
+
     Warns:
         TQLWarning: another package has put its own `.tql` there, which is replaced.
     """
@@ -47,6 +50,12 @@ def register() -> None:
         (pl.LazyFrame, polars.register_lazyframe_namespace, "LazyFrameNamespace"),
     )
     when_imported("pandas", _register_pandas)
+    for library in ("great_tables", "skrub"):
+        when_imported(library, partial(_teach, library))
+
+
+def _teach(library: str) -> None:
+    import_module("tql_frames.views.readers").teach(library)
 
 
 def _register_pandas() -> None:

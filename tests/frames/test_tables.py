@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -17,6 +19,7 @@ import pytest
 
 import tql_frames
 from tql_frames import TQLError
+from tql_frames.views import readers
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*defaulting to pandas")  # as Modin says of itself
 
@@ -623,7 +626,32 @@ def test_duckdb_and_ibis_read_views(view: Any) -> None:
     assert module("ibis").memtable(view).count().execute() == 6
 
 
-def test_tables_for_people_read_the_frames_of_views(view: Any) -> None:
-    """Both take nothing but pandas and Polars frames."""
-    assert "<table" in module("great_tables").GT(view.to_polars().drop("findings")).as_raw_html()
-    assert "findings" in module("skrub").TableReport(view.to_polars(), verbose=0).html()
+@pytest.mark.parametrize("make", [lambda frame: frame, lambda frame: frame.to_pandas(), lambda frame: frame.lazy()])
+def test_tables_for_people_read_views(make: Callable[[pl.DataFrame], Any]) -> None:
+    great_tables, skrub = module("great_tables"), module("skrub")
+    view = make(FRAME.drop("findings")).tql.view("age", limit=6, seed=3)
+    assert "AP" in great_tables.GT(view, rowname_col="view").as_raw_html()
+    assert great_tables.GT(view).fmt_number("age")._tbl_data.shape[0] == 6
+    report = skrub.TableReport(view, verbose=0)
+    assert "score" in report.html()
+    assert report.n_columns == (3 if isinstance(view.source, pd.DataFrame) else 4)
+
+
+@pytest.mark.parametrize("order", ["tql_frames, great_tables, skrub", "great_tables, skrub, tql_frames"])
+def test_they_know_views_whichever_is_imported_first(order: str) -> None:
+    for library in ("great_tables", "skrub"):
+        module(library)
+    program = f"""
+import {order}
+import polars as pl
+view = pl.DataFrame({{"age": [71, 34]}}).tql.view("age", 3, seed=1)
+print("<table" in great_tables.GT(view).as_raw_html(), skrub.TableReport(view, verbose=0).n_columns)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=100)
+    assert done.stdout.endswith("True 2\n"), done.stderr
+
+
+def test_a_library_that_changed_inside_refuses_views_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "import_module", lambda name: object())
+    for library in ("great_tables", "skrub"):
+        readers.teach(library)
