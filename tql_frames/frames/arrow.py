@@ -6,18 +6,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from tql_frames.compiler.expressions.scope import column, nulls_of
 from tql_frames.compiler.statements import Relation, Scan
 from tql_frames.errors import TQLError, TQLTypeError
-from tql_frames.frames.base import ColumnRef, Contents, Part, Rows
+from tql_frames.frames.base import ColumnRef, Contents, Part
 from tql_frames.frames.converted import ConvertedColumns, with_stand_ins
-from tql_frames.frames.polars import evaluate, free_index, picks_columns, plan_of, tallied
+from tql_frames.frames.polars import HeldFrame, evaluate, free_index, picks_columns, plan_of
 from tql_frames.sampling import Floats, Positions
 
 if TYPE_CHECKING:
@@ -87,14 +86,11 @@ class ArrowRows:
         return pl.DataFrame(columns or {"": pl.repeat(None, self.rows, dtype=pl.Null, eager=True)})
 
 
-class ArrowFrame(ArrowRows):
+class ArrowFrame(ArrowRows, HeldFrame):
     """A pyarrow Table; `index` names the column of original row numbers, None for none."""
 
     kind: ClassVar[str] = "pyarrow Table"
-    keeps_labels: ClassVar[bool] = False
     takes_by_number: ClassVar[bool] = True
-    is_lazy: ClassVar[bool] = False
-    why_collected: ClassVar[str | None] = None
 
     def __init__(self, table: pa.Table, index: str | None = None) -> None:
         """Hold the table, which nobody can modify."""
@@ -106,10 +102,6 @@ class ArrowFrame(ArrowRows):
     def native(self) -> pa.Table:
         """The table."""
         return self._table
-
-    def collect(self) -> ArrowFrame:
-        """Return the frame itself, whose rows are at hand."""
-        return self
 
     def take(self, positions: Positions, columns: Sequence[ColumnRef] | None = None) -> pa.Table:
         """Return rows at positions, in their order, behind the column of original row numbers."""
@@ -126,12 +118,6 @@ class ArrowFrame(ArrowRows):
         if name is None:
             return taken
         return _with_column(taken, 0, name, pl.Series(positions, dtype=pl.get_index_type()).to_arrow())
-
-    def take_lazy(
-        self, positions_of: Callable[[Rows], Positions], columns: Sequence[ColumnRef] | None = None
-    ) -> pa.Table:
-        """Return the rows at positions, at once."""
-        return self.take(positions_of(self), columns)
 
     def take_with(self, positions: Positions, name: str, values: Floats) -> pa.Table:
         """Return the rows at positions with a further column, the last."""
@@ -174,30 +160,9 @@ class ArrowFrame(ArrowRows):
         found = [arrays.column(name) if name in computed.columns else next(columns) for name in labels]
         return import_module("pyarrow").table(found, names=list(labels))
 
-    def series(self, values_of: Callable[[Rows], NDArray[np.float64]], name: str) -> pl.Series:
-        """Return one value a row."""
-        return pl.Series(name, values_of(self).copy())
-
     def read(self, names: Sequence[str], positions: Positions) -> pl.DataFrame:
         """Return columns by name of the rows at positions, in their order."""
         return pl.DataFrame({name: self._columns.once(name)[positions] for name in names})
-
-    def batches(self, positions: Positions, columns: Sequence[ColumnRef] | None, size: int) -> Iterator[Any]:
-        """Yield rows at positions, at most `size` at a time."""
-        for start in range(0, len(positions), size):
-            yield self.take(positions[start : start + size], columns)
-
-    def categories(self, name: str) -> list[Any] | None:
-        """Return None: the categories of a column are part of its type."""
-        return None
-
-    def labels(self, positions: Positions) -> pl.Series:
-        """Return the row numbers."""
-        return pl.Series("index" if self._index is None else self._index, positions, dtype=pl.get_index_type())
-
-    def tally(self, positions: Positions, counts: NDArray[np.int64]) -> pl.DataFrame:
-        """Return how often rows were drawn."""
-        return tallied(self.labels(positions), counts)
 
     def contents(self) -> Iterator[Contents]:
         """Yield all rows; a column is converted when it is asked for, and not kept."""

@@ -6,7 +6,7 @@ Samples of files that can be read twice are drawn by `two_pass`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -14,19 +14,26 @@ from numpy.typing import NDArray
 
 from tql_frames.compiler.statements import Relation, Scan, whole
 from tql_frames.frames.base import ColumnRef, Contents, Frame, Rows, cached_attribute, frame_of
-from tql_frames.frames.polars import PolarsFrame, check_options, check_process, dtypes_of, plan_of, schema_of, tallied
+from tql_frames.frames.polars import (
+    NumberedFrame,
+    PolarsFrame,
+    check_options,
+    check_process,
+    dtypes_of,
+    plan_of,
+    schema_of,
+)
 from tql_frames.frames.two_pass import TwoPassFrame, is_repeatable, series_of, why_collected
-from tql_frames.sampling import Floats, Positions
+from tql_frames.sampling import Positions
 
 
-class CollectedFrame:
+class CollectedFrame(NumberedFrame):
     """A LazyFrame whose rows are collected when they are first needed.
 
     The rows of a frame that is kept stay in memory from then on; a plan of other frames collects them in each run.
     """
 
     kind: ClassVar[str] = "Polars LazyFrame"
-    keeps_labels: ClassVar[bool] = False
     takes_by_number: ClassVar[bool] = False
     is_lazy: ClassVar[bool] = True
     is_streamed: ClassVar[bool] = False
@@ -113,10 +120,6 @@ class CollectedFrame:
         """Return the rows at positions, in their order, behind the column of original row numbers."""
         return self._collected.take(positions, columns)
 
-    def take_with(self, positions: Positions, name: str, values: Floats) -> pl.DataFrame:
-        """Return the rows at positions with a further column, the last."""
-        return self.take(positions).with_columns(pl.Series(name, values))
-
     def take_lazy(
         self, positions_of: Callable[[Rows], Positions], columns: Sequence[ColumnRef] | None = None
     ) -> pl.LazyFrame:
@@ -146,21 +149,9 @@ class CollectedFrame:
         """Yield the rows at positions, at most `size` at a time."""
         return self._collected.batches(positions, columns, size)
 
-    def labels(self, positions: Positions) -> pl.Series:
-        """Return row numbers."""
-        return PolarsFrame(pl.DataFrame(), self._index).labels(positions)
-
-    def tally(self, positions: Positions, counts: NDArray[np.int64]) -> pl.DataFrame:
-        """Return how often rows were drawn."""
-        return tallied(self.labels(positions), counts)
-
     def contents(self) -> Iterator[Contents]:
         """Yield all rows, a million at a time."""
         return self._collected.contents()
-
-    def categories(self, name: str) -> list[Any] | None:
-        """Return None: the categories of a Polars column are part of its type."""
-        return None
 
 
 @frame_of.register(pl.LazyFrame)

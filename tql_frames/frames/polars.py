@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import polars as pl
@@ -63,7 +63,59 @@ def free_index(index: str | None, names: Iterable[object], of: str = "frame") ->
     )
 
 
-class PolarsFrame:
+class NumberedFrame:
+    """What frames share whose rows have numbers instead of index labels, whichever library they are of."""
+
+    keeps_labels: ClassVar[bool] = False
+    _index: str | None
+
+    def categories(self, name: str) -> list[Any] | None:
+        """Return None: the categories of a column are part of its type."""
+        return None
+
+    def labels(self, positions: Positions) -> pl.Series:
+        """Return the row numbers."""
+        return pl.Series("index" if self._index is None else self._index, positions, dtype=pl.get_index_type())
+
+    def tally(self, positions: Positions, counts: NDArray[np.int64]) -> pl.DataFrame:
+        """Return how often rows were drawn."""
+        return tallied(self.labels(positions), counts)
+
+    def take(self, positions: Positions, columns: Sequence[ColumnRef] | None = None) -> Any:
+        """Return rows at positions, in their order, behind the column of original row numbers."""
+        raise NotImplementedError
+
+    def take_with(self, positions: Positions, name: str, values: Floats) -> Any:
+        """Return the rows at positions with a further column, the last."""
+        return self.take(positions).with_columns(pl.Series(name, values))
+
+
+class HeldFrame(NumberedFrame):
+    """What those of them share whose rows are at hand."""
+
+    is_lazy: ClassVar[bool] = False
+    is_streamed: ClassVar[bool] = False
+    why_collected: ClassVar[str | None] = None
+
+    def collect(self) -> Any:
+        """Return the frame itself."""
+        return self
+
+    def take_lazy(self, positions_of: Callable[[Rows], Positions], columns: Sequence[ColumnRef] | None = None) -> Any:
+        """Return the rows at positions, at once."""
+        return self.take(positions_of(cast("Rows", self)), columns)
+
+    def batches(self, positions: Positions, columns: Sequence[ColumnRef] | None, size: int) -> Iterator[Any]:
+        """Yield rows at positions, at most `size` at a time."""
+        for start in range(0, len(positions), size):
+            yield self.take(positions[start : start + size], columns)
+
+    def series(self, values_of: Callable[[Rows], NDArray[np.float64]], name: str) -> pl.Series:
+        """Return one value a row."""
+        return pl.Series(name, values_of(cast("Rows", self)).copy())  # they may be the frame's own
+
+
+class PolarsFrame(HeldFrame):
     """A Polars DataFrame; `index` names the column of original row numbers, None for none.
 
     Attributes:
@@ -72,11 +124,7 @@ class PolarsFrame:
     """
 
     kind: ClassVar[str] = "Polars DataFrame"
-    keeps_labels: ClassVar[bool] = False
     takes_by_number: ClassVar[bool] = False
-    is_lazy: ClassVar[bool] = False
-    is_streamed: ClassVar[bool] = False
-    why_collected: ClassVar[str | None] = None
 
     def __init__(self, frame: pl.DataFrame, index: str | None = None) -> None:
         """Hold the frame; it is never modified."""
@@ -120,14 +168,6 @@ class PolarsFrame:
         taken = self._frame[positions] if columns is None else chosen(self._frame, columns)[positions]
         return numbered(taken, positions, self._index)
 
-    def take_with(self, positions: Positions, name: str, values: Floats) -> pl.DataFrame:
-        """Return the rows at positions with a further column, the last."""
-        return self.take(positions).with_columns(pl.Series(name, values))
-
-    def series(self, values_of: Callable[[Rows], NDArray[np.float64]], name: str) -> pl.Series:
-        """Return one value a row."""
-        return pl.Series(name, values_of(self).copy())  # they may be the frame's own
-
     @property
     def native(self) -> pl.DataFrame:
         """The frame."""
@@ -137,33 +177,6 @@ class PolarsFrame:
         """Return columns by name of the rows at positions, in their order."""
         check_process()
         return self._frame.select([column(name) for name in names])[positions]
-
-    def batches(self, positions: Positions, columns: Sequence[ColumnRef] | None, size: int) -> Iterator[pl.DataFrame]:
-        """Yield rows at positions, at most `size` at a time."""
-        for start in range(0, len(positions), size):
-            yield self.take(positions[start : start + size], columns)
-
-    def take_lazy(
-        self, positions_of: Callable[[Rows], Positions], columns: Sequence[ColumnRef] | None = None
-    ) -> pl.DataFrame:
-        """Return the rows at positions, at once."""
-        return self.take(positions_of(self), columns)
-
-    def collect(self) -> PolarsFrame:
-        """Return the frame itself, whose rows are at hand."""
-        return self
-
-    def categories(self, name: str) -> list[Any] | None:
-        """Return None: the categories of a Polars column are part of its type."""
-        return None
-
-    def labels(self, positions: Positions) -> pl.Series:
-        """Return the row numbers."""
-        return pl.Series("index" if self._index is None else self._index, positions, dtype=pl.get_index_type())
-
-    def tally(self, positions: Positions, counts: NDArray[np.int64]) -> pl.DataFrame:
-        """Return how often rows were drawn."""
-        return tallied(self.labels(positions), counts)
 
     def contents(self) -> Iterator[Contents]:
         """Yield all rows, a million at a time."""

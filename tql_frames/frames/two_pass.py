@@ -287,7 +287,7 @@ class TwoPassFrame(PolarsFrame):
         if rest.height:
             yield rest
 
-    def take_lazy(  # type: ignore[override]
+    def take_lazy(
         self, positions_of: Callable[[Rows], Positions], columns: Sequence[ColumnRef] | None = None
     ) -> pl.LazyFrame:
         """Return a plan for the rows at the positions that are found by a first pass."""

@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 from collections.abc import Mapping, Sequence, Set
 from decimal import Decimal
+from functools import cached_property
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
@@ -126,7 +127,7 @@ class BoundText(str):
         found.tree = bind(tree, found.parameters)
         return found
 
-    @property
+    @cached_property
     def _key(self) -> tuple[str, str]:
         return str(self), repr(self.tree)  # in which 1, 1.0 and True are different
 
