@@ -1,4 +1,4 @@
-"""What `import tql_frames` costs beyond the two libraries that it cannot do without.
+"""Measure what `import tql_frames` costs beyond Polars and NumPy.
 
 Each import is in a fresh process, so that there is no worker to keep; all else is in `rounds`.
 """

@@ -35,7 +35,7 @@ SAMPLER = "max_weight(contains(findings, 'Hernia'): 20, age > 30: 2, True: 1)"
 
 
 class Capsule:
-    """An object of which no more is known than that it has rows of Arrow columns."""
+    """An object with the Arrow PyCapsule interface and nothing else."""
 
     def __init__(self, frame: pl.DataFrame) -> None:
         self._frame = frame

@@ -68,7 +68,7 @@ def names_of(section: str, *, theirs: bool) -> dict[str, Any]:
 
 
 def shape_of(found: Any) -> Any:
-    """What must agree: rows of each part, each fold, or of X and y; columns of a frame."""
+    """Return what must agree: rows of each part, of each fold, or of X and y; columns of a frame."""
     if isinstance(found, (pd.DataFrame, pl.DataFrame)):
         return found.shape
     if isinstance(found, (pd.Series, np.ndarray)):
@@ -91,7 +91,7 @@ def test_both_sides_run_and_agree(section: str, theirs: str, ours: str) -> None:
     if section == "Deep Lake" or (library is not None and find_spec(library) is None):
         return  # recorded queries of Deep Lake have tests of their own
     expected = shape_of(eval(theirs, names_of(section, theirs=True)))
-    if "groups=" in theirs:  # whole groups of equal shares, of which which are larger is chance
+    if "groups=" in theirs:  # whole groups of equal shares: which of them are larger is chance
         assert sorted(map(sorted, found)) == sorted(map(sorted, expected))
     elif section == "imbalanced-learn":
         assert [found[0], found[1]] == [expected[0], expected[1]]

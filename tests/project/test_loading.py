@@ -1,4 +1,4 @@
-"""What `import tql_frames` loads, and `.tql` on pandas whichever library is imported first. Each case is a process."""
+"""Modules that `import tql_frames` loads, and `.tql` on pandas in each order of imports. Each case is a process."""
 
 import subprocess
 import sys

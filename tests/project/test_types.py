@@ -25,7 +25,7 @@ def needs(library: str) -> pytest.MarkDecorator:
 
 
 def run(folder: Path, *command: str) -> str:
-    """What a checker prints of a copy of the lines, beside the package as a user's files are."""
+    """Return the output of a checker on a copy of the lines in a folder of its own, where a user's files are."""
     (folder / "typed_calls.py").write_text(CALLS.read_text(encoding="utf-8"), encoding="utf-8")
     environment = os.environ | {"MYPYPATH": str(ROOT)}
     done = subprocess.run(

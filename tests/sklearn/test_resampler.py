@@ -1,4 +1,4 @@
-"""TQLResampler: which rows come out, of which kind, in pipelines and searches, and what scikit-learn's checks say."""
+"""TQLResampler: the rows that it returns and their kind, pipelines and searches, and the checks of scikit-learn."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_the_checks_that_do_not_apply_exist() -> None:
     assert len(names) > 40
 
 
-# --- which rows, and of which kind -----------------------------------------------------------------------------------
+# --- rows and their kind ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ class LabelColumns:
 
     @property
     def words(self) -> str:
-        """What messages call the columns."""
+        """Name of the columns in messages."""
         if isinstance(self.by, str):
             return f"column {self.by!r}"
         more = len(self.by) - _SHOWN
@@ -175,7 +175,7 @@ class LabelColumns:
 
 @dataclass(frozen=True)
 class LabelKey:
-    """The labels of the rows of a plan, in the form by which they are told apart fastest.
+    """Labels of the rows of a plan, in the form that is fastest to compare.
 
     Attributes:
         columns: where they come from.

@@ -163,7 +163,7 @@ def either_items(column: str, labels: Sequence[object]) -> list[LabelCondition]:
 
 
 def none_of(conditions: Sequence[Node]) -> Node:
-    """Return the condition that holds for the rows of which none of these is true: false or null.
+    """Return the condition for rows where none of these conditions is true, but false or null.
 
     Examples:
         >>> from tql_frames.language import unparse
