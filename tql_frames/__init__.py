@@ -24,6 +24,7 @@ from tql_frames.errors import (
     TQLWarning,
     WeightError,
 )
+from tql_frames.forks import notice_forks
 from tql_frames.loading import LOADERS
 from tql_frames.registration import register
 
@@ -97,4 +98,5 @@ def load_ipython_extension(shell: Any) -> None:
 
 
 LOADERS["torch"] = lambda: import_module("tql_frames.torch")
+notice_forks()
 register()

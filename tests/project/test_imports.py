@@ -22,7 +22,7 @@ ROOT = Path(tql_frames.__file__).parent
 # below its own and its own package; the public face, above all floors, imports what it likes.
 FLOORS: list[dict[str, set[str]]] = [
     {"errors": set(), "loading": set(), "datasets": {"numpy", "polars"}},
-    {"language": {"lark"}, "sampling": {"numpy"}},
+    {"forks": set(), "language": {"lark"}, "sampling": {"numpy"}},
     {"compiler": {"numpy", "polars"}},
     {"frames": {"numpy", "pandas", "polars", "pyarrow"}},
     {"pipeline": {"numpy", "pandas", "polars"}},
@@ -253,7 +253,7 @@ def test_contributing_says_where_to_find_things() -> None:
 
 def test_the_package_stays_small() -> None:
     """Files that can be counted, none too small to be one, and one meaning for each name of a class."""
-    assert len(MODULES) <= 142
+    assert len(MODULES) <= 143
     aliases = {"__init__", "__main__"}
     small = {
         str(path) for path in MODULES.values() if path.stem not in aliases and len(path.read_text().splitlines()) < 40

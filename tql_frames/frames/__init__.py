@@ -21,7 +21,7 @@ from tql_frames.frames.base import (
     wrapped,
 )
 from tql_frames.frames.lazy import CollectedFrame
-from tql_frames.frames.polars import INDEX, PolarsFrame, check_columns, check_process, free_index
+from tql_frames.frames.polars import INDEX, PolarsFrame, check_columns, free_index
 from tql_frames.frames.row_view import RowView, index_of, shared, to_pandas, to_polars
 from tql_frames.frames.two_pass import TwoPassFrame, is_repeatable, reporting
 from tql_frames.loading import LOADERS
@@ -43,7 +43,6 @@ __all__ = [
     "Rows",
     "TwoPassFrame",
     "check_columns",
-    "check_process",
     "frame_of",
     "free_index",
     "has_labels",

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.statements import Relation, Scan
 from tql_frames.errors import TQLError, TQLTypeError
+from tql_frames.forks import check_process
 from tql_frames.frames.base import ColumnRef, Contents, Part, Rows
 from tql_frames.frames.converted import ConvertedColumns, with_stand_ins
-from tql_frames.frames.polars import check_process, evaluate, picks_columns
+from tql_frames.frames.polars import evaluate, picks_columns
 from tql_frames.sampling import Floats, Positions, cores, in_threads
 
 _LARGE = 100_000  # rows from which on a thread a column is faster
@@ -302,6 +303,10 @@ def polars_series(column: pd.Series, label: object) -> pl.Series:
 
 
 def _arrow(column: pd.Series) -> pa.Array | pa.ChunkedArray:
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        # Arrow's own way asks pandas for values without a time zone, which pandas 3.1 warns of.
+        zone = pa.lib.tzinfo_to_string(column.dtype.tz)
+        return pa.array(column.dt.tz_convert(None), from_pandas=True).view(pa.timestamp(column.dtype.unit, zone))
     try:
         found = pa.array(column, from_pandas=True)
     except pa.ArrowException:

@@ -5,8 +5,6 @@ Lazy frames are in `lazy`.
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.statements import Relation, Scan
 from tql_frames.errors import TQLError
+from tql_frames.forks import check_process
 from tql_frames.frames.base import ColumnRef, Contents, Frame, Part, Rows, frame_of
 from tql_frames.sampling import Floats, Positions
 
@@ -290,55 +289,3 @@ def check_columns(frame: Frame, columns: tuple[ColumnRef, ...] | None, index: st
     if not frame.keeps_labels:
         names = frame.scan(frozenset()).labels if columns is None else [each.label for each in columns]
         free_index(index, names, of="frame" if columns is None else "result")
-
-
-_THREADS = "/proc/self/task"
-_OF_POLARS = re.compile(r"polars-\d+|async-executor")  # names of the threads that queries run in
-
-
-class _Process:
-    """What is known of this process."""
-
-    used = False  # whether this package ran Polars in it
-    threads = False  # whether Polars had threads when it was forked last
-    stuck = False  # whether it was forked from one whose threads it lacks
-
-
-def check_process() -> None:
-    """Make sure that Polars can run in this process, and note that it will.
-
-    Raises:
-        TQLError: the process was forked after Polars had started its threads, which a fork does not copy.
-    """
-    if _Process.stuck:
-        message = "Polars cannot run in this process: it was forked after Polars had started its threads"
-        hint = "start processes by spawn or forkserver, such as multiprocessing.get_context('spawn').Pool()"
-        raise TQLError(message, hint=hint)
-    _Process.used = True
-
-
-def _has_threads() -> bool:
-    try:
-        tasks = os.listdir(_THREADS)
-    except OSError:  # not Linux: only the use by this package is known
-        return _Process.used
-    for task in tasks:
-        try:
-            with open(f"{_THREADS}/{task}/comm") as name:
-                if _OF_POLARS.match(name.read()):
-                    return True
-        except OSError:  # the thread ended
-            continue
-    return False
-
-
-def _before() -> None:
-    _Process.threads = _Process.stuck or _has_threads()
-
-
-def _in_child() -> None:
-    _Process.stuck = _Process.threads
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows, which has no forks
-    os.register_at_fork(before=_before, after_in_child=_in_child)

@@ -14,8 +14,8 @@ import polars as pl
 from torch.utils.data import Sampler
 
 from tql_frames.errors import TQLError
+from tql_frames.forks import check_process
 from tql_frames.frames import PolarsFrame, Rows
-from tql_frames.frames.polars import check_process
 from tql_frames.pipeline.draw import DESIGNS, Design, DrawSpec, check_flag, named_constructor, seed_of_epoch
 from tql_frames.pipeline.weights import GivenWeights, SamplerLike, Weights, sampler_from
 from tql_frames.sampling import Positions
