@@ -310,6 +310,8 @@ class _Counting:
         Raises:
             WeightError: a weight is negative, NaN or infinite.
         """
+        # Groups come in any order, and sums of fractions depend on theirs: equal cells may change places, no others.
+        counts = counts.sort([name for name in counts.columns if name != self._label])
         rows = counts[self._rows].to_numpy().astype(np.int64)
         bits = [counts[name].to_numpy()[:, None] >> np.arange(_WORD, dtype=np.uint32) & 1 for name in self._words]
         matched = np.hstack([np.zeros((len(rows), 0), np.uint32), *bits])[:, : len(self._arms)].astype(np.bool_)
