@@ -314,8 +314,12 @@ class NamedGroups:
         values = ", ".join(shown(value) for value in self.values.row(number))
         return f"({values})" if self.values.width > 1 else values
 
-    def quotas(self, quotas: Quotas) -> Integers:
+    def quotas(self, quotas: Quotas, argument: str = "limit") -> Integers:
         """Return the draws from each group that are wanted by name, shape (groups,); none of the others.
+
+        Args:
+            quotas: draws by the name of a group.
+            argument: what they were given by.
 
         Raises:
             TQLError: a name is no group.
@@ -333,25 +337,25 @@ class NamedGroups:
             if found is None and len(same := texts.get(_as_text(wanted), [])) == 1:
                 found = same[0]  # a date written as text, a number of another type
             if found is None:
-                raise self._unknown(name, names)
+                raise self._unknown(name, names, argument)
             if found in taken:
-                raise TQLError(f"limit names the group {shown(name)} twice, also as {shown(taken[found])}")
+                raise TQLError(f"{argument} names the group {shown(name)} twice, also as {shown(taken[found])}")
             taken[found] = name
             sizes[found] = size
         return sizes
 
-    def _unknown(self, name: object, names: Sequence[tuple[object, ...]]) -> TQLError:
+    def _unknown(self, name: object, names: Sequence[tuple[object, ...]], argument: str) -> TQLError:
         width = self.values.width
         if isinstance(name, tuple) != (width > 1) or (isinstance(name, tuple) and len(name) != width):
             wanted = f"a tuple of {width} values" if width > 1 else "one value"
-            return TQLError(f"limit: expected {wanted} to name a group, got {shown(name)}")
+            return TQLError(f"{argument}: expected {wanted} to name a group, got {shown(name)}")
         known = [self.name(number) for number in range(min(len(names), _MOST_COMPARED))]
         text = shown(name) if not isinstance(name, tuple) else f"({', '.join(map(shown, name))})"
         bare = not isinstance(name, tuple)  # the hint puts quotes around it
         hint = did_you_mean(str(name), [str(each) for (each,) in names[: len(known)]]) if bare else None
         if hint is None and len(known) <= 2 * _MOST_SHOWN:
             hint = f"the groups are {', '.join(known)}" if known else "there are no rows"
-        return TQLNameError(f"limit names {text}, which is no group of over", hint=hint)
+        return TQLNameError(f"{argument} names {text}, which is no group of over", hint=hint)
 
     def no_row(self, numbers: Integers) -> WeightError:
         """Return the error for groups that are drawn from and have no row of positive weight."""

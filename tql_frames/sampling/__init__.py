@@ -1,5 +1,6 @@
 """Weights to row positions; NumPy only, knows no frame."""
 
+from tql_frames.sampling.batches import Pools, draw_batches, draw_group_batches
 from tql_frames.sampling.changing import ChangingWeights
 from tql_frames.sampling.designs import draw
 from tql_frames.sampling.groups import Groups, draw_groups, expected_by_group
@@ -20,6 +21,7 @@ __all__ = [
     "Groups",
     "Integers",
     "LabelCounts",
+    "Pools",
     "Positions",
     "Strata",
     "StrataTable",
@@ -28,6 +30,8 @@ __all__ = [
     "count_codes",
     "derived_seed",
     "draw",
+    "draw_batches",
+    "draw_group_batches",
     "draw_groups",
     "expected_by_group",
     "fresh_seed",

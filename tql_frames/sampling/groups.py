@@ -125,15 +125,37 @@ def draw_groups(
         >>> draw_groups(np.array([1.0, 0.0, 0.0, 2.0]), groups, np.array([2, 1]), replace=False, seed=7).tolist()
         [0, 3]
     """
-    streams = Streams(seed)
     if not replace:
-        return _successive(population, groups, sizes, numbers or streams)
-    rows = RowPairs.of(population, groups)
-    if rows is not None:
-        return _Lines.of(rows.table, groups.count).draw(sizes, streams, rows.order)
-    weights = weights_of(population).take(groups.order)
-    group, counts = groups.codes.take(groups.order).astype(np.int64), np.ones(len(weights), np.int64)
-    return _Lines.of(Pairs(group, weights, counts), groups.count).draw(sizes, streams, groups.order)
+        return _successive(population, groups, sizes, numbers or Streams(seed))
+    return GroupLines.of(population, groups).draw(sizes, seed=seed)
+
+
+@dataclass(frozen=True)
+class GroupLines:
+    """Groups that are drawn from with replacement, again and again.
+
+    Examples:
+        >>> lines = GroupLines.of(np.array([1.0, 0.0, 0.0, 2.0]), Groups(np.array([0, 1, 0, 1], np.uint32), 2))
+        >>> lines.draw(np.array([2, 1]), seed=7).tolist()
+        [0, 0, 3]
+    """
+
+    _lines: _Lines
+    _order: Positions
+
+    @classmethod
+    def of(cls, population: Strata | Floats, groups: Groups) -> GroupLines:
+        """Lay a line for each group; arguments as of `draw_groups`."""
+        rows = RowPairs.of(population, groups)
+        if rows is not None:
+            return cls(_Lines.of(rows.table, groups.count), rows.order)
+        weights = weights_of(population).take(groups.order)
+        group, counts = groups.codes.take(groups.order).astype(np.int64), np.ones(len(weights), np.int64)
+        return cls(_Lines.of(Pairs(group, weights, counts), groups.count), groups.order)
+
+    def draw(self, sizes: Integers, *, seed: int) -> Positions:
+        """Return row positions, those of one group after those of the other, as `draw_groups`."""
+        return self._lines.draw(sizes, Streams(seed), self._order)
 
 
 # -- groups and weights -----------------------------------------------------------------------------------------------

@@ -11,7 +11,9 @@ except ModuleNotFoundError as missing:
     _hint = "python -m pip install torch; pytorch.org describes how to leave out what only GPUs need"
     raise TQLError("PyTorch is not installed", hint=_hint) from missing
 
+from tql_frames.torch.batches import TQLBatchSampler
 from tql_frames.torch.dataset import TQLDataset, TQLIterableDataset, data_set_of
+from tql_frames.torch.mixing import mix
 from tql_frames.torch.sampler import TQLSampler
 
-__all__ = ["TQLDataset", "TQLIterableDataset", "TQLSampler", "data_set_of"]
+__all__ = ["TQLBatchSampler", "TQLDataset", "TQLIterableDataset", "TQLSampler", "data_set_of", "mix"]

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_in
 from tql_frames.errors import TQLError
 from tql_frames.pipeline.draw import named_constructor, whole_number
 from tql_frames.torch.epochs import origin_of, processes
+from tql_frames.torch.serialization import BatchRows
 from tql_frames.torch.table import ColumnSpec, described, table_of
 
 
@@ -35,6 +36,17 @@ class _TableItems:
         self._table = table_of(origin, self._column_spec)
         self.transform = transform
         self.classes: dict[str, list[Any]] = self._table.classes
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns that are features, and after them that of the target.
+
+        Examples:
+            >>> import polars as pl
+            >>> TQLDataset(pl.DataFrame({"age": [71], "sex": ["F"]}), target="sex").columns
+            ('age', 'sex')
+        """
+        return tuple(self._column_spec.names)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__} of {described(self._table.size, self._column_spec, self.classes)}"
@@ -111,12 +123,20 @@ class TQLDataset(_TableItems, Dataset[Any]):
         Raises:
             IndexError: there is no such place. It is a TQLError, too.
         """
+        rows = self.rows(places)
+        return rows if self.transform is None else [self.transform(item) for item in rows]
+
+    def rows(self, places: Sequence[int]) -> BatchRows:
+        """Return the rows at places, without the transform.
+
+        Raises:
+            IndexError: there is no such place.
+        """
         size = self._table.size
         first, last = min(places, default=0), max(places, default=-1)
         if last >= size or first < -size:
             raise NoSuchRowError(first if first < -size else last, size)
-        rows = self._table.rows(places if first >= 0 else [place % size for place in places])
-        return rows if self.transform is None else [self.transform(item) for item in rows]
+        return self._table.rows(places if first >= 0 else [place % size for place in places])
 
 
 class NoSuchRowError(TQLError, IndexError):

@@ -18,6 +18,7 @@ import torch.distributed
 
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.errors import TQLError, WeightError
+from tql_frames.forks import check_process
 from tql_frames.frames import Frame, PolarsFrame, Rows, kept_frame_of
 from tql_frames.language import BoundText, nodes, parse
 from tql_frames.language.parameters import plain
@@ -231,6 +232,25 @@ class Epochs:
         if found._changing is not None:
             found._hold(found._changing.copy())
         return found
+
+    def again(self, frame: Rows | None, sampler: str | pl.Expr | GivenWeights) -> Epochs:
+        """Return other weights of the same rows.
+
+        Args:
+            frame: the rows; None of a copy in another process, which can take a weight for each row alone.
+            sampler: what weighs them, as of `sampler_from`.
+
+        Raises:
+            TQLError: as the constructor; or there is no frame, and the sampler needs one.
+        """
+        if not isinstance(sampler, GivenWeights):
+            check_process()
+        if frame is None:
+            if not isinstance(sampler, GivenWeights) or sampler.labels is not None:
+                message = "expected a list or an array of weights, as a copy of a sampler has no frame"
+                raise TQLError(message, hint="pass frame.tql.weights(sampler).to_numpy()")
+            frame = PolarsFrame(pl.DataFrame({"": np.empty(self.rows, np.uint8)}))
+        return Epochs(frame, sampler, self.spec)
 
     def _hold(self, changing: ChangingWeights) -> None:
         if self._changing is not changing:  # lets the strata or the array go

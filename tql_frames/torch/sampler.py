@@ -9,15 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-import numpy as np
-import polars as pl
 from torch.utils.data import Sampler
 
 from tql_frames.errors import TQLError
-from tql_frames.forks import check_process
-from tql_frames.frames import PolarsFrame, Rows
+from tql_frames.frames import Rows
 from tql_frames.pipeline.draw import DESIGNS, Design, DrawSpec, check_flag, named_constructor, seed_of_epoch
-from tql_frames.pipeline.weights import GivenWeights, SamplerLike, Weights, sampler_from
+from tql_frames.pipeline.weights import SamplerLike, Weights, sampler_from
 from tql_frames.sampling import Positions
 from tql_frames.torch.epochs import (
     WEIGHTS_KEYS,
@@ -348,11 +345,8 @@ class TQLSampler(Sampler[int]):
             how = f"design={spec.design!r}" if spec.replace else "replace=False"
             message = f"expected now=False with {how}, whose rows of an epoch are drawn together, got now=True"
             raise TQLError(message, hint="leave out now=: the weights apply from the next epoch on")
-        weights = array_of(sampler)
-        if not isinstance(weights, np.ndarray):
-            check_process()
-        given = sampler_from(weights, parameters)
-        new = Epochs(self._rows_for(given), given, spec)
+        given = sampler_from(array_of(sampler), parameters)
+        new = self._epochs.again(self._frame, given)
         if self._pass is not None:
             self._given = [span.weights for span in self._pass.spans if span.weights is not None]
         if now and running is not None:
@@ -434,16 +428,6 @@ class TQLSampler(Sampler[int]):
     @property
     def _running(self) -> Pass | None:
         return None if self._pass is None or self._pass.ended else self._pass
-
-    def _rows_for(self, sampler: Any) -> Rows:
-        """Return the frame of the sampler; of a copy rows without columns, which is enough for given weights."""
-        given = isinstance(sampler, GivenWeights)
-        if self._frame is not None:
-            return self._frame
-        if not given or sampler.labels is not None:
-            message = "expected a list or an array of weights, as a copy of a TQLSampler has no frame"
-            raise TQLError(message, hint="pass frame.tql.weights(sampler).to_numpy()")
-        return PolarsFrame(pl.DataFrame({"": np.empty(self._epochs.rows, np.uint8)}))
 
     def __len__(self) -> int:
         """Return rows of this process in an epoch."""

@@ -80,16 +80,20 @@ class BatchRows(Sequence[Example | Pair]):
     """Some rows of a data set, taken all at once.
 
     To `collate_fn` they are a sequence of items; `default_collate` takes the batch as it is.
+
+    Attributes:
+        columns: what the rows hold of each feature.
+        target: what they hold of the target, or None.
     """
 
     def __init__(self, columns: Mapping[str, Values], size: int, target: Values | None) -> None:
         """Hold what the rows hold of each column, and of the target where there is one."""
-        self._columns, self._size, self._target = columns, size, target
+        self.columns, self._size, self.target = columns, size, target
 
     def batch(self) -> dict[str, Any] | list[Any]:
         """Return what `default_collate` makes of the items: a dict, or a list of a dict and the target."""
-        features = sendable(dict(self._columns))
-        return features if self._target is None else sendable([features, self._target])
+        features = sendable(dict(self.columns))
+        return features if self.target is None else sendable([features, self.target])
 
     def __len__(self) -> int:
         return self._size
@@ -101,16 +105,16 @@ class BatchRows(Sequence[Example | Pair]):
     def __getitem__(self, place: int | slice) -> Example | Pair | list[Example | Pair]:
         if isinstance(place, slice):
             return [self[each] for each in range(self._size)[place]]
-        features = Example({name: values[place] for name, values in self._columns.items()})
-        return features if self._target is None else Pair((features, self._target[place]))
+        features = Example({name: values[place] for name, values in self.columns.items()})
+        return features if self.target is None else Pair((features, self.target[place]))
 
     def __iter__(self) -> Iterator[Example | Pair]:
         # All tensors of a column at once: to index one after the other takes several times as long.
-        columns = [_each(values) for values in self._columns.values()]
-        targets = repeat(None) if self._target is None else _each(self._target)
+        columns = [_each(values) for values in self.columns.values()]
+        targets = repeat(None) if self.target is None else _each(self.target)
         for values, target in zip(zip(*columns, strict=True) if columns else repeat(()), targets, strict=False):
-            features = Example(zip(self._columns, values, strict=True))
-            yield features if self._target is None else Pair((features, target))
+            features = Example(zip(self.columns, values, strict=True))
+            yield features if self.target is None else Pair((features, target))
 
 
 def _each(values: Values) -> Iterable[Any]:

@@ -1,0 +1,402 @@
+"""Batches with quotas for a DataLoader: so many rows of some labels, or so many of each of some groups.
+
+How they are drawn is in `tql_frames.sampling.batches`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from tql_frames.compiler.expressions.scope import column
+from tql_frames.compiler.expressions.types import instance
+from tql_frames.errors import TQLError, WeightError, shown
+from tql_frames.forks import check_process
+from tql_frames.frames import Rows
+from tql_frames.pipeline.draw import DrawSpec, check_flag, keys_from, named_constructor, numbers_of_keys, random_numbers
+from tql_frames.pipeline.groups import GroupKeys, NamedGroups, numbered
+from tql_frames.pipeline.weights import SamplerLike, Weigher, Weights, sampler_from
+from tql_frames.sampling import Groups, Integers, Pools, Positions, draw_batches, draw_group_batches
+from tql_frames.sampling.strata import position_type
+from tql_frames.torch.epochs import Epochs, array_of, check_whole, readable
+from tql_frames.torch.shares import EpochSampler, short
+
+_MOST_SHOWN = 5  # quotas that a text lists
+_QUOTAS = "write per_group={'Hernia': 4, 'Pneumonia': 4}, or per_group=4"
+
+
+@named_constructor
+class TQLBatchSampler(EpochSampler[list[int]]):
+    """Batches of row positions, for `DataLoader(dataset, batch_sampler=…)`: each with the same quotas.
+
+    `per_group={"Hernia": 4, "Pneumonia": 4}` gives every batch so many rows of these groups, and draws the rest by
+    weight. `per_group=4` makes a batch of different groups, four rows of each: they are drawn by the sum of their
+    weights.
+
+    Where a row has one label, a quota is exact: the rest comes from rows of other groups. Where a column holds lists of
+    labels, a row counts for each of them, and a quota says how many at least: the rest comes from all rows. So it is
+    with conditions in place of labels.
+
+    Every iteration is an epoch of its own, from 0 on; each process takes every n-th batch. An epoch has as many whole
+    batches as `limit` holds.
+
+    Args:
+        frame: a Polars DataFrame or LazyFrame, a pandas DataFrame, or a `View`, whose rows are weighed here and now.
+        sampler: the weight of a row, as `tql_frames.sample` takes it.
+        batch_size: rows of a batch.
+        over: what the groups are: a column of values, or of lists of them; an expression; or a list of columns, whose
+            values together make a group. Without it, `per_group` names conditions.
+        per_group: rows of a batch by group, or by condition; or one number for each group of a batch.
+        limit: rows of an epoch, for all processes together; by default as many as the frame has.
+        replace: whether a row may come again at any time. If not, the rows of each group come in passes: none comes a
+            second time before all others of positive weight came. The rest is a group of its own. A batch holds a row
+            twice only where it must: where a quota is larger than its group, or nothing else is left of a pass.
+        equal_groups: draw groups with equal probabilities, where `per_group` is one number.
+        seed: whole number >= 0, the same in all processes.
+        num_replicas: number of processes; by default that of `torch.distributed` where it is initialised, otherwise 1.
+        rank: number of this process, from 0; by default as `num_replicas`.
+        drop_last: leave out the last batches, fewer than there are processes, so that all have equally many.
+        parameters: a value for each `?` of the text, in order.
+
+    Raises:
+        TQLError: wrong arguments, an unknown group, or quotas that do not fit into a batch.
+        WeightError: a group has no row of positive weight, or fewer groups have one than a batch takes.
+
+    Examples:
+        >>> import polars as pl
+        >>> df = pl.DataFrame({"finding": ["Hernia", "Mass", "Hernia", "Edema", "Mass", "Edema"]})
+        >>> quota = {"Hernia": 1}
+        >>> list(TQLBatchSampler(df, "1", 3, over="finding", per_group=quota, replace=False, seed=1))
+        [[2, 1, 5], [0, 4, 3]]
+        >>> list(TQLBatchSampler(df, "1", 4, over="finding", per_group=2, limit=8, seed=1))
+        [[3, 3, 0, 2], [0, 0, 4, 1]]
+    """
+
+    fixed = frozenset(
+        (
+            *("frame", "sampler", "batch_size", "over", "per_group", "limit", "replace", "equal_groups", "seed"),
+            "drop_last",
+        )
+    )
+
+    def __init__(
+        self,
+        frame: object,
+        sampler: SamplerLike,
+        batch_size: int,
+        *,
+        over: str | Sequence[str] | None = None,
+        per_group: int | Mapping[Any, int] | None = None,
+        limit: int | None = None,
+        replace: bool = True,
+        equal_groups: bool = False,
+        seed: int = 0,
+        num_replicas: int | None = None,
+        rank: int | None = None,
+        drop_last: bool = False,
+        parameters: Sequence[object] | None = None,
+    ) -> None:
+        """Weigh the rows and find their groups; nothing is drawn yet."""
+        super().__init__(seed, num_replicas, rank, drop_last)
+        for name, flag in (("replace", replace), ("equal_groups", equal_groups)):
+            check_flag(name, flag)
+        self._spec = DrawSpec.checked(limit, None, True, self._seed)
+        self._batch_size = check_whole("batch_size", batch_size, 1)
+        self._replace, self._equal = bool(replace), bool(equal_groups)
+        self._over = keys_from("over", over)
+        self._per_group = _checked(per_group, bool(self._over), self._batch_size, equal=self._equal)
+        self._frame: Rows | None = readable(frame)
+        self._weighed = Epochs(self._frame, sampler_from(array_of(sampler), parameters), self._spec)
+        size = self._weighed.weighed(0).size
+        if size < self._batch_size:
+            message = f"an epoch of {size:,} row{'s' * (size != 1)} holds no batch of {self._batch_size:,}"
+            raise TQLError(message, hint=f"pass limit= of at least {self._batch_size:,}, or a smaller batch_size")
+        self._quotas = _quotas_of(self._frame, self._over, self._per_group, self._batch_size, self._seed)
+        self._pools = self._quotas.pools(self._weighed.weights(0), self._equal)
+        self._pools_of: tuple[Epochs, int] = self._weighed, 0
+
+    @property
+    def batch_size(self) -> int:
+        """Rows of a batch."""
+        return self._batch_size
+
+    @property
+    def drop_last(self) -> bool:
+        """Whether the last batches, fewer than there are processes, are left out; a batch is always whole."""
+        return self._drop_last
+
+    @property
+    def weights(self) -> Weights:
+        """Weights of the rows, by which the next epoch is drawn: shape (n,), read-only.
+
+        Examples:
+            >>> import polars as pl
+            >>> TQLBatchSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", 2).weights
+            array([1., 0., 1.])
+        """
+        return self._weighed.weights(self.epoch)
+
+    def set_weights(self, sampler: SamplerLike, *, parameters: Sequence[object] | None = None) -> None:
+        """Draw by other weights from the next epoch on; of several processes each has to set the same.
+
+        Args:
+            sampler: the weight of a row, as the constructor takes it. A copy of a sampler has no frame, and takes a
+                weight for each row alone.
+            parameters: a value for each `?` of the text, in order.
+
+        Raises:
+            TQLError: wrong arguments, or weights that cannot be drawn by; the sampler stays as it was then.
+
+        Examples:
+            >>> import polars as pl
+            >>> batches = TQLBatchSampler(pl.DataFrame({"age": [71, 34, 65]}), "1", 2, limit=4, seed=1)
+            >>> batches.set_weights("max_weight(age < 60: 1)")
+            >>> list(batches)
+            [[1, 1], [1, 1]]
+        """
+        given = sampler_from(array_of(sampler), parameters)
+        weighed = self._weighed.again(self._frame, given)
+        pools = self._quotas.pools(weighed.weights(self.epoch), self._equal)
+        self._weighed, self._pools, self._pools_of = weighed, pools, (weighed, self.epoch)
+
+    def draw(self, epoch: int) -> Positions:
+        """Return the row positions of an epoch's batches, those of all processes, shape (batches, batch_size).
+
+        Rows of groups come first, in the order in which `per_group` names them, then the rest.
+
+        Examples:
+            >>> import polars as pl
+            >>> df = pl.DataFrame({"view": ["PA", "AP", "PA", "AP"]})
+            >>> batches = TQLBatchSampler(df, "1", 2, over="view", per_group={"AP": 1}, replace=False, seed=1)
+            >>> batches.draw(0).shape, sorted(batches.draw(0)[:, 0].tolist())
+            ((2, 2), [1, 3])
+        """
+        number = check_whole("epoch", epoch)
+        if self._weighed.is_random and self._pools_of != (self._weighed, number):
+            self._pools = self._quotas.pools(self._weighed.weights(number), self._equal)
+            self._pools_of = self._weighed, number
+        drawn: Positions = self._quotas.draw(
+            self._pools, self._size(), replace=self._replace, seed=self.seed_of(number)
+        )
+        return drawn
+
+    def _size(self) -> int:
+        return self._weighed.weighed(0).size // self._batch_size
+
+    def _request(self) -> dict[str, Any]:
+        return {
+            "seed": self._seed,
+            "limit": self._spec.limit,
+            "replace": self._replace,
+            "rows": self._weighed.rows,
+            "batch_size": self._batch_size,
+            "over": list(self._over),
+            "per_group": self._per_group,
+            "equal_groups": self._equal,
+            **self._weighed.identity(),
+        }
+
+    def __repr__(self) -> str:
+        how = "with" if self._replace else "without"
+        size = self._size()
+        parts = [f"{size:,} batch{'es' * (size != 1)} of {self._batch_size:,}", self._quotas.text, f"{how} replacement"]
+        return f"TQLBatchSampler({short(self._weighed.text)}: {self._described([part for part in parts if part])})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {"_frame": None}
+
+
+def _checked(per_group: object, over: bool, batch_size: int, *, equal: bool) -> int | dict[Any, int] | None:
+    """Return the quotas with whole numbers.
+
+    Raises:
+        TQLError: they are no such numbers, or do not fit into a batch.
+    """
+    if equal and (per_group is None or isinstance(per_group, Mapping)):
+        raise TQLError("equal_groups= needs per_group= to be one number for all groups", hint="write per_group=4")
+    if per_group is None:
+        if over:
+            raise TQLError("over= needs per_group=, which says how many rows of each group", hint=_QUOTAS)
+        return None
+    if not isinstance(per_group, Mapping):
+        number = check_whole("per_group", per_group, 1)
+        if not over:
+            raise TQLError("per_group= needs over=, which says what the groups are", hint="pass over='finding'")
+        if batch_size % number:
+            message = f"expected batch_size= to be a multiple of per_group={number:,}, got {batch_size:,}"
+            raise TQLError(message, hint=f"pass batch_size={max(batch_size // number, 1) * number}")
+        return number
+    found = {}
+    for name, value in per_group.items():
+        try:
+            found[name] = check_whole("per_group", value)
+        except TQLError:
+            message = f"expected the number of {shown(name)} in per_group= to be a whole number of at least 0"
+            raise TQLError(f"{message}, got {shown(value)}") from None
+    if not found:
+        raise TQLError("per_group= names no group", hint=_QUOTAS)
+    total = sum(found.values())
+    if total > batch_size:
+        message = f"the quotas of per_group= add up to {total:,}, more than a batch of {batch_size:,}"
+        raise TQLError(message, hint=f"pass batch_size= of at least {total:,}")
+    return found
+
+
+@dataclass(frozen=True)
+class _Named:
+    """Quotas of some groups or conditions, and the rest of a batch.
+
+    Attributes:
+        names: of the groups.
+        members: positions of the rows of each; last those of the rest, where there is one.
+        quotas: shape (pools,), rows of a batch.
+    """
+
+    names: list[str]
+    members: list[Positions]
+    quotas: Integers
+
+    def pools(self, weights: Weights, equal: bool) -> Pools:
+        """Return the rows that can be drawn.
+
+        Raises:
+            WeightError: a group that rows are wanted of has none.
+        """
+        found = Pools.of(self.members, weights)
+        empty = np.flatnonzero((found.sizes == 0) & (self.quotas > 0)).tolist()
+        if not empty:
+            return found
+        if empty[0] == len(self.names):
+            rest = int(self.quotas[-1])
+            message = f"no row is left for the rest of a batch, {rest:,} row{'s' * (rest != 1)}"
+            raise WeightError(
+                f"{message}: all others have weight 0", hint="raise the quotas, or add True: 1 to the sampler"
+            )
+        names = ", ".join(self.names[place] for place in empty[:_MOST_SHOWN] if place < len(self.names))
+        message = f"no row can be drawn for the quota of {names}: there is none, or all have weight 0"
+        raise WeightError(message, hint="give these rows a weight above 0, or leave the quota out")
+
+    def draw(self, pools: Pools, batches: int, *, replace: bool, seed: int) -> Positions:
+        return draw_batches(pools, self.quotas, batches, replace=replace, seed=seed)
+
+    @property
+    def text(self) -> str:
+        quotas = [f"{size:,} {name}" for name, size in zip(self.names, self.quotas.tolist(), strict=False)]
+        if not quotas:
+            return ""
+        more = [f"{len(quotas) - _MOST_SHOWN:,} more quotas"] if len(quotas) > _MOST_SHOWN else []
+        rest = [f"{int(self.quotas[-1]):,} by weight"] if len(self.members) > len(self.names) else []
+        return ", ".join([*quotas[:_MOST_SHOWN], *more, *rest])
+
+
+@dataclass(frozen=True)
+class _Each:
+    """So many rows of each of some groups.
+
+    Attributes:
+        rows: shape (k,), a row for each pair of a row and a group that it is in; None where each is in one.
+        groups: shape (k,), these groups.
+        each: rows of a group in a batch.
+        number: groups of a batch.
+    """
+
+    rows: Positions | None
+    groups: Groups
+    each: int
+    number: int
+
+    def pools(self, weights: Weights, equal: bool) -> tuple[Pools, Weights]:
+        """Return the rows that can be drawn, and the weights of the groups.
+
+        Raises:
+            WeightError: fewer groups have such rows than a batch takes.
+        """
+        found = Pools.of_groups(self.rows, self.groups, weights)
+        there = int((found.sizes > 0).sum())
+        if there < self.number:
+            have = f"{there:,} ha{'s' if there == 1 else 've'}"
+            message = (
+                f"a batch takes {self.number:,} groups, {self.each:,} rows of each, and {have} a row of positive weight"
+            )
+            raise WeightError(
+                message, hint=f"pass batch_size= of at most {there * self.each:,}, or a larger per_group="
+            )
+        return found, (found.sizes > 0).astype(np.float64) if equal else found.totals
+
+    def draw(self, pools: tuple[Pools, Weights], batches: int, *, replace: bool, seed: int) -> Positions:
+        rows, weights = pools
+        return draw_group_batches(rows, weights, self.number, self.each, batches, replace=replace, seed=seed)
+
+    @property
+    def text(self) -> str:
+        return f"{self.each:,} of each of {self.number:,} groups"
+
+
+def _quotas_of(
+    frame: Rows, over: tuple[str, ...], per_group: int | Mapping[Any, int] | None, batch_size: int, seed: int
+) -> Any:
+    """Return which rows are in which groups, and what a batch takes of them.
+
+    Raises:
+        TQLError: the groups do not fit the rows, or one is unknown.
+    """
+    check_process()
+    every: Positions = np.arange(frame.rows).astype(position_type(frame.rows))
+    if per_group is None:
+        return _Named([], [every], np.array([batch_size]))
+    if not over:
+        assert isinstance(per_group, Mapping)
+        members = [_matching(frame, name, seed) for name in per_group]
+        return _with_rest(list(map(str, per_group)), members, list(per_group.values()), every, batch_size)
+    rows, groups, names = _numbered(frame, over, seed)
+    if not isinstance(per_group, Mapping):
+        return _Each(rows, groups, per_group, batch_size // per_group)
+    sizes = names.quotas(tuple(per_group.items()), "per_group")
+    numbers = [int(names.quotas(((name, 1),), "per_group").argmax()) for name in per_group]
+    members = [np.flatnonzero(groups.codes == number).astype(every.dtype) for number in numbers]
+    rest: Positions = every
+    if rows is None:  # one group a row: the rest is of none of these
+        rest = np.flatnonzero(~np.isin(groups.codes, numbers)).astype(every.dtype)
+    else:
+        members = [rows.take(each) for each in members]
+    return _with_rest([names.name(number) for number in numbers], members, sizes[numbers].tolist(), rest, batch_size)
+
+
+def _with_rest(
+    names: list[str], members: list[Positions], sizes: list[int], rest: Positions, batch_size: int
+) -> _Named:
+    left = batch_size - sum(sizes)
+    return _Named(names, [*members, *([rest] if left else [])], np.array([*sizes, *([left] if left else [])]))
+
+
+def _numbered(frame: Rows, over: tuple[str, ...], seed: int) -> tuple[Positions | None, Groups, NamedGroups]:
+    """Return the groups of rows; of lists, pairs of a row and a label that it has."""
+    first = instance(frame.schema[over[0]]) if over[0] in frame.schema else None
+    if len(over) > 1 or not isinstance(first, (pl.List, pl.Array)):
+        keys = GroupKeys.of("over", over, frame, numbers_of_keys(seed))
+        assert keys is not None
+        found = keys.number(frame)
+        return None, found.groups, found
+    labels = column(over[0]) if isinstance(first, pl.List) else column(over[0]).arr.to_list()
+    lists = frame.evaluate({"label": labels}).with_row_index("row")
+    pairs = lists.explode("label").unique(maintain_order=True)
+    groups, values = numbered([pairs.select(pl.col("label").alias("0"))])
+    keys = GroupKeys("over", ())
+    return pairs["row"].to_numpy(), groups, NamedGroups(keys, values)
+
+
+def _matching(frame: Rows, condition: object, seed: int) -> Positions:
+    """Return the rows that a condition matches.
+
+    Raises:
+        TQLError: it is no condition, or does not fit the rows.
+    """
+    if not isinstance(condition, str):
+        message = f"expected per_group= without over= to name conditions, got {shown(condition)}"
+        raise TQLError(message, hint="pass over='finding' for labels, or write per_group={'age > 60': 4}")
+    weigher = Weigher.of(f"max_weight({condition}: 1)", frame, random_numbers(seed))
+    return np.flatnonzero(weigher.weigh(frame) > 0).astype(position_type(frame.rows))

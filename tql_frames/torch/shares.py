@@ -1,0 +1,239 @@
+"""What samplers share that draw anew for every epoch: epochs, shares of processes, states, iterations.
+
+What an epoch draws is known by each of them: rows one by one in `mixing`, batches in `batches`. `sampler` has
+iterations of its own, as its weights may change within one.
+"""
+
+from __future__ import annotations
+
+import operator
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Any, ClassVar, TypeVar
+
+from torch.utils.data import Sampler
+
+from tql_frames.errors import TQLError
+from tql_frames.pipeline.draw import check_flag, seed_of_epoch
+from tql_frames.sampling import Positions
+from tql_frames.torch.epochs import WEIGHTS_KEYS, check_whole, processes
+
+Item = TypeVar("Item")
+
+_WIDTH = 80  # characters of a value that a text shows
+_LIST = 65_536  # rows that are Python integers at a time
+
+
+class SharedSampler(Sampler[Item]):
+    """A sampler whose iterations are epochs, of which each process takes its share.
+
+    Args:
+        seed: whole number >= 0, the same in all processes.
+        num_replicas: number of processes; by default that of `torch.distributed` where it is initialised, otherwise 1.
+        rank: number of this process, from 0; by default as `num_replicas`.
+        drop_last: leave out the last items, fewer than there are processes, so that all have equally many.
+    """
+
+    fixed: ClassVar[frozenset[str]] = frozenset()
+    """Arguments of the constructor: set on the sampler, they would change nothing."""
+
+    def __init__(self, seed: int, num_replicas: int | None, rank: int | None, drop_last: bool) -> None:
+        """Check the arguments; nothing is drawn yet."""
+        check_flag("drop_last", drop_last)
+        self._seed = check_whole("seed", seed)
+        self._drop_last = bool(drop_last)
+        self._given_processes = num_replicas, rank
+        processes(num_replicas, rank)  # to say now what is wrong with them
+        self._next = 0, 0  # epoch and items done of the next iteration
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that the next iteration draws."""
+        return self._next[0]
+
+    @property
+    def num_replicas(self) -> int:
+        """Number of processes that share an epoch."""
+        return processes(*self._given_processes)[0]
+
+    @property
+    def rank(self) -> int:
+        """Number of this process, from 0."""
+        return processes(*self._given_processes)[1]
+
+    def seed_of(self, epoch: int) -> int:
+        """Return the seed by which an epoch is drawn."""
+        return seed_of_epoch(self._seed, epoch)
+
+    def _share_of(self, size: int, first: int) -> range:
+        """Return places that fall to this process, of those from `first` on of `size`."""
+        number, rank = processes(*self._given_processes)
+        if self._drop_last:
+            size -= max(size - first, 0) % number
+        return range(min(first + rank, size), size, number)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.fixed or name in ("epoch", "weights", "rank", "num_replicas"):
+            kind = type(self).__name__
+            calls = {"epoch": "set_epoch", "weights": "set_weights"}
+            how = f"call {calls[name]}" if hasattr(self, calls.get(name, "")) else "make another sampler"
+            raise AttributeError(f"{name} of a {kind} cannot be set: {how}")
+        super().__setattr__(name, value)
+
+
+class EpochSampler(SharedSampler[Item]):
+    """A sampler that draws all items of an epoch when it begins, and can go on in the middle of one."""
+
+    def __init__(self, seed: int, num_replicas: int | None, rank: int | None, drop_last: bool) -> None:
+        """Check the arguments; nothing is drawn yet."""
+        super().__init__(seed, num_replicas, rank, drop_last)
+        self._running: _Run | None = None
+
+    @abstractmethod
+    def draw(self, epoch: int) -> Positions:
+        """Return the items of an epoch, those of all processes; the first axis is the item."""
+
+    @abstractmethod
+    def _size(self) -> int:
+        """Return how many items an epoch has, for all processes together."""
+
+    @abstractmethod
+    def _request(self) -> dict[str, Any]:
+        """Return what two samplers must have in common for one to go on where the other stopped."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Set the epoch that the next iteration draws; one that `load_state_dict` was in goes on where it stopped."""
+        number = check_whole("epoch", epoch)
+        if number != self._next[0]:
+            self._next = number, 0
+        self._running = None
+
+    def state_dict(self, seen: int | None = None) -> dict[str, Any]:
+        """Return the state of the iteration for `load_state_dict`: the epoch, the items done, and what was asked for.
+
+        The state is the same in all processes that have come equally far, whatever their number.
+
+        Args:
+            seen: items that this process took from its DataLoader since the iteration began. A loader with workers asks
+                for more than it has given out, which the sampler cannot know; `StatefulDataLoader` of torchdata can.
+        """
+        epoch, done = self._next
+        request = self._request()
+        if self._running is not None:
+            epoch, request = self._running.epoch, self._running.request
+            done = self._running.done(None if seen is None else check_whole("seen", seen))
+        return {"epoch": epoch, "done": done, **request}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue with the next iteration where another one stopped: the rest of its epoch, which may be empty.
+
+        Args:
+            state: as of `state_dict`.
+
+        Raises:
+            TQLError: it is the state of another sampler, and what differs; or it is no state.
+        """
+        kind = type(self).__name__
+        if not isinstance(state, Mapping):
+            raise TQLError(f"expected the state to be what state_dict returned, got {type(state).__name__}")
+        own = self._request()
+        missing = {"epoch", "done", *own}.difference(state, WEIGHTS_KEYS)
+        if missing:
+            raise TQLError(f"this is no state of a {kind}: it has no {min(missing)!r}")
+        told = [
+            f"its {name} is {short(state.get(name))}, here it is {short(own.get(name))}"
+            for name in dict.fromkeys([*own, *WEIGHTS_KEYS])
+            if type(state.get(name)) is not type(own.get(name)) or state.get(name) != own.get(name)
+        ]
+        if told:
+            raise TQLError(f"the state is that of another sampler: {'; '.join(told)}")
+        self._next = check_whole("epoch", state["epoch"]), check_whole("done", state["done"])
+        self._running = None
+
+    def __len__(self) -> int:
+        """Return items of this process in an epoch."""
+        return len(self._share_of(self._size(), 0))
+
+    def __iter__(self) -> Iterator[Item]:
+        """Return the items of this process, from the first that `load_state_dict` left."""
+        epoch, first = self._next
+        share = self._share_of(self._size(), first)
+        if first and not share:
+            # Now, not with the first item that is asked for: torchdata makes an iterator for an epoch that ended, sees
+            # that it did, and makes another for the next one.
+            self._begin(epoch, first, share)
+            return iter(())
+        return chain.from_iterable(self._lists())
+
+    def _lists(self) -> Iterator[Iterator[Any]]:
+        # Begins with the first item that is asked for: an iterator that is only made takes no epoch.
+        epoch, first = self._next
+        run = self._begin(epoch, first, self._share_of(self._size(), first))
+        yield from run.lists(self.draw(epoch))
+
+    def _begin(self, epoch: int, first: int, share: range) -> _Run:
+        self._running = run = _Run(epoch, first, share, self._request())
+        self._next = epoch + 1, 0
+        return run
+
+    def _described(self, parts: list[str]) -> str:
+        number, rank = processes(*self._given_processes)
+        parts = [*parts, f"seed {self._seed}", f"epoch {self.epoch}"]
+        if number > 1:
+            parts.append(f"rank {rank} of {number}")
+        return ", ".join(parts)
+
+    def __getstate__(self) -> dict[str, Any]:
+        place = self._next
+        if self._running is not None and not self._running.ended:
+            place = self._running.epoch, self._running.done()
+        return self.__dict__ | {"_running": None, "_next": place}
+
+
+class _Run:
+    """An iteration over the share of this process, and how far it is.
+
+    Args:
+        epoch: whose items they are.
+        first: place of the first item in the epoch.
+        share: places of the items of this process.
+        request: what was asked for when it began.
+    """
+
+    def __init__(self, epoch: int, first: int, share: range, request: dict[str, Any]) -> None:
+        """Begin; nothing is read yet."""
+        self.epoch, self.request = epoch, request
+        self.ended = not share
+        self._first, self._share = first, share
+        self._stop = 0
+        self._list: Iterator[Any] = iter([])
+
+    def lists(self, items: Positions) -> Iterator[Iterator[Any]]:
+        """Yield the items of this process, as iterators over lists of them."""
+        per_item = items[0].size if len(items) else 1
+        step = max(_LIST // max(per_item, 1), 1)
+        while self._stop < len(self._share):
+            places = self._share[self._stop : self._stop + step]
+            self._stop += len(places)
+            taken = items[places.start : places.stop : places.step].tolist()
+            self._list = iter(taken)
+            yield self._list
+        self.ended = True
+
+    def done(self, seen: int | None = None) -> int:
+        """Return items of the epoch that all processes are done with, when this one has seen so many."""
+        if seen is None:  # a list's iterator knows how many are left, so that nothing has to count
+            seen = self._stop - operator.length_hint(self._list)
+        return self._first + min(seen, len(self._share)) * self._share.step
+
+
+def short(value: object) -> str:
+    """Return a value as a message shows it, on one line.
+
+    Examples:
+        >>> short("max_weight(True:\\n  1)"), short([1, 2])
+        ('max_weight(True: 1)', '[1, 2]')
+    """
+    text = " ".join(value.split()) if isinstance(value, str) else repr(value)
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"
