@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from tql_frames.forks import check_process
+
 # Images, counted in the public label table of NIH ChestX-ray14 (Wang et al., "ChestX-ray8", CVPR 2017). Its
 # copies differ in about one row of a thousand. On a line: a finding, images that show it alone, images that
 # show it with each of the findings above, all images that show it.
@@ -70,6 +72,7 @@ def chest_xray() -> pl.DataFrame:
         >>> counts.tail(2).rows()
         [('Pneumonia', 1353), ('Hernia', 227)]
     """
+    check_process()
     return _table().clone()  # what a caller does to a clone cannot reach the cached frame
 
 

@@ -40,8 +40,24 @@ CALLS = {
     "report": "patients.tql.report('age', by='age')",
     "explain": "table.tql.explain('age')",
     "view": "patients.tql.view('age', seed=1)",
+    "balance": "table.tql.balance(by='age', target='uniform')",
+    "split": "table.tql.split({'a': 0.5, 'b': 0.5})",
+    "arrow": "tql_frames.sample(arrow, 'age', limit=2)",
+    "dataset": "tql_frames.datasets.chest_xray()",
     "kept_view": "kept.to_native()",
+    "kept_lazy_view": "chosen.to_native()",
     "kept_statement": "chosen.positions",
+    "kept_view_text": "repr(kept)",
+    "kept_view_html": "kept._repr_html_()",
+    "kept_view_report": "kept.report(by='age')",
+    "kept_view_expected": "kept.expected()",
+    "kept_report_text": "repr(report)",
+    "kept_report_html": "report._repr_html_()",
+    "kept_report_plot": "report.plot()",
+    "kept_balance": "repr(balance)",
+    "kept_split": "repr(parts.report())",
+    "kept_split_report": "repr(split_report)",
+    "kept_split_plot": "split_report.plot()",
 }
 
 
@@ -50,6 +66,9 @@ def test_a_forked_process_is_told_how_to_start_others() -> None:
     program = f"""
         kept = table.tql.view("age", seed=1)
         chosen = table.lazy().tql.view("select * where age > 40", seed=1)
+        report, balance = table.tql.report("age", by="age"), table.tql.balance(by="age", target="uniform")
+        parts = table.tql.split({{"a": 0.5, "b": 0.5}}, by="age")
+        split_report, arrow = parts.report(), table.to_arrow()
         table.filter(pl.col("age") > 40)  # Polars has threads by now
 
         def work(text):

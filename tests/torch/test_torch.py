@@ -46,7 +46,7 @@ def test_an_epoch_is_a_sample_with_a_seed_of_its_own():
     assert epochs == [sampled(FRAME, limit=DRAWS, seed=sampler.seed_of(epoch)) for epoch in range(3)]
     assert epochs == [sampler.draw(epoch).tolist() for epoch in range(3)]
     assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
-    assert all(type(position) is int for position in epochs[0])
+    assert all(isinstance(position, int) for position in epochs[0])
 
 
 def test_without_replacement_rows_are_those_of_a_sample_in_random_order():

@@ -46,6 +46,7 @@ from tql_frames.analysis.solver import (
 )
 from tql_frames.compiler.expressions.types import DataType, inner, is_nested, is_number, is_temporal
 from tql_frames.errors import Fault, TQLError, TQLSyntaxError
+from tql_frames.forks import check_process
 from tql_frames.frames import Rows, is_pandas
 from tql_frames.language import nodes, parse, sampler_on_lines, unparse
 from tql_frames.language.parameters import bind, check_parameters
@@ -161,6 +162,7 @@ class Balance(Generic[TableOf]):
         return f'<pre style="{style}">{sampler}</pre>{as_html([self._shown()], self._sentences())}'
 
     def _shown(self) -> Shown:
+        check_process()
         table = self._table.select("label", *_COLUMNS)
         rows = [(name_of(first), *rest) for first, *rest in table.iter_rows()]
         title = LabelColumns.title_of(self._by.by)

@@ -21,6 +21,7 @@ from tql_frames.compiler import CompiledSampler
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.statements import Names
 from tql_frames.errors import TQLError, reason_of
+from tql_frames.forks import check_process
 from tql_frames.frames import PolarsFrame
 from tql_frames.pipeline.draw import DrawSpec
 from tql_frames.pipeline.weights import Weigher
@@ -198,6 +199,7 @@ def collect_groups(plan: pl.LazyFrame) -> pl.DataFrame:
     Raises:
         PolarsError: it cannot be run.
     """
+    check_process()
     # Up to Polars 1.31, streams of categories cannot be grouped: their batches seem to come from different sources.
     in_memory = not hasattr(pl, "Categories") and pl.Categorical in plan.clone().collect_schema().dtypes()
     return plan.collect(engine="in-memory" if in_memory else "streaming")

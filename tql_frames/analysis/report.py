@@ -37,6 +37,7 @@ from tql_frames.compiler.expressions.functions import FUNCTIONS
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.statements import Names
 from tql_frames.errors import TQLError, WeightError, warn
+from tql_frames.forks import check_process
 from tql_frames.frames import PolarsFrame, Rows
 from tql_frames.language import nodes, parse
 from tql_frames.pipeline.draw import DrawSpec
@@ -145,6 +146,7 @@ class Report(Generic[TableOf]):
             >>> sorted(chart.to_dict())[0]
             '$schema'
         """
+        check_process()
         labels, arms, _ = self._tables
         table, name = (labels, "label") if labels is not None else (arms, "arm")
         if table is None:
@@ -213,6 +215,7 @@ class Report(Generic[TableOf]):
     def _shown_arms(self) -> Shown:
         _, arms, _ = self._tables
         assert arms is not None
+        check_process()
         return effects(arms.with_columns(pl.format("{} {}", pl.int_range(1, pl.len() + 1), "arm").alias("arm")), "arm")
 
     def _shown(self) -> list[Shown]:

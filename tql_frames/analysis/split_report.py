@@ -21,6 +21,7 @@ from tql_frames.analysis.solver import NO_LABEL
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.expressions.types import instance, type_name
 from tql_frames.errors import TQLNameError, TQLTypeError, did_you_mean
+from tql_frames.forks import check_process
 from tql_frames.frames import Rows
 from tql_frames.pipeline.groups import check_key_type, numbered
 from tql_frames.sampling import Floats, Integers, LabelCounts
@@ -214,6 +215,7 @@ class SplitReport(Generic[TableOf]):
             >>> sorted(chart.to_dict())[0]
             '$schema'
         """
+        check_process()
         parts, labels = self._tables
         names = ("part", "rows", "wanted", "off", "share")
         shown = parts.select(pl.lit(_ALL).alias("label"), *names)
@@ -240,6 +242,7 @@ class SplitReport(Generic[TableOf]):
         return counts | {"parts": parts, "labels": labels}
 
     def _shown(self) -> list[Shown]:
+        check_process()
         parts, labels = self._tables
         names = ["part", *([] if self.unit is None else ["units"]), "rows", "wanted", "off", "share", "wanted_share"]
         rows = [(name_of(first), *rest) for first, *rest in parts.select(names).iter_rows()]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tql_frames.analysis.display.table import Shown, TableColumn, titled_html, titled_text
 from tql_frames.analysis.split_report import SplitReport, Units, check_key, columns_of, split_report, units_of
 from tql_frames.errors import TQLError, TQLWarning, did_you_mean, shown, warn
+from tql_frames.forks import check_process
 from tql_frames.frames import Rows
 from tql_frames.frames.base import cached_attribute
 from tql_frames.pipeline.draw import seed_from, share_from, whole_number
@@ -396,6 +397,7 @@ class Split(Mapping[Any, Part]):
             6 rows in 2 parts
             every part has just the wanted rows of every label
         """
+        check_process()
         spec, found = self._assignment.spec, self._assignment.found
         return split_report(found.units, spec.parts, found.of_unit, unit=spec.unit, pandas=self._pandas)
 

@@ -19,10 +19,10 @@ from tql_frames.forks import check_process
 from tql_frames.frames import Rows
 from tql_frames.pipeline.draw import DrawSpec, check_flag, keys_from, named_constructor, numbers_of_keys, random_numbers
 from tql_frames.pipeline.groups import GroupKeys, NamedGroups, numbered
-from tql_frames.pipeline.weights import SamplerLike, Weigher, Weights, sampler_from
+from tql_frames.pipeline.weights import SamplerLike, Weigher, Weights
 from tql_frames.sampling import Groups, Integers, Pools, Positions, draw_batches, draw_group_batches
 from tql_frames.sampling.strata import position_type
-from tql_frames.torch.epochs import Epochs, array_of, check_whole, readable
+from tql_frames.torch.epochs import Epochs, check_whole, given_sampler, readable
 from tql_frames.torch.shares import EpochSampler, short
 
 _MOST_SHOWN = 5  # quotas that a text lists
@@ -110,7 +110,7 @@ class TQLBatchSampler(EpochSampler[list[int]]):
         self._over = keys_from("over", over)
         self._per_group = _checked(per_group, bool(self._over), self._batch_size, equal=self._equal)
         self._frame: Rows | None = readable(frame)
-        self._weighed = Epochs(self._frame, sampler_from(array_of(sampler), parameters), self._spec)
+        self._weighed = Epochs(self._frame, given_sampler(sampler, parameters), self._spec)
         size = self._weighed.weighed(0).size
         if size < self._batch_size:
             message = f"an epoch of {size:,} row{'s' * (size != 1)} holds no batch of {self._batch_size:,}"
@@ -158,7 +158,7 @@ class TQLBatchSampler(EpochSampler[list[int]]):
             >>> list(batches)
             [[1, 1], [1, 1]]
         """
-        given = sampler_from(array_of(sampler), parameters)
+        given = given_sampler(sampler, parameters)
         weighed = self._weighed.again(self._frame, given)
         pools = self._quotas.pools(weighed.weights(self.epoch), self._equal)
         self._weighed, self._pools, self._pools_of = weighed, pools, (weighed, self.epoch)
@@ -186,6 +186,9 @@ class TQLBatchSampler(EpochSampler[list[int]]):
 
     def _size(self) -> int:
         return self._weighed.weighed(0).size // self._batch_size
+
+    def _rows(self) -> int:
+        return self._weighed.rows
 
     def _request(self) -> dict[str, Any]:
         return {

@@ -109,6 +109,7 @@ class TQLDataset(_TableItems, Dataset[Any]):
             IndexError: there is no such place.
         """
         size = self._table.size
+        check_rows([place], size)
         number = whole_number(place)
         if number is None:
             raise TQLError(f"expected the place of an item to be a whole number, got {place!r}")
@@ -133,6 +134,7 @@ class TQLDataset(_TableItems, Dataset[Any]):
             IndexError: there is no such place.
         """
         size = self._table.size
+        check_rows(places, size)
         first, last = min(places, default=0), max(places, default=-1)
         if last >= size or first < -size:
             raise NoSuchRowError(first if first < -size else last, size)
@@ -152,6 +154,18 @@ class NoSuchRowError(TQLError, IndexError):
                 hint += f": that of the sampler has at least {number + 1:,} rows"
             more = {"hint": hint}
         super().__init__(message, **more)
+
+
+def check_rows(places: Sequence[Any], size: int) -> None:
+    """Make sure that rows were drawn for a data set of so many rows, where the first of them says for how many.
+
+    Raises:
+        NoSuchRowError: they were drawn for another one.
+    """
+    rows = getattr(places[0], "rows", size) if len(places) else size
+    if isinstance(rows, int) and rows != size:
+        message = f"the sampler draws from {rows:,} row{'s' * (rows != 1)}, and the data set has {size:,}"
+        raise NoSuchRowError(message, hint="make the sampler and the data set of the same frame or view")
 
 
 _ROWS = 1024  # that are read at a time

@@ -34,12 +34,33 @@ from tql_frames.pipeline.draw import (
 )
 from tql_frames.pipeline.groups import Grouped
 from tql_frames.pipeline.idle_arms import warn_of_categories, warn_of_idle_arms
-from tql_frames.pipeline.weights import GivenWeights, Weigher, Weights, weights_digest, weights_text
+from tql_frames.pipeline.weights import GivenWeights, Weigher, Weights, sampler_from, weights_digest, weights_text
 from tql_frames.sampling import ChangingWeights, Integers, Positions, Strata, stratify
 from tql_frames.sampling.strata import drawable_in, weights_of
 from tql_frames.views.drawn_view import View
 
 WEIGHTS_KEYS = ("sampler", "parameters", "weights", "updated")  # of what tells weights from others
+
+
+class FirstRow(int):
+    """The first row position of an iteration, which tells a data set how many rows it was drawn from.
+
+    Examples:
+        >>> first = FirstRow(3, 100)
+        >>> first + 1, first.rows
+        (4, 100)
+    """
+
+    rows: int
+
+    def __new__(cls, position: int, rows: int) -> FirstRow:
+        """Take a position among so many rows."""
+        made = super().__new__(cls, position)
+        made.rows = rows
+        return made
+
+    def __getnewargs__(self) -> tuple[int, int]:  # type: ignore[override]
+        return int(self), self.rows
 
 
 def processes(number: int | None = None, rank: int | None = None) -> tuple[int, int]:
@@ -243,8 +264,6 @@ class Epochs:
         Raises:
             TQLError: as the constructor; or there is no frame, and the sampler needs one.
         """
-        if not isinstance(sampler, GivenWeights):
-            check_process()
         if frame is None:
             if not isinstance(sampler, GivenWeights) or sampler.labels is not None:
                 message = "expected a list or an array of weights, as a copy of a sampler has no frame"
@@ -301,6 +320,23 @@ def array_of(value: Any) -> Any:
         return value
     plain = value.detach().cpu()
     return (plain.double() if plain.is_floating_point() else plain).numpy()
+
+
+def given_sampler(value: Any, parameters: Sequence[object] | None = None) -> str | pl.Expr | GivenWeights:
+    """Return a sampler as `sampler_from` does; tensors are weights, too.
+
+    Raises:
+        TQLError: it is no sampler; or it needs Polars, in a process that cannot run it.
+
+    Examples:
+        >>> given_sampler(torch.tensor([0.5, 2.0])).values.tolist()
+        [0.5, 2.0]
+    """
+    weights = array_of(value)
+    if not isinstance(weights, np.ndarray):
+        check_process()
+    found: str | pl.Expr | GivenWeights = sampler_from(weights, parameters)
+    return found
 
 
 def rows_from(indices: Any, rows: int) -> Integers:

@@ -14,7 +14,7 @@ import numpy as np
 
 from tql_frames.errors import TQLError
 from tql_frames.sampling import Positions
-from tql_frames.torch.epochs import Epochs
+from tql_frames.torch.epochs import Epochs, FirstRow
 
 _LIST = 65_536  # positions that are Python integers at a time: 20 million of them would take 800 megabytes
 # Rows drawn ahead after weights were changed: as another change would make them useless, first a batch, then
@@ -85,6 +85,8 @@ class Pass:
         """Yield the positions of this process, as iterators over lists of them."""
         while self._stop < len(self._share):
             self._taken = self._next_rows().tolist()
+            if not self._stop:
+                self._taken[0] = FirstRow(self._taken[0], self.weights.rows)
             self._stop, self._list = self._stop + len(self._taken), iter(self._taken)
             yield self._list
         self.ended = True

@@ -14,11 +14,11 @@ from torch.utils.data import DataLoader, Dataset  # noqa: F401 - the loader is f
 
 from tql_frames.errors import TQLError, WeightError, shown
 from tql_frames.pipeline.draw import DrawSpec, check_flag, named, whole_number
-from tql_frames.pipeline.weights import SamplerLike, Weights, sampler_from
+from tql_frames.pipeline.weights import SamplerLike, Weights
 from tql_frames.sampling import Integers, Pools, Positions, derived_seed, sizes_of, split_at_random
 from tql_frames.torch.columns import Values
-from tql_frames.torch.dataset import NoSuchRowError, TQLDataset
-from tql_frames.torch.epochs import Epochs, array_of, check_whole, readable
+from tql_frames.torch.dataset import NoSuchRowError, TQLDataset, check_rows
+from tql_frames.torch.epochs import Epochs, check_whole, given_sampler, readable
 from tql_frames.torch.serialization import BatchRows
 from tql_frames.torch.shares import EpochSampler, short
 
@@ -173,6 +173,7 @@ class MixedDataset(Dataset[Any]):
 
     def _rows(self, places: Sequence[int]) -> BatchRows:
         rows, size = np.asarray(places, np.int64), len(self)
+        check_rows(places, size)
         wrong = (rows >= size) | (rows < -size)
         if wrong.any():
             raise NoSuchRowError(int(rows[wrong][0]), size)
@@ -235,7 +236,7 @@ class MixedSampler(EpochSampler[int]):
         self._starts = np.cumsum([0, *(each.rows for each in self._weighed[:-1])])
         self._pools_of_epoch = 0, self._pools(0)
         self._limit = None if limit is None else check_whole("limit", limit, 1)
-        sizes = sizes_of(self._rows(), self._shares)
+        sizes = sizes_of(self._of_epoch(), self._shares)
         self._sizes = np.array(sizes, np.int64)
 
     @property
@@ -274,6 +275,9 @@ class MixedSampler(EpochSampler[int]):
         return Pools.of(members, np.concatenate(weights))
 
     def _rows(self) -> int:
+        return sum(each.rows for each in self._weighed)
+
+    def _of_epoch(self) -> int:
         """Return how many rows an epoch has."""
         if self._limit is not None:
             return self._limit
@@ -356,8 +360,8 @@ def _samplers(sampler: Any, tables: int) -> list[Any]:
     if isinstance(sampler, (list, tuple)) and not any(isinstance(each, (int, float)) for each in sampler):
         if len(sampler) != tables:
             raise TQLError(f"expected sampler= to be one text, or a list of {tables:,}, got a list of {len(sampler):,}")
-        return [sampler_from(array_of(each), None) for each in sampler]
-    return [sampler_from(array_of(sampler), None)] * tables
+        return [given_sampler(each) for each in sampler]
+    return [given_sampler(sampler)] * tables
 
 
 def _classes_of(tables: Sequence[TQLDataset]) -> dict[str, list[Any]]:

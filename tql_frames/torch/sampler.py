@@ -14,13 +14,13 @@ from torch.utils.data import Sampler
 from tql_frames.errors import TQLError
 from tql_frames.frames import Rows
 from tql_frames.pipeline.draw import DESIGNS, Design, DrawSpec, check_flag, named_constructor, seed_of_epoch
-from tql_frames.pipeline.weights import SamplerLike, Weights, sampler_from
+from tql_frames.pipeline.weights import SamplerLike, Weights
 from tql_frames.sampling import Positions
 from tql_frames.torch.epochs import (
     WEIGHTS_KEYS,
     Epochs,
-    array_of,
     check_whole,
+    given_sampler,
     processes,
     readable,
     rows_from,
@@ -106,7 +106,7 @@ class TQLSampler(Sampler[int]):
                 "design='poisson' gives another number of rows in each epoch, and loaders ask for one", hint=hint
             )
         self._frame: Rows | None = readable(frame)
-        self._epochs = Epochs(self._frame, sampler_from(array_of(sampler), parameters), spec)  # of the next epoch
+        self._epochs = Epochs(self._frame, given_sampler(sampler, parameters), spec)  # of the next epoch
         self._given = [self._epochs]  # weights that a state may name
         self._drop_last = bool(drop_last)
         self._given_processes = num_replicas, rank
@@ -345,7 +345,7 @@ class TQLSampler(Sampler[int]):
             how = f"design={spec.design!r}" if spec.replace else "replace=False"
             message = f"expected now=False with {how}, whose rows of an epoch are drawn together, got now=True"
             raise TQLError(message, hint="leave out now=: the weights apply from the next epoch on")
-        given = sampler_from(array_of(sampler), parameters)
+        given = given_sampler(sampler, parameters)
         new = self._epochs.again(self._frame, given)
         if self._pass is not None:
             self._given = [span.weights for span in self._pass.spans if span.weights is not None]

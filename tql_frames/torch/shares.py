@@ -17,7 +17,7 @@ from torch.utils.data import Sampler
 from tql_frames.errors import TQLError
 from tql_frames.pipeline.draw import check_flag, seed_of_epoch
 from tql_frames.sampling import Positions
-from tql_frames.torch.epochs import WEIGHTS_KEYS, check_whole, processes
+from tql_frames.torch.epochs import WEIGHTS_KEYS, FirstRow, check_whole, processes
 
 Item = TypeVar("Item")
 
@@ -99,6 +99,10 @@ class EpochSampler(SharedSampler[Item]):
         """Return how many items an epoch has, for all processes together."""
 
     @abstractmethod
+    def _rows(self) -> int:
+        """Return how many rows are drawn from."""
+
+    @abstractmethod
     def _request(self) -> dict[str, Any]:
         """Return what two samplers must have in common for one to go on where the other stopped."""
 
@@ -170,7 +174,7 @@ class EpochSampler(SharedSampler[Item]):
         # Begins with the first item that is asked for: an iterator that is only made takes no epoch.
         epoch, first = self._next
         run = self._begin(epoch, first, self._share_of(self._size(), first))
-        yield from run.lists(self.draw(epoch))
+        yield from run.lists(self.draw(epoch), self._rows())
 
     def _begin(self, epoch: int, first: int, share: range) -> _Run:
         self._running = run = _Run(epoch, first, share, self._request())
@@ -209,14 +213,17 @@ class _Run:
         self._stop = 0
         self._list: Iterator[Any] = iter([])
 
-    def lists(self, items: Positions) -> Iterator[Iterator[Any]]:
-        """Yield the items of this process, as iterators over lists of them."""
+    def lists(self, items: Positions, rows: int) -> Iterator[Iterator[Any]]:
+        """Yield the items of this process, as iterators over lists of them; they were drawn from so many rows."""
         per_item = items[0].size if len(items) else 1
         step = max(_LIST // max(per_item, 1), 1)
         while self._stop < len(self._share):
             places = self._share[self._stop : self._stop + step]
             self._stop += len(places)
             taken = items[places.start : places.stop : places.step].tolist()
+            if places.start == self._share.start:
+                first = taken[0] if items.ndim > 1 else taken
+                first[0] = FirstRow(first[0], rows)
             self._list = iter(taken)
             yield self._list
         self.ended = True

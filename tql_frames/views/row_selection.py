@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.errors import TQLError, TQLTypeError
+from tql_frames.forks import check_process
 from tql_frames.frames import (
     ColumnRef,
     Frame,
@@ -199,6 +200,7 @@ class KeptRows(Generic[Native]):
             [71, 71, 65, 65]
         """
         if self._is_lazy:
+            check_process()
             return self._source.take_lazy(lambda _: self.positions, self._columns)  # type: ignore[return-value]
         found: Native = shared(self._rows)
         return found
