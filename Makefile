@@ -48,7 +48,7 @@ bench-plot: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks.scaling $(ARGS)
 
 bench-torch: $(VENV)/installed-bench $(VENV)/pytorch
-	$(BIN)/python -m benchmarks --cases epoch loader loader-workers $(ARGS)
+	$(BIN)/python -m benchmarks --cases epoch loader loader-workers loader-changing loader-values $(ARGS)
 
 # Of 20 million rows, made once in benchmarks/data/: about 650 MB, and as much again while it runs.
 bench-large: $(VENV)/installed-bench
@@ -75,7 +75,7 @@ $(VENV)/installed-%: pyproject.toml | $(VENV)/bin/python
 torch: $(VENV)/pytorch
 
 $(VENV)/pytorch: | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet "$(TORCH)" torchdata
+	$(BIN)/python -m pip install --quiet "$(TORCH)" torchdata lightning accelerate transformers
 	touch $@
 
 # Where they are installed, the tests on Dask and Spark run too; Spark needs Java 17 or newer.

@@ -188,6 +188,41 @@ def cases(rows: int) -> tuple[Case, ...]:
             ),
             f"{_STANDARD} The rows were weighed before, when the sampler was made.",
         ),
+        Case(
+            "loader-changing",
+            "PyTorch: an epoch of batches, other weights in each epoch",
+            Job("labels", _LOADED, _BATCHED),
+            (
+                Entry("tql-frames: `TQLSampler`, `set_weights(array)`", "ours_torch:loader_changing", "torch"),
+                Entry(
+                    "PyTorch: `TensorDataset` of the columns, `WeightedRandomSampler`, `sampler.weights = tensor`",
+                    "torch:loader_changing",
+                    "torch",
+                    target=Target(faster=10),
+                ),
+            ),
+            f"{_STANDARD} 391 batches of 256 rows; the new weights and the draw are in it.",
+        ),
+        Case(
+            "loader-values",
+            "PyTorch: an epoch of batches of texts and lists",
+            Job("labels", _LOADED, _BATCHED),
+            (
+                Entry(
+                    "tql-frames: `DataLoader(TQLDataset(df), 256, sampler=TQLSampler(df, …))`",
+                    "ours_torch:loader_values",
+                    "torch",
+                ),
+                Entry(
+                    "Hugging Face: `DataLoader(Dataset(table), 256, sampler=WeightedRandomSampler(…))`",
+                    "datasets:loader_values",
+                    "datasets",
+                    target=Target(faster=2),
+                    note="rows as dicts, not put together by column",
+                ),
+            ),
+            "A number, a text and a list of up to three texts in each row; 391 batches of 256 rows.",
+        ),
         *(
             Case(
                 "loader-workers" if workers else "loader",

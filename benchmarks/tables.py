@@ -67,6 +67,16 @@ def labels(rows: int) -> NDArray[np.uint8]:
     return np.searchsorted(bounds, np.random.default_rng(_SEED).random(rows), side="right").astype(np.uint8)
 
 
+def values(job: Job) -> dict[str, Any]:
+    """A column of texts and one of lists of up to three texts, beside `row`, which numbers the rows from 0."""
+    row = np.arange(job.rows)
+    return {
+        "row": row,
+        "text": [f"report {number} of a patient" for number in row.tolist()],
+        "findings": [[f"finding {number % 15}"] * (number % 4) for number in row.tolist()],
+    }
+
+
 def row_weights(job: Job) -> Floats:
     """One weight a row, shape (rows,): of its label, or a number of its own, every hundredth 0."""
     if job.table == "labels":

@@ -12,7 +12,7 @@ import polars as pl
 from torch.utils.data import DataLoader
 
 from benchmarks import checks, tables
-from benchmarks.contestants.torch import BATCH, loader_options
+from benchmarks.contestants.torch import BATCH, changing_weights, loader_options
 from benchmarks.jobs import Contestant, Job
 from tql_frames.torch import TQLDataset, TQLSampler
 
@@ -41,6 +41,34 @@ def view(job: Job) -> Contestant:
 def view_with_workers(job: Job) -> Contestant:
     """The same with two workers."""
     return _view(job, 2)
+
+
+def loader_changing(job: Job) -> Contestant:
+    """A DataLoader without workers, whose `TQLSampler` gets another array of weights before each epoch."""
+    frame = pl.DataFrame(tables.columns(job))
+    sampler = _sampler(frame, job)
+    batches = DataLoader(TQLDataset(frame), BATCH, sampler=sampler)
+    weights = changing_weights(job)
+
+    def run(seed: int) -> list[Any]:
+        sampler.set_epoch(seed)
+        sampler.set_weights(weights[seed % len(weights)])
+        return [batch["row"] for batch in batches]
+
+    return Contestant(run, lambda found: _fault(job, found), (frame, batches, weights))
+
+
+def loader_values(job: Job) -> Contestant:
+    """A DataLoader without workers over a text and a list in each row, beside its number."""
+    frame = pl.DataFrame(tables.values(job))
+    sampler = TQLSampler(frame, tables.row_weights(job), limit=job.draws, replace=job.replace)
+    batches = DataLoader(TQLDataset(frame), BATCH, sampler=sampler)
+
+    def run(seed: int) -> list[Any]:
+        sampler.set_epoch(seed)
+        return [batch["row"] for batch in batches]
+
+    return Contestant(run, lambda found: _fault(job, found), (frame, batches))
 
 
 def _sampler(frame: pl.DataFrame, job: Job) -> TQLSampler:

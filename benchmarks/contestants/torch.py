@@ -14,6 +14,7 @@ from torch.utils.data import BatchSampler, DataLoader, TensorDataset, WeightedRa
 
 from benchmarks import checks, tables
 from benchmarks.jobs import Contestant, Job
+from benchmarks.tables import Floats
 
 BATCH = 256
 
@@ -54,6 +55,30 @@ def loader(job: Job) -> Contestant:
 def loader_with_workers(job: Job) -> Contestant:
     """The same with two workers, which live through all rounds."""
     return _loader(job, _columns(job), 2)
+
+
+def loader_changing(job: Job) -> Contestant:
+    """A DataLoader over a `TensorDataset` of the columns, whose sampler gets another tensor of weights each epoch."""
+    rows, generator = _columns(job), torch.Generator()
+    weights = [torch.from_numpy(each) for each in changing_weights(job)]
+    sampler = WeightedRandomSampler(weights[0], job.draws, job.replace, generator)  # type: ignore[arg-type]
+    batches = DataLoader(rows, BATCH, sampler=sampler)
+
+    def run(seed: int) -> list[torch.Tensor]:
+        generator.manual_seed(seed)
+        sampler.weights = weights[seed % len(weights)]
+        return [batch[-1] for batch in batches]
+
+    def fault(found: list[torch.Tensor]) -> str | None:
+        return checks.fault(tables.population(job), job, torch.cat(found).numpy())
+
+    return Contestant(run, fault, (rows, weights))
+
+
+def changing_weights(job: Job) -> list[Floats]:
+    """Arrays of weights, one after the other for the epochs: others each time, and the same probabilities."""
+    weights = tables.row_weights(job)
+    return [weights * factor for factor in (1.0, 2.0, 3.0)]
 
 
 def loader_of_matrix(job: Job) -> Contestant:

@@ -31,6 +31,9 @@ ELSEWHERE = {
     ("docs/large-data.md", "tql-frames sample"): "test_command_lines.py: test_command_lines_run",
     ("docs/groups.md", "tql-frames sample"): "test_command_lines.py: test_command_lines_run",
     ("docs/splits.md", "tql-frames split"): "test_command_lines.py: test_command_lines_run",
+    ("docs/training.md", "import lightning"): "test_torch_libraries.py: test_lightning",
+    ("docs/training.md", "from accelerate"): "test_torch_libraries.py: test_accelerate",
+    ("docs/training.md", "from transformers"): "test_torch_libraries.py: test_the_trainer_of_hugging_face",
     ("docs/language.md", "and as asc"): "test_docs.py: test_the_keywords_are_the_keywords",
     ("docs/language.md", "all array"): "test_docs.py: test_the_keywords_are_the_keywords",
 }
@@ -42,7 +45,6 @@ NOT_RUN = {
     ("docs/distributed.md", "pip install"): "it installs",
     ("docs/distributed.md", " partition 1"): "a drawing",
     ("docs/language.md", "  "): "a grammar with places to fill in",
-    ("docs/training.md", "trainer = Trainer("): "Lightning is not installed with the tests",
 }
 # Run below.
 HERE = {
