@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tql_frames.forks import check_process
+from tql_frames.frames.polars import check_process
 
 # Images, counted in the public label table of NIH ChestX-ray14 (Wang et al., "ChestX-ray8", CVPR 2017). Its
 # copies differ in about one row of a thousand. On a line: a finding, images that show it alone, images that

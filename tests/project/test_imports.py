@@ -21,11 +21,11 @@ ROOT = Path(tql_frames.__file__).parent
 # Floors from the lowest up, each with its packages and the libraries that these may import. A module imports floors
 # below its own and its own package; the public face, above all floors, imports what it likes.
 FLOORS: list[dict[str, set[str]]] = [
-    {"errors": set(), "loading": set()},
-    {"forks": set(), "language": {"lark"}, "sampling": {"numpy"}},
-    {"compiler": {"numpy", "polars"}, "datasets": {"numpy", "polars"}},
+    {"errors": set(), "forks": set(), "loading": set()},
+    {"language": {"lark"}, "sampling": {"numpy"}},
+    {"compiler": {"numpy", "polars"}},
     {"frames": {"numpy", "pandas", "polars", "pyarrow"}},
-    {"pipeline": {"numpy", "pandas", "polars"}},
+    {"datasets": {"numpy", "polars"}, "pipeline": {"numpy", "pandas", "polars"}},
     {"analysis": {"numpy", "pandas", "polars"}},
     {
         "views": {"numpy", "pandas", "polars", "pyarrow"},

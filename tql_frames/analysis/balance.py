@@ -46,8 +46,8 @@ from tql_frames.analysis.solver import (
 )
 from tql_frames.compiler.expressions.types import DataType, inner, is_nested, is_number, is_temporal
 from tql_frames.errors import Fault, TQLError, TQLSyntaxError
-from tql_frames.forks import check_process
 from tql_frames.frames import Rows, is_pandas
+from tql_frames.frames.polars import check_process
 from tql_frames.language import nodes, parse, sampler_on_lines, unparse
 from tql_frames.language.parameters import bind, check_parameters
 from tql_frames.pipeline.draw import Design, DrawSpec

@@ -21,8 +21,8 @@ from tql_frames.compiler import CompiledSampler
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.statements import Names
 from tql_frames.errors import TQLError, reason_of
-from tql_frames.forks import check_process
 from tql_frames.frames import PolarsFrame
+from tql_frames.frames.polars import check_process
 from tql_frames.pipeline.draw import DrawSpec
 from tql_frames.pipeline.weights import Weigher
 from tql_frames.sampling import Floats, Integers, Positions, StrataTable

@@ -37,8 +37,8 @@ from tql_frames.compiler.expressions.functions import FUNCTIONS
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.statements import Names
 from tql_frames.errors import TQLError, WeightError, warn
-from tql_frames.forks import check_process
 from tql_frames.frames import PolarsFrame, Rows
+from tql_frames.frames.polars import check_process
 from tql_frames.language import nodes, parse
 from tql_frames.pipeline.draw import DrawSpec
 from tql_frames.pipeline.idle_arms import Planned, idle_warnings

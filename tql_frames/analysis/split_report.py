@@ -21,8 +21,8 @@ from tql_frames.analysis.solver import NO_LABEL
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.expressions.types import instance, type_name
 from tql_frames.errors import TQLNameError, TQLTypeError, did_you_mean
-from tql_frames.forks import check_process
 from tql_frames.frames import Rows
+from tql_frames.frames.polars import check_process
 from tql_frames.pipeline.groups import check_key_type, numbered
 from tql_frames.sampling import Floats, Integers, LabelCounts
 

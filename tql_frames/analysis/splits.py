@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from tql_frames.analysis.display.table import Shown, TableColumn, titled_html, titled_text
 from tql_frames.analysis.split_report import SplitReport, Units, check_key, columns_of, split_report, units_of
 from tql_frames.errors import TQLError, TQLWarning, did_you_mean, shown, warn
-from tql_frames.forks import check_process
 from tql_frames.frames import Rows
 from tql_frames.frames.base import cached_attribute
+from tql_frames.frames.polars import check_process
 from tql_frames.pipeline.draw import seed_from, share_from, whole_number
 from tql_frames.pipeline.groups import numbers_of
 from tql_frames.sampling import (

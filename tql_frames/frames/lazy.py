@@ -13,12 +13,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.compiler.statements import Relation, Scan, whole
-from tql_frames.forks import check_process
 from tql_frames.frames.base import ColumnRef, Contents, Frame, Rows, cached_attribute, frame_of
 from tql_frames.frames.polars import (
     NumberedFrame,
     PolarsFrame,
     check_options,
+    check_process,
     dtypes_of,
     plan_of,
     schema_of,

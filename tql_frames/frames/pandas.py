@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.statements import Relation, Scan
 from tql_frames.errors import TQLError, TQLTypeError
-from tql_frames.forks import check_process
 from tql_frames.frames.base import ColumnRef, Contents, Part, Rows
 from tql_frames.frames.converted import ConvertedColumns, with_stand_ins
-from tql_frames.frames.polars import evaluate, picks_columns
+from tql_frames.frames.polars import check_process, evaluate, picks_columns
 from tql_frames.sampling import Floats, Positions, cores, in_threads
 
 _LARGE = 100_000  # rows from which on a thread a column is faster

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.statements import Relation, Scan
 from tql_frames.errors import TQLError
-from tql_frames.forks import check_process
+from tql_frames.forks import Process
 from tql_frames.frames.base import ColumnRef, Contents, Frame, Part, Rows, frame_of
 from tql_frames.sampling import Floats, Positions
 
@@ -289,3 +289,16 @@ def check_columns(frame: Frame, columns: tuple[ColumnRef, ...] | None, index: st
     if not frame.keeps_labels:
         names = frame.scan(frozenset()).labels if columns is None else [each.label for each in columns]
         free_index(index, names, of="frame" if columns is None else "result")
+
+
+def check_process() -> None:
+    """Make sure that Polars can run in this process, and note that it will.
+
+    Raises:
+        TQLError: the process was forked after Polars had started its threads, which a fork does not copy.
+    """
+    if Process.stuck:
+        message = "Polars cannot run in this process: it was forked after Polars had started its threads"
+        hint = "start processes by spawn or forkserver, such as multiprocessing.get_context('spawn').Pool()"
+        raise TQLError(message, hint=hint)
+    Process.used = True

@@ -22,10 +22,9 @@ from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.expressions.types import instance
 from tql_frames.compiler.statements import Names, PythonStep, Relation, Scan, whole
 from tql_frames.errors import TQLError, reason_of
-from tql_frames.forks import check_process
 from tql_frames.frames.base import ColumnRef, Contents, Part, Rows, cached_attribute
 from tql_frames.frames.plans import contents_of, states_of
-from tql_frames.frames.polars import PolarsFrame, dtypes_of, free_index, schema_of
+from tql_frames.frames.polars import PolarsFrame, check_process, dtypes_of, free_index, schema_of
 from tql_frames.sampling import Positions
 
 Listener: TypeAlias = Callable[[str, int, int | None], None]

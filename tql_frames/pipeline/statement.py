@@ -13,8 +13,8 @@ from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.statements import Draw as DrawsRows
 from tql_frames.compiler.statements import Frames, Relation, SampleClause, Scan, compile_statement, named_columns
 from tql_frames.errors import Fault, Span, TQLError, TQLUnsupportedError, TQLWarning, WeightError, reason_of, warn
-from tql_frames.forks import check_process
 from tql_frames.frames import CollectedFrame, ColumnRef, Frame, Rows
+from tql_frames.frames.polars import check_process
 from tql_frames.language import nodes, parse_statement, unparse
 from tql_frames.language.parameters import bind
 from tql_frames.pipeline.draw import DESIGNS, Design, Draw, DrawSpec, design_from, random_numbers, seed_of_sample

@@ -15,8 +15,8 @@ import polars as pl
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.expressions.types import instance
 from tql_frames.errors import TQLError, WeightError, shown
-from tql_frames.forks import check_process
 from tql_frames.frames import Rows
+from tql_frames.frames.polars import check_process
 from tql_frames.pipeline.draw import DrawSpec, check_flag, keys_from, named_constructor, numbers_of_keys, random_numbers
 from tql_frames.pipeline.groups import GroupKeys, NamedGroups, numbered
 from tql_frames.pipeline.weights import SamplerLike, Weigher, Weights
@@ -121,12 +121,24 @@ class TQLBatchSampler(EpochSampler[list[int]]):
 
     @property
     def batch_size(self) -> int:
-        """Rows of a batch."""
+        """Rows of a batch.
+
+        Examples:
+            >>> import polars as pl
+            >>> TQLBatchSampler(pl.DataFrame({"age": [71, 34]}), "age", 2).batch_size
+            2
+        """
         return self._batch_size
 
     @property
     def drop_last(self) -> bool:
-        """Whether the last batches, fewer than there are processes, are left out; a batch is always whole."""
+        """Whether the last batches, fewer than there are processes, are left out; a batch is always whole.
+
+        Examples:
+            >>> import polars as pl
+            >>> TQLBatchSampler(pl.DataFrame({"age": [71, 34]}), "age", 2).drop_last
+            False
+        """
         return self._drop_last
 
     @property

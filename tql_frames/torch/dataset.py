@@ -132,6 +132,11 @@ class TQLDataset(_TableItems, Dataset[Any]):
 
         Raises:
             IndexError: there is no such place.
+
+        Examples:
+            >>> import polars as pl
+            >>> [row["age"] for row in TQLDataset(pl.DataFrame({"age": [71, 34]})).rows([1, -2])]
+            [tensor(34), tensor(71)]
         """
         size = self._table.size
         check_rows(places, size)

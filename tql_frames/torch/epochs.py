@@ -18,8 +18,8 @@ import torch.distributed
 
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.errors import TQLError, WeightError
-from tql_frames.forks import check_process
 from tql_frames.frames import Frame, PolarsFrame, Rows, kept_frame_of
+from tql_frames.frames.polars import check_process
 from tql_frames.language import BoundText, nodes, parse
 from tql_frames.language.parameters import plain
 from tql_frames.pipeline.draw import (

@@ -9,11 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from torch.utils.data import Sampler
-
 from tql_frames.errors import TQLError
 from tql_frames.frames import Rows
-from tql_frames.pipeline.draw import DESIGNS, Design, DrawSpec, check_flag, named_constructor, seed_of_epoch
+from tql_frames.pipeline.draw import DESIGNS, Design, DrawSpec, check_flag, named_constructor
 from tql_frames.pipeline.weights import SamplerLike, Weights
 from tql_frames.sampling import Positions
 from tql_frames.torch.epochs import (
@@ -21,26 +19,18 @@ from tql_frames.torch.epochs import (
     Epochs,
     check_whole,
     given_sampler,
-    processes,
     readable,
     rows_from,
     values_from,
 )
 from tql_frames.torch.iteration import Pass, WeightSpan
+from tql_frames.torch.shares import SharedSampler, short
 
-# What WeightedRandomSampler lets one set, and what this one was made of: set here, it would change nothing.
-_FIXED = frozenset(
-    (
-        *("weights", "num_samples", "replacement", "generator", "data_source"),
-        *("frame", "sampler", "limit", "replace", "seed", "num_replicas", "rank", "drop_last", "epoch"),
-    )
-)
 _SET_FIRST = "call set_weights first, with the weights that the other sampler had"
-_WIDTH = 80  # characters of a sampler that a text shows
 
 
 @named_constructor
-class TQLSampler(Sampler[int]):
+class TQLSampler(SharedSampler[int]):
     """Row positions drawn by weight, for `DataLoader(dataset, sampler=…)`.
 
     Each iteration is an epoch of its own, from 0 on, whose rows are drawn anew; `set_epoch` says which one is next.
@@ -83,6 +73,13 @@ class TQLSampler(Sampler[int]):
         [0, 0, 2, 2, 0, 0]
     """
 
+    fixed = frozenset(
+        (
+            *("num_samples", "replacement", "generator", "data_source"),  # what WeightedRandomSampler lets one set
+            *("frame", "sampler", "limit", "replace", "seed", "drop_last"),
+        )
+    )
+
     def __init__(
         self,
         frame: object,
@@ -98,8 +95,8 @@ class TQLSampler(Sampler[int]):
         parameters: Sequence[object] | None = None,
     ) -> None:
         """Weigh the rows; nothing is drawn yet."""
-        check_flag("drop_last", drop_last)
-        spec = DrawSpec.checked(limit, None, replace, check_whole("seed", seed), design=design)
+        super().__init__(seed, num_replicas, rank, drop_last)
+        spec = DrawSpec.checked(limit, None, replace, self._seed, design=design)
         if spec.design == "poisson":
             hint = "use design='systematic', which has the same inclusion and a fixed size"
             raise TQLError(
@@ -108,58 +105,8 @@ class TQLSampler(Sampler[int]):
         self._frame: Rows | None = readable(frame)
         self._epochs = Epochs(self._frame, given_sampler(sampler, parameters), spec)  # of the next epoch
         self._given = [self._epochs]  # weights that a state may name
-        self._drop_last = bool(drop_last)
-        self._given_processes = num_replicas, rank
-        processes(num_replicas, rank)  # to say now what is wrong with them
-        self._next = 0, 0  # epoch and rows done of the next iteration
         self._spans: list[WeightSpan] = []  # of the rest of an epoch that `load_state_dict` was in
         self._pass: Pass | None = None
-
-    @property
-    def epoch(self) -> int:
-        """The epoch that the next iteration draws.
-
-        Examples:
-            >>> import polars as pl
-            >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
-            >>> first = list(draws)
-            >>> draws.epoch
-            1
-        """
-        return self._next[0]
-
-    @property
-    def num_replicas(self) -> int:
-        """Number of processes that share the sample of an epoch.
-
-        Examples:
-            >>> import polars as pl
-            >>> TQLSampler(pl.DataFrame({"age": [71, 34]}), "age", num_replicas=4, rank=1).num_replicas
-            4
-        """
-        return processes(*self._given_processes)[0]
-
-    @property
-    def rank(self) -> int:
-        """Number of this process, from 0.
-
-        Examples:
-            >>> import polars as pl
-            >>> TQLSampler(pl.DataFrame({"age": [71, 34]}), "age", num_replicas=4, rank=1).rank
-            1
-        """
-        return processes(*self._given_processes)[1]
-
-    def seed_of(self, epoch: int) -> int:
-        """Return the seed with which `frame.tql.sample` draws the rows of an epoch.
-
-        Examples:
-            >>> import polars as pl
-            >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
-            >>> draws.seed_of(0)
-            1
-        """
-        return seed_of_epoch(self._epochs.spec.seed, epoch)
 
     def draw(self, epoch: int) -> Positions:
         """Return the row positions of an epoch's sample, those of all processes, shape (n,).
@@ -267,7 +214,7 @@ class TQLSampler(Sampler[int]):
         if others or weights is None:
             own |= self._epochs.identity()
             names = [name for name in [*own, *WEIGHTS_KEYS] if name in others or name in unknown]
-            told = (f"its {name} is {_short(state.get(name))}, here it is {_short(own.get(name))}" for name in names)
+            told = (f"its {name} is {short(state.get(name))}, here it is {short(own.get(name))}" for name in names)
             message = f"the state is that of another sampler: {'; '.join(dict.fromkeys(told))}"
             raise TQLError(message, hint=None if others else _SET_FIRST)
         epoch, done = check_whole("epoch", state["epoch"]), check_whole("done", state["done"])
@@ -290,7 +237,7 @@ class TQLSampler(Sampler[int]):
     def _known_or_refused(self, state: Mapping[str, Any]) -> Epochs:
         weights, unknown = self._known(state)
         if weights is None:
-            told = ", ".join(f"{name} {_short(state.get(name))}" for name in unknown)
+            told = ", ".join(f"{name} {short(state.get(name))}" for name in unknown)
             raise TQLError(f"the state has weights that this sampler was not given: {told}", hint=_SET_FIRST)
         return weights
 
@@ -469,37 +416,21 @@ class TQLSampler(Sampler[int]):
 
     def _share(self, epoch: int, first: int, weights: Epochs) -> range:
         """Return places in an epoch's sample that fall to this process, of those from `first` on."""
-        number, rank = processes(*self._given_processes)
-        size = weights.weighed(epoch).size
-        if self._drop_last:
-            size -= max(size - first, 0) % number
-        return range(min(first + rank, size), size, number)
+        return self._share_of(weights.weighed(epoch).size, first)
 
     def _request(self) -> dict[str, Any]:
         """Return what two samplers must have in common, beside weights, for one to go on where the other stopped."""
         spec = self._epochs.spec
         return {"seed": spec.seed, "limit": spec.limit, "replace": spec.replace, "rows": self._epochs.rows}
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in _FIXED:
-            if name == "epoch":
-                raise AttributeError("epoch of a TQLSampler cannot be set: call set_epoch")
-            how = "call set_weights" if name == "weights" else "make another sampler: TQLSampler(frame, sampler, …)"
-            raise AttributeError(f"{name} of a TQLSampler cannot be set: {how}")
-        super().__setattr__(name, value)
-
     def __repr__(self) -> str:
-        epochs, (number, rank) = self._epochs, processes(*self._given_processes)
+        epochs = self._epochs
         size, how = self._epochs.weighed(self.epoch).size, "with" if epochs.spec.replace else "without"
         parts = [
             f"{size:,} of {epochs.rows:,} row{'s' * (epochs.rows != 1)}",
             f"{how} replacement",
-            f"seed {epochs.spec.seed}",
-            f"epoch {self.epoch}",
         ]
-        if number > 1:
-            parts.append(f"rank {rank} of {number}")
-        return f"TQLSampler({_short(epochs.text)}: {', '.join(parts)})"
+        return f"TQLSampler({short(epochs.text)}: {self._described(parts)})"
 
     def __getstate__(self) -> dict[str, object]:
         # A copy goes on where this one is: with the next iteration, or in the one that is running. It has weights of
@@ -520,8 +451,3 @@ class TQLSampler(Sampler[int]):
             "_spans": [WeightSpan(each.first, copies[id(each.weights)]) for each in spans],
             "_pass": None,
         }
-
-
-def _short(value: object) -> str:
-    text = " ".join(value.split()) if isinstance(value, str) else repr(value)
-    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"

@@ -49,21 +49,54 @@ class SharedSampler(Sampler[Item]):
 
     @property
     def epoch(self) -> int:
-        """The epoch that the next iteration draws."""
+        """The epoch that the next iteration draws.
+
+        Examples:
+            >>> import polars as pl
+            >>> from tql_frames.torch import TQLSampler
+            >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
+            >>> first = list(draws)
+            >>> draws.epoch
+            1
+        """
         return self._next[0]
 
     @property
     def num_replicas(self) -> int:
-        """Number of processes that share an epoch."""
+        """Number of processes that share an epoch.
+
+        Examples:
+            >>> import polars as pl
+            >>> from tql_frames.torch import TQLSampler
+            >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34]}), "age", num_replicas=4, rank=1)
+            >>> draws.num_replicas
+            4
+        """
         return processes(*self._given_processes)[0]
 
     @property
     def rank(self) -> int:
-        """Number of this process, from 0."""
+        """Number of this process, from 0.
+
+        Examples:
+            >>> import polars as pl
+            >>> from tql_frames.torch import TQLSampler
+            >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34]}), "age", num_replicas=4, rank=1)
+            >>> draws.rank
+            1
+        """
         return processes(*self._given_processes)[1]
 
     def seed_of(self, epoch: int) -> int:
-        """Return the seed by which an epoch is drawn."""
+        """Return the seed by which an epoch is drawn: of a `TQLSampler`, as by `frame.tql.sample`.
+
+        Examples:
+            >>> import polars as pl
+            >>> from tql_frames.torch import TQLSampler
+            >>> draws = TQLSampler(pl.DataFrame({"age": [71, 34, 65]}), "max_weight(age > 60: 1)", limit=6, seed=1)
+            >>> draws.seed_of(0)
+            1
+        """
         return seed_of_epoch(self._seed, epoch)
 
     def _share_of(self, size: int, first: int) -> range:
@@ -72,6 +105,13 @@ class SharedSampler(Sampler[Item]):
         if self._drop_last:
             size -= max(size - first, 0) % number
         return range(min(first + rank, size), size, number)
+
+    def _described(self, parts: list[str]) -> str:
+        number, rank = processes(*self._given_processes)
+        parts = [*parts, f"seed {self._seed}", f"epoch {self.epoch}"]
+        if number > 1:
+            parts.append(f"rank {rank} of {number}")
+        return ", ".join(parts)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self.fixed or name in ("epoch", "weights", "rank", "num_replicas"):
@@ -92,7 +132,15 @@ class EpochSampler(SharedSampler[Item]):
 
     @abstractmethod
     def draw(self, epoch: int) -> Positions:
-        """Return the items of an epoch, those of all processes; the first axis is the item."""
+        """Return the items of an epoch, those of all processes; the first axis is the item.
+
+        Examples:
+            >>> import polars as pl
+            >>> from tql_frames.torch import TQLBatchSampler
+            >>> batches = TQLBatchSampler(pl.DataFrame({"age": [71, 34, 65]}), "age", 2, limit=6, seed=1)
+            >>> batches.draw(0).shape
+            (3, 2)
+        """
 
     @abstractmethod
     def _size(self) -> int:
@@ -107,7 +155,16 @@ class EpochSampler(SharedSampler[Item]):
         """Return what two samplers must have in common for one to go on where the other stopped."""
 
     def set_epoch(self, epoch: int) -> None:
-        """Set the epoch that the next iteration draws; one that `load_state_dict` was in goes on where it stopped."""
+        """Set the epoch that the next iteration draws; one that `load_state_dict` was in goes on where it stopped.
+
+        Examples:
+            >>> import polars as pl
+            >>> from tql_frames.torch import TQLBatchSampler
+            >>> batches = TQLBatchSampler(pl.DataFrame({"age": [71, 34, 65]}), "age", 2, limit=6, seed=1)
+            >>> batches.set_epoch(3)
+            >>> list(batches) == batches.draw(3).tolist()
+            True
+        """
         number = check_whole("epoch", epoch)
         if number != self._next[0]:
             self._next = number, 0
@@ -121,6 +178,16 @@ class EpochSampler(SharedSampler[Item]):
         Args:
             seen: items that this process took from its DataLoader since the iteration began. A loader with workers asks
                 for more than it has given out, which the sampler cannot know; `StatefulDataLoader` of torchdata can.
+
+        Examples:
+            >>> import polars as pl
+            >>> from tql_frames.torch import TQLBatchSampler
+            >>> batches = TQLBatchSampler(pl.DataFrame({"age": [71, 34, 65]}), "age", 2, limit=6, seed=1)
+            >>> rows = iter(batches)
+            >>> first = next(rows)
+            >>> state = batches.state_dict()
+            >>> state["epoch"], state["done"]
+            (0, 1)
         """
         epoch, done = self._next
         request = self._request()
@@ -137,6 +204,16 @@ class EpochSampler(SharedSampler[Item]):
 
         Raises:
             TQLError: it is the state of another sampler, and what differs; or it is no state.
+
+        Examples:
+            >>> import polars as pl
+            >>> from tql_frames.torch import TQLBatchSampler
+            >>> batches = TQLBatchSampler(pl.DataFrame({"age": [71, 34, 65]}), "age", 2, limit=6, seed=1)
+            >>> rows = iter(batches)
+            >>> first, state = next(rows), batches.state_dict()
+            >>> batches.load_state_dict(state)
+            >>> list(batches) == list(rows)
+            True
         """
         kind = type(self).__name__
         if not isinstance(state, Mapping):
@@ -180,13 +257,6 @@ class EpochSampler(SharedSampler[Item]):
         self._running = run = _Run(epoch, first, share, self._request())
         self._next = epoch + 1, 0
         return run
-
-    def _described(self, parts: list[str]) -> str:
-        number, rank = processes(*self._given_processes)
-        parts = [*parts, f"seed {self._seed}", f"epoch {self.epoch}"]
-        if number > 1:
-            parts.append(f"rank {rank} of {number}")
-        return ", ".join(parts)
 
     def __getstate__(self) -> dict[str, Any]:
         place = self._next

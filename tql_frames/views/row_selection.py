@@ -11,7 +11,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.errors import TQLError, TQLTypeError
-from tql_frames.forks import check_process
 from tql_frames.frames import (
     ColumnRef,
     Frame,
@@ -25,6 +24,7 @@ from tql_frames.frames import (
     to_polars,
 )
 from tql_frames.frames.base import cached_attribute
+from tql_frames.frames.polars import check_process
 from tql_frames.pipeline.draw import whole_number
 from tql_frames.sampling import Positions
 

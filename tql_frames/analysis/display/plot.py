@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from tql_frames.errors import TQLError
-from tql_frames.forks import check_process
+from tql_frames.frames.polars import check_process
 from tql_frames.language import on_one_line
 
 # At least 3.4:1 against white, JupyterLab's dark #111111 and VS Code's #1f1f1f, and apart for red-, green- and

@@ -15,7 +15,7 @@ import polars as pl
 
 from tql_frames.analysis.display.plot import COLOURS
 from tql_frames.analysis.solver import NO_LABEL
-from tql_frames.forks import check_process
+from tql_frames.frames.polars import check_process
 from tql_frames.language import on_one_line
 
 ROWS = 300  # that the HTML shows; of more, half of this from both ends
