@@ -89,6 +89,21 @@ class TestQuotas:
         for replace in (True, False):
             assert draw_batches(pools, np.array([1, 0]), 4, replace=replace, seed=1).shape == (4, 1)
 
+    @pytest.mark.parametrize(("rows", "quota"), [(5, 4), (7, 5), (9, 2), (11, 4)])
+    def test_a_pass_that_begins_within_a_batch_has_any_order_that_repeats_nothing(self, rows, quota):
+        pools = pools_of(range(rows), weights=np.ones(rows))
+        found = np.concatenate(
+            [draw_batches(pools, np.array([quota]), rows, replace=False, seed=seed) for seed in range(size(300, 2_000))]
+        )
+        assert not any(map(has_repeats, found))
+        assert p_of_counts(np.bincount(found[:, -1], minlength=rows), [1 / rows] * rows) > ALPHA
+
+    def test_what_cannot_be_helped_takes_no_time(self):
+        pools = pools_of(range(3), range(3, 2_000), weights=np.ones(2_000))
+        found = draw_batches(pools, np.array([8, 20]), 5_000, replace=False, seed=1)  # was a search for each batch
+        assert (np.sort(found[:, :8], axis=1)[:, ::7] == [0, 2]).all()
+        assert not any(map(has_repeats, found[:, 8:]))
+
 
 class TestProbabilities:
     WEIGHTS = (1.0, 2.0, 5.0, 0.0, 3.0)
@@ -147,6 +162,13 @@ class TestProbabilities:
         assert (found[:, 0] == 3).all()
         outcomes = [tuple(batch[1:]) for batch in found.tolist()]
         assert p_of_outcomes(outcomes, {each: 1 / 6 for each in permutations((0, 1, 2), 2)}) > ALPHA
+
+    def test_many_groups_in_a_batch_and_one_that_outweighs_all(self):
+        weights = np.ones(3_000)
+        weights[5] = 1e12
+        found = pick_groups(weights, 1_000, 40, seed=4)
+        assert (found[:, 0] == 5).all()
+        assert not any(map(has_repeats, found))
 
 
 class TestEach:

@@ -235,6 +235,17 @@ class TestEpochs:
             with pytest.raises(TQLError, match="a copy of a sampler has no frame"):
                 other.set_weights("age")
 
+    def test_a_copy_goes_on_by_the_weights_of_the_epoch_it_is_in(self) -> None:
+        sampler = made(sampler="1")
+        rows = iter(sampler)
+        next(rows)
+        sampler.set_weights("age")
+        other = copy.deepcopy(sampler)
+        assert list(other) == list(rows) == made(sampler="1").draw(0)[1:].tolist()
+        assert list(other) == list(sampler) == made(sampler="age").draw(1).tolist()
+        third = copy.deepcopy(pickle.loads(pickle.dumps(other)))
+        assert list(third) == made(sampler="age").draw(2).tolist()
+
     def test_the_epoch_can_be_set(self) -> None:
         sampler = made()
         sampler.set_epoch(4)
@@ -287,6 +298,9 @@ class TestRefused:
             ({"over": None, "per_group": 4}, "per_group= needs over="),
             ({"over": None, "per_group": {"agee > 4": 4}}, "agee"),
             ({"over": None, "per_group": {4: 4}}, "to name conditions, got 4"),
+            ({"over": None, "per_group": {"age > 60: 5, age < 30": 4}}, "unexpected ':'"),
+            ({"over": None, "per_group": {"": 4}}, "column 1"),
+            ({"over": None, "per_group": {"age": 4}}, "expected a condition in per_group=, got values of type Int64"),
             ({"over": "nothing"}, "nothing"),
             ({"over": 4}, "expected over= to be a column name"),
             ({"limit": 31}, "an epoch of 31 rows holds no batch of 32"),
@@ -310,6 +324,30 @@ class TestRefused:
             made(sampler="max_weight(finding in ('Hernia', 'Pneumonia'): 1)")
         with pytest.raises(WeightError, match="1 has a row of positive weight"):
             made(sampler="max_weight(finding = 'Hernia': 1)", per_group=16)
+
+    def test_sums_beyond_all_numbers(self) -> None:
+        weights = np.full(ROWS, 1e308)
+        assert len(made(sampler=weights, per_group=8).draw(0)) == len(made(per_group=8))
+        assert (made(sampler=weights, per_group=8).draw(0) == made(sampler="1", per_group=8).draw(0)).all()
+
+    def test_a_rest_that_is_nobody(self) -> None:
+        frame = pl.DataFrame({"view": ["PA", "PA"]})
+        with pytest.raises(TQLError, match="each is in a group that per_group= names"):
+            TQLBatchSampler(frame, "1", 2, over="view", per_group={"PA": 1})
+        with pytest.raises(TQLError, match="empty frame"):
+            TQLBatchSampler(frame.head(0), "1", 2, limit=4)
+        with pytest.raises(TQLError, match="the frame has no rows"):
+            TQLBatchSampler(frame.head(0), "1", 2)
+
+    def test_states_go_through_files(self) -> None:
+        frame = pl.DataFrame({"group": [1.0, 2.0, float("nan")] * 20})
+        for quotas in ({float("nan"): 1}, {1: 1}, {np.float64(2.0): 1}):
+            first, again = (TQLBatchSampler(frame, "1", 4, over="group", per_group=quotas) for _ in range(2))
+            next(iter(first))
+            again.load_state_dict(json.loads(json.dumps(first.state_dict())))
+            assert list(again) == first.draw(0)[1:].tolist()
+        spaced = made(sampler="max_weight( age > 60 : 5, True: 1 )")
+        spaced.load_state_dict(made().state_dict())
 
     def test_what_is_fixed(self) -> None:
         sampler = made()

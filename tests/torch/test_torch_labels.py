@@ -227,14 +227,14 @@ class TestOtherFrames:
     def test_a_sampler_of_a_longer_frame_is_explained(self, workers: int) -> None:
         draws = TQLSampler(pl.DataFrame({"w": [0, 0, 0, 1]}), "w", limit=4)
         loader = DataLoader(TQLDataset(FRAME), batch_size=2, sampler=draws, num_workers=workers, timeout=60 * workers)
-        with pytest.raises(TQLError, match="item 3 was asked for, and the data set has 3 rows") as caught:
+        with pytest.raises(TQLError, match="the sampler draws from 4 rows, and the data set has 3") as caught:
             list(loader)
         assert "make the sampler and the data set of the same frame or view" in str(caught.value)
         assert "that of the sampler has at least 4 rows" in str(caught.value)
 
     @pytest.mark.fault("G")
     def test_one_item_beyond(self) -> None:
-        with pytest.raises(TQLError, match="item 3 was asked for, and the data set has 3 rows"):
+        with pytest.raises(TQLError, match="the sampler draws from 4 rows, and the data set has 3"):
             TQLDataset(FRAME).__getitems__([0, 3])
 
     @pytest.mark.fault("A-minor")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import pickle
 from typing import Any
@@ -12,13 +13,13 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
-from torch.utils.data import DataLoader  # noqa: E402
+from torch.utils.data import ConcatDataset, DataLoader  # noqa: E402
 
 import tql_frames  # noqa: E402
 from tests.sizes import size  # noqa: E402
 from tests.statistics import p_of_counts  # noqa: E402
 from tql_frames import TQLError, WeightError  # noqa: E402
-from tql_frames.torch import TQLDataset, mix  # noqa: E402
+from tql_frames.torch import TQLDataset, TQLSampler, mix  # noqa: E402
 
 ALPHA = 1e-4  # fixed seeds: each test was right when it was written, and stays so
 SIZES = (700, 400, 50)
@@ -149,6 +150,30 @@ class TestRows:
         with pytest.raises(TQLError, match="whole number"):
             rows["a"]
 
+    def test_places_that_are_none(self) -> None:
+        rows, draws = mix(FRAMES, shares=SHARES)
+        assert len(rows.__getitems__([])) == 0
+        for places in (["a"], [1.5], [[1, 2]], [[1], [2, 3]]):
+            with pytest.raises(TQLError, match="expected places of items to be whole numbers"):
+                rows.__getitems__(places)
+            with pytest.raises(TQLError, match="expected places of items to be whole numbers"):
+                TQLDataset(FRAMES[0]).__getitems__(places)
+        with pytest.raises(TQLError, match="expected a list of places, got"):
+            list(DataLoader(rows, batch_sampler=draws))
+
+    def test_wrapped_data_sets_are_not_mistaken(self) -> None:
+        tables = ConcatDataset([TQLDataset(FRAMES[0]), TQLDataset(FRAMES[1])])
+        both = pl.concat(FRAMES[:2])
+        for seed in range(10):
+            draws = TQLSampler(both, "1", limit=20, seed=seed)
+            found = [row for batch in DataLoader(tables, batch_size=10, sampler=draws) for row in batch["row"].tolist()]
+            assert found == both["row"][draws.draw(0).tolist()].to_list()
+
+    def test_copies_of_drawn_rows_are_plain_numbers(self) -> None:
+        draws = TQLSampler(FRAMES[0], "1", limit=5)
+        for copied in (pickle.loads(pickle.dumps(list(draws))), copy.deepcopy(list(draws))):
+            assert all(type(row) is int for row in copied)
+
     def test_a_sampler_of_another_mix_is_found_out(self) -> None:
         rows, _ = mix(FRAMES[1:], shares=SHARES[1:])
         _, draws = mix(FRAMES, shares=SHARES)
@@ -201,6 +226,23 @@ class TestEpochs:
 @pytest.mark.parametrize(
     ("frames", "options", "message"),
     [
+        (FRAMES, {"shares": torch.tensor([1, 2])}, "a list of 3 numbers"),
+        (FRAMES, {"shares": np.float64(0.5)}, "expected shares= to be a list"),
+        (FRAMES, {"shares": [10**400, 1, 1]}, "table 2 gets no row"),
+        (FRAMES, {"shares": [99, 1, 1], "limit": 10}, "table 2 gets no row of an epoch of 10"),
+        (FRAMES, {"limit": 10**30}, "does not fit into memory"),
+        (FRAMES, {"shares": [1, 1, 1e-300], "stop": "all_exhausted"}, "does not fit into memory"),
+        (FRAMES, {"sampler": "max_weight(random() > 5: 1)"}, "random.. has other rows in each epoch"),
+        (
+            [FRAMES[0], FRAMES[1].with_columns(pl.col("row").cast(pl.Int32))],
+            {"shares": [1, 1]},
+            "column 'row' is of type Int64 in the first table, and of type Int32 in table 2",
+        ),
+        (
+            [FRAMES[0], FRAMES[1].with_columns(label=pl.col("row"))],
+            {"shares": [1, 1], "encode": {"label": "label"}},
+            "column 'label' is of type String in the first table",
+        ),
         (FRAMES, {"shares": [1, 2]}, "a list of 3 numbers, one for each table"),
         (FRAMES, {"shares": [1, 2, 0]}, "a number above 0, got 0"),
         (FRAMES, {"shares": [1, 2, float("nan")]}, "above 0, got nan"),

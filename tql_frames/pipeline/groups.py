@@ -324,25 +324,37 @@ class NamedGroups:
         Raises:
             TQLError: a name is no group.
         """
+        sizes = np.zeros(self.values.height, np.int64)
+        sizes[self.numbers([name for name, _ in quotas], argument)] = [size for _, size in quotas]
+        return sizes
+
+    def numbers(self, wanted_names: Sequence[object], argument: str = "limit") -> list[int]:
+        """Return the numbers of groups that are wanted by name, each once.
+
+        Args:
+            wanted_names: a value, or a tuple of them where the groups have several.
+            argument: what they were given by.
+
+        Raises:
+            TQLError: a name is no group, or two are the same one.
+        """
         names = list(map(tuple, self.values.rows()))
         places = {_plain(name): number for number, name in enumerate(names)}
         texts: dict[tuple[str, ...], list[int]] = {}
         for number, name in enumerate(names):
             texts.setdefault(_as_text(name), []).append(number)
-        sizes = np.zeros(len(names), np.int64)
         taken: dict[int, Any] = {}
-        for name, size in quotas:
-            wanted = name if isinstance(name, tuple) else (name,)
+        for given in wanted_names:
+            wanted: tuple[Any, ...] = given if isinstance(given, tuple) else (given,)
             found = places.get(_plain(wanted))
             if found is None and len(same := texts.get(_as_text(wanted), [])) == 1:
                 found = same[0]  # a date written as text, a number of another type
             if found is None:
-                raise self._unknown(name, names, argument)
+                raise self._unknown(given, names, argument)
             if found in taken:
-                raise TQLError(f"{argument} names the group {shown(name)} twice, also as {shown(taken[found])}")
-            taken[found] = name
-            sizes[found] = size
-        return sizes
+                raise TQLError(f"{argument} names the group {shown(given)} twice, also as {shown(taken[found])}")
+            taken[found] = given
+        return list(taken)
 
     def _unknown(self, name: object, names: Sequence[tuple[object, ...]], argument: str) -> TQLError:
         width = self.values.width

@@ -16,10 +16,18 @@ from numpy.typing import NDArray
 from tql_frames.sampling.groups import GroupLines, Groups, draw_groups, first_of_groups
 from tql_frames.sampling.rng import Floats, Integers, Positions, Streams, derived_seed
 
-_ROUNDS = 2  # of draws with replacement, before the groups that batches still lack are drawn without
+_HEADROOM = 64  # binary digits: no sum of weights so much smaller is beyond the range of numbers
+_ROUNDS = 8  # of draws with replacement, before the groups that batches still lack are drawn without
 _PART = 2**23  # pairs of a batch and a group that race together
-_LOOK = 64  # rows among which another one is looked for
-_REST, _ORDER, _PICKS, _RACE = range(4)  # branches of a seed
+_LOOK, _LOOKS = 64, 8  # rows among which another one is looked for at a time, and how often
+_REST, _ORDER, _PICKS, _RACE, _APART = range(5)  # branches of a seed
+
+
+def _ranges(firsts: Integers, counts: Integers) -> Integers:
+    """Return the numbers from each first on, so many of each."""
+    ends = np.cumsum(counts)
+    found: Integers = np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(firsts - (ends - counts), counts)
+    return found
 
 
 @dataclass(frozen=True)
@@ -72,8 +80,12 @@ class Pools:
 
     @cached_property
     def totals(self) -> Floats:
-        """Shape (pools,): the sum of the weights of each."""
-        return np.bincount(self.groups.codes, self.weights, minlength=self.groups.count).astype(np.float64)
+        """Shape (pools,): the sum of the weights of each; all scaled down where one is beyond the range of numbers."""
+        found = np.bincount(self.groups.codes, self.weights, minlength=self.groups.count).astype(np.float64)
+        if np.isfinite(found).all():
+            return found
+        scaled = np.ldexp(self.weights, -_HEADROOM)
+        return np.bincount(self.groups.codes, scaled, minlength=self.groups.count).astype(np.float64)
 
     @cached_property
     def firsts(self) -> Integers:
@@ -84,7 +96,7 @@ class Pools:
     def _lines(self) -> GroupLines:
         return GroupLines.of(self.weights, self.groups)
 
-    def draw(self, sizes: Integers, *, replace: bool, seed: int) -> Positions:
+    def draw(self, sizes: Integers, *, replace: bool, seed: int, each: Integers | None = None) -> Positions:
         """Draw rows of each pool.
 
         Args:
@@ -93,6 +105,8 @@ class Pools:
                 a random order. Of the last pass, which may be a part of one, the rows are drawn by weight without
                 replacement.
             seed: fixes them.
+            each: shape (pools,), draws that are used together; without replacement a row does not come twice among them
+                because one pass ends and the next begins.
 
         Returns:
             Row positions, those of one pool after those of the other, shape (sum of sizes,).
@@ -117,7 +131,53 @@ class Pools:
         codes = np.concatenate([first.take(pool) + number, np.repeat(first + passes, rest)])
         times = Streams(derived_seed(seed, _ORDER)).uniforms(0, len(codes))
         of_passes = np.bincount(codes, minlength=int(first[-1] + passes[-1] + 1) if len(first) else 0)
-        return self.rows.take(places[first_of_groups(codes, times, of_passes)])
+        found = places[first_of_groups(codes, times, of_passes)]
+        if each is not None:
+            self._part_passes(found, sizes, each, seed)
+        return self.rows.take(found)
+
+    def _part_passes(self, found: Integers, sizes: Integers, each: Integers, seed: int) -> None:
+        """Begin passes with rows that those who still use the pass before do not have.
+
+        These first rows are drawn among all others, and the rest of the pass has a random order of its own: that is the
+        distribution of passes in which no row comes twice.
+
+        Args:
+            found: places of rows, pool by pool, pass by pass; changed.
+            sizes: shape (pools,), how many of each.
+            each: shape (pools,), draws that are used together.
+            seed: of the draw.
+        """
+        starts = np.cumsum(sizes) - sizes
+        streams = Streams(derived_seed(seed, _APART))
+        crossing = np.flatnonzero((self.sizes >= each) & (self.sizes > 0) & (each > 1))
+        number = 0
+        while crossing.size:
+            number += 1
+            crossing = crossing[sizes[crossing] > number * self.sizes[crossing]]
+            begin = number * self.sizes[crossing]
+            tail = begin % each[crossing]
+            pools, begin, tail = crossing[tail > 0], begin[tail > 0], tail[tail > 0]
+            length = np.minimum(self.sizes[pools], sizes[pools] - begin)
+            head = np.minimum(each[pools] - tail, length)
+            firsts = starts[pools] + begin
+            before = found[_ranges(firsts - tail, tail)]
+            owner = np.repeat(np.arange(len(pools)), head)
+            meets = np.isin(found[_ranges(firsts, head)], before)
+            meeting = np.flatnonzero(np.bincount(owner[meets], minlength=len(pools)))
+            if not meeting.size:
+                continue
+            firsts, length, head = firsts[meeting], length[meeting], head[meeting]
+            places = _ranges(firsts, length)
+            rows = found[places]
+            owner = np.repeat(np.arange(len(meeting)), length)
+            within = places - np.repeat(firsts, length)
+            first = np.lexsort((within, np.isin(rows, before), owner))  # those that come first: in their order
+            rank = np.empty(len(rows), np.int64)
+            rank[first] = within
+            random = streams.uniforms(number, len(rows))
+            later = rank >= head.take(owner)
+            found[places] = rows[np.lexsort((np.where(later, random, rank - head.take(owner)), later, owner))]
 
 
 def draw_batches(pools: Pools, quotas: Integers, batches: int, *, replace: bool, seed: int) -> Positions:
@@ -140,12 +200,12 @@ def draw_batches(pools: Pools, quotas: Integers, batches: int, *, replace: bool,
         >>> sorted(found[:2, 0].tolist()), sorted(found[:2, 1:].ravel().tolist())
         ([0, 1], [2, 3, 4, 5])
     """
-    rows = pools.draw(batches * quotas, replace=replace, seed=seed)
+    rows = pools.draw(batches * quotas, replace=replace, seed=seed, each=quotas)
     firsts = batches * (np.cumsum(quotas) - quotas)
     pool = np.repeat(np.arange(len(quotas)), quotas)
     within = np.arange(len(pool)) - (np.cumsum(quotas) - quotas).take(pool)
     places = firsts.take(pool) + within + quotas.take(pool) * np.arange(batches)[:, None]
-    return rows[places] if replace else _Apart(pools, rows, places, firsts).rows_of_batches()
+    return rows[places] if replace else _Apart(pools, rows, places, firsts, quotas).rows_of_batches()
 
 
 def draw_group_batches(
@@ -172,13 +232,15 @@ def draw_group_batches(
     """
     picks = pick_groups(weights, groups, batches, seed=derived_seed(seed, _PICKS)).ravel()
     visits = np.bincount(picks, minlength=len(weights))
-    rows = pools.draw(each * visits, replace=replace, seed=seed)
+    rows = pools.draw(each * visits, replace=replace, seed=seed, each=np.full(len(visits), each))
     # Draws lie pool by pool: a visit takes the next ones of its pool.
     starts = np.empty(len(picks), np.int64)
     starts[np.argsort(picks, kind="stable")] = each * np.arange(len(picks))
     places = (starts[:, None] + np.arange(each)).reshape(batches, groups * each)
     firsts = each * (np.cumsum(visits) - visits)
-    return rows[places] if replace else _Apart(pools, rows, places, firsts).rows_of_batches()
+    return (
+        rows[places] if replace else _Apart(pools, rows, places, firsts, np.full(len(visits), each)).rows_of_batches()
+    )
 
 
 def pick_groups(weights: Floats, groups: int, batches: int, *, seed: int) -> Integers:
@@ -203,11 +265,15 @@ def pick_groups(weights: Floats, groups: int, batches: int, *, seed: int) -> Int
     """
     found = np.full((batches, groups), -1, np.int64)
     have = np.zeros(batches, np.int64)
-    lines = GroupLines.of(weights, Groups.one(len(weights)))
     lacking = np.arange(batches)
+    left = weights
     for number in range(_ROUNDS):
         if not lacking.size:
             return found
+        # Groups that all of these batches have would only be repeats.
+        common = np.bincount(found[lacking][found[lacking] >= 0], minlength=len(weights)) == lacking.size
+        left = np.where(common, 0.0, weights)
+        lines = GroupLines.of(left, Groups.one(len(weights)))
         size = np.array([lacking.size * groups])
         drawn = lines.draw(size, seed=derived_seed(seed, _PICKS, number))
         _add_new(found, have, lacking, drawn.reshape(-1, groups))
@@ -237,11 +303,18 @@ def _add_new(found: Integers, have: Integers, batches: Integers, drawn: NDArray[
         batches: shape (b,), those that draw.
         drawn: shape (b, k), for each of them.
     """
-    for column in drawn.T:
-        new = ~(found[batches] == column[:, None]).any(axis=1) & (have[batches] < found.shape[1])
-        own = batches[new]
-        found[own, have[own]] = column[new]
-        have[own] += 1
+    both = np.concatenate([found[batches], drawn.astype(np.int64)], axis=1)
+    order = np.argsort(both, axis=1, kind="stable")
+    ascending = np.take_along_axis(both, order, axis=1)
+    first = np.ones(both.shape, np.bool_)
+    first[:, 1:] = ascending[:, 1:] != ascending[:, :-1]
+    new = np.empty_like(first)
+    np.put_along_axis(new, order, first & (ascending >= 0), axis=1)
+    rank = np.cumsum(new, axis=1)
+    new &= rank <= found.shape[1]
+    batch, place = np.nonzero(new)
+    found[batches[batch], rank[batch, place] - 1] = both[batch, place]
+    have[batches] = np.minimum(rank[:, -1], found.shape[1])
 
 
 class _Apart:
@@ -256,15 +329,22 @@ class _Apart:
         rows: shape (k,), the draws of all pools, pass by pass.
         places: shape (batches, size), where in them the rows of each batch are.
         firsts: shape (pools,), where the draws of each pool begin.
+        quotas: shape (pools,), rows of each pool that a batch takes.
     """
 
-    def __init__(self, pools: Pools, rows: Positions, places: Integers, firsts: Integers) -> None:
+    def __init__(self, pools: Pools, rows: Positions, places: Integers, firsts: Integers, quotas: Integers) -> None:
         """Hold the draws, a copy of the rows."""
         self._pools, self._rows, self._places, self._firsts = pools, rows.copy(), places, firsts
+        stops = np.append(firsts[1:], len(rows))
+        self._small = np.repeat(pools.sizes < quotas, stops - firsts)  # whose batches need a row more than once
 
     def rows_of_batches(self) -> Positions:
         """Return the rows of the batches, shape (batches, size)."""
-        found = np.sort(self._rows[self._places], axis=1)
+        found = self._rows[self._places].astype(np.int64)
+        if self._small.any():
+            small = self._small[self._places]
+            found[small] = -1 - np.nonzero(small)[1]
+        found.sort(axis=1)
         waiting = np.flatnonzero((found[:, 1:] == found[:, :-1]).any(axis=1)).tolist()  # ascends: a heap
         if waiting:
             self._batch_of = np.empty(len(self._rows), np.int64)
@@ -279,6 +359,8 @@ class _Apart:
         found: list[int] = []
         seen: dict[int, int] = {}  # the place of each row
         for place in self._places[batch].tolist():
+            if self._small[place]:
+                continue
             row = int(self._rows[place])
             if row in seen:
                 for mine in (place, seen[row]):
@@ -307,9 +389,9 @@ class _Apart:
         there = rows[self._places[batch]]
         later: int | None = None
         for part in (range(place + 1, stop, _LOOK), range(place - _LOOK, begin - _LOOK, -_LOOK)):
-            for looked_from in part:
+            for looked_from in part[:_LOOKS]:
                 looked = np.arange(max(looked_from, begin), min(looked_from + _LOOK, stop))
-                looked = looked[~np.isin(rows[looked], there)]
+                looked = looked[(rows[looked][:, None] != there).all(axis=1)]  # of few rows faster than `isin`
                 fine = (rows[self._places[self._batch_of[looked]]] != rows[place]).all(axis=1)
                 if fine.any():
                     return self._swap(place, int(looked[fine.argmax()]))
@@ -319,7 +401,7 @@ class _Apart:
             return self._swap(place, later)
         if stop - begin < size:
             every = pools.rows[pools.firsts[pool] : pools.firsts[pool] + size]
-            left = every[~np.isin(every, np.concatenate([rows[begin:stop], there]))]
+            left = np.setdiff1d(every, np.concatenate([rows[begin:stop], there]), assume_unique=False)
             if left.size:
                 rows[place] = left[place % len(left)]
                 return -1

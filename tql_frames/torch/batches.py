@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from tql_frames.compiler.expressions.sampler import compile_key
 from tql_frames.compiler.expressions.scope import column
-from tql_frames.compiler.expressions.types import instance
-from tql_frames.errors import TQLError, WeightError, shown
+from tql_frames.compiler.expressions.types import instance, is_nested, type_name
+from tql_frames.errors import TQLError, TQLTypeError, WeightError, shown
 from tql_frames.frames import Rows
 from tql_frames.frames.polars import check_process
 from tql_frames.pipeline.draw import DrawSpec, check_flag, keys_from, named_constructor, numbers_of_keys, random_numbers
 from tql_frames.pipeline.groups import GroupKeys, NamedGroups, numbered
-from tql_frames.pipeline.weights import SamplerLike, Weigher, Weights
+from tql_frames.pipeline.weights import SamplerLike, Weights
 from tql_frames.sampling import Groups, Integers, Pools, Positions, draw_batches, draw_group_batches
 from tql_frames.sampling.strata import position_type
 from tql_frames.torch.epochs import Epochs, check_whole, given_sampler, readable
@@ -112,12 +113,14 @@ class TQLBatchSampler(EpochSampler[list[int]]):
         self._frame: Rows | None = readable(frame)
         self._weighed = Epochs(self._frame, given_sampler(sampler, parameters), self._spec)
         size = self._weighed.weighed(0).size
+        if not self._weighed.rows:
+            raise TQLError("the frame has no rows to draw batches from")
         if size < self._batch_size:
             message = f"an epoch of {size:,} row{'s' * (size != 1)} holds no batch of {self._batch_size:,}"
             raise TQLError(message, hint=f"pass limit= of at least {self._batch_size:,}, or a smaller batch_size")
         self._quotas = _quotas_of(self._frame, self._over, self._per_group, self._batch_size, self._seed)
-        self._pools = self._quotas.pools(self._weighed.weights(0), self._equal)
-        self._pools_of: tuple[Epochs, int] = self._weighed, 0
+        self._run_by = self._weighed
+        self._pools = self._weighed, 0, self._quotas.pools(self._weighed.weights(0), self._equal)
 
     @property
     def batch_size(self) -> int:
@@ -173,7 +176,7 @@ class TQLBatchSampler(EpochSampler[list[int]]):
         given = given_sampler(sampler, parameters)
         weighed = self._weighed.again(self._frame, given)
         pools = self._quotas.pools(weighed.weights(self.epoch), self._equal)
-        self._weighed, self._pools, self._pools_of = weighed, pools, (weighed, self.epoch)
+        self._weighed, self._pools = weighed, (weighed, self.epoch, pools)
 
     def draw(self, epoch: int) -> Positions:
         """Return the row positions of an epoch's batches, those of all processes, shape (batches, batch_size).
@@ -187,14 +190,19 @@ class TQLBatchSampler(EpochSampler[list[int]]):
             >>> batches.draw(0).shape, sorted(batches.draw(0)[:, 0].tolist())
             ((2, 2), [1, 3])
         """
-        number = check_whole("epoch", epoch)
-        if self._weighed.is_random and self._pools_of != (self._weighed, number):
-            self._pools = self._quotas.pools(self._weighed.weights(number), self._equal)
-            self._pools_of = self._weighed, number
+        return self._drawn_by(self._weighed, check_whole("epoch", epoch))
+
+    def _drawn_by(self, weighed: Epochs, epoch: int) -> Positions:
+        if self._pools[0] is not weighed or (weighed.is_random and self._pools[1] != epoch):
+            self._pools = weighed, epoch, self._quotas.pools(weighed.weights(epoch), self._equal)
         drawn: Positions = self._quotas.draw(
-            self._pools, self._size(), replace=self._replace, seed=self.seed_of(number)
+            self._pools[2], self._size(), replace=self._replace, seed=self.seed_of(epoch)
         )
         return drawn
+
+    def _items(self, epoch: int) -> Positions:
+        self._run_by, self._before = self._before or self._weighed, None
+        return self._drawn_by(self._run_by, epoch)
 
     def _size(self) -> int:
         return self._weighed.weighed(0).size // self._batch_size
@@ -210,10 +218,15 @@ class TQLBatchSampler(EpochSampler[list[int]]):
             "rows": self._weighed.rows,
             "batch_size": self._batch_size,
             "over": list(self._over),
-            "per_group": self._per_group,
+            "per_group": _written(self._per_group),
             "equal_groups": self._equal,
-            **self._weighed.identity(),
         }
+
+    def _identity(self) -> dict[str, Any]:
+        return (self._before or self._weighed).identity()
+
+    def _differences(self, state: Mapping[str, Any]) -> list[str]:
+        return [*super()._differences(state), *self._weighed.differences(state)]
 
     def __repr__(self) -> str:
         how = "with" if self._replace else "without"
@@ -222,7 +235,16 @@ class TQLBatchSampler(EpochSampler[list[int]]):
         return f"TQLBatchSampler({short(self._weighed.text)}: {self._described([part for part in parts if part])})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return super().__getstate__() | {"_frame": None}
+        running = self._running is not None and not self._running.ended
+        before = self._run_by if running and self._run_by is not self._weighed else self._before
+        return super().__getstate__() | {"_frame": None, "_before": before, "_run_by": self._weighed}
+
+
+def _written(per_group: object) -> object:
+    """Return quotas as states have them: of names of any type their text, as files of JSON have only texts."""
+    if not isinstance(per_group, Mapping):
+        return per_group
+    return [[shown(name), size] for name, size in per_group.items()]
 
 
 def _checked(per_group: object, over: bool, batch_size: int, *, equal: bool) -> int | dict[Any, int] | None:
@@ -285,6 +307,9 @@ class _Named:
         empty = np.flatnonzero((found.sizes == 0) & (self.quotas > 0)).tolist()
         if not empty:
             return found
+        if empty[0] == len(self.names) and not len(self.members[-1]):
+            message = "no row is left for the rest of a batch: each is in a group that per_group= names"
+            raise TQLError(message, hint="make the quotas add up to batch_size=")
         if empty[0] == len(self.names):
             rest = int(self.quotas[-1])
             message = f"no row is left for the rest of a batch, {rest:,} row{'s' * (rest != 1)}"
@@ -370,15 +395,14 @@ def _quotas_of(
     rows, groups, names = _numbered(frame, over, seed)
     if not isinstance(per_group, Mapping):
         return _Each(rows, groups, per_group, batch_size // per_group)
-    sizes = names.quotas(tuple(per_group.items()), "per_group")
-    numbers = [int(names.quotas(((name, 1),), "per_group").argmax()) for name in per_group]
-    members = [np.flatnonzero(groups.codes == number).astype(every.dtype) for number in numbers]
+    numbers = names.numbers(list(per_group), "per_group")
+    members = [groups.members(np.array([number])) for number in numbers]
     rest: Positions = every
     if rows is None:  # one group a row: the rest is of none of these
         rest = np.flatnonzero(~np.isin(groups.codes, numbers)).astype(every.dtype)
     else:
         members = [rows.take(each) for each in members]
-    return _with_rest([names.name(number) for number in numbers], members, sizes[numbers].tolist(), rest, batch_size)
+    return _with_rest([names.name(number) for number in numbers], members, list(per_group.values()), rest, batch_size)
 
 
 def _with_rest(
@@ -396,6 +420,8 @@ def _numbered(frame: Rows, over: tuple[str, ...], seed: int) -> tuple[Positions 
         assert keys is not None
         found = keys.number(frame)
         return None, found.groups, found
+    if is_nested(instance(first.inner)):
+        raise TQLTypeError(f"column {over[0]!r} of type {type_name(first)} holds no labels in its lists")
     labels = column(over[0]) if isinstance(first, pl.List) else column(over[0]).arr.to_list()
     lists = frame.evaluate({"label": labels}).with_row_index("row")
     pairs = lists.explode("label").unique(maintain_order=True)
@@ -413,5 +439,10 @@ def _matching(frame: Rows, condition: object, seed: int) -> Positions:
     if not isinstance(condition, str):
         message = f"expected per_group= without over= to name conditions, got {shown(condition)}"
         raise TQLError(message, hint="pass over='finding' for labels, or write per_group={'age > 60': 4}")
-    weigher = Weigher.of(f"max_weight({condition}: 1)", frame, random_numbers(seed))
-    return np.flatnonzero(weigher.weigh(frame) > 0).astype(position_type(frame.rows))
+    key = compile_key(condition, frame.schema, random_numbers(seed), "per_group")
+    if key.dtype != pl.Boolean:
+        message = f"expected a condition in per_group=, got values of type {type_name(key.dtype)}"
+        hint = "write a condition such as 'age > 60', or pass over= to name groups"
+        raise TQLTypeError(message, source=key.source, span=key.span, hint=hint)
+    matching = frame.evaluate({"condition": key.expr}).to_series().fill_null(False).to_numpy()
+    return np.flatnonzero(matching).astype(position_type(frame.rows))

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info  # noqa: F401 - the loader is for the example
 
 from tql_frames.errors import TQLError
 from tql_frames.pipeline.draw import named_constructor, whole_number
+from tql_frames.sampling import Integers
 from tql_frames.torch.epochs import origin_of, processes
 from tql_frames.torch.serialization import BatchRows
+from tql_frames.torch.shares import short
 from tql_frames.torch.table import ColumnSpec, described, table_of
 
 
@@ -109,7 +112,6 @@ class TQLDataset(_TableItems, Dataset[Any]):
             IndexError: there is no such place.
         """
         size = self._table.size
-        check_rows([place], size)
         number = whole_number(place)
         if number is None:
             raise TQLError(f"expected the place of an item to be a whole number, got {place!r}")
@@ -127,7 +129,7 @@ class TQLDataset(_TableItems, Dataset[Any]):
         rows = self.rows(places)
         return rows if self.transform is None else [self.transform(item) for item in rows]
 
-    def rows(self, places: Sequence[int]) -> BatchRows:
+    def rows(self, places: Sequence[int] | Integers) -> BatchRows:
         """Return the rows at places, without the transform.
 
         Raises:
@@ -138,12 +140,7 @@ class TQLDataset(_TableItems, Dataset[Any]):
             >>> [row["age"] for row in TQLDataset(pl.DataFrame({"age": [71, 34]})).rows([1, -2])]
             [tensor(34), tensor(71)]
         """
-        size = self._table.size
-        check_rows(places, size)
-        first, last = min(places, default=0), max(places, default=-1)
-        if last >= size or first < -size:
-            raise NoSuchRowError(first if first < -size else last, size)
-        return self._table.rows(places if first >= 0 else [place % size for place in places])
+        return self._table.rows(places_in(places, self._table.size))
 
 
 class NoSuchRowError(TQLError, IndexError):
@@ -161,16 +158,42 @@ class NoSuchRowError(TQLError, IndexError):
         super().__init__(message, **more)
 
 
-def check_rows(places: Sequence[Any], size: int) -> None:
-    """Make sure that rows were drawn for a data set of so many rows, where the first of them says for how many.
+def places_in(places: Any, size: int) -> Integers:
+    """Return places of a data set of so many rows, shape (k,), counted from 0.
+
+    Args:
+        places: from 0, or from the end, from -1. Where the first is a `FirstRow`, they were drawn from as many rows.
+        size: of the data set.
 
     Raises:
-        NoSuchRowError: they were drawn for another one.
+        NoSuchRowError: there is no such place, or they were drawn for another data set.
+        TQLError: they are no whole numbers.
+
+    Examples:
+        >>> places_in([2, -1], 10)
+        array([2, 9])
     """
+    if isinstance(places, int):
+        message = f"expected a list of places, got {places!r}"
+        raise TQLError(message, hint="pass DataLoader(…, batch_size=…, sampler=…): the sampler gives single rows")
     rows = getattr(places[0], "rows", size) if len(places) else size
     if isinstance(rows, int) and rows != size:
         message = f"the sampler draws from {rows:,} row{'s' * (rows != 1)}, and the data set has {size:,}"
         raise NoSuchRowError(message, hint="make the sampler and the data set of the same frame or view")
+    if len(places) and isinstance(places[0], (list, tuple)):
+        message = f"expected places of items to be whole numbers, got lists of them, such as {short(places[0])}"
+        raise TQLError(message, hint="pass a sampler of batches as DataLoader(…, batch_sampler=…)")
+    try:
+        found = np.asarray(places)
+    except ValueError:  # lists of different lengths, for example
+        found = np.empty(0, object)
+    if len(places) and found.dtype.kind not in "iu":
+        raise TQLError(f"expected places of items to be whole numbers, got {short(places[0])}")
+    found = found.astype(np.int64)
+    if found.size and (found.max() >= size or found.min() < -size):
+        wrong = found[(found >= size) | (found < -size)]
+        raise NoSuchRowError(int(wrong.min() if wrong.min() < -size else wrong.max()), size)
+    return found % size if found.size and found.min() < 0 else found
 
 
 _ROWS = 1024  # that are read at a time

@@ -10,6 +10,7 @@ import copy
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,8 @@ WEIGHTS_KEYS = ("sampler", "parameters", "weights", "updated")  # of what tells 
 class FirstRow(int):
     """The first row position of an iteration, which tells a data set how many rows it was drawn from.
 
+    Copies and files have a plain int; only what a loader sends to its workers keeps the number of rows.
+
     Examples:
         >>> first = FirstRow(3, 100)
         >>> first + 1, first.rows
@@ -59,8 +62,11 @@ class FirstRow(int):
         made.rows = rows
         return made
 
-    def __getnewargs__(self) -> tuple[int, int]:  # type: ignore[override]
-        return int(self), self.rows
+    def __reduce__(self) -> tuple[type[int], tuple[int]]:
+        return int, (int(self),)
+
+
+ForkingPickler.register(FirstRow, lambda first: (FirstRow, (int(first), first.rows)))
 
 
 def processes(number: int | None = None, rank: int | None = None) -> tuple[int, int]:
@@ -329,7 +335,7 @@ def given_sampler(value: Any, parameters: Sequence[object] | None = None) -> str
         TQLError: it is no sampler; or it needs Polars, in a process that cannot run it.
 
     Examples:
-        >>> given_sampler(torch.tensor([0.5, 2.0])).values.tolist()
+        >>> given_sampler(torch.tensor([0.5, 2.0])).values.to_list()
         [0.5, 2.0]
     """
     weights = array_of(value)

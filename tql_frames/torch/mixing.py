@@ -9,16 +9,19 @@ from numbers import Real
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
+import polars as pl
 import torch
 from torch.utils.data import DataLoader, Dataset  # noqa: F401 - the loader is for the example
 
-from tql_frames.errors import TQLError, WeightError, shown
+from tql_frames.compiler.expressions.types import instance
+from tql_frames.compiler.statements.limits import most_rows
+from tql_frames.errors import TQLError, TQLTypeError, WeightError, shown
 from tql_frames.pipeline.draw import DrawSpec, check_flag, named, whole_number
 from tql_frames.pipeline.weights import SamplerLike, Weights
 from tql_frames.sampling import Integers, Pools, Positions, derived_seed, sizes_of, split_at_random
 from tql_frames.torch.columns import Values
-from tql_frames.torch.dataset import NoSuchRowError, TQLDataset, check_rows
-from tql_frames.torch.epochs import Epochs, check_whole, given_sampler, readable
+from tql_frames.torch.dataset import NoSuchRowError, TQLDataset, places_in
+from tql_frames.torch.epochs import Epochs, array_of, check_whole, given_sampler, origin_of, readable
 from tql_frames.torch.serialization import BatchRows
 from tql_frames.torch.shares import EpochSampler, short
 
@@ -131,17 +134,12 @@ class MixedDataset(Dataset[Any]):
         classes: Mapping[str, Sequence[Any]] | None = None,
     ) -> None:
         """Read the columns; arguments and errors as of `mix`."""
+        frames = _listed("frames", frames)
         tables = [TQLDataset(frame, columns, None, target, encode, classes=classes) for frame in frames]
+        _check_alike(frames, [table.columns for table in tables])
         together = _classes_of(tables)
         if any(table.classes != together for table in tables):
             tables = [TQLDataset(frame, columns, None, target, encode, classes=together) for frame in frames]
-        first = tables[0].columns
-        for number, table in enumerate(tables[1:], start=2):
-            if table.columns != first:
-                message = (
-                    f"the columns of table {number} are {short(list(table.columns))}, of the first {short(list(first))}"
-                )
-                raise TQLError(message, hint="name those that all have: columns=[…]")
         self.transform = transform
         self.classes: dict[str, list[Any]] = together
         self._tables = tables
@@ -159,6 +157,8 @@ class MixedDataset(Dataset[Any]):
         number = whole_number(place)
         if number is None:
             raise TQLError(f"expected the place of an item to be a whole number, got {place!r}")
+        if not -len(self) <= number < len(self):
+            raise NoSuchRowError(number, len(self))
         item = self._rows([number])[0]
         return item if self.transform is None else self.transform(item)
 
@@ -172,14 +172,9 @@ class MixedDataset(Dataset[Any]):
         return rows if self.transform is None else [self.transform(item) for item in rows]
 
     def _rows(self, places: Sequence[int]) -> BatchRows:
-        rows, size = np.asarray(places, np.int64), len(self)
-        check_rows(places, size)
-        wrong = (rows >= size) | (rows < -size)
-        if wrong.any():
-            raise NoSuchRowError(int(rows[wrong][0]), size)
-        rows = rows % size
+        rows = places_in(places, len(self))
         table = np.searchsorted(self._ends, rows, side="right")
-        numbers = np.unique(table).tolist()
+        numbers = np.unique(table).tolist() or [0]
         if len(numbers) == 1:
             return self._of_table(numbers[0], rows)
         by_table = np.argsort(table, kind="stable")
@@ -216,6 +211,7 @@ class MixedSampler(EpochSampler[int]):
         drop_last: bool = False,
     ) -> None:
         """Weigh the rows; nothing is drawn yet. Arguments and errors are as of `mix`."""
+        frames = _listed("frames", frames)
         super().__init__(seed, num_replicas, rank, drop_last)
         check_flag("replace", replace)
         if stop is not None and stop not in _STOPS:
@@ -236,7 +232,13 @@ class MixedSampler(EpochSampler[int]):
         self._starts = np.cumsum([0, *(each.rows for each in self._weighed[:-1])])
         self._pools_of_epoch = 0, self._pools(0)
         self._limit = None if limit is None else check_whole("limit", limit, 1)
+        if self._limit is None and any(each.is_random for each in self._weighed):
+            message = "a sampler with random() has other rows in each epoch, so that none says how long an epoch is"
+            raise TQLError(message, hint="pass limit= in place of stop=")
         sizes = sizes_of(self._of_epoch(), self._shares)
+        if 0 in sizes:
+            message = f"table {sizes.index(0) + 1} gets no row of an epoch of {sum(sizes):,}"
+            raise TQLError(message, hint="raise its share, or limit=")
         self._sizes = np.array(sizes, np.int64)
 
     @property
@@ -278,14 +280,22 @@ class MixedSampler(EpochSampler[int]):
         return sum(each.rows for each in self._weighed)
 
     def _of_epoch(self) -> int:
-        """Return how many rows an epoch has."""
-        if self._limit is not None:
-            return self._limit
+        """Return how many rows an epoch has.
+
+        Raises:
+            TQLError: they do not fit into memory.
+        """
+        size = self._limit if self._limit is not None else self._until(self._stop)
+        if size > most_rows():
+            raise TQLError(f"an epoch of {size:,} rows does not fit into memory")
+        return size
+
+    def _until(self, stop: Stop | None) -> int:
         each = [
             Fraction(size) / share
             for size, share in zip(self._pools_of_epoch[1].sizes.tolist(), self._shares, strict=True)
         ]
-        return math.floor(min(each)) if self._stop == "first_exhausted" else math.ceil(max(each))
+        return math.floor(min(each)) if stop == "first_exhausted" else math.ceil(max(each))
 
     def _size(self) -> int:
         return int(self._sizes.sum())
@@ -298,8 +308,17 @@ class MixedSampler(EpochSampler[int]):
             "replace": self._replace,
             "rows": [each.rows for each in self._weighed],
             "shares": [str(share) for share in self._shares],
-            "samplers": [each.identity() for each in self._weighed],
         }
+
+    def _identity(self) -> dict[str, Any]:
+        return {"samplers": [each.identity() for each in self._weighed]}
+
+    def _differences(self, state: Mapping[str, Any]) -> list[str]:
+        found = super()._differences(state)
+        theirs = state.get("samplers")
+        known = isinstance(theirs, list) and len(theirs) == len(self._weighed)
+        same = known and not any(own.differences(each) for own, each in zip(self._weighed, theirs or (), strict=True))
+        return found if same else [*found, "samplers"]
 
     def __repr__(self) -> str:
         size, how = self._size(), "with" if self._replace else "without"
@@ -341,8 +360,9 @@ def _shares(value: object, tables: int) -> list[Fraction]:
     Raises:
         TQLError: they are no numbers above 0, or not as many as tables.
     """
-    given: Any = value
-    found = list(given) if isinstance(given, (list, tuple)) or hasattr(given, "__array__") else []
+    given: Any = array_of(value)
+    listed = isinstance(given, (list, tuple)) or (hasattr(given, "__array__") and np.ndim(given) == 1)
+    found = list(given) if listed else []
     if len(found) != tables:
         message = f"expected shares= to be a list of {tables:,} number{'s' * (tables != 1)}, one for each table"
         raise TQLError(f"{message}, got {shown(value)}")
@@ -350,7 +370,7 @@ def _shares(value: object, tables: int) -> list[Fraction]:
     for each in found:
         number = each.item() if isinstance(each, np.generic) else each
         fine = isinstance(number, (Real, Fraction)) and not isinstance(number, bool)
-        if not fine or not 0 < float(number) < math.inf:
+        if not fine or not 0 < number < math.inf:
             raise TQLError(f"expected each of shares= to be a number above 0, got {shown(each)}")
         exact.append(Fraction(str(number)) if isinstance(number, float) else Fraction(number))
     return [each / sum(exact) for each in exact]
@@ -362,6 +382,36 @@ def _samplers(sampler: Any, tables: int) -> list[Any]:
             raise TQLError(f"expected sampler= to be one text, or a list of {tables:,}, got a list of {len(sampler):,}")
         return [given_sampler(each) for each in sampler]
     return [given_sampler(sampler)] * tables
+
+
+def _check_alike(frames: Sequence[object], columns: Sequence[tuple[str, ...]]) -> None:
+    """Make sure that tables have the same columns, of the same types.
+
+    Raises:
+        TQLError: they do not; it names the first that differs.
+    """
+    first, types = columns[0], _types_of(frames[0], columns[0])
+    for number, (frame, names) in enumerate(zip(frames[1:], columns[1:], strict=True), start=2):
+        if names != first:
+            listed = f"{short(list(names))}, of the first {short(list(first))}"
+            raise TQLError(f"the columns of table {number} are {listed}", hint="name those that all have: columns=[…]")
+        for name, other in _types_of(frame, first).items():
+            if other != types[name]:
+                told = f"is of type {types[name]} in the first table, and of type {other} in table {number}"
+                hint = "cast one of them, or name the columns that are wanted: columns=[…]"
+                raise TQLTypeError(f"column {name!r} {told}", hint=hint)
+
+
+def _types_of(frame: object, names: Sequence[str]) -> dict[str, str]:
+    """Return the types of columns as text; all kinds of text are one."""
+    origin = origin_of(frame)
+    return {name: _in_words(instance(origin.source.schema[origin.names[name]])) for name in names}
+
+
+def _in_words(dtype: pl.DataType) -> str:
+    if isinstance(dtype, pl.List):
+        return f"List({_in_words(instance(dtype.inner))})"
+    return "String" if isinstance(dtype, (pl.String, pl.Categorical, pl.Enum)) else str(dtype)
 
 
 def _classes_of(tables: Sequence[TQLDataset]) -> dict[str, list[Any]]:

@@ -17,7 +17,7 @@ from torch.utils.data import Sampler
 from tql_frames.errors import TQLError
 from tql_frames.pipeline.draw import check_flag, seed_of_epoch
 from tql_frames.sampling import Positions
-from tql_frames.torch.epochs import WEIGHTS_KEYS, FirstRow, check_whole, processes
+from tql_frames.torch.epochs import FirstRow, check_whole, processes
 
 Item = TypeVar("Item")
 
@@ -129,6 +129,7 @@ class EpochSampler(SharedSampler[Item]):
         """Check the arguments; nothing is drawn yet."""
         super().__init__(seed, num_replicas, rank, drop_last)
         self._running: _Run | None = None
+        self._before: Any = None  # weights of the rest of an epoch, where others were set in the middle of it
 
     @abstractmethod
     def draw(self, epoch: int) -> Positions:
@@ -154,6 +155,19 @@ class EpochSampler(SharedSampler[Item]):
     def _request(self) -> dict[str, Any]:
         """Return what two samplers must have in common for one to go on where the other stopped."""
 
+    def _identity(self) -> dict[str, Any]:
+        """Return what tells the weights from others."""
+        return {}
+
+    def _items(self, epoch: int) -> Positions:
+        """Return the items of an epoch that is iterated over, or of the rest of it."""
+        return self.draw(epoch)
+
+    def _differences(self, state: Mapping[str, Any]) -> list[str]:
+        """Return the names in what tells the sampler of a state from this one."""
+        own = self._request()
+        return [name for name, value in own.items() if type(state[name]) is not type(value) or state[name] != value]
+
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch that the next iteration draws; one that `load_state_dict` was in goes on where it stopped.
 
@@ -167,7 +181,7 @@ class EpochSampler(SharedSampler[Item]):
         """
         number = check_whole("epoch", epoch)
         if number != self._next[0]:
-            self._next = number, 0
+            self._next, self._before = (number, 0), None
         self._running = None
 
     def state_dict(self, seen: int | None = None) -> dict[str, Any]:
@@ -190,7 +204,7 @@ class EpochSampler(SharedSampler[Item]):
             (0, 1)
         """
         epoch, done = self._next
-        request = self._request()
+        request = self._request() | self._identity()
         if self._running is not None:
             epoch, request = self._running.epoch, self._running.request
             done = self._running.done(None if seen is None else check_whole("seen", seen))
@@ -219,14 +233,13 @@ class EpochSampler(SharedSampler[Item]):
         if not isinstance(state, Mapping):
             raise TQLError(f"expected the state to be what state_dict returned, got {type(state).__name__}")
         own = self._request()
-        missing = {"epoch", "done", *own}.difference(state, WEIGHTS_KEYS)
+        missing = {"epoch", "done", *own}.difference(state)
         if missing:
             raise TQLError(f"this is no state of a {kind}: it has no {min(missing)!r}")
-        told = [
-            f"its {name} is {short(state.get(name))}, here it is {short(own.get(name))}"
-            for name in dict.fromkeys([*own, *WEIGHTS_KEYS])
-            if type(state.get(name)) is not type(own.get(name)) or state.get(name) != own.get(name)
-        ]
+        self._before = None
+        names = self._differences(state)
+        own |= self._identity()
+        told = [f"its {name} is {short(state.get(name))}, here it is {short(own.get(name))}" for name in names]
         if told:
             raise TQLError(f"the state is that of another sampler: {'; '.join(told)}")
         self._next = check_whole("epoch", state["epoch"]), check_whole("done", state["done"])
@@ -251,10 +264,10 @@ class EpochSampler(SharedSampler[Item]):
         # Begins with the first item that is asked for: an iterator that is only made takes no epoch.
         epoch, first = self._next
         run = self._begin(epoch, first, self._share_of(self._size(), first))
-        yield from run.lists(self.draw(epoch), self._rows())
+        yield from run.lists(self._items(epoch), self._rows())
 
     def _begin(self, epoch: int, first: int, share: range) -> _Run:
-        self._running = run = _Run(epoch, first, share, self._request())
+        self._running = run = _Run(epoch, first, share, self._request() | self._identity())
         self._next = epoch + 1, 0
         return run
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tql_frames.errors import TQLError, TQLNameError, did_you_mean
 from tql_frames.frames import ColumnRef
-from tql_frames.sampling import Positions
+from tql_frames.sampling import Integers, Positions
 from tql_frames.torch.columns import ENCODINGS, EncodedColumn, Encoding, InUse, Kind, plain_column
 from tql_frames.torch.disk_table import DiskTable, texts
 from tql_frames.torch.epochs import Origin
@@ -139,7 +139,7 @@ class Table(Protocol):
     size: int
     classes: dict[str, list[Any]]
 
-    def rows(self, numbers: Sequence[int]) -> BatchRows:
+    def rows(self, numbers: Sequence[int] | Integers) -> BatchRows:
         """Return what the rows of these numbers hold; may be any, in any order."""
 
 
@@ -172,7 +172,7 @@ class _HeldTable:
                 self.classes[name] = encoding.labels
             self._columns[name] = plain_column(series, used) if encoding is None else encoding.column_of(series, used)
 
-    def rows(self, numbers: Sequence[int]) -> BatchRows:
+    def rows(self, numbers: Sequence[int] | Integers) -> BatchRows:
         """Return what the rows of these numbers hold."""
         rows = torch.from_numpy(np.array(numbers, np.int64))
         return self._column_spec.rows(self._columns, rows if self._chosen is None else self._chosen[rows])
@@ -223,7 +223,7 @@ class _Spooled:
                 self._disk_table.write(name, column)
         self._disk_table.close()
 
-    def rows(self, numbers: Sequence[int]) -> BatchRows:
+    def rows(self, numbers: Sequence[int] | Integers) -> BatchRows:
         """Return what the rows of these numbers hold."""
         rows = self._chosen[torch.from_numpy(np.array(numbers, np.int64))]
         return self._column_spec.rows(self._disk_table.columns, rows)
