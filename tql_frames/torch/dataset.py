@@ -188,11 +188,14 @@ def places_in(places: Any, size: int) -> Integers:
     except ValueError:  # lists of different lengths, for example
         found = np.empty(0, object)
     if len(places) and found.dtype.kind not in "iu":
-        raise TQLError(f"expected places of items to be whole numbers, got {short(places[0])}")
-    found = found.astype(np.int64)
+        wrong = next((each for each in places if whole_number(each) is None), None)
+        if wrong is not None:
+            raise TQLError(f"expected places of items to be whole numbers, got {short(wrong)}")
+        found = np.array([int(each) for each in places], object)  # beyond 64 bits
     if found.size and (found.max() >= size or found.min() < -size):
-        wrong = found[(found >= size) | (found < -size)]
-        raise NoSuchRowError(int(wrong.min() if wrong.min() < -size else wrong.max()), size)
+        beyond = found[(found >= size) | (found < -size)]
+        raise NoSuchRowError(int(beyond.min() if beyond.min() < -size else beyond.max()), size)
+    found = found.astype(np.int64)
     return found % size if found.size and found.min() < 0 else found
 
 
