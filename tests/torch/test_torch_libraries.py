@@ -21,12 +21,16 @@ BEGIN = """
     import torch
     from torch.utils.data import DataLoader
     import tql_frames
-    from tql_frames.torch import TQLBatchSampler, TQLDataset, TQLSampler
+    from tql_frames.torch import TQLBatchSampler, TQLDataset, TQLIterableDataset, TQLSampler
 
     xrays = tql_frames.datasets.chest_xray()
     ages = xrays["age"].to_numpy()
     sampler = "max_weight(contains(findings, 'Hernia'): 20, contains(findings, 'Pneumonia'): 8, True: 1)"
     rows = TQLDataset(xrays, ["age"], target="sex", encode={"sex": "label"})
+
+    def stream(**options):
+        head = xrays.head(1_024).lazy()
+        return TQLIterableDataset(head, ["age"], target="sex", encode={"sex": "label"}, **options)
 
     def by_row():
         return TQLSampler(xrays, sampler, limit=1_024, seed=7)
@@ -91,6 +95,10 @@ def test_lightning(tmp_path: Path) -> None:
         trainer = lightning.Trainer(max_epochs=2, **options)
         trainer.fit(other, DataLoader(rows, batch_sampler=by_batch()))
         assert in_epochs(other.seen) == seen_of(by_batch, 2)
+        third = Model()
+        trainer = lightning.Trainer(max_epochs=2, **options)
+        trainer.fit(third, DataLoader(stream(), batch_size=256))
+        assert third.seen == 2 * ages[:1_024].reshape(-1, 256).tolist()
     """
     run(tmp_path, model, block("import lightning"), check)
 
@@ -112,6 +120,9 @@ def test_accelerate(tmp_path: Path) -> None:
         batches = accelerator.prepare(DataLoader(rows, batch_sampler=by_batch()))
         for expected in seen_of(by_batch, 2):
             assert [features["age"].tolist() for features, sex in batches] == expected
+        streamed = accelerator.prepare(DataLoader(stream(num_replicas=1, rank=0), batch_size=256))
+        for epoch in range(2):
+            assert [features["age"].tolist() for features, sex in streamed] == ages[:1_024].reshape(-1, 256).tolist()
     """
     run(tmp_path, model, block("from accelerate"), check)
 
@@ -141,29 +152,39 @@ def test_the_trainer_of_hugging_face(tmp_path: Path) -> None:
         model = Model()
         BalancedTrainer(model=model, args=arguments, train_dataset=TQLDataset(table)).train()
         assert in_epochs(model.seen) == seen_of(by_row, 2)
+        other = Model()
+        rows = TQLIterableDataset(table.head(1_024).lazy(), num_replicas=1, rank=0)
+        arguments.max_steps = 4
+        Trainer(model=other, args=arguments, train_dataset=rows).train()
+        assert other.seen == ages[:1_024].reshape(-1, 256).tolist()
     """
     run(tmp_path, block("from transformers"), check)
 
 
 @pytest.mark.skipif(find_spec("torchdata") is None, reason="torchdata is not installed")
-@pytest.mark.parametrize("made", ["by_row", "by_batch"])
+@pytest.mark.parametrize("made", ["by_row", "by_batch", "stream"])
 def test_a_stateful_loader_goes_on_in_the_middle_of_an_epoch(tmp_path: Path, made: str) -> None:
     check = f"""
         from torchdata.stateful_dataloader import StatefulDataLoader
 
         def loader(workers):
+            if {made} is stream:
+                return StatefulDataLoader(stream(), batch_size=256, num_workers=workers)
             if {made} is by_row:
                 return StatefulDataLoader(rows, batch_size=256, sampler=by_row(), num_workers=workers)
             return StatefulDataLoader(rows, batch_sampler=by_batch(), num_workers=workers)
 
-        for workers in (0, 2):
+        def expected(epochs):
+            return epochs * [ages[:1_024].reshape(-1, 256).tolist()] if {made} is stream else seen_of({made}, epochs)
+
+        for workers in ((0,) if {made} is stream else (0, 2)):  # two workers share a stream
             first, second = loader(workers), loader(workers)
             batches = iter(first)
             next(batches)
             second.load_state_dict(first.state_dict())
             rest = [features["age"].tolist() for features, sex in batches]
-            assert rest == seen_of({made}, 1)[0][1:]
+            assert rest == expected(1)[0][1:]
             assert [features["age"].tolist() for features, sex in second] == rest
-            assert [features["age"].tolist() for features, sex in second] == seen_of({made}, 2)[1]
+            assert [features["age"].tolist() for features, sex in second] == expected(2)[1]
     """
     run(tmp_path, check)

@@ -210,7 +210,6 @@ class TQLIterableDataset(_TableItems, IterableDataset[Any]):
     data set is made, each row in use once; every process reads them there.
 
     Of several processes each takes every n-th row, and so does each worker of them: together they have each row once.
-    The processes are those of `torch.distributed` where it is initialised.
 
     Args:
         frame: a Polars DataFrame or LazyFrame, a pandas DataFrame, or a `View` of one.
@@ -219,6 +218,9 @@ class TQLIterableDataset(_TableItems, IterableDataset[Any]):
         target: name of the column that is the target.
         encode: how columns of texts or lists become numbers; items and all else is as in `TQLDataset`.
         classes: labels of columns that are encoded, in the order of their codes, as there.
+        num_replicas: number of processes; by default that of `torch.distributed` where it is initialised, otherwise 1.
+            Where a library shares out the items itself, as Accelerate does, pass 1, and `rank=0`.
+        rank: number of this process, from 0; by default as `num_replicas`.
 
     Attributes:
         classes: labels in the order of their codes, by the names of the columns that are encoded: those of the whole
@@ -235,20 +237,37 @@ class TQLIterableDataset(_TableItems, IterableDataset[Any]):
         [{'age': tensor(71)}, {'age': tensor(34)}]
     """
 
-    _processes: tuple[int, int] | None = None
+    def __init__(
+        self,
+        frame: object,
+        columns: Sequence[str] | None = None,
+        transform: Callable[[Any], Any] | None = None,
+        target: str | None = None,
+        encode: Mapping[str, str] | None = None,
+        *,
+        classes: Mapping[str, Sequence[Any]] | None = None,
+        num_replicas: int | None = None,
+        rank: int | None = None,
+    ) -> None:
+        """Read the columns; Polars is not asked again."""
+        processes(num_replicas, rank)  # to say now what is wrong with them
+        super().__init__(frame, columns, transform, target, encode, classes=classes)
+        self._given_processes = num_replicas, rank
 
     # No length: each worker may end with a smaller batch, and a DataLoader would warn of more batches than it expected.
 
     def __iter__(self) -> Iterator[Any]:
         """Return the items of this process or worker."""
-        number, rank = self._processes or processes()
+        number, rank = processes(*self._given_processes)
         share, worker = range(self._table.size)[rank::number], get_worker_info()
         if worker is not None:
             share = share[worker.id :: worker.num_workers]
         return _Stream(self._table.rows, share, self.transform)
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_processes": self._processes or processes()}  # a spawned worker is in no group
+        return self.__dict__ | {
+            "_given_processes": processes(*self._given_processes)
+        }  # a spawned worker is in no group
 
 
 def data_set_of(
