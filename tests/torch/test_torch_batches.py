@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader  # noqa: E402
 from tests.sizes import size  # noqa: E402
 from tests.statistics import p_of_counts  # noqa: E402
 from tql_frames import TQLError, WeightError  # noqa: E402
-from tql_frames.torch import TQLBatchSampler, TQLDataset  # noqa: E402
+from tql_frames.torch import TQLBatchSampler, TQLDataset, TQLSampler  # noqa: E402
 
 ROWS = 3_000
 ALPHA = 1e-4  # fixed seeds: each test was right when it was written, and stays so
@@ -354,6 +354,18 @@ class TestRefused:
         for name in ("per_group", "batch_size", "weights", "epoch", "limit", "rank"):
             with pytest.raises(AttributeError, match=f"{name} of a TQLBatchSampler cannot be set"):
                 setattr(sampler, name, 1)
+
+    def test_states_of_other_kinds_and_more_than_was_given(self) -> None:
+        sampler = made()
+        rows = iter(sampler)
+        for _ in range(10):
+            next(rows)
+        with pytest.raises(TQLError, match="this is the state of a TQLBatchSampler, not of a TQLSampler"):
+            TQLSampler(FRAME, "1", seed=3).load_state_dict(sampler.state_dict())
+        with pytest.raises(TQLError, match=r"expected seen= to be at most 10.*got 320"):
+            sampler.state_dict(seen=320)
+        with pytest.raises(TQLError, match="num_replicas=2 needs rank="):
+            made(num_replicas=2)
 
     def test_states_of_others(self) -> None:
         state = made().state_dict()

@@ -35,6 +35,17 @@ def rows_by(sampler: Any, epoch: int = 0) -> list[int]:
     return made(sampler).draw(epoch).tolist()
 
 
+def test_weights_are_a_copy_of_their_moment() -> None:
+    sampler = made("1")
+    sampler.update([2], [2.0])
+    before = sampler.weights
+    sampler.update([3], [50.0])
+    assert before[3] == 1.0
+    assert sampler.weights[3] == 50.0
+    with pytest.raises(ValueError, match="read-only"):
+        before[0] = 3.0
+
+
 class TestSetWeights:
     @pytest.mark.parametrize("weights", [ONE, TWO, "age", "max_weight(sex = 'F': 1)", pl.col("age") ** 2, "random()"])
     def test_from_the_next_epoch_or_the_next_row_on(self, weights: Any) -> None:

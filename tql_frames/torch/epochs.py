@@ -84,6 +84,9 @@ def processes(number: int | None = None, rank: int | None = None) -> tuple[int, 
         ((1, 0), (4, 3))
     """
     ready = torch.distributed.is_available() and torch.distributed.is_initialized()
+    if rank is None and not ready and number is not None and check_whole("num_replicas", number, 1) > 1:
+        message = f"num_replicas={number} needs rank=, as torch.distributed is not initialised"
+        raise TQLError(message, hint=f"pass a rank from 0 to {number - 1}")
     if number is None:
         number = torch.distributed.get_world_size() if ready else 1
     if rank is None:
@@ -110,6 +113,30 @@ def check_whole(name: str, value: Any, least: int = 0) -> int:
     if number is None or number < least:
         raise TQLError(f"expected {name}= to be a whole number of at least {least}, got {value!r}")
     return number
+
+
+def checked_seen(seen: object, given: int, whole: int) -> int:
+    """Return how many items a process has seen since an iteration began, all that it was given for None.
+
+    Args:
+        seen: as the caller says; where the last batch is a smaller one, it may be a little more than there are.
+        given: items that were taken so far.
+        whole: items of the iteration.
+
+    Raises:
+        TQLError: it was not given so many.
+
+    Examples:
+        >>> checked_seen(None, 10, 100), checked_seen(8, 10, 100), checked_seen(128, 100, 100)
+        (10, 8, 100)
+    """
+    if seen is None:
+        return given
+    number = check_whole("seen", seen)
+    if number > given and given < whole:
+        message = f"expected seen= to be at most {given:,}, what was taken since the iteration began, got {number:,}"
+        raise TQLError(message, hint="count rows for a TQLSampler, and batches for a TQLBatchSampler")
+    return min(number, given)
 
 
 @dataclass(frozen=True)

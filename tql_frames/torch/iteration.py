@@ -14,7 +14,7 @@ import numpy as np
 
 from tql_frames.errors import TQLError
 from tql_frames.sampling import Positions
-from tql_frames.torch.epochs import Epochs, FirstRow
+from tql_frames.torch.epochs import Epochs, FirstRow, checked_seen
 
 _LIST = 65_536  # positions that are Python integers at a time: 20 million of them would take 800 megabytes
 # Rows drawn ahead after weights were changed: as another change would make them useless, first a batch, then
@@ -108,9 +108,9 @@ class Pass:
 
     def done(self, seen: int | None = None) -> int:
         """Return rows of the epoch's sample that all processes are done with, when this one has seen so many."""
-        if seen is None:  # a list's iterator knows how many are left, so that nothing has to count
-            seen = self._stop - operator.length_hint(self._list)
-        return self._first + min(seen, len(self._share)) * self._share.step
+        # A list's iterator knows how many are left, so that nothing has to count.
+        given = self._stop - operator.length_hint(self._list)
+        return self._first + checked_seen(seen, given, len(self._share)) * self._share.step
 
     def follow(self, weights: Epochs) -> None:
         """Draw the next row by weights that `update` has changed, where they are the ones that draw it."""

@@ -26,6 +26,7 @@ from tql_frames.torch.epochs import (
 from tql_frames.torch.iteration import Pass, WeightSpan
 from tql_frames.torch.shares import SharedSampler, short
 
+_OTHERS = {"batch_size": "TQLBatchSampler", "shares": "MixedSampler"}  # what states of other samplers have
 _SET_FIRST = "call set_weights first, with the weights that the other sampler had"
 
 
@@ -163,7 +164,7 @@ class TQLSampler(SharedSampler[int]):
         epoch, done = self._next
         spans = self._spans or [WeightSpan(done, self._epochs)]
         if self._pass is not None:
-            epoch, done = self._pass.epoch, self._pass.done(None if seen is None else check_whole("seen", seen))
+            epoch, done = self._pass.epoch, self._pass.done(seen)
             spans = self._pass.spans_from(done)
         first, *others = (span.identity() for span in spans)
         changes = [{"done": span.first, **each} for span, each in zip(spans[1:], others, strict=True)]
@@ -203,6 +204,8 @@ class TQLSampler(SharedSampler[int]):
         """
         if not isinstance(state, Mapping):
             raise TQLError(f"expected the state to be what state_dict returned, got {type(state).__name__}")
+        if kind := next((kind for key, kind in _OTHERS.items() if key in state), None):
+            raise TQLError(f"this is the state of a {kind}, not of a TQLSampler")
         spec = self._epochs.spec
         state = {"design": DESIGNS[spec.replace][0], **state}  # which only states of other designs name
         own = {**self._request(), "design": spec.design}
@@ -251,7 +254,11 @@ class TQLSampler(SharedSampler[int]):
             >>> draws.weights
             array([1., 0., 1.])
         """
-        return self._epochs.weights(self.epoch)
+        found = self._epochs.weights(self.epoch)
+        if self._epochs.is_updated:  # which changes them in place
+            found = found.copy()
+            found.flags.writeable = False
+        return found
 
     def set_weights(
         self, sampler: SamplerLike, *, parameters: Sequence[object] | None = None, now: bool = False

@@ -17,7 +17,7 @@ from torch.utils.data import Sampler
 from tql_frames.errors import TQLError
 from tql_frames.pipeline.draw import check_flag, seed_of_epoch
 from tql_frames.sampling import Positions
-from tql_frames.torch.epochs import FirstRow, check_whole, processes
+from tql_frames.torch.epochs import FirstRow, check_whole, checked_seen, processes
 
 Item = TypeVar("Item")
 
@@ -207,7 +207,7 @@ class EpochSampler(SharedSampler[Item]):
         request = self._request() | self._identity()
         if self._running is not None:
             epoch, request = self._running.epoch, self._running.request
-            done = self._running.done(None if seen is None else check_whole("seen", seen))
+            done = self._running.done(seen)
         return {"epoch": epoch, "done": done, **request}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -313,9 +313,9 @@ class _Run:
 
     def done(self, seen: int | None = None) -> int:
         """Return items of the epoch that all processes are done with, when this one has seen so many."""
-        if seen is None:  # a list's iterator knows how many are left, so that nothing has to count
-            seen = self._stop - operator.length_hint(self._list)
-        return self._first + min(seen, len(self._share)) * self._share.step
+        # A list's iterator knows how many are left, so that nothing has to count.
+        given = self._stop - operator.length_hint(self._list)
+        return self._first + checked_seen(seen, given, len(self._share)) * self._share.step
 
 
 def short(value: object) -> str:
