@@ -182,7 +182,7 @@ def test_samplers_take_the_place_of_those_of_pytorch(xrays: pl.DataFrame) -> Non
 
     names = {"xrays": xrays, "TQLSampler": TQLSampler, "WeightedRandomSampler": data.WeightedRandomSampler}
     exec(of("torch samplers"), names)
-    assert len(names["sampler"]) == 100_000
+    assert len(names["draws"]) == 100_000
 
 
 @pytest.mark.fault("H7")
@@ -190,11 +190,11 @@ def test_epochs_are_looped_over(xrays: pl.DataFrame) -> None:
     data = pytest.importorskip("torch.utils.data", reason="PyTorch is not installed")
     from tql_frames.torch import TQLDataset, TQLSampler  # noqa: PLC0415 - PyTorch need not be installed
 
-    sampler = TQLSampler(xrays, "age", limit=100)
+    draws = TQLSampler(xrays, "age", limit=100)
     rows = TQLDataset(xrays, ["age"], target="view")
-    loader = data.DataLoader(rows, batch_size=50, sampler=sampler)
-    exec(of("torch epochs"), {"epochs": 2, "sampler": sampler, "loader": loader})
-    assert sampler.epoch == 2
+    loader = data.DataLoader(rows, batch_size=50, sampler=draws)
+    exec(of("torch epochs"), {"epochs": 2, "draws": draws, "loader": loader})
+    assert draws.epoch == 2
 
 
 @pytest.mark.fault("H7")
@@ -204,8 +204,8 @@ def test_a_loader_of_torchdata_keeps_its_place(xrays: pl.DataFrame) -> None:
     from tql_frames.torch import TQLDataset, TQLSampler  # noqa: PLC0415 - PyTorch need not be installed
 
     text = of("torchdata").replace("num_workers=2", "num_workers=0")
-    rows, sampler = TQLDataset(xrays, ["age"]), TQLSampler(xrays, "age", limit=1_000)
-    names: dict[str, Any] = {"rows": rows, "sampler": sampler, "model": SimpleNamespace(state_dict=dict)}
+    rows, draws = TQLDataset(xrays, ["age"]), TQLSampler(xrays, "age", limit=1_000)
+    names: dict[str, Any] = {"rows": rows, "draws": draws, "model": SimpleNamespace(state_dict=dict)}
     exec(text, names)
     assert set(names["checkpoint"]) == {"model", "loader"}
 
