@@ -302,6 +302,12 @@ def test_types_of_which_arrow_takes_no_rows_are_taken_nevertheless() -> None:
             "age": [1, 2, 3, 4],
         }
     )
+    try:
+        table["text"].cast(pa.string())
+    except pa.ArrowNotImplementedError:  # pyarrow 17 can neither take rows of text in views nor convert it
+        with pytest.raises(TQLError, match="rows of a column of type string_view cannot be taken"):
+            tql_frames.sample(table, "age", limit=6, seed=1, index=None)
+        return
     for whole in (table, pa.concat_tables([table.slice(0, 1), table.slice(1)]), table.slice(1)):
         found = tql_frames.sample(whole, "age", limit=6, seed=1, index=None)
         found.validate(full=True)

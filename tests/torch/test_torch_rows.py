@@ -550,8 +550,8 @@ def test_workers_and_processes_share_the_rows_of_a_stream(workers):
     seen = [batch["row"].tolist() for batch in DataLoader(stream, 64, num_workers=workers, timeout=60)]
     assert sorted(row for batch in seen for row in batch) == list(range(len(FRAME)))
     for rank in range(3):
-        stream._processes = 3, rank
-        assert [int(item["row"]) for item in stream] == list(range(len(FRAME)))[rank::3]
+        shared = TQLIterableDataset(FRAME.lazy(), columns=["row"], num_replicas=3, rank=rank)
+        assert [int(item["row"]) for item in shared] == list(range(len(FRAME)))[rank::3]
 
 
 @pytest.mark.filterwarnings("ignore:'set_vital' is deprecated")
