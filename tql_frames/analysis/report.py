@@ -219,6 +219,7 @@ class Report(Generic[TableOf]):
         return effects(arms.with_columns(pl.format("{} {}", pl.int_range(1, pl.len() + 1), "arm").alias("arm")), "arm")
 
     def _shown(self) -> list[Shown]:
+        check_process()
         labels, arms, moves = self._tables
         shown = [] if labels is None else [effects(labels, self._title)]
         if arms is None:

@@ -1,4 +1,4 @@
-"""Batches with quotas: so many rows of each pool in every batch, drawn from pools that rows may share.
+"""Batches with quotas: a fixed number of rows from each pool in every batch. Pools may share rows.
 
 A pool is a set of rows with weights, such as those of a label, or all others. With replacement its draws are
 independent; without, they go through the pool in passes, so that no row comes again before all came. NumPy only.
@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from tql_frames.sampling.groups import GroupLines, Groups, draw_groups, first_of_groups
+from tql_frames.sampling.groups import GroupLines, Groups, draw_groups, first_of_groups, ranges
 from tql_frames.sampling.rng import Floats, Integers, Positions, Streams, derived_seed
 
 _HEADROOM = 64  # binary digits: no sum of weights so much smaller is beyond the range of numbers
@@ -21,13 +21,6 @@ _ROUNDS = 8  # of draws with replacement, before the groups that batches still l
 _PART = 2**23  # pairs of a batch and a group that race together
 _LOOK, _LOOKS = 64, 8  # rows among which another one is looked for at a time, and how often
 _REST, _ORDER, _PICKS, _RACE, _APART = range(5)  # branches of a seed
-
-
-def _ranges(firsts: Integers, counts: Integers) -> Integers:
-    """Return the numbers from each first on, so many of each."""
-    ends = np.cumsum(counts)
-    found: Integers = np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(firsts - (ends - counts), counts)
-    return found
 
 
 @dataclass(frozen=True)
@@ -122,8 +115,7 @@ class Pools:
         passes, rest = np.divmod(sizes, np.maximum(self.sizes, 1))
         counts = passes * self.sizes
         pool = np.repeat(np.arange(len(counts)), counts)
-        within = np.arange(len(pool)) - np.repeat(np.cumsum(counts) - counts, counts)
-        number, place = np.divmod(within, self.sizes.take(pool))
+        number, place = np.divmod(ranges(np.zeros_like(counts), counts), self.sizes.take(pool))
         # Passes are numbered pool by pool; the last of each is the part of one.
         first = np.cumsum(passes + 1) - (passes + 1)
         last = draw_groups(self.weights, self.groups, rest, replace=False, seed=derived_seed(seed, _REST))
@@ -161,14 +153,14 @@ class Pools:
             length = np.minimum(self.sizes[pools], sizes[pools] - begin)
             head = np.minimum(each[pools] - tail, length)
             firsts = starts[pools] + begin
-            before = found[_ranges(firsts - tail, tail)]
+            before = found[ranges(firsts - tail, tail)]
             owner = np.repeat(np.arange(len(pools)), head)
-            meets = np.isin(found[_ranges(firsts, head)], before)
+            meets = np.isin(found[ranges(firsts, head)], before)
             meeting = np.flatnonzero(np.bincount(owner[meets], minlength=len(pools)))
             if not meeting.size:
                 continue
             firsts, length, head = firsts[meeting], length[meeting], head[meeting]
-            places = _ranges(firsts, length)
+            places = ranges(firsts, length)
             rows = found[places]
             owner = np.repeat(np.arange(len(meeting)), length)
             within = places - np.repeat(firsts, length)
@@ -181,7 +173,7 @@ class Pools:
 
 
 def draw_batches(pools: Pools, quotas: Integers, batches: int, *, replace: bool, seed: int) -> Positions:
-    """Draw batches with so many rows of each pool.
+    """Draw batches with a fixed number of rows from each pool.
 
     Args:
         pools: to draw from.
@@ -200,18 +192,16 @@ def draw_batches(pools: Pools, quotas: Integers, batches: int, *, replace: bool,
         >>> sorted(found[:2, 0].tolist()), sorted(found[:2, 1:].ravel().tolist())
         ([0, 1], [2, 3, 4, 5])
     """
-    rows = pools.draw(batches * quotas, replace=replace, seed=seed, each=quotas)
-    firsts = batches * (np.cumsum(quotas) - quotas)
-    pool = np.repeat(np.arange(len(quotas)), quotas)
-    within = np.arange(len(pool)) - (np.cumsum(quotas) - quotas).take(pool)
-    places = firsts.take(pool) + within + quotas.take(pool) * np.arange(batches)[:, None]
-    return rows[places] if replace else _Apart(pools, rows, places, firsts, quotas).rows_of_batches()
+    sizes = batches * quotas
+    # Draws lie pool by pool: each batch takes the next ones of each.
+    places = ranges(np.cumsum(sizes) - sizes, quotas) + np.repeat(quotas, quotas) * np.arange(batches)[:, None]
+    return _rows_at(pools, places, sizes, quotas, replace=replace, seed=seed)
 
 
 def draw_group_batches(
     pools: Pools, weights: Floats, groups: int, each: int, batches: int, *, replace: bool, seed: int
 ) -> Positions:
-    """Draw batches of so many rows of each of some pools; those of a batch are different, and drawn by weight.
+    """Draw batches of a fixed number of rows from each of several pools, which are drawn by weight and are different.
 
     Args:
         pools: to draw from.
@@ -232,22 +222,37 @@ def draw_group_batches(
     """
     picks = pick_groups(weights, groups, batches, seed=derived_seed(seed, _PICKS)).ravel()
     visits = np.bincount(picks, minlength=len(weights))
-    rows = pools.draw(each * visits, replace=replace, seed=seed, each=np.full(len(visits), each))
     # Draws lie pool by pool: a visit takes the next ones of its pool.
     starts = np.empty(len(picks), np.int64)
     starts[np.argsort(picks, kind="stable")] = each * np.arange(len(picks))
     places = (starts[:, None] + np.arange(each)).reshape(batches, groups * each)
-    firsts = each * (np.cumsum(visits) - visits)
-    return (
-        rows[places] if replace else _Apart(pools, rows, places, firsts, np.full(len(visits), each)).rows_of_batches()
-    )
+    return _rows_at(pools, places, each * visits, np.full(len(visits), each), replace=replace, seed=seed)
+
+
+def _rows_at(
+    pools: Pools, places: Integers, sizes: Integers, quotas: Integers, *, replace: bool, seed: int
+) -> Positions:
+    """Draw rows of each pool, and return those of each batch, shape (batches, size).
+
+    Args:
+        pools: to draw from.
+        places: shape (batches, size), where the rows of each batch are among the draws of all pools.
+        sizes: shape (pools,), draws of each pool.
+        quotas: shape (pools,), how many of these a batch takes.
+        replace: as of `draw_batches`.
+        seed: fixes them.
+    """
+    rows = pools.draw(sizes, replace=replace, seed=seed, each=quotas)
+    if replace:
+        return rows[places]
+    return _Apart(pools, rows, places, np.cumsum(sizes) - sizes, quotas).rows_of_batches()
 
 
 def pick_groups(weights: Floats, groups: int, batches: int, *, seed: int) -> Integers:
     """Draw different groups for each batch, one after the other by weight.
 
-    A draw with replacement of which repeats are left out is one without. Batches that lack groups after a few rounds go
-    on with a race of the groups that they do not have yet, by the weights of these.
+    A draw with replacement is one without, if repeats are left out. Batches that still lack groups after a few rounds
+    get them by a race of the groups that they do not have yet.
 
     Args:
         weights: shape (g,), finite, >= 0, of which at least as many are positive as a batch has groups.
@@ -266,14 +271,12 @@ def pick_groups(weights: Floats, groups: int, batches: int, *, seed: int) -> Int
     found = np.full((batches, groups), -1, np.int64)
     have = np.zeros(batches, np.int64)
     lacking = np.arange(batches)
-    left = weights
     for number in range(_ROUNDS):
         if not lacking.size:
             return found
         # Groups that all of these batches have would only be repeats.
         common = np.bincount(found[lacking][found[lacking] >= 0], minlength=len(weights)) == lacking.size
-        left = np.where(common, 0.0, weights)
-        lines = GroupLines.of(left, Groups.one(len(weights)))
+        lines = GroupLines.of(np.where(common, 0.0, weights), Groups.one(len(weights)))
         size = np.array([lacking.size * groups])
         drawn = lines.draw(size, seed=derived_seed(seed, _PICKS, number))
         _add_new(found, have, lacking, drawn.reshape(-1, groups))
@@ -289,8 +292,7 @@ def pick_groups(weights: Floats, groups: int, batches: int, *, seed: int) -> Int
         drawn = draw_groups(
             left.ravel(), Groups(codes, len(part)), sizes, replace=False, seed=derived_seed(seed, _RACE, first)
         )
-        slots = np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes) + np.repeat(have[part], sizes)
-        found[np.repeat(part, sizes), slots] = drawn.astype(np.int64) % len(weights)
+        found[np.repeat(part, sizes), ranges(have[part], sizes)] = drawn.astype(np.int64) % len(weights)
     return found
 
 

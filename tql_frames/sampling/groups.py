@@ -74,10 +74,7 @@ class Groups:
     def members(self, drawn: Integers | Positions) -> Positions:
         """Return the positions of all rows of some groups: group by group as given, in table order within each."""
         starts = np.cumsum(self.rows) - self.rows
-        counts = self.rows[drawn]
-        ends = np.cumsum(counts)
-        within = np.arange(int(ends[-1]) if len(ends) else 0) - np.repeat(ends - counts, counts)
-        return self.order[np.repeat(starts[drawn], counts) + within]
+        return self.order[ranges(starts[drawn], self.rows[drawn])]
 
     def drawable(self, population: Strata | Floats) -> Integers:
         """Return how many rows of each group have a positive weight, shape (count,)."""
@@ -561,6 +558,22 @@ def _counted(keys: NDArray[np.uint32] | Integers, most: int) -> tuple[Integers, 
         counts += np.bincount(keys[first : first + part], minlength=most)
     found = np.flatnonzero(counts)
     return found, counts[found]
+
+
+def ranges(firsts: Integers, counts: Integers) -> Integers:
+    """Return the whole numbers of ranges, one range after the other, shape (sum of counts,).
+
+    Args:
+        firsts: shape (k,), where each range begins.
+        counts: shape (k,), how many numbers it has.
+
+    Examples:
+        >>> ranges(np.array([5, 0]), np.array([3, 2])).tolist()
+        [5, 6, 7, 0, 1]
+    """
+    ends = np.cumsum(counts)
+    found: Integers = np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(firsts - (ends - counts), counts)
+    return found
 
 
 def stable_order(codes: NDArray[np.uint32], count: int) -> Positions:

@@ -1,4 +1,4 @@
-"""Batches with quotas for a DataLoader: so many rows of some labels, or so many of each of some groups.
+"""Batches with quotas for a DataLoader: a fixed number of rows with a label, or from each of several groups.
 
 How they are drawn is in `tql_frames.sampling.batches`.
 """
@@ -34,7 +34,7 @@ _QUOTAS = "write per_group={'Hernia': 4, 'Pneumonia': 4}, or per_group=4"
 class TQLBatchSampler(EpochSampler[list[int]]):
     """Batches of row positions, for `DataLoader(dataset, batch_sampler=…)`: each with the same quotas.
 
-    `per_group={"Hernia": 4, "Pneumonia": 4}` gives every batch so many rows of these groups, and draws the rest by
+    `per_group={"Hernia": 4, "Pneumonia": 4}` gives every batch four rows of each of these groups, and draws the rest by
     weight. `per_group=4` makes a batch of different groups, four rows of each: they are drawn by the sum of their
     weights.
 
@@ -119,7 +119,6 @@ class TQLBatchSampler(EpochSampler[list[int]]):
             message = f"an epoch of {size:,} row{'s' * (size != 1)} holds no batch of {self._batch_size:,}"
             raise TQLError(message, hint=f"pass limit= of at least {self._batch_size:,}, or a smaller batch_size")
         self._quotas = _quotas_of(self._frame, self._over, self._per_group, self._batch_size, self._seed)
-        self._run_by = self._weighed
         self._pools = self._weighed, 0, self._quotas.pools(self._weighed.weights(0), self._equal)
 
     @property
@@ -192,17 +191,16 @@ class TQLBatchSampler(EpochSampler[list[int]]):
         """
         return self._drawn_by(self._weighed, check_whole("epoch", epoch))
 
-    def _drawn_by(self, weighed: Epochs, epoch: int) -> Positions:
-        if self._pools[0] is not weighed or (weighed.is_random and self._pools[1] != epoch):
-            self._pools = weighed, epoch, self._quotas.pools(weighed.weights(epoch), self._equal)
+    def _drawn_by(self, weights: Epochs, epoch: int) -> Positions:
+        if self._pools[0] is not weights or (weights.is_random and self._pools[1] != epoch):
+            self._pools = weights, epoch, self._quotas.pools(weights.weights(epoch), self._equal)
         drawn: Positions = self._quotas.draw(
             self._pools[2], self._size(), replace=self._replace, seed=self.seed_of(epoch)
         )
         return drawn
 
-    def _items(self, epoch: int) -> Positions:
-        self._run_by, self._before = self._before or self._weighed, None
-        return self._drawn_by(self._run_by, epoch)
+    def _newest(self) -> Epochs:
+        return self._weighed
 
     def _size(self) -> int:
         return self._weighed.weighed(0).size // self._batch_size
@@ -235,9 +233,7 @@ class TQLBatchSampler(EpochSampler[list[int]]):
         return f"TQLBatchSampler({short(self._weighed.text)}: {self._described([part for part in parts if part])})"
 
     def __getstate__(self) -> dict[str, Any]:
-        running = self._running is not None and not self._running.ended
-        before = self._run_by if running and self._run_by is not self._weighed else self._before
-        return super().__getstate__() | {"_frame": None, "_before": before, "_run_by": self._weighed}
+        return super().__getstate__() | {"_frame": None}
 
 
 def _written(per_group: object) -> object:
@@ -335,7 +331,7 @@ class _Named:
 
 @dataclass(frozen=True)
 class _Each:
-    """So many rows of each of some groups.
+    """A fixed number of rows from each of several groups.
 
     Attributes:
         rows: shape (k,), a row for each pair of a row and a group that it is in; None where each is in one.

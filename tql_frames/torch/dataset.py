@@ -5,6 +5,7 @@ Columns become tensors in `columns`; which rows an epoch takes is in `sampler`.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -55,8 +56,55 @@ class _TableItems:
         return f"{type(self).__name__} of {described(self._table.size, self._column_spec, self.classes)}"
 
 
+class ItemsByNumber(Dataset[Any]):
+    """Items by their places, one or many at once, each through the transform.
+
+    Attributes:
+        transform: called with each item, or None.
+    """
+
+    transform: Callable[[Any], Any] | None
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def rows(self, places: Sequence[int] | Integers) -> BatchRows:
+        """Return the rows at places, without the transform.
+
+        Examples:
+            >>> import polars as pl
+            >>> [row["age"] for row in TQLDataset(pl.DataFrame({"age": [71, 34]})).rows([1, -2])]
+            [tensor(34), tensor(71)]
+        """
+
+    def __getitem__(self, place: int) -> Any:
+        """Return the item at a place, from 0; or from the end, from -1.
+
+        Raises:
+            IndexError: there is no such place.
+        """
+        size = len(self)
+        number = whole_number(place)
+        if number is None:
+            raise TQLError(f"expected the place of an item to be a whole number, got {place!r}")
+        if not -size <= number < size:
+            raise NoSuchRowError(number, size)
+        item = self.rows([number])[0]
+        return item if self.transform is None else self.transform(item)
+
+    def __getitems__(self, places: Sequence[int]) -> Sequence[Any]:
+        """Return the items at places, which may be many; with a transform a list of what it made of each.
+
+        Raises:
+            IndexError: there is no such place. It is a TQLError, too.
+        """
+        rows = self.rows(places)
+        return rows if self.transform is None else [self.transform(item) for item in rows]
+
+
 @named_constructor
-class TQLDataset(_TableItems, Dataset[Any]):
+class TQLDataset(_TableItems, ItemsByNumber):
     """Rows of a frame for a DataLoader.
 
     An item is a dict of what the row holds of each column or, with a target, a tuple of that dict and the target.
@@ -104,30 +152,6 @@ class TQLDataset(_TableItems, Dataset[Any]):
 
     def __len__(self) -> int:
         return self._table.size
-
-    def __getitem__(self, place: int) -> Any:
-        """Return the item at a place, from 0; or from the end, from -1.
-
-        Raises:
-            IndexError: there is no such place.
-        """
-        size = self._table.size
-        number = whole_number(place)
-        if number is None:
-            raise TQLError(f"expected the place of an item to be a whole number, got {place!r}")
-        if not -size <= number < size:
-            raise NoSuchRowError(number, size)
-        item = self._table.rows([number % size])[0]
-        return item if self.transform is None else self.transform(item)
-
-    def __getitems__(self, places: Sequence[int]) -> Sequence[Any]:
-        """Return the items at places, which may be many; with a transform a list of what it made of each.
-
-        Raises:
-            IndexError: there is no such place. It is a TQLError, too.
-        """
-        rows = self.rows(places)
-        return rows if self.transform is None else [self.transform(item) for item in rows]
 
     def rows(self, places: Sequence[int] | Integers) -> BatchRows:
         """Return the rows at places, without the transform.

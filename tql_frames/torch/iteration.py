@@ -49,8 +49,31 @@ class WeightSpan:
         return found
 
 
-class Pass:
-    """An iteration over the share of this process, and how far it is.
+class Iteration:
+    """How far an iteration over the share of this process is.
+
+    Attributes:
+        epoch: whose sample it is.
+        ended: whether nothing is left.
+    """
+
+    def __init__(self, epoch: int, first: int, share: range, ended: bool) -> None:
+        """Begin; nothing is read yet."""
+        self.epoch = epoch
+        self.ended = ended
+        self._first, self._share = first, share
+        self._stop = 0  # of the list that is being read, among the items of this process
+        self._list: Iterator[Any] = iter([])
+
+    def done(self, seen: int | None = None) -> int:
+        """Return items of the epoch that all processes are done with, when this one has seen so many."""
+        # A list's iterator knows how many are left, so that nothing has to count.
+        given = self._stop - operator.length_hint(self._list)
+        return self._first + checked_seen(seen, given, len(self._share)) * self._share.step
+
+
+class Pass(Iteration):
+    """An iteration over rows that are drawn as they are asked for.
 
     Args:
         epoch: whose sample it is.
@@ -62,13 +85,9 @@ class Pass:
 
     def __init__(self, epoch: int, first: int, share: range, spans: Sequence[WeightSpan], ended: bool = False) -> None:
         """Begin; nothing is drawn yet."""
-        self.epoch = epoch
-        self.ended = ended
+        super().__init__(epoch, first, share, ended)
         self.spans = list(spans)
-        self._first, self._share = first, share
-        self._stop = 0  # of the list that is being read, among the rows of this process
         self._taken: list[int] = []
-        self._list: Iterator[int] = iter(self._taken)
         self._ahead = _FIRST_AHEAD
         self._drawn: Positions = np.empty(0, np.int64)  # from row `_drawn_from` of this process on
         self._drawn_from = 0
@@ -105,12 +124,6 @@ class Pass:
             self._drawn = weights.rows_at(self.epoch, self._share[self._stop : stop])
             self._drawn_from, at = self._stop, 0
         return self._drawn[at : at + _LIST]
-
-    def done(self, seen: int | None = None) -> int:
-        """Return rows of the epoch's sample that all processes are done with, when this one has seen so many."""
-        # A list's iterator knows how many are left, so that nothing has to count.
-        given = self._stop - operator.length_hint(self._list)
-        return self._first + checked_seen(seen, given, len(self._share)) * self._share.step
 
     def follow(self, weights: Epochs) -> None:
         """Draw the next row by weights that `update` has changed, where they are the ones that draw it."""

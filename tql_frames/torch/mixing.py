@@ -11,19 +11,20 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 import polars as pl
 import torch
-from torch.utils.data import DataLoader, Dataset  # noqa: F401 - the loader is for the example
+from torch.utils.data import DataLoader  # noqa: F401 - the loader is for the example
 
 from tql_frames.compiler.expressions.types import instance
 from tql_frames.compiler.statements.limits import most_rows
 from tql_frames.errors import TQLError, TQLTypeError, WeightError, shown
-from tql_frames.pipeline.draw import DrawSpec, check_flag, named, whole_number
+from tql_frames.pipeline.draw import DrawSpec, check_flag, named
 from tql_frames.pipeline.weights import SamplerLike, Weights
 from tql_frames.sampling import Integers, Pools, Positions, derived_seed, sizes_of, split_at_random
-from tql_frames.torch.columns import Values
-from tql_frames.torch.dataset import NoSuchRowError, TQLDataset, places_in
-from tql_frames.torch.epochs import Epochs, array_of, check_whole, given_sampler, origin_of, readable
+from tql_frames.torch.columns import Encoding, Values
+from tql_frames.torch.dataset import ItemsByNumber, TQLDataset, places_in
+from tql_frames.torch.epochs import Epochs, Origin, array_of, check_whole, given_sampler, origin_of, readable
 from tql_frames.torch.serialization import BatchRows
 from tql_frames.torch.shares import EpochSampler, short
+from tql_frames.torch.table import ColumnSpec, encodings_of
 
 Stop = Literal["first_exhausted", "all_exhausted"]
 _STOPS: tuple[Stop, ...] = get_args(Stop)
@@ -115,7 +116,7 @@ def mix(
     return Mix(dataset, draws)
 
 
-class MixedDataset(Dataset[Any]):
+class MixedDataset(ItemsByNumber):
     """The rows of several tables, one table after the other; items are those of `TQLDataset`.
 
     Attributes:
@@ -135,43 +136,31 @@ class MixedDataset(Dataset[Any]):
     ) -> None:
         """Read the columns; arguments and errors as of `mix`."""
         frames = _listed("frames", frames)
-        tables = [TQLDataset(frame, columns, None, target, encode, classes=classes) for frame in frames]
-        _check_alike(frames, [table.columns for table in tables])
-        together = _classes_of(tables)
-        if any(table.classes != together for table in tables):
-            tables = [TQLDataset(frame, columns, None, target, encode, classes=together) for frame in frames]
+        origins = [origin_of(frame) for frame in frames]
+        specs = [ColumnSpec.of(origin.labels, columns, target, encode, classes) for origin in origins]
+        _check_alike(origins, specs)
+        # First the labels of all tables, so that each is read once by the same codes.
+        labels = [encodings_of(origin, spec) for origin, spec in zip(origins, specs, strict=True)]
+        self.classes: dict[str, list[Any]] = _classes_of(labels)
         self.transform = transform
-        self.classes: dict[str, list[Any]] = together
-        self._tables = tables
-        self._ends = np.cumsum([len(table) for table in tables])
+        self._tables = [TQLDataset(frame, columns, None, target, encode, classes=self.classes) for frame in frames]
+        self._ends = np.cumsum([len(table) for table in self._tables])
 
     def __len__(self) -> int:
         return int(self._ends[-1])
 
-    def __getitem__(self, place: int) -> Any:
-        """Return the item at a place, from 0; or from the end, from -1.
+    def rows(self, places: Sequence[int] | Integers) -> BatchRows:
+        """Return the rows at places, without the transform.
 
         Raises:
             IndexError: there is no such place.
+
+        Examples:
+            >>> import polars as pl
+            >>> both = MixedDataset([pl.DataFrame({"age": [71, 34]}), pl.DataFrame({"age": [65]})])
+            >>> [row["age"] for row in both.rows([2, 0])]
+            [tensor(65), tensor(71)]
         """
-        number = whole_number(place)
-        if number is None:
-            raise TQLError(f"expected the place of an item to be a whole number, got {place!r}")
-        if not -len(self) <= number < len(self):
-            raise NoSuchRowError(number, len(self))
-        item = self._rows([number])[0]
-        return item if self.transform is None else self.transform(item)
-
-    def __getitems__(self, places: Sequence[int]) -> Sequence[Any]:
-        """Return the items at places, which may be many; with a transform a list of what it made of each.
-
-        Raises:
-            IndexError: there is no such place.
-        """
-        rows = self._rows(places)
-        return rows if self.transform is None else [self.transform(item) for item in rows]
-
-    def _rows(self, places: Sequence[int]) -> BatchRows:
         rows = places_in(places, len(self))
         table = np.searchsorted(self._ends, rows, side="right")
         numbers = np.unique(table).tolist() or [0]
@@ -184,7 +173,7 @@ class MixedDataset(Dataset[Any]):
 
     def _of_table(self, number: int, rows: Integers) -> BatchRows:
         table = self._tables[number]
-        return table.rows((rows - (self._ends[number] - len(table))).tolist())
+        return table.rows(rows - (self._ends[number] - len(table)))
 
     def __repr__(self) -> str:
         tables = " + ".join(f"{len(table):,}" for table in self._tables)
@@ -192,7 +181,7 @@ class MixedDataset(Dataset[Any]):
 
 
 class MixedSampler(EpochSampler[int]):
-    """Places in a `MixedDataset` for a DataLoader, of every table so many as its share of an epoch."""
+    """Places in a `MixedDataset` for a DataLoader, as many of each table as its share of an epoch."""
 
     fixed = frozenset(("frames", "shares", "sampler", "limit", "stop", "replace", "seed", "drop_last"))
 
@@ -384,28 +373,30 @@ def _samplers(sampler: Any, tables: int) -> list[Any]:
     return [given_sampler(sampler)] * tables
 
 
-def _check_alike(frames: Sequence[object], columns: Sequence[tuple[str, ...]]) -> None:
-    """Make sure that tables have the same columns, of the same types.
+def _check_alike(origins: Sequence[Origin], specs: Sequence[ColumnSpec]) -> None:
+    """Make sure that tables have the same columns, of the same types; all kinds of text are one.
 
     Raises:
         TQLError: they do not; it names the first that differs.
     """
-    first, types = columns[0], _types_of(frames[0], columns[0])
-    for number, (frame, names) in enumerate(zip(frames[1:], columns[1:], strict=True), start=2):
-        if names != first:
-            listed = f"{short(list(names))}, of the first {short(list(first))}"
-            raise TQLError(f"the columns of table {number} are {listed}", hint="name those that all have: columns=[…]")
-        for name, other in _types_of(frame, first).items():
-            if other != types[name]:
-                told = f"is of type {types[name]} in the first table, and of type {other} in table {number}"
+
+    def types_of(number: int) -> dict[str, str]:
+        schema, names = origins[number].source.schema, origins[number].names
+        return {name: _in_words(instance(schema[names[name]])) for name in specs[number].names}
+
+    first = types_of(0)
+    for number in range(1, len(origins)):
+        types = types_of(number)
+        if list(types) != list(first):
+            listed = f"{short(list(types))}, of the first {short(list(first))}"
+            raise TQLError(
+                f"the columns of table {number + 1} are {listed}", hint="name those that all have: columns=[…]"
+            )
+        for name, other in types.items():
+            if other != first[name]:
+                told = f"is of type {first[name]} in the first table, and of type {other} in table {number + 1}"
                 hint = "cast one of them, or name the columns that are wanted: columns=[…]"
                 raise TQLTypeError(f"column {name!r} {told}", hint=hint)
-
-
-def _types_of(frame: object, names: Sequence[str]) -> dict[str, str]:
-    """Return the types of columns as text; all kinds of text are one."""
-    origin = origin_of(frame)
-    return {name: _in_words(instance(origin.source.schema[origin.names[name]])) for name in names}
 
 
 def _in_words(dtype: pl.DataType) -> str:
@@ -414,11 +405,11 @@ def _in_words(dtype: pl.DataType) -> str:
     return "String" if isinstance(dtype, (pl.String, pl.Categorical, pl.Enum)) else str(dtype)
 
 
-def _classes_of(tables: Sequence[TQLDataset]) -> dict[str, list[Any]]:
+def _classes_of(encodings: Sequence[Mapping[str, Encoding]]) -> dict[str, list[Any]]:
     """Return the labels of all tables: in their order where one table has all of them, otherwise sorted."""
     found = {}
-    for name in tables[0].classes:
-        lists = [table.classes.get(name, []) for table in tables]
+    for name in encodings[0]:
+        lists = [each[name].labels for each in encodings]
         every = {label for each in lists for label in each}
         whole = next((each for each in lists if len(each) == len(every)), None)
         found[name] = whole if whole is not None else sorted(every)

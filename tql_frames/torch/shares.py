@@ -6,7 +6,6 @@ iterations of its own, as its weights may change within one.
 
 from __future__ import annotations
 
-import operator
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from itertools import chain
@@ -17,7 +16,8 @@ from torch.utils.data import Sampler
 from tql_frames.errors import TQLError
 from tql_frames.pipeline.draw import check_flag, seed_of_epoch
 from tql_frames.sampling import Positions
-from tql_frames.torch.epochs import FirstRow, check_whole, checked_seen, processes
+from tql_frames.torch.epochs import FirstRow, check_whole, processes
+from tql_frames.torch.iteration import Iteration
 
 Item = TypeVar("Item")
 
@@ -159,8 +159,12 @@ class EpochSampler(SharedSampler[Item]):
         """Return what tells the weights from others."""
         return {}
 
-    def _items(self, epoch: int) -> Positions:
-        """Return the items of an epoch that is iterated over, or of the rest of it."""
+    def _newest(self) -> Any:
+        """Return the weights by which the next epoch is drawn, where they may change."""
+        return None
+
+    def _drawn_by(self, weights: Any, epoch: int) -> Positions:
+        """Return the items of an epoch by weights of `_newest`, which others may have replaced since."""
         return self.draw(epoch)
 
     def _differences(self, state: Mapping[str, Any]) -> list[str]:
@@ -264,37 +268,36 @@ class EpochSampler(SharedSampler[Item]):
         # Begins with the first item that is asked for: an iterator that is only made takes no epoch.
         epoch, first = self._next
         run = self._begin(epoch, first, self._share_of(self._size(), first))
-        yield from run.lists(self._items(epoch), self._rows())
+        yield from run.lists(self._drawn_by(run.weights, epoch), self._rows())
 
     def _begin(self, epoch: int, first: int, share: range) -> _Run:
-        self._running = run = _Run(epoch, first, share, self._request() | self._identity())
-        self._next = epoch + 1, 0
+        weights = self._before or self._newest()
+        self._running = run = _Run(epoch, first, share, self._request() | self._identity(), weights)
+        self._next, self._before = (epoch + 1, 0), None
         return run
 
     def __getstate__(self) -> dict[str, Any]:
-        place = self._next
+        place, before = self._next, self._before
         if self._running is not None and not self._running.ended:
-            place = self._running.epoch, self._running.done()
-        return self.__dict__ | {"_running": None, "_next": place}
+            place, before = (self._running.epoch, self._running.done()), self._running.weights
+        return self.__dict__ | {"_running": None, "_next": place, "_before": before}
 
 
-class _Run:
-    """An iteration over the share of this process, and how far it is.
+class _Run(Iteration):
+    """An iteration over items that are all drawn when it begins.
 
     Args:
         epoch: whose items they are.
         first: place of the first item in the epoch.
         share: places of the items of this process.
         request: what was asked for when it began.
+        weights: by which they are drawn, where these may change.
     """
 
-    def __init__(self, epoch: int, first: int, share: range, request: dict[str, Any]) -> None:
+    def __init__(self, epoch: int, first: int, share: range, request: dict[str, Any], weights: Any) -> None:
         """Begin; nothing is read yet."""
-        self.epoch, self.request = epoch, request
-        self.ended = not share
-        self._first, self._share = first, share
-        self._stop = 0
-        self._list: Iterator[Any] = iter([])
+        super().__init__(epoch, first, share, not share)
+        self.request, self.weights = request, weights
 
     def lists(self, items: Positions, rows: int) -> Iterator[Iterator[Any]]:
         """Yield the items of this process, as iterators over lists of them; they were drawn from so many rows."""
@@ -310,12 +313,6 @@ class _Run:
             self._list = iter(taken)
             yield self._list
         self.ended = True
-
-    def done(self, seen: int | None = None) -> int:
-        """Return items of the epoch that all processes are done with, when this one has seen so many."""
-        # A list's iterator knows how many are left, so that nothing has to count.
-        given = self._stop - operator.length_hint(self._list)
-        return self._first + checked_seen(seen, given, len(self._share)) * self._share.step
 
 
 def short(value: object) -> str:

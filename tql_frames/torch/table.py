@@ -152,12 +152,31 @@ def table_of(origin: Origin, column_spec: ColumnSpec) -> Table:
     return _Spooled(origin, column_spec) if origin.is_plan else _HeldTable(origin, column_spec)
 
 
+def encodings_of(origin: Origin, column_spec: ColumnSpec) -> dict[str, Encoding]:
+    """Return how the columns that are encoded become numbers, by name; labels that nobody declared are read.
+
+    Raises:
+        TQLTypeError: values of a column are no labels.
+    """
+    found = {}
+    for name, kind in column_spec.encode.items():
+        if origin.is_plan:  # whose columns are called as they are labelled
+            plan, dtype = origin.plan, origin.source.schema[name]
+        else:
+            series = origin.source.column(origin.names[name]).alias(name)
+            plan, dtype = series.to_frame().lazy(), series.dtype
+        declared = column_spec.classes.get(name, origin.categories(name))
+        found[name] = Encoding.of(kind, plan, name, dtype, declared)
+    return found
+
+
 class _HeldTable:
     """Columns in memory, where the frame has them."""
 
     def __init__(self, origin: Origin, column_spec: ColumnSpec) -> None:
         frame, positions = origin.source, origin.positions
-        self.classes: dict[str, list[Any]] = {}
+        encodings = encodings_of(origin, column_spec)
+        self.classes = {name: encoding.labels for name, encoding in encodings.items()}
         self.size = frame.rows if positions is None else len(positions)
         self._column_spec = column_spec
         self._chosen = None if positions is None else _tensor(positions)
@@ -165,11 +184,7 @@ class _HeldTable:
         self._columns: dict[str, EncodedColumn] = {}
         for name in column_spec.names:
             series = frame.column(origin.names[name]).alias(name)
-            encoding = None
-            if name in column_spec.encode:
-                declared = column_spec.classes.get(name, origin.categories(name))
-                encoding = Encoding.of(column_spec.encode[name], series.to_frame().lazy(), name, series.dtype, declared)
-                self.classes[name] = encoding.labels
+            encoding = encodings.get(name)
             self._columns[name] = plain_column(series, used) if encoding is None else encoding.column_of(series, used)
 
     def rows(self, numbers: Sequence[int] | Integers) -> BatchRows:
@@ -199,12 +214,7 @@ class _Spooled:
         self.size = len(positions)
         self._column_spec = column_spec
         self._disk_table = DiskTable()
-        encodings = {
-            name: Encoding.of(
-                kind, origin.plan, origin.names[name], frame.schema[origin.names[name]], column_spec.classes.get(name)
-            )
-            for name, kind in column_spec.encode.items()
-        }
+        encodings = encodings_of(origin, column_spec)
         self.classes = {name: encoding.labels for name, encoding in encodings.items()}
         used = _marked(positions, frame.rows)
         self._chosen = _tensor(_ranks(used)[positions])

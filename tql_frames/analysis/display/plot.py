@@ -16,7 +16,6 @@ import numpy as np
 import polars as pl
 
 from tql_frames.errors import TQLError
-from tql_frames.frames.polars import check_process
 from tql_frames.language import on_one_line
 
 # At least 3.4:1 against white, JupyterLab's dark #111111 and VS Code's #1f1f1f, and apart for red-, green- and
@@ -71,7 +70,6 @@ def bar_chart(table: pl.DataFrame, *, title: str, label_title: str, none: str = 
         >>> chart.to_dict()["encoding"]["color"]["scale"]["domain"]
         ['raw', 'expected', 'drawn']
     """
-    check_process()
     alt = _altair()
     counts = table.rename({"rows": "raw"})
     series = [name for name in ("raw", "target", "expected", "drawn") if name in counts.columns]
@@ -137,7 +135,6 @@ def part_chart(table: pl.DataFrame, wanted: Mapping[Any, float], *, title: str, 
         >>> chart.to_dict()["layer"][0]["encoding"]["color"]["scale"]["domain"]
         ['train', 'test']
     """
-    check_process()
     alt = _altair()
     names = [on_one_line(str(part)) for part in wanted]
     labels = table["label"].to_list()[:: len(names)]

@@ -15,7 +15,6 @@ import polars as pl
 
 from tql_frames.analysis.display.plot import COLOURS
 from tql_frames.analysis.solver import NO_LABEL
-from tql_frames.frames.polars import check_process
 from tql_frames.language import on_one_line
 
 ROWS = 300  # that the HTML shows; of more, half of this from both ends
@@ -222,7 +221,6 @@ class Shown:
 
 def effects(table: pl.DataFrame, title: str) -> Shown:
     """Show labels or arms, the first column of a table, before and after."""
-    check_process()
     names = [name for name in table.columns if name in _COLUMNS]
     rows = [(name_of(first), *rest) for first, *rest in table.select(table.columns[0], *names).iter_rows()]
     return Shown(f"Rows by {title}", (names_of(title), *(_COLUMNS[name] for name in names)), rows)
