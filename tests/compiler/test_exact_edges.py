@@ -155,7 +155,7 @@ def test_a_file_that_ends_otherwise_is_noticed_though_its_time_is_the_same(size:
     assert states_of([str(tmp_path / "*.parquet")]) == before
 
 
-@pytest.mark.parametrize(("number", "rank"), [(None, None), (1, 0), (4, 3), (3, 0), (2, None)])
+@pytest.mark.parametrize(("number", "rank"), [(None, None), (1, 0), (4, 3), (3, 0), (1, None)])
 def test_a_sampler_tells_its_process(number: int | None, rank: int | None) -> None:
     pytest.importorskip("torch")
     from tql_frames.torch import TQLSampler  # noqa: PLC0415  # PyTorch may be missing
