@@ -337,6 +337,7 @@ def _example_of(kind: type[Node]) -> Node:
         nodes.FrameName: nodes.FrameName("a"),
         nodes.Subquery: nodes.Subquery(nodes.Statement(SELECT)),
         nodes.Join: nodes.Join(nodes.FrameName("a"), "cross", nodes.FrameName("b")),
+        nodes.Values: nodes.Values((1, -2)),
         nodes.Expand: nodes.Expand(one, one),
         nodes.Ungroup: nodes.Ungroup(),
         nodes.SortKey: nodes.SortKey(one),

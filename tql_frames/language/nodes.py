@@ -6,6 +6,7 @@ It knows no grammar and no dataframe; what a node means is decided by the compil
 from __future__ import annotations
 
 import copy
+import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import FrozenInstanceError, dataclass, field, fields, replace
@@ -257,12 +258,39 @@ class Or(Node):
 
 
 @_node
+class Values(_NoLevel):
+    """Many whole numbers, or many texts, that a value for the `?` of `in (?)` lists: one node for all of them.
+
+    Attributes:
+        values: all int of at most 64 bits, or all str.
+    """
+
+    values: tuple[int, ...] | tuple[str, ...]
+
+    def children(self) -> Iterator[Node]:
+        """Yield nothing: the values are no nodes."""
+        return iter(())
+
+    def literals(self) -> tuple[Node, ...]:
+        """Return a node for each."""
+        return tuple(Literal(value, span=self.span) for value in self.values)
+
+    def __repr__(self) -> str:
+        digest = hashlib.sha256(repr(self.values).encode("utf-8", "surrogatepass")).hexdigest()
+        return f"Values({len(self.values)} of {type(self.values[0]).__name__}, {digest})"
+
+
+@_node
 class In(Node):
-    """`operand [not] in (items)`."""
+    """`operand [not] in (items)`; the one item may be `Values`."""
 
     operand: Node
     items: tuple[Node, ...]
     negated: bool = False
+
+    def listed(self) -> tuple[Node, ...]:
+        """Return a node for each item."""
+        return tuple(one for item in self.items for one in (item.literals() if isinstance(item, Values) else (item,)))
 
 
 @_node
@@ -489,6 +517,8 @@ def replaced(node: Node, other: Callable[[Node], Node | None]) -> Node:
     if found is not None:
         return found
     changes: dict[str, Any] = {}
+    if isinstance(node, Values):
+        return node
     for each in fields(node):
         value = getattr(node, each.name)
         if isinstance(value, Node):

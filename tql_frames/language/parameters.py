@@ -14,6 +14,8 @@ from tql_frames.errors import Fault, Span, TQLError, TQLSyntaxError, TQLTypeErro
 from tql_frames.language import nodes
 from tql_frames.language.nodes import Node, replaced
 
+_MANY = 64  # values of a list that are kept as one node
+
 AnyNode = TypeVar("AnyNode", bound=Node)
 
 
@@ -42,8 +44,15 @@ def bind(node: AnyNode, values: Sequence[object] | None) -> AnyNode:
         raise TQLError(f"{len(given)} parameters were given, but the text has {len(spans)} `?`")
     if not spans:
         return node
+    many = {
+        item.span
+        for each in node.walk()
+        if isinstance(each, nodes.In) and len(each.items) == 1
+        for item in each.items
+        if isinstance(item, nodes.Parameter)
+    }
     pairs = enumerate(zip(spans, given, strict=True), 1)
-    constants = {span: _constant(value, span, number) for number, (span, value) in pairs}
+    constants = {span: _constant(value, span, number, many=span in many) for number, (span, value) in pairs}
 
     def bound(each: Node) -> Node | None:
         if isinstance(each, nodes.Parameter):
@@ -150,6 +159,14 @@ def _restored(text: str, tree: Node, parameters: tuple[object, ...]) -> BoundTex
     return found
 
 
+def _is_of_one_kind(values: Sequence[Any]) -> bool:
+    """Return whether all values are whole numbers of at most 64 bits, or all are texts that can be encoded."""
+    kinds = set(map(type, values))
+    if kinds == {int}:
+        return min(values) >= -(2**63) and max(values) < 2**63
+    return kinds == {str} and lone_surrogate("".join(values)) is None
+
+
 def _spread(item: Node, value: Node) -> tuple[Node, ...]:
     return value.items if isinstance(item, nodes.Parameter) and isinstance(value, nodes.Array) else (value,)
 
@@ -189,13 +206,15 @@ def _iso(nanoseconds: int) -> str:
     return f"{'-' if nanoseconds < 0 else ''}PT{seconds}.{rest:09}S"
 
 
-def _constant(value: object, span: Span, number: int) -> Node:
+def _constant(value: object, span: Span, number: int, *, many: bool = False) -> Node:
     value = _plain(value)
     if hasattr(value, "tolist"):  # NumPy scalars and arrays, pandas series
         value = value.tolist()
     elif hasattr(value, "to_list"):  # Polars series
         value = value.to_list()
     if isinstance(value, (list, tuple)):
+        if many and len(value) >= _MANY and _is_of_one_kind(value):
+            return nodes.Values(tuple(value), span=span)
         return nodes.Array(tuple(_constant(item, span, number) for item in value), span=span)
     if value is None or isinstance(value, (bool, str)):
         if isinstance(value, str) and (lone := lone_surrogate(value)) is not None:

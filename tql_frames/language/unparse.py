@@ -42,6 +42,7 @@ from tql_frames.language.nodes import (
     Subquery,
     Subscript,
     Ungroup,
+    Values,
     WeightChoice,
     Written,
     is_link,
@@ -61,6 +62,8 @@ def unparse(node: Node) -> str:
         'a and (b or true)'
     """
     match node:
+        case Values(values):
+            return ", ".join(map(_literal, values))
         case Literal(value):
             return _literal(value)
         case Column(name, frame):

@@ -299,8 +299,8 @@ def _comparisons(node: Node) -> Iterator[_Sought]:
         match each:
             case nodes.Comparison(operator, left, right) if operator != "!=":
                 pairs = [(left, operator, right), (right, _MIRROR.get(operator, operator), left)]
-            case nodes.In(operand, items, False):
-                pairs = [(operand, "==", item) for item in items]
+            case nodes.In(operand, _, False):
+                pairs = [(operand, "==", item) for item in each.listed()]
             case nodes.Call("contains", (container, item)):
                 pairs = [(container, "==", item)]
             case nodes.Between(operand, low, high, False):

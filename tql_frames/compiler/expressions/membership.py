@@ -53,6 +53,22 @@ def membership(node: Node, operand: Value, items: Sequence[Value]) -> Value:
     return lift(rule, node, operand, *items)
 
 
+def among(node: Node, operand: Value, values: Sequence[int] | Sequence[str]) -> Value | None:
+    """`operand in (values)` by one look-up of values, all int or all str; None where kinds need another rule."""
+    dtype = operand.dtype
+    if operand.json is not None or operand.base is not None or operand.constant is not None:
+        return None
+    if isinstance(values[0], str):
+        if not isinstance(dtype, (pl.String, pl.Categorical)):
+            return None
+        sought, words = as_text(operand), pl.Series(values, dtype=pl.String)
+    elif dtype.is_integer():
+        sought, words = operand.expr, pl.Series(values, dtype=pl.Int64).cast(dtype, strict=False).drop_nulls()
+    else:
+        return None
+    return Value(node, sought.is_in(pl.lit(words).implode()), pl.Boolean())
+
+
 def _in_constants(value: Value, choices: Sequence[Value]) -> pl.Expr | None:
     """Hash look-up in a list of constants of one kind; None where the kinds need one comparison each."""
     if value.constant is not None or not all(choice.constant for choice in choices):

@@ -274,7 +274,7 @@ def check_size(node: Node) -> int:
             size *= 2
         case nodes.Between():
             size *= 4
-        case nodes.In(_, items, _) if not all(isinstance(item, nodes.Literal) for item in items):
+        case nodes.In(_, items, _) if not all(isinstance(item, (nodes.Literal, nodes.Values)) for item in items):
             size = 2 * (size + len(items) * below[0])
         case nodes.Arithmetic("%", _, _):
             size *= 6

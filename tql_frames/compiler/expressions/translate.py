@@ -213,8 +213,14 @@ class Translator:
         quantified = self._quantified(node, "operand")
         if quantified is not None:
             return quantified
-        with _dates_in_quotes(*node.items):
-            operand, items = self.translate(node.operand), self._all(node.items)
+        operand = self.translate(node.operand)
+        if isinstance(node.items[0], nodes.Values):
+            known = membership.among(node, operand, node.items[0].values)
+            if known is not None:
+                return operators.negation(node, known) if node.negated else known
+        listed = node.listed()
+        with _dates_in_quotes(*listed):
+            items = self._all(listed)
             self._note_unknown(operand, *items)
             found = membership.membership(node, operand, items)
         return operators.negation(node, found) if node.negated else found
