@@ -164,8 +164,9 @@ class PolarsFrame(HeldFrame):
     def take(self, positions: Positions, columns: Sequence[ColumnRef] | None = None) -> pl.DataFrame:
         """Return rows at positions, in their order, behind the column of original row numbers."""
         check_process()
-        taken = self._frame[positions] if columns is None else chosen(self._frame, columns)[positions]
-        return numbered(taken, positions, self._index)
+        numbers = pl.Series(positions, dtype=pl.get_index_type())  # once, as Polars copies arrays of its own accord
+        taken = self._frame[numbers] if columns is None else chosen(self._frame, columns)[numbers]
+        return numbered(taken, numbers, self._index)
 
     @property
     def native(self) -> pl.DataFrame:
@@ -175,7 +176,7 @@ class PolarsFrame(HeldFrame):
     def read(self, names: Sequence[str], positions: Positions) -> pl.DataFrame:
         """Return columns by name of the rows at positions, in their order."""
         check_process()
-        return self._frame.select([column(name) for name in names])[positions]
+        return self._frame.select([column(name) for name in names])[pl.Series(positions, dtype=pl.get_index_type())]
 
     def contents(self) -> Iterator[Contents]:
         """Yield all rows, a million at a time."""
@@ -250,7 +251,7 @@ def with_index(schema: Mapping[str, pl.DataType], index: str | None, of: str = "
     return pl.Schema(schema) if name is None else pl.Schema({name: pl.get_index_type(), **schema})
 
 
-def numbered(frame: pl.DataFrame, positions: Positions, index: str | None) -> pl.DataFrame:
+def numbered(frame: pl.DataFrame, positions: Positions | pl.Series, index: str | None) -> pl.DataFrame:
     """Return a frame behind a column of row numbers, if there is to be one; the frame is modified.
 
     Raises:

@@ -553,11 +553,10 @@ class Draw:
             return np.empty(0, np.uint32)
         if size and watched is not None and not watched.all():
             warn_of_idle_arms(self.weigher.sampler, rows, watched, self.place)
-        found = draw(population, size, replace=self.spec.replace, seed=self.spec.seed)
+        ordered = self.spec.order == "source"
+        found = draw(population, size, replace=self.spec.replace, seed=self.spec.seed, in_table_order=ordered)
         if len(found) < size:
             warn(fewer_rows(size, len(found)), self.place)
-        if self.spec.order == "source":
-            found.sort()
         return found
 
     def positions_and_expected(self, rows: Rows) -> tuple[Positions, Floats]:

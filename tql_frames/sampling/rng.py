@@ -49,6 +49,18 @@ def in_threads(run: Callable[[Item], None], items: Sequence[Item]) -> None:
         list(pool.map(run, items))  # the list makes an error of a thread reach the caller
 
 
+def sort(values: Positions) -> None:
+    """Sort numbers in place: halved, the halves halved and so on, until each core has a part to sort."""
+    parts = [values]
+    while len(parts) < cores() and len(parts[0]) > BLOCK:
+        in_threads(lambda part: part.partition(len(part) // 2), parts)
+        parts = [half for part in parts for half in (part[: len(part) // 2], part[len(part) // 2 :])]
+    if len(parts) == 1:
+        values.sort()
+    else:
+        in_threads(lambda part: part.sort(), parts)
+
+
 def cores() -> int:
     """Threads to share work among: each takes some ten megabytes to work in, so not any number of them."""
     return min(os.cpu_count() or 1, _MOST_THREADS)

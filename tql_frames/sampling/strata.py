@@ -12,7 +12,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from tql_frames.sampling.rng import BLOCK, Blocks, Floats, Integers, Positions, over_blocks
+from tql_frames.sampling.rng import BLOCK, Blocks, Floats, Integers, Positions, over_blocks, sort
 
 Codes = NDArray[np.uint8 | np.uint16]
 
@@ -20,7 +20,8 @@ FEW_STRATA = 16  # distinct weights that always make strata
 MOST_STRATA = 1024  # distinct weights that ever do
 _ROWS_EACH = 64  # rows a stratum, on average, between the two
 
-_BY_COMPARISON = 16  # strata up to which comparing with each is faster than searching
+_SELECTED = 16_384  # rows for each stratum sought among them from which comparing with it is faster than sorting
+_BY_COMPARISON = 16  # strata up to which comparing with each is faster than searching or sorting
 
 
 def position_type(rows: int) -> np.dtype[np.uint32] | np.dtype[np.int64]:
@@ -129,26 +130,64 @@ class Strata:
         """Return the position of every slot, shape (n,): a counting sort of the rows."""
         starts = self._starts()
         positions = np.empty(self.rows, position_type(self.rows))
-        largest = int(np.argmax(self.table.counts)) if self.rows else 0
-
-        def put(rows: Integers, first: int, start: int) -> None:
-            rows += first
-            positions[start : start + len(rows)] = rows
 
         def run(blocks: Blocks) -> None:
             for first, stop in blocks:
-                codes, block = self.codes[first:stop], first // BLOCK
-                put(np.flatnonzero(codes == largest), first, starts[largest, block])
-                others = np.flatnonzero(codes != largest)
-                others = others[np.argsort(codes[others], kind="stable")]  # a radix sort, for codes so small
-                done = 0
-                for stratum, (start, count) in enumerate(zip(starts[:, block], self.cells[:, block], strict=True)):
-                    if count and stratum != largest:
-                        put(others[done : done + count], first, start)
-                        done += count
+                block, done = first // BLOCK, 0
+                rows = self._block_by_slot(block)
+                rows += first
+                for start, count in zip(starts[:, block].tolist(), self.cells[:, block].tolist(), strict=True):
+                    positions[start : start + count] = rows[done : done + count]
+                    done += count
 
         over_blocks(self.rows, run)
         return positions
+
+    def in_table_order(self, slots: Positions) -> Positions:
+        """Return the row positions of slots in ascending order; both of shape (k,), and `slots` is sorted in place.
+
+        Sorted slots are rows block after block in each stratum. So each block of rows finds its own together, in
+        memory that its core has at hand, and no row is looked up at random among all.
+        """
+        sort(slots)
+        if self.few(len(slots)):
+            rows = self.resolve(slots)
+            sort(rows)
+            return rows
+        starts = self._starts()
+        edges = np.append(slots.searchsorted(starts.ravel().astype(slots.dtype)), len(slots))
+        begins, ends = edges[:-1].reshape(starts.shape), edges[1:].reshape(starts.shape)
+        positions = np.empty(len(slots), position_type(self.rows))
+        until = np.cumsum((ends - begins).sum(axis=0))
+
+        def run(blocks: Blocks) -> None:
+            for first, _ in blocks:
+                block = first // BLOCK
+                begin, end, cells = begins[:, block], ends[:, block], self.cells[:, block]
+                own = [slots[one:other] for one, other in zip(begin.tolist(), end.tolist(), strict=True)]
+                places = np.concatenate(own)
+                # From numbers among all slots to those among the slots of the block; unsigned numbers wrap back.
+                shifts = (np.cumsum(cells) - cells - starts[:, block]).astype(slots.dtype)
+                places += np.repeat(shifts, end - begin)
+                rows = positions[until[block] - len(places) : until[block]]
+                self._block_by_slot(block).take(places, out=rows, mode="clip")
+                rows += first
+                rows.sort(kind="stable")  # which merges what is ascending in each stratum
+
+        over_blocks(self.rows, run)
+        return positions
+
+    def _block_by_slot(self, block: int) -> Positions:
+        """Return the rows of a block, from 0, sorted by stratum and then by place."""
+        codes, cells = self.codes[block * BLOCK : (block + 1) * BLOCK], self.cells[:, block]
+        if len(cells) > _BY_COMPARISON:
+            return np.argsort(codes, kind="stable").astype(position_type(self.rows))  # a radix sort, for codes so small
+        rows, done = np.empty(len(codes), position_type(self.rows)), 0
+        for stratum, count in enumerate(cells.tolist()):
+            if count:
+                rows[done : done + count] = np.flatnonzero(codes == stratum)
+                done += count
+        return rows
 
     def _starts(self) -> Integers:
         """Return the first slot of each cell, shape (m, blocks)."""
@@ -168,16 +207,41 @@ class Strata:
             for first, stop in some:
                 number = first // BLOCK
                 wanted = by_block[ends[number] : ends[number + 1]]
-                if wanted.size:
-                    order = np.argsort(self.codes[first:stop], kind="stable")
+                if not wanted.size:
+                    continue
+                codes, strata = self.codes[first:stop], stratum[wanted]
+                sought = np.unique(strata).tolist()
+                if len(sought) * _SELECTED > len(codes):
                     before = np.cumsum(self.cells[:, number]) - self.cells[:, number]
-                    positions[wanted] = first + order[before[stratum[wanted]] + rank[wanted]]
+                    rows = np.argsort(codes, kind="stable")[before[strata] + rank[wanted]]
+                    positions[wanted] = first + rows
+                    continue
+                for one in sought:
+                    here = wanted[strata == one]
+                    positions[here] = first + _true_places(codes == one, rank[here])
 
         if blocks == 1:  # without a call that brings nothing
             run(iter([(0, self.rows)]))
         else:
             over_blocks(self.rows, run)
         return positions
+
+
+def _true_places(flags: NDArray[np.bool_], ranks: Integers) -> Integers:
+    """Return the places of some of the true values, by their ranks among these; shape (k,).
+
+    True values are counted 64 at a time, and looked at one by one only in the word where one lies (rank and select:
+    Jacobson, "Space-efficient static trees and graphs", 1989).
+    """
+    packed = np.packbits(flags, bitorder="little")
+    words = np.concatenate([packed, np.zeros(-len(packed) % 8, np.uint8)]).reshape(-1, 8)
+    counts = np.bitwise_count(words.view(np.uint64)[:, 0]).astype(np.int64)
+    ends = np.cumsum(counts)
+    word = ends.searchsorted(ranks, side="right")
+    passed = np.cumsum(np.unpackbits(words[word], axis=1, bitorder="little"), axis=1, dtype=np.uint8)
+    within = ranks - (ends - counts)[word]
+    places: Integers = word * 64 + np.count_nonzero(passed <= within[:, None], axis=1)
+    return places
 
 
 def rows_in(population: Strata | Floats) -> int:
@@ -303,7 +367,8 @@ def count_codes(codes: Codes, strata: int) -> Integers:
         for first, stop in blocks:
             block = codes[first:stop]
             if strata <= _BY_COMPARISON:
-                cells[:, first // BLOCK] = [np.count_nonzero(block == stratum) for stratum in range(strata)]
+                cells[:-1, first // BLOCK] = counts = [np.count_nonzero(block == stratum) for stratum in range(strata - 1)]
+                cells[-1, first // BLOCK] = len(block) - sum(counts)
             else:
                 cells[:, first // BLOCK] = np.bincount(block, minlength=strata)
 
