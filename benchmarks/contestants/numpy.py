@@ -34,6 +34,15 @@ def by_hand(job: Job) -> Contestant:
     )
 
 
+def permutation(job: Job) -> Contestant:
+    """`Generator.permutation(n)`: all rows in an order that heeds no weights."""
+    return Contestant(
+        lambda seed: np.random.default_rng(seed).permutation(job.rows)[: job.draws],
+        lambda found: checks.fault(tables.population(job).uniform(), job, found),
+        (),
+    )
+
+
 def positions(weights: Floats, size: int, generator: np.random.Generator) -> Integers:
     """Draw positions with replacement: sorted uniform numbers, looked up in the cumulative weights, then shuffled.
 

@@ -19,6 +19,15 @@ from tql_frames.sampling import draw
 
 def polars_frame(job: Job) -> Contestant:
     """`df.tql.sample(sampler, limit=…)` on a Polars DataFrame."""
+    return _polars_frame(job, "draw")
+
+
+def in_table_order(job: Job) -> Contestant:
+    """`df.tql.sample(sampler, limit=…, order="source")` on a Polars DataFrame."""
+    return _polars_frame(job, "source")
+
+
+def _polars_frame(job: Job, order: str) -> Contestant:
     lists = job.table == "findings"
     frame: Any = findings.frame(job.rows) if lists else pl.DataFrame(tables.columns(job))
     sampler = findings.SAMPLER if lists else tables.SAMPLERS[job.table]
@@ -27,10 +36,12 @@ def polars_frame(job: Job) -> Contestant:
         population = findings.population(job.rows) if lists else tables.population(job)
         if not (result["index"] == result["row"]).all():
             return "index is not the row number"
+        if order == "source" and not result["row"].is_sorted():
+            return "rows are not in the order of the table"
         return checks.fault(population, job, result["row"].to_numpy())
 
     def run(seed: int) -> pl.DataFrame:
-        drawn: pl.DataFrame = frame.tql.sample(sampler, limit=job.draws, replace=job.replace, seed=seed)
+        drawn: pl.DataFrame = frame.tql.sample(sampler, limit=job.draws, replace=job.replace, seed=seed, order=order)
         return drawn
 
     return Contestant(run, fault, (frame,))

@@ -62,3 +62,17 @@ def weight_and_take(job: Job) -> Contestant:
     return Contestant(
         run, lambda result: checks.fault(tables.population(job).uniform(), job, result["row"].to_numpy()), (frame,)
     )
+
+
+def conditions_alone(job: Job) -> Contestant:
+    """The five conditions of the sampler in one `select`, and no sample."""
+    frame = pl.DataFrame(tables.columns(job))
+    label = pl.col("label")
+    conditions = [(label == number).alias(f"{number}") for number in (14, 13, 12, 11)]
+
+    def fault(result: pl.DataFrame) -> str | None:
+        matches = result.sum().row(0)
+        counts = np.bincount(tables.labels(job.rows), minlength=15)
+        return None if matches == (*counts[[14, 13, 12, 11]], job.rows - counts[10]) else "other rows match"
+
+    return Contestant(lambda _: frame.select(*conditions, wanted=label != 10), fault, (frame,))

@@ -195,7 +195,7 @@ def evaluate(frame: pl.DataFrame, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         frame = pl.DataFrame({"": pl.repeat(None, frame.height, dtype=pl.Null, eager=True)})
     if frame.height < _SMALL:
         with suppress(TQLError):  # which users' functions raise: a lazy plan gives it as it is, with its cause
-            return frame.with_columns(**exprs).select(*exprs)
+            return frame.with_columns(**exprs)[list(exprs)]  # by names: `select` would start another plan
     return frame.lazy().with_columns(**exprs).select(*exprs).collect()
 
 
@@ -258,7 +258,10 @@ def numbered(frame: pl.DataFrame, positions: Positions | pl.Series, index: str |
         TQLError: as `with_index`.
     """
     name = free_index(index, frame.columns)
-    return frame if name is None else frame.insert_column(0, pl.Series(name, positions, dtype=pl.get_index_type()))
+    if name is None:
+        return frame
+    numbers = positions if isinstance(positions, pl.Series) else pl.Series(positions, dtype=pl.get_index_type())
+    return frame.insert_column(0, numbers.alias(name))
 
 
 @frame_of.register(pl.DataFrame)

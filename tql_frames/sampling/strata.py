@@ -20,8 +20,8 @@ FEW_STRATA = 16  # distinct weights that always make strata
 MOST_STRATA = 1024  # distinct weights that ever do
 _ROWS_EACH = 64  # rows a stratum, on average, between the two
 
-_SELECTED = 16_384  # rows for each stratum sought among them from which comparing with it is faster than sorting
-_BY_COMPARISON = 16  # strata up to which comparing with each is faster than searching or sorting
+_COMPARED = 16_384  # rows for each stratum from which comparing them with each is faster than sorting them all
+_BY_COMPARISON = 16  # strata up to which comparing with each is faster than searching
 
 
 def position_type(rows: int) -> np.dtype[np.uint32] | np.dtype[np.int64]:
@@ -180,7 +180,7 @@ class Strata:
     def _block_by_slot(self, block: int) -> Positions:
         """Return the rows of a block, from 0, sorted by stratum and then by place."""
         codes, cells = self.codes[block * BLOCK : (block + 1) * BLOCK], self.cells[:, block]
-        if len(cells) > _BY_COMPARISON:
+        if _few_each(len(codes), len(cells)):
             return np.argsort(codes, kind="stable").astype(position_type(self.rows))  # a radix sort, for codes so small
         rows, done = np.empty(len(codes), position_type(self.rows)), 0
         for stratum, count in enumerate(cells.tolist()):
@@ -211,7 +211,7 @@ class Strata:
                     continue
                 codes, strata = self.codes[first:stop], stratum[wanted]
                 sought = np.unique(strata).tolist()
-                if len(sought) * _SELECTED > len(codes):
+                if _few_each(len(codes), len(sought)):
                     before = np.cumsum(self.cells[:, number]) - self.cells[:, number]
                     rows = np.argsort(codes, kind="stable")[before[strata] + rank[wanted]]
                     positions[wanted] = first + rows
@@ -225,6 +225,11 @@ class Strata:
         else:
             over_blocks(self.rows, run)
         return positions
+
+
+def _few_each(rows: int, strata: int) -> bool:
+    """Return whether rows of so many strata are sorted faster than they are compared with each."""
+    return strata * _COMPARED > rows
 
 
 def _true_places(flags: NDArray[np.bool_], ranks: Integers) -> Integers:
@@ -366,8 +371,10 @@ def count_codes(codes: Codes, strata: int) -> Integers:
     def run(blocks: Blocks) -> None:
         for first, stop in blocks:
             block = codes[first:stop]
-            if strata <= _BY_COMPARISON:
-                cells[:-1, first // BLOCK] = counts = [np.count_nonzero(block == stratum) for stratum in range(strata - 1)]
+            if not _few_each(len(block), strata):
+                cells[:-1, first // BLOCK] = counts = [
+                    np.count_nonzero(block == stratum) for stratum in range(strata - 1)
+                ]
                 cells[-1, first // BLOCK] = len(block) - sum(counts)
             else:
                 cells[:, first // BLOCK] = np.bincount(block, minlength=strata)
