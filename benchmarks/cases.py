@@ -82,8 +82,8 @@ def cases(rows: int) -> tuple[Case, ...]:
             (
                 Entry("tql-frames: `df.tql.sample(sampler, limit=n)`", "ours:polars_frame"),
                 Entry(
-                    "Polars, the conditions alone: five columns of truth values by `df.select`",
-                    "polars:conditions_alone",
+                    "Polars, the conditions alone: the number of the arm that decides, by `df.select`",
+                    "polars:deciding_arms",
                     target=Target(at_most=1.3),
                     note="draws nothing",
                 ),

@@ -305,7 +305,9 @@ def strata_of_codes(
     """
     cells = count_codes(codes, len(levels)) if cells is None else cells
     seen = cells.any(axis=1)
-    values, numbers = np.unique(levels[seen], return_inverse=True)
+    values, numbers = levels[seen], np.arange(np.count_nonzero(seen))
+    if not (values[1:] > values[:-1]).all():
+        values, numbers = np.unique(values, return_inverse=True)
     if len(values) > (most_strata(len(codes)) if most is None else most):
         return None
     new_codes = np.zeros(len(levels), _code_type(len(values)))

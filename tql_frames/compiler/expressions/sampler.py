@@ -68,7 +68,7 @@ def is_default(arm: nodes.Arm) -> bool:
 
 def _number(sampler: CompiledSampler, places: tuple[int, ...]) -> pl.Expr:
     arms = [sampler.arms[place] for place in places]
-    weights = [pl.when(arm.condition).then(arm.weight).otherwise(pl.lit(-1.0)) for arm in arms]
+    weights = [pl.when(arm.test).then(arm.weight).otherwise(pl.lit(-1.0)) for arm in arms]
     if len(arms) > _FEW:  # the expression below grows with the square of the arms
         every = pl.concat_list(each.cast(pl.Float64).fill_null(-1.0) for each in weights)
         return pl.when(every.list.max() >= 0).then(every.list.arg_max().cast(pl.UInt32))
@@ -366,4 +366,4 @@ def _sums(arms: Sequence[CompiledArm], weights: Sequence[float]) -> ConstantWeig
 
 
 def _where(arm: CompiledArm, number: int, otherwise: pl.Expr) -> pl.Expr:
-    return pl.when(arm.condition).then(pl.lit(number, pl.UInt8)).otherwise(otherwise)
+    return pl.when(arm.test).then(pl.lit(number, pl.UInt8)).otherwise(otherwise)

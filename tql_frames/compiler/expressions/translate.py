@@ -64,6 +64,7 @@ class CompiledArm:
         text: the arm as TQL.
         span: where it stands.
         condition: true or false a row, never null.
+        test: the same, or null instead of false: for `when`, which takes one for the other.
         weight: Float64 a row, null as 0; only rows where the condition is true count.
         constant: the weight where it is the same for every row, else None.
     """
@@ -71,6 +72,7 @@ class CompiledArm:
     text: str
     span: Span
     condition: pl.Expr
+    test: pl.Expr
     weight: pl.Expr
     constant: float | None
 
@@ -337,12 +339,13 @@ class Translator:
         return Value(node, greatest, pl.Float64(), never_null=True)
 
     def _arm(self, node: nodes.Arm) -> CompiledArm:
-        condition = operators.condition(self.translate(node.condition))
+        value = self.translate(node.condition)
+        condition, test = operators.condition(value), operators.truth(value)
         weight = self.translate(node.weight)
         constant = None
         if weight.constant is not None and not is_text(weight.dtype):
             constant = float(weight.constant.value or 0.0)
-        return CompiledArm(unparse(node), node.span, condition, as_weight(weight), constant)
+        return CompiledArm(unparse(node), node.span, condition, test, as_weight(weight), constant)
 
     def _array(self, node: nodes.Array) -> Value:
         if node.word is not None and self._is_known(node.word):
