@@ -289,6 +289,8 @@ def polars_series(column: pd.Series, label: object) -> pl.Series:
     """
     dtype = column.dtype
     name = label if isinstance(label, str) else ""
+    if isinstance(dtype, np.dtype) and dtype.kind in "iu" and dtype.isnative:  # which have no nulls to be found
+        return pl.Series(name, column.to_numpy())
     if isinstance(dtype, pd.SparseDtype):
         column = pd.Series(np.asarray(column))  # dense
     try:
@@ -342,8 +344,9 @@ def _innermost(dtype: pa.DataType) -> pa.DataType:
 
 def _is_large(frame: pd.DataFrame, positions: Positions) -> bool:
     """Return whether columns are worth a thread each; of frames of a subclass pandas alone knows how they are made."""
-    numpy_or_own = all(dtype != np.object_ for dtype in frame.dtypes)  # objects would be looked at, to guess a type
-    return type(frame) is pd.DataFrame and len(positions) >= _LARGE and frame.shape[1] > 1 and numpy_or_own
+    if len(positions) < _LARGE or frame.shape[1] < 2 or type(frame) is not pd.DataFrame:
+        return False
+    return all(dtype != np.object_ for dtype in frame.dtypes)  # objects would be looked at, to guess a type
 
 
 def _take_in_threads(frame: pd.DataFrame, positions: Positions) -> pd.DataFrame:

@@ -21,6 +21,7 @@ MOST_STRATA = 1024  # distinct weights that ever do
 _ROWS_EACH = 64  # rows a stratum, on average, between the two
 
 _COMPARED = 16_384  # rows for each stratum from which comparing them with each is faster than sorting them all
+_SPARSE = 16  # rows for each of a stratum from which listing these is faster than counting words
 _BY_COMPARISON = 16  # strata up to which comparing with each is faster than searching
 
 
@@ -128,6 +129,8 @@ class Strata:
 
     def by_slot(self) -> Positions:
         """Return the position of every slot, shape (n,): a counting sort of the rows."""
+        if self.rows <= BLOCK:
+            return self._block_by_slot(0)
         starts = self._starts()
         positions = np.empty(self.rows, position_type(self.rows))
 
@@ -217,8 +220,10 @@ class Strata:
                     positions[wanted] = first + rows
                     continue
                 for one in sought:
-                    here = wanted[strata == one]
-                    positions[here] = first + _true_places(codes == one, rank[here])
+                    here, flags = wanted[strata == one], codes == one
+                    sparse = self.cells[one, number] * _SPARSE < len(codes)
+                    places = np.flatnonzero(flags)[rank[here]] if sparse else _true_places(flags, rank[here])
+                    positions[here] = first + places
 
         if blocks == 1:  # without a call that brings nothing
             run(iter([(0, self.rows)]))
@@ -305,9 +310,9 @@ def strata_of_codes(
     """
     cells = count_codes(codes, len(levels)) if cells is None else cells
     seen = cells.any(axis=1)
-    values, numbers = levels[seen], np.arange(np.count_nonzero(seen))
-    if not (values[1:] > values[:-1]).all():
-        values, numbers = np.unique(values, return_inverse=True)
+    if seen.all() and len(levels) <= FEW_STRATA and (levels[1:] > levels[:-1]).all():
+        return Strata(StrataTable(levels, cells.sum(axis=1)), codes, cells)
+    values, numbers = np.unique(levels[seen], return_inverse=True)
     if len(values) > (most_strata(len(codes)) if most is None else most):
         return None
     new_codes = np.zeros(len(levels), _code_type(len(values)))
