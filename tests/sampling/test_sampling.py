@@ -56,6 +56,41 @@ def test_threads_and_blocks_change_nothing(weights, replace, monkeypatch):
 
 @WEIGHTS
 @REPLACE
+@pytest.mark.parametrize("block", [1000, 4096, None])
+@pytest.mark.parametrize("size", [0, 1, 300, 1100, 50_000, 200_000])
+def test_table_order_is_the_same_sample(weights, replace, block, size, monkeypatch):
+    for module in (blocks, distinct, line, strata) if block else ():
+        monkeypatch.setattr(module, "BLOCK", block)
+    for processors in (1, 2, 16):
+        monkeypatch.setattr(blocks.os, "cpu_count", lambda processors=processors: processors)
+        drawn = draw(weights, size, replace=replace, seed=3)
+        found = draw(weights, size, replace=replace, seed=3, in_table_order=True)
+        assert found.dtype == drawn.dtype
+        assert (found == np.sort(drawn)).all()
+
+
+@pytest.mark.parametrize("number", [1, 2, 16, 17, 300])  # of strata: by comparison, sorted, in two bytes
+@pytest.mark.parametrize("compared", [1, 63, 16_384])  # rows for each stratum: blocks are compared with each, or sorted
+@pytest.mark.parametrize("sparse", [0, 16, 10**9])  # few rows are found by words, by either, by lists
+def test_every_way_finds_the_rows_of_slots(number, compared, sparse, monkeypatch):
+    monkeypatch.setattr(strata, "_COMPARED", compared)
+    monkeypatch.setattr(strata, "_SPARSE", sparse)
+    for module in (blocks, strata):
+        monkeypatch.setattr(module, "BLOCK", 1_000)
+    generator = np.random.default_rng(number)
+    for rows in (1, 63, 64, 65, 999, 1_000, 1_001, 7_000):
+        codes = generator.choice(number, rows, p=generator.dirichlet(np.ones(number))).astype(np.uint16)
+        found = strata_of_codes(codes, np.arange(number) + 1.0, most=number)
+        by_slot = np.argsort(codes, kind="stable")
+        assert (found.by_slot() == by_slot).all()
+        for size in {0, 1, rows // 65, rows, 3 * rows}:
+            slots = generator.integers(0, rows, size).astype(np.uint32)
+            assert (found.resolve(slots) == by_slot[slots]).all()
+            assert (found.in_table_order(slots.copy()) == np.sort(by_slot[slots])).all()
+
+
+@WEIGHTS
+@REPLACE
 def test_a_short_draw_is_the_start_of_a_long_one(weights, replace):
     long = draw(weights, 60_000, replace=replace, seed=8)
     for size in (1, 10, 1000, 40_000):

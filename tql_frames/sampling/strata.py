@@ -135,7 +135,7 @@ class Strata:
         positions = np.empty(self.rows, position_type(self.rows))
 
         def run(blocks: Blocks) -> None:
-            for first, stop in blocks:
+            for first, _ in blocks:
                 block, done = first // BLOCK, 0
                 rows = self._block_by_slot(block)
                 rows += first
