@@ -57,6 +57,11 @@ def cases(rows: int) -> tuple[Case, ...]:
                     "polars:uniform",
                     target=Target(at_most=1.5),
                 ),
+                Entry(
+                    "What bounds it: conditions, random numbers, a table of rows and the columns read at random",
+                    "bounds:draw_order",
+                    note="bare loops in the same threads, which draw by no weights",
+                ),
             ),
             f"{_STANDARD} Polars has no weighted sample; the uniform one is what a sample costs at the least.",
         ),
@@ -71,6 +76,11 @@ def cases(rows: int) -> tuple[Case, ...]:
                     "polars:uniform",
                     target=Target(at_most=1.5),
                     note="in the order drawn",
+                ),
+                Entry(
+                    "What bounds it: conditions, random numbers, their sort, the columns read in order",
+                    "bounds:table_order",
+                    note="bare loops in the same threads, which draw by no weights",
                 ),
             ),
             _STANDARD,

@@ -64,15 +64,20 @@ def weight_and_take(job: Job) -> Contestant:
     )
 
 
-def deciding_arms(job: Job) -> Contestant:
-    """The number of the arm that decides each row, by the five conditions, in one `select`; and no sample."""
-    frame = pl.DataFrame(tables.columns(job))
+def deciding_arm() -> pl.Expr:
+    """The number of the arm that decides a row, by the five conditions; 0 where none does."""
     label, number = pl.col("label"), pl.lit(0, pl.UInt8)
     for place, arm in enumerate([label != 10, label == 11, label == 12, label == 13, label == 14], 1):
         number = pl.when(arm).then(pl.lit(place, pl.UInt8)).otherwise(number)
+    return number
+
+
+def deciding_arms(job: Job) -> Contestant:
+    """The number of the arm that decides each row in one `select`, and no sample."""
+    frame = pl.DataFrame(tables.columns(job))
 
     def fault(result: pl.DataFrame) -> str | None:
         weights = np.array([0.0, 1.0, 3.0, 5.0, 8.0, 20.0])[result.to_series().to_numpy()]
         return None if (weights == tables.row_weights(job)).all() else "the arms are wrong"
 
-    return Contestant(lambda _: frame.select(number.alias("arm")), fault, (frame,))
+    return Contestant(lambda _: frame.select(deciding_arm()), fault, (frame,))
