@@ -51,7 +51,7 @@ from tql_frames.sampling import (
     fresh_seed,
 )
 from tql_frames.sampling.designs import poisson, systematic
-from tql_frames.sampling.rng import Numbers
+from tql_frames.sampling.rng import Numbers, sort
 from tql_frames.sampling.strata import drawable_in, rows_in
 
 _Call = TypeVar("_Call", bound=Callable[..., Any])
@@ -579,7 +579,7 @@ class Draw:
                 sizes = np.minimum(sizes, drawable)
         found = drawn_rows(rows, grouped, sizes, self.spec, self.key)
         if self.spec.order == "source" and (self.spec.is_default or grouped.units is not None):
-            found.sort()  # other designs take rows in this order
+            sort(found)  # other designs take rows in this order
         return found
 
     def _grouped(self, rows: Rows, population: Strata | Weights) -> tuple[Grouped, Integers]:
