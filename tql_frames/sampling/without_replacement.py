@@ -7,7 +7,7 @@ steep. By rows: the exponential race. Rows are grouped in `strata`; draws with r
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -37,13 +37,12 @@ _DENSE = 64  # rows a draw up to which what was drawn is marked among all rows, 
 _WIDE = 2.0**500  # ratio of weights up to which quotients of times and weights stay within the range of floats
 _STEEP = 24  # phases above those of equal weights from which a race of all slots is the faster way
 _FEW_TIMES = 4096  # of a race, up to which it is run whole
+_SIGMAS = 6.0  # by which draws that are all to be kept stay below those that might not be
 _TRIAL_ROWS = 4096  # by which the length of a longer one is guessed
 
 
-def distinct_strata(table: StrataTable, size: int, streams: Streams, *, dense: int | None = None) -> Positions:
+def distinct_strata(table: StrataTable, size: int, streams: Streams) -> Positions:
     """Return slots drawn without replacement, shape (min(size, rows of positive weight),).
-
-    `dense` is the number of rows a draw up to which a mark a row is kept, by default 64; it changes memory and time.
 
     A draw with replacement whose repeats are passed over takes each row by weight among those left. Once half of the
     weight is drawn it begins anew with the rows that are left, lest most draws be repeats: in phases, whose ends depend
@@ -51,34 +50,128 @@ def distinct_strata(table: StrataTable, size: int, streams: Streams, *, dense: i
     race of all slots is faster. The table alone decides, so the sample depends neither on its size nor on partitions.
     """
     size = min(size, table.drawable)
-    if _phases(table) > math.log2(max(table.drawable, 1)) + _STEEP:
+    if _is_steep(table):
         return race_slots(table, size, streams)
     slots = np.empty(size, position_type(table.rows))
-    drawn = (_Marked if table.rows <= (_DENSE if dense is None else dense) * size else _Listed)(table.rows)
-    counts = table.counts
-    done = phase = 0
-    while done < size:
-        there = counts > 0
-        left = StrataTable(table.weights[there], counts[there])
-        shares = np.zeros(len(counts), np.int64)
-        shares[there] = integer_weights(left.weights, left.counts)
-        until = (int((shares * counts).sum()) + 1) // 2  # the share that ends the phase
-        start, batch = 0, _FIRST_BATCH
-        while until > 0 and done < size:
-            number = min(batch, size - done + (size - done) // 8 + 16)
-            found = drawn.add(draw_strata(left, number, streams, start=start, stream=_FIRST_PHASE + phase))
-            stratum = table.stratum_of(found)
-            passed = np.cumsum(shares[stratum])
-            kept = min(int(passed.searchsorted(until)) + 1, size - done, len(found))
-            drawn.take_back(found[kept:])
-            slots[done : done + kept] = found[:kept]
-            counts = counts - np.bincount(stratum[:kept], minlength=len(counts))
-            until -= int(passed[kept - 1]) if kept else 0
-            start, batch, done = start + number, batch * 4, done + kept
-        if done < size:
-            drawn.begin_phase()
-        phase += 1
+    drawn = (_Marked if table.rows <= _DENSE * size else _Listed)(table.rows)
+    draw = _Phases(table, size, streams, drawn)
+    done = 0
+    while draw.missing:
+        draw.begin()
+        for found in draw.in_order():
+            slots[done : done + len(found)] = found
+            done += len(found)
     return slots
+
+
+def distinct_strata_ascending(table: StrataTable, size: int, streams: Streams) -> Positions:
+    """Return the slots that `distinct_strata` draws, ascending: in less time and memory where there are many.
+
+    All but the last draws of a phase are kept, whatever their order, so they are sorted at once.
+    """
+    size = min(size, table.drawable)
+    if _is_steep(table):
+        slots = race_slots(table, size, streams)
+        slots.sort()
+        return slots
+    drawn = _Listed(table.rows)
+    draw = _Phases(table, size, streams, drawn)
+    while draw.missing:
+        draw.begin()
+        draw.at_once(drawn)
+        for _ in draw.in_order():
+            pass
+    return drawn.slots()
+
+
+class _Phases:
+    """A draw of slots in phases.
+
+    Attributes:
+        missing: how many slots are still to be drawn.
+    """
+
+    def __init__(self, table: StrataTable, size: int, streams: Streams, drawn: _Marked | _Listed) -> None:
+        self.missing = size
+        self._table, self._streams, self._drawn = table, streams, drawn
+        self._counts = table.counts  # rows left
+        self._phase = -1
+
+    def begin(self) -> None:
+        """Begin the next phase."""
+        self._phase += 1
+        if self._phase:
+            self._drawn.begin_phase()
+        there = self._counts > 0
+        self._left = StrataTable(self._table.weights[there], self._counts[there])
+        self._shares = np.zeros(len(there), np.int64)
+        self._shares[there] = integer_weights(self._left.weights, self._left.counts)
+        self._total = int((self._shares * self._counts).sum())
+        self._until = (self._total + 1) // 2  # the share that ends the phase
+        self._start = 0
+
+    def in_order(self) -> Iterator[Positions]:
+        """Yield the slots that the rest of the phase draws, batch by batch."""
+        batch = _FIRST_BATCH
+        while self._until > 0 and self.missing:
+            number = min(batch, self.missing + self.missing // 8 + 16)
+            found = self._drawn.add(self._with_replacement(number))
+            stratum = self._table.stratum_of(found)
+            passed = np.cumsum(self._shares[stratum])
+            kept = min(int(passed.searchsorted(self._until)) + 1, self.missing, len(found))
+            self._drawn.take_back(found[kept:])
+            each = np.bincount(stratum[:kept], minlength=len(self._counts))
+            self._count(number, each, int(passed[kept - 1]) if kept else 0)
+            batch *= 4
+            yield found[:kept]
+
+    def at_once(self, drawn: _Listed) -> None:
+        """Draw the slots of a phase that has just begun, until it or the whole draw is almost at its end."""
+        number = self._certain()
+        while number > _FIRST_BATCH:
+            found = drawn.distinct(self._with_replacement(number))
+            bounds = np.append(self._table.first, self._table.rows)
+            each = np.diff(found.searchsorted(bounds.astype(found.dtype)))
+            passed = int((self._shares * each).sum())
+            if len(found) <= self.missing and passed < self._until:
+                drawn.merge(found)
+                self._count(number, each, passed)
+                return
+            number //= 2
+
+    def _certain(self) -> int:
+        """Return how many draws of the phase are all but certain to end neither it nor the whole draw."""
+        shares, counts = self._shares.astype(np.float64), self._counts
+
+        def is_within(draws: float) -> bool:
+            each = counts * -np.expm1(shares * (-draws / self._total))  # distinct slots; they vary less than a Poisson
+            rows, weight, spread = each.sum(), shares @ each, np.sqrt(shares**2 @ each)
+            within: bool = rows + _SIGMAS * np.sqrt(rows) < self.missing and weight + _SIGMAS * spread < self._until
+            return within
+
+        low, high = 0.0, 1.0
+        while is_within(high):
+            low, high = high, 2 * high
+        while high - low > max(1.0, low * 2**-20):
+            middle = (low + high) / 2
+            low, high = (middle, high) if is_within(middle) else (low, middle)
+        return int(low)
+
+    def _with_replacement(self, number: int) -> Positions:
+        """Return the next draws of the phase, as numbers of the slots that were undrawn when it began."""
+        return draw_strata(self._left, number, self._streams, start=self._start, stream=_FIRST_PHASE + self._phase)
+
+    def _count(self, number: int, each: Integers, passed: int) -> None:
+        """Count what some draws brought: how many there were, slots of each stratum, and their share of the weight."""
+        self._start += number
+        self._counts = self._counts - each
+        self._until -= passed
+        self.missing -= int(each.sum())
+
+
+def _is_steep(table: StrataTable) -> bool:
+    """Return whether a race of all slots is faster than a draw in phases."""
+    return _phases(table) > math.log2(max(table.drawable, 1)) + _STEEP
 
 
 def _phases(table: StrataTable) -> float:
@@ -142,32 +235,98 @@ class _Marked:
 
 
 class _Listed:
-    """The slots that were drawn, as a sorted list: memory by the draws, not by the rows. Does what `_Marked` does."""
+    """The slots that were drawn, as sorted lists: memory by the draws, not by the rows. Does what `_Marked` does."""
 
     def __init__(self, rows: int) -> None:
-        self._drawn = np.empty(0, position_type(rows))
-        self._gaps = np.empty(0, np.int64)  # undrawn slots below each of those drawn before this phase
+        self._drawn: Positions = np.empty(0, position_type(rows))
+        self._latest = self._drawn  # not yet merged, lest each batch move all that were drawn before
+        self._gaps = self._drawn  # undrawn slots below each of those drawn before this phase
 
     def add(self, numbers: Positions) -> Positions:
+        """Add slots as `_Marked.add` does."""
+        if len(self._latest) > len(self._drawn) // 4:
+            self._merge_latest()
         slots = numbers
         if self._gaps.size:
             slots = (numbers + self._gaps.searchsorted(numbers, side="right")).astype(self._drawn.dtype)
         distinct, draws = _first_places(slots)
-        if self._drawn.size:
-            places = np.minimum(self._drawn.searchsorted(distinct), len(self._drawn) - 1)
-            new = self._drawn[places] != distinct
-            distinct, draws = distinct[new], draws[new]
+        for before in (self._drawn, self._latest):
+            if before.size:
+                new = before.take(before.searchsorted(distinct), mode="clip") != distinct
+                distinct, draws = distinct[new], draws[new]
         first = np.zeros(len(slots), np.bool_)
         first[draws] = True
-        self._drawn = np.concatenate([self._drawn, distinct])
-        self._drawn.sort()
+        self._latest = _merged(self._latest, distinct)
         return slots[first]
 
+    def distinct(self, numbers: Positions) -> Positions:
+        """Return the slots of the first numbers of a phase, each once, ascending; `merge` adds them.
+
+        The numbers are overwritten.
+        """
+        numbers.sort()
+        if self._gaps.size:
+            for first in range(0, len(numbers), BLOCK):
+                block = numbers[first : first + BLOCK]
+                block += self._gaps.searchsorted(block, side="right").astype(block.dtype)
+        return _without_repeats(numbers)
+
+    def merge(self, slots: Positions) -> None:
+        """Add slots that are not among the drawn, ascending."""
+        self._drawn = _merged(self._drawn, slots)
+
     def take_back(self, slots: Positions) -> None:
-        self._drawn = np.delete(self._drawn, self._drawn.searchsorted(slots))
+        """Count slots of the last batch as undrawn again."""
+        self._latest = np.delete(self._latest, self._latest.searchsorted(slots))
 
     def begin_phase(self) -> None:
-        self._gaps = self._drawn - np.arange(len(self._drawn))
+        """From now on undrawn slots are numbered anew."""
+        self._merge_latest()
+        self._gaps = self._drawn - np.arange(len(self._drawn), dtype=self._drawn.dtype)
+
+    def slots(self) -> Positions:
+        """Return all that were drawn, ascending."""
+        self._gaps = self._gaps[:0]
+        self._merge_latest()
+        return self._drawn
+
+    def _merge_latest(self) -> None:
+        self._drawn, self._latest = _merged(self._drawn, self._latest), self._latest[:0]
+
+
+def _merged(some: Positions, others: Positions) -> Positions:
+    """Return the numbers of two lists, each ascending; none is in both."""
+    if not some.size or not others.size:
+        return some if some.size else others
+    more, fewer = (some, others) if len(some) > len(others) else (others, some)
+    found = np.empty(len(more) + len(fewer), more.dtype)
+
+    def run(blocks: Blocks) -> None:
+        for first, stop in blocks:
+            # Those of the other list that lie between the block and the next.
+            start = fewer.searchsorted(more[first]) if first else 0
+            end = fewer.searchsorted(more[stop]) if stop < len(more) else len(fewer)
+            part = found[first + start : stop + end]
+            part[: stop - first] = more[first:stop]
+            part[stop - first :] = fewer[start:end]
+            part.sort()
+
+    over_blocks(len(more), run)
+    return found
+
+
+def _without_repeats(numbers: Positions) -> Positions:
+    """Return the different ones of ascending numbers, in their place."""
+    kept = 0
+    for first in range(0, len(numbers), BLOCK):
+        block = numbers[first : first + BLOCK]
+        new = np.ones(len(block), np.bool_)
+        np.not_equal(block[1:], block[:-1], out=new[1:])
+        new[0] = not kept or numbers[kept - 1] != block[0]
+        block = block[new]
+        numbers[kept : kept + len(block)] = block
+        kept += len(block)
+    return numbers[:kept]
 
 
 def _first_places(numbers: Positions) -> tuple[Positions, Integers]:
