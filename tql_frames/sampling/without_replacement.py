@@ -32,11 +32,13 @@ from tql_frames.sampling.with_replacement import draw_strata, integer_weights, t
 _ROW_RACE, _FIRST_PHASE = 1, 2
 
 _FIRST_BATCH = 65_536  # draws; each batch of a phase is four times as long as the one before
-_PLACES = 65_536  # draws among which repeats are found at once, by 16 bits
+_PLACES = 262_144  # draws among which repeats are found at once, by a sort
+_SAMPLED = 4096  # draws by which slots are shared out to threads
 _DENSE = 64  # rows a draw up to which what was drawn is marked among all rows, and beyond is looked up among the drawn
 _WIDE = 2.0**500  # ratio of weights up to which quotients of times and weights stay within the range of floats
 _STEEP = 24  # phases above those of equal weights from which a race of all slots is the faster way
 _FEW_TIMES = 4096  # of a race, up to which it is run whole
+_FEW_STRATA = 16  # up to which slots are compared with the first of each
 _SIGMAS = 6.0  # by which draws that are all to be kept stay below those that might not be
 _TRIAL_ROWS = 4096  # by which the length of a longer one is guessed
 
@@ -116,12 +118,15 @@ class _Phases:
         while self._until > 0 and self.missing:
             number = min(batch, self.missing + self.missing // 8 + 16)
             found = self._drawn.add(self._with_replacement(number))
-            stratum = self._table.stratum_of(found)
-            passed = np.cumsum(self._shares[stratum])
-            kept = min(int(passed.searchsorted(self._until)) + 1, self.missing, len(found))
+            kept = min(self.missing, len(found))
+            each = self._strata_of(found[:kept])
+            passed = int((self._shares * each).sum())
+            if passed >= self._until:  # the phase ends with the draw that reaches its share
+                passed_by = np.cumsum(self._shares[self._table.stratum_of(found[:kept])])
+                kept = int(passed_by.searchsorted(self._until)) + 1
+                each, passed = self._strata_of(found[:kept]), int(passed_by[kept - 1])
             self._drawn.take_back(found[kept:])
-            each = np.bincount(stratum[:kept], minlength=len(self._counts))
-            self._count(number, each, int(passed[kept - 1]) if kept else 0)
+            self._count(number, each, passed)
             batch *= 4
             yield found[:kept]
 
@@ -146,8 +151,8 @@ class _Phases:
         def is_within(draws: float) -> bool:
             each = counts * -np.expm1(shares * (-draws / self._total))  # distinct slots; they vary less than a Poisson
             rows, weight, spread = each.sum(), shares @ each, np.sqrt(shares**2 @ each)
-            within: bool = rows + _SIGMAS * np.sqrt(rows) < self.missing and weight + _SIGMAS * spread < self._until
-            return within
+            rows, weight = rows + _SIGMAS * np.sqrt(rows), weight + _SIGMAS * spread
+            return bool(rows < self.missing and weight < self._until)
 
         low, high = 0.0, 1.0
         while is_within(high):
@@ -156,6 +161,14 @@ class _Phases:
             middle = (low + high) / 2
             low, high = (middle, high) if is_within(middle) else (low, middle)
         return int(low)
+
+    def _strata_of(self, slots: Positions) -> Integers:
+        """Return how many slots there are of each stratum."""
+        first = self._table.first.astype(slots.dtype)
+        if len(first) > _FEW_STRATA:
+            return np.bincount(self._table.stratum_of(slots), minlength=len(first))
+        beyond = [np.count_nonzero(slots >= each) for each in first[1:]]
+        return -np.diff([len(slots), *beyond, 0])
 
     def _with_replacement(self, number: int) -> Positions:
         """Return the next draws of the phase, as numbers of the slots that were undrawn when it began."""
@@ -191,39 +204,40 @@ class _Marked:
 
     def __init__(self, rows: int) -> None:
         self._marks = np.zeros(rows, np.bool_)
-        self._places = np.empty(rows, np.uint16)  # of slots in a block of draws
         self._left: Positions | None = None  # slots undrawn before this phase; None for all
 
     def add(self, numbers: Positions) -> Positions:
         """Add the slots of these numbers of undrawn slots; gives those not drawn before, each once, in their order."""
         slots = numbers if self._left is None else self._left.take(numbers)
-        fresh = np.zeros(len(slots), np.bool_)
+        fresh = np.ones(len(slots), np.bool_)
         if len(slots) <= BLOCK or cores() == 1:
-            self._mark(slots, np.arange(len(slots)), fresh)
+            self._mark(slots, fresh, None)
             return slots.compress(fresh)
         # Each thread has slots of its own, so that none waits for what another marks.
         parts = cores()
-        bounds = np.quantile(slots[:: len(slots) // _PLACES + 1], np.arange(parts + 1) / parts).astype(slots.dtype)
-        bounds[[0, -1]] = 0, len(self._marks)
+        bounds = np.quantile(slots[:: len(slots) // _SAMPLED + 1], np.arange(1, parts) / parts).astype(slots.dtype)
+        ends = [0, *bounds.tolist(), len(self._marks)]
 
         def run(part: int) -> None:
-            self._mark(slots, np.flatnonzero((slots >= bounds[part]) & (slots < bounds[part + 1])), fresh)
+            self._mark(slots, fresh, (ends[part], ends[part + 1]))
 
         in_threads(run, range(parts))
         return slots.compress(fresh)
 
-    def _mark(self, slots: Positions, draws: Integers, fresh: NDArray[np.bool_]) -> None:
-        """Mark the slots of some draws, given in their order, and note which of these were the first of theirs."""
-        for first in range(0, len(draws), _PLACES):
-            draw = draws[first : first + _PLACES]
-            slot = slots.take(draw)
-            new = ~self._marks.take(slot)
-            draw, slot = draw.compress(new), slot.compress(new).astype(np.int64)
-            places = np.arange(len(slot), dtype=np.uint16)
-            self._places[slot[::-1]] = places[::-1]  # of equal ones the last is kept, which is the first drawn
-            new = self._places.take(slot) == places
-            self._marks[slot.compress(new)] = True
-            fresh[draw.compress(new)] = True
+    def _mark(self, slots: Positions, fresh: NDArray[np.bool_], own: tuple[int, int] | None) -> None:
+        """Mark slots, of a range or all, and note which draws repeat one that is marked."""
+        for first in range(0, len(slots), _PLACES):
+            slot = slots[first : first + _PLACES]
+            draws = None
+            if own is not None:
+                draws = np.flatnonzero((slot >= own[0]) & (slot < own[1]))
+                slot = slot.take(draws)
+            ascending, places = _sorted_with_places(slot)  # so that marks are found without leaps
+            again = self._marks.take(ascending)
+            again[1:] |= ascending[1:] == ascending[:-1]
+            self._marks[ascending] = True
+            repeats = places(np.flatnonzero(again))
+            fresh[first : first + _PLACES][repeats if draws is None else draws.take(repeats)] = False
 
     def take_back(self, slots: Positions) -> None:
         """Count slots as undrawn again."""
@@ -239,8 +253,8 @@ class _Listed:
 
     def __init__(self, rows: int) -> None:
         self._drawn: Positions = np.empty(0, position_type(rows))
-        self._latest = self._drawn  # not yet merged, lest each batch move all that were drawn before
-        self._gaps = self._drawn  # undrawn slots below each of those drawn before this phase
+        self._latest: Positions = self._drawn  # not yet merged, lest each batch move all that were drawn before
+        self._gaps: Positions = self._drawn  # undrawn slots below each of those drawn before this phase
 
     def add(self, numbers: Positions) -> Positions:
         """Add slots as `_Marked.add` does."""
@@ -282,7 +296,7 @@ class _Listed:
     def begin_phase(self) -> None:
         """From now on undrawn slots are numbered anew."""
         self._merge_latest()
-        self._gaps = self._drawn - np.arange(len(self._drawn), dtype=self._drawn.dtype)
+        self._gaps = self._drawn - np.arange(len(self._drawn)).astype(self._drawn.dtype)
 
     def slots(self) -> Positions:
         """Return all that were drawn, ascending."""
@@ -331,17 +345,24 @@ def _without_repeats(numbers: Positions) -> Positions:
 
 def _first_places(numbers: Positions) -> tuple[Positions, Integers]:
     """Different numbers, ascending, and the place of each one's first occurrence."""
+    ascending, places = _sorted_with_places(numbers)
+    new = np.ones(len(numbers), np.bool_)
+    np.not_equal(ascending[1:], ascending[:-1], out=new[1:])
+    return ascending.compress(new), places(np.flatnonzero(new))
+
+
+def _sorted_with_places(numbers: Positions) -> tuple[Positions, Callable[[Integers], Integers]]:
+    """Return numbers, ascending, and what gives the places that some of these had; of equal ones the first is first."""
     bits = max(len(numbers) - 1, 1).bit_length()
     if not len(numbers) or int(numbers.max()).bit_length() + bits > 64:
-        return np.unique(numbers, return_index=True)
+        order = np.argsort(numbers, kind="stable")
+        return numbers.take(order), order.take
     keys = numbers.astype(np.uint64)  # number and place in one, since pairs sort slowly
     keys <<= np.uint64(bits)
     keys |= np.arange(len(numbers), dtype=np.uint64)
     keys.sort()
-    sorted_numbers = (keys >> np.uint64(bits)).astype(numbers.dtype)
-    new = np.ones(len(numbers), np.bool_)
-    np.not_equal(sorted_numbers[1:], sorted_numbers[:-1], out=new[1:])
-    return sorted_numbers[new], (keys[new] & np.uint64((1 << bits) - 1)).astype(np.int64)
+    mask = np.uint64((1 << bits) - 1)
+    return (keys >> np.uint64(bits)).astype(numbers.dtype), lambda some: (keys.take(some) & mask).astype(np.int64)
 
 
 def race_rows(weights: Floats, size: int, streams: Numbers) -> Positions:
