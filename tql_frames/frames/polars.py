@@ -163,9 +163,17 @@ class PolarsFrame(HeldFrame):
 
     def take(self, positions: Positions, columns: Sequence[ColumnRef] | None = None) -> pl.DataFrame:
         """Return rows at positions, in their order, behind the column of original row numbers."""
+        return self._rows_at(pl.Series(positions), columns)
+
+    def take_lazy(self, positions_of: Callable[[Rows], Positions], columns: Sequence[ColumnRef] | None = None) -> Any:
+        """Return the rows at positions, at once."""
+        numbers = pl.Series(positions_of(cast("Rows", self)))  # a copy: the array is freed before rows are taken
+        return self._rows_at(numbers, columns)
+
+    def _rows_at(self, numbers: pl.Series, columns: Sequence[ColumnRef] | None) -> pl.DataFrame:
         check_process()
-        taken = self._frame[positions] if columns is None else chosen(self._frame, columns)[positions]
-        return numbered(taken, positions, self._index)
+        taken = (self._frame if columns is None else chosen(self._frame, columns))[numbers]
+        return numbered(taken, numbers, self._index)
 
     @property
     def native(self) -> pl.DataFrame:
@@ -250,7 +258,7 @@ def with_index(schema: Mapping[str, pl.DataType], index: str | None, of: str = "
     return pl.Schema(schema) if name is None else pl.Schema({name: pl.get_index_type(), **schema})
 
 
-def numbered(frame: pl.DataFrame, positions: Positions, index: str | None) -> pl.DataFrame:
+def numbered(frame: pl.DataFrame, positions: Positions | pl.Series, index: str | None) -> pl.DataFrame:
     """Return a frame behind a column of row numbers, if there is to be one; the frame is modified.
 
     Raises:
