@@ -157,6 +157,7 @@ def cases(rows: int) -> tuple[Case, ...]:
             Job("labels", rows, tenth, replace=False),
             (
                 Entry("tql-frames: `df.tql.sample(sampler, limit=n, replace=False)`", "ours:polars_frame"),
+                Entry("Polars, uniform: `df.sample(n)`", "polars:uniform", target=Target(at_most=2)),
                 Entry("DuckDB: `order by -ln(1 - random()) / w limit n`", "duckdb:order_by_key", "duckdb"),
                 Entry("Polars: `df.bottom_k(n, by=exponential / w)`", "polars:exponential_keys"),
                 Entry("tql-frames on pandas: `pdf.tql.sample(…)`", "ours:pandas_frame"),

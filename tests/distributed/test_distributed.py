@@ -158,7 +158,7 @@ def test_the_draw_of_a_billion_rows_in_many_partitions():
         assert questions(counts, how) == [None] * partitions
         found = draw_shares(counts, [None] * partitions, how)
         slots = np.sort((draw_strata if replace else distinct_strata)(table, 100_000, Streams(7)))
-        parts = slots_of_parts(slots.copy(), cells)
+        parts = list(slots_of_parts(slots, cells))
         assert [share.drawn.numbers.numbers().tolist() for share in found.shares] == [each.tolist() for each in parts]
         # Back from the slots of the partitions to those of all.
         own = np.cumsum(cells, axis=0) - cells

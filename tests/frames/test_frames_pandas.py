@@ -388,7 +388,7 @@ def test_no_rows(kind: str) -> None:
 
 
 def test_columns_in_threads_are_taken_as_pandas_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of many rows each column is taken in a thread; here every frame counts as one of many rows."""
+    """Columns of many rows are taken in threads; here every frame counts as one of many rows."""
     values = {kind: pd.Series(column) for kind, column in COLUMNS.items()}
     frames = [pd.DataFrame({"x": column, "w": np.ones(len(column))}) for column in values.values()]
     numbers = pd.DataFrame(np.arange(12.0).reshape(4, 3), columns=["a", "a", "b"])

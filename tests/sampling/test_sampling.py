@@ -277,6 +277,29 @@ def test_how_repeats_are_found_changes_nothing(table, size, monkeypatch):
             assert (distinct.distinct_strata(table, size, Streams(4)) == expected).all(), name
 
 
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+@pytest.mark.parametrize("size", [0, 1, 60_000, 110_001])
+def test_ascending_slots_are_those_of_a_draw_in_order(table, size, monkeypatch):
+    """In phases that are drawn in batches, at once, and at once after a guess of too many draws; and by a race."""
+    expected = np.sort(distinct.distinct_strata(table, size, Streams(4)))
+    assert (distinct.distinct_strata_ascending(table, size, Streams(4)) == expected).all()
+    monkeypatch.setattr(distinct, "_STEEP", 10**9)
+    expected = np.sort(distinct.distinct_strata(table, size, Streams(4)))
+    monkeypatch.setattr(distinct, "_FIRST_BATCH", 500)
+    monkeypatch.setattr(distinct, "BLOCK", 700)
+    for sigmas in (6.0, -0.3):
+        monkeypatch.setattr(distinct, "_SIGMAS", sigmas)
+        assert (distinct.distinct_strata_ascending(table, size, Streams(4)) == expected).all()
+
+
+def test_lists_of_slots_are_merged():
+    numbers = np.random.default_rng(1).permutation(3_000).astype(np.uint32)
+    for cut in (0, 1, 40, 1_500, 3_000):
+        some, others = np.sort(numbers[:cut]), np.sort(numbers[cut:])
+        for each in (distinct._merged(some, others), distinct._merged(others, some)):
+            assert each.tolist() == list(range(3_000)) and each.dtype == np.uint32
+
+
 def test_every_row_is_drawn_in_the_end_and_only_once():
     for table in TABLES.values():
         slots = distinct.distinct_strata(table, 10**9, Streams(1))

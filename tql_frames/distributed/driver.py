@@ -46,9 +46,7 @@ from tql_frames.sampling import Integers, StrataTable, Streams
 from tql_frames.sampling.partitioned import Spread, points_of_parts, slots_of_parts, together, winners_of_parts
 from tql_frames.sampling.strata import most_strata
 from tql_frames.sampling.with_replacement import draw_strata
-from tql_frames.sampling.without_replacement import distinct_strata
-
-_DENSE = 8  # rows a draw up to which a mark a row is kept on the driver: three bytes, beside those of the draws
+from tql_frames.sampling.without_replacement import distinct_strata_ascending
 
 
 class Sampling(Protocol):
@@ -317,8 +315,9 @@ class _Whole:
             table, cells = self._strata
             if self._how.spec.replace:
                 slots = draw_strata(table, self.size, streams)
+                slots.sort()
             else:
-                slots = distinct_strata(table, self.size, streams, dense=_DENSE)
+                slots = distinct_strata_ascending(table, self.size, streams)
             return [Slots(Ascending.of(each)) for each in slots_of_parts(slots, cells)]
         assert self.spread is not None
         if self._how.spec.replace:

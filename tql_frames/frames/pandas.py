@@ -22,8 +22,9 @@ from tql_frames.frames.base import ColumnRef, Contents, Part, Rows
 from tql_frames.frames.converted import ConvertedColumns, with_stand_ins
 from tql_frames.frames.polars import check_process, evaluate, picks_columns
 from tql_frames.sampling import Floats, Positions, cores, in_threads
+from tql_frames.sampling.rng import Blocks, over_blocks
 
-_LARGE = 100_000  # rows from which on a thread a column is faster
+_LARGE = 100_000  # rows from which on threads are faster
 
 
 class PandasFrame:
@@ -350,21 +351,39 @@ def _is_large(frame: pd.DataFrame, positions: Positions) -> bool:
 
 
 def _take_in_threads(frame: pd.DataFrame, positions: Positions) -> pd.DataFrame:
-    """Return what `frame.take` gives, one column after the other on all cores."""
-    indexer = positions.astype(np.intp)
+    """Return what `frame.take` gives, on all cores."""
+    # First, while the columns are not there yet: for these all positions are needed in eight bytes each.
+    index, columns = _by_pandas(frame, positions.astype(np.intp))
+    found = {place: frame.iloc[:, place].to_numpy() for place in range(frame.shape[1]) if place not in columns}
+    columns |= {place: np.empty(len(positions), values.dtype) for place, values in found.items()}
+
+    def run(blocks: Blocks) -> None:
+        for first, stop in blocks:
+            some = positions[first:stop].astype(np.intp)
+            for place, values in found.items():
+                if values.flags.c_contiguous:
+                    values.take(some, out=columns[place][first:stop], mode="clip")  # "raise" would copy once more
+                else:
+                    columns[place][first:stop] = values[some]  # `take` would copy the whole column
+
+    over_blocks(len(positions) if found else 0, run)
+    taken = pd.DataFrame({place: columns[place] for place in sorted(columns)}, index=index, copy=False)
+    taken.columns = frame.columns
+    return taken.__finalize__(frame, method="take")  # type: ignore[no-any-return, operator]  # not in the stubs
+
+
+def _by_pandas(frame: pd.DataFrame, indexer: NDArray[np.intp]) -> tuple[pd.Index, dict[int, Any]]:
+    """Return the index labels of rows, and those columns, by place, that are no arrays of NumPy."""
     columns: dict[int, Any] = {}
 
     def run(places: Iterator[int]) -> None:
         for place in places:
-            column = frame.iloc[:, place]
-            numpy = isinstance(column.dtype, np.dtype)
-            columns[place] = column.to_numpy().take(indexer) if numpy else column.array.take(indexer)
+            columns[place] = frame.iloc[:, place].array.take(indexer)
 
-    in_threads(run, [iter(range(frame.shape[1]))] * min(frame.shape[1], cores()))
-    index = frame.index.take(indexer)
-    taken = pd.DataFrame({place: columns[place] for place in sorted(columns)}, index=index, copy=False)
-    taken.columns = frame.columns
-    return taken.__finalize__(frame, method="take")  # type: ignore[no-any-return, operator]  # not in the stubs
+    places = [place for place, dtype in enumerate(frame.dtypes) if not isinstance(dtype, np.dtype)]
+    if places:
+        in_threads(run, [iter(places)] * min(len(places), cores()))
+    return frame.index.take(indexer), columns
 
 
 def _row_labels(positions: Positions) -> pd.Index:

@@ -163,9 +163,15 @@ class PolarsFrame(HeldFrame):
 
     def take(self, positions: Positions, columns: Sequence[ColumnRef] | None = None) -> pl.DataFrame:
         """Return rows at positions, in their order, behind the column of original row numbers."""
+        return self._rows_at(_numbers(positions), columns)
+
+    def take_lazy(self, positions_of: Callable[[Rows], Positions], columns: Sequence[ColumnRef] | None = None) -> Any:
+        """Return the rows at positions, at once."""
+        return self._rows_at(_numbers(positions_of(cast("Rows", self))), columns)
+
+    def _rows_at(self, numbers: pl.Series, columns: Sequence[ColumnRef] | None) -> pl.DataFrame:
         check_process()
-        numbers = pl.Series(positions, dtype=pl.get_index_type())  # once, as Polars copies arrays of its own accord
-        taken = self._frame[numbers] if columns is None else chosen(self._frame, columns)[numbers]
+        taken = (self._frame if columns is None else chosen(self._frame, columns))[numbers]
         return numbered(taken, numbers, self._index)
 
     @property
@@ -176,7 +182,7 @@ class PolarsFrame(HeldFrame):
     def read(self, names: Sequence[str], positions: Positions) -> pl.DataFrame:
         """Return columns by name of the rows at positions, in their order."""
         check_process()
-        return self._frame.select([column(name) for name in names])[pl.Series(positions, dtype=pl.get_index_type())]
+        return self._frame.select([column(name) for name in names])[_numbers(positions)]
 
     def contents(self) -> Iterator[Contents]:
         """Yield all rows, a million at a time."""
@@ -260,8 +266,13 @@ def numbered(frame: pl.DataFrame, positions: Positions | pl.Series, index: str |
     name = free_index(index, frame.columns)
     if name is None:
         return frame
-    numbers = positions if isinstance(positions, pl.Series) else pl.Series(positions, dtype=pl.get_index_type())
+    numbers = positions if isinstance(positions, pl.Series) else _numbers(positions)
     return frame.insert_column(0, numbers.alias(name))
+
+
+def _numbers(positions: Positions) -> pl.Series:
+    """Return positions as Polars takes rows by them, so that they are made such but once."""
+    return pl.Series(positions, dtype=pl.get_index_type())
 
 
 @frame_of.register(pl.DataFrame)

@@ -210,16 +210,20 @@ class TwoPassFrame(PolarsFrame):
         self.check_files()
         mask[positions] = True
         distinct = np.flatnonzero(mask).astype(positions.dtype)
+        few = len(distinct) < self.rows // 2  # of more rows, the text that is copied is about all that is read
         names = Names.apart_from(self._frame.schema)
         weights = self._weights if self._source is self._plan else {}
         row, hidden = names.new("row"), {name: names.new("weight") for name in weights}
         plan = (
             self._source.with_row_index(row)
             .with_columns(**{hidden[name]: expr for name, expr in weights.items()})
-            .filter(pl.lit(pl.Series(mask)).gather(column(row)))
+            .filter(_are_in(mask, row))
             .select(
                 column(row),
-                *[_copied(column(name), self._taken.schema[name]).alias(name) for name in columns],
+                *[
+                    (_copied(column(name), self._taken.schema[name]) if few else column(name)).alias(name)
+                    for name in columns
+                ],
                 *[column(name) for name in hidden.values()],
             )
         )
@@ -232,7 +236,8 @@ class TwoPassFrame(PolarsFrame):
                 done += batch.height
                 if batch.height:
                     drawn = positions[positions.searchsorted(here[0]) : positions.searchsorted(here[-1], "right")]
-                    yield drawn, batch.select(columns or row)[here.searchsorted(drawn)]
+                    rows = batch.select(columns or row)
+                    yield drawn, rows if len(drawn) == len(here) else rows[here.searchsorted(drawn)]
                 self._listener("fetching", done, len(distinct))
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as fault:
             raise unreadable(fault) from None
@@ -374,6 +379,19 @@ def series_of(plan: pl.LazyFrame, values_of: Callable[[Rows], NDArray[np.float64
         return PolarsFrame(frame).series(values_of, name).to_frame()
 
     return whole(plan, values, {name: pl.Float64()})
+
+
+def _are_in(mask: NDArray[np.bool_], row: str) -> pl.Expr:
+    """Return whether the numbers of rows are in a mask.
+
+    Unlike `gather`, the expression is declared elementwise, so that Polars computes weights after the filter where they
+    are elementwise, too.
+    """
+
+    def look_up(numbers: pl.Series) -> pl.Series:
+        return pl.Series(mask.take(numbers.to_numpy()))
+
+    return column(row).map_batches(look_up, return_dtype=pl.Boolean(), is_elementwise=True)
 
 
 def _copied(expr: pl.Expr, dtype: pl.DataType) -> pl.Expr:

@@ -8,7 +8,7 @@ who asks the parts, and how, is not known here.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -162,27 +162,24 @@ def together(tables: Sequence[StrataTable]) -> tuple[StrataTable, Integers]:
     return StrataTable(weights, cells.sum(axis=1)), cells
 
 
-def slots_of_parts(slots: Positions, cells: Integers) -> list[Positions]:
-    """Return the slots that were drawn from each part, as it numbers them itself, ascending.
+def slots_of_parts(slots: Positions, cells: Integers) -> Iterator[Positions]:
+    """Yield the slots that were drawn from each part, as it numbers them itself, ascending.
 
     Args:
-        slots: of all parts, in any order; they are sorted in place.
+        slots: of all parts, ascending.
         cells: as `together` gives them.
     """
-    slots.sort()
     starts = (np.cumsum(cells) - cells.ravel()).reshape(cells.shape)
     own = np.cumsum(cells, axis=0) - cells  # the first slot of each stratum, as the part numbers them
-    # Of the type of the slots: else all of these would be converted for each search.
+    # Of the type of the slots: else all of these would be converted for each search and difference.
     bounds = slots.searchsorted(np.append(starts.ravel(), cells.sum()).astype(slots.dtype))
+    shifts = (starts - own).astype(slots.dtype)
     first, stop = bounds[:-1].reshape(cells.shape), bounds[1:].reshape(cells.shape)
-    found = []
     for part, rows in enumerate(cells.sum(axis=0).tolist()):
-        drawn = [np.empty(0, position_type(rows))]
-        for stratum in np.flatnonzero(first[:, part] < stop[:, part]).tolist():
-            at = stratum, part
-            drawn.append((slots[first[at] : stop[at]] - starts[at] + own[at]).astype(position_type(rows)))
-        found.append(np.concatenate(drawn))
-    return found
+        ranges = zip(first[:, part].tolist(), stop[:, part].tolist(), shifts[:, part], strict=True)
+        drawn = [slots[start:end] - shift for start, end, shift in ranges if start < end]
+        dtype = position_type(rows)
+        yield np.concatenate(drawn).astype(dtype, copy=False) if drawn else np.empty(0, dtype)
 
 
 # -- many distinct weights, with replacement -------------------------------------------------------------------------

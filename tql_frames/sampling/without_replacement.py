@@ -7,7 +7,7 @@ steep. By rows: the exponential race. Rows are grouped in `strata`; draws with r
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -32,18 +32,19 @@ from tql_frames.sampling.with_replacement import draw_strata, integer_weights, t
 _ROW_RACE, _FIRST_PHASE = 1, 2
 
 _FIRST_BATCH = 65_536  # draws; each batch of a phase is four times as long as the one before
-_PLACES = 65_536  # draws among which repeats are found at once, by 16 bits
+_PLACES = 262_144  # draws among which repeats are found at once, by a sort
+_SAMPLED = 4096  # draws by which slots are shared out to threads
 _DENSE = 64  # rows a draw up to which what was drawn is marked among all rows, and beyond is looked up among the drawn
 _WIDE = 2.0**500  # ratio of weights up to which quotients of times and weights stay within the range of floats
 _STEEP = 24  # phases above those of equal weights from which a race of all slots is the faster way
 _FEW_TIMES = 4096  # of a race, up to which it is run whole
+_FEW_STRATA = 16  # up to which slots are compared with the first of each
+_SIGMAS = 6.0  # by which draws that are all to be kept stay below those that might not be
 _TRIAL_ROWS = 4096  # by which the length of a longer one is guessed
 
 
-def distinct_strata(table: StrataTable, size: int, streams: Streams, *, dense: int | None = None) -> Positions:
+def distinct_strata(table: StrataTable, size: int, streams: Streams) -> Positions:
     """Return slots drawn without replacement, shape (min(size, rows of positive weight),).
-
-    `dense` is the number of rows a draw up to which a mark a row is kept, by default 64; it changes memory and time.
 
     A draw with replacement whose repeats are passed over takes each row by weight among those left. Once half of the
     weight is drawn it begins anew with the rows that are left, lest most draws be repeats: in phases, whose ends depend
@@ -51,34 +52,139 @@ def distinct_strata(table: StrataTable, size: int, streams: Streams, *, dense: i
     race of all slots is faster. The table alone decides, so the sample depends neither on its size nor on partitions.
     """
     size = min(size, table.drawable)
-    if _phases(table) > math.log2(max(table.drawable, 1)) + _STEEP:
+    if _is_steep(table):
         return race_slots(table, size, streams)
     slots = np.empty(size, position_type(table.rows))
-    drawn = (_Marked if table.rows <= (_DENSE if dense is None else dense) * size else _Listed)(table.rows)
-    counts = table.counts
-    done = phase = 0
-    while done < size:
-        there = counts > 0
-        left = StrataTable(table.weights[there], counts[there])
-        shares = np.zeros(len(counts), np.int64)
-        shares[there] = integer_weights(left.weights, left.counts)
-        until = (int((shares * counts).sum()) + 1) // 2  # the share that ends the phase
-        start, batch = 0, _FIRST_BATCH
-        while until > 0 and done < size:
-            number = min(batch, size - done + (size - done) // 8 + 16)
-            found = drawn.add(draw_strata(left, number, streams, start=start, stream=_FIRST_PHASE + phase))
-            stratum = table.stratum_of(found)
-            passed = np.cumsum(shares[stratum])
-            kept = min(int(passed.searchsorted(until)) + 1, size - done, len(found))
-            drawn.take_back(found[kept:])
-            slots[done : done + kept] = found[:kept]
-            counts = counts - np.bincount(stratum[:kept], minlength=len(counts))
-            until -= int(passed[kept - 1]) if kept else 0
-            start, batch, done = start + number, batch * 4, done + kept
-        if done < size:
-            drawn.begin_phase()
-        phase += 1
+    drawn = (_Marked if table.rows <= _DENSE * size else _Listed)(table.rows)
+    draw = _Phases(table, size, streams, drawn)
+    done = 0
+    while draw.missing:
+        draw.begin()
+        for found in draw.in_order():
+            slots[done : done + len(found)] = found
+            done += len(found)
     return slots
+
+
+def distinct_strata_ascending(table: StrataTable, size: int, streams: Streams) -> Positions:
+    """Return the slots that `distinct_strata` draws, ascending: in less time and memory where there are many.
+
+    All but the last draws of a phase are kept, whatever their order, so they are sorted at once.
+    """
+    size = min(size, table.drawable)
+    if _is_steep(table):
+        slots = race_slots(table, size, streams)
+        slots.sort()
+        return slots
+    drawn = _Listed(table.rows)
+    draw = _Phases(table, size, streams, drawn)
+    while draw.missing:
+        draw.begin()
+        draw.at_once(drawn)
+        for _ in draw.in_order():
+            pass
+    return drawn.slots()
+
+
+class _Phases:
+    """A draw of slots in phases.
+
+    Attributes:
+        missing: how many slots are still to be drawn.
+    """
+
+    def __init__(self, table: StrataTable, size: int, streams: Streams, drawn: _Marked | _Listed) -> None:
+        self.missing = size
+        self._table, self._streams, self._drawn = table, streams, drawn
+        self._counts = table.counts  # rows left
+        self._phase = -1
+
+    def begin(self) -> None:
+        """Begin the next phase."""
+        self._phase += 1
+        if self._phase:
+            self._drawn.begin_phase()
+        there = self._counts > 0
+        self._left = StrataTable(self._table.weights[there], self._counts[there])
+        self._shares = np.zeros(len(there), np.int64)
+        self._shares[there] = integer_weights(self._left.weights, self._left.counts)
+        self._total = int((self._shares * self._counts).sum())
+        self._until = (self._total + 1) // 2  # the share that ends the phase
+        self._start = 0
+
+    def in_order(self) -> Iterator[Positions]:
+        """Yield the slots that the rest of the phase draws, batch by batch."""
+        batch = _FIRST_BATCH
+        while self._until > 0 and self.missing:
+            number = min(batch, self.missing + self.missing // 8 + 16)
+            found = self._drawn.add(self._with_replacement(number))
+            kept = min(self.missing, len(found))
+            each = self._strata_of(found[:kept])
+            passed = int((self._shares * each).sum())
+            if passed >= self._until:  # the phase ends with the draw that reaches its share
+                passed_by = np.cumsum(self._shares[self._table.stratum_of(found[:kept])])
+                kept = int(passed_by.searchsorted(self._until)) + 1
+                each, passed = self._strata_of(found[:kept]), int(passed_by[kept - 1])
+            self._drawn.take_back(found[kept:])
+            self._count(number, each, passed)
+            batch *= 4
+            yield found[:kept]
+
+    def at_once(self, drawn: _Listed) -> None:
+        """Draw the slots of a phase that has just begun, until it or the whole draw is almost at its end."""
+        number = self._certain()
+        while number > _FIRST_BATCH:
+            found = drawn.distinct(self._with_replacement(number))
+            bounds = np.append(self._table.first, self._table.rows)
+            each = np.diff(found.searchsorted(bounds.astype(found.dtype)))
+            passed = int((self._shares * each).sum())
+            if len(found) <= self.missing and passed < self._until:
+                drawn.merge(found)
+                self._count(number, each, passed)
+                return
+            number //= 2
+
+    def _certain(self) -> int:
+        """Return how many draws of the phase are all but certain to end neither it nor the whole draw."""
+        shares, counts = self._shares.astype(np.float64), self._counts
+
+        def is_within(draws: float) -> bool:
+            each = counts * -np.expm1(shares * (-draws / self._total))  # distinct slots; they vary less than a Poisson
+            rows, weight, spread = each.sum(), shares @ each, np.sqrt(shares**2 @ each)
+            rows, weight = rows + _SIGMAS * np.sqrt(rows), weight + _SIGMAS * spread
+            return bool(rows < self.missing and weight < self._until)
+
+        low, high = 0.0, 1.0
+        while is_within(high):
+            low, high = high, 2 * high
+        while high - low > max(1.0, low * 2**-20):
+            middle = (low + high) / 2
+            low, high = (middle, high) if is_within(middle) else (low, middle)
+        return int(low)
+
+    def _strata_of(self, slots: Positions) -> Integers:
+        """Return how many slots there are of each stratum."""
+        first = self._table.first.astype(slots.dtype)
+        if len(first) > _FEW_STRATA:
+            return np.bincount(self._table.stratum_of(slots), minlength=len(first))
+        beyond = [np.count_nonzero(slots >= each) for each in first[1:]]
+        return -np.diff([len(slots), *beyond, 0])
+
+    def _with_replacement(self, number: int) -> Positions:
+        """Return the next draws of the phase, as numbers of the slots that were undrawn when it began."""
+        return draw_strata(self._left, number, self._streams, start=self._start, stream=_FIRST_PHASE + self._phase)
+
+    def _count(self, number: int, each: Integers, passed: int) -> None:
+        """Count what some draws brought: how many there were, slots of each stratum, and their share of the weight."""
+        self._start += number
+        self._counts = self._counts - each
+        self._until -= passed
+        self.missing -= int(each.sum())
+
+
+def _is_steep(table: StrataTable) -> bool:
+    """Return whether a race of all slots is faster than a draw in phases."""
+    return _phases(table) > math.log2(max(table.drawable, 1)) + _STEEP
 
 
 def _phases(table: StrataTable) -> float:
@@ -98,39 +204,40 @@ class _Marked:
 
     def __init__(self, rows: int) -> None:
         self._marks = np.zeros(rows, np.bool_)
-        self._places = np.empty(rows, np.uint16)  # of slots in a block of draws
         self._left: Positions | None = None  # slots undrawn before this phase; None for all
 
     def add(self, numbers: Positions) -> Positions:
         """Add the slots of these numbers of undrawn slots; gives those not drawn before, each once, in their order."""
         slots = numbers if self._left is None else self._left.take(numbers)
-        fresh = np.zeros(len(slots), np.bool_)
+        fresh = np.ones(len(slots), np.bool_)
         if len(slots) <= BLOCK or cores() == 1:
-            self._mark(slots, np.arange(len(slots)), fresh)
+            self._mark(slots, fresh, None)
             return slots.compress(fresh)
         # Each thread has slots of its own, so that none waits for what another marks.
         parts = cores()
-        bounds = np.quantile(slots[:: len(slots) // _PLACES + 1], np.arange(parts + 1) / parts).astype(slots.dtype)
-        bounds[[0, -1]] = 0, len(self._marks)
+        bounds = np.quantile(slots[:: len(slots) // _SAMPLED + 1], np.arange(1, parts) / parts).astype(slots.dtype)
+        ends = [0, *bounds.tolist(), len(self._marks)]
 
         def run(part: int) -> None:
-            self._mark(slots, np.flatnonzero((slots >= bounds[part]) & (slots < bounds[part + 1])), fresh)
+            self._mark(slots, fresh, (ends[part], ends[part + 1]))
 
         in_threads(run, range(parts))
         return slots.compress(fresh)
 
-    def _mark(self, slots: Positions, draws: Integers, fresh: NDArray[np.bool_]) -> None:
-        """Mark the slots of some draws, given in their order, and note which of these were the first of theirs."""
-        for first in range(0, len(draws), _PLACES):
-            draw = draws[first : first + _PLACES]
-            slot = slots.take(draw)
-            new = ~self._marks.take(slot)
-            draw, slot = draw.compress(new), slot.compress(new).astype(np.int64)
-            places = np.arange(len(slot), dtype=np.uint16)
-            self._places[slot[::-1]] = places[::-1]  # of equal ones the last is kept, which is the first drawn
-            new = self._places.take(slot) == places
-            self._marks[slot.compress(new)] = True
-            fresh[draw.compress(new)] = True
+    def _mark(self, slots: Positions, fresh: NDArray[np.bool_], own: tuple[int, int] | None) -> None:
+        """Mark slots, of a range or all, and note which draws repeat one that is marked."""
+        for first in range(0, len(slots), _PLACES):
+            slot = slots[first : first + _PLACES]
+            draws = None
+            if own is not None:
+                draws = np.flatnonzero((slot >= own[0]) & (slot < own[1]))
+                slot = slot.take(draws)
+            ascending, places = _sorted_with_places(slot)  # so that marks are found without leaps
+            again = self._marks.take(ascending)
+            again[1:] |= ascending[1:] == ascending[:-1]
+            self._marks[ascending] = True
+            repeats = places(np.flatnonzero(again))
+            fresh[first : first + _PLACES][repeats if draws is None else draws.take(repeats)] = False
 
     def take_back(self, slots: Positions) -> None:
         """Count slots as undrawn again."""
@@ -142,47 +249,120 @@ class _Marked:
 
 
 class _Listed:
-    """The slots that were drawn, as a sorted list: memory by the draws, not by the rows. Does what `_Marked` does."""
+    """The slots that were drawn, as sorted lists: memory by the draws, not by the rows. Does what `_Marked` does."""
 
     def __init__(self, rows: int) -> None:
-        self._drawn = np.empty(0, position_type(rows))
-        self._gaps = np.empty(0, np.int64)  # undrawn slots below each of those drawn before this phase
+        self._drawn: Positions = np.empty(0, position_type(rows))
+        self._latest: Positions = self._drawn  # not yet merged, lest each batch move all that were drawn before
+        self._gaps: Positions = self._drawn  # undrawn slots below each of those drawn before this phase
 
     def add(self, numbers: Positions) -> Positions:
+        """Add slots as `_Marked.add` does."""
+        if len(self._latest) > len(self._drawn) // 4:
+            self._merge_latest()
         slots = numbers
         if self._gaps.size:
             slots = (numbers + self._gaps.searchsorted(numbers, side="right")).astype(self._drawn.dtype)
         distinct, draws = _first_places(slots)
-        if self._drawn.size:
-            places = np.minimum(self._drawn.searchsorted(distinct), len(self._drawn) - 1)
-            new = self._drawn[places] != distinct
-            distinct, draws = distinct[new], draws[new]
+        for before in (self._drawn, self._latest):
+            if before.size:
+                new = before.take(before.searchsorted(distinct), mode="clip") != distinct
+                distinct, draws = distinct[new], draws[new]
         first = np.zeros(len(slots), np.bool_)
         first[draws] = True
-        self._drawn = np.concatenate([self._drawn, distinct])
-        self._drawn.sort()
+        self._latest = _merged(self._latest, distinct)
         return slots[first]
 
+    def distinct(self, numbers: Positions) -> Positions:
+        """Return the slots of the first numbers of a phase, each once, ascending; `merge` adds them.
+
+        The numbers are overwritten.
+        """
+        numbers.sort()
+        if self._gaps.size:
+            for first in range(0, len(numbers), BLOCK):
+                block = numbers[first : first + BLOCK]
+                block += self._gaps.searchsorted(block, side="right").astype(block.dtype)
+        return _without_repeats(numbers)
+
+    def merge(self, slots: Positions) -> None:
+        """Add slots that are not among the drawn, ascending."""
+        self._drawn = _merged(self._drawn, slots)
+
     def take_back(self, slots: Positions) -> None:
-        self._drawn = np.delete(self._drawn, self._drawn.searchsorted(slots))
+        """Count slots of the last batch as undrawn again."""
+        self._latest = np.delete(self._latest, self._latest.searchsorted(slots))
 
     def begin_phase(self) -> None:
-        self._gaps = self._drawn - np.arange(len(self._drawn))
+        """From now on undrawn slots are numbered anew."""
+        self._merge_latest()
+        self._gaps = self._drawn - np.arange(len(self._drawn)).astype(self._drawn.dtype)
+
+    def slots(self) -> Positions:
+        """Return all that were drawn, ascending."""
+        self._gaps = self._gaps[:0]
+        self._merge_latest()
+        return self._drawn
+
+    def _merge_latest(self) -> None:
+        self._drawn, self._latest = _merged(self._drawn, self._latest), self._latest[:0]
+
+
+def _merged(some: Positions, others: Positions) -> Positions:
+    """Return the numbers of two lists, each ascending; none is in both."""
+    if not some.size or not others.size:
+        return some if some.size else others
+    more, fewer = (some, others) if len(some) > len(others) else (others, some)
+    found = np.empty(len(more) + len(fewer), more.dtype)
+
+    def run(blocks: Blocks) -> None:
+        for first, stop in blocks:
+            # Those of the other list that lie between the block and the next.
+            start = fewer.searchsorted(more[first]) if first else 0
+            end = fewer.searchsorted(more[stop]) if stop < len(more) else len(fewer)
+            part = found[first + start : stop + end]
+            part[: stop - first] = more[first:stop]
+            part[stop - first :] = fewer[start:end]
+            part.sort()
+
+    over_blocks(len(more), run)
+    return found
+
+
+def _without_repeats(numbers: Positions) -> Positions:
+    """Return the different ones of ascending numbers, in their place."""
+    kept = 0
+    for first in range(0, len(numbers), BLOCK):
+        block = numbers[first : first + BLOCK]
+        new = np.ones(len(block), np.bool_)
+        np.not_equal(block[1:], block[:-1], out=new[1:])
+        new[0] = not kept or numbers[kept - 1] != block[0]
+        block = block[new]
+        numbers[kept : kept + len(block)] = block
+        kept += len(block)
+    return numbers[:kept]
 
 
 def _first_places(numbers: Positions) -> tuple[Positions, Integers]:
     """Different numbers, ascending, and the place of each one's first occurrence."""
+    ascending, places = _sorted_with_places(numbers)
+    new = np.ones(len(numbers), np.bool_)
+    np.not_equal(ascending[1:], ascending[:-1], out=new[1:])
+    return ascending.compress(new), places(np.flatnonzero(new))
+
+
+def _sorted_with_places(numbers: Positions) -> tuple[Positions, Callable[[Integers], Integers]]:
+    """Return numbers, ascending, and what gives the places that some of these had; of equal ones the first is first."""
     bits = max(len(numbers) - 1, 1).bit_length()
     if not len(numbers) or int(numbers.max()).bit_length() + bits > 64:
-        return np.unique(numbers, return_index=True)
+        order = np.argsort(numbers, kind="stable")
+        return numbers.take(order), order.take
     keys = numbers.astype(np.uint64)  # number and place in one, since pairs sort slowly
     keys <<= np.uint64(bits)
     keys |= np.arange(len(numbers), dtype=np.uint64)
     keys.sort()
-    sorted_numbers = (keys >> np.uint64(bits)).astype(numbers.dtype)
-    new = np.ones(len(numbers), np.bool_)
-    np.not_equal(sorted_numbers[1:], sorted_numbers[:-1], out=new[1:])
-    return sorted_numbers[new], (keys[new] & np.uint64((1 << bits) - 1)).astype(np.int64)
+    mask = np.uint64((1 << bits) - 1)
+    return (keys >> np.uint64(bits)).astype(numbers.dtype), lambda some: (keys.take(some) & mask).astype(np.int64)
 
 
 def race_rows(weights: Floats, size: int, streams: Numbers) -> Positions:
