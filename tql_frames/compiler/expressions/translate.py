@@ -61,18 +61,23 @@ class CompiledArm:
     """An arm `condition: weight` of a sampler.
 
     Attributes:
-        text: the arm as TQL.
+        node: the arm.
         span: where it stands.
         condition: true or false a row, never null.
         weight: Float64 a row, null as 0; only rows where the condition is true count.
         constant: the weight where it is the same for every row, else None.
     """
 
-    text: str
+    node: nodes.Arm
     span: Span
     condition: pl.Expr
     weight: pl.Expr
     constant: float | None
+
+    @property
+    def text(self) -> str:
+        """The arm as TQL."""
+        return unparse(self.node)
 
 
 class UnknownCategory(NamedTuple):
@@ -213,16 +218,16 @@ class Translator:
         quantified = self._quantified(node, "operand")
         if quantified is not None:
             return quantified
-        operand = self.translate(node.operand)
-        if isinstance(node.items[0], nodes.Values):
-            known = membership.among(node, operand, node.items[0].values)
-            if known is not None:
-                return operators.negation(node, known) if node.negated else known
-        listed = node.listed()
-        with _dates_in_quotes(*listed):
-            items = self._all(listed)
-            self._note_unknown(operand, *items)
-            found = membership.membership(node, operand, items)
+        many = node.items[0] if isinstance(node.items[0], nodes.Values) else None
+        with _dates_in_quotes(*node.items):
+            operand = self.translate(node.operand)
+            found = None if many is None else membership.among(node, operand, many)
+            if found is None or many is None:
+                items = self._all(node.listed())
+                self._note_unknown(operand, *items)
+                found = membership.membership(node, operand, items)
+            else:
+                self._note_words(operand, [many.span] * len(many.values), many.values)
         return operators.negation(node, found) if node.negated else found
 
     def _between(self, node: nodes.Between) -> Value:
@@ -291,14 +296,19 @@ class Translator:
 
     def _note_unknown(self, value: Value, *words: Value) -> None:
         """Note texts that are compared with the categories of an Enum and are none."""
+        known = [each for each in words if each.constant is not None]
+        texts = [each.constant.value for each in known if each.constant is not None]
+        self._note_words(value, [each.node.span for each in known], texts)
+
+    def _note_words(self, value: Value, spans: Iterable[Span], words: Iterable[object]) -> None:
         dtype = innermost(value.row_dtype)
         if not isinstance(dtype, pl.Enum) or value.constant is not None:
             return
-        for each in words:
-            if each.constant is not None and isinstance(word := each.constant.value, str):
-                categories = tuple(dtype.categories.to_list())
-                if word not in categories:
-                    self.unknown.append(UnknownCategory(each.node.span, word, unparse(value.node), categories))
+        of, categories = unparse(value.node), tuple(dtype.categories.to_list())
+        known = frozenset(categories)
+        for span, word in zip(spans, words, strict=True):
+            if isinstance(word, str) and word not in known:
+                self.unknown.append(UnknownCategory(span, word, of, categories))
 
     def _row_data(self, node: nodes.Call) -> Value:
         """`data(column, i)`: of a whole statement it is known before its clauses are translated."""
@@ -342,7 +352,7 @@ class Translator:
         constant = None
         if weight.constant is not None and not is_text(weight.dtype):
             constant = float(weight.constant.value or 0.0)
-        return CompiledArm(unparse(node), node.span, condition, as_weight(weight), constant)
+        return CompiledArm(node, node.span, condition, as_weight(weight), constant)
 
     def _array(self, node: nodes.Array) -> Value:
         if node.word is not None and self._is_known(node.word):
