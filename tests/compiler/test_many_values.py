@@ -177,6 +177,36 @@ def test_inside_lists(chosen: list[Any], of: str, monkeypatch: pytest.MonkeyPatc
             assert one == listed, text
 
 
+def test_of_constants_in_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Constants that a text lists, or compares one by one, are looked up, too."""
+
+    def listed(constants: list[str]) -> list[str]:
+        return [
+            "{} in (" + ", ".join(constants) + ")",
+            "{} not in (" + ", ".join(constants) + ")",
+            " or ".join("{} == " + constant for constant in constants),
+            "{} is null or " + " or ".join("{} == " + constant for constant in constants) + ' or "bool"',
+        ]
+
+    kinds = [["1", "-2", "255"], ["1", "null"], ["0.1", "-1.5", "2"], ["'a'", "'x'"], ["'2024-05-01'", "'13:30'"]]
+    kinds += [["1", "'a'"], ["true", "1"], ["0.30000000000000001", "2"], ["18446744073709551615", "-1"], ["null"]]
+    kinds += [["'2024-05-01'", "null"], ["'PT1H'", "'PT0S'"], ["1", "1 + 1"], ["-true", "2"]]
+    for operand in (f'"{name}"' for name in FRAME.columns):
+        for constants in kinds:
+            for form in listed(constants):
+                text = form.replace("{}", operand)
+                texts = [text] if operand.startswith('"list') is False else [text, f"any({text})"]
+                for each in texts:
+                    found = []
+                    for many in (1, 10**9):
+                        monkeypatch.setattr(parameters, "_MANY", many)
+                        try:
+                            found.append(FRAME.tql.query(f"select {each} as answer")["answer"].to_list())
+                        except TQLError as error:
+                            found.append([type(error).__name__, error.message, error.span, error.hint])
+                    assert found[0] == found[1], each
+
+
 def test_of_other_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     frame = FRAME.select("Int64", "Float64", "text")
     for each in (frame.to_pandas(), frame.lazy()):

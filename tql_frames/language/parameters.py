@@ -228,6 +228,27 @@ def _of_one_kind(values: Sequence[Any], kinds: set[type]) -> array[Any] | tuple[
     return array("d", values) if kinds <= {float, int} and exact else None
 
 
+def many_of(items: Sequence[Node]) -> nodes.Values | None:
+    """Return constants that a text lists as one node; None where they are few, or need a node each.
+
+    Examples:
+        >>> few = tuple(map(nodes.Literal, range(3)))
+        >>> many_of(few), len(many_of(few * 100).values)
+        (None, 300)
+    """
+    if len(items) < _MANY:
+        return None
+    values: list[Any] = []
+    for item in items:
+        node = item.operand if isinstance(item, nodes.Negative) else item
+        if not isinstance(node, nodes.Literal) or (node is not item and type(node.value) not in (int, float)):
+            return None
+        values.append(node.value if node is item else -node.value)  # type: ignore[operator]
+    known = [value for value in values if value is not None]
+    found = _of_one_kind(known, set(map(type, known)))
+    return nodes.Values(found, len(values) - len(known), span=items[0].span) if found else None
+
+
 def _iso_text(value: Any) -> Any:
     """Return dates, times and durations as text, all else as it is."""
     if isinstance(value, (dt.date, dt.time)):  # a datetime is a date

@@ -134,12 +134,13 @@ def _whole(values: pl.Series, scale: int, dtype: DataType) -> pl.Series:
 
 def _times(number: float, scale: int) -> int | None:
     """Return a number, as it is written, times a power of ten; None where that is no whole number."""
+    unit: int = 10**scale
     if isinstance(number, int):
-        return number * 10**scale
+        return number * unit
     if not math.isfinite(number):
         return None
     numerator, denominator = Fraction(written(number)).as_integer_ratio()
-    found, rest = divmod(numerator * 10**scale, denominator)
+    found, rest = divmod(numerator * unit, denominator)
     return None if rest else found
 
 

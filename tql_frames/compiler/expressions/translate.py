@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import polars as pl
 
-from tql_frames.compiler.expressions import comparisons, json_text, membership, operators, reductions
+from tql_frames.compiler.expressions import comparisons, exact, json_text, membership, operators, reductions
 from tql_frames.compiler.expressions.functions import (
     ELSEWHERE,
     FUNCTIONS,
@@ -46,7 +46,7 @@ from tql_frames.errors import (
     TQLUnsupportedError,
     did_you_mean,
 )
-from tql_frames.language import nodes, unparse
+from tql_frames.language import nodes, parameters, unparse
 from tql_frames.language.nodes import Node
 
 RandomNumbers: TypeAlias = Callable[[int], pl.Expr]
@@ -152,7 +152,10 @@ class Translator:
                 dtype = pl.String()
             case _:
                 dtype = pl.Null()
-        return Value(node, pl.lit(value, dtype=dtype), dtype, Constant(value))
+        expr = (
+            exact.literal(value, dtype) if isinstance(value, int) and dtype.is_integer() else pl.lit(value, dtype=dtype)
+        )
+        return Value(node, expr, dtype, Constant(value))
 
     def _column(self, node: nodes.Column) -> Value:
         name, dtype = self._scope.find(node)
@@ -212,23 +215,46 @@ class Translator:
         return operators.logic(node, self._all(node.operands), every=True)
 
     def _or(self, node: nodes.Or) -> Value:
-        return operators.logic(node, self._all(node.operands), every=False)
+        """Return a disjunction; many comparisons of one column with constants are one look-up."""
+        among: list[Value] = []
+        operands: dict[int, Node] = dict(enumerate(node.operands))
+        columns: dict[Node, dict[int, Node]] = {}
+        for place, each in operands.items():
+            if isinstance(each, nodes.Comparison) and each.operator == "==" and isinstance(each.left, nodes.Column):
+                columns.setdefault(each.left, {})[place] = each.right
+        for operand, constants in columns.items():
+            many = None if self._known else parameters.many_of(tuple(constants.values()))
+            if many is not None and (value := self.translate(operand)).json is None:
+                found = self._among(node, value, tuple(constants.values()))
+                if found is not None:
+                    among.append(found)
+                    operands = {place: each for place, each in operands.items() if place not in constants}
+        return operators.logic(node, [*among, *self._all(operands.values())], every=False)
 
     def _in(self, node: nodes.In) -> Value:
         quantified = self._quantified(node, "operand")
         if quantified is not None:
             return quantified
-        many = node.items[0] if isinstance(node.items[0], nodes.Values) else None
         with _dates_in_quotes(*node.items):
             operand = self.translate(node.operand)
-            found = None if many is None else membership.among(node, operand, many)
-            if found is None or many is None:
+            found = self._among(node, operand, node.items)
+            if found is None:
                 items = self._all(node.listed())
                 self._note_unknown(operand, *items)
                 found = membership.membership(node, operand, items)
-            else:
-                self._note_words(operand, [many.span] * len(many.values), many.values)
         return operators.negation(node, found) if node.negated else found
+
+    def _among(self, node: Node, operand: Value, items: Sequence[Node]) -> Value | None:
+        """Return whether a value is among many constants; None where they are few, or of other kinds."""
+        given = items[0] if isinstance(items[0], nodes.Values) else None
+        many = given or parameters.many_of(items)
+        found = None if many is None else membership.among(node, operand, many)
+        if found is not None and many is not None:
+            spans = [many.span] * len(many.values)
+            if given is None:
+                spans = [item.span for item in items if item != nodes.Literal(None)]
+            self._note_words(operand, spans, many.values)
+        return found
 
     def _between(self, node: nodes.Between) -> Value:
         quantified = self._quantified(node, "operand")
