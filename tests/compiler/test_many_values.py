@@ -242,6 +242,17 @@ def test_warnings_are_the_same(chosen: list[Any], monkeypatch: pytest.MonkeyPatc
         assert found[0] == found[1]
 
 
+def test_few_of_many_unknown_categories_are_told() -> None:
+    frame = pl.DataFrame({"t": ["a"]}, schema={"t": pl.Enum(["a"])})
+    given = ["a", *(f"word {number}" for number in range(1000))]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        frame.tql.sample("max_weight(t in (?): 2)", 1, parameters=[given])
+    said = [str(each.message).splitlines()[0] for each in caught]
+    assert len(said) == 11
+    assert said[-1] == "990 more texts are none of the categories compared with, the first 'word 10'"
+
+
 def test_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parameters, "_MANY", 2)
 

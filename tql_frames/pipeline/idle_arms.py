@@ -22,7 +22,7 @@ from tql_frames.language import nodes, unparse
 from tql_frames.language.nodes import Node
 from tql_frames.pipeline.weights import Watched
 
-_MOST_WARNED = 10  # arms
+_MOST_WARNED = 10  # arms, or texts
 _MOST_VALUES = 5_000  # values of a column among which the nearest is looked for
 _MOST_SHOWN = 5
 _MOST_SOUGHT = 16  # constants of one `in` that are looked for among the values of a column
@@ -81,11 +81,11 @@ def warn_of_categories(sampler: CompiledSampler | pl.Expr) -> None:
     """Warn of texts that a sampler compares with an Enum and that are no category of it; no row is read.
 
     Warns:
-        TQLArmWarning: for each of them.
+        TQLArmWarning: for each of the first, and one for all others.
     """
     if isinstance(sampler, pl.Expr):
         return
-    for each in sampler.unknown:
+    for each in sampler.unknown[:_MOST_WARNED]:
         place = next((n for n, arm in enumerate(sampler.arms, 1) if _holds(arm.span, each.span)), None)
         who = "the sampler" if place is None else f"arm {place}"
         few = ", ".join(map(repr, each.categories[:_MOST_SHOWN]))
@@ -93,6 +93,11 @@ def warn_of_categories(sampler: CompiledSampler | pl.Expr) -> None:
         hint = did_you_mean(each.word, each.categories) or (f"the categories are {few}{more}" if few else None)
         message = f"{who} compares {_short(each.of)} with {_short(each.word)!r}, which is none of its categories"
         warn(TQLArmWarning(message, source=sampler.source, span=each.span, hint=hint))
+    others = sampler.unknown[_MOST_WARNED:]
+    if others:
+        texts, first = "text is" if len(others) == 1 else "texts are", _short(others[0].word)
+        message = f"{len(others):,} more {texts} none of the categories compared with, the first {first!r}"
+        warn(TQLArmWarning(message, source=sampler.source, span=others[0].span))
 
 
 def warn_of_idle_arms(
