@@ -34,6 +34,8 @@ _DEEPLAKE_ROWS = 1_000_000  # to load ten million into Deep Lake takes a minute,
 _SMALL_ROWS, _SMALL_CALLS = 1_000, 200
 _FEW = 1_000  # rows drawn of many
 _BALANCED = _REPORTED = 20_000  # rows; more of them only take longer to count
+_READ = 5_000  # rows for long samplers, which take longer to read than to evaluate on them
+_SOUGHT, _FEW_DRAWN = 1_000_000, 1_000  # rows among which values are looked for, and draws where these do not matter
 _LOADED, _BATCHED = 1_000_000, 100_096  # rows of the table that is trained on, and of an epoch: 391 batches of 256
 
 
@@ -399,6 +401,32 @@ def cases(rows: int) -> tuple[Case, ...]:
                 ),
             ),
             f"{_REPORTED:,} rows; parsing and compiling the sampler are in it.",
+        ),
+        Case(
+            "in-many",
+            "`in (?)` of 300,000 values",
+            Job("labels", _SOUGHT, _FEW_DRAWN),
+            (
+                Entry("tql-frames: `df.tql.query('select * where n in (?)', [values])`", "ours_language:among"),
+                Entry("Polars: `df.filter(pl.col('n').is_in(values))`", "polars:is_in", target=Target(at_most=3)),
+                Entry(
+                    "tql-frames: a sample by `max_weight(n in (?): 5, True: 1)`",
+                    "ours_language:among_for_a_sample",
+                    note="weighs the rows and draws a thousand of them",
+                ),
+            ),
+            "A million rows of Int64, a tenth of which are found; the values are a NumPy array.",
+        ),
+        Case(
+            "long-text",
+            "Long samplers, each read for the first time",
+            Job("labels", _READ, _FEW_DRAWN),
+            (
+                Entry("tql-frames: 5,000 arms, `max_weight(n = 0: 2, …)`", "ours_language:arms"),
+                Entry("the same, one arm `n in (0, 1, …)` of 990,000 characters", "ours_language:text_of_values"),
+                Entry("the same, one arm `n = 0 or n = 1 or …` as long", "ours_language:text_of_comparisons"),
+            ),
+            "5,000 rows; no other library reads such texts. The times are to stay below 0.5, 5 and 5 seconds.",
         ),
         Case(
             "import",

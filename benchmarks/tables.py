@@ -23,6 +23,8 @@ WEIGHTS = np.array([1.0] * 10 + [0.0, 3.0, 5.0, 8.0, 20.0])
 LABEL_SAMPLER = "max_weight(label = 14: 20, label = 13: 8, label = 12: 5, label = 11: 3, label != 10: 1)"
 SAMPLERS = {"labels": LABEL_SAMPLER, "weights": "weight"}
 
+VALUES = 300_000  # numbers that are looked for
+
 _SEED = 2017
 _BOUNDS = np.array([1e-300, 0.25, 0.5, 1.0, 2.0, 4.0])  # of the groups in which continuous weights are counted
 
@@ -48,6 +50,11 @@ class Population:
     def uniform(self) -> Population:
         """The same rows, all of one weight."""
         return replace(self, weights=np.ones_like(self.weights))
+
+
+def numbers(rows: int) -> Integers:
+    """Return whole numbers, a tenth of which are among the first `VALUES`."""
+    return np.random.default_rng(_SEED).integers(0, 10 * VALUES, rows)
 
 
 def columns(job: Job) -> dict[str, NDArray[Any]]:

@@ -81,3 +81,15 @@ def deciding_arms(job: Job) -> Contestant:
         return None if (weights == tables.row_weights(job)).all() else "the arms are wrong"
 
     return Contestant(lambda _: frame.select(deciding_arm()), fault, (frame,))
+
+
+def is_in(job: Job) -> Contestant:
+    """`df.filter(is_in)`: the rows whose numbers are among 300,000, a tenth of all."""
+    numbers, values = tables.numbers(job.rows), np.arange(tables.VALUES)
+    frame = pl.DataFrame({"n": numbers})
+    sought = pl.Series(values)
+
+    def fault(result: pl.DataFrame) -> str | None:
+        return None if result.height == (numbers < tables.VALUES).sum() else "other rows are found"
+
+    return Contestant(lambda _: frame.filter(pl.col("n").is_in(sought.implode())), fault, (frame, values))

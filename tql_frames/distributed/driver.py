@@ -44,6 +44,7 @@ from tql_frames.pipeline.idle_arms import idle_warnings
 from tql_frames.pipeline.weights import BadWeights, Weigher
 from tql_frames.sampling import Integers, StrataTable, Streams
 from tql_frames.sampling.partitioned import Spread, points_of_parts, slots_of_parts, together, winners_of_parts
+from tql_frames.sampling.rng import sort
 from tql_frames.sampling.strata import most_strata
 from tql_frames.sampling.with_replacement import draw_strata
 from tql_frames.sampling.without_replacement import distinct_strata_ascending
@@ -315,7 +316,7 @@ class _Whole:
             table, cells = self._strata
             if self._how.spec.replace:
                 slots = draw_strata(table, self.size, streams)
-                slots.sort()
+                sort(slots)
             else:
                 slots = distinct_strata_ascending(table, self.size, streams)
             return [Slots(Ascending.of(each)) for each in slots_of_parts(slots, cells)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import FrozenInstanceError, dataclass, field, fields, replace
 from decimal import Decimal
@@ -259,25 +260,36 @@ class Or(Node):
 
 @_node
 class Values(_NoLevel):
-    """Many whole numbers, or many texts, that a value for the `?` of `in (?)` lists: one node for all of them.
+    """Many constants of one kind, the value for the `?` of `in (?)`: one node for all of them.
 
     Attributes:
-        values: all int of at most 64 bits, or all str.
+        values: 64-bit whole numbers, floats, or texts; none of them null.
+        nulls: how many more items are null.
     """
 
-    values: tuple[int, ...] | tuple[str, ...]
+    values: array[int] | array[float] | tuple[str, ...]
+    nulls: int = 0
+
+    def __hash__(self) -> int:
+        return hash((Values, self.nulls, len(self.values)))
+
+    def __repr__(self) -> str:
+        text = isinstance(self.values, tuple)
+        kind, data = ("text", repr(self.values).encode()) if text else (self.values.typecode, self.values.tobytes())  # type: ignore[union-attr]
+        digest = hashlib.blake2b(data, digest_size=16).hexdigest()
+        return f"Values({len(self.values)} of {kind}, {self.nulls} null, {digest})"
 
     def children(self) -> Iterator[Node]:
         """Yield nothing: the values are no nodes."""
         return iter(())
 
-    def literals(self) -> tuple[Node, ...]:
-        """Return a node for each."""
-        return tuple(Literal(value, span=self.span) for value in self.values)
+    def constants(self) -> list[int | float | str | None]:
+        """Return the values, nulls last."""
+        return [*self.values, *[None] * self.nulls]
 
-    def __repr__(self) -> str:
-        digest = hashlib.sha256(repr(self.values).encode("utf-8", "surrogatepass")).hexdigest()
-        return f"Values({len(self.values)} of {type(self.values[0]).__name__}, {digest})"
+    def literals(self) -> tuple[Literal, ...]:
+        """Return a node for each."""
+        return tuple(Literal(value, span=self.span) for value in self.constants())
 
 
 @_node
@@ -290,7 +302,7 @@ class In(Node):
 
     def listed(self) -> tuple[Node, ...]:
         """Return a node for each item."""
-        return tuple(one for item in self.items for one in (item.literals() if isinstance(item, Values) else (item,)))
+        return self.items[0].literals() if isinstance(self.items[0], Values) else self.items
 
 
 @_node
@@ -517,8 +529,6 @@ def replaced(node: Node, other: Callable[[Node], Node | None]) -> Node:
     if found is not None:
         return found
     changes: dict[str, Any] = {}
-    if isinstance(node, Values):
-        return node
     for each in fields(node):
         value = getattr(node, each.name)
         if isinstance(value, Node):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from array import array
 from collections.abc import Mapping, Sequence, Set
+from contextlib import suppress
 from decimal import Decimal
 from functools import cached_property
 from numbers import Integral, Real
@@ -15,6 +17,9 @@ from tql_frames.language import nodes
 from tql_frames.language.nodes import Node, replaced
 
 _MANY = 64  # values of a list that are kept as one node
+_EXACT = 2**53  # up to which a float is as exact as a whole number
+_CODES = {"i": "q", "u": "Q", "f": "d"}  # of arrays of 64 bits, by the kind of NumPy
+_MISSING = ("NaTType", "NAType")  # what stands for null in pandas
 
 AnyNode = TypeVar("AnyNode", bound=Node)
 
@@ -136,6 +141,11 @@ class BoundText(str):
         found.tree = bind(tree, found.parameters)
         return found
 
+    @property
+    def has_many(self) -> bool:
+        """Whether one of the values is a long list."""
+        return any(isinstance(node, nodes.Values) for node in self.tree.walk())
+
     @cached_property
     def _key(self) -> tuple[str, str]:
         return str(self), repr(self.tree)  # in which 1, 1.0 and True are different
@@ -159,12 +169,91 @@ def _restored(text: str, tree: Node, parameters: tuple[object, ...]) -> BoundTex
     return found
 
 
-def _is_of_one_kind(values: Sequence[Any]) -> bool:
-    """Return whether all values are whole numbers of at most 64 bits, or all are texts that can be encoded."""
-    kinds = set(map(type, values))
+def _many(value: Any, span: Span) -> nodes.Values | None:
+    """Return a long list, array or series as one node; None where it is short, or needs a node for each value.
+
+    What the values are is what `_constant` makes of each: the answers are the same either way.
+    """
+    if not hasattr(value, "__len__") or isinstance(value, (str, bytes)) or len(value) < _MANY:
+        return None
+    found: array[Any] | tuple[str, ...] | None
+    found, nulls = _numbers(value)
+    if found is None:
+        listed = _listed(value)
+        if not isinstance(listed, (list, tuple)):
+            return None
+        kinds = set(map(type, listed))
+        missing = {kind for kind in kinds if kind is type(None) or kind.__name__ in _MISSING}
+        known = [each for each in listed if type(each) not in missing] if missing else listed
+        found, nulls = _of_one_kind(known, kinds - missing), len(listed) - len(known)
+    return nodes.Values(found, nulls, span=span) if found else None
+
+
+def _numbers(value: Any) -> tuple[array[Any] | None, int]:
+    """Return the numbers of an array or series, which no list has to hold, and how many more are null."""
+    library, nulls = type(value).__module__.partition(".")[0], 0
+    if library == "pandas" and type(value).__name__ == "Series" and type(value.dtype).__module__.startswith("numpy"):
+        value = value.to_numpy()
+    elif library == "polars" and type(value).__name__ == "Series":
+        if not (value.dtype.is_integer() or value.dtype.is_float()) or str(value.dtype).endswith("128"):
+            return None, 0
+        nulls, value = value.null_count(), value.drop_nulls().to_numpy()
+    if type(value).__name__ != "ndarray" or value.ndim != 1 or value.dtype.itemsize > array("q").itemsize:
+        return None, 0
+    kind = value.dtype.kind
+    if kind not in _CODES:
+        return None, 0
+    found = array(_CODES[kind])
+    found.frombytes(value.astype(f"{kind}8").tobytes())
+    return found, nulls
+
+
+def _of_one_kind(values: Sequence[Any], kinds: set[type]) -> array[Any] | tuple[str, ...] | None:
+    """Return a list of numbers, none of them rounded, or of texts; None of other kinds."""
+    if all(kind.__module__ == "numpy" and hasattr(kind, "tolist") for kind in kinds):
+        values = [_plain(each) for each in values]
+        values = [each.tolist() if hasattr(each, "tolist") else each for each in values]
+        kinds = set(map(type, values))
+    if any(issubclass(kind, (dt.date, dt.time, dt.timedelta)) for kind in kinds):
+        values = [_iso_text(each) for each in values]
+        kinds = set(map(type, values))
+    if kinds == {str}:
+        return tuple(values) if lone_surrogate("".join(values)) is None else None
     if kinds == {int}:
-        return min(values) >= -(2**63) and max(values) < 2**63
-    return kinds == {str} and lone_surrogate("".join(values)) is None
+        for code in ("q", "Q"):
+            with suppress(OverflowError):
+                return array(code, values)
+        return None
+    exact = kinds == {float} or all(-_EXACT <= each <= _EXACT for each in values if type(each) is int)
+    return array("d", values) if kinds <= {float, int} and exact else None
+
+
+def many_of(items: Sequence[Node]) -> nodes.Values | None:
+    """Return constants that a text lists as one node; None where they are few, or need a node each.
+
+    Examples:
+        >>> few = tuple(map(nodes.Literal, range(3)))
+        >>> many_of(few), len(many_of(few * 100).values)
+        (None, 300)
+    """
+    if len(items) < _MANY:
+        return None
+    values: list[Any] = []
+    for item in items:
+        node = item.operand if isinstance(item, nodes.Negative) else item
+        if not isinstance(node, nodes.Literal) or (node is not item and type(node.value) not in (int, float)):
+            return None
+        values.append(node.value if node is item else -node.value)  # type: ignore[operator]
+    known = [value for value in values if value is not None]
+    found = _of_one_kind(known, set(map(type, known)))
+    return nodes.Values(found, len(values) - len(known), span=items[0].span) if found else None
+
+
+def _iso_text(value: Any) -> Any:
+    """Return dates, times and durations as text, all else as it is."""
+    if isinstance(value, (dt.date, dt.time)):  # a datetime is a date
+        return value.isoformat()
+    return _iso_duration(value) if isinstance(value, dt.timedelta) else value
 
 
 def _spread(item: Node, value: Node) -> tuple[Node, ...]:
@@ -173,7 +262,7 @@ def _spread(item: Node, value: Node) -> tuple[Node, ...]:
 
 def _plain(value: Any) -> object:
     """Return dates and durations of NumPy as ISO text, and what stands for null in pandas as None."""
-    if type(value).__name__ in ("NaTType", "NAType"):
+    if type(value).__name__ in _MISSING:
         return None
     kind = getattr(getattr(value, "dtype", None), "kind", None)
     if kind not in ("M", "m") or not type(value).__module__.startswith("numpy"):
@@ -206,15 +295,19 @@ def _iso(nanoseconds: int) -> str:
     return f"{'-' if nanoseconds < 0 else ''}PT{seconds}.{rest:09}S"
 
 
-def _constant(value: object, span: Span, number: int, *, many: bool = False) -> Node:
+def _listed(value: Any) -> Any:
+    """Return arrays and series as lists, scalars of NumPy as Python's."""
     value = _plain(value)
     if hasattr(value, "tolist"):  # NumPy scalars and arrays, pandas series
-        value = value.tolist()
-    elif hasattr(value, "to_list"):  # Polars series
-        value = value.to_list()
+        return value.tolist()
+    return value.to_list() if hasattr(value, "to_list") else value  # Polars series
+
+
+def _constant(value: object, span: Span, number: int, *, many: bool = False) -> Node:
+    if many and (found := _many(value, span)) is not None:
+        return found
+    value = _listed(value)
     if isinstance(value, (list, tuple)):
-        if many and len(value) >= _MANY and _is_of_one_kind(value):
-            return nodes.Values(tuple(value), span=span)
         return nodes.Array(tuple(_constant(item, span, number) for item in value), span=span)
     if value is None or isinstance(value, (bool, str)):
         if isinstance(value, str) and (lone := lone_surrogate(value)) is not None:
@@ -228,9 +321,7 @@ def _constant(value: object, span: Span, number: int, *, many: bool = False) -> 
         return nodes.Literal(nodes.Written.of(value), span=span)
     if isinstance(value, (Real, Decimal)):
         return nodes.Literal(float(value), span=span)
-    if isinstance(value, (dt.date, dt.time)):  # a datetime is a date
-        return nodes.Literal(value.isoformat(), span=span)
-    if isinstance(value, dt.timedelta):
-        return nodes.Literal(_iso_duration(value), span=span)
+    if isinstance(value, (dt.date, dt.time, dt.timedelta)):
+        return nodes.Literal(_iso_text(value), span=span)
     words = "a number, text, true or false, None, a date, time or duration, or a list of them"
     raise Fault(TQLTypeError, f"expected parameter {number} to be {words}, got {type(value).__name__}", span)

@@ -62,8 +62,8 @@ def unparse(node: Node) -> str:
         'a and (b or true)'
     """
     match node:
-        case Values(values):
-            return ", ".join(map(_literal, values))
+        case Values():
+            return ", ".join(map(_literal, node.constants()))
         case Literal(value):
             return _literal(value)
         case Column(name, frame):

@@ -22,9 +22,10 @@ from tql_frames.language import nodes, unparse
 from tql_frames.language.nodes import Node
 from tql_frames.pipeline.weights import Watched
 
-_MOST_WARNED = 10  # arms
+_MOST_WARNED = 10  # arms, or texts
 _MOST_VALUES = 5_000  # values of a column among which the nearest is looked for
 _MOST_SHOWN = 5
+_MOST_SOUGHT = 16  # constants of one `in` that are looked for among the values of a column
 _MOST_BESIDE = 16  # other arms that an arm is compared with one by one
 _LONGEST = 80  # characters of a text in a message
 
@@ -80,11 +81,11 @@ def warn_of_categories(sampler: CompiledSampler | pl.Expr) -> None:
     """Warn of texts that a sampler compares with an Enum and that are no category of it; no row is read.
 
     Warns:
-        TQLArmWarning: for each of them.
+        TQLArmWarning: for each of the first, and one for all others.
     """
     if isinstance(sampler, pl.Expr):
         return
-    for each in sampler.unknown:
+    for each in sampler.unknown[:_MOST_WARNED]:
         place = next((n for n, arm in enumerate(sampler.arms, 1) if _holds(arm.span, each.span)), None)
         who = "the sampler" if place is None else f"arm {place}"
         few = ", ".join(map(repr, each.categories[:_MOST_SHOWN]))
@@ -92,6 +93,11 @@ def warn_of_categories(sampler: CompiledSampler | pl.Expr) -> None:
         hint = did_you_mean(each.word, each.categories) or (f"the categories are {few}{more}" if few else None)
         message = f"{who} compares {_short(each.of)} with {_short(each.word)!r}, which is none of its categories"
         warn(TQLArmWarning(message, source=sampler.source, span=each.span, hint=hint))
+    others = sampler.unknown[_MOST_WARNED:]
+    if others:
+        texts, first = "text is" if len(others) == 1 else "texts are", _short(others[0].word)
+        message = f"{len(others):,} more {texts} none of the categories compared with, the first {first!r}"
+        warn(TQLArmWarning(message, source=sampler.source, span=others[0].span))
 
 
 def warn_of_idle_arms(
@@ -299,8 +305,8 @@ def _comparisons(node: Node) -> Iterator[_Sought]:
         match each:
             case nodes.Comparison(operator, left, right) if operator != "!=":
                 pairs = [(left, operator, right), (right, _MIRROR.get(operator, operator), left)]
-            case nodes.In(operand, _, False):
-                pairs = [(operand, "==", item) for item in each.listed()]
+            case nodes.In(operand, items, False):
+                pairs = [(operand, "==", item) for item in _telling(items)]
             case nodes.Call("contains", (container, item)):
                 pairs = [(container, "==", item)]
             case nodes.Between(operand, low, high, False):
@@ -319,6 +325,29 @@ def _comparisons(node: Node) -> Iterator[_Sought]:
                 yield _Sought(named.name, value, isinstance(each, nodes.Call), operator, separator)
             elif isinstance(value, (int, float)) and not isinstance(value, bool):
                 yield _Sought(named.name, sign * float(value), False, operator)
+
+
+def _telling(items: Sequence[Node]) -> Sequence[Node]:
+    """Return the items of `in` that a hint can come from: of many numbers the ends, of many texts the first."""
+    many = items[0]
+    if isinstance(many, nodes.Values):
+        if isinstance(many.values, tuple):
+            return [nodes.Literal(text, span=many.span) for text in many.values[:_MOST_SOUGHT]]
+        values = np.array(many.values)
+        ends = [values.min(), values.max()]  # a NaN where there is one
+        return [nodes.Literal(each.item(), span=many.span) for each in ends]
+    if len(items) <= _MOST_SOUGHT:
+        return items
+    numbers = [(number, item) for item in items if (number := _number(item)) is not None]
+    ends = [each(numbers, key=lambda pair: pair[0])[1] for each in (min, max)] if numbers else []
+    return [*ends, *[item for item in items if _number(item) is None][:_MOST_SOUGHT]]
+
+
+def _number(node: Node) -> float | None:
+    """Return a number that is written in a text."""
+    sign, node = (-1, node.operand) if isinstance(node, nodes.Negative) else (1, node)
+    value = node.value if isinstance(node, nodes.Literal) else None
+    return sign * value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def _null_hint(node: nodes.Arm) -> str | None:

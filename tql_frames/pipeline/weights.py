@@ -346,6 +346,8 @@ def compiled(text: str, schema: Mapping[str, pl.DataType], random: RandomNumbers
     Raises:
         TQLError: the text is wrong, or does not fit the schema.
     """
+    if isinstance(text, BoundText) and text.has_many:  # to compile it is cheap, to keep it is not
+        return compile_sampler(text, schema, random)
     known = _compiled(text)
     for sampler in known:
         with suppress(KeyError, TQLError):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import re
 import sys
 from dataclasses import replace
 from fractions import Fraction
@@ -40,8 +39,6 @@ TimeUnit: TypeAlias = Literal["ms", "us", "ns"]
 Stamp = TypeVar("Stamp", dt.time, dt.datetime)
 
 _MIRROR = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
-_TOO_FINE = re.compile(r"[.,]\d{7}")
-_NANOSECONDS = re.compile(r"[.,]\d{6}(\d{1,3})(?!\d)")
 
 
 def compare(operator: str, node: Node, left: Value, right: Value) -> pl.Expr:
@@ -250,7 +247,7 @@ def _compare_temporal(operator: str, node: Node, left: Value, right: Value) -> p
     a, b = left.dtype, right.dtype
     days = (pl.Date, pl.Datetime)
     if isinstance(a, days) and isinstance(b, days):
-        if (_zone(a) is None) != (_zone(b) is None):
+        if (moments.zone_of(a) is None) != (moments.zone_of(b) is None):
             raise Fault(TQLTypeError, "cannot compare a time that has a zone with one that has none", node.span)
     elif type(a) is not type(b):
         raise _cannot_compare(node, left, right)
@@ -258,10 +255,6 @@ def _compare_temporal(operator: str, node: Node, left: Value, right: Value) -> p
         return relate(operator, left.expr, right.expr)
     units = (moments.nanoseconds_of(a), moments.nanoseconds_of(b))
     return moments.across_units(operator, moments.counted(left.expr), moments.counted(right.expr), *units)
-
-
-def _zone(dtype: DataType) -> str | None:
-    return dtype.time_zone if isinstance(dtype, pl.Datetime) else None
 
 
 def _unit(dtype: DataType) -> TimeUnit | None:
@@ -279,7 +272,7 @@ def _compare_with_text(operator: str, node: Node, moment: Value, text: Value) ->
             message = f"expected a duration, such as 'PT1H30M' or '01:30:00', got {word[:40]!r}"
             raise Fault(TQLTypeError, message, text.node.span)
         return moments.with_constant(operator, moments.counted(moment.expr), unit, span)
-    fine = _NANOSECONDS.search(word)
+    fine = moments.NANOSECONDS.search(word)
     if fine is None:
         return relate(operator, *_with_iso_text(node, moment, text))
     coarse = replace(text, constant=Constant(word[: fine.start(1)] + word[fine.end(1) :]))
@@ -299,7 +292,7 @@ def _with_iso_text(node: Node, moment: Value, text: Value) -> tuple[pl.Expr, pl.
             raise Fault(TQLTypeError, "cannot compare a time of day with one that has a zone", node.span)
         return moment.expr, pl.lit(time)
     stamp = _from_iso(dt.datetime, word, text, "an ISO date, such as '2024-05-01'")
-    zone = _zone(dtype)
+    zone = moments.zone_of(dtype)
     if isinstance(dtype, pl.Date):
         if stamp.tzinfo is not None:
             raise Fault(TQLTypeError, "cannot compare a date with a time that has a zone", node.span)
@@ -325,7 +318,7 @@ def _with_iso_text(node: Node, moment: Value, text: Value) -> tuple[pl.Expr, pl.
 
 
 def _from_iso(kind: type[Stamp], word: str, text: Value, wanted: str) -> Stamp:
-    if _TOO_FINE.search(word):  # Python would cut it off
+    if moments.TOO_FINE.search(word):  # Python would cut it off
         raise Fault(TQLTypeError, "a time has at most 9 digits after its seconds", text.node.span)
     try:
         return kind.fromisoformat(word)

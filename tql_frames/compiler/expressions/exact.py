@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 import polars as pl
 
@@ -61,6 +62,12 @@ def fits(number: int, dtype: DataType) -> bool:
     """Return whether an integer type holds a number."""
     low, high = bounds_of(dtype)
     return low <= number <= high
+
+
+@lru_cache(maxsize=1024)
+def literal(number: int, dtype: DataType) -> pl.Expr:
+    """Return a whole number as a constant of a type; kept, since Polars takes long to make one."""
+    return pl.lit(number, dtype=dtype)
 
 
 def whole(value: Value) -> Whole:
@@ -284,7 +291,7 @@ def against(operator: str, value: Value, number: float) -> pl.Expr:
         operator = "<=" if operator in ("<", "<=") else ">"
     if not fits(limit, dtype):
         return _known(value, operator == "!=" or operator in (("<", "<=") if limit > 0 else (">", ">=")))
-    return relate(operator, expr, pl.lit(limit, dtype=dtype))
+    return relate(operator, expr, literal(limit, dtype))
 
 
 def compare(operator: str, pairs: list[tuple[Whole, Whole]]) -> pl.Expr:

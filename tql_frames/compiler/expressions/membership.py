@@ -5,12 +5,15 @@ Whether one value equals another is decided in `comparisons`.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
+from fractions import Fraction
 
+import numpy as np
 import polars as pl
 
-from tql_frames.compiler.expressions import json_text
+from tql_frames.compiler.expressions import exact, json_text, moments
 from tql_frames.compiler.expressions.comparisons import as_text, compare, comparison, unknown
 from tql_frames.compiler.expressions.elementwise import lift
 from tql_frames.compiler.expressions.exact import NO_BOOL, fits, is_beyond
@@ -25,12 +28,13 @@ from tql_frames.compiler.expressions.types import (
     is_nested,
     is_null,
     is_number,
+    is_temporal,
     is_text,
     is_wide,
 )
 from tql_frames.errors import Fault, TQLTypeError, TQLUnsupportedError, TQLWarning, shown, warn
 from tql_frames.language import unparse
-from tql_frames.language.nodes import Column, Node
+from tql_frames.language.nodes import Column, Node, Values, written
 
 # Signs of a regular expression, or of a pattern of LIKE.
 _PATTERN = re.compile(r"\.[*+]|\\[bdsw]|\(\?|\[[^\]]+-[^\]]+\]|^\^\w|\w\$$|^[*%]\w|\w[*%]$|\w\|\w")
@@ -53,20 +57,91 @@ def membership(node: Node, operand: Value, items: Sequence[Value]) -> Value:
     return lift(rule, node, operand, *items)
 
 
-def among(node: Node, operand: Value, values: Sequence[int] | Sequence[str]) -> Value | None:
-    """`operand in (values)` by one look-up of values, all int or all str; None where kinds need another rule."""
-    dtype = operand.dtype
-    if operand.json is not None or operand.base is not None or operand.constant is not None:
+def among(node: Node, operand: Value, many: Values) -> Value | None:
+    """`operand in (values)`, elementwise on a list; None where each value needs a comparison, or raises an error."""
+    if operand.json is not None:
+        return json_text.among(node, operand, many.constants())
+    dtype = innermost(operand.row_dtype)
+    if operand.constant is not None or operand.parts is not None:
         return None
-    if isinstance(values[0], str):
-        if not isinstance(dtype, (pl.String, pl.Categorical)):
-            return None
-        sought, words = as_text(operand), pl.Series(values, dtype=pl.String)
-    elif dtype.is_integer():
-        sought, words = operand.expr, pl.Series(values, dtype=pl.Int64).cast(dtype, strict=False).drop_nulls()
-    else:
+    if is_null(dtype):
+        return lift(lambda value: Value(node, unknown(value), pl.Boolean()), node, operand)
+    words = _words(_series(many), dtype, listed=operand.base is not None or is_nested(operand.dtype))
+    if words is None:
         return None
-    return Value(node, sought.is_in(pl.lit(words).implode()), pl.Boolean())
+
+    def rule(value: Value) -> Value:
+        # One list, made here: Polars would make it of a column of values once for each piece of the frame.
+        found = _sought(value, words.dtype).is_in(pl.lit(pl.Series([words])))
+        return Value(node, found | NO_BOOL if many.nulls else found, pl.Boolean())
+
+    return lift(rule, node, operand)
+
+
+def _series(many: Values) -> pl.Series:
+    text = isinstance(many.values, tuple)
+    return pl.Series(many.values, dtype=pl.String) if text else pl.Series(np.array(many.values))
+
+
+def _sought(value: Value, dtype: DataType) -> pl.Expr:
+    """Return what is looked up among values of a type."""
+    if isinstance(dtype, pl.String):
+        return as_text(value)
+    if isinstance(value.dtype, pl.Decimal):
+        return exact.unscaled(value)[0].expr
+    return value.expr if value.dtype == dtype else value.expr.cast(dtype)
+
+
+def _words(values: pl.Series, dtype: DataType, *, listed: bool) -> pl.Series | None:
+    """Return the values that a value of a type may equal, in the type that `_sought` has; None for kinds apart."""
+    if isinstance(values.dtype, pl.String):
+        if isinstance(dtype, pl.Enum) and not listed:  # inside lists categories are compared as text (Polars 1)
+            return values.filter(values.is_in(dtype.categories.implode())).cast(dtype)
+        if is_text(dtype):
+            return values
+        return moments.of_texts(values, dtype) if is_temporal(dtype) else None
+    if not (is_number(dtype) or is_bool(dtype)) or exact.is_beyond(dtype):
+        return None
+    if isinstance(dtype, pl.Decimal):
+        return _whole(values, dtype.scale, pl.Int128())
+    if dtype.is_float():
+        numbers = values.cast(pl.Float64)
+        return (_single(numbers) if isinstance(dtype, pl.Float32) else numbers).drop_nans()
+    if values.dtype.is_float():
+        return values.drop_nans() if is_bool(dtype) else _whole(values, 0, dtype)
+    return values if is_bool(dtype) or values.dtype == dtype else values.cast(dtype, strict=False).drop_nulls()
+
+
+def _single(numbers: pl.Series) -> pl.Series:
+    """Return each number as the Float32 next to it; as it is where that would be 0 or infinite."""
+    given = numbers.to_numpy()
+    with np.errstate(over="ignore"):
+        single = given.astype(np.float32).astype(np.float64)
+    return pl.Series(np.where(np.isfinite(single) & ((single != 0) | (given == 0)), single, given))
+
+
+def _whole(values: pl.Series, scale: int, dtype: DataType) -> pl.Series:
+    """Return numbers, as they are written, times a power of ten: those that are whole then and fit a type."""
+    if values.dtype.is_float() and not scale:
+        given = values.to_numpy()
+        whole = given[np.isfinite(given) & (given == np.floor(given))]
+        if (np.abs(whole) <= 2**53).all():  # whose text has their own digits
+            return pl.Series(whole.astype(np.int64)).cast(dtype, strict=False).drop_nulls()
+        values = pl.Series(whole)
+    found = (_times(number, scale) for number in values.to_list())
+    return pl.Series([number for number in found if number is not None and exact.fits(number, dtype)], dtype=dtype)
+
+
+def _times(number: float, scale: int) -> int | None:
+    """Return a number, as it is written, times a power of ten; None where that is no whole number."""
+    unit: int = 10**scale
+    if isinstance(number, int):
+        return number * unit
+    if not math.isfinite(number):
+        return None
+    numerator, denominator = Fraction(written(number)).as_integer_ratio()
+    found, rest = divmod(numerator * unit, denominator)
+    return None if rest else found
 
 
 def _in_constants(value: Value, choices: Sequence[Value]) -> pl.Expr | None:

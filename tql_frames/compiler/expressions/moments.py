@@ -5,17 +5,26 @@ Which types compare at all is decided in `comparisons`.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import polars as pl
 
-from tql_frames.compiler.expressions.exact import relate
+from tql_frames.compiler.expressions.exact import fits, relate
 from tql_frames.compiler.expressions.types import DataType
 from tql_frames.errors import TQLTypeError
 
 _NANOSECONDS = {"ns": 1, "us": 1_000, "ms": 1_000_000}
 _DAY = 86_400 * 10**9
+_MICROSECOND = 1_000
+_EPOCH = dt.datetime(1970, 1, 1)
+TOO_FINE = re.compile(r"[.,]\d{7}")
+NANOSECONDS = re.compile(r"[.,]\d{6}(\d{1,3})(?!\d)")
+_PLAIN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{3}|\.[0-9]{6})?$"
 _NUMBER = r"(\d+(?:[.,]\d+)?)"
 _ISO = re.compile(
     rf"([+-]?)P(?=[\dT])(?:{_NUMBER}W)?(?:{_NUMBER}D)?(?:T(?=\d)(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}S)?)?", re.I
@@ -106,6 +115,87 @@ def with_constant(operator: str, expr: pl.Expr, unit: int, constant: Fraction) -
     if operator in ("==", "!="):
         return _unless_null(expr, operator == "!=")
     return relate({"<": "<=", ">=": ">"}.get(operator, operator), expr, bound)
+
+
+def of_texts(words: pl.Series, dtype: DataType) -> pl.Series | None:
+    """Return the texts of dates, times or durations that a type holds, in that type; None where one is no such text."""
+    unit = nanoseconds_of(dtype)
+    physical = pl.Int32() if isinstance(dtype, pl.Date) else pl.Int64()
+    stamps = _plain_stamps(words) if isinstance(dtype, (pl.Date, pl.Datetime)) and zone_of(dtype) is None else None
+    if stamps is not None:
+        given = stamps.to_numpy()
+        if unit < _MICROSECOND:
+            given = given[np.abs(given) <= (2**63 - 1) // _MICROSECOND] * (_MICROSECOND // unit)
+        else:
+            given = given[given % (unit // _MICROSECOND) == 0] // (unit // _MICROSECOND)
+        return pl.Series(given).cast(physical).cast(dtype)
+    try:
+        found = [_units(number, unit) for number in _nanoseconds(words.to_list(), dtype)]
+    except (ValueError, OverflowError):  # the comparison with that text says what is wrong
+        return None
+    whole = [number for number in found if number is not None and fits(number, physical)]
+    return pl.Series(whole, dtype=physical).cast(dtype)
+
+
+def _plain_stamps(words: pl.Series) -> pl.Series | None:
+    """Return the microseconds from 1970 to dates, or times, as `isoformat` writes them; None where one is other."""
+    if (words.str.len_bytes() == len("2024-05-01")).all():
+        words = words + "T00:00:00"
+    if not words.str.contains(_PLAIN).all() or words.str.starts_with("0000").any():
+        return None
+    stamps = words.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us", strict=False)
+    return None if stamps.null_count() else stamps.to_physical()
+
+
+def _nanoseconds(words: Sequence[str], dtype: DataType) -> Iterator[Fraction]:
+    """Yield nanoseconds: of a duration, from midnight to a time of day, or from 1970 to an ISO time, of a zone in UTC.
+
+    Raises:
+        ValueError: a text is none of these, or has a zone where the column has none.
+        OverflowError: one is outside the years 1 to 9999 in UTC.
+    """
+    zone = zone_of(dtype)
+    place = None if zone is None else ZoneInfo(zone)
+    for word in words:
+        if isinstance(dtype, pl.Duration):
+            span = duration(word)
+            if span is None:
+                raise ValueError(word)
+            yield span
+            continue
+        coarse, more = _coarse(word)
+        if isinstance(dtype, pl.Time):
+            stamp = dt.datetime.combine(_EPOCH, dt.time.fromisoformat(coarse))
+        else:
+            stamp = dt.datetime.fromisoformat(coarse)
+            if place is not None:
+                stamp = stamp if stamp.tzinfo is not None else stamp.replace(tzinfo=place)
+                stamp = stamp.astimezone(dt.UTC).replace(tzinfo=None)
+        if stamp.tzinfo is not None:
+            raise ValueError(word)
+        yield Fraction((stamp - _EPOCH) // dt.timedelta(microseconds=1) * _MICROSECOND + more)
+
+
+def zone_of(dtype: DataType) -> str | None:
+    """Return the time zone of a type; None where it has none."""
+    return dtype.time_zone if isinstance(dtype, pl.Datetime) else None
+
+
+def _units(nanoseconds: Fraction, unit: int) -> int | None:
+    found, rest = divmod(nanoseconds.numerator, nanoseconds.denominator * unit)
+    return None if rest else found
+
+
+def _coarse(word: str) -> tuple[str, int]:
+    """Return a time without what is below a microsecond, and that in nanoseconds."""
+    if "." not in word and "," not in word:
+        return word, 0
+    fine = NANOSECONDS.search(word)
+    if fine is not None:
+        return word[: fine.start(1)] + word[fine.end(1) :], int(fine[1].ljust(3, "0"))
+    if TOO_FINE.search(word):
+        raise ValueError(word)
+    return word, 0
 
 
 def _unless_null(expr: pl.Expr, holds: bool) -> pl.Expr:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import polars as pl
 
-from tql_frames.compiler.expressions import comparisons, json_text, membership, operators, reductions
+from tql_frames.compiler.expressions import comparisons, exact, json_text, membership, operators, reductions
 from tql_frames.compiler.expressions.functions import (
     ELSEWHERE,
     FUNCTIONS,
@@ -46,7 +46,7 @@ from tql_frames.errors import (
     TQLUnsupportedError,
     did_you_mean,
 )
-from tql_frames.language import nodes, unparse
+from tql_frames.language import nodes, parameters, unparse
 from tql_frames.language.nodes import Node
 
 RandomNumbers: TypeAlias = Callable[[int], pl.Expr]
@@ -61,7 +61,7 @@ class CompiledArm:
     """An arm `condition: weight` of a sampler.
 
     Attributes:
-        text: the arm as TQL.
+        node: the arm.
         span: where it stands.
         condition: true or false a row, never null.
         test: the same, or null instead of false: for `when`, which takes one for the other.
@@ -69,12 +69,17 @@ class CompiledArm:
         constant: the weight where it is the same for every row, else None.
     """
 
-    text: str
+    node: nodes.Arm
     span: Span
     condition: pl.Expr
     test: pl.Expr
     weight: pl.Expr
     constant: float | None
+
+    @property
+    def text(self) -> str:
+        """The arm as TQL."""
+        return unparse(self.node)
 
 
 class UnknownCategory(NamedTuple):
@@ -149,7 +154,10 @@ class Translator:
                 dtype = pl.String()
             case _:
                 dtype = pl.Null()
-        return Value(node, pl.lit(value, dtype=dtype), dtype, Constant(value))
+        expr = (
+            exact.literal(value, dtype) if isinstance(value, int) and dtype.is_integer() else pl.lit(value, dtype=dtype)
+        )
+        return Value(node, expr, dtype, Constant(value))
 
     def _column(self, node: nodes.Column) -> Value:
         name, dtype = self._scope.find(node)
@@ -209,23 +217,46 @@ class Translator:
         return operators.logic(node, self._all(node.operands), every=True)
 
     def _or(self, node: nodes.Or) -> Value:
-        return operators.logic(node, self._all(node.operands), every=False)
+        """Return a disjunction; many comparisons of one column with constants are one look-up."""
+        among: list[Value] = []
+        operands: dict[int, Node] = dict(enumerate(node.operands))
+        columns: dict[Node, dict[int, Node]] = {}
+        for place, each in operands.items():
+            if isinstance(each, nodes.Comparison) and each.operator == "==" and isinstance(each.left, nodes.Column):
+                columns.setdefault(each.left, {})[place] = each.right
+        for operand, constants in columns.items():
+            many = None if self._known else parameters.many_of(tuple(constants.values()))
+            if many is not None and (value := self.translate(operand)).json is None:
+                found = self._among(node, value, tuple(constants.values()))
+                if found is not None:
+                    among.append(found)
+                    operands = {place: each for place, each in operands.items() if place not in constants}
+        return operators.logic(node, [*among, *self._all(operands.values())], every=False)
 
     def _in(self, node: nodes.In) -> Value:
         quantified = self._quantified(node, "operand")
         if quantified is not None:
             return quantified
-        operand = self.translate(node.operand)
-        if isinstance(node.items[0], nodes.Values):
-            known = membership.among(node, operand, node.items[0].values)
-            if known is not None:
-                return operators.negation(node, known) if node.negated else known
-        listed = node.listed()
-        with _dates_in_quotes(*listed):
-            items = self._all(listed)
-            self._note_unknown(operand, *items)
-            found = membership.membership(node, operand, items)
+        with _dates_in_quotes(*node.items):
+            operand = self.translate(node.operand)
+            found = self._among(node, operand, node.items)
+            if found is None:
+                items = self._all(node.listed())
+                self._note_unknown(operand, *items)
+                found = membership.membership(node, operand, items)
         return operators.negation(node, found) if node.negated else found
+
+    def _among(self, node: Node, operand: Value, items: Sequence[Node]) -> Value | None:
+        """Return whether a value is among many constants; None where they are few, or of other kinds."""
+        given = items[0] if isinstance(items[0], nodes.Values) else None
+        many = given or parameters.many_of(items)
+        found = None if many is None else membership.among(node, operand, many)
+        if found is not None and many is not None:
+            spans = [many.span] * len(many.values)
+            if given is None:
+                spans = [item.span for item in items if item != nodes.Literal(None)]
+            self._note_words(operand, spans, many.values)
+        return found
 
     def _between(self, node: nodes.Between) -> Value:
         quantified = self._quantified(node, "operand")
@@ -293,14 +324,19 @@ class Translator:
 
     def _note_unknown(self, value: Value, *words: Value) -> None:
         """Note texts that are compared with the categories of an Enum and are none."""
+        known = [each for each in words if each.constant is not None]
+        texts = [each.constant.value for each in known if each.constant is not None]
+        self._note_words(value, [each.node.span for each in known], texts)
+
+    def _note_words(self, value: Value, spans: Iterable[Span], words: Iterable[object]) -> None:
         dtype = innermost(value.row_dtype)
         if not isinstance(dtype, pl.Enum) or value.constant is not None:
             return
-        for each in words:
-            if each.constant is not None and isinstance(word := each.constant.value, str):
-                categories = tuple(dtype.categories.to_list())
-                if word not in categories:
-                    self.unknown.append(UnknownCategory(each.node.span, word, unparse(value.node), categories))
+        of, categories = unparse(value.node), tuple(dtype.categories.to_list())
+        known = frozenset(categories)
+        for span, word in zip(spans, words, strict=True):
+            if isinstance(word, str) and word not in known:
+                self.unknown.append(UnknownCategory(span, word, of, categories))
 
     def _row_data(self, node: nodes.Call) -> Value:
         """`data(column, i)`: of a whole statement it is known before its clauses are translated."""
@@ -345,7 +381,7 @@ class Translator:
         constant = None
         if weight.constant is not None and not is_text(weight.dtype):
             constant = float(weight.constant.value or 0.0)
-        return CompiledArm(unparse(node), node.span, condition, test, as_weight(weight), constant)
+        return CompiledArm(node, node.span, condition, test, as_weight(weight), constant)
 
     def _array(self, node: nodes.Array) -> Value:
         if node.word is not None and self._is_known(node.word):
