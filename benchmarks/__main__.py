@@ -44,7 +44,7 @@ def main() -> None:
             options.json.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if options.record:
         recorded = text.replace("## Benchmarks\n", pages.INTRODUCTION, 1)
-        pages.REPORT.write_text(recorded, encoding="utf-8")
+        pages.REPORT.write_text(f"{recorded}\n{pages.TRIED.read_text(encoding='utf-8')}", encoding="utf-8")
         pages.main()
 
 

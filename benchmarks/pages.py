@@ -16,6 +16,7 @@ from benchmarks.report import table
 from benchmarks.rounds import ROOT
 
 REPORT = ROOT / "docs" / "benchmarks.md"
+TRIED = ROOT / "benchmarks" / "tried.md"  # written by hand; it ends the report
 INTRODUCTION = """# The last run of the benchmarks
 
 What `make bench ARGS=--record` printed, in one run, as it was printed;

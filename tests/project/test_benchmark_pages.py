@@ -27,6 +27,10 @@ def test_tables_of_pages_are_those_of_the_report(page: str, name: str) -> None:
     assert pages.written(text, name, pages.TABLES[page, name](REPORT)) == text, "run `python -m benchmarks.pages`"
 
 
+def test_the_report_ends_with_what_was_tried() -> None:
+    assert pages.REPORT.read_text("utf-8").endswith(f"\n\n{pages.TRIED.read_text('utf-8')}")
+
+
 @pytest.mark.fault("H3")
 def test_every_line_that_pages_show_is_an_entry_of_the_benchmarks() -> None:
     names = {case.key: [entry.name for entry in case.entries] for case in cases(ROWS)}
