@@ -210,8 +210,13 @@ def cases(rows: int) -> tuple[Case, ...]:
                 Entry(
                     "Polars, five `list.contains` alone",
                     "polars_lists:contains",
-                    target=Target(at_most=4),
+                    target=Target(at_most=2),
                     note="draws nothing",
+                ),
+                Entry(
+                    "What bounds it: conditions, random numbers, a table of rows and the columns read at random",
+                    "bounds:draw_order",
+                    note="bare loops in the same threads, which draw by no weights",
                 ),
             ),
             "List(String) findings of the X-ray table, repeated. Five arms of `contains(findings, …)` and `True: 1`.",

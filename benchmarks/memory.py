@@ -19,15 +19,22 @@ BYTES_A_ROW, BYTES_A_DRAW = 32, 16  # allowed at the peak, beyond the frame and 
 
 @dataclass(frozen=True)
 class Call:
-    """A line of the table."""
+    """A line of the table.
+
+    Attributes:
+        bytes_a_row: allowed, instead of what all calls are.
+    """
 
     name: str
     maker: str
     job: Job
+    bytes_a_row: int | None = None
 
     @property
     def allowed(self) -> int:
         """Bytes that the peak may lie above frame and result."""
+        if self.bytes_a_row is not None:
+            return self.bytes_a_row * self.job.rows
         return BYTES_A_ROW * self.job.rows + BYTES_A_DRAW * self.job.draws
 
 
@@ -36,8 +43,9 @@ def calls(rows: int) -> tuple[Call, ...]:
     tenth, few, half = max(1, rows // 10), min(1_000, rows // 10), max(1, rows // 2)
     polars, pandas = "ours:polars_frame", "ours:pandas_frame"
     return (
-        Call("Polars, with replacement", polars, Job("labels", rows, rows)),
-        Call("pandas, with replacement", pandas, Job("labels", rows, rows)),
+        Call("Polars, with replacement", polars, Job("labels", rows, rows), 5),
+        Call("Polars, in the order of the table", "ours:in_table_order", Job("labels", rows, rows), 5),
+        Call("pandas, with replacement", pandas, Job("labels", rows, rows), 8),
         Call("Polars, without replacement", polars, Job("labels", rows, tenth, replace=False)),
         Call("pandas, without replacement", pandas, Job("labels", rows, tenth, replace=False)),
         Call("Polars, few with replacement", polars, Job("labels", rows, few)),
@@ -75,7 +83,7 @@ def section(found: list[tuple[Call, dict[str, Any]]]) -> str:
     return (
         "### Peak memory of the whole call (`memory`)\n\n"
         "Each call in a fresh process: most anonymous memory while it runs, beyond the frame and the result. "
-        f"Allowed are {BYTES_A_ROW} bytes a row of the frame and {BYTES_A_DRAW} a drawn row.\n\n"
+        f"Allowed are {BYTES_A_ROW} bytes a row of the frame and {BYTES_A_DRAW} a drawn row, or what the line says.\n\n"
         f"{report.table(header, lines)}\n"
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from benchmarks import checks, tables
+from benchmarks import checks, findings, tables
 from benchmarks.contestants.polars import deciding_arm
 from benchmarks.jobs import Contestant, Job
 from tql_frames.sampling import Positions, Streams
@@ -27,10 +27,13 @@ def table_order(job: Job) -> Contestant:
 
 
 def _contestant(job: Job, *, ordered: bool) -> Contestant:
-    frame = pl.DataFrame(tables.columns(job))
+    lists = job.table == "findings"
+    frame = findings.frame(job.rows) if lists else pl.DataFrame(tables.columns(job))
+    labels = pl.col("findings").list
+    conditions = [labels.contains(name).alias(name) for name in findings.ARMS] if lists else [deciding_arm()]
 
     def run(seed: int) -> pl.DataFrame:
-        frame.select(deciding_arm())
+        frame.select(conditions)
         rows = _slots(job, seed)
         if ordered:
             rows.sort()
@@ -39,7 +42,8 @@ def _contestant(job: Job, *, ordered: bool) -> Contestant:
         return frame[pl.Series(rows)]
 
     def fault(result: pl.DataFrame) -> str | None:
-        return checks.fault(tables.population(job).uniform(), job, result["row"].to_numpy())
+        population = findings.population(job.rows) if lists else tables.population(job)
+        return checks.fault(population.uniform(), job, result["row"].to_numpy())
 
     return Contestant(run, fault, (frame,))
 
