@@ -22,7 +22,7 @@ from tql_frames.sampling.groups import Groups
 from tql_frames.sampling.rng import BLOCK, Blocks, Floats, Integers, Numbers, Positions, Streams, over_blocks, sort
 from tql_frames.sampling.strata import Strata, position_type, rows_in, stratify, weights_of
 from tql_frames.sampling.with_replacement import draw_rows, draw_strata, exponents_of_totals, scale_of, whole
-from tql_frames.sampling.without_replacement import distinct_strata, race_rows
+from tql_frames.sampling.without_replacement import distinct_strata, distinct_strata_ascending, race_rows
 
 _Value = TypeVar("_Value", np.uint32, np.float64)
 
@@ -59,10 +59,16 @@ def draw(
         if in_table_order:
             sort(rows)
         return rows
-    if replace and not in_table_order:
-        return draw_strata(strata.table, size, streams, strata=strata)
-    slots = (draw_strata if replace else distinct_strata)(strata.table, size, streams)
-    return strata.in_table_order(slots) if in_table_order else strata.resolve(slots)
+    if not in_table_order:
+        if replace:
+            return draw_strata(strata.table, size, streams, strata=strata)
+        return strata.resolve(distinct_strata(strata.table, size, streams))
+    if replace:
+        slots = draw_strata(strata.table, size, streams)
+        sort(slots)
+    else:
+        slots = distinct_strata_ascending(strata.table, size, streams)
+    return strata.in_table_order(slots)
 
 
 def systematic(

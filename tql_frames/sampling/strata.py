@@ -147,12 +147,11 @@ class Strata:
         return positions
 
     def in_table_order(self, slots: Positions) -> Positions:
-        """Return the row positions of slots in ascending order; both of shape (k,), and `slots` is sorted in place.
+        """Return the row positions of ascending slots, ascending; both of shape (k,).
 
         Sorted slots are rows block after block in each stratum. So each block of rows finds its own together, in
         memory that its core has at hand, and no row is looked up at random among all.
         """
-        sort(slots)
         if self.few(len(slots)):
             rows = self.resolve(slots)
             sort(rows)

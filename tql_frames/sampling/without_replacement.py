@@ -24,6 +24,7 @@ from tql_frames.sampling.rng import (
     cores,
     in_threads,
     over_blocks,
+    sort,
 )
 from tql_frames.sampling.strata import StrataTable, position_type
 from tql_frames.sampling.with_replacement import draw_strata, integer_weights, times_power_of_two
@@ -31,7 +32,7 @@ from tql_frames.sampling.with_replacement import draw_strata, integer_weights, t
 # Of a seed's random numbers: one stream for the race of rows, one for each phase of a draw by strata.
 _ROW_RACE, _FIRST_PHASE = 1, 2
 
-_FIRST_BATCH = 65_536  # draws; each batch of a phase is four times as long as the one before
+_FEW_DRAWS = 65_536  # up to which it takes longer to foresee how many are enough than to draw some in vain
 _PLACES = 262_144  # draws among which repeats are found at once, by a sort
 _SAMPLED = 4096  # draws by which slots are shared out to threads
 _DENSE = 64  # rows a draw up to which what was drawn is marked among all rows, and beyond is looked up among the drawn
@@ -72,9 +73,9 @@ def distinct_strata_ascending(table: StrataTable, size: int, streams: Streams) -
     All but the last draws of a phase are kept, whatever their order, so they are sorted at once.
     """
     size = min(size, table.drawable)
-    if _is_steep(table):
-        slots = race_slots(table, size, streams)
-        slots.sort()
+    if _is_steep(table) or size > table.rows // 2:  # of so many, each phase would move all those before
+        slots = distinct_strata(table, size, streams)
+        sort(slots)
         return slots
     drawn = _Listed(table.rows)
     draw = _Phases(table, size, streams, drawn)
@@ -114,9 +115,8 @@ class _Phases:
 
     def in_order(self) -> Iterator[Positions]:
         """Yield the slots that the rest of the phase draws, batch by batch."""
-        batch = _FIRST_BATCH
         while self._until > 0 and self.missing:
-            number = min(batch, self.missing + self.missing // 8 + 16)
+            number = self._likely()
             found = self._drawn.add(self._with_replacement(number))
             kept = min(self.missing, len(found))
             each = self._strata_of(found[:kept])
@@ -127,13 +127,12 @@ class _Phases:
                 each, passed = self._strata_of(found[:kept]), int(passed_by[kept - 1])
             self._drawn.take_back(found[kept:])
             self._count(number, each, passed)
-            batch *= 4
             yield found[:kept]
 
     def at_once(self, drawn: _Listed) -> None:
         """Draw the slots of a phase that has just begun, until it or the whole draw is almost at its end."""
         number = self._certain()
-        while number > _FIRST_BATCH:
+        while number > _FEW_DRAWS:
             found = drawn.distinct(self._with_replacement(number))
             bounds = np.append(self._table.first, self._table.rows)
             each = np.diff(found.searchsorted(bounds.astype(found.dtype)))
@@ -146,21 +145,31 @@ class _Phases:
 
     def _certain(self) -> int:
         """Return how many draws of the phase are all but certain to end neither it nor the whole draw."""
-        shares, counts = self._shares.astype(np.float64), self._counts
+        high = 1.0
+        while self._is_within(high, _SIGMAS):
+            high *= 2
+        return self._last_within(high, _SIGMAS)
 
-        def is_within(draws: float) -> bool:
-            each = counts * -np.expm1(shares * (-draws / self._total))  # distinct slots; they vary less than a Poisson
-            rows, weight, spread = each.sum(), shares @ each, np.sqrt(shares**2 @ each)
-            rows, weight = rows + _SIGMAS * np.sqrt(rows), weight + _SIGMAS * spread
-            return bool(rows < self.missing and weight < self._until)
+    def _likely(self) -> int:
+        """Return how many draws are likely to end the phase or the whole draw, with few in vain."""
+        most = self.missing + self.missing // 8 + 16
+        return most if most <= _FEW_DRAWS else min(most, self._last_within(float(most), -_SIGMAS) + 1)
 
-        low, high = 0.0, 1.0
-        while is_within(high):
-            low, high = high, 2 * high
+    def _last_within(self, high: float, sigmas: float) -> int:
+        """Return the greatest number of draws up to `high` that is within both ends, but for a millionth."""
+        low = 0.0
         while high - low > max(1.0, low * 2**-20):
             middle = (low + high) / 2
-            low, high = (middle, high) if is_within(middle) else (low, middle)
+            low, high = (middle, high) if self._is_within(middle, sigmas) else (low, middle)
         return int(low)
+
+    def _is_within(self, draws: float, sigmas: float) -> bool:
+        """Return whether so many draws, plus some standard errors, stay below the ends of phase and draw."""
+        shares, counts = self._shares.astype(np.float64), self._counts
+        each = counts * -np.expm1(shares * (-draws / self._total))  # distinct slots; they vary less than a Poisson
+        rows, weight, spread = each.sum(), shares @ each, np.sqrt(shares**2 @ each)
+        rows, weight = rows + sigmas * np.sqrt(rows), weight + sigmas * spread
+        return bool(rows < self.missing and weight < self._until)
 
     def _strata_of(self, slots: Positions) -> Integers:
         """Return how many slots there are of each stratum."""
@@ -278,7 +287,7 @@ class _Listed:
 
         The numbers are overwritten.
         """
-        numbers.sort()
+        sort(numbers)
         if self._gaps.size:
             for first in range(0, len(numbers), BLOCK):
                 block = numbers[first : first + BLOCK]
