@@ -214,7 +214,7 @@ class Weigher:
         if many and constant.deciding is None:
             watched = self._watched_after(frame, constant.weights[numbers])
         if constant.deciding is not None:
-            watched = np.asarray(constant.deciding[cells.any(axis=1)].any(axis=0))
+            watched = constant.decided(np.asarray(cells.any(axis=1)), self._arms)
         return constant.weights[numbers] if strata is None else strata, watched
 
     def matched(self, frame: Rows, decided: Watched) -> Watched:

@@ -78,6 +78,26 @@ def among(node: Node, operand: Value, many: Values) -> Value | None:
     return lift(rule, node, operand)
 
 
+def words_of(operand: Value, many: Values) -> tuple[pl.Expr, pl.Series] | None:
+    """Return what to look up of a column, and the values in its type, shape (values,), null for what it never equals.
+
+    None for all but whole numbers among whole numbers, and texts among texts.
+    """
+    dtype = operand.dtype
+    if operand.json is not None or operand.base is not None or operand.constant is not None or many.nulls:
+        return None
+    values = _series(many)
+    if isinstance(values.dtype, pl.String) and is_text(dtype):
+        return (
+            (operand.expr, values.cast(dtype, strict=False))
+            if isinstance(dtype, pl.Enum)
+            else (as_text(operand), values)
+        )
+    if values.dtype.is_integer() and dtype.is_integer() and not exact.is_beyond(dtype):
+        return operand.expr, values.cast(dtype, strict=False)
+    return None
+
+
 def _series(many: Values) -> pl.Series:
     text = isinstance(many.values, tuple)
     return pl.Series(many.values, dtype=pl.String) if text else pl.Series(np.array(many.values))

@@ -18,6 +18,7 @@ from tql_frames.compiler.expressions.functions import FUNCTIONS
 from tql_frames.compiler.expressions.scope import SchemaScope
 from tql_frames.compiler.expressions.translate import (
     CompiledArm,
+    LookUp,
     RandomNumbers,
     Translator,
     UnknownCategory,
@@ -31,6 +32,7 @@ from tql_frames.language.nodes import Node
 
 _FEW = 16  # arms
 _MOST_NUMBERS = 256  # what a byte can tell apart
+_MOST_WORDS = 65_536  # what two bytes can
 _CHAIN = 16  # arms in one when/then, which is nested as deeply as it is long
 
 
@@ -89,15 +91,30 @@ class ConstantWeights:
     """The weights that a sampler can give, by number.
 
     Attributes:
-        number: UInt8 expression of each row's number.
+        number: UInt8 expression of each row's number, UInt16 of many.
         weights: shape (m,), the weight of each number: finite, >= 0; in any order, repeated or not.
-        deciding: shape (m, arms), the arms that decide the weight of the rows of a number; None where arms are too many
-            to be told apart.
+        deciding: shape (m, arms), the arms that decide the weight of the rows of a number; or shape (m,), the place of
+            the one arm, -1 for none. None where arms are too many to be told apart.
     """
 
     number: pl.Expr
     weights: NDArray[np.float64]
-    deciding: NDArray[np.bool_] | None
+    deciding: NDArray[np.bool_ | np.int64] | None
+
+    def decided(self, seen: NDArray[np.bool_], arms: int) -> NDArray[np.bool_] | None:
+        """Return which arms decide a row, shape (arms,); None where that is not known.
+
+        Args:
+            seen: shape (m,), whether a row has a number.
+            arms: how many there are.
+        """
+        if self.deciding is None:
+            return None
+        if self.deciding.ndim > 1:
+            return np.asarray(self.deciding[seen].any(axis=0))
+        found = np.zeros(arms + 1, np.bool_)
+        found[self.deciding[seen]] = True  # the last stands for none
+        return found[:-1]
 
 
 @dataclass(frozen=True, eq=False)  # Polars expressions have no truth value to compare by
@@ -253,7 +270,11 @@ def compile_tree(text: str, root: Node, translator: Translator) -> CompiledSampl
     weight = as_weight(value)
     choice = root.name if isinstance(root, nodes.WeightChoice) else None
     arms = tuple(translator.arms)
-    constant = constant_weights_of(root, arms) if isinstance(root, nodes.WeightChoice) else None
+    look_up = translator.look_ups.get(root.span)
+    if look_up is not None:
+        constant = _looked_up(look_up)
+    else:
+        constant = constant_weights_of(root, arms) if isinstance(root, nodes.WeightChoice) else None
     return CompiledSampler(text, root, weight, arms, choice, constant, tuple(translator.unknown))
 
 
@@ -302,6 +323,19 @@ def check_size(node: Node) -> int:
 def _is_number(node: Node) -> bool:
     node = node.operand if isinstance(node, (nodes.Negative, nodes.Positive)) else node
     return isinstance(node, nodes.Literal) and isinstance(node.value, (int, float))
+
+
+def _looked_up(look_up: LookUp) -> ConstantWeights | None:
+    """Return the weights of words by number, 0 for all others; None where words are too many."""
+    count = look_up.words.len() + 1
+    if count > _MOST_WORDS:
+        return None
+    dtype = pl.UInt8() if count <= _MOST_NUMBERS else pl.UInt16()
+    numbers = pl.Series(range(1, count), dtype=dtype)
+    number = look_up.sought.replace_strict(look_up.words, numbers, default=0, return_dtype=dtype)
+    default = -1 if look_up.default is None else look_up.default
+    weights = np.concatenate([[look_up.least], look_up.weights.to_numpy()])
+    return ConstantWeights(number, weights, np.concatenate([[default], look_up.arms.to_numpy()]))
 
 
 def constant_weights_of(choice: nodes.WeightChoice, arms: Sequence[CompiledArm]) -> ConstantWeights | None:

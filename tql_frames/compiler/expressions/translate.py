@@ -7,9 +7,11 @@ is put together in `sampler`. Nothing here runs a query.
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
 import polars as pl
@@ -63,23 +65,72 @@ class CompiledArm:
     Attributes:
         node: the arm.
         span: where it stands.
-        condition: true or false a row, never null.
-        test: the same, or null instead of false: for `when`, which takes one for the other.
-        weight: Float64 a row, null as 0; only rows where the condition is true count.
         constant: the weight where it is the same for every row, else None.
+        value: its condition; None where a column is looked up.
+        looked_up: the column that the condition compares with a constant, else None.
+        given: its weight as an expression; None for the constant.
     """
 
     node: nodes.Arm
     span: Span
-    condition: pl.Expr
-    test: pl.Expr
-    weight: pl.Expr
     constant: float | None
+    value: Value | None = None
+    looked_up: Value | None = None
+    given: pl.Expr | None = None
 
     @property
     def text(self) -> str:
         """The arm as TQL."""
         return unparse(self.node)
+
+    @cached_property
+    def condition(self) -> pl.Expr:
+        """True or false a row, never null."""
+        return operators.condition(self._value)
+
+    @cached_property
+    def test(self) -> pl.Expr:
+        """The same, or null instead of false: for `when`, which takes one for the other."""
+        return operators.truth(self._value)
+
+    @cached_property
+    def weight(self) -> pl.Expr:
+        """Float64 a row, null as 0; only rows where the condition is true count."""
+        return pl.lit(self.constant, pl.Float64()) if self.given is None else self.given
+
+    @cached_property
+    def _value(self) -> Value:
+        if self.value is not None:
+            return self.value
+        node = self.node.condition
+        assert self.looked_up is not None and isinstance(node, nodes.Comparison)
+        return comparisons.comparison("==", node, self.looked_up, _constant(node.right))
+
+
+@dataclass(frozen=True, eq=False)
+class LookUp:
+    """What a weight choice is whose arms compare one column with many constants.
+
+    Attributes:
+        sought: what is looked up of each row.
+        words: shape (m,), the constants that decide a row, in its type, different; the lightest first.
+        weights: shape (m,), the weight of each.
+        arms: shape (m,), the place of the arm that decides.
+        default: the place of the arm that decides all other rows; None where none does.
+        least: the weight of all other rows.
+    """
+
+    sought: pl.Expr
+    words: pl.Series
+    weights: pl.Series
+    arms: pl.Series
+    default: int | None
+    least: float
+
+    @property
+    def weight(self) -> pl.Expr:
+        """The weight of each row."""
+        return self.sought.replace_strict(self.words, self.weights, default=self.least, return_dtype=pl.Float64())
 
 
 class UnknownCategory(NamedTuple):
@@ -129,6 +180,7 @@ class Translator:
         self._known = known or {}
         self.arms: list[CompiledArm] = []
         self.unknown: list[UnknownCategory] = []
+        self.look_ups: dict[Span, LookUp] = {}
 
     def translate(self, node: Node) -> Value:
         """Return the value of a node, by the rule of its class."""
@@ -139,25 +191,7 @@ class Translator:
         return [self.translate(node) for node in nodes]
 
     def _literal(self, node: nodes.Literal) -> Value:
-        value = node.value
-        dtype: DataType
-        match value:
-            case bool():
-                dtype = pl.Boolean()
-            case int():
-                dtype = pl.Int64() if value < 2**63 else pl.UInt64()
-                if not -(2**63) <= value < 2**64:
-                    dtype = pl.Int128()
-            case float():
-                dtype = pl.Float64()
-            case str():
-                dtype = pl.String()
-            case _:
-                dtype = pl.Null()
-        expr = (
-            exact.literal(value, dtype) if isinstance(value, int) and dtype.is_integer() else pl.lit(value, dtype=dtype)
-        )
-        return Value(node, expr, dtype, Constant(value))
+        return _constant(node)
 
     def _column(self, node: nodes.Column) -> Value:
         name, dtype = self._scope.find(node)
@@ -364,6 +398,10 @@ class Translator:
         if node.name not in WEIGHT_CHOICES:
             choices = did_you_mean(node.name, WEIGHT_CHOICES) or "the weight choices are max_weight and sum_weight"
             raise Fault(TQLNameError, f"unknown weight choice {node.name!r}", node.name_span, choices)
+        found = self._look_up(node)
+        if found is not None:
+            self.look_ups[node.span] = found
+            return Value(node, found.weight, pl.Float64(), never_null=True)
         arms = [self._arm(arm) for arm in node.arms]
         self.arms += arms
         terms = [_term(arm) for arm in arms]
@@ -376,12 +414,39 @@ class Translator:
 
     def _arm(self, node: nodes.Arm) -> CompiledArm:
         value = self.translate(node.condition)
-        condition, test = operators.condition(value), operators.truth(value)
+        operators.truth(value)  # to say now what is wrong with it
         weight = self.translate(node.weight)
         constant = None
         if weight.constant is not None and not is_text(weight.dtype):
             constant = float(weight.constant.value or 0.0)
-        return CompiledArm(node, node.span, condition, test, as_weight(weight), constant)
+        return CompiledArm(node, node.span, constant, value, given=as_weight(weight))
+
+    def _look_up(self, node: nodes.WeightChoice) -> LookUp | None:
+        """Return how the weight is looked up, and note the arms; None where arms are few or say anything else."""
+        sought = _constants_by_column(node) if node.name == "max_weight" and not self._known else None
+        many = None if sought is None else parameters.many_of([comparison.right for comparison in sought.values()])
+        if sought is None or many is None:
+            return None
+        operand = self.translate(next(iter(sought.values())).left)
+        found = membership.words_of(operand, many)
+        if found is None:
+            return None
+        weights = [float(arm.weight.value) for arm in node.arms]  # type: ignore[attr-defined]
+        # Among equals a default decides, or else the first.
+        others = [place for place in range(len(weights)) if place not in sought]
+        default = max(others, key=lambda place: weights[place], default=None)
+        least = 0.0 if default is None else weights[default]
+        places = pl.Series(list(sought), dtype=pl.Int64)
+        table = pl.DataFrame({"word": found[1], "arm": places, "weight": pl.Series(weights).gather(places)})
+        table = table.filter(pl.col("word").is_not_null() & ((pl.col("weight") > least) | (default is None)))
+        table = table.sort("weight", -pl.col("arm")).unique("word", keep="last", maintain_order=True)
+        if not table.height:
+            return None
+        self._note_words(operand, [comparison.right.span for comparison in sought.values()], many.values)
+        for place, arm in enumerate(node.arms):
+            value = None if place in sought else self.translate(arm.condition)
+            self.arms.append(CompiledArm(arm, arm.span, weights[place], value, None if value else operand))
+        return LookUp(found[0], table["word"], table["weight"], table["arm"], default, least)
 
     def _array(self, node: nodes.Array) -> Value:
         if node.word is not None and self._is_known(node.word):
@@ -458,6 +523,30 @@ def in_order(random: RandomNumbers, root: Node) -> RandomNumbers:
     return lambda place: random(places.index(place))
 
 
+def _constant(node: Node) -> Value:
+    """Return the value of a literal, with a sign or without."""
+    if isinstance(node, nodes.Negative):
+        return operators.negative(node, _constant(node.operand))
+    assert isinstance(node, nodes.Literal)
+    value = node.value
+    dtype: DataType
+    match value:
+        case bool():
+            dtype = pl.Boolean()
+        case int():
+            dtype = pl.Int64() if value < 2**63 else pl.UInt64()
+            if not -(2**63) <= value < 2**64:
+                dtype = pl.Int128()
+        case float():
+            dtype = pl.Float64()
+        case str():
+            dtype = pl.String()
+        case _:
+            dtype = pl.Null()
+    expr = exact.literal(value, dtype) if isinstance(value, int) and dtype.is_integer() else pl.lit(value, dtype=dtype)
+    return Value(node, expr, dtype, Constant(value))
+
+
 def _check_arity(node: nodes.Call, function: Function) -> None:
     least, most = (function.arity, function.arity) if isinstance(function.arity, int) else function.arity
     given = len(node.arguments)
@@ -469,6 +558,27 @@ def _check_arity(node: nodes.Call, function: Function) -> None:
     difference = f"{node.name}({unparse(nodes.Arithmetic('-', *node.arguments))})" if given == 2 else ""
     usage = difference if node.name.endswith("_norm") and difference else function.usage
     raise Fault(TQLTypeError, message, node.span, f"write {usage}")
+
+
+def _constants_by_column(node: nodes.WeightChoice) -> dict[int, nodes.Comparison] | None:
+    """Return the arms that compare one column with a constant, by place; None where others are not defaults.
+
+    None, too, where a weight is no constant of at least 0.
+    """
+    found: dict[int, nodes.Comparison] = {}
+    first: Node | None = None
+    for place, arm in enumerate(node.arms):
+        weight = arm.weight.value if isinstance(arm.weight, nodes.Literal) else None
+        if not isinstance(weight, (int, float)) or isinstance(weight, bool) or not 0 <= weight <= sys.float_info.max:
+            return None
+        match arm.condition:
+            case nodes.Comparison("==", nodes.Column() as left, _) if first is None or left == first:
+                found[place], first = arm.condition, left
+            case nodes.Literal(True):
+                pass
+            case _:
+                return None
+    return found
 
 
 @contextmanager
