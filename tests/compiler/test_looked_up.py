@@ -1,4 +1,4 @@
-"""Many arms that compare one column with constants are one look-up, with the weights and deciding arms of each alone."""
+"""Many arms that compare one column with constants are one look-up, with the answers of the arms alone."""
 
 from __future__ import annotations
 
@@ -92,6 +92,16 @@ def test_thousands_of_arms_are_drawn_by_two_bytes() -> None:
         drawn = tql_frames.sample(frame, text, limit=500, seed=3, replace=replace)
         assert drawn.equals(tql_frames.sample(frame, weights, limit=500, seed=3, replace=replace))
     assert pickle.loads(pickle.dumps(sampler)).arms[7].text == "n == 7: 8"
+
+
+@pytest.mark.parametrize("number", [64, 254, 255, 256, 257])
+def test_as_many_arms_as_a_byte_tells_apart(number: int) -> None:
+    frame = pl.DataFrame({"n": np.arange(300)})
+    text = f"max_weight({', '.join(f'n = {place}: {place + 2}' for place in range(number))}, True: 1)"
+    wanted = [place + 2.0 if place < number else 1.0 for place in range(300)]
+    assert tql_frames.weights(frame, text).to_list() == wanted
+    drawn = tql_frames.sample(frame, text, limit=100, seed=1)
+    assert drawn.equals(tql_frames.sample(frame, pl.Series(wanted), limit=100, seed=1))
 
 
 @pytest.mark.parametrize("wrong", ["'x'", "1.5"])

@@ -331,7 +331,7 @@ def _looked_up(look_up: LookUp) -> ConstantWeights | None:
     if count > _MOST_WORDS:
         return None
     dtype = pl.UInt8() if count <= _MOST_NUMBERS else pl.UInt16()
-    numbers = pl.Series(range(1, count), dtype=dtype)
+    numbers = pl.Series(np.arange(1, count)).cast(dtype)
     number = look_up.sought.replace_strict(look_up.words, numbers, default=0, return_dtype=dtype)
     default = -1 if look_up.default is None else look_up.default
     weights = np.concatenate([[look_up.least], look_up.weights.to_numpy()])
