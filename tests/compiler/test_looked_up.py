@@ -65,17 +65,20 @@ def test_a_look_up_gives_the_weights_of_all_arms(name: str, monkeypatch: pytest.
             found = FRAME.with_columns(a=mine.condition, b=other.condition, c=mine.weight, d=other.weight)
             assert found["a"].to_list() == found["b"].to_list(), mine.text
             assert found["c"].to_list() == found["d"].to_list(), mine.text
-        decided = []
+        deciding = []
         for sampler in (one, alone):
             constant = sampler.constant_weights
             assert constant is not None
             numbers = FRAME.with_columns(number=constant.number)["number"].to_numpy()
             assert constant.weights[numbers].tolist() == weights["a"].to_list(), text
             seen = np.bincount(numbers, minlength=len(constant.weights)) > 0
-            found_arms = constant.decided(seen, len(sampler.arms))
-            assert found_arms is not None
-            decided.append(found_arms.tolist())
-        assert decided[0] == decided[1], text
+            assert constant.deciding is not None
+            found_arms = constant.deciding[seen]
+            if found_arms.ndim > 1:
+                deciding.append(set(np.flatnonzero(found_arms.any(axis=0)).tolist()))
+            else:
+                deciding.append(set(found_arms.tolist()) - {-1})
+        assert deciding[0] == deciding[1], text
         looked_up += one.constant_weights is not None and one.constant_weights.deciding.ndim == 1  # type: ignore[union-attr]
     assert looked_up > size(15, 150)
 

@@ -200,7 +200,8 @@ class Weigher:
         constant = self.constant_weights
         # The weight of all arms stands beside each arm, in an expression that grows with the square of their number:
         # of many arms it is found first.
-        many = self._arms > _FEW and not frame.is_streamed
+        arms = self._arms
+        many = arms > _FEW and not frame.is_streamed
         if constant is None:
             words = {} if many else self._words(frame)
             weights, found = self._weigh(frame, words)
@@ -214,7 +215,10 @@ class Weigher:
         if many and constant.deciding is None:
             watched = self._watched_after(frame, constant.weights[numbers])
         if constant.deciding is not None:
-            watched = constant.decided(np.asarray(cells.any(axis=1)), self._arms)
+            seen = constant.deciding[cells.any(axis=1)]
+            watched = (
+                np.asarray(seen.any(axis=0)) if seen.ndim > 1 else np.bincount(seen + 1, minlength=arms + 1)[1:] > 0
+            )
         return constant.weights[numbers] if strata is None else strata, watched
 
     def matched(self, frame: Rows, decided: Watched) -> Watched:

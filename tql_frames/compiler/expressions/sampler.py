@@ -101,21 +101,6 @@ class ConstantWeights:
     weights: NDArray[np.float64]
     deciding: NDArray[np.bool_ | np.int64] | None
 
-    def decided(self, seen: NDArray[np.bool_], arms: int) -> NDArray[np.bool_] | None:
-        """Return which arms decide a row, shape (arms,); None where that is not known.
-
-        Args:
-            seen: shape (m,), whether a row has a number.
-            arms: how many there are.
-        """
-        if self.deciding is None:
-            return None
-        if self.deciding.ndim > 1:
-            return np.asarray(self.deciding[seen].any(axis=0))
-        found = np.zeros(arms + 1, np.bool_)
-        found[self.deciding[seen]] = True  # the last stands for none
-        return found[:-1]
-
 
 @dataclass(frozen=True, eq=False)  # Polars expressions have no truth value to compare by
 class CompiledSampler:
