@@ -163,14 +163,8 @@ class PolarsFrame(HeldFrame):
 
     def take(self, positions: Positions, columns: Sequence[ColumnRef] | None = None) -> pl.DataFrame:
         """Return rows at positions, in their order, behind the column of original row numbers."""
-        return self._rows_at(_numbers(positions), columns)
-
-    def take_lazy(self, positions_of: Callable[[Rows], Positions], columns: Sequence[ColumnRef] | None = None) -> Any:
-        """Return the rows at positions, at once."""
-        return self._rows_at(_numbers(positions_of(cast("Rows", self))), columns)
-
-    def _rows_at(self, numbers: pl.Series, columns: Sequence[ColumnRef] | None) -> pl.DataFrame:
         check_process()
+        numbers = _numbers(positions)
         taken = (self._frame if columns is None else chosen(self._frame, columns))[numbers]
         return numbered(taken, numbers, self._index)
 

@@ -69,6 +69,7 @@ def among(node: Node, operand: Value, many: Values) -> Value | None:
     words = _words(_series(many), dtype, listed=operand.base is not None or is_nested(operand.dtype))
     if words is None:
         return None
+    words = words.drop_nulls()
 
     def rule(value: Value) -> Value:
         # One list, made here: Polars would make it of a column of values once for each piece of the frame.
@@ -87,15 +88,11 @@ def words_of(operand: Value, many: Values) -> tuple[pl.Expr, pl.Series] | None:
     if operand.json is not None or operand.base is not None or operand.constant is not None or many.nulls:
         return None
     values = _series(many)
-    if isinstance(values.dtype, pl.String) and is_text(dtype):
-        return (
-            (operand.expr, values.cast(dtype, strict=False))
-            if isinstance(dtype, pl.Enum)
-            else (as_text(operand), values)
-        )
-    if values.dtype.is_integer() and dtype.is_integer() and not exact.is_beyond(dtype):
-        return operand.expr, values.cast(dtype, strict=False)
-    return None
+    texts = isinstance(values.dtype, pl.String) and is_text(dtype)
+    if not texts and not (values.dtype.is_integer() and dtype.is_integer()):
+        return None
+    words = _words(values, dtype, listed=False)
+    return None if words is None else (_sought(operand, words.dtype), words)
 
 
 def _series(many: Values) -> pl.Series:
@@ -113,10 +110,14 @@ def _sought(value: Value, dtype: DataType) -> pl.Expr:
 
 
 def _words(values: pl.Series, dtype: DataType, *, listed: bool) -> pl.Series | None:
-    """Return the values that a value of a type may equal, in the type that `_sought` has; None for kinds apart."""
+    """Return the values that a value of a type may equal, in the type that `_sought` has; None for kinds apart.
+
+    Of texts among texts and whole numbers among whole numbers all are there, in their order, null for what it never
+    equals.
+    """
     if isinstance(values.dtype, pl.String):
         if isinstance(dtype, pl.Enum) and not listed:  # inside lists categories are compared as text (Polars 1)
-            return values.filter(values.is_in(dtype.categories.implode())).cast(dtype)
+            return values.cast(dtype, strict=False)
         if is_text(dtype):
             return values
         return moments.of_texts(values, dtype) if is_temporal(dtype) else None
@@ -129,7 +130,7 @@ def _words(values: pl.Series, dtype: DataType, *, listed: bool) -> pl.Series | N
         return (_single(numbers) if isinstance(dtype, pl.Float32) else numbers).drop_nans()
     if values.dtype.is_float():
         return values.drop_nans() if is_bool(dtype) else _whole(values, 0, dtype)
-    return values if is_bool(dtype) or values.dtype == dtype else values.cast(dtype, strict=False).drop_nulls()
+    return values if is_bool(dtype) or values.dtype == dtype else values.cast(dtype, strict=False)
 
 
 def _single(numbers: pl.Series) -> pl.Series:
