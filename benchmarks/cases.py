@@ -38,6 +38,18 @@ _READ = 5_000  # rows for long samplers, which take longer to read than to evalu
 _SOUGHT, _FEW_DRAWN = 1_000_000, 1_000  # rows among which values are looked for, and draws where these do not matter
 _LOADED, _BATCHED = 1_000_000, 100_096  # rows of the table that is trained on, and of an epoch: 391 batches of 256
 
+_BARE = "bare loops in the same threads, which draw by no weights"
+_READ_AT_RANDOM = Entry(
+    "What bounds it: conditions, random numbers, a table of rows and the columns read at random",
+    "bounds:draw_order",
+    note=_BARE,
+)
+_READ_IN_ORDER = Entry(
+    "What bounds it: conditions, random numbers, their sort, the columns read in order",
+    "bounds:table_order",
+    note=_BARE,
+)
+
 
 def cases(rows: int) -> tuple[Case, ...]:
     """All cases, for a standard frame of `rows` rows."""
@@ -59,11 +71,7 @@ def cases(rows: int) -> tuple[Case, ...]:
                     "polars:uniform",
                     target=Target(at_most=1.5),
                 ),
-                Entry(
-                    "What bounds it: conditions, random numbers, a table of rows and the columns read at random",
-                    "bounds:draw_order",
-                    note="bare loops in the same threads, which draw by no weights",
-                ),
+                _READ_AT_RANDOM,
             ),
             f"{_STANDARD} Polars has no weighted sample; the uniform one is what a sample costs at the least.",
         ),
@@ -79,11 +87,7 @@ def cases(rows: int) -> tuple[Case, ...]:
                     target=Target(at_most=1.5),
                     note="in the order drawn",
                 ),
-                Entry(
-                    "What bounds it: conditions, random numbers, their sort, the columns read in order",
-                    "bounds:table_order",
-                    note="bare loops in the same threads, which draw by no weights",
-                ),
+                _READ_IN_ORDER,
             ),
             _STANDARD,
         ),
@@ -213,11 +217,7 @@ def cases(rows: int) -> tuple[Case, ...]:
                     target=Target(at_most=2),
                     note="draws nothing",
                 ),
-                Entry(
-                    "What bounds it: conditions, random numbers, a table of rows and the columns read at random",
-                    "bounds:draw_order",
-                    note="bare loops in the same threads, which draw by no weights",
-                ),
+                _READ_AT_RANDOM,
             ),
             "List(String) findings of the X-ray table, repeated. Five arms of `contains(findings, …)` and `True: 1`.",
         ),
