@@ -111,7 +111,7 @@ def test_any_text_is_read_as_lark_reads_it(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_long_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fault in a long text is told as in a short one."""
+    """A fault in a long text is reported as in a short one."""
     arms = ", ".join(f"a == {number}: {number}" for number in range(300))
     found = parser.parsed(f"max_weight({arms})", "sampler")
     assert isinstance(found, nodes.WeightChoice)

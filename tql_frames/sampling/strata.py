@@ -232,7 +232,7 @@ class Strata:
 
 
 def _few_each(rows: int, strata: int) -> bool:
-    """Return whether rows of so many strata are sorted faster than they are compared with each."""
+    """Return whether sorting rows by stratum is faster than comparing them with each of so many strata."""
     return strata * _COMPARED > rows
 
 

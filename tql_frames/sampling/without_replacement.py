@@ -73,7 +73,7 @@ def distinct_strata_ascending(table: StrataTable, size: int, streams: Streams) -
     All but the last draws of a phase are kept, whatever their order, so they are sorted at once.
     """
     size = min(size, table.drawable)
-    if _is_steep(table) or size > table.rows // 2:  # of so many, each phase would move all those before
+    if _is_steep(table) or size > table.rows // 2:  # merging so many in each phase takes longer
         slots = distinct_strata(table, size, streams)
         sort(slots)
         return slots
@@ -164,7 +164,7 @@ class _Phases:
         return int(low)
 
     def _is_within(self, draws: float, sigmas: float) -> bool:
-        """Return whether so many draws, plus some standard errors, stay below the ends of phase and draw."""
+        """Return whether so many draws, plus some standard errors, end neither the phase nor the whole draw."""
         shares, counts = self._shares.astype(np.float64), self._counts
         each = counts * -np.expm1(shares * (-draws / self._total))  # distinct slots; they vary less than a Poisson
         rows, weight, spread = each.sum(), shares @ each, np.sqrt(shares**2 @ each)
@@ -253,7 +253,7 @@ class _Marked:
         self._marks[slots] = False
 
     def begin_phase(self) -> None:
-        """From now on undrawn slots are numbered anew."""
+        """Number the slots that are undrawn anew, for the next phase."""
         self._left = np.flatnonzero(~self._marks).astype(position_type(len(self._marks)))
 
 
@@ -303,7 +303,7 @@ class _Listed:
         self._latest = np.delete(self._latest, self._latest.searchsorted(slots))
 
     def begin_phase(self) -> None:
-        """From now on undrawn slots are numbered anew."""
+        """Number the slots that are undrawn anew, for the next phase."""
         self._merge_latest()
         self._gaps = self._drawn - np.arange(len(self._drawn)).astype(self._drawn.dtype)
 

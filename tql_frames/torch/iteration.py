@@ -50,7 +50,7 @@ class WeightSpan:
 
 
 class Iteration:
-    """How far an iteration over the share of this process is.
+    """The progress of an iteration over the share of this process.
 
     Attributes:
         epoch: whose sample it is.

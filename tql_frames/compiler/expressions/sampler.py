@@ -94,7 +94,7 @@ class ConstantWeights:
         number: UInt8 expression of each row's number, UInt16 of many.
         weights: shape (m,), the weight of each number: finite, >= 0; in any order, repeated or not.
         deciding: shape (m, arms), the arms that decide the weight of the rows of a number; or shape (m,), the place of
-            the one arm, -1 for none. None where arms are too many to be told apart.
+            the one arm, -1 for none. None where there are too many arms to tell apart.
     """
 
     number: pl.Expr

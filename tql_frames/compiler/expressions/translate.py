@@ -109,7 +109,7 @@ class CompiledArm:
 
 @dataclass(frozen=True, eq=False)
 class LookUp:
-    """What a weight choice is whose arms compare one column with many constants.
+    """A weight choice whose arms compare one column with many constants.
 
     Attributes:
         sought: what is looked up of each row.
