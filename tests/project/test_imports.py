@@ -22,7 +22,7 @@ ROOT = Path(tql_frames.__file__).parent
 # below its own and its own package; the public face, above all floors, imports what it likes.
 FLOORS: list[dict[str, set[str]]] = [
     {"errors": set(), "forks": set(), "loading": set()},
-    {"language": {"lark"}, "sampling": {"numpy"}},
+    {"language": {"lark"}, "sampling": {"numpy", "polars"}},
     {"compiler": {"numpy", "polars"}},
     {"frames": {"numpy", "pandas", "polars", "pyarrow"}},
     {"datasets": {"numpy", "polars"}, "pipeline": {"numpy", "pandas", "polars"}},

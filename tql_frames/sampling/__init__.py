@@ -1,4 +1,4 @@
-"""Weights to row positions; NumPy only, knows no frame."""
+"""Weights to row positions; knows no frame."""
 
 from tql_frames.sampling.batches import Pools, draw_batches, draw_group_batches
 from tql_frames.sampling.changing import ChangingWeights

@@ -1,15 +1,17 @@
 """Weights to strata: the strata table, and the rows of each stratum.
 
-How rows are drawn is decided in `with_replacement` and `without_replacement`. NumPy only; knows no frame.
+How rows are drawn is decided in `with_replacement` and `without_replacement`. Knows no frame.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from tql_frames.sampling.rng import BLOCK, Blocks, Floats, Integers, Positions, over_blocks, sort
@@ -23,6 +25,9 @@ _ROWS_EACH = 64  # rows a stratum, on average, between the two
 _COMPARED = 16_384  # rows for each stratum from which comparing them with each is faster than sorting them all
 _SPARSE = 16  # rows for each of a stratum from which listing these is faster than counting words
 _BY_COMPARISON = 16  # strata up to which comparing with each is faster than searching
+_AT_ONCE = 16_384  # slots that are made indices of 64 bits while they are in the closest cache
+_PART = 4096  # rows of a part of a block: its flags are 64 words, and are read anew for each of a few slots
+_IN_PARTS = 64  # slots whose parts are read at once: a quarter of a megabyte
 
 
 def position_type(rows: int) -> np.dtype[np.uint32] | np.dtype[np.int64]:
@@ -93,12 +98,20 @@ class Strata:
     Attributes:
         table: the strata table.
         codes: shape (n,), each row's stratum.
-        cells: shape (m, blocks): rows of each stratum in each block of `BLOCK` rows.
+        cells: shape (m, cells): rows of each stratum in each cell: a part of `_PART` rows where strata are few,
+            else a block of `BLOCK` rows.
     """
 
     table: StrataTable
     codes: Codes
     cells: Integers
+
+    @cached_property
+    def _blocks(self) -> Integers:
+        """Shape (m, blocks): rows of each stratum in each block of `BLOCK` rows."""
+        if self.cells.shape[1] == -(-self.rows // BLOCK):
+            return self.cells
+        return np.add.reduceat(self.cells, np.arange(0, self.cells.shape[1], BLOCK // _PART), axis=1)
 
     @property
     def rows(self) -> int:
@@ -118,7 +131,9 @@ class Strata:
 
         def run(blocks: Blocks) -> None:
             for first, stop in blocks:
-                by_slot.take(slots[first:stop], out=positions[first:stop], mode="clip")
+                for start in range(first, stop, _AT_ONCE):
+                    end = min(start + _AT_ONCE, stop)
+                    by_slot.take(slots[start:end], out=positions[start:end], mode="clip")
 
         over_blocks(len(slots), run)
         return positions
@@ -130,18 +145,15 @@ class Strata:
     def by_slot(self) -> Positions:
         """Return the position of every slot, shape (n,): a counting sort of the rows."""
         if self.rows <= BLOCK:
-            return self._block_by_slot(0)
-        starts = self._starts()
+            return np.concatenate(list(self._by_stratum(0)))
+        starts = _starts(self._blocks)
         positions = np.empty(self.rows, position_type(self.rows))
 
         def run(blocks: Blocks) -> None:
             for first, _ in blocks:
-                block, done = first // BLOCK, 0
-                rows = self._block_by_slot(block)
-                rows += first
-                for start, count in zip(starts[:, block].tolist(), self.cells[:, block].tolist(), strict=True):
-                    positions[start : start + count] = rows[done : done + count]
-                    done += count
+                block = first // BLOCK
+                for start, rows in zip(starts[:, block].tolist(), self._by_stratum(block), strict=True):
+                    positions[start : start + len(rows)] = rows
 
         over_blocks(self.rows, run)
         return positions
@@ -156,7 +168,7 @@ class Strata:
             rows = self.resolve(slots)
             sort(rows)
             return rows
-        starts = self._starts()
+        starts = _starts(self._blocks)
         edges = np.append(slots.searchsorted(starts.ravel().astype(slots.dtype)), len(slots))
         begins, ends = edges[:-1].reshape(starts.shape), edges[1:].reshape(starts.shape)
         positions = np.empty(len(slots), position_type(self.rows))
@@ -165,42 +177,40 @@ class Strata:
         def run(blocks: Blocks) -> None:
             for first, _ in blocks:
                 block = first // BLOCK
-                begin, end, cells = begins[:, block], ends[:, block], self.cells[:, block]
+                begin, end, cells = begins[:, block], ends[:, block], self._blocks[:, block]
                 own = [slots[one:other] for one, other in zip(begin.tolist(), end.tolist(), strict=True)]
                 places = np.concatenate(own)
                 # From numbers among all slots to those among the slots of the block; unsigned numbers wrap back.
                 shifts = (np.cumsum(cells) - cells - starts[:, block]).astype(slots.dtype)
                 places += np.repeat(shifts, end - begin)
                 rows = positions[until[block] - len(places) : until[block]]
-                self._block_by_slot(block).take(places, out=rows, mode="clip")
-                rows += first
+                np.concatenate(list(self._by_stratum(block))).take(places, out=rows, mode="clip")
                 rows.sort(kind="stable")  # which merges what is ascending in each stratum
 
         over_blocks(self.rows, run)
         return positions
 
-    def _block_by_slot(self, block: int) -> Positions:
-        """Return the rows of a block, from 0, sorted by stratum and then by place."""
-        codes, cells = self.codes[block * BLOCK : (block + 1) * BLOCK], self.cells[:, block]
+    def _by_stratum(self, block: int) -> Iterator[Positions]:
+        """Yield the rows of each stratum in a block, ascending."""
+        first = block * BLOCK
+        codes, cells = self.codes[first : first + BLOCK], self._blocks[:, block]
+        dtype = position_type(self.rows)
         if _few_each(len(codes), len(cells)):
-            return np.argsort(codes, kind="stable").astype(position_type(self.rows))  # a radix sort, for codes so small
-        rows, done = np.empty(len(codes), position_type(self.rows)), 0
+            rows = (np.argsort(codes, kind="stable") + first).astype(dtype)  # a radix sort, for codes so small
+            yield from np.split(rows, np.cumsum(cells)[:-1])
+            return
+        # Polars takes numbers by flags in half of the time of `flatnonzero`. It starts no thread for that, so it may be
+        # asked in a process that was forked.
+        numbers, there = pl.Series(np.arange(first, first + len(codes), dtype=dtype)), pl.Series(codes)
         for stratum, count in enumerate(cells.tolist()):
-            if count:
-                rows[done : done + count] = np.flatnonzero(codes == stratum)
-                done += count
-        return rows
-
-    def _starts(self) -> Integers:
-        """Return the first slot of each cell, shape (m, blocks)."""
-        return (np.cumsum(self.cells) - self.cells.ravel()).reshape(self.cells.shape)
+            yield numbers.filter(there == stratum).to_numpy() if count else np.empty(0, dtype)
 
     def _looked_up(self, slots: Positions) -> Positions:
-        """Return the positions of a few slots: only blocks in which one lies are looked into."""
-        starts, blocks = self._starts(), self.cells.shape[1]
-        cell = np.searchsorted(starts.ravel(), slots, side="right") - 1  # the last of those that start there has rows
-        stratum, block = np.divmod(cell, blocks)
-        rank = slots - starts[stratum, block]
+        """Return the positions of a few slots: only cells in which one lies are looked into."""
+        if self.cells is not self._blocks and len(slots) * _PART < self.rows:
+            return self._in_parts(slots)
+        blocks = self._blocks.shape[1]
+        stratum, block, rank = _places(self._blocks, slots)
         positions = np.empty(len(slots), position_type(self.rows))
         by_block = np.argsort(block, kind="stable")
         ends = np.searchsorted(block[by_block], np.arange(blocks + 1))
@@ -214,21 +224,53 @@ class Strata:
                 codes, strata = self.codes[first:stop], stratum[wanted]
                 sought = np.unique(strata).tolist()
                 if _few_each(len(codes), len(sought)):
-                    before = np.cumsum(self.cells[:, number]) - self.cells[:, number]
+                    before = np.cumsum(self._blocks[:, number]) - self._blocks[:, number]
                     rows = np.argsort(codes, kind="stable")[before[strata] + rank[wanted]]
                     positions[wanted] = first + rows
                     continue
                 for one in sought:
                     here, flags = wanted[strata == one], codes == one
-                    sparse = self.cells[one, number] * _SPARSE < len(codes)
+                    sparse = self._blocks[one, number] * _SPARSE < len(codes)
                     places = np.flatnonzero(flags)[rank[here]] if sparse else _true_places(flags, rank[here])
                     positions[here] = first + places
 
-        if blocks == 1:  # without a call that brings nothing
-            run(iter([(0, self.rows)]))
-        else:
-            over_blocks(self.rows, run)
+        over_blocks(self.rows, run)
         return positions
+
+    def _in_parts(self, slots: Positions) -> Positions:
+        """Return the positions of slots, the part of each read for itself."""
+        stratum, part, rank = _places(self.cells, slots)
+        positions = part * _PART
+        sought, whole = stratum.astype(self.codes.dtype), self.rows // _PART
+        parts = self.codes[: whole * _PART].reshape(whole, _PART)
+        for first in range(0, len(slots), _IN_PARTS):
+            some = slice(first, first + _IN_PARTS)
+            codes = parts.take(part[some], axis=0, mode="clip")
+            last = part[some] == whole
+            if last.any():  # a part of fewer rows, and codes of none
+                codes[last] = 0
+                codes[last, : self.rows % _PART] = self.codes[whole * _PART :]
+            words = np.packbits(codes == sought[some, None], axis=1, bitorder="little").view(np.uint64)
+            ends = np.cumsum(np.bitwise_count(words), axis=1, dtype=np.int64)
+            word = np.count_nonzero(ends <= rank[some, None], axis=1)
+            own = np.arange(len(word)), word
+            positions[some] += word * 64 + _places_in_words(
+                words[own], rank[some] - (ends[own] - np.bitwise_count(words[own]))
+            )
+        return positions.astype(position_type(self.rows))
+
+
+def _starts(cells: Integers) -> Integers:
+    """Return the first slot of each cell, shape (m, cells)."""
+    return (np.cumsum(cells) - cells.ravel()).reshape(cells.shape)
+
+
+def _places(cells: Integers, slots: Positions) -> tuple[Integers, Integers, Integers]:
+    """Return where slots lie: stratum, cell, and rank among the rows of the stratum there; each of shape (k,)."""
+    starts = _starts(cells)
+    place = np.searchsorted(starts.ravel(), slots, side="right") - 1  # the last of those that start there has rows
+    stratum, cell = np.divmod(place, cells.shape[1])
+    return stratum, cell, slots - starts[stratum, cell]
 
 
 def _few_each(rows: int, strata: int) -> bool:
@@ -243,13 +285,18 @@ def _true_places(flags: NDArray[np.bool_], ranks: Integers) -> Integers:
     Jacobson, "Space-efficient static trees and graphs", 1989).
     """
     packed = np.packbits(flags, bitorder="little")
-    words = np.concatenate([packed, np.zeros(-len(packed) % 8, np.uint8)]).reshape(-1, 8)
-    counts = np.bitwise_count(words.view(np.uint64)[:, 0]).astype(np.int64)
+    words = np.concatenate([packed, np.zeros(-len(packed) % 8, np.uint8)]).view(np.uint64)
+    counts = np.bitwise_count(words).astype(np.int64)
     ends = np.cumsum(counts)
     word = ends.searchsorted(ranks, side="right")
-    passed = np.cumsum(np.unpackbits(words[word], axis=1, bitorder="little"), axis=1, dtype=np.uint8)
-    within = ranks - (ends - counts)[word]
-    places: Integers = word * 64 + np.count_nonzero(passed <= within[:, None], axis=1)
+    return word * 64 + _places_in_words(words[word], ranks - (ends - counts)[word])
+
+
+def _places_in_words(words: NDArray[np.uint64], ranks: Integers) -> Integers:
+    """Return the place of a bit that is set in each word, by its rank among those; shape (k,)."""
+    bits = np.unpackbits(words.view(np.uint8).reshape(-1, 8), axis=1, bitorder="little")
+    passed = np.cumsum(bits, axis=1, dtype=np.uint8)
+    places: Integers = np.count_nonzero(passed <= ranks[:, None], axis=1)
     return places
 
 
@@ -335,33 +382,31 @@ def _numbered(weights: Floats, values: Floats, most: int) -> tuple[Codes, Intege
     Once more than `most` of those are found the rest is left out.
     """
     codes = np.empty(len(weights), _code_type(len(values)))
-    cells = np.zeros((len(values), -(-len(weights) // BLOCK)), np.int64)
+    each = _cell_rows(len(weights), len(values))
+    cells = np.zeros((len(values), -(-len(weights) // each)), np.int64)
     others = np.empty(0)
     lock = Lock()
 
-    def compare(weight: Floats, code: Codes) -> list[int]:
+    def compare(weight: Floats, code: Codes, counts: Integers) -> None:
         code[:] = 0
-        counts = []
         for number, value in enumerate(values.tolist()):
             equal = weight == value
-            counts.append(int(np.count_nonzero(equal)))
+            counts[number] = _count_by(each, equal)
             code += equal.view(np.uint8) * np.uint8(number)
-        return counts
 
-    def search(weight: Floats, code: Codes) -> Integers:
+    def search(weight: Floats, code: Codes, counts: Integers) -> None:
         place = np.minimum(values.searchsorted(weight), len(values) - 1)
         code[:] = place
-        return np.bincount(place[values.take(place) == weight], minlength=len(values))
+        counts[:, 0] = np.bincount(place[values.take(place) == weight], minlength=len(values))
 
     def run(blocks: Blocks) -> None:
         nonlocal others
         for first, stop in blocks:
             if len(others) > most:
                 continue
-            weight = weights[first:stop]
-            counts = (compare if len(values) <= _BY_COMPARISON else search)(weight, codes[first:stop])
-            cells[:, first // BLOCK] = counts
-            if sum(counts) < len(weight):
+            weight, counts = weights[first:stop], cells[:, first // each : -(-stop // each)]
+            (compare if len(values) <= _BY_COMPARISON else search)(weight, codes[first:stop], counts)
+            if counts.sum() < len(weight):
                 new = np.setdiff1d(weight, values)
                 with lock:
                     others = np.union1d(others, new)
@@ -371,25 +416,39 @@ def _numbered(weights: Floats, values: Floats, most: int) -> tuple[Codes, Intege
 
 
 def count_codes(codes: Codes, strata: int) -> Integers:
-    """Return rows of each code in each block, shape (m, blocks)."""
-    cells = np.zeros((strata, -(-len(codes) // BLOCK)), np.int64)
+    """Return rows of each code in each cell, shape (m, cells), as `Strata.cells` has them."""
+    each = _cell_rows(len(codes), strata)
+    cells = np.zeros((strata, -(-len(codes) // each)), np.int64)
 
     def run(blocks: Blocks) -> None:
         for first, stop in blocks:
-            block = codes[first:stop]
-            if not _few_each(len(block), strata):
-                cells[:-1, first // BLOCK] = counts = [
-                    np.count_nonzero(block == stratum) for stratum in range(strata - 1)
-                ]
-                cells[-1, first // BLOCK] = len(block) - sum(counts)
-            else:
-                cells[:, first // BLOCK] = np.bincount(block, minlength=strata)
+            block, counts = codes[first:stop], cells[:, first // each : -(-stop // each)]
+            if each == BLOCK and _few_each(len(block), strata):
+                counts[:, 0] = np.bincount(block, minlength=strata)
+                continue
+            counts[-1] = np.minimum(each, stop - np.arange(first, stop, each))
+            for stratum in range(strata - 1):
+                counts[stratum] = _count_by(each, block == stratum)
+                counts[-1] -= counts[stratum]
 
-    if cells.shape[1] == 1:  # without a call that brings nothing
-        run(iter([(0, len(codes))]))
-    else:
-        over_blocks(len(codes), run)
+    over_blocks(len(codes), run)
     return cells
+
+
+def _cell_rows(rows: int, strata: int) -> int:
+    """Return how many rows make a cell of `Strata.cells`."""
+    return _PART if rows > BLOCK > _PART and strata <= _BY_COMPARISON else BLOCK
+
+
+def _count_by(each: int, flags: NDArray[np.bool_]) -> Integers | int:
+    """Return how many flags are true in each cell of so many rows."""
+    if each == BLOCK:
+        return int(np.count_nonzero(flags))
+    packed = np.packbits(flags)
+    if len(packed) % (_PART // 8):
+        packed = np.concatenate([packed, np.zeros(-len(packed) % (_PART // 8), np.uint8)])
+    words = np.bitwise_count(packed.view(np.uint64)).reshape(-1, _PART // 64)
+    return np.asarray(words.sum(axis=1, dtype=np.int64))
 
 
 def _renumbered(codes: Codes, numbers: Codes) -> Codes:

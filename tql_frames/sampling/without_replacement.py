@@ -357,21 +357,24 @@ def _first_places(numbers: Positions) -> tuple[Positions, Integers]:
     ascending, places = _sorted_with_places(numbers)
     new = np.ones(len(numbers), np.bool_)
     np.not_equal(ascending[1:], ascending[:-1], out=new[1:])
-    return ascending.compress(new), places(np.flatnonzero(new))
+    return ascending.compress(new).astype(numbers.dtype), places(np.flatnonzero(new))
 
 
-def _sorted_with_places(numbers: Positions) -> tuple[Positions, Callable[[Integers], Integers]]:
-    """Return numbers, ascending, and what gives the places that some of these had; of equal ones the first is first."""
+def _sorted_with_places(numbers: Positions) -> tuple[Integers, Callable[[Integers], Integers]]:
+    """Return numbers, ascending, and what gives the places that some of these had; of equal ones the first is first.
+
+    They have 64 bits, as what they index is read faster by such.
+    """
     bits = max(len(numbers) - 1, 1).bit_length()
     if not len(numbers) or int(numbers.max()).bit_length() + bits > 64:
         order = np.argsort(numbers, kind="stable")
-        return numbers.take(order), order.take
+        return numbers.take(order).astype(np.int64), order.take
     keys = numbers.astype(np.uint64)  # number and place in one, since pairs sort slowly
     keys <<= np.uint64(bits)
     keys |= np.arange(len(numbers), dtype=np.uint64)
     keys.sort()
     mask = np.uint64((1 << bits) - 1)
-    return (keys >> np.uint64(bits)).astype(numbers.dtype), lambda some: (keys.take(some) & mask).astype(np.int64)
+    return (keys >> np.uint64(bits)).view(np.int64), lambda some: (keys.take(some) & mask).view(np.int64)
 
 
 def race_rows(weights: Floats, size: int, streams: Numbers) -> Positions:
