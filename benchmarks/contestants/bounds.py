@@ -6,12 +6,16 @@ and lie as far apart.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from benchmarks import checks, findings, tables
 from benchmarks.contestants.polars import deciding_arm
 from benchmarks.jobs import Contestant, Job
+from benchmarks.tables import Floats
 from tql_frames.sampling import Positions, Streams
 from tql_frames.sampling.rng import BLOCK, Blocks, over_blocks
 
@@ -24,6 +28,99 @@ def draw_order(job: Job) -> Contestant:
 def table_order(job: Job) -> Contestant:
     """The conditions; random numbers; their sort; the columns read in the order of the table."""
     return _contestant(job, ordered=True)
+
+
+def tenth_without(job: Job) -> Contestant:
+    """The weights compared with each there is; a table of rows written; numbers, their sort in blocks; its reads."""
+    weights = tables.row_weights(job)
+    levels = np.unique(weights)
+
+    def run(seed: int) -> Positions:
+        codes = _numbers_of(weights, levels)
+        table = _rows_of_each(codes, len(levels))
+        slots = _slots(job, seed)
+        _find_repeats(slots, np.zeros(job.rows, np.bool_))
+        _read(table, slots)
+        return slots
+
+    return Contestant(run, lambda rows: _fault(job, rows), (weights,))
+
+
+def most_without(job: Job) -> Contestant:
+    """The same in phases, each of which draws half of what is left: of equal weights, ln 2 times as many draws."""
+    weights = tables.row_weights(job)
+    levels = np.unique(weights)
+
+    def run(seed: int) -> Positions:
+        codes = _numbers_of(weights, levels)
+        table = _rows_of_each(codes, len(levels))
+        left, slots = job.draws, []
+        marks, undrawn = np.zeros(job.rows, np.bool_), None
+        while left > BLOCK:
+            found = _slots(replace(job, rows=left, draws=int(left * np.log(2))), seed)
+            if undrawn is not None:
+                _read(undrawn, found)
+            repeats = _find_repeats(found, marks)
+            slots.append(found.compress(~repeats))
+            undrawn = np.flatnonzero(~marks).astype(np.uint32)
+            left -= left // 2
+        every = np.concatenate(slots)
+        _read(table, every)
+        return every
+
+    return Contestant(run, lambda rows: _fault(job, rows), (weights,))
+
+
+def _fault(job: Job, rows: Positions) -> str | None:
+    """What is wrong with rows that are drawn uniformly, and may repeat."""
+    return None if len(rows) and rows.max() < job.rows else "rows that are not in the table"
+
+
+def _numbers_of(weights: Floats, levels: Floats) -> NDArray[np.uint8]:
+    """The place of each weight among all that there are."""
+    codes = np.zeros(len(weights), np.uint8)
+
+    def run(blocks: Blocks) -> None:
+        for first, stop in blocks:
+            for number, level in enumerate(levels.tolist()):
+                equal = weights[first:stop] == level
+                np.count_nonzero(equal)
+                codes[first:stop] += equal.view(np.uint8) * np.uint8(number)
+
+    over_blocks(len(weights), run)
+    return codes
+
+
+def _rows_of_each(codes: NDArray[np.uint8], levels: int) -> Positions:
+    """A table of all rows: in each block, those of one number after those of another."""
+    table = np.empty(len(codes), np.uint32)
+
+    def run(blocks: Blocks) -> None:
+        for first, stop in blocks:
+            rows, code = pl.Series(np.arange(first, stop, dtype=np.uint32)), pl.Series(codes[first:stop])
+            each = [rows.filter(code == number).to_numpy() for number in range(levels)]
+            np.concatenate(each, out=table[first:stop])
+
+    over_blocks(len(codes), run)
+    return table
+
+
+def _find_repeats(slots: Positions, marks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Sort slots with their places, block by block, and mark them; returns which were marked or repeat one."""
+    repeats = np.zeros(len(slots), np.bool_)
+
+    def run(blocks: Blocks) -> None:
+        for first, stop in blocks:
+            keys = slots[first:stop].astype(np.uint64) << np.uint64(18) | np.arange(stop - first, dtype=np.uint64)
+            keys.sort()
+            slot = (keys >> np.uint64(18)).view(np.int64)
+            again = marks.take(slot)
+            again[1:] |= slot[1:] == slot[:-1]
+            marks[slot] = True
+            repeats[first + (keys[again] & np.uint64(2**18 - 1)).view(np.int64)] = True
+
+    over_blocks(len(slots), run)
+    return repeats
 
 
 def _contestant(job: Job, *, ordered: bool) -> Contestant:

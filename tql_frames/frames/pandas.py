@@ -230,9 +230,11 @@ class _Columns(ConvertedColumns):
     """Columns of a pandas frame as Polars series."""
 
     def __init__(self, frame: pd.DataFrame) -> None:
-        # By their places: `frame[name]` also finds a date by a part of it, and all columns below a first level.
         super().__init__(frame.columns)
         self._frame = frame
+        # A name finds its column faster than its place does; but in an index of dates it may be a part of one, and in
+        # one of levels stand above several columns.
+        self._by_name = type(frame) is pd.DataFrame and type(frame.columns) is pd.Index
 
     def convert(self, names: Iterable[str]) -> None:
         """Convert those of the names that are columns."""
@@ -257,7 +259,8 @@ class _Columns(ConvertedColumns):
         return pl.DataFrame(columns) if columns else self.converted()
 
     def _convert(self, place: int, name: str) -> pl.Series:
-        return polars_series(self._frame.iloc[:, place], name)
+        by_name = self._by_name and isinstance(self.labels[name], str)
+        return polars_series(self._frame[name] if by_name else self._frame.iloc[:, place], name)
 
     def _nulls(self, place: int, name: str) -> pl.Series:
         here = np.asarray(self._frame.iloc[:, place].notna(), np.bool_)

@@ -25,7 +25,7 @@ _ROWS_EACH = 64  # rows a stratum, on average, between the two
 _COMPARED = 16_384  # rows for each stratum from which comparing them with each is faster than sorting them all
 _SPARSE = 16  # rows for each of a stratum from which listing these is faster than counting words
 _BY_COMPARISON = 16  # strata up to which comparing with each is faster than searching
-_AT_ONCE = 16_384  # slots that are made indices of 64 bits while they are in the closest cache
+_AT_ONCE = 16_384  # places that are made indices of 64 bits while they are in the closest cache
 _PART = 4096  # rows of a part of a block: its flags are 64 words, and are read anew for each of a few slots
 _IN_PARTS = 64  # slots whose parts are read at once: a quarter of a megabyte
 
@@ -126,17 +126,7 @@ class Strata:
         """
         if self.few(len(slots)):
             return self._looked_up(slots)
-        by_slot = self.by_slot()
-        positions = np.empty(len(slots), by_slot.dtype)
-
-        def run(blocks: Blocks) -> None:
-            for first, stop in blocks:
-                for start in range(first, stop, _AT_ONCE):
-                    end = min(start + _AT_ONCE, stop)
-                    by_slot.take(slots[start:end], out=positions[start:end], mode="clip")
-
-        over_blocks(len(slots), run)
-        return positions
+        return taken(self.by_slot(), slots)
 
     def few(self, slots: int) -> bool:
         """Return whether so many slots are looked up faster than all rows are sorted."""
@@ -145,7 +135,7 @@ class Strata:
     def by_slot(self) -> Positions:
         """Return the position of every slot, shape (n,): a counting sort of the rows."""
         if self.rows <= BLOCK:
-            return np.concatenate(list(self._by_stratum(0)))
+            return self._block_by_slot(0)
         starts = _starts(self._blocks)
         positions = np.empty(self.rows, position_type(self.rows))
 
@@ -184,20 +174,26 @@ class Strata:
                 shifts = (np.cumsum(cells) - cells - starts[:, block]).astype(slots.dtype)
                 places += np.repeat(shifts, end - begin)
                 rows = positions[until[block] - len(places) : until[block]]
-                np.concatenate(list(self._by_stratum(block))).take(places, out=rows, mode="clip")
+                self._block_by_slot(block).take(places, out=rows, mode="clip")
                 rows.sort(kind="stable")  # which merges what is ascending in each stratum
 
         over_blocks(self.rows, run)
         return positions
 
+    def _block_by_slot(self, block: int) -> Positions:
+        """Return the rows of a block, sorted by stratum and then by place."""
+        first = block * BLOCK
+        codes = self.codes[first : first + BLOCK]
+        if _few_each(len(codes), len(self.cells)):
+            return (np.argsort(codes, kind="stable") + first).astype(position_type(self.rows))  # radix, for such codes
+        return np.concatenate(list(self._by_stratum(block)))
+
     def _by_stratum(self, block: int) -> Iterator[Positions]:
         """Yield the rows of each stratum in a block, ascending."""
-        first = block * BLOCK
-        codes, cells = self.codes[first : first + BLOCK], self._blocks[:, block]
-        dtype = position_type(self.rows)
+        first, cells = block * BLOCK, self._blocks[:, block]
+        codes, dtype = self.codes[first : first + BLOCK], position_type(self.rows)
         if _few_each(len(codes), len(cells)):
-            rows = (np.argsort(codes, kind="stable") + first).astype(dtype)  # a radix sort, for codes so small
-            yield from np.split(rows, np.cumsum(cells)[:-1])
+            yield from np.split(self._block_by_slot(block), np.cumsum(cells)[:-1])
             return
         # Polars takes numbers by flags in half of the time of `flatnonzero`. It starts no thread for that, so it may be
         # asked in a process that was forked.
@@ -258,6 +254,20 @@ class Strata:
                 words[own], rank[some] - (ends[own] - np.bitwise_count(words[own]))
             )
         return positions.astype(position_type(self.rows))
+
+
+def taken(values: Positions, places: Positions) -> Positions:
+    """Return the values at places, read on all cores; both of shape (k,)."""
+    found = np.empty(len(places), values.dtype)
+
+    def run(blocks: Blocks) -> None:
+        for first, stop in blocks:
+            for start in range(first, stop, _AT_ONCE):
+                end = min(start + _AT_ONCE, stop)
+                values.take(places[start:end], out=found[start:end], mode="clip")
+
+    over_blocks(len(places), run)
+    return found
 
 
 def _starts(cells: Integers) -> Integers:
@@ -387,25 +397,26 @@ def _numbered(weights: Floats, values: Floats, most: int) -> tuple[Codes, Intege
     others = np.empty(0)
     lock = Lock()
 
-    def compare(weight: Floats, code: Codes, counts: Integers) -> None:
+    def compare(weight: Floats, code: Codes, counts: Integers, space: NDArray[np.bool_]) -> None:
         code[:] = 0
         for number, value in enumerate(values.tolist()):
-            equal = weight == value
+            equal = np.equal(weight, value, out=space[: len(weight)])
             counts[number] = _count_by(each, equal)
-            code += equal.view(np.uint8) * np.uint8(number)
+            code += np.multiply(equal.view(np.uint8), np.uint8(number), out=equal.view(np.uint8))
 
-    def search(weight: Floats, code: Codes, counts: Integers) -> None:
+    def search(weight: Floats, code: Codes, counts: Integers, _: NDArray[np.bool_]) -> None:
         place = np.minimum(values.searchsorted(weight), len(values) - 1)
         code[:] = place
         counts[:, 0] = np.bincount(place[values.take(place) == weight], minlength=len(values))
 
     def run(blocks: Blocks) -> None:
         nonlocal others
+        space = np.empty(min(len(weights), BLOCK), np.bool_)
         for first, stop in blocks:
             if len(others) > most:
                 continue
             weight, counts = weights[first:stop], cells[:, first // each : -(-stop // each)]
-            (compare if len(values) <= _BY_COMPARISON else search)(weight, codes[first:stop], counts)
+            (compare if len(values) <= _BY_COMPARISON else search)(weight, codes[first:stop], counts, space)
             if counts.sum() < len(weight):
                 new = np.setdiff1d(weight, values)
                 with lock:
@@ -421,6 +432,7 @@ def count_codes(codes: Codes, strata: int) -> Integers:
     cells = np.zeros((strata, -(-len(codes) // each)), np.int64)
 
     def run(blocks: Blocks) -> None:
+        space = np.empty(min(len(codes), BLOCK), np.bool_)
         for first, stop in blocks:
             block, counts = codes[first:stop], cells[:, first // each : -(-stop // each)]
             if each == BLOCK and _few_each(len(block), strata):
@@ -428,7 +440,7 @@ def count_codes(codes: Codes, strata: int) -> Integers:
                 continue
             counts[-1] = np.minimum(each, stop - np.arange(first, stop, each))
             for stratum in range(strata - 1):
-                counts[stratum] = _count_by(each, block == stratum)
+                counts[stratum] = _count_by(each, np.equal(block, stratum, out=space[: len(block)]))
                 counts[-1] -= counts[stratum]
 
     over_blocks(len(codes), run)

@@ -115,7 +115,7 @@ def draw_strata(
         np.subtract(point, starts.take(stratum, out=factor, mode="clip"), out=point)
         np.multiply(point, ranks_per_width.take(stratum, out=factor, mode="clip"), out=point)
         np.copyto(rank, point, casting="unsafe")  # rounds down
-        slot = np.add(rank, first_slots.take(stratum), out=rank)
+        slot = np.add(rank, first_slots.take(stratum, out=factor.view(np.int64), mode="clip"), out=rank)
         if by_slot is None:
             found[first:stop] = slot
         else:

@@ -26,7 +26,7 @@ from tql_frames.sampling.rng import (
     over_blocks,
     sort,
 )
-from tql_frames.sampling.strata import StrataTable, position_type
+from tql_frames.sampling.strata import StrataTable, position_type, taken
 from tql_frames.sampling.with_replacement import draw_strata, integer_weights, times_power_of_two
 
 # Of a seed's random numbers: one stream for the race of rows, one for each phase of a draw by strata.
@@ -217,7 +217,7 @@ class _Marked:
 
     def add(self, numbers: Positions) -> Positions:
         """Add the slots of these numbers of undrawn slots; gives those not drawn before, each once, in their order."""
-        slots = numbers if self._left is None else self._left.take(numbers)
+        slots = numbers if self._left is None else taken(self._left, numbers)
         fresh = np.ones(len(slots), np.bool_)
         if len(slots) <= BLOCK or cores() == 1:
             self._mark(slots, fresh, None)
@@ -254,7 +254,14 @@ class _Marked:
 
     def begin_phase(self) -> None:
         """Number the slots that are undrawn anew, for the next phase."""
-        self._left = np.flatnonzero(~self._marks).astype(position_type(len(self._marks)))
+        dtype, left = position_type(len(self._marks)), {}
+
+        def run(blocks: Blocks) -> None:
+            for first, stop in blocks:
+                left[first] = (np.flatnonzero(~self._marks[first:stop]) + first).astype(dtype)
+
+        over_blocks(len(self._marks), run)
+        self._left = np.concatenate([left[first] for first in sorted(left)])
 
 
 class _Listed:
