@@ -56,7 +56,7 @@ def most_without(job: Job) -> Contestant:
         table = _rows_of_each(codes, len(levels))
         left, slots = job.draws, []
         marks, undrawn = np.zeros(job.rows, np.bool_), None
-        while left > BLOCK:
+        while left > BLOCK or not slots:
             found = _slots(replace(job, rows=left, draws=int(left * np.log(2))), seed)
             if undrawn is not None:
                 _read(undrawn, found)

@@ -209,7 +209,9 @@ class TwoPassFrame(PolarsFrame):
         mask = np.zeros(self.rows, np.bool_)
         self.check_files()
         mask[positions] = True
-        distinct = np.flatnonzero(mask).astype(positions.dtype)
+        first = np.ones(len(positions), np.bool_)  # of those that repeat
+        np.not_equal(positions[1:], positions[:-1], out=first[1:])
+        distinct = positions[first]
         few = len(distinct) < self.rows // 2  # of more rows, the text that is copied is about all that is read
         names = Names.apart_from(self._frame.schema)
         weights = self._weights if self._source is self._plan else {}

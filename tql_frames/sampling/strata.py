@@ -230,7 +230,10 @@ class Strata:
                     places = np.flatnonzero(flags)[rank[here]] if sparse else _true_places(flags, rank[here])
                     positions[here] = first + places
 
-        over_blocks(self.rows, run)
+        if blocks == 1:  # without a call that brings nothing
+            run(iter([(0, self.rows)]))
+        else:
+            over_blocks(self.rows, run)
         return positions
 
     def _in_parts(self, slots: Positions) -> Positions:
@@ -443,7 +446,10 @@ def count_codes(codes: Codes, strata: int) -> Integers:
                 counts[stratum] = _count_by(each, np.equal(block, stratum, out=space[: len(block)]))
                 counts[-1] -= counts[stratum]
 
-    over_blocks(len(codes), run)
+    if cells.shape[1] == 1:  # without a call that brings nothing
+        run(iter([(0, len(codes))]))
+    else:
+        over_blocks(len(codes), run)
     return cells
 
 
