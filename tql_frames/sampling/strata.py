@@ -167,14 +167,21 @@ class Strata:
         def run(blocks: Blocks) -> None:
             for first, _ in blocks:
                 block = first // BLOCK
-                begin, end, cells = begins[:, block], ends[:, block], self._blocks[:, block]
+                begin, end, start = begins[:, block], ends[:, block], starts[:, block]
+                rows = positions[until[block] - int((end - begin).sum()) : until[block]]
                 own = [slots[one:other] for one, other in zip(begin.tolist(), end.tolist(), strict=True)]
-                places = np.concatenate(own)
-                # From numbers among all slots to those among the slots of the block; unsigned numbers wrap back.
-                shifts = (np.cumsum(cells) - cells - starts[:, block]).astype(slots.dtype)
-                places += np.repeat(shifts, end - begin)
-                rows = positions[until[block] - len(places) : until[block]]
-                self._block_by_slot(block).take(places, out=rows, mode="clip")
+                if _few_each(len(rows), len(start)):
+                    cells = self._blocks[:, block]
+                    places = np.concatenate(own).astype(np.int64)
+                    places += np.repeat(np.cumsum(cells) - cells - start, end - begin)
+                    self._block_by_slot(block).take(places, out=rows, mode="clip")
+                else:
+                    done = 0
+                    for some, before, stratum in zip(own, start.tolist(), self._by_stratum(block), strict=True):
+                        if some.size:
+                            places = np.subtract(some, before, dtype=np.int64)
+                            stratum.take(places, out=rows[done : done + len(some)], mode="clip")
+                            done += len(some)
                 rows.sort(kind="stable")  # which merges what is ascending in each stratum
 
         over_blocks(self.rows, run)

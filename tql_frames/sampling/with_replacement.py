@@ -104,9 +104,11 @@ def draw_strata(
     cumulative = cumulative_weights_of_strata(table, size)
     starts = np.concatenate([[0.0], cumulative.bounds[:-1]])
     ranks_per_width = exact_ranks(starts, cumulative.bounds, table.counts)
-    first_slots = table.first
     by_slot = None if strata is None or strata.few(size) else strata.by_slot()
     found = np.empty(size, position_type(table.rows) if by_slot is None else by_slot.dtype)
+    first_slots = table.first.astype(
+        found.dtype if by_slot is None else np.int64
+    )  # indices are read fastest of 64 bits
 
     def place(first: int, point: Floats, stratum: Integers, space: Workspace) -> None:
         stop = first + len(point)
@@ -114,11 +116,11 @@ def draw_strata(
         cumulative.owners(point, stratum, space)
         np.subtract(point, starts.take(stratum, out=factor, mode="clip"), out=point)
         np.multiply(point, ranks_per_width.take(stratum, out=factor, mode="clip"), out=point)
-        np.copyto(rank, point, casting="unsafe")  # rounds down
-        slot = np.add(rank, first_slots.take(stratum, out=factor.view(np.int64), mode="clip"), out=rank)
-        if by_slot is None:
-            found[first:stop] = slot
-        else:
+        slot = found[first:stop] if by_slot is None else rank
+        np.copyto(slot, point, casting="unsafe")  # rounds down
+        before = factor.view(first_slots.dtype)[: len(point)]
+        np.add(slot, first_slots.take(stratum, out=before, mode="clip"), out=slot)
+        if by_slot is not None:
             by_slot.take(slot, out=found[first:stop], mode="clip")
 
     def run(blocks: Blocks) -> None:
