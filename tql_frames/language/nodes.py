@@ -45,7 +45,7 @@ class Node:
     depth: int = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "depth", self._level + max((child.depth for child in self.children()), default=0))
+        object.__setattr__(self, "depth", self._level + max([child.depth for child in self.children()], default=0))
 
     def __setattr__(self, name: str, value: object) -> None:
         if hasattr(self, name):
@@ -76,19 +76,24 @@ class Node:
         object.__setattr__(moved, "span", span)
         return moved
 
-    def children(self) -> Iterator[Node]:
-        """Yield the nodes directly below, in the order of the fields."""
+    def children(self) -> list[Node]:
+        """Return the nodes directly below, in the order of the fields."""
+        found: list[Node] = []
         for name in self._own:
             value = getattr(self, name)
-            for item in value if isinstance(value, tuple) else (value,):
-                if isinstance(item, Node):
-                    yield item
+            if isinstance(value, Node):
+                found.append(value)
+            elif isinstance(value, tuple):
+                found.extend([item for item in value if isinstance(item, Node)])
+        return found
 
     def walk(self) -> Iterator[Node]:
-        """Yield this node and all below it."""
-        yield self
-        for child in self.children():
-            yield from child.walk()
+        """Yield this node and all below it, each before those below it."""
+        waiting: list[Node] = [self]
+        while waiting:
+            node = waiting.pop()
+            yield node
+            waiting.extend(reversed(node.children()))
 
 
 class Written(float):
@@ -128,15 +133,24 @@ class _NoLevel(Node):
     _level: ClassVar[int] = 0
 
 
+class _Leaf(_NoLevel):
+    """What has no node below it. Most nodes of a long text are such."""
+
+    __slots__ = ()
+
+    def children(self) -> list[Node]:
+        return []
+
+
 @_node
-class Literal(_NoLevel):
+class Literal(_Leaf):
     """A number, text, `true`, `false` or `null`."""
 
     value: int | float | str | bool | None
 
 
 @_node
-class Column(_NoLevel):
+class Column(_Leaf):
     """A column by its exact name, of the frame called `frame` where that is given: `frame.name`."""
 
     name: str
@@ -144,7 +158,7 @@ class Column(_NoLevel):
 
 
 @_node
-class Parameter(_NoLevel):
+class Parameter(_Leaf):
     """`?`: a value that is given beside the text."""
 
 
@@ -259,7 +273,7 @@ class Or(Node):
 
 
 @_node
-class Values(_NoLevel):
+class Values(_Leaf):
     """Many constants of one kind, the value for the `?` of `in (?)`: one node for all of them.
 
     Attributes:
@@ -278,10 +292,6 @@ class Values(_NoLevel):
         kind, data = ("text", repr(self.values).encode()) if text else (self.values.typecode, self.values.tobytes())  # type: ignore[union-attr]
         digest = hashlib.blake2b(data, digest_size=16).hexdigest()
         return f"Values({len(self.values)} of {kind}, {self.nulls} null, {digest})"
-
-    def children(self) -> Iterator[Node]:
-        """Yield nothing: the values are no nodes."""
-        return iter(())
 
     def constants(self) -> list[int | float | str | None]:
         """Return the values, nulls last."""

@@ -269,7 +269,9 @@ def check_size(node: Node) -> int:
     Raises:
         Fault: there are more than can be evaluated; blamed on the innermost node of which that is true.
     """
-    children = list(node.children())
+    if isinstance(node, (nodes.Literal, nodes.Column)):
+        return 1
+    children = node.children()
     below = [check_size(child) for child in children]
     size = 1 + sum(below)
     for child, terms in zip(children, below, strict=True):
