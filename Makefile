@@ -31,6 +31,7 @@ check: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m tools.prose
 
 # The documentation site, in site/; a warning, a broken link or a missing anchor fails the build. No network is needed.
 docs: $(VENV)/installed-docs

@@ -17,10 +17,11 @@ from benchmarks.rounds import ROOT
 
 REPORT = ROOT / "docs" / "benchmarks.md"
 TRIED = ROOT / "benchmarks" / "tried.md"  # written by hand; it ends the report
-INTRODUCTION = """# The last run of the benchmarks
+_README = "https://github.com/tql-frames/tql-frames/blob/main/benchmarks/README.md"  # the site shows the report, too
+INTRODUCTION = f"""# The last run of the benchmarks
 
 What `make bench ARGS=--record` printed, in one run, as it was printed;
-[`benchmarks/README.md`](https://github.com/tql-frames/tql-frames/blob/main/benchmarks/README.md) describes how it measures.
+[`benchmarks/README.md`]({_README}) describes how it measures.
 """
 
 # What speed.md calls a job, the key of its section in the report, a peer there, and the line of ours beside it.

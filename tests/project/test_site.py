@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import re
 import subprocess
 import sys
@@ -85,7 +86,7 @@ def test_no_page_is_long(name: str) -> None:
 def test_lists_begin_behind_an_empty_line(name: str) -> None:
     """Python-Markdown continues the paragraph otherwise."""
     lines = text_of(name).splitlines()
-    for before, line in zip(lines, lines[1:], strict=False):
+    for before, line in itertools.pairwise(lines):
         if re.match(r"([*-]|\d+\.) ", line):
             assert not before.strip() or re.match(r"\s*([*-]|\d+\.) |  ", before), f"{name}: {line}"
 
