@@ -11,8 +11,8 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[1]
@@ -117,9 +117,8 @@ def docstrings() -> Iterator[tuple[str, str]]:
     """Yield names and docstrings of the API reference, without examples and without libraries that are missing."""
     pages = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs" / "reference").glob("*.md")))
     for path in dict.fromkeys(re.findall(r"^::: ([\w.]+)$", pages, re.MULTILINE)):
-        module, _, name = path.rpartition(".")
         try:
-            value: Any = getattr(import_module(module), name)
+            value: Any = resolve_name(path)
         except (ImportError, ValueError):  # what the package raises where a library is missing is a ValueError
             continue
         yield path, _without_examples(value)

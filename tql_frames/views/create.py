@@ -239,10 +239,10 @@ class SavedView(Provenance):
         positions: positions of its rows in the frame, in their order, shape (k,); read-only.
         steps: how they were drawn; each further step selects among the rows of the step before.
         rows: number of rows of the frame.
-        schema: Polars type, as text, of each column of the frame by its label; '' for columns that were not saved.
+        schema: Polars type, as text, of each column of the frame by its label; empty for columns that were not saved.
         columns: labels of the columns of the view.
         kind: library and class of the frame.
-        message: the message that was saved with the view, or ''.
+        message: the message that was saved with the view, empty by default.
         saved: when it was saved.
         versions: versions of tql_frames, Python and the libraries that saved it.
         left_out: labels of columns whose values had no Polars type, so that `load_view` does not compare them.

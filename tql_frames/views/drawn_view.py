@@ -43,7 +43,7 @@ class View(KeptRows[Native], Provenance):
     Attributes:
         steps: how the rows were drawn: a sampler or statement with its options; each further step selects among the
             rows of the step before.
-        message: the message that was saved with the view, or ''.
+        message: the message that was saved with the view, empty by default.
         saved: when it was saved, or None.
         differences: for a loaded view, how the frame differs from the saved one in columns that the view does not need.
         origin: the source of the rows, as the package reads it: the frame, or the rows of another view. None for a
