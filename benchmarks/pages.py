@@ -72,7 +72,7 @@ SUMMARY: tuple[tuple[str, str, str, str], ...] = (
     ("sample of a pandas frame", "pandas", "pandas: `pdf.sample(n, weights=w, replace=True)`", ""),
     ("the same", "pandas", f"{_BY_HAND}, and `pdf.take`", ""),
     ("a tenth of a Polars frame, without replacement", "whole-without", _RACE, ""),
-    ("an epoch of 391 batches, PyTorch's `DataLoader`", "loader", _BULK, ""),
+    ("391 batches drawn from a million rows, PyTorch's `DataLoader`", "loader", _BULK, ""),
     ("20 million rows on Spark, Parquet to Parquet, a tenth", "spark", _OWN, _TENTH),
 )
 BATCHES = {
