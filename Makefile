@@ -35,7 +35,7 @@ check: $(VENV)/installed-dev
 
 # The documentation site, in site/; a warning, a broken link or a missing anchor fails the build. No network is needed.
 docs: $(VENV)/installed-docs
-	$(BIN)/zensical build --clean --strict
+	$(BIN)/python -m zensical build --clean --strict
 
 # Tries small changes of the code against the tests; not part of CI. ARGS="--number 20 --package tql_frames/sampling"
 mutants: $(VENV)/installed-mutants

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+
 import pytest
 
 from tests.pages import ROOT
@@ -43,3 +45,7 @@ def test_words_are_found_outside_of_code(text: str, found: list[str]) -> None:
 def test_a_finding_has_its_line() -> None:
     (finding,) = prose.check("page", "# Title\n\n```python\nx = 1\n```\n\nThe error tells the column.\n")
     assert (finding.line, finding.hint) == (7, prose.RULES[r"tells?|told"])
+
+
+def test_examples_show_what_they_say() -> None:
+    assert doctest.testmod(prose).failed == 0

@@ -155,5 +155,6 @@ def test_the_site_is_built_without_warnings_and_loads_nothing_from_elsewhere(tmp
         loaded.feed(text)
         assert [each for each in loaded.found if re.match(r"(https?:)?//", each)] == [], page.name
         assert 'data-md-component="source"' not in text  # it would ask a forge for numbers
+        assert "BLANKLINE" not in text, page.name
     frames = (tmp_path / "site" / "reference" / "frames.html").read_text(encoding="utf-8")
     assert frames.count("rows to draw") > 2  # the arguments of methods, which are put together at run time
