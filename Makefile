@@ -9,7 +9,7 @@ BIN = $(VENV)/bin
 # What pip is asked for. Where that is a build of some gigabytes, for GPUs, pytorch.org tells how to name one without.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test test-all check mutants notebooks torch engines browser interop bench bench-plot bench-torch bench-large bench-distributed clean
+.PHONY: demo test test-all check docs mutants notebooks torch engines browser interop bench bench-plot bench-torch bench-large bench-distributed clean
 
 demo: $(VENV)/installed
 	$(BIN)/python -m tql_frames.demo
@@ -31,6 +31,11 @@ check: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m tools.prose
+
+# The documentation site, in site/; a warning, a broken link or a missing anchor fails the build. No network is needed.
+docs: $(VENV)/installed-docs
+	$(BIN)/python -m zensical build --clean --strict
 
 # Tries small changes of the code against the tests; not part of CI. ARGS="--number 20 --package tql_frames/sampling"
 mutants: $(VENV)/installed-mutants
@@ -100,4 +105,4 @@ $(VENV)/interop: | $(VENV)/bin/python
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -17,13 +17,14 @@ from benchmarks.rounds import ROOT
 
 REPORT = ROOT / "docs" / "benchmarks.md"
 TRIED = ROOT / "benchmarks" / "tried.md"  # written by hand; it ends the report
-INTRODUCTION = """# The last run of the benchmarks
+_README = "https://github.com/tql-frames/tql-frames/blob/main/benchmarks/README.md"  # the site shows the report, too
+INTRODUCTION = f"""# The last run of the benchmarks
 
 What `make bench ARGS=--record` printed, in one run, as it was printed;
-[`benchmarks/README.md`](../benchmarks/README.md) describes how it measures.
+[`benchmarks/README.md`]({_README}) describes how it measures.
 """
 
-# What README calls a job, the key of its section in the report, a peer there, and the line of ours beside it.
+# What speed.md calls a job, the key of its section in the report, a peer there, and the line of ours beside it.
 _BY_HAND = "NumPy by hand: sorted uniforms, `searchsorted`, `shuffle`"
 _KEYS_BY_HAND = "NumPy by hand: `argpartition` of exponentials over weights"
 _CHOICE, _CHOICE_WITHOUT = "NumPy: `Generator.choice(p=p)`", "NumPy: `Generator.choice(p=p, replace=False)`"
@@ -34,14 +35,10 @@ _VIEW = "tql-frames: `DataLoader(view.to_torch(), 256, shuffle=True)`"
 _OWN = "the engine's own, uniform"
 _TENTH = "tql-frames: a tenth, without replacement"
 _UNIFORM = "Polars, uniform: `df.sample(n, with_replacement=True)`"
+_RACE = "Polars: `df.bottom_k(n, by=exponential / w)`"
 _ENGINE_NAMES = {"dask": "Dask, uniform: `ddf.sample(frac=)`", "spark": "Spark, uniform: `df.sample(fraction)`"}
 SPEED: tuple[tuple[str, str, str, str], ...] = (
-    (
-        "whole call, Polars frame, with replacement",
-        "polars",
-        "Polars, uniform: `df.sample(n, with_replacement=True)`",
-        "",
-    ),
+    ("whole call, Polars frame, with replacement", "polars", _UNIFORM, ""),
     ("whole call, pandas frame, with replacement", "pandas", "pandas: `pdf.sample(n, weights=w, replace=True)`", ""),
     ("", "pandas", f"{_BY_HAND}, and `pdf.take`", ""),
     ("", "pandas", "imbalanced-learn: `RandomOverSampler` of positions, and `pdf.take`", ""),
@@ -53,7 +50,7 @@ SPEED: tuple[tuple[str, str, str, str], ...] = (
     ("", "draw-without", _KEYS_BY_HAND, ""),
     ("", "draw-without", "PyTorch: `multinomial(replacement=False)`", ""),
     ("whole call, without, a tenth", "whole-without", "DuckDB: `order by -ln(1 - random()) / w limit n`", ""),
-    ("", "whole-without", "Polars: `df.bottom_k(n, by=exponential / w)`", ""),
+    ("", "whole-without", _RACE, ""),
     ("draw alone, continuous weights", "column", _CHOICE, ""),
     ("", "column", _BY_HAND, ""),
     ("the same without, a tenth", "column-without", _CHOICE_WITHOUT, ""),
@@ -68,6 +65,15 @@ SPEED: tuple[tuple[str, str, str, str], ...] = (
     ("Dask, 20 million rows from Parquet to Parquet, a tenth", "dask", _OWN, _TENTH),
     ("Spark, the same", "spark", _OWN, _TENTH),
     ("whole call, 1 million rows", "deeplake", "Deep Lake: `select * sample by … limit n`", ""),
+)
+# The rows of README: what it calls a job, the section of the report, the peer there, and the line of ours beside it.
+SUMMARY: tuple[tuple[str, str, str, str], ...] = (
+    ("sample of a Polars frame", "polars", _UNIFORM, ""),
+    ("sample of a pandas frame", "pandas", "pandas: `pdf.sample(n, weights=w, replace=True)`", ""),
+    ("the same", "pandas", f"{_BY_HAND}, and `pdf.take`", ""),
+    ("a tenth of a Polars frame, without replacement", "whole-without", _RACE, ""),
+    ("391 batches drawn from a million rows, PyTorch's `DataLoader`", "loader", _BULK, ""),
+    ("20 million rows on Spark, Parquet to Parquet, a tenth", "spark", _OWN, _TENTH),
 )
 BATCHES = {
     "`TQLDataset` with `TQLSampler`": _SAMPLER,
@@ -171,7 +177,7 @@ def read(text: str) -> Report:
 
 
 def speed(report: Report) -> str:
-    """The table of README: each line is one of the report, missed targets included."""
+    """The table of speed.md: each line is one of the report, missed targets included."""
     lines: list[list[str]] = []
     title = shown = ""
     for label, key, peer, ours in SPEED:
@@ -184,6 +190,17 @@ def speed(report: Report) -> str:
             shown = title
     header = ["", "tql-frames", "beside", "", "ours is", "target", "met"]
     return f"{table(header, lines)}\n\n{report.machine()}"
+
+
+def summary(report: Report) -> str:
+    """The table of README: six lines of the report, missed targets included."""
+    lines = []
+    for label, key, peer, ours in SUMMARY:
+        pair = report.pair(key, peer, ours)
+        if pair is not None:
+            name = _ENGINE_NAMES.get(key, peer)
+            lines.append([label, pair.ours.get("median", ""), name, pair.peer.get("median", ""), pair.ratio])
+    return f"{table(['', 'tql-frames', 'compared with', '', 'ours is'], lines)}\n\n{report.machine()}"
 
 
 def batches(report: Report) -> str:
@@ -233,7 +250,8 @@ def large(report: Report) -> str:
 
 
 TABLES = {
-    ("README.md", "speed"): speed,
+    ("README.md", "summary"): summary,
+    ("docs/speed.md", "speed"): speed,
     ("docs/training.md", "batches"): batches,
     ("docs/training.md", "epochs"): epochs,
     ("docs/distributed.md", "engines"): engines,

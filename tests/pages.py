@@ -7,6 +7,9 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+GUIDES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md"))
+LANGUAGE = [f"docs/language/{name}.md" for name in ("index", "select", "group", "sample", "expressions", "functions")]
+LANGUAGE += ["docs/language/errors.md", "docs/language/deep-lake.md"]
 
 
 def blocks_of(name: str, heading: str | None = None) -> list[str]:

@@ -1,4 +1,4 @@
-"""The public calls, the same pipeline for every frame: check the arguments, weigh the rows, draw, take.
+"""The public calls, the same pipeline for every frame: check the arguments, compute weights, draw, take.
 
 Frames are known to their adapters only, expressions to the compiler, draws to `sampling`.
 """
@@ -71,50 +71,50 @@ def sample(
     """Draw rows of a frame by weight.
 
     Args:
-        frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame; it is not modified. Of a LazyFrame nothing runs
-            before `collect`.
-        sampler: the weight of a row: TQL text, such as `"max_weight(age > 60: 5, True: 1)"` or the name of a weight
-            column; a Polars expression; a `Balance`; or the weights themselves, one a row: a list, a NumPy array or a
-            Polars Series by position, a pandas Series by its index, which must be the frame's. Any scale; null counts
-            as 0, and rows of weight 0 are never drawn.
-        limit: rows to draw; by default as many as the frame has. With `over`, rows of each group, or a mapping of
-            groups and the rows wanted of each, `{"PA": 100, "AP": 50}`; groups that it does not name give none.
-        fraction: rows to draw as a share of the frame's, rounded down; instead of `limit`. With `over`, of each group.
+        frame: a Polars DataFrame or LazyFrame, a pandas DataFrame, or another table; it is not modified. The plan of a
+            LazyFrame does not run before `collect`.
+        sampler: the weight of a row, in one of four forms: TQL text, such as `"max_weight(age > 60: 5, True: 1)"` or
+            the name of a weight column; a Polars expression; a `Balance`; or one weight per row: a list, a NumPy array
+            or a Polars Series by position, or a pandas Series by the index of the frame. Weights have any scale. Null
+            counts as 0, and rows of weight 0 are never drawn.
+        limit: rows to draw; by default the number of rows of the frame. With `over`, rows per group, or a mapping of
+            groups and numbers, `{"PA": 100, "AP": 50}`; groups that it does not name yield no rows.
+        fraction: rows to draw as a share of the rows, rounded down; instead of `limit`. With `over`, of each group.
         replace: with replacement each draw takes a row with probability weight / total. Without, rows are drawn one
-            after another by weight among those left (successive sampling), at most the rows of positive weight.
+            after another by weight among those not drawn yet (successive sampling), at most all of positive weight.
         seed: whole number >= 0 that fixes the sample: the same rows on every kind of frame. By default a fresh one,
             which for a LazyFrame is fixed when the plan is built.
         order: `"draw"` for the order drawn, which is random, group by group in the order of their first rows;
             `"source"` for the order of the frame.
-        over: a column, a TQL expression of one value a row, or a list of these: rows of equal values are a group (null
-            is a value), and each group is drawn from as if it were alone. Without replacement a group gives at most its
+        over: a column, a TQL expression with one value per row, or a list of these. Rows with equal values are a group
+            (null is a value), and each group is sampled separately. Without replacement a group yields at most its
             rows of positive weight.
-        unit: the same, of rows that come together, such as all images of a patient: whole units are drawn, and counted
-            by `limit` and `fraction`. A unit weighs what its heaviest row weighs; its rows come in table order.
+        unit: the same, for rows that are drawn together, such as all images of a patient: `limit` and `fraction` count
+            units. A unit has the weight of its heaviest row; its rows are in table order.
         design: with replacement `"independent"` (the default) or `"systematic"`; without, `"successive"` (the default),
-            `"systematic"` or `"poisson"`. Systematic samples give each row floor or ceil of `limit * weight / total`
-            draws; without replacement systematic and Poisson samples have inclusion proportional to weight, up to 1.
-            The size of a Poisson sample is random, `limit` its mean.
-        key: a column, a TQL expression, or a list of these, whose values tell rows apart: random numbers belong to the
-            value, so that rows may be added, removed or reordered and the rest of the sample stays. For
-            `replace=False`, with the default design or `"poisson"`.
+            `"systematic"` or `"poisson"`. In systematic samples a row appears floor or ceil of `limit * weight / total`
+            times. Without replacement, systematic and Poisson samples include a row in proportion to its weight, up to
+            certainty. The size of a Poisson sample is random with mean `limit`.
+        key: a column, a TQL expression, or a list of these, whose values identify rows. Random numbers belong to these
+            values: when rows are added, removed or reordered, the rest of the sample stays. For `replace=False`, with
+            the default design or `"poisson"`.
         index: Polars: name of a first column of original row numbers; None for none.
-        ignore_index: pandas: number the rows of the sample anew instead of keeping their labels.
-        expected: name for a last column: how many times the row is expected in such a sample (without replacement the
-            probability that it is in it); 1 / expected is the weight for unbiased totals. None for none.
-        parameters: a value for each `?` of the text, in order, as of `query`.
+        ignore_index: pandas: number the rows of the sample from 0 instead of keeping their labels.
+        expected: name of a last column with the number of times that the row is expected in such a sample (without
+            replacement its inclusion probability); 1 / expected is the weight for unbiased totals. None for none.
+        parameters: a value for each `?` of the text, in order, as in `query`.
 
     Returns:
         A frame of the same kind, with the same columns and dtypes.
 
     Raises:
-        TQLError: wrong text (with a caret under the fault), wrong arguments, or weights that cannot be drawn by, also
-            in one group with replacement; a name in `limit` that is no group; a unit that lies in several groups.
+        TQLError: the text is wrong (with a caret under the place), or an argument; weights cannot be used for a draw,
+            also in one group with replacement; a name in `limit` is not a group; a unit lies in several groups.
 
     Warns:
-        TQLWarning: fewer rows have a positive weight than were asked for without replacement; not of groups.
-        TQLArmWarning: an arm matches no row, or another arm has as great a weight wherever it matches; or a text is no
-            category of the Enum that it is compared with.
+        TQLWarning: fewer rows have a positive weight than were requested without replacement; not for groups.
+        TQLArmWarning: an arm matches no row, or another arm has at least its weight in every row that it matches; or a
+            text is no category of the Enum that it is compared with.
 
     Examples:
         >>> df = pl.DataFrame({"age": [71, 34, 65], "id": ["a", "b", "c"]})
@@ -215,20 +215,20 @@ def weights(
     seed: int | None = None,
     parameters: Sequence[object] | None = None,
 ) -> pl.Series | pl.LazyFrame | pd.Series:
-    """Return weights that a sampler gives to the rows of a frame.
+    """Return the weights of the rows of a frame.
 
     Args:
         frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame.
-        sampler: as `sample` takes it.
+        sampler: as in `sample`.
         seed: fixes the numbers of `random()`, which are those of `sample` with the same seed; by default fresh ones.
         parameters: a value for each `?` of the text, in order.
 
     Returns:
-        Float64 series `weight`, aligned with the frame (pandas: with its index); of a LazyFrame a LazyFrame of that
+        Float64 series `weight`, aligned with the frame (pandas: with its index); for a LazyFrame a LazyFrame of that
         one column. Weights are finite and >= 0, null as 0.
 
     Raises:
-        TQLError: as `sample`; weights that are all 0 are no error here.
+        TQLError: as in `sample`, but weights that are all 0 are allowed.
 
     Examples:
         >>> weights(pl.DataFrame({"age": [71, 34]}), "max_weight(age > 60: 5, True: 1)").to_list()
@@ -250,19 +250,19 @@ def explain(
     """Describe what a sampler or a statement does to a frame, before anything is drawn.
 
     Args:
-        frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame. For a sampler, the plan of a LazyFrame is run.
-        sampler: as `sample` takes it; or a whole statement, which begins with SELECT.
+        frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame. For a sampler, the plan of a LazyFrame runs.
+        sampler: as in `sample`; or a whole statement, which begins with SELECT.
         parameters: a value for each `?` of the text, in order.
         seed: fixes the numbers of `random()`, which are those of `sample` with the same seed; by default fresh ones.
 
     Returns:
-        Text. Of a sampler: its tree, its Polars expression, and for each arm the rows that match it, the rows whose
-        weight it decides, and the share of draws with replacement that are expected to be rows that it decides. In
-        max_weight the arm with the greatest weight decides, among equals a default or else the first; in sum_weight
-        each arm that matches. Of a statement: its text as it was read, and the optimized Polars plan.
+        Text. For a sampler: its tree, its Polars expression, and for each arm the rows that match it, the rows whose
+        weight it decides, and their expected share of draws with replacement. In max_weight the arm with the greatest
+        weight decides, among equals a default or else the first; in sum_weight each arm that matches. For a statement:
+        the text that was read, and the optimized Polars plan.
 
     Raises:
-        TQLError: as `sample`.
+        TQLError: as in `sample`.
 
     Examples:
         >>> print(explain(pl.DataFrame({"age": [71, 34, 65, 20]}), "max_weight(age > 60: 3, True: 1)"))
@@ -342,23 +342,23 @@ def report(
     parameters: Sequence[object] | None = None,
     seed: int | None = None,
 ) -> Report[Any]:
-    """Report how often each label comes before and after sampling, and what the sampler costs; nothing is drawn.
+    """Report how often each label occurs before and after sampling, and the cost of the sampler; nothing is drawn.
 
     Args:
-        frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame. The plan of a LazyFrame is run, and not held.
-        sampler: as `sample` takes it; or a whole statement that ends with SAMPLE BY, of which the rows that it draws
-            from are counted; None to count the labels as they are.
-        limit: number of draws; by default as many as there are rows.
-        by: the column of labels, or of lists of them: a row of several counts for each. Or a list of columns of true
-            or false, or of 1 or 0 (one-hot): a label each, of that name; null counts as not set. None for the arms
-            alone.
-        split: the text between two labels in a text column that lists them, such as `"|"` in `"Hernia|Edema"`. A label
-            counts once in a row; an empty text has none. Blanks belong to the labels.
+        frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame. The plan of a LazyFrame runs, and is not held.
+        sampler: as in `sample`; or a whole statement that ends with SAMPLE BY, whose rows to draw from are counted;
+            None to count the labels of the frame.
+        limit: number of draws; by default the number of rows.
+        by: the column of labels, or of lists of them; a row with several labels counts for each. Or a list of columns
+            of true or false, or of 1 or 0 (one-hot): each is a label with the name of the column; null counts as not
+            set. None to report only the arms.
+        split: the separator of labels in a text column that lists them, such as `"|"` in `"Hernia|Edema"`. A label
+            counts once in a row; an empty text has none. Spaces are part of the labels.
         fraction: number of draws as a share of the rows, instead of `limit`.
-        over: groups, each drawn from as if it were alone; as of `sample`.
-        unit: rows that come together; as of `sample`.
-        design: how draws depend on weights and on each other; as of `sample`.
-        replace: with or without replacement. Expectations with replacement are exact but for rounding. Without,
+        over: groups, each sampled separately; as in `sample`.
+        unit: rows that are drawn together; as in `sample`.
+        design: how draws depend on weights and on each other; as in `sample`.
+        replace: with or without replacement. Expectations with replacement are exact except for rounding. Without,
             they are inclusion probabilities of the design; those of successive sampling have a relative error below
             1e-9.
         parameters: a value for each `?` of the text, in order.
@@ -367,11 +367,11 @@ def report(
 
     Returns:
         A report of frames (`labels`, `arms`, `co_movement`: of the kind of the frame, Polars for a LazyFrame) and
-        numbers (`effective_rows`, `expected_distinct`, `repeats`), which prints as text, is a table in notebooks, and
-        draws itself: `report.plot()`.
+        numbers (`effective_rows`, `expected_distinct`, `repeats`). It prints as text, is a table in notebooks, and
+        `report.plot()` draws a chart.
 
     Raises:
-        TQLError: as `sample`; or there is no such column, or its values are no labels.
+        TQLError: as in `sample`; or the column does not exist, or its values cannot be labels.
 
     Examples:
         >>> df = pl.DataFrame({"age": [71, 34, 65, 20], "view": ["PA", "AP", "PA", "PA"]})
@@ -468,43 +468,43 @@ def balance(
     design: Design | None = None,
     parameters: Sequence[object] | None = None,
 ) -> Balance[Any]:
-    """Find weights whose expected shares of labels are what is wanted: a sampler as text, what it brings, its price.
+    """Compute a sampler for wanted shares of labels, with its expected shares and its cost.
 
-    Labels that come together are allowed for. The different sets of labels are counted once; the rest does not depend
-    on the number of rows.
+    Labels may occur together. The different sets of labels are counted once; the rest of the work does not depend on
+    the number of rows.
 
     Args:
-        frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame. The plan of a LazyFrame is run, and not held.
-        by: the column of labels, or of lists of them; or a list of columns of true or false, or of 1 or 0 (one-hot), a
-            label each.
-        target: `"uniform"` for the same share of draws for all labels, the one at which raking has the greatest
-            effective sample size; or the share of draws, from 0 to 1, that is to show a label or meet a condition, by
-            label or by TQL text. What is not named moves as little as it can. A label may be written as another type:
-            `"1"` for 1, `"2024-05-01"` for a date. None stands for the rows without a label (null, or an empty list),
-            which keep their share unless they are named, or the named shares leave no room for it.
-        split: the text between two labels in a text column that lists them, such as `"|"`; as of `report`.
-        keep: labels and conditions whose share is to stay that of the table.
-        max_weight: how often, at most, a row may be expected in a sample as long as the table: the greatest weight,
-            where the mean is 1.
-        method: `"raking"`, a multiplier for each label (iterative proportional fitting; exponential tilting): reaches
-            whatever weights can reach. `"nnls"`, a weight for each label, added (non-negative least squares): a plain
-            `sum_weight`, often with shares that are off; it takes no `max_weight`, is for draws with replacement, and
-            needs SciPy.
-        limit: number of draws; by default as many as there are rows. With replacement, shares do not depend on it.
+        frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame. The plan of a LazyFrame runs, and is not held.
+        by: the column of labels, or of lists of them; or a list of columns of true or false, or of 1 or 0 (one-hot),
+            one per label.
+        target: `"uniform"` for equal shares of all labels, at the share with the greatest effective sample size; or a
+            mapping of labels or TQL conditions to shares of draws, from 0 to 1. Labels that are not named change as
+            little as possible. A label may be written as another type: `"1"` for 1, `"2024-05-01"` for a date. None
+            means the rows without a label (null, or an empty list). They keep their share unless they are named, or
+            the named shares leave no room for it.
+        split: the separator of labels in a text column that lists them, such as `"|"`; as in `report`.
+        keep: labels and conditions that keep their share of the table.
+        max_weight: greatest weight, when the mean weight is 1: how often a row may be expected at most in a sample as
+            long as the table.
+        method: `"raking"` multiplies one number per label (iterative proportional fitting; exponential tilting) and
+            reaches every share that weights can reach. `"nnls"` adds one weight per label (non-negative least squares):
+            a plain `sum_weight`, often with inaccurate shares. It takes no `max_weight`, works for draws with
+            replacement only, and needs SciPy.
+        limit: number of draws; by default the number of rows. With replacement, shares do not depend on it.
         fraction: number of draws as a share of the rows, instead of `limit`.
-        replace: with or without replacement. Without, a row comes once at most, so that the weights for the wanted
-            shares depend on the number of draws and on the design.
-        design: how draws depend on weights and on each other; as of `sample`.
+        replace: with or without replacement. Without, a row is drawn at most once, so the weights depend on the number
+            of draws and on the design.
+        design: how draws depend on weights and on each other; as in `sample`.
         parameters: a value for each `?` of conditions, those of `target` first, in order.
 
     Returns:
-        A `Balance`: its `sampler` goes into `sample` and `view`; `labels` is a frame of targets and expected shares,
-        with the reason where one is off; `price` the effective sample size and the greatest weight; `report` what the
-        sampler does to every label. It prints as text and is a table in notebooks.
+        A `Balance`. Pass its `sampler` to `sample` and `view`. `labels` is a frame of targets and expected shares, with
+        a reason if a share is not reached; `price` has the effective sample size and the greatest weight; `report` has
+        the effect on every label. It prints as text and is a table in notebooks.
 
     Raises:
-        TQLError: a name that is neither a label nor a condition, shares that are none, more than 2,000 labels that
-            have a share to reach, or no row is left to draw; a wrong size or design, as `sample`; a sample of no rows
+        TQLError: a name is neither a label nor a condition; a share is not between 0 and 1; more than 2,000 labels
+            have a target; no row is left to draw; a wrong size or design, as in `sample`; a sample of no rows
             or `method="nnls"` without replacement.
 
     Examples:
@@ -516,7 +516,7 @@ def balance(
         >>> found.labels.select("label", "share", "target", "expected_share").rows()[1]
         ('b', 0.3333333333333333, 0.5, 0.5)
 
-        Two rows drawn without replacement, of which one is to have the label b:
+        Two rows drawn without replacement; one of them is to have the label b:
 
         >>> found = balance(df, "tags", {"b": 0.5}, limit=2, replace=False, design="systematic")
         >>> round(found.labels["expected_share"][1], 3)
@@ -560,28 +560,28 @@ def class_weights(
     choice: str = "max_weight",
     split: str | None = None,
 ) -> str:
-    """Write the sampler that gives each label a weight, as TQL text.
+    """Write the sampler for known weights of labels, as TQL text.
 
-    No frame is needed: the text is right for a column of values and for one of lists. Weights like those of
-    `class_weight="balanced"` in scikit-learn, which depend on how often labels come, are found by `balance`.
+    No frame is needed: the text works for a column of values and for a column of lists. Weights that depend on how
+    often labels occur, like those of `class_weight="balanced"` in scikit-learn, are computed by `balance`.
 
     Args:
         by: the name of the column of labels, or of lists of them; or a list of columns of true or false, or of 1 or 0
-            (one-hot), a label each.
-        weights: a weight by label: text, a number, True or False, a date, a time, or None for rows without a label. Of
-            several columns by name, or as many numbers in their order.
+            (one-hot), one per label.
+        weights: a mapping of labels to weights. A label is text, a number, True or False, a date, a time, or None for
+            rows without a label. For several columns, a mapping of their names, or one number per column in order.
         otherwise: the weight of rows that have none of these labels.
-        choice: the weight of a row that has several of them: `"max_weight"` for the greatest of theirs, `"sum_weight"`
-            for their sum.
-        split: the text between two labels in a text column that lists them, such as `"|"`; as of `report`.
+        choice: the weight of a row with several labels: `"max_weight"` for the greatest of their weights,
+            `"sum_weight"` for the sum.
+        split: the separator of labels in a text column that lists them, such as `"|"`; as in `report`.
 
     Returns:
         A sampler for `sample`, `weights`, `report` and all other calls. Names, quotes and line ends are written so that
         exactly the rows of each label match.
 
     Raises:
-        TQLError: a weight is negative, NaN or infinite, all are 0, there are none, or there is one of an unknown
-            column; a label is of a type that TQL has no words for; an unknown choice.
+        TQLError: a weight is negative, NaN or infinite; all weights are 0, or none is passed; a column is unknown; a
+            label has a type that TQL cannot write; the choice is unknown.
 
     Examples:
         >>> sampler = class_weights("findings", {"Hernia": 20, "Pneumonia": 8})
@@ -617,18 +617,18 @@ def query(
         text: the statement; FROM and JOIN name the frames.
         parameters: a value for each `?` of the text, in order: numbers, text, booleans, None, dates and times, or lists
             of them.
-        seed: whole number >= 0 that fixes what SAMPLE BY draws and random() gives. By default a fresh one, which for
-            a LazyFrame is fixed when the plan is built.
-        index: Polars: name of a first column of original row numbers; None for none. Rows that GROUP BY or JOIN make
-            are numbered from 0.
+        seed: whole number >= 0 that fixes the rows of SAMPLE BY and the numbers of random(). By default a fresh one,
+            which for a LazyFrame is fixed when the plan is built.
+        index: Polars: name of a first column of original row numbers; None for none. Rows of GROUP BY or JOIN are
+            numbered from 0.
         frames: Polars DataFrames and LazyFrames, or pandas DataFrames. They are not modified.
 
     Returns:
-        A frame of the same kind, lazy if one of them is. pandas: rows of one frame keep their index labels, those that
-        GROUP BY or JOIN make are numbered.
+        A frame of the same kind, lazy if one of them is. pandas: rows of one frame keep their index labels, rows of
+        GROUP BY or JOIN are numbered.
 
     Raises:
-        TQLError: the text is wrong (with a caret under the fault), or does not fit the frames.
+        TQLError: the text is wrong (with a caret under the place), or does not fit the frames.
 
     Examples:
         >>> scans = pl.DataFrame({"patient": [1, 2, 2], "finding": ["Hernia", "Mass", "Hernia"]})
@@ -715,8 +715,8 @@ def weight_expr(
         parameters: a value for each `?` of the text, in order.
 
     Returns:
-        A Float64 expression, null as 0; for `with_columns`, since a constant sampler gives one value to `select`. It
-        says nothing about weights that are negative, NaN or infinite; `weights` and `sample` refuse them.
+        A Float64 expression, null as 0. Use it in `with_columns`: in `select` a constant sampler is a single value. It
+        does not check for negative, NaN or infinite weights; `weights` and `sample` do.
 
     Raises:
         TQLError: the text is wrong, or does not fit the schema.

@@ -1,4 +1,4 @@
-"""A synthetic table of chest X-rays, as badly balanced as the real one, to show and to test sampling on.
+"""A synthetic table of chest X-rays, as unbalanced as the real one, for examples and tests of sampling.
 
 It leaves sampling to others, and reads neither a file nor the network: all rows come from the figures below.
 """
@@ -52,18 +52,18 @@ Integers = npt.NDArray[np.int64]
 
 
 def chest_xray() -> pl.DataFrame:
-    """Return 112,120 made-up chest X-rays, labelled in the proportions of NIH ChestX-ray14.
+    """Return 112,120 synthetic chest X-rays, labelled in the proportions of NIH ChestX-ray14.
 
-    Exactly as in the real table: the number of images, of patients, of images by view, by sex, by finding, by
-    how many findings they show, and with one finding alone. Nearly (10 percent or 15 images): how often two
-    findings meet. All else is invented, and no row is a person's: those seen often and the old have more
-    findings, the ill more AP views, and a patient's findings recur. The table is always the same,
-    whatever the version of NumPy.
+    These counts are exactly those of the real table: images, patients, images by view, by sex, by finding, by
+    number of findings, and with a single finding. Counts of pairs of findings are close (10 percent or 15
+    images). Everything else is invented, and no row describes a person: patients with many images and old
+    patients have more findings, ill patients have more AP views, and the findings of a patient recur. The table
+    is the same with every version of NumPy.
 
     Returns:
         A new frame, sorted by patient and follow-up: `image` (String, unique), `patient_id` (Int32, from 1),
         `follow_up` (Int16, from 0), `view` (Enum PA, AP), `age` (Int16, years), `sex` (Enum F, M) and
-        `findings` (List(String), in the order of the real table; `["No_Finding"]` where there is none).
+        `findings` (List(String), in the order of the real table; `["No_Finding"]` if there is none).
 
     Examples:
         >>> counts = chest_xray()["findings"].explode().value_counts(sort=True)

@@ -39,13 +39,13 @@ class Span(NamedTuple):
 
 
 class TQLError(ValueError):
-    """Something is wrong with a sampler, its arguments, or the rows it meets.
+    """Error in a sampler or statement, its arguments, or the rows.
 
     Attributes:
-        message: what is wrong, one sentence.
-        source: the TQL text, or None when the fault is not in a text.
-        span: the guilty characters of `source`, or None.
-        hint: what to do about it, or None.
+        message: one sentence that describes the error.
+        source: the TQL text, or None if the error is not in a text.
+        span: the wrong characters of `source`, or None.
+        hint: an instruction that corrects the error, or None.
 
     Examples:
         >>> hint = "did you mean 'age'?"
@@ -82,7 +82,7 @@ class TQLError(ValueError):
 
     @property
     def line(self) -> int | None:
-        """1-based line of the fault, or None.
+        """1-based line of the error, or None.
 
         Examples:
             >>> TQLError("unknown column 'agee'", source="age > 60 and agee < 80", span=Span(13, 17)).line
@@ -94,7 +94,7 @@ class TQLError(ValueError):
 
     @property
     def column(self) -> int | None:
-        """1-based column of the fault, in characters, or None.
+        """1-based column of the error, in characters, or None.
 
         Examples:
             >>> TQLError("unknown column 'agee'", source="age > 60 and agee < 80", span=Span(13, 17)).column
@@ -199,7 +199,7 @@ class Fault(Exception):  # noqa: N818 - never seen by a user: it becomes a TQLEr
 
 
 class TQLWarning(UserWarning):
-    """Warning about a sample that is right but may not be what was asked for.
+    """Warning about a sample that is valid but may be unexpected.
 
     Examples:
         >>> import warnings
@@ -216,13 +216,13 @@ class TQLWarning(UserWarning):
 
 
 class TQLArmWarning(TQLWarning):
-    """An arm of a sampler that changes nothing: it matches no row, or another arm always has as great a weight.
+    """Warning about an arm without effect: it matches no row, or another arm always has at least its weight.
 
     Attributes:
-        message: what is wrong, one sentence.
+        message: one sentence that describes the arm.
         source: the TQL text.
         span: the characters of the arm in `source`.
-        hint: what to do about it, or None.
+        hint: an instruction that corrects it, or None.
 
     Examples:
         >>> import warnings

@@ -35,7 +35,7 @@ AnyPolars = TypeVar("AnyPolars", pl.DataFrame, pl.LazyFrame)
 
 
 def method_of(call: Callable[..., Any]) -> Callable[[_Method], _Method]:
-    """Give a method the docstring of a function, and errors that say which argument is meant by an unknown one.
+    """Add the docstring of a function to a method, and errors that name the right argument for an unknown one.
 
     Sections are put before the method's own example. Arguments that it does not have, such as the frame, are left out.
     """
@@ -172,7 +172,7 @@ class _Namespace(Generic[FrameOf, TableOf]):
         design: Design | None = None,
         parameters: Sequence[object] | None = None,
     ) -> Balance[TableOf]:
-        """Find weights that lead to the wanted shares of labels.
+        """Compute a sampler for wanted shares of labels.
 
         Examples:
             >>> df = pl.DataFrame({"view": ["PA", "PA", "AP"]})
@@ -219,7 +219,7 @@ class _PolarsNamespace(_Namespace[AnyPolars, pl.DataFrame]):
         expected: str | None = None,
         parameters: Sequence[object] | None = None,
     ) -> AnyPolars:
-        """Draw rows by weight, of a LazyFrame once it is collected.
+        """Draw rows by weight; for a LazyFrame when it is collected.
 
         Examples:
             >>> df = pl.DataFrame({"age": [71, 34, 65]})
@@ -551,15 +551,16 @@ def tql(frame: pl.LazyFrame) -> LazyFrameNamespace: ...
 @overload
 def tql(frame: pd.DataFrame) -> PandasNamespace: ...
 def tql(frame: object) -> object:
-    """Return the namespace of a frame: `tql(df).sample(…)` is `df.tql.sample(…)`, and type checkers know it.
+    """Return the namespace of a frame: `tql(df).sample(…)` is `df.tql.sample(…)`, with types for type checkers.
 
-    They cannot know `df.tql`, which is put on classes of other libraries. `df.pipe(tql_frames.tql)` works as well.
+    Type checkers do not know `df.tql`, because it is added to classes of other libraries.
+    `df.pipe(tql_frames.tql)` works as well.
 
     Args:
         frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame.
 
     Raises:
-        TQLError: it is something else.
+        TQLError: the argument is something else.
 
     Examples:
         >>> from tql_frames import tql

@@ -31,29 +31,29 @@ __all__ = ["TQLResampler"]
 class TQLResampler(BaseSampler):
     """Resampler that draws rows of X and y by weight, for the pipelines of imbalanced-learn.
 
-    A sampler sees the columns of X by name, those of an array as `x0`, `x1` and so on, and y as a column too. Of a
-    sparse X it sees y alone. NaN in arrays and pandas frames counts as null. Rows that come out are those that
+    A sampler can use the columns of X by name, those of an array as `x0`, `x1` and so on, and y as a column too. For a
+    sparse X it can use only y. NaN in arrays and pandas frames counts as null. The drawn rows are those that
     `tql_frames.sample` draws from these columns with the same seed, in the order drawn.
 
     Args:
-        sampler: the weight of a row, as `tql_frames.sample` takes it: TQL text, the name of a weight column, or a
+        sampler: the weight of a row, as in `tql_frames.sample`: TQL text, the name of a weight column, or a
             Polars expression.
-        limit: rows to draw; by default as many as X has. With `over`, rows of each group, or a mapping of groups.
-        fraction: rows to draw as a share of those of X, instead of `limit`.
+        limit: rows to draw; by default the number of rows of X. With `over`, rows per group, or a mapping of groups.
+        fraction: rows to draw as a share of the rows of X, instead of `limit`.
         replace: with or without replacement.
-        design: how draws depend on weights and on each other; as of `tql_frames.sample`.
-        over: columns, or TQL expressions, whose values tell groups apart: each is drawn from as if it were alone.
-            `over="target"` draws equally many rows of each class.
-        unit: the same, of rows that come together.
-        key: the same, of values that random numbers belong to.
-        target: name of the column of y. By default the name that a Series has, and else `"target"`. If y has several
-            columns: the names that they have, and else `target0`, `target1` and so on.
+        design: how draws depend on weights and on each other; as in `tql_frames.sample`.
+        over: columns, or TQL expressions, whose values define groups; each group is sampled separately.
+            `over="target"` draws the same number of rows of each class.
+        unit: columns or expressions of rows that are drawn together.
+        key: columns or expressions to whose values random numbers belong.
+        target: name of the column of y. By default the name of a Series, otherwise `"target"`. If y has several
+            columns: their names, otherwise `target0`, `target1` and so on.
         random_state: whole number >= 0 that is the seed of every call; None for a fresh seed; or a `RandomState`,
-            which gives each call a seed of its own.
+            which yields a seed for each call.
 
     Attributes:
         sample_indices_: positions of the drawn rows in X, in the order drawn, shape (k,).
-        sampling_strategy_: the sampler of the last call, under the name that imbalanced-learn has for it.
+        sampling_strategy_: the sampler of the last call, under the name of imbalanced-learn.
         n_features_in_: number of columns of X.
         feature_names_in_: their names, if X is a frame whose names are all text.
 
@@ -101,13 +101,13 @@ class TQLResampler(BaseSampler):
         Args:
             X: array, pandas or Polars DataFrame, list of rows, or sparse matrix, of shape (n, features).
             y: array, pandas or Polars Series or DataFrame, or list, of n values or rows.
-            params: columns of n values by name, `groups` among them; as of `fit_resample`.
+            params: columns of n values by name, `groups` among them; as in `fit_resample`.
 
         Returns:
             The resampler itself.
 
         Raises:
-            TQLError: as `fit_resample`, but for weights that cannot be drawn by.
+            TQLError: as in `fit_resample`, except for weights that cannot be used for a draw.
 
         Examples:
             >>> TQLResampler("x0").fit([[1.0], [2.0]], [0, 1]).n_features_in_
@@ -123,20 +123,20 @@ class TQLResampler(BaseSampler):
         Args:
             X: array, pandas or Polars DataFrame, list of rows, or sparse matrix, of shape (n, features).
             y: array, pandas or Polars Series or DataFrame, or list, of n values or rows.
-            groups: n values, which the sampler, `over`, `unit` and `key` see as the column `groups`; ask for it in
-                metadata routing by `set_fit_resample_request(groups=True)`.
+            groups: n values, the column `groups` for the sampler, `over`, `unit` and `key`; request it in metadata
+                routing by `set_fit_resample_request(groups=True)`.
             params: further columns of n values by name.
 
         Returns:
-            Rows of X and rows of y, of the kinds that came in. Rows of pandas keep their index labels; a y has those of
-            X where both are of pandas.
+            Rows of X and rows of y, of the same types as X and y. Rows of pandas keep their index labels; if both are
+            pandas, y has the labels of X.
 
         Raises:
-            TQLError: as `tql_frames.sample`; or two columns have the same name.
-            ValueError: what scikit-learn refuses, such as X and y of different lengths.
+            TQLError: as in `tql_frames.sample`; or two columns have the same name.
+            ValueError: scikit-learn refuses the arguments, such as X and y of different lengths.
 
         Warns:
-            TQLWarning: as `tql_frames.sample`.
+            TQLWarning: as in `tql_frames.sample`.
 
         Examples:
             >>> frame = pd.DataFrame({"age": [71, 34, 65]}, index=["a", "b", "c"])

@@ -1,7 +1,6 @@
 """Texts from the documentation of Deep Lake, its tests and projects, and forms of SQL that are refused by name."""
 
 import datetime as dt
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -11,11 +10,12 @@ import pytest
 import tql_frames
 from tests.answers import ask, columns
 from tests.loops import for_each
+from tests.pages import LANGUAGE, ROOT
 from tests.sizes import size
 from tql_frames import TQLError, TQLNameError, TQLTypeError, TQLUnsupportedError, TQLWarning
 from tql_frames.language import parse, parse_statement, unparse
 
-PAGE = (Path(__file__).parents[2] / "docs" / "language.md").read_text(encoding="utf-8")
+PAGE = "\n".join((ROOT / name).read_text(encoding="utf-8") for name in LANGUAGE)
 FRAME = pl.DataFrame(
     {
         "id": [0, 1, 2, 3, 4, 5, 6, 7],
@@ -323,7 +323,7 @@ def test_a_hundred_levels_hold_for_every_kind_of_nesting() -> None:
 
 
 def test_ilike_compares_letters_one_by_one_as_the_page_says() -> None:
-    assert "`ß` is not `SS`, and the Turkish `İ` is not `i`" in PAGE
+    assert "`ß` does not match `SS`, and the Turkish `İ` does not match `i`" in PAGE
     frame = pl.DataFrame({"t": ["straße", "STRASSE", "İ", "É"]})
     assert values(frame, "t ilike 'strasse'") == [False, True, False, False]
     assert values(frame, "t ilike 'i'") == [False] * 4

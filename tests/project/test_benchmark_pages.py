@@ -14,7 +14,7 @@ from benchmarks.cases import cases
 from benchmarks.contestants.numpy import by_hand, choice, positions, positions_without
 from benchmarks.jobs import Job
 from benchmarks.worker import contestant
-from tests.pages import ROOT
+from tests.pages import GUIDES, ROOT
 
 REPORT = pages.read(pages.REPORT.read_text(encoding="utf-8"))
 ROWS = 20_000
@@ -34,6 +34,8 @@ def test_the_report_ends_with_what_was_tried() -> None:
 @pytest.mark.fault("H3")
 def test_every_line_that_pages_show_is_an_entry_of_the_benchmarks() -> None:
     names = {case.key: [entry.name for entry in case.entries] for case in cases(ROWS)}
+    assert len(pages.SUMMARY) == 6
+    assert {line[1:] for line in pages.SUMMARY} <= {line[1:] for line in pages.SPEED}
     for _, key, peer, _ in pages.SPEED:
         assert key in ("dask", "spark") or peer in names[key], peer
     for key in ("loader", "loader-workers"):
@@ -51,17 +53,22 @@ def test_missed_targets_are_shown_as_missed() -> None:
     assert "| **no** |" in shown and "commit abc" in shown
     pair = pages.read(head + lines).pair("draw", "NumPy: `Generator.choice(p=p)`")
     assert pair is not None and pair.ratio == "2.00 × its time, **missed**"
+    found = pages.read(pages.REPORT.read_text(encoding="utf-8"))
+    missed = sum("**missed**" in line for line in pages.summary(found).splitlines())
+    assert missed == sum(
+        pair is not None and "**missed**" in pair.ratio
+        for pair in (found.pair(key, peer, ours) for _, key, peer, ours in pages.SUMMARY)
+    )
 
 
 @pytest.mark.fault("H3")
 def test_tables_with_figures_of_time_stand_between_marks() -> None:
     time = re.compile(r"^\|.*\| [\d.]+ (?:s|ms|µs) \|", re.MULTILINE)
-    for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
-        if path != pages.REPORT:
-            rest = re.sub(
-                r"<!-- benchmarks: .*?<!-- end of benchmarks -->", "", path.read_text("utf-8"), flags=re.DOTALL
-            )
-            assert not time.findall(rest), path.name
+    for name in ["README.md", *GUIDES]:
+        if ROOT / name != pages.REPORT:
+            text = (ROOT / name).read_text("utf-8")
+            rest = re.sub(r"<!-- benchmarks: .*?<!-- end of benchmarks -->", "", text, flags=re.DOTALL)
+            assert not time.findall(rest), name
 
 
 def the_command() -> ModuleType:
@@ -97,9 +104,11 @@ def test_a_recorded_run_writes_report_and_pages(
     monkeypatch.setattr(command, "_sections", lambda *_: iter([("polars", section, [])]))
     monkeypatch.setattr("sys.argv", ["benchmarks", "--record"])
     command.main()
-    report, readme = (folder / "docs" / "benchmarks.md").read_text("utf-8"), (folder / "README.md").read_text("utf-8")
+    report = (folder / "docs" / "benchmarks.md").read_text("utf-8")
     assert report.startswith(pages.INTRODUCTION) and section in report
-    assert "1.20 × faster" in readme and "Dask, 20 million" not in readme
+    for name in ("README.md", "docs/speed.md"):
+        text = (folder / name).read_text("utf-8")
+        assert "1.20 × faster" in text and "20 million rows" not in text.split("<!-- end")[0], name
 
 
 # --- the peers -------------------------------------------------------------------------------------------------------

@@ -107,11 +107,6 @@ def test_every_row_of_a_table_is_found() -> None:
     assert len(list(rows())) == len(lines) > 30
 
 
-@pytest.mark.parametrize("path", re.findall(r"\]\(([\w/.-]+\.md)", PAGE))
-def test_links_of_the_page_lead_somewhere(path: str) -> None:
-    assert (ROOT / "docs" / path).exists()
-
-
 def test_the_error_of_the_page_is_the_error() -> None:
     with pytest.raises(TypeError) as fault:
         polars_frame().tql.sample("1", frac=0.1)

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.pages import GUIDES
 from tql_frames.compiler.expressions.functions import FUNCTIONS
 from tql_frames.language import keywords
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "tql_frames"
 FILES = sorted(PACKAGE.rglob("*.py"))
-PAGES = ["README.md", "CONTRIBUTING.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))]
+PAGES = ["README.md", "CONTRIBUTING.md", *GUIDES]
 LANGUAGE = {*FUNCTIONS, *keywords.RESERVED, *keywords.SOMETIMES}
 # "What they weigh is told in `wording`", "found in `raking` and `added`"
 PLACE = re.compile(r"\b(?:in|from|by)\s+(`[a-z_.]+`(?:(?:,|\s+and|\s+or|,\s+\w+\s+in)\s+`[a-z_.]+`)*)")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.pages import ROOT
+from tests.pages import GUIDES, ROOT
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
@@ -17,7 +17,7 @@ PAGES = [
     "README.md",
     "CONTRIBUTING.md",
     "benchmarks/README.md",
-    *sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")),
+    *GUIDES,
 ]
 COMMANDS = ["Makefile", ".ci/run", *PAGES]
 OWN = re.compile(r"(?:tql-frames|['\"\s]\.)\[([\w,]+)\]")
@@ -53,7 +53,7 @@ def test_every_group_that_is_named_exists_and_comes_with_the_package() -> None:
         groups = re.findall(r"--group ([a-z]+)", line)
         assert set(groups) <= set(GROUPS), line
     targets = set(re.findall(r"\$\(VENV\)/installed-([a-z]+)", text_of("Makefile")))
-    assert targets == set(GROUPS) == {"test", "dev", "mutants", "bench"}
+    assert targets == set(GROUPS) == {"test", "dev", "docs", "mutants", "bench"}
 
 
 @pytest.mark.parametrize("group", GROUPS)

@@ -17,46 +17,48 @@ import polars as pl
 import pytest
 
 import tql_frames
-from tests.pages import ROOT
+from tests.pages import GUIDES, LANGUAGE, ROOT
 
-PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+PAGES = ["README.md", *GUIDES]
 SAMPLER = "max_weight(contains(findings, 'Hernia'): 20, contains(findings, 'Pneumonia'): 8, True: 1)"
 
 # Run by a test of another file: the page, how the block begins, and the test.
 ELSEWHERE = {
-    ("README.md", "import tql_frames  # puts .tql on Polars"): "test_readme.py: test_the_first_example_runs",
-    ("README.md", "                   raw"): "test_readme.py: test_the_demo_output_is_the_demo_output",
-    ("README.md", "max_weight\n├─"): "test_readme.py: test_the_explanation_is_the_explanation",
-    ("README.md", "tql-frames sample"): "test_command_lines.py: test_command_lines_run",
+    ("docs/command-line.md", "tql-frames sample"): "test_command_lines.py: test_command_lines_run",
     ("docs/large-data.md", "tql-frames sample"): "test_command_lines.py: test_command_lines_run",
     ("docs/groups.md", "tql-frames sample"): "test_command_lines.py: test_command_lines_run",
     ("docs/splits.md", "tql-frames split"): "test_command_lines.py: test_command_lines_run",
-    ("docs/training.md", "import lightning"): "test_torch_libraries.py: test_lightning",
-    ("docs/training.md", "from accelerate"): "test_torch_libraries.py: test_accelerate",
-    ("docs/training.md", "from transformers"): "test_torch_libraries.py: test_the_trainer_of_hugging_face",
-    ("docs/language.md", "and as asc"): "test_docs.py: test_the_keywords_are_the_keywords",
-    ("docs/language.md", "all array"): "test_docs.py: test_the_keywords_are_the_keywords",
+    ("docs/training-loops.md", "import lightning"): "test_torch_libraries.py: test_lightning",
+    ("docs/training-loops.md", "from accelerate"): "test_torch_libraries.py: test_accelerate",
+    ("docs/training-loops.md", "from transformers"): "test_torch_libraries.py: test_the_trainer_of_hugging_face",
+    ("docs/language/expressions.md", "and as asc"): "test_docs.py: test_the_keywords_are_the_keywords",
+    ("docs/language/expressions.md", "all array"): "test_docs.py: test_the_keywords_are_the_keywords",
 }
 # Not run, and why.
 NOT_RUN = {
-    ("README.md", "pip install ."): "it installs; whoever runs the tests has done so",
-    ("README.md", "max_weight(condition: weight, …)"): "a grammar with places to fill in",
-    ("README.md", " text ──parse──▶"): "a drawing",
+    ("docs/get-started.md", "pip install ."): "it installs; whoever runs the tests has done so",
+    ("docs/how-it-works.md", " text ──parse──▶"): "a drawing",
+    ("docs/language/index.md", "max_weight(condition: weight, …)"): "a grammar with places to fill in",
     ("docs/distributed.md", "pip install"): "it installs",
     ("docs/distributed.md", " partition 1"): "a drawing",
-    ("docs/language.md", "  "): "a grammar with places to fill in",
+    ("docs/language/index.md", "  "): "a grammar with places to fill in",
 }
 # Run below.
 HERE = {
     ("README.md", "from torch.utils.data"): "torch",
-    ("README.md", "import tql_frames.dask"): "engines",
-    ("README.md", "widget = xrays"): "explore",
-    ("README.md", "%%tql xrays"): "magic",
+    ("README.md", "import polars as pl"): "files",
+    ("docs/distributed.md", "import tql_frames.dask"): "engines",
+    ("docs/explore.md", "widget = xrays"): "explore",
+    ("docs/explore.md", "%%tql xrays"): "magic",
+    ("docs/tables.md", "from datasets import"): "hugging face",
+    ("docs/tables.md", "import duckdb"): "duckdb",
+    ("docs/tables.md", "import lance"): "lance",
+    ("docs/tables.md", "import marimo"): "marimo",
     ("docs/large-data.md", "import polars as pl"): "large",
     ("docs/distributed.md", "tql_frames.TQLError: the rows changed"): "error",
     ("docs/training.md", "weights = [20.0"): "torch samplers",
-    ("docs/training.md", "for epoch in range(epochs)"): "torch epochs",
-    ("docs/training.md", "from torchdata"): "torchdata",
+    ("docs/training-loops.md", "for epoch in range(epochs)"): "torch epochs",
+    ("docs/training-loops.md", "from torchdata"): "torchdata",
 }
 
 
@@ -95,7 +97,7 @@ def test_blocks_with_prompts_are_on_pages_that_are_run() -> None:
     tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
     for page in PAGES:
         if ">>>" in (ROOT / page).read_text(encoding="utf-8"):
-            assert f'"{page}"' in tests or f'"{Path(page).name}"' in tests, page
+            assert f'"{page}"' in tests or page in LANGUAGE, page
 
 
 # --- the blocks ------------------------------------------------------------------------------------------------------
@@ -120,6 +122,42 @@ def folder(xrays: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_the_plan_of_the_guide_to_large_tables_is_sunk(folder: Path) -> None:
     exec(of("large"), {})
     assert pl.read_parquet(folder / "sample.parquet").height == 50
+
+
+@pytest.mark.fault("H7")
+def test_the_plan_of_the_readme_is_sunk(folder: Path) -> None:
+    exec(of("files"), {"sampler": SAMPLER})
+    assert pl.read_parquet(folder / "sample.parquet").height == 50
+
+
+def test_a_dataset_of_hugging_face_is_sampled() -> None:
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed")
+    names: dict[str, Any] = {"tql_frames": tql_frames}
+    exec(of("hugging face"), names)
+    assert isinstance(names["balanced"], datasets.Dataset) and len(names["balanced"]) == 1_000
+
+
+def test_a_relation_of_duckdb_is_sampled() -> None:
+    duckdb = pytest.importorskip("duckdb", reason="DuckDB is not installed")
+    names: dict[str, Any] = {"tql_frames": tql_frames}
+    exec(of("duckdb"), names)
+    assert isinstance(names["sample"], duckdb.DuckDBPyRelation) and len(names["sample"]) == 100
+
+
+def test_rows_of_a_table_of_lance_are_taken(xrays: pl.DataFrame, folder: Path) -> None:
+    lance = pytest.importorskip("lance", reason="Lance is not installed")
+    lance.write_dataset(xrays.select("image", "age").to_arrow(), "xrays.lance")
+    names: dict[str, Any] = {"tql_frames": tql_frames}
+    exec(of("lance"), names)
+    expected = xrays.tql.sample("max_weight(age > 60: 5, True: 1)", limit=100, seed=7)
+    assert names["sample"].column("image").to_pylist() == expected["image"].to_list()
+
+
+def test_marimo_wraps_the_widget(xrays: pl.DataFrame) -> None:
+    pytest.importorskip("marimo", reason="marimo is not installed")
+    names: dict[str, Any] = {"xrays": xrays}
+    exec(of("marimo"), names)
+    assert names["widget"].widget.view is None
 
 
 @pytest.mark.fault("H7")

@@ -1,4 +1,4 @@
-"""Libraries that train: the blocks of docs/training.md, and loaders that keep their place. Each is a process."""
+"""Libraries that train: the blocks of docs/training-loops.md, and loaders that keep their place. Each is a process."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ BEGIN = """
 
 
 def block(begin: str) -> str:
-    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "training-loops.md").read_text(encoding="utf-8")
     (found,) = [
         each for each in re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.M) if each.startswith(begin)
     ]

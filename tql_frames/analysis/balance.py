@@ -72,20 +72,19 @@ _COLUMNS = {
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Balance(Generic[TableOf]):
-    """A sampler whose expected shares of labels are what was wanted, or as near as weights can come.
+    """A sampler with the wanted shares of labels, or the closest that weights can reach.
 
     Attributes:
         sampler: its TQL text. The mean weight is about 1: a row of weight 3 is expected three times in a sample that is
             as long as the table.
-        labels: a row a label or condition, the commonest first: `label`, `rows` that have it, their `share` of all
-            rows, the `target` (null where none was given), the exact `expected_share` of draws, `off` by this part of
-            the target, and the `reason` where that is more than a percent.
-        price: how uneven the weights are: the effective sample size (Kish) in rows, the greatest and the smallest
-            weight over the mean, rows of weight 0. Without replacement it is of inclusion probabilities instead of
-            weights.
-        size: number of draws of which the shares are.
-        replace: whether they are with replacement.
-        design: how they depend on weights and on each other; see `tql_frames.sample`.
+        labels: one row per label or condition, the most frequent first: `label`, `rows` that have it, their `share` of
+            all rows, the `target` (null without one), the exact `expected_share` of draws, the relative difference
+            `off` from the target, and a `reason` if it is more than a percent.
+        price: the cost: the effective sample size (Kish) in rows, the greatest and the smallest weight over the mean,
+            rows of weight 0. Without replacement it is computed from inclusion probabilities instead of weights.
+        size: number of draws of the sample.
+        replace: whether it is drawn with replacement.
+        design: how draws depend on weights and on each other; see `tql_frames.sample`.
 
     Examples:
         >>> balance = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]}).tql.balance("view", {"AP": 0.5})
@@ -109,7 +108,7 @@ class Balance(Generic[TableOf]):
 
     @cached_property
     def report(self) -> Report[TableOf]:
-        """Effect of the sampler on each label in the sample that was asked for, counted when first asked for.
+        """Effect of the sampler on each label in the sample that `balance` assumes; counted at the first access.
 
         Examples:
             >>> balance = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]}).tql.balance("view", {"AP": 0.5})

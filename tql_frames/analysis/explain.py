@@ -25,7 +25,7 @@ _CAST = re.compile(r"\.(strict_)?cast\((Float64|Boolean|UInt8|Int64|String)\)")
 
 
 class Explanation(str):
-    """Text that shows itself line by line at a prompt or in a notebook, without control characters.
+    """Text that a prompt or notebook shows line by line, without control characters.
 
     Examples:
         >>> import polars as pl

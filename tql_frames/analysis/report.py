@@ -62,19 +62,19 @@ class Report(Generic[TableOf]):
         rows: rows that are drawn from.
         size: number of draws.
         replace: whether with replacement.
-        effective_rows: Kish's effective sample size of the weights: as many rows of equal weight would tell as much.
+        effective_rows: effective sample size of the weights (Kish): this many rows of equal weight are worth as much.
         expected_distinct: how many different rows are expected among the draws.
         repeats: how often the most probable row is expected among the draws.
-        labels: a row a label, the commonest first: `label`, `rows` that show it, their `share` of all rows, the exact
-            `expected_share` of the draws and `expected_count` of them, the `factor` between the shares, the
-            `requested_weight`: that of an arm that matches just the rows that show the label, or null; with a view
+        labels: one row per label, the most frequent first: `label`, `rows` that show it, their `share` of all rows, the
+            exact `expected_share` and `expected_count` of the draws, the `factor` between the shares, and the
+            `requested_weight`: that of an arm that matches exactly the rows with the label, or null. For a view also
             `drawn` and `drawn_share`. None without `by`.
-        arms: the same a row an arm, `requested_weight` being the arm's weight where it is a constant, and `decides` the
-            rows whose weight comes from the arm: in max_weight those where it gives the greatest, a default or else the
-            first arm deciding among equals; in sum_weight all that it matches. None without arms.
-        co_movement: a row a label, a column an arm: the label's expected share by the sampler over that by the sampler
-            without the arm; above 1 the arm upsamples the label. Null where the sampler without it draws nothing. None
-            for samples by group or unit.
+        arms: the same with one row per arm. `requested_weight` is the weight of the arm if it is a constant, and
+            `decides` counts the rows whose weight comes from the arm: in max_weight those where it has the greatest
+            weight, among equals a default or else the first arm; in sum_weight all that it matches. None without arms.
+        co_movement: one row per label, one column per arm: the expected share of the label by the sampler divided by
+            that by the sampler without the arm; above 1 the arm upsamples the label. Null if the sampler without it
+            draws nothing. None for samples by group or unit.
 
     Examples:
         >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
@@ -109,16 +109,16 @@ class Report(Generic[TableOf]):
         return as_html(self._shown(), self._sentences())
 
     def plot(self, *, log: bool = False) -> Any:
-        """Draw bars of the raw, expected and drawn counts of each label, or of each arm where no labels were asked for.
+        """Draw bars of the raw, expected and drawn counts of each label, or of each arm if the report has no labels.
 
-        Labels that are numbers, dates or times are in their order, others the commonest first. Of more than 40 the
-        chart shows those that change most.
+        Labels that are numbers, dates or times are in their order, others by frequency. If there are more than 40,
+        the chart shows those that change most.
 
         Args:
-            log: a logarithmic axis, on which rare labels are seen.
+            log: use a logarithmic axis, which shows rare labels.
 
         Returns:
-            An `altair.Chart`, which shows itself in notebooks without a network; `chart.save("labels.svg")` writes it.
+            An `altair.Chart`, which notebooks show without a network; `chart.save("labels.svg")` writes it.
 
         Raises:
             TQLError: Altair is not installed, or there is nothing to show.
@@ -136,8 +136,8 @@ class Report(Generic[TableOf]):
         """Draw the same chart with bars of wanted counts.
 
         Args:
-            targets: the share of draws that is wanted, by label as text; none for no such bars.
-            log: as of `plot`.
+            targets: the wanted share of draws, by label as text; none for no such bars.
+            log: as in `plot`.
 
         Examples:
             >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})

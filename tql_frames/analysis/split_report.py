@@ -155,19 +155,19 @@ def _labels(cells: pl.Series) -> tuple[Integers, Integers, pl.Series]:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SplitReport(Generic[TableOf]):
-    """Rows, units and labels of the parts of a split, and how far they are from what was wanted.
+    """Rows, units and labels of the parts of a split, and how far they are from the wanted numbers.
 
-    It prints as text, is a table in notebooks, and draws itself (`plot`).
+    It prints as text, is a table in notebooks, and `plot` draws a chart.
 
     Attributes:
-        unit: the column of units; None where each row is one.
+        unit: the column of units; None if each row is a unit.
         by: the columns of labels.
         rows: number of rows.
         units: number of units.
-        parts: a row a part: `part`, its `units`, its `rows`, the `wanted` rows, by how many rows it is `off`, its
+        parts: one row per part: `part`, its `units`, its `rows`, the `wanted` rows, the difference `off`, its
             `share` of the rows and the `wanted_share`.
-        labels: a row a label and part, the commonest label first: `column`, `label`, `part`, the `rows` of the part
-            that carry the label, how many are `wanted`, by how many it is `off`, the `share` of the label's rows and
+        labels: one row per label and part, the most frequent label first: `column`, `label`, `part`, the `rows` of the
+            part with the label, the `wanted` number, the difference `off`, the `share` of the rows with the label and
             the `wanted_share`. None without labels. Labels of several columns are text.
 
     Examples:
@@ -200,10 +200,10 @@ class SplitReport(Generic[TableOf]):
     def plot(self) -> Any:
         """Draw a bar for each label, cut into the shares of the parts, beside lines at the wanted shares.
 
-        Of more than 40 labels the chart shows those that are farthest from the wanted rows.
+        If there are more than 40 labels, the chart shows those that are farthest from the wanted rows.
 
         Returns:
-            An `altair.Chart`, which shows itself in notebooks without a network; `chart.save("split.svg")` writes it.
+            An `altair.Chart`, which notebooks show without a network; `chart.save("split.svg")` writes it.
 
         Raises:
             TQLError: Altair is not installed.

@@ -46,7 +46,7 @@ class SplitSpec:
     Attributes:
         parts: their shares by name, with the sum 1.
         folds: whether they are the folds of a cross-validation.
-        unit: the column of units; None where each row is one.
+        unit: the column of units; None if each row is a unit.
         by: the columns of labels.
         seed: fixes the parts.
         keyed: whether the values of units decide alone where each goes, so that it stays there as the table grows.
@@ -285,13 +285,13 @@ def rows_in_parts(of_row: NDArray[np.integer[Any]], parts: Collection[int], coun
 
 
 class Split(Mapping[Any, Part]):
-    """The parts of a frame by name, each a view, or a frame of Dask or Spark; made by `split`.
+    """The parts of a frame by name, each a view, or a frame of Dask or Spark; the result of `split`.
 
-    Each unit, and so each row, lies in exactly one part; rows are in the order of the frame. Of a LazyFrame nothing
-    runs before the rows of a part are asked for.
+    Each unit, and so each row, is in exactly one part; rows are in the order of the frame. The plan of a LazyFrame
+    does not run before the rows of a part are requested.
 
     Attributes:
-        unit: the column of units; None where each row is one.
+        unit: the column of units; None if each row is a unit.
         by: the columns of labels.
         seed: fixes the parts.
         shares: the wanted shares by part.
@@ -379,7 +379,7 @@ class Split(Mapping[Any, Part]):
         return zip(pairs, self._parts.values(), strict=True)
 
     def report(self) -> SplitReport[Any]:
-        """Return rows, units and labels by part, and how far they are from what was wanted; a LazyFrame is read.
+        """Return rows, units and labels by part, and how far they are from the wanted numbers; a LazyFrame is read.
 
         Examples:
             >>> import polars as pl

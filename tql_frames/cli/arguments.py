@@ -1,6 +1,6 @@
-"""The command line: options, what their values may be, and the help.
+"""The command line: options, their values, and the help.
 
-What a sub-command does with them is told in `commands`.
+The work of a sub-command is in `commands`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from tql_frames.pipeline.argument_names import Ours, is_foreign_name, ours_for
 
 _GUESS_ROWS = 10_000
 
-OF_RANDOM = "fixes the numbers of random(): those of a sample with the same seed; by default every run has others"
+OF_RANDOM = "fix the numbers of random(), as in a sample with the same seed; by default every run has others"
 _FILES = """\
 files:
-  FILE is a name, a 'glob*', a folder, or - for standard input. Several are read as one table, in the order given.
-  Folders in a folder such as year=2024 become columns. Formats go by the ending of the name:
+  FILE is a path, a 'glob*', a folder, or - for standard input. Several files are read as one table, in their order.
+  Folders such as year=2024 become columns. The format is inferred from the file extension:
   {formats}
-  Text may be compressed (.csv.gz). The output appears under its name once it is complete, or not at all.
+  Text may be compressed (.csv.gz). Output is written atomically.
 """
 
 
@@ -128,29 +128,29 @@ def parser_for(commands: Iterable[Command], version: str) -> ArgumentParser:
 def add_inputs(parser: ArgumentParser, metavar: str = "FILE", help: str = "files to read, as one table") -> None:
     """Add the files to read, and the options by which they are read."""
     parser.add_argument("inputs", nargs="+", metavar=metavar, help=help)
-    parser.add_argument("--input-format", type=_format, metavar="FORMAT", help=f"{_names()}; by default by the ending")
+    parser.add_argument(
+        "--input-format", type=_format, metavar="FORMAT", help=f"{_names()}; by default from the extension"
+    )
     parser.add_argument(
         "--infer-rows",
         type=_rows_or_all,
         default=_GUESS_ROWS,
         metavar="N",
-        help=f"rows by which the types of CSV and NDJSON are guessed, or `all` (default {_GUESS_ROWS})",
+        help=f"number of rows from which types of CSV and NDJSON are guessed, or `all` (default {_GUESS_ROWS})",
     )
-    parser.add_argument(
-        "--delimiter", type=_delimiter, metavar="C", help="what separates the cells of CSV, such as ';'"
-    )
+    parser.add_argument("--delimiter", type=_delimiter, metavar="C", help="separator of the cells of CSV, such as ';'")
     parser.add_argument(
         "--null-value",
         dest="null_values",
         action="append",
         metavar="TEXT",
-        help="text of a cell of CSV that is no value, such as NA; may be given several times",
+        help="text of missing values in CSV, such as NA; can be repeated",
     )
     parser.add_argument(
         "--no-header",
         dest="header",
         action="store_false",
-        help="CSV without a line of names; columns are called column_0, column_1, … (before Polars 2.0, from 1)",
+        help="CSV has no header; columns are called column_0, column_1, … (before Polars 2.0, from 1)",
     )
     parser.add_argument(
         "--types",
@@ -159,7 +159,7 @@ def add_inputs(parser: ArgumentParser, metavar: str = "FILE", help: str = "files
         help="types of columns of CSV, such as id=Utf8,age=Int64; the others are guessed",
     )
     parser.add_argument(
-        "--text", dest="text_columns", action="store_true", help="columns of CSV are text, but those that --types names"
+        "--text", dest="text_columns", action="store_true", help="read columns of CSV as text, except those in --types"
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
 
@@ -167,7 +167,7 @@ def add_inputs(parser: ArgumentParser, metavar: str = "FILE", help: str = "files
 def add_output(parser: ArgumentParser) -> None:
     """Add the options of the output."""
     parser.add_argument("-o", "--output", metavar="FILE", help="file to write, - for standard output (the default)")
-    parser.add_argument("--output-format", type=_format, metavar="FORMAT", help="by default by the ending, or csv")
+    parser.add_argument("--output-format", type=_format, metavar="FORMAT", help="by default from the extension, or csv")
     parser.add_argument("-f", "--force", action="store_true", help="replace an existing file")
     _add_index(parser)
 
@@ -183,7 +183,7 @@ def _add_index(parser: ArgumentParser) -> None:
     )
 
 
-def add_seed(parser: ArgumentParser, help: str = "fixes the sample; by default every run draws another") -> None:
+def add_seed(parser: ArgumentParser, help: str = "fix the sample; by default every run draws other rows") -> None:
     """Add the seed of the sample."""
     parser.add_argument("--seed", type=_rows, metavar="N", help=help)
 
@@ -195,7 +195,7 @@ def add_size(parser: ArgumentParser) -> None:
         "--key",
         action="append",
         metavar="COLUMN",
-        help="random numbers belong to its values: the sample stays as rows are added or reordered; with --no-replace",
+        help="tie random numbers to its values: the sample stays as rows are added or reordered; with --no-replace",
     )
     parser.add_argument(
         "--order",
@@ -213,32 +213,32 @@ def add_groups(parser: ArgumentParser) -> None:
         action="append",
         type=_quota,
         metavar="GROUP=N",
-        help="rows to draw of a group of --over, none of groups that are not named; of several --over: '[\"PA\", 1]=N'",
+        help="rows to draw from a group of --over, none from other groups; with several --over: '[\"PA\", 1]=N'",
     )
     parser.add_argument(
         "--over",
         action="append",
         metavar="COLUMN",
-        help="draw from each group of rows with equal values by itself; --limit and --fraction are of each",
+        help="draw from each group of rows with equal values separately; --limit and --fraction are per group",
     )
     parser.add_argument(
         "--unit",
         action="append",
         metavar="COLUMN",
-        help="draw all rows with equal values together, such as those of a patient; --limit and --fraction count these",
+        help="draw all rows with equal values together, such as those of a patient; --limit and --fraction count units",
     )
 
 
 def add_draws(parser: ArgumentParser) -> _MutuallyExclusiveGroup:
     """Add the number of draws and how they are made; return the group of options of the number."""
     size: _MutuallyExclusiveGroup = parser.add_mutually_exclusive_group()
-    size.add_argument("--limit", type=_rows, metavar="N", help="rows to draw; by default as many as there are")
-    size.add_argument("--fraction", type=_share, metavar="X", help="rows to draw as a share of those there are")
+    size.add_argument("--limit", type=_rows, metavar="N", help="rows to draw; by default the number of rows")
+    size.add_argument("--fraction", type=_share, metavar="X", help="rows to draw as a share of the rows")
     parser.add_argument("--no-replace", dest="replace", action="store_false", help="draw each row at most once")
     parser.add_argument(
         "--design",
         choices=("independent", "successive", "systematic", "poisson"),
-        help="systematic and poisson keep the shares that weights ask for without repeats too; see docs/designs.md",
+        help="systematic and poisson keep the shares of the weights also without repeats; see docs/designs.md",
     )
     return size
 
@@ -250,8 +250,8 @@ def add_labels(parser: ArgumentParser) -> None:
         action="append",
         required=True,
         metavar="COLUMN",
-        help="the column of labels, or of lists of them; several times for columns of true or false, or 1 or 0, a "
-        "label each",
+        help="the column of labels, or of lists of them; repeat it for columns of true or false, or 1 or 0, one per "
+        "label",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
@@ -278,18 +278,18 @@ def add_parts(parser: ArgumentParser) -> None:
     )
     parts.add_argument("--folds", type=_rows, metavar="N", help="parts of equal shares, called fold_0, fold_1, …")
     parser.add_argument(
-        "--unit", metavar="COLUMN", help="rows of equal values stay together; by default each by itself"
+        "--unit", metavar="COLUMN", help="rows with equal values stay together; by default each row is a unit"
     )
     parser.add_argument(
         "--by",
         action="append",
         metavar="COLUMN",
-        help="column of labels, or of lists of them, that are in proportion in every part; may be given several times",
+        help="column of labels, or of lists of them, that are in proportion in every part; can be repeated",
     )
     parser.add_argument(
         "--key",
         metavar="COLUMN",
-        help="rows of equal values stay together, and each value in its part when other rows come or go",
+        help="rows with equal values stay together, and in their part when other rows are added or removed",
     )
     parser.add_argument("--out-dir", required=True, metavar="FOLDER", help="folder for a file of each part, NAME.csv")
     parser.add_argument("--output-format", type=_format, metavar="FORMAT", help="by default that of the input")
@@ -306,10 +306,10 @@ def add_balance(parser: ArgumentParser) -> None:
         action="append",
         type=_target,
         metavar="LABEL=SHARE",
-        help="share of draws, from 0 to 1, of a label or TQL condition; by default all labels get the same",
+        help="share of draws, from 0 to 1, of a label or TQL condition; by default equal shares of all labels",
     )
     parser.add_argument("--keep", action="append", default=[], metavar="LABEL", help="label that keeps its share")
-    parser.add_argument("--max-weight", type=_number, metavar="X", help="greatest weight, where the mean is 1")
+    parser.add_argument("--max-weight", type=_number, metavar="X", help="greatest weight, when the mean is 1")
     parser.add_argument(
         "--method",
         choices=("raking", "nnls"),
@@ -326,7 +326,7 @@ def add_parameters(parser: ArgumentParser) -> None:
         action="append",
         type=_value,
         metavar="VALUE",
-        help="value for the next `?` of the text: JSON, such as 60, true, [1,2], '\"60\"', or else text as it stands",
+        help="value for the next `?` of the text: JSON, such as 60, true, [1,2], '\"60\"', or else plain text",
     )
 
 

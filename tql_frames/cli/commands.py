@@ -194,7 +194,7 @@ class ReportCommand:
     """Tell how often labels are drawn."""
 
     name = "report"
-    summary = "Report how often each label of a column is in a table, and how often it is expected in a sample."
+    summary = "Report how often each label of a column occurs in a table, and in a sample."
     examples = """\
   tql-frames report "max_weight(contains(findings, 'Hernia'): 20, True: 1)" xrays.parquet --by findings
   tql-frames report weight xrays.parquet --by findings --limit 5000 --no-replace --design systematic
@@ -234,7 +234,7 @@ class BalanceCommand:
     """Find the sampler for wanted shares of labels."""
 
     name = "balance"
-    summary = "Find the sampler that gives labels the shares that are wanted, and say what it costs."
+    summary = "Compute a sampler for wanted shares of labels, and its cost."
     examples = """\
   tql-frames balance xrays.parquet --by findings
   tql-frames balance xrays.csv --by findings --split '|' --target Hernia=0.05 --keep Edema --max-weight 30
@@ -285,7 +285,7 @@ class SplitCommand:
         """Add files, and the arguments of `tql_frames.split`."""
         arguments.add_inputs(parser)
         arguments.add_parts(parser)
-        arguments.add_seed(parser, "fixes the parts; by default every run makes others")
+        arguments.add_seed(parser, "fix the parts; by default every run makes other parts")
         arguments.add_split(parser, "[COLUMN=]SEPARATOR", "; without a name, that of --by")
 
     def run(self, options: Namespace, job: Job) -> str:

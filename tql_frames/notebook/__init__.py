@@ -24,7 +24,7 @@ def explore(
     """Return a widget to find a sampler with: it shows mistakes and the expected labels while one types.
 
     Args:
-        frame: a Polars or pandas DataFrame. It is kept as it is now, as by `tql_frames.view`.
+        frame: a Polars or pandas DataFrame. Later changes of it have no effect.
         sampler: the text to begin with: a sampler, or a statement that chooses rows and columns.
         by: the labels to begin with: a column of labels, or of lists of them, or a list of columns of true or false, or
             of 1 or 0, a label each. By default the likeliest column; the widget lets one choose another.

@@ -34,38 +34,39 @@ _QUOTAS = "write per_group={'Hernia': 4, 'Pneumonia': 4}, or per_group=4"
 class TQLBatchSampler(EpochSampler[list[int]]):
     """Batches of row positions, for `DataLoader(dataset, batch_sampler=…)`: each with the same quotas.
 
-    `per_group={"Hernia": 4, "Pneumonia": 4}` gives every batch four rows of each of these groups, and draws the rest by
-    weight. `per_group=4` makes a batch of different groups, four rows of each: they are drawn by the sum of their
-    weights.
+    With `per_group={"Hernia": 4, "Pneumonia": 4}` every batch has four rows of each of these groups, and the rest is
+    drawn by weight. With `per_group=4` a batch consists of different groups, four rows of each: groups are drawn by the
+    sum of their weights.
 
-    Where a row has one label, a quota is exact: the rest comes from rows of other groups. Where a column holds lists of
-    labels, a row counts for each of them, and a quota says how many at least: the rest comes from all rows. So it is
-    with conditions in place of labels.
+    If each row has one label, a quota is exact: the rest comes from rows of other groups. If a column holds lists of
+    labels, a row counts for each of them, and a quota is a minimum: the rest comes from all rows. The same holds for
+    conditions instead of labels.
 
-    Every iteration is an epoch of its own, from 0 on; each process takes every n-th batch. An epoch has as many whole
-    batches as `limit` holds.
+    Every iteration is the next epoch, from 0 on; each process takes every n-th batch. An epoch has
+    `limit // batch_size` batches.
 
     Args:
-        frame: a Polars DataFrame or LazyFrame, a pandas DataFrame, or a `View`, whose rows are weighed here and now.
-        sampler: the weight of a row, as `tql_frames.sample` takes it.
+        frame: a Polars DataFrame or LazyFrame, a pandas DataFrame, or a `View`. The weights of its rows are computed at
+            once.
+        sampler: the weight of a row, as in `tql_frames.sample`.
         batch_size: rows of a batch.
-        over: what the groups are: a column of values, or of lists of them; an expression; or a list of columns, whose
-            values together make a group. Without it, `per_group` names conditions.
+        over: the groups: a column of values, or of lists of them; an expression; or a list of columns, whose
+            values together define a group. Without it, `per_group` names conditions.
         per_group: rows of a batch by group, or by condition; or one number for each group of a batch.
-        limit: rows of an epoch, for all processes together; by default as many as the frame has.
-        replace: whether a row may come again at any time. If not, the rows of each group come in passes: none comes a
-            second time before all others of positive weight came. The rest is a group of its own. A batch holds a row
-            twice only where it must: where a quota is larger than its group, or nothing else is left of a pass.
-        equal_groups: draw groups with equal probabilities, where `per_group` is one number.
+        limit: rows of an epoch, for all processes together; by default the number of rows of the frame.
+        replace: whether a row may be drawn again at any time. If not, the rows of each group are drawn in passes: none
+            is drawn a second time before all others of positive weight. The rest is a group of its own. A batch
+            contains a row twice only if a quota is larger than its group, or a pass has no other rows left.
+        equal_groups: draw groups with equal probabilities, if `per_group` is one number.
         seed: whole number >= 0, the same in all processes.
-        num_replicas: number of processes; by default that of `torch.distributed` where it is initialised, otherwise 1.
-        rank: number of this process, from 0; by default as `num_replicas`.
-        drop_last: leave out the last batches, fewer than there are processes, so that all have equally many.
+        num_replicas: number of processes; by default that of `torch.distributed` if it is initialised, otherwise 1.
+        rank: number of this process, from 0; the default is like that of `num_replicas`.
+        drop_last: omit the last batches, fewer than there are processes, so that all have the same number.
         parameters: a value for each `?` of the text, in order.
 
     Raises:
         TQLError: wrong arguments, an unknown group, or quotas that do not fit into a batch.
-        WeightError: a group has no row of positive weight, or fewer groups have one than a batch takes.
+        WeightError: a group has no row of positive weight, or fewer groups have one than a batch needs.
 
     Examples:
         >>> import polars as pl
@@ -134,7 +135,7 @@ class TQLBatchSampler(EpochSampler[list[int]]):
 
     @property
     def drop_last(self) -> bool:
-        """Whether the last batches, fewer than there are processes, are left out; a batch is always whole.
+        """Whether the last batches, fewer than there are processes, are omitted; a batch is always complete.
 
         Examples:
             >>> import polars as pl
@@ -145,7 +146,7 @@ class TQLBatchSampler(EpochSampler[list[int]]):
 
     @property
     def weights(self) -> Weights:
-        """Weights of the rows, by which the next epoch is drawn: shape (n,), read-only.
+        """Weights of the rows for the next epoch: shape (n,), read-only.
 
         Examples:
             >>> import polars as pl
@@ -155,15 +156,15 @@ class TQLBatchSampler(EpochSampler[list[int]]):
         return self._weighed.weights(self.epoch)
 
     def set_weights(self, sampler: SamplerLike, *, parameters: Sequence[object] | None = None) -> None:
-        """Draw by other weights from the next epoch on; of several processes each has to set the same.
+        """Draw by other weights from the next epoch on; several processes have to set the same.
 
         Args:
-            sampler: the weight of a row, as the constructor takes it. A copy of a sampler has no frame, and takes a
-                weight for each row alone.
+            sampler: the weight of a row, as in the constructor. A copy of a sampler has no frame, and takes only a
+                weight per row.
             parameters: a value for each `?` of the text, in order.
 
         Raises:
-            TQLError: wrong arguments, or weights that cannot be drawn by; the sampler stays as it was then.
+            TQLError: wrong arguments, or weights that cannot be used for a draw; the sampler then does not change.
 
         Examples:
             >>> import polars as pl

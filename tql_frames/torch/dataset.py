@@ -107,31 +107,31 @@ class ItemsByNumber(Dataset[Any]):
 class TQLDataset(_TableItems, ItemsByNumber):
     """Rows of a frame for a DataLoader.
 
-    An item is a dict of what the row holds of each column or, with a target, a tuple of that dict and the target.
-    Numbers, truth values and times are tensors; so are arrays of them, and what `encode` names. Texts, lists and
-    structs are Python values, with None for null. In a batch, `default_collate` gives tensors one dimension more, and
+    An item is a dict of the values of a row by column or, with a target, a tuple of that dict and the target.
+    Numbers, truth values and times are tensors; so are arrays of them, and columns that `encode` names. Texts, lists
+    and structs are Python values, with None for null. In a batch, `default_collate` adds a dimension to tensors, and
     puts the Python values of a column into a list.
 
     Args:
         frame: a Polars DataFrame or LazyFrame, a pandas DataFrame, or a `View` of one. Columns of numbers are read
-            where they are, without a copy. Of a LazyFrame the columns that are wanted are written to the temporary
-            folder of the system (`TMPDIR`), each row in use once, and read there.
+            without a copy. For a LazyFrame the requested columns are written to the temporary folder of the system
+            (`TMPDIR`), each row in use once, and read there.
         columns: names of the columns that are features; by default all but the target.
         transform: called with each item; what it returns is the item instead.
         target: name of the column that is the target.
         encode: how columns of texts or lists become numbers, by name: `"label"` for a code, from 0, `"multi_hot"` for a
-            Float32 of 1 or 0 for each label that a list may hold. `classes` tells the labels.
-        classes: labels of columns that are encoded, by name, in the order of their codes; by default the categories of
+            Float32 of 1 or 0 for each label that a list may contain. `classes` has the labels.
+        classes: labels of encoded columns, by name, in the order of their codes; by default the categories of
             an Enum or a pandas Categorical, otherwise all labels of the frame, sorted. A row in use with another label
             is refused.
 
     Attributes:
-        classes: labels in the order of their codes, by the names of the columns that are encoded: those of the whole
-            frame, whatever rows a view has; sorted, or in the order of `classes=`, an Enum or a pandas Categorical.
+        classes: labels in the order of their codes, by the names of the encoded columns: those of the whole frame, also
+            for a view; sorted, or in the order of `classes=`, an Enum or a pandas Categorical.
         transform: called with each item, or None; it may be set.
 
     Raises:
-        TQLError: a row has a null where a tensor has none; or a wrong argument.
+        TQLError: a row has a null where a tensor cannot have one; or a wrong argument.
 
     Examples:
         >>> import polars as pl
@@ -154,10 +154,10 @@ class TQLDataset(_TableItems, ItemsByNumber):
         return self._table.size
 
     def rows(self, places: Sequence[int] | Integers) -> BatchRows:
-        """Return the rows at places, without the transform.
+        """Return the rows at some positions, without the transform.
 
         Raises:
-            IndexError: there is no such place.
+            IndexError: a position does not exist.
 
         Examples:
             >>> import polars as pl
@@ -230,29 +230,29 @@ _ROWS = 1024  # that are read at a time
 class TQLIterableDataset(_TableItems, IterableDataset[Any]):
     """Rows for a DataLoader, in their order, of a table that need not fit into memory.
 
-    Of a LazyFrame the columns that are wanted are written to the temporary folder of the system (`TMPDIR`) when the
-    data set is made, each row in use once; every process reads them there.
+    For a LazyFrame the requested columns are written to the temporary folder of the system (`TMPDIR`) when the
+    data set is created, each row in use once; every process reads them there.
 
-    Of several processes each takes every n-th row, and so does each worker of them: together they have each row once.
+    Each of several processes takes every n-th row, and so does each of their workers: together they have each row once.
 
     Args:
         frame: a Polars DataFrame or LazyFrame, a pandas DataFrame, or a `View` of one.
         columns: names of the columns that are features; by default all but the target.
         transform: called with each item; what it returns is the item instead.
         target: name of the column that is the target.
-        encode: how columns of texts or lists become numbers; items and all else is as in `TQLDataset`.
-        classes: labels of columns that are encoded, in the order of their codes, as there.
-        num_replicas: number of processes; by default that of `torch.distributed` where it is initialised, otherwise 1.
-            Where a library shares out the items itself, as Accelerate does, pass 1, and `rank=0`.
-        rank: number of this process, from 0; by default as `num_replicas`.
+        encode: how columns of texts or lists become numbers; items are as in `TQLDataset`.
+        classes: labels of encoded columns, in the order of their codes, as in `TQLDataset`.
+        num_replicas: number of processes; by default that of `torch.distributed` if it is initialised, otherwise 1.
+            If a library divides the items itself, as Accelerate does, pass 1, and `rank=0`.
+        rank: number of this process, from 0; the default is like that of `num_replicas`.
 
     Attributes:
-        classes: labels in the order of their codes, by the names of the columns that are encoded: those of the whole
-            frame, whatever rows a view has; sorted, or in the order of `classes=`, an Enum or a pandas Categorical.
+        classes: labels in the order of their codes, by the names of the encoded columns: those of the whole frame, also
+            for a view; sorted, or in the order of `classes=`, an Enum or a pandas Categorical.
         transform: called with each item, or None; it may be set.
 
     Raises:
-        TQLError: a row has a null where a tensor has none; or a wrong argument.
+        TQLError: a row has a null where a tensor cannot have one; or a wrong argument.
 
     Examples:
         >>> import polars as pl

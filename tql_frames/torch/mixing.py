@@ -62,29 +62,29 @@ def mix(
     encode: Mapping[str, str] | None = None,
     classes: Mapping[str, Sequence[Any]] | None = None,
 ) -> Mix:
-    """Mix tables by shares: a data set of their rows, and a sampler that gives every epoch so much of each.
+    """Mix tables by shares: a data set of their rows, and a sampler that draws the share of each table.
 
-    An epoch has its share of each table to the row, in a random order. A table that is used up begins again.
+    An epoch has exactly its share of rows from each table, in random order. A table that is used up starts again.
 
     Args:
-        frames: Polars DataFrames or LazyFrames, pandas DataFrames or views; all have the columns that are wanted.
-        shares: of the rows of an epoch, a number > 0 for each table; `[7, 2, 1]` is the same as `[0.7, 0.2, 0.1]`.
-        sampler: the weight of a row within its table, as `tql_frames.sample` takes it: one text for all tables, or a
-            list of one sampler for each.
+        frames: Polars DataFrames or LazyFrames, pandas DataFrames or views; all have the requested columns.
+        shares: share of each table in the rows of an epoch, a number > 0; `[7, 2, 1]` is the same as `[0.7, 0.2, 0.1]`.
+        sampler: the weight of a row within its table, as in `tql_frames.sample`: one text for all tables, or a
+            list with one sampler per table.
         limit: rows of an epoch, for all processes together.
-        stop: in place of `limit`: `"first_exhausted"`, the default, ends an epoch before a table would have to begin
+        stop: instead of `limit`: `"first_exhausted"`, the default, ends an epoch before a table would have to start
             again; `"all_exhausted"` when each has been used up.
-        replace: whether a row may come again at any time. If not, the rows of a table come in passes, none a second
-            time before all others of positive weight came. A table is used up when it gave as many as it has of these.
+        replace: whether a row may be drawn again at any time. If not, the rows of a table are drawn in passes, none a
+            second time before all others of positive weight. A table is used up when all of these were drawn.
         seed: whole number >= 0, the same in all processes.
-        num_replicas: number of processes; by default that of `torch.distributed` where it is initialised, otherwise 1.
-        rank: number of this process, from 0; by default as `num_replicas`.
-        drop_last: leave out the last rows, fewer than there are processes, so that all have equally many.
-        columns: names of the columns that are features, as of `TQLDataset`.
-        transform: called with each item, as there.
+        num_replicas: number of processes; by default that of `torch.distributed` if it is initialised, otherwise 1.
+        rank: number of this process, from 0; the default is like that of `num_replicas`.
+        drop_last: omit the last rows, fewer than there are processes, so that all have the same number.
+        columns: names of the columns that are features, as in `TQLDataset`.
+        transform: called with each item, as in `TQLDataset`.
         target: name of the column that is the target.
-        encode: how columns of texts or lists become numbers, as there. Labels of all tables share one list of codes.
-        classes: labels of columns that are encoded, in the order of their codes.
+        encode: how columns of texts or lists become numbers. Labels of all tables share one list of codes.
+        classes: labels of encoded columns, in the order of their codes.
 
     Raises:
         TQLError: wrong arguments, or tables whose columns differ.

@@ -34,34 +34,34 @@ _SET_FIRST = "call set_weights first, with the weights that the other sampler ha
 class TQLSampler(SharedSampler[int]):
     """Row positions drawn by weight, for `DataLoader(dataset, sampler=…)`.
 
-    Each iteration is an epoch of its own, from 0 on, whose rows are drawn anew; `set_epoch` says which one is next.
+    Each iteration is the next epoch, from 0 on, with another sample; `set_epoch` sets the number of the next one.
     Epoch 0 has the rows of `frame.tql.sample(sampler, limit, replace=replace, seed=seed)`, epoch e those of the same
-    call with `seed=self.seed_of(e)`. They come in the order drawn; without replacement, where rows of great weight are
-    drawn first, in a random one.
+    call with `seed=self.seed_of(e)`. They are in the order drawn; without replacement, where rows of great weight are
+    drawn first, in a random order.
 
-    Of several processes each draws the whole sample and takes every n-th row of it: no draw goes to two of them, and
-    together they have exactly the sample of one process. Where it does not divide evenly, the first processes have a
+    With several processes, each draws the whole sample and takes every n-th row of it: no draw is used by two of them,
+    and together they have exactly the sample of one process. If it does not divide evenly, the first processes have one
     row more than the others.
 
     Args:
-        frame: a Polars DataFrame or LazyFrame, a pandas DataFrame, or a `View`, whose rows are weighed here and now.
-            It is kept for `set_weights`. A copy, such as a process gets that is not forked, has NumPy arrays alone, and
-            for a sampler with `random()` the columns that it names.
-        sampler: the weight of a row, as `tql_frames.sample` takes it.
-        limit: rows to draw for an epoch, by all processes together; by default as many as the frame has.
+        frame: a Polars DataFrame or LazyFrame, a pandas DataFrame, or a `View`. The weights of its rows are computed at
+            once. It is kept for `set_weights`. A copy, for example in a process that is not forked, has only NumPy
+            arrays, and for a sampler with `random()` the columns that it names.
+        sampler: the weight of a row, as in `tql_frames.sample`.
+        limit: rows to draw for an epoch, by all processes together; by default the number of rows of the frame.
         replace: with or without replacement.
-        design: as `tql_frames.sample` takes it, but `"poisson"`, whose size is random.
+        design: as in `tql_frames.sample`, except `"poisson"`, whose size is random.
         seed: whole number >= 0, the same in all processes.
-        num_replicas: number of processes; by default that of `torch.distributed` where it is initialised, otherwise 1.
-        rank: number of this process, from 0; by default as `num_replicas`.
-        drop_last: leave out the last rows, fewer than there are processes, so that all have equally many.
+        num_replicas: number of processes; by default that of `torch.distributed` if it is initialised, otherwise 1.
+        rank: number of this process, from 0; the default is like that of `num_replicas`.
+        drop_last: omit the last rows, fewer than there are processes, so that all have the same number.
         parameters: a value for each `?` of the text, in order.
 
     Raises:
-        TQLError: wrong arguments, or weights that cannot be drawn by.
+        TQLError: wrong arguments, or weights that cannot be used for a draw.
 
     Warns:
-        TQLWarning: fewer rows have a positive weight than were asked for without replacement.
+        TQLWarning: fewer rows have a positive weight than were requested without replacement.
 
     Examples:
         >>> import polars as pl
@@ -112,7 +112,7 @@ class TQLSampler(SharedSampler[int]):
     def draw(self, epoch: int) -> Positions:
         """Return the row positions of an epoch's sample, those of all processes, shape (n,).
 
-        They are drawn by `weights`. An epoch in which these were changed has other rows.
+        They are drawn by `weights`. An epoch in which the weights were changed has other rows.
 
         Examples:
             >>> import polars as pl
@@ -123,7 +123,7 @@ class TQLSampler(SharedSampler[int]):
         return self._epochs.positions(check_whole("epoch", epoch))
 
     def set_epoch(self, epoch: int) -> None:
-        """Set the epoch that the next iteration draws; the one that `load_state_dict` was in goes on where it stopped.
+        """Set the epoch that the next iteration draws; the epoch of `load_state_dict` continues where it stopped.
 
         Examples:
             >>> import polars as pl
@@ -140,13 +140,13 @@ class TQLSampler(SharedSampler[int]):
     def state_dict(self, seen: int | None = None) -> dict[str, Any]:
         """Return the state of the iteration for `load_state_dict`: a dict of numbers, and the text of the sampler.
 
-        Of weights that are an array or were updated it has a digest, not the weights. Where other weights draw rows
-        that are left of the epoch, `changes` says from which row on; where others are set for the next epoch, `next`
-        has them. The state is the same in all processes that have come equally far, whatever their number.
+        If the weights are an array or were updated, it has a digest of them, not the weights. If other weights draw
+        remaining rows of the epoch, `changes` has the first row of each; if others are set for the next epoch, `next`
+        has them. The state is the same in all processes that have made the same progress, for any number of them.
 
         Args:
-            seen: items that this process took from its DataLoader since the iteration began. A loader with workers asks
-                for more than it has given out, which the sampler cannot know; `StatefulDataLoader` of torchdata can.
+            seen: items that this process took from its DataLoader since the iteration began. A loader with workers
+                fetches items in advance, and the sampler cannot count these; `StatefulDataLoader` of torchdata can.
 
         Raises:
             TQLError: rows after those of `seen` were drawn by weights that `update` has changed since.
@@ -182,14 +182,14 @@ class TQLSampler(SharedSampler[int]):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue with the next iteration where another one stopped: the rest of its epoch, which may be empty.
 
-        Weights that the other sampler got by `set_weights` or `update` have to be set here before, in the same order.
+        If the other sampler used `set_weights` or `update`, set these weights first, in the same order.
 
         Args:
-            state: as of `state_dict`.
+            state: a result of `state_dict`.
 
         Raises:
-            TQLError: it is the state of another sampler, and what differs; it names weights that were not set here; or
-                it is no state.
+            TQLError: it is the state of another sampler (the message names the difference), it needs weights that were
+                not set, or it is not a state.
 
         Examples:
             >>> import polars as pl
@@ -246,7 +246,7 @@ class TQLSampler(SharedSampler[int]):
 
     @property
     def weights(self) -> Weights:
-        """Weights of the rows, by which the next epoch is drawn: shape (n,), read-only.
+        """Weights of the rows for the next epoch: shape (n,), read-only.
 
         Examples:
             >>> import polars as pl
@@ -265,22 +265,22 @@ class TQLSampler(SharedSampler[int]):
     ) -> None:
         """Draw by other weights from the next epoch on.
 
-        Of several processes each has to set the same weights, after equally many rows. The rows that follow are those
+        Several processes have to set the same weights, after the same number of rows. The rows that follow are those
         of the same places in the sample that the new weights draw for the epoch.
 
         Args:
-            sampler: the weight of a row, as the constructor takes it: text for the frame of the sampler, or a weight
-                for each row. A copy of a sampler has no frame, and takes weights alone.
+            sampler: the weight of a row, as in the constructor: text for the frame of the sampler, or a weight
+                per row. A copy of a sampler has no frame, and takes only weights.
             parameters: a value for each `?` of the text, in order.
-            now: draw by them from the next row on, in the epoch that is running. A DataLoader with workers has asked
-                for some batches by then, which stay as they are.
+            now: draw by them from the next row on, in the current epoch. A DataLoader with workers has already fetched
+                some batches, which do not change.
 
         Raises:
-            TQLError: wrong arguments, or weights that cannot be drawn by; or now=True in the middle of an epoch without
-                replacement, or by another design than `"independent"`.
+            TQLError: wrong arguments, or weights that cannot be used for a draw; or now=True in the middle of an epoch
+                without replacement, or with another design than `"independent"`.
 
         Warns:
-            TQLWarning: fewer rows have a positive weight than were asked for without replacement.
+            TQLWarning: fewer rows have a positive weight than were requested without replacement.
 
         Examples:
             >>> import polars as pl
@@ -313,17 +313,18 @@ class TQLSampler(SharedSampler[int]):
     def update(self, indices: Any, values: Any) -> None:
         """Change the weights of some rows, from the next draw on: importance sampling by losses, for example.
 
-        It takes time by the number of these rows, not by all. Where `set_weights` has set other weights for the next
-        epoch, it is these that change. Of several processes each has to make the same changes, after equally many rows.
-        A DataLoader with workers has asked for some batches by then, which stay as they are; with `num_workers=0` the
+        The time grows with the number of these rows, not of all rows. If `set_weights` has set other weights for the
+        next epoch, these are changed. Several processes have to make the same changes, after the same number of rows.
+        A DataLoader with workers has already fetched some batches, which do not change; with `num_workers=0` the
         next batch is drawn by the new weights.
 
         Args:
-            indices: positions of the rows: a list, array or tensor. Of one that comes twice, the last value counts.
-            values: a weight for each, finite and at least 0, or one for all; of a tensor without its gradient.
+            indices: positions of the rows: a list, array or tensor. For a position that appears twice, the last value
+                counts.
+            values: one weight per row, finite and at least 0, or one for all; a tensor is used without its gradient.
 
         Raises:
-            TQLError: wrong arguments; or a sampler without replacement, of another design than `"independent"`, or
+            TQLError: wrong arguments; or a sampler without replacement, with another design than `"independent"`, or
                 with `random()`.
 
         Examples:
@@ -360,13 +361,13 @@ class TQLSampler(SharedSampler[int]):
         1 / expected is the weight of a drawn row for unbiased totals (Horvitz & Thompson 1952, Journal of the American
         Statistical Association 47:663; with replacement Hansen & Hurwitz 1943, The Annals of Mathematical Statistics
         14:333). The mean over a batch of `loss * limit / (rows * expected)` has the mean loss of all rows as its
-        expectation. The weights are those by which the next row is drawn: ask before `update` changes them.
+        expectation. The weights are those of the next draw: call `expected` before `update` changes them.
 
         Args:
             indices: positions of the rows: a list, array or tensor.
 
         Raises:
-            TQLError: they are no positions of rows.
+            TQLError: they are not positions of rows.
 
         Examples:
             >>> import polars as pl

@@ -88,7 +88,7 @@ class SharedSampler(Sampler[Item]):
         return processes(*self._given_processes)[1]
 
     def seed_of(self, epoch: int) -> int:
-        """Return the seed by which an epoch is drawn: of a `TQLSampler`, as by `frame.tql.sample`.
+        """Return the seed of an epoch: with it `frame.tql.sample` draws the rows of a `TQLSampler`.
 
         Examples:
             >>> import polars as pl
@@ -173,7 +173,7 @@ class EpochSampler(SharedSampler[Item]):
         return [name for name, value in own.items() if type(state[name]) is not type(value) or state[name] != value]
 
     def set_epoch(self, epoch: int) -> None:
-        """Set the epoch that the next iteration draws; one that `load_state_dict` was in goes on where it stopped.
+        """Set the epoch that the next iteration draws; the epoch of `load_state_dict` continues where it stopped.
 
         Examples:
             >>> import polars as pl
@@ -189,13 +189,13 @@ class EpochSampler(SharedSampler[Item]):
         self._running = None
 
     def state_dict(self, seen: int | None = None) -> dict[str, Any]:
-        """Return the state of the iteration for `load_state_dict`: the epoch, the items done, and what was asked for.
+        """Return the state of the iteration for `load_state_dict`: the epoch, the items done, and the arguments.
 
-        The state is the same in all processes that have come equally far, whatever their number.
+        The state is the same in all processes that have made the same progress, for any number of them.
 
         Args:
-            seen: items that this process took from its DataLoader since the iteration began. A loader with workers asks
-                for more than it has given out, which the sampler cannot know; `StatefulDataLoader` of torchdata can.
+            seen: items that this process took from its DataLoader since the iteration began. A loader with workers
+                fetches items in advance, and the sampler cannot count these; `StatefulDataLoader` of torchdata can.
 
         Examples:
             >>> import polars as pl
@@ -218,10 +218,10 @@ class EpochSampler(SharedSampler[Item]):
         """Continue with the next iteration where another one stopped: the rest of its epoch, which may be empty.
 
         Args:
-            state: as of `state_dict`.
+            state: a result of `state_dict`.
 
         Raises:
-            TQLError: it is the state of another sampler, and what differs; or it is no state.
+            TQLError: it is the state of another sampler (the message names the difference), or it is not a state.
 
         Examples:
             >>> import polars as pl

@@ -1,6 +1,6 @@
 """Samples that are kept as row positions, with how they were drawn; on disk, too.
 
-What makes them is loaded for the first view: most programs draw and keep none.
+The code that creates them is loaded for the first view, because most programs need none.
 """
 
 from __future__ import annotations
@@ -41,33 +41,33 @@ def view(
     ignore_index: bool = False,
     parameters: Sequence[object] | None = None,
 ) -> View[Native]:
-    """Draw rows of a frame and keep which they are, instead of the rows.
+    """Draw rows of a frame and keep their positions instead of the rows.
 
     Args:
-        frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame. It is kept as it is now; of a pandas frame before
-            pandas 3 values that are written into it in place show in the view.
-        sampler: as `sample` takes it; or a whole statement, which begins with SELECT and gives rows and columns of the
+        frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame. Later changes of it do not affect the view,
+            except values that are written in place into a frame of pandas 2.
+        sampler: as in `sample`; or a whole statement, which begins with SELECT and selects rows and columns of the
             frame: `*` or columns, WHERE, ORDER BY, LIMIT, SAMPLE BY, DISTINCT, set operations.
-        limit: as in `sample`, and so the following; of these a statement takes only `seed` and `index`.
+        limit: as in `sample`, like the following arguments; a statement takes only `seed` and `index` of them.
         fraction: rows to draw as a share of the frame's, instead of `limit`.
         replace: with or without replacement.
         seed: whole number >= 0 that fixes the rows: those of `sample` and `query` with the same seed.
         order: `"draw"` or `"source"`.
-        over: groups, each drawn from as if it were alone.
-        unit: rows that come together.
+        over: groups, each sampled separately.
+        unit: rows that are drawn together.
         design: how draws depend on weights and on each other.
-        key: what random numbers belong to.
+        key: columns to whose values random numbers belong.
         index: Polars: name of the column of original row numbers in frames of the view; None for none.
-        ignore_index: pandas: number the rows of the view anew instead of keeping their labels.
+        ignore_index: pandas: number the rows of the view from 0 instead of keeping their labels.
         parameters: a value for each `?` of the text, in order.
 
     Returns:
-        A view. Of a LazyFrame nothing runs before its rows are asked for. Then a plan of files is read in passes, as
-        `sample` does; any other is collected once, and held.
+        A view. The plan of a LazyFrame does not run before its rows are requested. Then a plan of files is read in
+        passes, as in `sample`; any other plan is collected once, and held.
 
     Raises:
-        TQLError: as `sample` and `query`; or the statement makes rows or columns that are not the frame's: GROUP BY,
-            JOIN, computed columns.
+        TQLError: as in `sample` and `query`; or the statement creates rows or columns that the frame does not have:
+            GROUP BY, JOIN, computed columns.
 
     Examples:
         >>> import polars as pl
@@ -107,30 +107,30 @@ def load_view(
     strict: bool = False,
     columns: Sequence[object] | None = None,
 ) -> View[Native]:
-    """Load a view that `View.save` saved, with a frame that holds the same values.
+    """Load a view that `View.save` saved, for a frame with the same values.
 
     Values are compared, not types: a view of a Polars frame loads on `to_pandas()` of it, on a LazyFrame, and on a
     file. Integers and floats are compared as numbers, String, Categorical and Enum as text, Date and Datetime as points
-    in time, List and Array as lists; NaN is null and -0.0 is 0.0. Not the same are a number and its text, a Decimal and
-    a float, a Boolean and a number, a Datetime with a time zone and one without, and a whole number beyond 2**53 that
+    in time, List and Array as lists; NaN is null and -0.0 is 0.0. These values differ: a number and its text, a Decimal
+    and a float, a Boolean and a number, a Datetime with a time zone and one without, and an integer beyond 2**53 that
     pandas rounded to a float because its column has nulls.
 
     Args:
-        path: of the file.
-        frame: a frame that holds the same, of any kind; it is read once, to make sure. Columns may be in another order,
-            chunks of other sizes. Index labels of pandas frames count, their names do not.
-        strict: refuse columns that are new, or missing although the view does not need them. A view needs the columns
-            that its sampler or statement names, and those that it has.
+        path: path of the file.
+        frame: a frame of any kind with the same values; it is read once to compare them. Columns may be in another
+            order, chunks may have other sizes. Index labels of pandas frames are compared, their names are not.
+        strict: refuse new columns, and missing columns even if the view does not need them. A view needs the columns
+            that its sampler or statement names, and the columns that it contains.
         columns: compare only these columns, such as an identifier, and not the index.
 
     Returns:
-        The view, with the same positions, steps, `message` and the time it was `saved`. Its `differences` tell which
-        columns are new, missing or were not compared. Of a sampler that was a Polars expression only the text is left.
+        The view, with the same positions, steps, `message` and the time it was `saved`. Its `differences` list columns
+        that are new, missing or were not compared. A sampler that was a Polars expression is kept as text only.
 
     Raises:
-        TQLError: the frame differs, and how: other values and in which columns, more or fewer rows, another order of
-            the rows, needed columns renamed or missing, other types, other index labels. Or the file is no view, or is
-            damaged in any byte.
+        TQLError: the frame differs; the message names the difference: other values and their columns, more or fewer
+            rows, another order of the rows, needed columns renamed or missing, other types, other index labels. Or the
+            file is not a view, or is damaged.
         OSError: the file cannot be read.
 
     Examples:
@@ -152,16 +152,16 @@ def load_view(
 
 @named
 def read_view(path: str | os.PathLike[str]) -> SavedView:
-    """Read what `View.save` saved, without the frame.
+    """Read a file that `View.save` wrote, without the frame.
 
     Args:
-        path: of the file.
+        path: path of the file.
 
     Returns:
-        How the rows were drawn and of what frame, and their positions.
+        The positions of the rows, how they were drawn, and a description of the frame.
 
     Raises:
-        TQLError: the file is no view, or is damaged in any byte.
+        TQLError: the file is not a view, or is damaged.
         OSError: the file cannot be read.
 
     Examples:
@@ -195,33 +195,34 @@ def split(
     """Split the rows of a frame into disjoint parts that keep whole units together, and labels in proportion.
 
     Without `by`, the parts have exactly the wanted numbers of units, the largest remainders rounded up, and every
-    assignment of these sizes is equally likely. With `by`, rows and labels come first: units are assigned such that the
-    rows of each part, and the rows of each label in it, are as near to the wanted numbers as a search finds. With many
-    small units, all are within a row or two. `report()` of the result shows how near. The numbers of units follow.
+    assignment of these sizes is equally likely. With `by`, units are assigned so that the rows of each part, and the
+    rows of each label in it, are as close to the wanted numbers as a search finds; the numbers of units follow from
+    this. With many small units, all are within a row or two. `report()` of the result shows the differences.
 
     Args:
-        frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame. It is kept as it is now, as by `view`.
+        frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame. Later changes of it have no effect, as in `view`.
         parts: share of each part by its name, such as `{"train": 0.8, "val": 0.1, "test": 0.1}`; the sum is 1.
         folds: number of parts of equal shares, named from 0 on, instead of `parts`: the parts to test on of a
             cross-validation.
-        unit: the column whose rows of equal values stay together, such as a patient's. Null is a value, too: all rows
-            without one stay together. By default each row is a unit, so that copies of a row may be torn apart.
-        by: the column of labels, or of lists of them, or a list of such columns, of which each label counts by itself.
+        unit: the column whose rows with equal values stay together, such as an identifier of patients. Null is a value,
+            too: all rows without a value stay together. By default each row is a unit, so copies of a row may be in
+            different parts.
+        by: the column of labels, or of lists of them, or a list of such columns, whose labels are counted separately.
             A list counts a label once; rows without one (null, or an empty list) are in proportion, too.
-        key: the column whose values alone decide, each by a random number of its own, where their rows go: they stay
-            in their parts as other rows come and go. It is the unit, too. The sizes of the parts are as chance has it.
+        key: the column whose values are assigned to parts by a random number per value: rows stay in their parts when
+            other rows are added or removed. It is also the unit. The sizes of the parts vary by chance.
         seed: whole number >= 0 that fixes the parts: the same rows on every kind of frame. By default a fresh one.
         index: Polars: name of the column of original row numbers in frames of the parts; None for none.
         ignore_index: pandas: number the rows of each part from 0 instead of keeping their labels.
 
     Returns:
-        A mapping with a view for each part, in the order given, whose rows are in the order of the frame. Each row is
-        in one part. For folds, `folds()` yields the views to train and to test on. Of a LazyFrame nothing runs before
-        the rows of a part are asked for; then the columns of units and labels are read once for all parts.
+        A mapping with a view for each part, in the order of `parts`; its rows are in the order of the frame. Each row
+        is in one part. For folds, `folds()` yields the views to train and to test on. The plan of a LazyFrame runs
+        when the rows of a part are requested; then the columns of units and labels are read once for all parts.
 
     Raises:
-        TQLError: wrong arguments, shares that do not sum to 1, a column that does not exist or holds no units or
-            labels, or a part would be empty; of a LazyFrame the last when its rows are asked for.
+        TQLError: wrong arguments, shares that do not sum to 1, a column that does not exist or cannot hold units or
+            labels, or a part would be empty; for a LazyFrame the last error is raised when its rows are requested.
 
     Warns:
         TQLWarning: with `key`, a part is empty.

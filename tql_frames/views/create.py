@@ -233,18 +233,18 @@ def _needs(saved: Description, strict: bool, columns: Sequence[object] | None) -
 
 
 class SavedView(Provenance):
-    """What the file of a view tells; made by `tql_frames.read_view`.
+    """Content of the file of a view; the result of `tql_frames.read_view`.
 
     Attributes:
-        positions: of its rows in the frame, in their order, shape (k,); read-only.
-        steps: how they were drawn; further ones choose among the rows of those before.
+        positions: positions of its rows in the frame, in their order, shape (k,); read-only.
+        steps: how they were drawn; each further step selects among the rows of the step before.
         rows: number of rows of the frame.
-        schema: Polars type, as text, of each column of the frame by its label; '' of columns that were left out.
+        schema: Polars type, as text, of each column of the frame by its label; empty for columns that were not saved.
         columns: labels of the columns of the view.
         kind: library and class of the frame.
-        message: what was said when the view was saved, or ''.
+        message: the message that was saved with the view, empty by default.
         saved: when it was saved.
-        versions: of tql_frames, Python and the libraries with which it was saved.
+        versions: versions of tql_frames, Python and the libraries that saved it.
         left_out: labels of columns whose values had no Polars type, so that `load_view` does not compare them.
     """
 
@@ -267,17 +267,17 @@ class SavedView(Provenance):
 
     @property
     def limit(self) -> int | None:
-        """Rows asked for; None for as many as there were, for a share, and of a statement."""
+        """Number of rows that was requested; None for the default, for a share, and for a statement."""
         return self.steps[-1].limit
 
     @property
     def fraction(self) -> float | None:
-        """Share of the rows that was asked for, or None."""
+        """Share of the rows that was requested, or None."""
         return self.steps[-1].fraction
 
     @property
     def order(self) -> Order | None:
-        """Order of the rows; None of a statement."""
+        """Order of the rows; None for a statement."""
         return self.steps[-1].order
 
     def __len__(self) -> int:

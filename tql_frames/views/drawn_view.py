@@ -34,21 +34,21 @@ _HEAD = 5  # rows that notebooks show
 
 @all_named
 class View(KeptRows[Native], Provenance):
-    """Rows of a frame: which, how often and in what order, and how they were drawn; made by `tql_frames.view`.
+    """Positions of drawn rows, their order, and how they were drawn; the result of `tql_frames.view`.
 
-    Frames of the rows are made when they are asked for, each kind once, and are the caller's own. Of a LazyFrame
-    nothing runs before something is asked for that depends on its rows. A view can be drawn from and queried in its
-    turn; rows keep their indices in the frame.
+    Frames of the rows are created on request, each kind once, and belong to the caller. The plan of a LazyFrame does
+    not run before a call that depends on its rows. You can draw from a view and query it; rows keep their indices in
+    the frame.
 
     Attributes:
-        steps: how the rows were drawn: a sampler or statement with its options; further ones choose among the rows of
-            those before.
-        message: what was said when the view was saved, or ''.
+        steps: how the rows were drawn: a sampler or statement with its options; each further step selects among the
+            rows of the step before.
+        message: the message that was saved with the view, empty by default.
         saved: when it was saved, or None.
-        differences: how the frame differs from the one that a loaded view was saved of, in columns that do not matter.
-        origin: what the rows were drawn from, as the package reads it: the frame, or the rows of another view. None of
-            a loaded view that was drawn from another one.
-        expression: what weighed the rows, if it is a Polars expression; None of a loaded view.
+        differences: for a loaded view, how the frame differs from the saved one in columns that the view does not need.
+        origin: the source of the rows, as the package reads it: the frame, or the rows of another view. None for a
+            loaded view that was drawn from another view.
+        expression: the sampler, if it is a Polars expression; None for a loaded view.
 
     Examples:
         >>> old = pl.DataFrame({"x": [71, 34, 65]}).tql.view("max_weight(x > 60: 1)", limit=4, seed=1)
@@ -128,7 +128,7 @@ class View(KeptRows[Native], Provenance):
         key: GroupBy | None = None,
         parameters: Sequence[object] | None = None,
     ) -> View[Native]:
-        """Return a view of rows of this one, weighed or queried as they are here; arguments as of `tql_frames.view`.
+        """Draw a view from the rows of this view; arguments as in `tql_frames.view`.
 
         Examples:
             >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("select * where age > 60")
@@ -208,7 +208,7 @@ class View(KeptRows[Native], Provenance):
         key: str | None = None,
         seed: int | None = None,
     ) -> Split[View[Native]]:
-        """Split the rows of this view into parts; arguments as of `tql_frames.split`.
+        """Split the rows of this view into parts; arguments as in `tql_frames.split`.
 
         Copies of one row stay together: without `unit`, the rows of the frame are the units.
 
@@ -255,12 +255,12 @@ class View(KeptRows[Native], Provenance):
             transform: called with each item; what it returns is the item instead.
             target: name of the column that is the target.
             encode: columns of texts or lists that become numbers, by name: `"label"` for a code, `"multi_hot"` for a 1
-                for each label that a list holds, 0 for the others.
-            classes: labels of columns that are encoded, by name, in the order of their codes; by default those that an
-                Enum or a pandas Categorical declares, otherwise all of the frame, sorted.
+                for each label that a list contains and 0 for the others.
+            classes: labels of encoded columns, by name, in the order of their codes; by default those that an Enum or a
+                pandas Categorical declares, otherwise all labels of the frame, sorted.
 
         Returns:
-            A `tql_frames.torch.TQLDataset`; of a LazyFrame, whose rows need not fit into memory, a
+            A `tql_frames.torch.TQLDataset`; for a LazyFrame, whose rows need not fit into memory, a
             `TQLIterableDataset`.
 
         Raises:
@@ -275,20 +275,20 @@ class View(KeptRows[Native], Provenance):
         return LOADERS["torch"]().data_set_of(self, columns, transform, target, encode, classes=classes)
 
     def report(self, by: str | Sequence[str] | None = None, *, split: str | None = None) -> Report[Any]:
-        """Return how often each label came, beside what was there and what was to be expected; see `tql_frames.report`.
+        """Report how often each label was drawn, with its rows and expected counts; see `tql_frames.report`.
 
         Args:
-            by: the column of labels, or of lists of them, or a list of columns of true or false, or of 1 or 0, a label
-                each; None for the arms of the sampler alone.
-            split: the text between two labels in a text column that lists them, such as `"|"`.
+            by: the column of labels, or of lists of them, or a list of columns of true or false, or of 1 or 0, one per
+                label; None to report only the arms of the sampler.
+            split: the separator of labels in a text column that lists them, such as `"|"`.
 
         Returns:
-            A report whose tables have the columns `drawn` and `drawn_share`. What is expected is of the last draw, from
-            the rows that it drew from; of a statement without SAMPLE BY, and of a loaded view that was drawn from
-            another one, there is none, and labels are those of the frame.
+            A report whose tables have the columns `drawn` and `drawn_share`. Expectations are those of the last draw.
+            A statement without SAMPLE BY, and a loaded view that was drawn from another view, have no expectations,
+            and labels are those of the frame.
 
         Raises:
-            TQLError: there is no such column, or its values are no labels.
+            TQLError: the column does not exist, or its values cannot be labels.
 
         Examples:
             >>> df = pl.DataFrame({"view": ["PA", "AP", "PA"]})
@@ -332,13 +332,13 @@ class View(KeptRows[Native], Provenance):
         return found
 
     def expected(self) -> Floats:
-        """Return how often each row of the view was expected in such a draw, shape (k,): of a draw, by its design.
+        """Return how often each row of the view is expected in a draw by its design, shape (k,).
 
-        Without replacement it is the probability that the row is drawn. 1 / expected is the weight of a row for
+        Without replacement this is the probability that the row is drawn. 1 / expected is the weight of a row for
         unbiased totals (Horvitz & Thompson 1952).
 
         Raises:
-            TQLError: the view is of a statement, or what it was drawn from or by was not saved.
+            TQLError: the view is of a statement, or its source or sampler was not saved.
 
         Examples:
             >>> import tql_frames
@@ -369,7 +369,7 @@ class View(KeptRows[Native], Provenance):
 
     @property
     def tql(self) -> View[Native]:
-        """The view itself, so that `view.tql.sample(…)` reads as it does of a frame.
+        """The view itself, so that `view.tql.sample(…)` works as for a frame.
 
         Examples:
             >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
@@ -379,21 +379,21 @@ class View(KeptRows[Native], Provenance):
         return self
 
     def save(self, path: str | os.PathLike[str], message: str = "") -> None:
-        """Save which rows they are and how they were drawn, not the rows, in a small Parquet file; see `load_view`.
+        """Save the positions of the rows and how they were drawn to a small Parquet file; see `load_view`.
 
-        The frame is read once, for a digest of each column: `load_view` refuses another frame. The file appears whole
-        or not at all.
+        The frame is read once, for a digest of each column: `load_view` refuses another frame. The file is written
+        atomically.
 
         Args:
-            path: of the file; one of that name is replaced.
-            message: kept with it.
+            path: path of the file; an existing file is replaced.
+            message: text that is saved with the view.
 
         Raises:
             TQLError: the index holds Python objects, or other values that have no Polars type.
             OSError: the file cannot be written.
 
         Warns:
-            TQLWarning: columns hold Python objects, or other values that have no Polars type. They are left out:
+            TQLWarning: columns hold Python objects, or other values that have no Polars type. They are not saved, and
                 `load_view` does not compare them.
 
         Examples:

@@ -172,7 +172,7 @@ class Provenance:
 
     @property
     def sampler(self) -> str:
-        """Text of the sampler or statement; of a Polars expression its printed form.
+        """Text of the sampler or statement; for a Polars expression its printed form.
 
         Examples:
             >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
@@ -205,7 +205,7 @@ class Provenance:
 
     @property
     def replace(self) -> bool | None:
-        """Whether the rows were drawn with replacement; None of a statement.
+        """Whether the rows were drawn with replacement; None for a statement.
 
         Examples:
             >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)

@@ -69,7 +69,7 @@ class KeptRows(Generic[Native]):
 
     @property
     def source(self) -> Native:
-        """The frame, as it was when the rows were chosen.
+        """The frame at the time when the rows were chosen.
 
         Examples:
             >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
@@ -83,7 +83,7 @@ class KeptRows(Generic[Native]):
         """Return positions of the rows in the frame, in their order, shape (k,); read-only.
 
         Raises:
-            TQLError: of a LazyFrame, whatever `sample` and `query` raise when they are collected.
+            TQLError: for a LazyFrame, the errors that `sample` and `query` raise when they are collected.
 
         Examples:
             >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
@@ -107,7 +107,7 @@ class KeptRows(Generic[Native]):
         return self._source.labels(self.positions)
 
     def counts(self) -> Any:
-        """Return how often each row was drawn that was drawn at all, in the order of the frame.
+        """Return the number of draws of each drawn row, in the order of the frame.
 
         Returns:
             Polars: a DataFrame of row numbers, named as in `sample`, and `count`. pandas: a Series `count` by label.
@@ -146,10 +146,10 @@ class KeptRows(Generic[Native]):
     @overload
     def head(self, n: int = 5) -> Any: ...
     def head(self, n: int = 5) -> Any:
-        """Return the first `n` rows as a frame; of a LazyFrame, as a DataFrame.
+        """Return the first `n` rows as a frame; for a LazyFrame as a DataFrame.
 
         Raises:
-            TQLError: `n` is no whole number of at least 0.
+            TQLError: `n` is not a whole number of at least 0.
 
         Examples:
             >>> pl.DataFrame({"age": [71, 34]}).tql.view("age", 9, seed=1).head(2)["age"].to_list()
@@ -192,7 +192,7 @@ class KeptRows(Generic[Native]):
         return (row for _, row in self.to_pandas().astype(object).iterrows())
 
     def to_native(self) -> Native:
-        """Return the rows as a frame of the source's kind, as `sample` or `query` returns them; of a LazyFrame, a plan.
+        """Return the rows as a frame of the source's kind, as `sample` or `query` returns them; for a LazyFrame a plan.
 
         Examples:
             >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
@@ -209,7 +209,7 @@ class KeptRows(Generic[Native]):
         """Return the rows as a Polars DataFrame, after row numbers unless `index=None` or `ignore_index=True`.
 
         Raises:
-            TQLError: a column of a pandas frame has no Polars type, or no text for a name.
+            TQLError: a column of a pandas frame has no Polars type, or a name that is not text.
 
         Examples:
             >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
@@ -220,7 +220,7 @@ class KeptRows(Generic[Native]):
         return found
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return the rows as a pandas DataFrame; of a Polars frame with row numbers as labels unless `index=None`.
+        """Return the rows as a pandas DataFrame; for a Polars frame with row numbers as labels unless `index=None`.
 
         Raises:
             TQLError: a column has no pandas type.
@@ -242,13 +242,13 @@ class KeptRows(Generic[Native]):
     @overload
     def batches(self, size: int) -> Iterator[Any]: ...
     def batches(self, size: int) -> Iterator[Any]:
-        """Return the rows as an iterator of frames of at most `size` rows; of a LazyFrame, of DataFrames.
+        """Return the rows as an iterator of frames of at most `size` rows; for a LazyFrame of DataFrames.
 
-        Files that a LazyFrame scans are read once more, in batches; if the rows are in another order than theirs, all
-        are held meanwhile.
+        Files that a LazyFrame scans are read once more, in batches. If the rows are not in the order of the files, all
+        of them are held in memory.
 
         Raises:
-            TQLError: `size` is no whole number of at least 1.
+            TQLError: `size` is not a whole number of at least 1.
 
         Examples:
             >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)
@@ -281,7 +281,7 @@ class KeptRows(Generic[Native]):
 
     @property
     def adapter(self) -> RowView:
-        """The rows as the package reads them, to weigh, draw from and query them.
+        """The rows as the package reads them, for weights, draws and queries.
 
         Examples:
             >>> old = pl.DataFrame({"age": [71, 34, 65]}).tql.view("max_weight(age > 60: 1)", limit=4, seed=1)

@@ -274,20 +274,20 @@ def register_function(
     returns: DataType | DataTypeClass = pl.Float64,
     arity: int | None = None,
 ) -> None:
-    """Add a function to TQL, in this process; of a name that was registered before it takes the place.
+    """Add a function to TQL, in this process; it replaces a registered function of the same name.
 
     Args:
-        name: what it is called in TQL, in any case: letters, digits and underscores, no keyword and no function of the
+        name: its name in TQL, in any case: letters, digits and underscores, no keyword and no function of the
             language.
-        function: gets one Polars Series an argument, each as long as the frame: a list column as a List series, a
+        function: receives one Polars Series per argument, each as long as the frame: a list column as a List series, a
             constant repeated. Returns a Series or NumPy array of that length. It is called once for the whole frame,
-            or not at all where no row is asked for, and must leave its arguments as they are.
+            or not at all if no row is requested, and must not modify its arguments.
         returns: Polars type that the result is cast to; a value that does not fit is an error.
-        arity: number of arguments; by default what the signature takes, with `*args` any number.
+        arity: number of arguments; by default that of the signature, with `*args` any number.
 
     Raises:
-        TQLError: the name is taken or is no name, or the function's arguments cannot be counted. Whatever the function
-            raises when it is called is the cause of a TQLError that names it.
+        TQLError: the name is taken or invalid, or the arguments of the function cannot be counted. If the function
+            raises an error when it is called, that error is the cause of a TQLError that names the function.
 
     Examples:
         >>> register_function("clipped", lambda x, most: x.clip(upper_bound=most[0]) if len(x) else x)

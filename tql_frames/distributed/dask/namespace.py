@@ -80,7 +80,7 @@ class DaskNamespace:
 
         Args:
             sampler: TQL text, the name of a weight column, or a Polars expression whose value depends on its row alone.
-            limit: rows to draw; by default as many as there are. With `over`, of each group, or by the names of groups.
+            limit: rows to draw; by default the number of rows. With `over`, per group, or a mapping by group.
             fraction: rows to draw as a share of those that there are, rounded down; instead of `limit`.
             replace: with or without replacement.
             seed: fixes the sample; by default a fresh one, fixed when the graph is made.
@@ -102,13 +102,13 @@ class DaskNamespace:
             A Dask DataFrame of as many partitions, with the index labels of its rows.
 
         Raises:
-            TQLError: at once where columns and texts tell that something is wrong, else when it is computed; and then
+            TQLError: at the call for errors in columns and texts, otherwise when it is computed; and then
                 where partitions hold other rows in the last pass than in the first.
             TQLUnsupportedError: there are more than a million different pairs of a group and a weight, 16 million
                 units or rows with a key, or 134 million rows whose weights come to one place.
 
         Warns:
-            TQLWarning: when it is computed: fewer rows have a positive weight than were asked for, without `over`.
+            TQLWarning: when it is computed: fewer rows have a positive weight than were requested, without `over`.
             TQLArmWarning: when it is computed: an arm matches no row, or never decides.
 
         Examples:
@@ -206,8 +206,8 @@ class DaskNamespace:
     ) -> Report[pd.DataFrame]:
         """Report how often each label occurs, as `tql_frames.report`; the partitions are counted now.
 
-        The arguments are those of `tql_frames.report`, of which `over`, `unit` and other designs than the default are
-        refused; `seed` fixes the numbers of `random()`.
+        The arguments are those of `tql_frames.report`.
+        `over`, `unit` and designs other than the default are refused; `seed` fixes the numbers of `random()`.
 
         Raises:
             TQLError: as `tql_frames.report`; or there are too many combinations of labels, arms and weights.
@@ -255,7 +255,7 @@ class DaskNamespace:
             by: the same.
             key: the same.
             seed: the same.
-            keys: columns by which the rows of each partition are sorted first, as of `sample`.
+            keys: columns by which the rows of each partition are sorted first, as in `sample`.
 
         Returns:
             A mapping with a Dask DataFrame for each part, of as many partitions, with the index labels of its rows.

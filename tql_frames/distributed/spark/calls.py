@@ -94,9 +94,9 @@ def sample(
 
     Args:
         frame: a Spark DataFrame. Its rows are counted now, in a job that reads the columns that the sampler names; two
-            such jobs for many distinct weights. The sample reads it once more, whenever it is asked for.
+            such jobs for many distinct weights. The sample reads it once more, each time that its rows are requested.
         sampler: TQL text, the name of a weight column, or a Polars expression whose value depends on its row alone.
-        limit: rows to draw; by default as many as there are. With `over`, of each group, or by the names of groups.
+        limit: rows to draw; by default the number of rows. With `over`, per group, or a mapping by group.
         fraction: rows to draw as a share of those that there are, rounded down; instead of `limit`.
         replace: with or without replacement.
         seed: whole number >= 0 that fixes the sample; by default a fresh one.
@@ -110,7 +110,7 @@ def sample(
             `keys` is another thing.
         expected: name of a last column of how often each row is expected in such a sample.
         order: rows come in the order of the frame.
-        index: name of a first column of row numbers, in the order in which `collect` gives the rows; None for none.
+        index: name of a first column of row numbers, in the order in which `collect` returns the rows; None for none.
         keys: columns by which the rows of each partition are sorted first, for a frame whose partitions hold the same
             rows each time, but not in the same order.
         parameters: a value for each `?` of the text, in order.
@@ -120,12 +120,12 @@ def sample(
 
     Raises:
         TQLError: as `tql_frames.sample`. A partition that holds other rows than were counted ends the job that reads
-            the sample; the error of Spark tells why.
+            the sample; the error of Spark names the reason.
         TQLUnsupportedError: there are more than a million different pairs of a group and a weight, 16 million units or
             rows with a key, or 134 million rows whose weights come to the driver.
 
     Warns:
-        TQLWarning: fewer rows have a positive weight than were asked for without replacement, and without `over`.
+        TQLWarning: fewer rows have a positive weight than were requested without replacement, and without `over`.
         TQLArmWarning: an arm matches no row, or never decides.
 
     Examples:
@@ -307,8 +307,8 @@ def report(
 ) -> Report[pd.DataFrame]:
     """Report how often each label of a Spark frame occurs, as `tql_frames.report`, in one job; two with `random()`.
 
-    The tables of the report are pandas frames. The arguments are those of `tql_frames.report`, of which `over`,
-    `unit` and other designs than the default are refused; `seed` fixes the numbers of `random()`.
+    The tables of the report are pandas frames. The arguments are those of `tql_frames.report`.
+    `over`, `unit` and designs other than the default are refused; `seed` fixes the numbers of `random()`.
 
     Raises:
         TQLError: as `tql_frames.report`; or there are too many combinations of labels, arms and weights.
@@ -368,8 +368,8 @@ def split(
         by: the same.
         key: the same.
         seed: the same.
-        index: name of a first column of row numbers in the parts, as of `sample`; None for none.
-        keys: columns by which the rows of each partition are sorted first, as of `sample`.
+        index: name of a first column of row numbers in the parts, as in `sample`; None for none.
+        keys: columns by which the rows of each partition are sorted first, as in `sample`.
 
     Returns:
         A mapping with a Spark DataFrame for each part.
