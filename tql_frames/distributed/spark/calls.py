@@ -70,7 +70,7 @@ from tql_frames.pipeline.draw import (
     refuse_labels_first,
     seed_from,
 )
-from tql_frames.pipeline.weights import sampler_from
+from tql_frames.pipeline.weights import Weigher, sampler_from
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -160,13 +160,14 @@ def sample(
     origins = [*([] if index is None else [None]), *range(len(columns)), *([] if expected is None else [None])]
     frame = intervals.hidden(_sorted(frame, job))
     nothing = _nothing_of(frame)
-    job.weigher(nothing).check_constants()
+    weigher = job.weigher(nothing)
+    weigher.check_constants()
     job.group_keys(nothing)
     schema = with_last(expected, with_first(index, frame.schema))
     names = job.names(frame.columns)
-    native = None if job.keys or expected is not None or not spec.is_plain else _native(job, frame)
+    native = None if job.keys or expected is not None or not spec.is_plain else _native(weigher, frame)
     if isinstance(native, NativeWeights):
-        drawn = draw_natively(frame, native, job.weigher(nothing), spec)
+        drawn = draw_natively(frame, native, weigher, spec)
         if drawn is not None:
             return intervals.shown(drawn.plan(frame, native, schema, index=index is not None), origins, whole)
     results = ask(frame, names, _counting(job, _starts(frame, job)))
@@ -212,7 +213,7 @@ def weights(
     if "weight" in frame.columns:
         raise TQLError("the frame has a column 'weight' already", hint="rename it")
     schema = StructType([*frame.schema.fields, StructField("weight", DoubleType())])
-    native = _native(job, frame)
+    native = _native(weigher, frame)
     if isinstance(native, NativeWeights) and native.levels is not None:
         found = plainly_named(frame).select("*", native.weight).toDF(*schema.names)
         return intervals.shown(found, origins, whole)
@@ -344,9 +345,10 @@ def explain(frame: DataFrame, sampler: str | pl.Expr, parameters: Sequence[objec
         statement.relation(nothing)
         return Explanation(f"{unparse(statement.root)}\n\nPython runs the statement")
     job = Sampler.of(text, frame.columns, 0)
-    compiled = job.weigher(nothing).sampler
+    weigher = job.weigher(nothing)
+    compiled = weigher.sampler
     tree = draw_tree(compiled.tree) if isinstance(compiled, CompiledSampler) else [str(compiled)]
-    native = _native(job, frame)
+    native = _native(weigher, frame)
     who = "Spark computes the weights"
     if isinstance(native, NotNativeError):
         who = f"Python computes the weights, since Spark may compute them otherwise: {native}"
@@ -498,12 +500,11 @@ def _drawn(frame: DataFrame, results: PassResult, how: Drawing, job: Job) -> Seq
     return drawn.shares
 
 
-def _native(job: Sampler, frame: DataFrame) -> NativeWeights | NotNativeError:
+def _native(weigher: Weigher, frame: DataFrame) -> NativeWeights | NotNativeError:
     """Return the weights of a sampler as a Spark column, or why Spark cannot compute them."""
     zone = frame.sparkSession.conf.get("spark.sql.session.timeZone")
     try:
-        sampler = job.weigher(_nothing_of(frame)).sampler
-        return native_weights(sampler, frame.schema, str(zone), plain_name)
+        return native_weights(weigher.sampler, frame.schema, str(zone), plain_name)
     except NotNativeError as fault:
         return fault
 
