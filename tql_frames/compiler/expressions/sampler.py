@@ -95,11 +95,14 @@ class ConstantWeights:
         weights: shape (m,), the weight of each number: finite, >= 0; in any order, repeated or not.
         deciding: shape (m, arms), the arms that decide the weight of the rows of a number; or shape (m,), the place of
             the one arm, -1 for none. None where there are too many arms to tell apart.
+        cases: places of arms, each with a number: that of the last arm that matches a row is the row's, or 0; of a
+            sum_weight the numbers of all that match add up. None where a column is looked up.
     """
 
     number: pl.Expr
     weights: NDArray[np.float64]
     deciding: NDArray[np.bool_ | np.int64] | None
+    cases: tuple[tuple[int, int], ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)  # Polars expressions have no truth value to compare by
@@ -369,7 +372,8 @@ def _greatest(arms: Sequence[CompiledArm], weights: Sequence[float], always: Seq
         if place and place % _CHAIN == 0:
             chains.append(pl.lit(0, pl.UInt8))
         chains[-1] = _where(arms[arm], number, chains[-1])
-    return ConstantWeights(chains[0] if len(chains) == 1 else pl.max_horizontal(chains), np.array(numbered), deciding)
+    greatest = chains[0] if len(chains) == 1 else pl.max_horizontal(chains)
+    return ConstantWeights(greatest, np.array(numbered), deciding, tuple(zip(above, numbers, strict=True)))
 
 
 def _sums(arms: Sequence[CompiledArm], weights: Sequence[float]) -> ConstantWeights | None:
@@ -383,7 +387,8 @@ def _sums(arms: Sequence[CompiledArm], weights: Sequence[float]) -> ConstantWeig
         number = number + _where(arm, 1 << place, pl.lit(0, pl.UInt8))
         sums += np.where(combinations >> place & 1, weight, 0.0)
     deciding = (combinations[:, None] >> np.arange(len(arms)) & 1).astype(np.bool_)
-    return ConstantWeights(number, sums, deciding) if np.isfinite(sums).all() else None
+    cases = tuple((place, 1 << place) for place in range(len(arms)))
+    return ConstantWeights(number, sums, deciding, cases) if np.isfinite(sums).all() else None
 
 
 def _where(arm: CompiledArm, number: int, otherwise: pl.Expr) -> pl.Expr:

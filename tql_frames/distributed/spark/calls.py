@@ -14,8 +14,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - as everyone does
 from pyspark.sql.types import DoubleType, StructField, StructType
 
-from tql_frames.analysis import Report
+from tql_frames.analysis import Explanation, Report
+from tql_frames.analysis.explain import draw_tree
 from tql_frames.analysis.splits import Split, SplitSpec
+from tql_frames.compiler import CompiledSampler
 from tql_frames.distributed import (
     NOTHING,
     Answer,
@@ -37,6 +39,7 @@ from tql_frames.distributed import (
     refuse_groups,
     starts_of,
 )
+from tql_frames.distributed.spark.expressions import NativeWeights, NotNativeError, native_weights
 from tql_frames.distributed.spark.jobs import (
     PassResult,
     add_column,
@@ -44,13 +47,17 @@ from tql_frames.distributed.spark.jobs import (
     ask,
     map_partitions,
     narrowed,
+    plain_name,
+    plainly_named,
     quoted,
     select_rows,
 )
+from tql_frames.distributed.spark.native import draw_natively
 from tql_frames.distributed.spark.partition import ArrowPartition, PartitionRows
 from tql_frames.distributed.spark.types import Intervals, arrow_schema_of, schema_of, with_first, with_last
 from tql_frames.errors import TQLError, warn
 from tql_frames.frames import INDEX, free_index
+from tql_frames.language import is_statement, unparse
 from tql_frames.pipeline.draw import (
     DrawSpec,
     GroupBy,
@@ -63,7 +70,7 @@ from tql_frames.pipeline.draw import (
     refuse_labels_first,
     seed_from,
 )
-from tql_frames.pipeline.weights import sampler_from
+from tql_frames.pipeline.weights import Weigher, sampler_from
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -153,10 +160,16 @@ def sample(
     origins = [*([] if index is None else [None]), *range(len(columns)), *([] if expected is None else [None])]
     frame = intervals.hidden(_sorted(frame, job))
     nothing = _nothing_of(frame)
-    job.weigher(nothing).check_constants()
+    weigher = job.weigher(nothing)
+    weigher.check_constants()
     job.group_keys(nothing)
     schema = with_last(expected, with_first(index, frame.schema))
     names = job.names(frame.columns)
+    native = None if job.keys or expected is not None or not spec.is_plain else _native(weigher, frame)
+    if isinstance(native, NativeWeights):
+        drawn = draw_natively(frame, native, weigher, spec)
+        if drawn is not None:
+            return intervals.shown(drawn.plan(frame, native, schema, index=index is not None), origins, whole)
     results = ask(frame, names, _counting(job, _starts(frame, job)))
     shares = _drawn(frame, results, Drawing(job, spec, expected is not None), job)
     if results.numbered:
@@ -200,6 +213,10 @@ def weights(
     if "weight" in frame.columns:
         raise TQLError("the frame has a column 'weight' already", hint="rename it")
     schema = StructType([*frame.schema.fields, StructField("weight", DoubleType())])
+    native = _native(weigher, frame)
+    if isinstance(native, NativeWeights) and native.levels is not None:
+        found = plainly_named(frame).select("*", native.weight).toDF(*schema.names)
+        return intervals.shown(found, origins, whole)
     names = job.names(frame.columns)
     shares, numbered = None, True
     if job.numbers_rows or weigher.constant_weights is None:
@@ -287,6 +304,55 @@ def query(
 
     found = map_partitions(frame, schema, select, shares, numbered=numbered)
     return intervals.shown(found, [*([] if index is None else [None]), *(each.origin for each in fields)], whole)
+
+
+@named
+def explain(frame: DataFrame, sampler: str | pl.Expr, parameters: Sequence[object] | None = None) -> Explanation:
+    """Describe a sampler of a Spark frame: its tree, and whether Spark or Python computes the weights; no job runs.
+
+    Spark computes a sampler if its weights are exactly those of Polars, and the rows of a sample stay in the JVM.
+    Python computes all others, and samples with `over`, `unit`, `design`, `key`, `keys` or `expected`, those of more
+    than 67 million rows, and those of frames whose rows are part of the plan.
+
+    Args:
+        frame: a Spark DataFrame.
+        sampler: as `sample` takes it; or a whole statement, which is run by Python.
+        parameters: a value for each `?` of the text, in order.
+
+    Returns:
+        Text.
+
+    Raises:
+        TQLError: the sampler or statement does not fit the frame.
+
+    Examples:
+        >>> import tql_frames.spark
+        >>> frame = spark.createDataFrame([(71,), (34,), (65,)], "age int")
+        >>> tql_frames.spark.explain(frame, "max_weight(age > 60: 5, True: 1)")
+        max_weight
+        ├─ age > 60: 5
+        └─ true: 1
+        <BLANKLINE>
+        Spark computes the weights
+        >>> print(tql_frames.spark.explain(frame, "sqrt(age)").splitlines()[-1])
+        Python computes the weights, since Spark may compute them otherwise: sqrt(age): Spark has no rule for it
+    """
+    _check_frame(frame)
+    text = sampler_from(sampler, parameters)
+    nothing = _nothing_of(Intervals(frame).hidden(frame))
+    if isinstance(text, str) and is_statement(text):
+        statement = PartitionStatement.of(text, parameters, 0)
+        statement.relation(nothing)
+        return Explanation(f"{unparse(statement.root)}\n\nPython runs the statement")
+    job = Sampler.of(text, frame.columns, 0)
+    weigher = job.weigher(nothing)
+    compiled = weigher.sampler
+    tree = draw_tree(compiled.tree) if isinstance(compiled, CompiledSampler) else [str(compiled)]
+    native = _native(weigher, frame)
+    who = "Spark computes the weights"
+    if isinstance(native, NotNativeError):
+        who = f"Python computes the weights, since Spark may compute them otherwise: {native}"
+    return Explanation("\n".join([*tree, "", who]))
 
 
 @named
@@ -432,6 +498,15 @@ def _drawn(frame: DataFrame, results: PassResult, how: Drawing, job: Job) -> Seq
     for warning in drawn.idle:
         warn(warning)
     return drawn.shares
+
+
+def _native(weigher: Weigher, frame: DataFrame) -> NativeWeights | NotNativeError:
+    """Return the weights of a sampler as a Spark column, or why Spark cannot compute them."""
+    zone = frame.sparkSession.conf.get("spark.sql.session.timeZone")
+    try:
+        return native_weights(weigher.sampler, frame.schema, str(zone), plain_name)
+    except NotNativeError as fault:
+        return fault
 
 
 def _counting(job: Job, starts: Sequence[int] = ()) -> Callable[[ArrowPartition, int], Counts]:

@@ -94,7 +94,7 @@ def ask(frame: DataFrame, names: Sequence[str], step: Callable[[ArrowPartition, 
         arrays = [pa.array([task], pa.int32()), pa.array([number], pa.int32()), pa.array([pickle.dumps(result)])]
         yield pa.RecordBatch.from_arrays(arrays, names=["task", "number", "result"])
 
-    seen = _numbered(frame).select(_PART, *map(_plain, places))
+    seen = _numbered(frame).select(_PART, *map(plain_name, places))
     rows = seen.mapInArrow(run, "task int, number int, result binary").collect()
     found = {row.task: pickle.loads(row.result) for row in rows if row.number != _NO_ROWS}
     for number in sorted(found):
@@ -176,7 +176,7 @@ def select_rows(
     if expected:
         dtype = StructType([StructField("row", LongType(), False), StructField("expected", DoubleType(), False)])
     rows = _beside(frame, names, ArrayType(dtype, containsNull=False), numbers, shares)
-    own = [F.col(_plain(place)) for place in range(len(frame.columns))]
+    own = [F.col(plain_name(place)) for place in range(len(frame.columns))]
     # A row comes once for each of its numbers.
     rows = rows.select(F.explode(_RESULT).alias(_RESULT), *own)
     row = F.col(_RESULT)
@@ -236,7 +236,7 @@ def _beside(
     # Else Spark would think that later filters may come before it, and that it may run more than once.
     added = added.asNondeterministic()
     places = [frame.columns.index(name) for name in names]
-    return _numbered(frame).select("*", added(_PART, *map(_plain, places)).alias(_RESULT))
+    return _numbered(frame).select("*", added(_PART, *map(plain_name, places)).alias(_RESULT))
 
 
 def _as_batches(batches: Iterable[Any], heights: list[int]) -> Iterator[pa.RecordBatch]:
@@ -250,12 +250,12 @@ def _as_batches(batches: Iterable[Any], heights: list[int]) -> Iterator[pa.Recor
 def narrowed(frame: DataFrame, names: Sequence[str]) -> DataFrame:
     """Return some columns of a frame, in its order."""
     places = [place for place, name in enumerate(frame.columns) if name in names]
-    return _plainly_named(frame).select(*map(_plain, places)).toDF(*[frame.columns[place] for place in places])
+    return plainly_named(frame).select(*map(plain_name, places)).toDF(*[frame.columns[place] for place in places])
 
 
 def arrow_schema(frame: DataFrame) -> pa.Schema:
     """Return the columns of a frame as Spark hands them to Python; no rows are asked for."""
-    found = _plainly_named(frame).limit(0).toArrow().schema
+    found = plainly_named(frame).limit(0).toArrow().schema
     return pa.schema([field.with_name(name) for field, name in zip(found, frame.columns, strict=True)])
 
 
@@ -264,21 +264,22 @@ def quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def _plainly_named(frame: DataFrame) -> DataFrame:
+def plainly_named(frame: DataFrame) -> DataFrame:
     """Return the frame with other names: Spark cannot hand over columns whose names it would have to read."""
-    return frame.toDF(*[_plain(place) for place in range(len(frame.columns))])
+    return frame.toDF(*[plain_name(place) for place in range(len(frame.columns))])
 
 
 def _numbered(frame: DataFrame) -> DataFrame:
     """Return the frame behind a column of the numbers of its partitions, plainly named."""
-    return _with_number(_plainly_named(frame))
+    return _with_number(plainly_named(frame))
 
 
 def _with_number(frame: DataFrame) -> DataFrame:
     return frame.select(F.spark_partition_id().alias(_PART), "*")
 
 
-def _plain(place: int) -> str:
+def plain_name(place: int) -> str:
+    """Return the plain name of a column by its place."""
     return f"tql_{place}"
 
 
@@ -302,7 +303,7 @@ def _partition(batches: Batches, names: list[str], *, marked: bool) -> tuple[int
 
 def _marked(frame: DataFrame) -> DataFrame:
     """Return the frame behind a column that says of a row that it stands for none."""
-    frame = _plainly_named(frame)
+    frame = plainly_named(frame)
     arrow = frame.limit(0).toArrow().schema
     names = [_EMPTY, *arrow.names]
 
