@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -307,7 +308,9 @@ def test_a_row_is_drawn_as_often_as_it_should(spark, drawn_by, replace):
         expected = whole.tql.sample(sampler, 60_000, replace=replace, seed=3, order="source")
         assert rows["index"].to_list() == expected["index"].to_list() == rows["id"].to_list()
         if replace and sampler == cases[0]:
-            assert (rows["id"] == 70_000).sum() > 30_000 > (rows["id"] == 250_001).sum() > 127
+            # 1e6 and 2e5 of about 2.04e6, so 29,400 and 5,900 of the draws, give or take 5 standard errors.
+            assert abs((rows["id"] == 70_000).sum() - 29_400) < 650
+            assert abs((rows["id"] == 250_001).sum() - 5_880) < 400
     assert found == ["Spark"] * 3
 
 
@@ -333,7 +336,7 @@ def test_a_sample_reads_the_columns_that_are_asked_for(spark, tmp_path, capsys):
     frame = spark.read.parquet(in_files(tmp_path))
     tql.sample(frame, "max_weight(age > 60: 5, true: 1)", 100).select("index", "sex").explain()
     plan = capsys.readouterr().out
-    assert "ReadSchema: struct<age:bigint,sex:string>" in plan
+    assert re.search(r"ReadSchema: struct<age:\w+,sex:string>", plan), plan
     assert "Python" not in plan and "Arrow" not in plan
     assert plan.count("Exchange") == plan.count("BroadcastExchange") + 1  # the count of rows
 
