@@ -123,3 +123,26 @@ def test_the_parent_goes_on() -> None:
         print(patients.tql.sample("age", limit=2, seed=1).equals(first))
     """
     assert run(program) == "True\n"
+
+
+def test_a_forked_process_draws_from_weights() -> None:
+    """Positions need no thread of Polars, though rows of a stratum are listed by one of its functions."""
+    program = """
+        import numpy as np
+        from tql_frames.sampling import draw
+        table.lazy().group_by("age").len().collect()  # starts the threads of Polars
+        weights = np.resize([1.0, 3.0, 0.0, 8.0], 600_000)
+
+        def draws():
+            return [draw(weights, size, replace=replace, seed=1).tolist()
+                    for size in (5, 50_000) for replace in (True, False)]
+
+        expected = draws()
+        queue = fork.SimpleQueue()
+        child = fork.Process(target=lambda: queue.put(draws() == expected))
+        child.start()
+        child.join(60)
+        print("hangs" if child.is_alive() else queue.get())
+        child.kill()
+    """
+    assert run(program).split() == ["True"]

@@ -318,6 +318,27 @@ def test_few_slots_resolve_as_many_do(levels):
     assert found.resolve(slots[:0]).tolist() == []
 
 
+@pytest.mark.parametrize("rows", [262_144, 262_145, 266_240, 300_001, 528_384])  # a last block, a last part of it
+@pytest.mark.parametrize("ordered", [False, True])
+def test_a_few_slots_are_found_in_the_parts_of_their_blocks(rows, ordered):
+    generator = np.random.default_rng(rows)
+    codes = generator.choice(5, rows, p=[0.6, 0.3, 0.0999, 0.0001, 0.0]).astype(np.uint8)
+    if ordered:
+        codes.sort()
+    levels = np.array([1.0, 4.0, 2.0, 1.0, 9.0])  # two numbers of one weight, and one of no row
+    by_weight = np.argsort(levels[codes], kind="stable")
+    for found in (strata_of_codes(codes, levels), stratify(levels[codes])):
+        assert found.table.counts.sum() == rows and (found.by_slot() == by_weight).all()
+        slots = np.append(generator.integers(0, rows, 50), [0, rows - 1]).astype(np.uint32)
+        assert (found.resolve(slots) == by_weight[slots]).all()
+        assert (found.in_table_order(np.sort(slots)) == np.sort(by_weight[slots])).all()
+        if found.cells.shape[1] > -(-rows // blocks.BLOCK):
+            assert (found._in_parts(slots) == by_weight[slots]).all()
+            assert (found.cells.sum(axis=1) == found.table.counts).all()
+        else:
+            assert rows == blocks.BLOCK
+
+
 @given(
     arrays(np.uint8, st.integers(0, 300), elements=st.integers(0, 5)), st.permutations([0.0, 1.0, 2.0, 1.0, 0.5, 8.0])
 )
