@@ -83,11 +83,11 @@ $(VENV)/pytorch: | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet "$(TORCH)" torchdata lightning accelerate transformers
 	touch $@
 
-# Where they are installed, the tests on Dask and Spark run too; Spark needs Java 17 or newer.
+# Where they are installed, the tests on Dask, Spark and Ray run too; Spark needs Java 17 or newer.
 engines: $(VENV)/engines
 
 $(VENV)/engines: | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable ".[dask,spark]" "pyspark[connect]"
+	$(BIN)/python -m pip install --quiet --editable ".[dask,ray,spark]" "pyspark[connect]"
 	touch $@
 
 # Where these and the system's Chromium are installed, the tests that drive the widget run too.

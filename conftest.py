@@ -20,9 +20,9 @@ collect_ignore_glob += (
     else ["tql_frames/dask/*.py", "tql_frames/distributed/dask/*.py"]
 )
 collect_ignore_glob += [] if find_spec("pyspark") else ["tql_frames/spark/*.py", "tql_frames/distributed/spark/*.py"]
-collect_ignore_glob += [
-    "tql_frames/distributed/spark/calls.py"
-]  # its examples need a session: tests/distributed/test_spark.py runs them
+collect_ignore_glob += [] if find_spec("ray") else ["tql_frames/ray/*.py", "tql_frames/distributed/ray/*.py"]
+# Their examples need a session or a cluster: tests/distributed/test_spark.py and test_ray.py run them.
+collect_ignore_glob += ["tql_frames/distributed/spark/calls.py", "tql_frames/distributed/ray/calls.py"]
 
 # Examples that need an optional library, in modules that do not.
 NEEDS = {

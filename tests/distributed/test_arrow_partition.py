@@ -1,4 +1,4 @@
-"""A partition of Arrow batches, as a Python worker of Spark gets it: the rows that the whole frame has."""
+"""A partition of Arrow batches, as a worker of Spark or Ray gets it: the rows that the whole frame has."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from tql_frames import TQLTypeError
 from tql_frames.distributed import PartitionStatement
-from tql_frames.distributed.spark.partition import ArrowPartition
+from tql_frames.distributed.arrow import ArrowPartition
 
 ROWS = pl.DataFrame(
     {

@@ -1,4 +1,4 @@
-"""Dask, Spark and scikit-learn: the errors where they are missing, and of arguments and columns that do not fit."""
+"""Dask, Spark, Ray and scikit-learn: errors where they are missing, and of arguments and columns that do not fit."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ except tql_frames.TQLError as fault:
     [
         ("dask", "dask", ["Dask DataFrame is not installed", "pip install 'tql-frames[dask]'"]),
         ("pyspark", "spark", ["PySpark 4.1 or newer is not installed", "pip install 'tql-frames[spark]'"]),
+        ("ray", "ray", ["Ray Data 2.60 or newer is not installed", "pip install 'tql-frames[ray]'"]),
         ("sklearn", "sklearn", ["scikit-learn 1.6 and imbalanced-learn 0.13", "pip install 'tql-frames[sklearn]'"]),
         ("imblearn", "sklearn", ["'imblearn'", "pip install 'tql-frames[sklearn]'"]),
     ],
@@ -51,6 +52,7 @@ def test_the_extra_of_a_missing_engine_is_named(engine: str, module: str, words:
     [
         ("dask", "dask.dataframe.extensions", "Dask DataFrame is not installed: ", "pip install 'tql-frames[dask]'"),
         ("spark", "pyspark.sql.pandas.functions", "PySpark 4.1 or newer is not installed: ", "it needs Java 17, too"),
+        ("ray", "ray.data.expressions", "Ray Data 2.60 or newer is not installed: ", "pip install 'tql-frames[ray]'"),
         (
             "sklearn",
             "sklearn.utils.validation",

@@ -61,6 +61,10 @@ def calls() -> dict[str, Callable[..., Any]]:
         from tql_frames import spark  # noqa: PLC0415
 
         found |= dict(functions(spark, spark.__all__))
+    if find_spec("ray"):
+        from tql_frames import ray  # noqa: PLC0415
+
+        found |= dict(functions(ray, ray.__all__))
     return found
 
 

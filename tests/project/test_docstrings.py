@@ -25,7 +25,7 @@ from tql_frames import analysis, namespace
 from tql_frames.analysis import explain as explanation
 
 OPTIONAL = {"tql_frames.torch": "torch", "tql_frames.dask": "distributed", "tql_frames.spark": "pyspark"}
-OPTIONAL |= {"tql_frames.sklearn": "imblearn"}
+OPTIONAL |= {"tql_frames.sklearn": "imblearn", "tql_frames.ray": "ray"}
 CLASSES = [
     namespace.DataFrameNamespace,
     namespace.LazyFrameNamespace,
@@ -97,8 +97,8 @@ def test_a_public_object_has_an_example_that_shows_what_happens(name: str) -> No
     text = inspect.getdoc(value) or ""
     assert ">>>" in text, f"{name} of {module} has no example"
     assert re.search(r"^Examples?:$", text, re.MULTILINE), f"the example of {name} has no heading"
-    if module.startswith("tql_frames.distributed.spark"):
-        return  # run in test_spark.py, which has a session
+    if module.startswith(("tql_frames.distributed.spark", "tql_frames.distributed.ray")):
+        return  # run in test_spark.py and test_ray.py, which have a session and a cluster
     library = next((needed for path, needed in NEEDS.items() if f".{path}".endswith(f".{name}")), None)
     if library is not None:
         pytest.importorskip(library, reason=f"{library} is not installed")

@@ -42,7 +42,7 @@ def test_every_extra_that_is_named_exists() -> None:
     for name in [*COMMANDS, "pyproject.toml", *sources]:
         assert extras_in(text_of(name)) <= set(EXTRAS), name
     named = set().union(*map(extras_in, map(text_of, sources)))
-    assert {"dask", "spark", "sklearn", "plot", "widget", "balance"} <= named
+    assert {"dask", "spark", "ray", "sklearn", "plot", "widget", "balance"} <= named
 
 
 def test_every_group_that_is_named_exists_and_comes_with_the_package() -> None:

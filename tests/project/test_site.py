@@ -112,7 +112,7 @@ def shown() -> set[str]:
 def test_the_reference_shows_every_public_name() -> None:
     names = {name for path in shown() for name in path.split(".")}
     wanted = {name for name in tql_frames.__all__ if not inspect.ismodule(getattr(tql_frames, name))}
-    for module in ("torch", "dask", "spark", "sklearn"):
+    for module in ("torch", "dask", "spark", "ray", "sklearn"):
         text = (ROOT / "tql_frames" / module / "__init__.py", ROOT / "tql_frames" / f"{module}.py")
         source = next(path for path in text if path.exists()).read_text(encoding="utf-8")
         listed = re.search(r"^__all__ = \[(.*?)\]", source, re.DOTALL | re.MULTILINE)

@@ -34,6 +34,7 @@ LEFT_OUT = {
 LAST = {
     "tests/distributed/test_dask.py",
     "tests/distributed/test_dask_groups.py",
+    "tests/distributed/test_ray.py",
     "tests/distributed/test_spark.py",
     "tests/distributed/test_spark_groups.py",
 }  # where no other tests are left: they start other processes first

@@ -5,6 +5,8 @@ Who drew them is told in `driver`.
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +16,7 @@ from tql_frames.distributed.partition_counts import Over, changed, digest_of, po
 from tql_frames.frames import Rows
 from tql_frames.pipeline.groups import Grouped
 from tql_frames.pipeline.weights import Weigher, Weights
-from tql_frames.sampling import Floats, Positions, Strata
+from tql_frames.sampling import Floats, Integers, Positions, Strata
 from tql_frames.sampling.groups import RowPairs
 from tql_frames.sampling.partitioned import rows_at_points
 from tql_frames.sampling.strata import position_type, weights_of
@@ -234,3 +236,26 @@ class PartitionDraw:
         """
         if rows != self.rows:
             raise changed()
+
+
+@dataclass(frozen=True, eq=False)
+class PackedShares:
+    """Shares on their way to all workers, each of which unpacks just the ones that it needs."""
+
+    whole: NDArray[np.uint8]
+    bounds: Integers
+
+    @classmethod
+    def of(cls, shares: Sequence[PartitionDraw]) -> PackedShares:
+        """Pack the shares of all partitions, in their order."""
+        parts = [pickle.dumps(share, pickle.HIGHEST_PROTOCOL) for share in shares]
+        # As an array, workers on one machine can share it.
+        return cls(np.frombuffer(b"".join(parts), np.uint8), np.cumsum([0, *map(len, parts)], dtype=np.int64))
+
+    def __getitem__(self, number: int) -> PartitionDraw | None:
+        """Return the share of a partition by its number; None where there is no such partition."""
+        if not 0 <= number < len(self.bounds) - 1:
+            return None
+        found = pickle.loads(self.whole[self.bounds[number] : self.bounds[number + 1]].data)
+        assert isinstance(found, PartitionDraw)
+        return found

@@ -338,7 +338,7 @@ def values_together(
 def changed() -> TQLError:
     """Return the error to raise where a later pass finds other rows than the first."""
     message = "the rows changed between the passes of a sample: a partition has others, or in another order"
-    hint = "persist the frame first, sort it, or pass keys=[…]: columns by which the rows of a partition are ordered"
+    hint = "persist the frame (on Ray, materialize it) first, sort it, or pass keys=[…]: columns that order its rows"
     return TQLError(message, hint=hint)
 
 

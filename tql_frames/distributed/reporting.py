@@ -178,5 +178,5 @@ def refuse_groups(spec: DrawSpec) -> None:
     """
     if not spec.is_plain:
         argument = "over" if spec.over else "unit" if spec.unit else "design"
-        message = f"reports of samples by {argument} are not supported on Dask and Spark"
+        message = f"reports of samples by {argument} are not supported on Dask, Spark and Ray"
         raise TQLUnsupportedError(message, hint="report on these columns of the frame in memory")

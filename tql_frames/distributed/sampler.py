@@ -318,7 +318,7 @@ def check_source_order(order: object) -> None:
     """
     check_order(order)
     if order == "draw":
-        message = "order='draw' is not supported on Dask and Spark: it would move every row to another place"
+        message = "order='draw' is not supported on Dask, Spark and Ray: it would move every row to another place"
         raise TQLUnsupportedError(message, hint="shuffle the rows with the engine; they are the same")
 
 

@@ -178,6 +178,7 @@ class Frame(Rows, Protocol):
 _ENGINES = {
     "dask": "import tql_frames.dask; then the frame has .tql",
     "pyspark": "import tql_frames.spark; its functions take the frame",
+    "ray": "import tql_frames.ray; its functions take the dataset",
 }
 # Other libraries, and what makes a frame of theirs one of ours; the name of the class where one needs another.
 _WAYS = {

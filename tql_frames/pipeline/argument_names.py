@@ -110,7 +110,7 @@ def wrong_name(call: str, name: str, names: Collection[str], value: object = Non
 
 def _advice(name: str, names: Collection[str], value: object) -> str:
     """Return what to write instead of an argument."""
-    if name == "shuffle" and ("order" not in names or "keys" in names):  # those of Dask and Spark have one order
+    if name == "shuffle" and ("order" not in names or "keys" in names):  # those of Dask, Spark and Ray have one order
         advice = _shuffle_advice(names)
         if advice:
             return advice

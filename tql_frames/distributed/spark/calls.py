@@ -39,6 +39,7 @@ from tql_frames.distributed import (
     refuse_groups,
     starts_of,
 )
+from tql_frames.distributed.arrow import ArrowPartition, PartitionRows, taken
 from tql_frames.distributed.spark.expressions import NativeWeights, NotNativeError, native_weights
 from tql_frames.distributed.spark.jobs import (
     PassResult,
@@ -53,7 +54,6 @@ from tql_frames.distributed.spark.jobs import (
     select_rows,
 )
 from tql_frames.distributed.spark.native import draw_natively
-from tql_frames.distributed.spark.partition import ArrowPartition, PartitionRows
 from tql_frames.distributed.spark.types import Intervals, arrow_schema_of, schema_of, with_first, with_last
 from tql_frames.errors import TQLError, warn
 from tql_frames.frames import INDEX, free_index
@@ -536,14 +536,7 @@ def _taking(
 
     def take(part: ArrowPartition, share: PartitionDraw | None) -> Iterator[pa.RecordBatch]:
         assert share is not None
-        positions, times = job.positions_and_expected(part, share)
-        places, fields = range(len(part.arrow)), [*part.arrow]
-        rows = part.take(positions)
-        if expected is not None:
-            rows = PartitionRows(part, positions, [*places, -1], {len(places): pl.Series(times)})
-            fields.append(pa.field(expected, pa.float64()))
-        numbers = [] if index is None else [pa.field(index, pa.int64())]
-        return rows.batches(pa.schema([*numbers, *fields]), None if index is None else share.first)
+        return taken(part, job, share, index, expected)[1]
 
     return take
 

@@ -34,10 +34,11 @@ from pyspark.sql.types import (
 )
 
 from tql_frames.distributed import PartitionDraw
+from tql_frames.distributed.arrow import ArrowPartition
+from tql_frames.distributed.assignment import PackedShares
 from tql_frames.distributed.partition_counts import changed
-from tql_frames.distributed.spark.partition import ArrowPartition
 from tql_frames.errors import TQLError
-from tql_frames.sampling import Floats, Integers, Positions
+from tql_frames.sampling import Floats, Positions
 
 Batches = Iterable[pa.RecordBatch]
 
@@ -120,7 +121,7 @@ def map_partitions(
         shares: of the partitions; None where a step needs none.
         numbered: whether `spark_partition_id()` gives the number of each partition.
     """
-    packed = None if shares is None else _Packed.of(shares)
+    packed = None if shares is None else PackedShares.of(shares)
     marked = packed is not None and not numbered
     names = frame.columns
 
@@ -217,7 +218,7 @@ def _beside(
 
     All columns have plain names.
     """
-    names, packed = list(names), None if shares is None else _Packed.of(shares)
+    names, packed = list(names), None if shares is None else PackedShares.of(shares)
 
     def run(batches: Iterable[Any]) -> Iterator[pa.Array]:
         heights: list[int] = []
@@ -319,23 +320,3 @@ def _marked(frame: DataFrame) -> DataFrame:
 
     fields = [StructField(each.name, each.dataType, True) for each in frame.schema.fields]
     return frame.mapInArrow(run, StructType([StructField(_EMPTY, BooleanType(), False), *fields]))
-
-
-@dataclass(frozen=True, eq=False)
-class _Packed:
-    """Shares on their way to all workers, each of which unpacks just the ones that it needs."""
-
-    whole: bytes
-    bounds: Integers
-
-    @classmethod
-    def of(cls, shares: Sequence[PartitionDraw]) -> _Packed:
-        parts = [pickle.dumps(share, pickle.HIGHEST_PROTOCOL) for share in shares]
-        return cls(b"".join(parts), np.cumsum([0, *map(len, parts)], dtype=np.int64))
-
-    def __getitem__(self, number: int) -> PartitionDraw | None:
-        if not 0 <= number < len(self.bounds) - 1:
-            return None
-        found = pickle.loads(memoryview(self.whole)[self.bounds[number] : self.bounds[number + 1]])
-        assert isinstance(found, PartitionDraw)
-        return found

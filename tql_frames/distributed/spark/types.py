@@ -22,7 +22,7 @@ from pyspark.sql.types import (
 )
 
 from tql_frames.compiler.expressions.scope import Field
-from tql_frames.distributed.spark.partition import in_spark
+from tql_frames.distributed.arrow import in_arrow
 from tql_frames.errors import TQLTypeError
 
 
@@ -75,7 +75,7 @@ def _spark_type(field: Field) -> DataType:
 
 
 def _arrow_type(field: Field) -> pa.DataType:
-    series = pl.Series([], dtype=in_spark(field.known))
+    series = pl.Series([], dtype=in_arrow(field.known))
     return _plain(series.to_arrow(compat_level=pl.CompatLevel.oldest()).type)
 
 

@@ -1,6 +1,6 @@
-"""A partition of a Spark frame in a Python worker: Arrow batches, of which only columns that are named are converted.
+"""A partition of a Spark frame or a Ray dataset in a worker: Arrow batches, of which only named columns are converted.
 
-Rows are taken from the batches as they came, so that every type that Spark hands over goes back as it is.
+Rows are taken from the batches as they came, so that every type that the engine hands over goes back as it is.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from tql_frames.compiler.expressions.scope import column
 from tql_frames.compiler.expressions.types import inner
 from tql_frames.compiler.statements import Relation, Scan
+from tql_frames.distributed.assignment import PartitionDraw
+from tql_frames.distributed.sampler import Sampler
+from tql_frames.distributed.splitting import Splitting
 from tql_frames.errors import TQLError
 from tql_frames.frames.arrow import ArrowRows
 from tql_frames.frames.base import ColumnRef
@@ -121,16 +124,41 @@ class PartitionRows:
             done += batch.num_rows
 
 
-def in_spark(dtype: pl.DataType) -> pl.DataType:
-    """Return the type of Polars in which values go to Spark: integers of 128 bits, which Arrow lacks, as decimals."""
+def taken(
+    part: ArrowPartition, job: Sampler | Splitting, share: PartitionDraw, index: str | None, expected: str | None = None
+) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    """Return the rows that a partition gives to a sample, as a schema and batches.
+
+    Args:
+        part: the partition.
+        job: the sampler or split.
+        share: what is drawn from the partition.
+        index: name of a first column of row numbers, or None.
+        expected: name of a last column of how often each row was to be expected, or None.
+
+    Raises:
+        TQLError: the partition holds other rows than when it was counted.
+    """
+    positions, times = job.positions_and_expected(part, share)
+    places, fields = range(len(part.arrow)), [*part.arrow]
+    rows = part.take(positions)
+    if expected is not None:
+        rows = PartitionRows(part, positions, [*places, -1], {len(places): pl.Series(times)})
+        fields.append(pa.field(expected, pa.float64()))
+    schema = pa.schema([*([] if index is None else [pa.field(index, pa.int64())]), *fields])
+    return schema, rows.batches(schema, None if index is None else share.first)
+
+
+def in_arrow(dtype: pl.DataType) -> pl.DataType:
+    """Return the type of Polars in which values go to Arrow: integers of 128 bits, which it lacks, as decimals."""
     if str(dtype).endswith("Int128"):
         return pl.Decimal(38, 0)
-    return pl.List(in_spark(inner(dtype))) if isinstance(dtype, pl.List) else dtype
+    return pl.List(in_arrow(inner(dtype))) if isinstance(dtype, pl.List) else dtype
 
 
 def _arrow(values: pl.Series, dtype: Any) -> pa.Array:
-    """Return computed values as one Arrow array of a type that Spark reads."""
-    kept = in_spark(values.dtype)
+    """Return computed values as one Arrow array of a type that the engine reads."""
+    kept = in_arrow(values.dtype)
     found = (
         (values if kept == values.dtype else values.cast(kept)).rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
     )

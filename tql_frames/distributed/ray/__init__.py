@@ -1,0 +1,1 @@
+"""Ray datasets: passes over their blocks by Arrow tables."""

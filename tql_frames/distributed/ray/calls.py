@@ -1,0 +1,430 @@
+"""The calls on Ray datasets: passes that count run at once, the sample is a lazy dataset.
+
+What blocks and the draw do is in `tql_frames.distributed`, how passes run in `passes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import polars as pl
+import pyarrow as pa
+from ray.data import Dataset
+
+from tql_frames.analysis import Report
+from tql_frames.analysis.splits import Split, SplitSpec
+from tql_frames.distributed import (
+    Answer,
+    Counted,
+    Counts,
+    Drawing,
+    PartitionDraw,
+    PartitionStatement,
+    Reporting,
+    Sampler,
+    Splitting,
+    check_source_order,
+    check_weights,
+    draw_shares,
+    first_shares,
+    job_of,
+    keys_from,
+    questions,
+    refuse_groups,
+    starts_of,
+)
+from tql_frames.distributed.arrow import ArrowPartition, PartitionRows, in_arrow, taken
+from tql_frames.distributed.ray.passes import BlockResults, BlocksInOrder, arrow_type
+from tql_frames.errors import TQLError, warn
+from tql_frames.frames import INDEX, free_index
+from tql_frames.pipeline.draw import (
+    DrawSpec,
+    GroupBy,
+    Limit,
+    check_expected,
+    check_index,
+    fewer_rows,
+    labels_named_as_sampler,
+    named,
+    refuse_labels_first,
+    seed_from,
+)
+from tql_frames.pipeline.weights import sampler_from
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Job = Sampler | PartitionStatement
+Taken = tuple[pa.Schema, Iterator[pa.RecordBatch]]
+
+
+@named
+def sample(
+    dataset: Dataset,
+    sampler: str | pl.Expr,
+    limit: Limit | None = None,
+    *,
+    fraction: float | None = None,
+    replace: bool = True,
+    seed: int | None = None,
+    over: GroupBy | None = None,
+    unit: GroupBy | None = None,
+    design: str | None = None,
+    key: GroupBy | None = None,
+    expected: str | None = None,
+    order: Literal["source"] = "source",
+    index: str | None = INDEX,
+    keys: Sequence[str] = (),
+    parameters: Sequence[object] | None = None,
+) -> Dataset:
+    """Draw rows of a Ray dataset by weight: those that `tql_frames.sample` draws from its rows as one frame.
+
+    Args:
+        dataset: a Ray Dataset. Its rows are counted now, in one execution; in two for many distinct weights. The sample
+            executes it once more, each time that its rows are requested.
+        sampler: TQL text, the name of a weight column, or a Polars expression whose value depends on its row alone.
+        limit: rows to draw; by default the number of rows. With `over`, per group, or a mapping by group.
+        fraction: rows to draw as a share of those that there are, rounded down; instead of `limit`.
+        replace: with or without replacement.
+        seed: whole number >= 0 that fixes the sample; by default a fresh one.
+        over: a column, TQL expression, or several of them: rows of equal values are a group, and each is drawn from as
+            if it were alone.
+        unit: the same: rows of equal values are a unit, and units are drawn and counted instead of rows. The values of
+            all units come to the driver.
+        design: as `tql_frames.sample` takes it. For another than the default, and for `key` and `expected`, the weights
+            of all rows come to the driver.
+        key: a column, TQL expression, or several of them, by whose values rows are drawn instead of by their places;
+            `keys` is another thing.
+        expected: name of a last column of how often each row is expected in such a sample.
+        order: rows come in the order of the dataset.
+        index: name of a first column of row numbers, in the order of the dataset; None for none.
+        keys: columns by which the rows of each block are sorted first, for a dataset whose blocks hold the same rows
+            each time, but not in the same order.
+        parameters: a value for each `?` of the text, in order.
+
+    Returns:
+        A lazy Ray Dataset, which keeps the order of its blocks.
+
+    Raises:
+        TQLError: as `tql_frames.sample`. A block that holds other rows than were counted ends the execution that reads
+            the sample; the error of Ray names the reason.
+        TQLUnsupportedError: there are more than a million different pairs of a group and a weight, 16 million units or
+            rows with a key, or 134 million rows whose weights come to the driver.
+
+    Warns:
+        TQLWarning: fewer rows have a positive weight than were requested without replacement, and without `over`.
+        TQLArmWarning: an arm matches no row, or never decides.
+
+    Examples:
+        >>> import ray, tql_frames.ray
+        >>> dataset = ray.data.from_items([{"age": 71}, {"age": 34}, {"age": 65}])
+        >>> drawn = tql_frames.ray.sample(dataset, "max_weight(age > 60: 1)", limit=4, seed=1)
+        >>> [row["age"] for row in drawn.take_all()]
+        [71, 71, 65, 65]
+        >>> drawn = tql_frames.ray.sample(dataset, "age", limit=1, over="age > 60", replace=False, seed=1)
+        >>> [row["age"] for row in drawn.take_all()]
+        [71, 34]
+    """
+    given = {"over": over, "unit": unit, "design": design, "key": key}
+    spec = DrawSpec.checked(limit, fraction, replace, seed, "source", **given)
+    check_source_order(order)
+    check_index(index)
+    weights = sampler_from(sampler, parameters)
+    blocks = BlocksInOrder.of(dataset)
+    columns = blocks.columns
+    index = free_index(index, columns)
+    if expected is not None:
+        check_expected(expected, [*columns, index])
+    job = Sampler.of(weights, columns, spec.seed, keys_from(keys, columns), spec, expected=expected is not None)
+    job.weigher(blocks.nothing).check_constants()
+    job.group_keys(blocks.nothing)
+    blocks = blocks.sorted(job.keys)
+    counted = _counted(blocks, job)
+    shares = _drawn(blocks, counted, Drawing(job, spec, expected is not None), job)
+    return _taken(blocks, counted, job, shares, index=index, expected=expected)
+
+
+@named
+def weights(
+    dataset: Dataset, sampler: str | pl.Expr, *, seed: int | None = None, parameters: Sequence[object] | None = None
+) -> Dataset:
+    """Return a Ray dataset with a further column `weight`, Float64: finite and >= 0, null as 0.
+
+    Args:
+        dataset: a Ray Dataset. Unless all weights are constants of the text its rows are counted now, so that bad
+            weights are matched by the numbers of their rows.
+        sampler: as `sample` takes it.
+        seed: fixes the numbers of `random()`, which are those of `sample` with the same seed; by default fresh ones.
+        parameters: a value for each `?` of the text, in order.
+
+    Raises:
+        TQLError: as `sample`; weights that are all 0 are no error here.
+
+    Examples:
+        >>> import ray, tql_frames.ray
+        >>> dataset = ray.data.from_items([{"age": 71}, {"age": 34}, {"age": 65}])
+        >>> weighed = tql_frames.ray.weights(dataset, "max_weight(age > 60: 5, True: 1)")
+        >>> [row["weight"] for row in weighed.take_all()]
+        [5.0, 1.0, 5.0]
+    """
+    source, fixed = sampler_from(sampler, parameters), seed_from(seed)
+    blocks = BlocksInOrder.of(dataset)
+    job = Sampler.of(source, blocks.columns, fixed)
+    weigher = job.weigher(blocks.nothing)
+    weigher.check_constants()
+    if "weight" in blocks.columns:
+        raise TQLError("the dataset has a column 'weight' already", hint="rename it")
+
+    def weigh(part: ArrowPartition, share: PartitionDraw | None) -> Taken:
+        if share is not None:
+            share.check_rows(part.rows)
+        found = pa.array(job.weigher(part, 0 if share is None else share.start).weigh(part))
+        return part.arrow.append(pa.field("weight", pa.float64())), part.with_last("weight", found)
+
+    if not job.numbers_rows and weigher.constant_weights is not None:
+        return blocks.map(weigh)
+    counted = _counted(blocks, job)
+    check_weights(counted.found, job)
+    return blocks.map(weigh, counted.known, first_shares(counted.found, lambda rows: 0))
+
+
+@named
+def query(
+    dataset: Dataset,
+    text: str,
+    parameters: Sequence[object] | None = None,
+    *,
+    seed: int | None = None,
+    index: str | None = INDEX,
+) -> Dataset:
+    """Run a TQL statement of WHERE, SELECT, SAMPLE BY and LIMIT on a Ray dataset.
+
+    Args:
+        dataset: a Ray Dataset. With SAMPLE BY, LIMIT or row numbers its rows are counted now.
+        text: the statement, without FROM.
+        parameters: a value for each `?` of the text, in order.
+        seed: fixes what SAMPLE BY draws.
+        index: name of a first column of row numbers in the dataset; None for none.
+
+    Returns:
+        A lazy Ray Dataset, whose rows are in the order of the dataset.
+
+    Raises:
+        TQLUnsupportedError: it has another clause, or asks for row numbers or random numbers.
+        TQLError: as `sample`.
+
+    Examples:
+        >>> import ray, tql_frames.ray
+        >>> dataset = ray.data.from_items([{"age": 71}, {"age": 34}, {"age": 65}])
+        >>> [row["index"] for row in tql_frames.ray.query(dataset, "select age where age > ?", [60]).take_all()]
+        [0, 2]
+    """
+    fixed = seed_from(seed)
+    check_index(index)
+    job = PartitionStatement.of(text, parameters, fixed)
+    blocks = BlocksInOrder.of(dataset)
+    fields = job.relation(blocks.nothing)[0].fields
+    index = free_index(index, [str(each.label) for each in fields], of="result")
+    computed = [arrow_type(in_arrow(each.known)) if each.origin is None else None for each in fields]
+    columns = [(str(each.label), each.origin, dtype) for each, dtype in zip(fields, computed, strict=True)]
+    numbers = [] if index is None else [pa.field(index, pa.int64())]
+    drawn = job.samples or job.cuts
+
+    def select(part: ArrowPartition, share: PartitionDraw | None) -> Taken:
+        if share is not None and not drawn:
+            share.check_rows(part.rows)
+        rows = job.rows(part, share if drawn else None)
+        assert isinstance(rows, PartitionRows)
+        # A column of the dataset has the type that it has in this block.
+        own = [dtype if origin is None else part.arrow.field(origin).type for _, origin, dtype in columns]
+        schema = pa.schema([*numbers, *((label, dtype) for (label, _, _), dtype in zip(columns, own, strict=True))])
+        return schema, rows.batches(schema, None if share is None or index is None else share.first)
+
+    if not drawn and index is None:
+        return blocks.map(select)
+    if not drawn:
+        counted = blocks.ask(_count_rows)
+        return blocks.map(select, counted.known, first_shares(counted.found, job.size.of))
+    if job.samples:
+        job.weigher(blocks.nothing).check_constants()
+    counted = _counted(blocks, job)
+    how = Drawing(job, job.spec) if job.samples else None
+    shares = first_shares(counted.found, job.size.of) if how is None else _drawn(blocks, counted, how, job)
+    return blocks.map(select, counted.known, shares)
+
+
+@named
+def report(
+    dataset: Dataset,
+    sampler: str | pl.Expr | None = None,
+    limit: int | None = None,
+    *,
+    by: str | Sequence[str] | None = None,
+    split: str | None = None,
+    fraction: float | None = None,
+    replace: bool = True,
+    parameters: Sequence[object] | None = None,
+    seed: int | None = None,
+    design: str | None = None,
+    over: GroupBy | None = None,
+    unit: GroupBy | None = None,
+) -> Report[pd.DataFrame]:
+    """Report how often each label of a Ray dataset occurs, as `tql_frames.report`, in one execution.
+
+    The tables of the report are pandas frames. The arguments are those of `tql_frames.report`.
+    `over`, `unit` and designs other than the default are refused; `seed` fixes the numbers of `random()`, which need
+    a second execution.
+
+    Raises:
+        TQLError: as `tql_frames.report`; or there are too many combinations of labels, arms and weights.
+        TQLUnsupportedError: it is of a sample by group, unit or design.
+
+    Examples:
+        >>> import ray, tql_frames.ray
+        >>> dataset = ray.data.from_items([{"view": "PA"}, {"view": "PA"}, {"view": "AP"}])
+        >>> report = tql_frames.ray.report(dataset, "max_weight(view = 'AP': 2, True: 1)", by="view")
+        >>> report.labels["expected_share"].to_list()
+        [0.5, 0.5]
+    """
+    refuse_labels_first(sampler, limit, by)
+    spec = DrawSpec.checked(limit, fraction, replace, seed, over=over, unit=unit, design=design)
+    refuse_groups(spec)
+    blocks = BlocksInOrder.of(dataset)
+    columns = blocks.columns
+    sized = limit is not None or fraction is not None or not replace or design is not None
+    job = job_of(sampler, parameters, columns, spec.seed, sized=sized)
+    reporting = Reporting.of(by, job, columns, split)
+    with labels_named_as_sampler(sampler, by, columns):
+        if job is not None:
+            job.weigher(blocks.nothing).check_constants()
+    rows = _numbered(blocks, job)
+    starts = _starts(rows)
+
+    def count(part: ArrowPartition, number: int) -> Counted:
+        return reporting.count(part, starts[number] if starts else 0)
+
+    found = blocks.ask(count, None if rows is None else rows.known).found
+    return reporting.report(found or [Counted(Counts(0), None)], spec)
+
+
+@named
+def split(
+    dataset: Dataset,
+    parts: Mapping[str, float] | None = None,
+    *,
+    folds: int | None = None,
+    unit: str | None = None,
+    by: str | Sequence[str] | None = None,
+    key: str | None = None,
+    seed: int | None = None,
+    index: str | None = INDEX,
+    keys: Sequence[str] = (),
+) -> Split[Dataset]:
+    """Split the rows of a Ray dataset into parts of whole units, with labels in proportion, as `tql_frames.split`.
+
+    The columns of units and labels are read now, and what they hold comes to the driver.
+
+    Args:
+        dataset: a Ray Dataset.
+        parts: as `tql_frames.split` takes them, and so `folds`, `unit`, `by`, `key` and `seed`.
+        folds: the same.
+        unit: the same.
+        by: the same.
+        key: the same.
+        seed: the same.
+        index: name of a first column of row numbers in the parts, as in `sample`; None for none.
+        keys: columns by which the rows of each block are sorted first, as in `sample`.
+
+    Returns:
+        A mapping with a lazy Ray Dataset for each part.
+
+    Raises:
+        TQLError: as `tql_frames.split`. A block that holds other rows than before ends the execution that reads a part.
+        TQLUnsupportedError: there are more than 16 million units of a column, or 134 million rows.
+
+    Examples:
+        >>> import ray, tql_frames.ray
+        >>> dataset = ray.data.from_items([{"id": 1, "view": "PA"}, {"id": 1, "view": "AP"}, {"id": 2, "view": "PA"}])
+        >>> parts = tql_frames.ray.split(dataset, {"a": 0.5, "b": 0.5}, unit="id", seed=1)
+        >>> {name: [row["view"] for row in part.take_all()] for name, part in parts.items()}
+        {'a': ['PA'], 'b': ['PA', 'AP']}
+    """
+    spec = SplitSpec.checked(parts, folds, unit, by, seed, key=key)
+    check_index(index)
+    blocks = BlocksInOrder.of(dataset)
+    job = Splitting(spec, keys_from(keys, blocks.columns))
+    index = free_index(index, blocks.columns)
+    job.check(blocks.nothing)
+    blocks = blocks.sorted(job.keys)
+    counted = blocks.ask(lambda part, number: job.count(part))
+    assignment, shares = job.assigned(counted.found)
+
+    def part_of(words: str, places: Collection[int]) -> Dataset:
+        return _taken(blocks, counted, job.taking(places), shares, index=index)
+
+    return Split(assignment, part_of, f"Ray Dataset of {len(counted.found):,} blocks", pandas=True)
+
+
+def _counted(blocks: BlocksInOrder, job: Job) -> BlockResults:
+    """Return what each block tells in the first pass that looks at weights."""
+    rows = _numbered(blocks, job)
+    starts = _starts(rows)
+
+    def count(part: ArrowPartition, number: int) -> Counts:
+        return job.count(part, starts[number] if starts else 0)
+
+    return blocks.ask(count, None if rows is None else rows.known)
+
+
+def _drawn(blocks: BlocksInOrder, counted: BlockResults, how: Drawing, job: Job) -> Sequence[PartitionDraw]:
+    """Return the shares of the blocks, once each has answered what it is asked."""
+    counts: list[Counts] = [*counted.found] or [Counts(0)]  # a dataset without rows is drawn from as any other
+    asked = questions(counts, how)
+    answers: Sequence[Answer | None] = [None] * len(counts)
+    if any(each is not None for each in asked):
+        starts = starts_of([each.rows for each in counts])
+
+        def answer(part: ArrowPartition, number: int) -> Answer | None:
+            question = asked[number]
+            return None if question is None else job.answer(question, part, starts[number])
+
+        answers = blocks.ask(answer, counted.known).found
+    drawn = draw_shares(counts, answers, how)
+    if drawn.found < drawn.asked:
+        warn(fewer_rows(drawn.asked, drawn.found, drawn.what))
+    for warning in drawn.idle:
+        warn(warning)
+    return drawn.shares
+
+
+def _taken(
+    blocks: BlocksInOrder,
+    counted: BlockResults,
+    job: Sampler | Splitting,
+    shares: Sequence[PartitionDraw],
+    *,
+    index: str | None,
+    expected: str | None = None,
+) -> Dataset:
+    """Return the rows that the blocks give to a sample."""
+
+    def take(part: ArrowPartition, share: PartitionDraw | None) -> Taken:
+        assert share is not None
+        return taken(part, job, share, index, expected)
+
+    return blocks.map(take, counted.known, shares)
+
+
+def _count_rows(part: ArrowPartition, number: int) -> Counts:
+    return Counts(part.rows, seen=part.rows)
+
+
+def _numbered(blocks: BlocksInOrder, job: object) -> BlockResults | None:
+    """Return how many rows the blocks have, where weights depend on the numbers of rows; else None."""
+    return blocks.ask(_count_rows) if isinstance(job, Sampler) and job.numbers_rows else None
+
+
+def _starts(rows: BlockResults | None) -> list[int]:
+    """Return the number of the first row of each block."""
+    return [] if rows is None else starts_of([each.rows for each in rows.found])

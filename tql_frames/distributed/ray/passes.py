@@ -1,0 +1,208 @@
+"""Passes over a Ray dataset: what each block tells is collected at once, what it gives is a lazy dataset.
+
+A block is known by the number of its task and the place of its first row in that task, which
+`monotonically_increasing_id` of Ray returns. Both are the same in each pass if tasks take blocks in their order, and if
+all passes read the same columns: of fewer columns Ray reads more rows in one task.
+
+A step does not see blocks without rows. So rows that are lost at the end of a task are not noticed.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from ray.data import Dataset
+from ray.data.expressions import monotonically_increasing_id
+
+from tql_frames.compiler.statements import Names
+from tql_frames.distributed.arrow import ArrowPartition
+from tql_frames.distributed.assignment import PackedShares, PartitionDraw
+from tql_frames.distributed.partition_counts import changed
+from tql_frames.errors import TQLError
+from tql_frames.sampling import Integers
+
+_PEEK = 1_000  # rows that are looked at for types, where blocks are pandas frames
+_NO_FRAME = "expected the dataset to be a Ray Dataset, got {}"
+
+Step = Callable[[ArrowPartition, int], object]
+
+
+@dataclass(frozen=True)
+class BlocksInOrder:
+    """A dataset whose blocks keep their order, and what is known of its columns.
+
+    Attributes:
+        dataset: the dataset.
+        schema: its columns.
+        keys: columns by which the rows of each block are sorted first.
+    """
+
+    dataset: Dataset
+    schema: pa.Schema
+    keys: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, dataset: object) -> BlocksInOrder:
+        """Return the blocks of a dataset, which stays as it is.
+
+        Raises:
+            TQLError: it is no dataset, or Ray does not let its blocks keep their order.
+        """
+        if not isinstance(dataset, Dataset):
+            raise TQLError(_NO_FRAME.format(type(dataset).__name__))
+        ordered = _in_order(dataset)
+        return cls(ordered, _arrow_schema(ordered))
+
+    def sorted(self, keys: tuple[str, ...]) -> BlocksInOrder:
+        """Return the same with the rows of each block sorted by these columns."""
+        return BlocksInOrder(self.dataset, self.schema, keys)
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns."""
+        names: list[str] = self.schema.names
+        return names
+
+    @property
+    def nothing(self) -> ArrowPartition:
+        """The dataset without rows, by which types are known."""
+        return ArrowPartition(self.schema, [])
+
+    def ask(self, step: Step, known: Integers | None = None) -> BlockResults:
+        """Run a step on each block that has rows, and collect what it returns.
+
+        Args:
+            step: block and its number -> what is collected of it.
+            known: the blocks as an earlier pass found them; None for the first pass, in which no block has a number.
+
+        Raises:
+            TQLError: what the step raised in the first block in which it did; or the blocks are others than before.
+        """
+        place, keys = Names.apart_from(self.columns).new("tql_row"), self.keys
+
+        def run(table: pa.Table) -> pa.Table:
+            first, part = _block(table, place, keys)
+            try:
+                result = step(part, -1 if known is None else _number(known, first))
+            except TQLError as fault:  # the caller is to get it as it is, not as text in an error of Ray
+                result = fault
+            return pa.table({"first": [first], "result": [pickle.dumps(result)]})
+
+        rows = self._numbered(place).map_batches(run, batch_size=None, batch_format="pyarrow").take_all()
+        rows.sort(key=lambda row: row["first"])
+        firsts, results = [row["first"] for row in rows], [pickle.loads(row["result"]) for row in rows]
+        for result in results:
+            if isinstance(result, TQLError):
+                raise result
+        if known is not None and firsts != known.tolist():
+            raise changed()
+        return BlockResults(np.array(firsts, np.int64), results)
+
+    def map(
+        self,
+        step: Callable[[ArrowPartition, PartitionDraw | None], tuple[pa.Schema, Iterator[pa.RecordBatch]]],
+        known: Integers | None = None,
+        shares: Sequence[PartitionDraw] = (),
+    ) -> Dataset:
+        """Return a lazy dataset of what a step gives of each block that has rows.
+
+        Args:
+            step: block and its share -> columns and batches of the result.
+            known: the blocks as an earlier pass found them; None where a step needs no share.
+            shares: of these blocks.
+        """
+        place, keys = Names.apart_from(self.columns).new("tql_row"), self.keys
+        packed = None if known is None else PackedShares.of(shares)
+
+        def run(table: pa.Table) -> pa.Table:
+            first, part = _block(table, place, keys)
+            share = None if known is None or packed is None else packed[_number(known, first)]
+            schema, batches = step(part, share)
+            return pa.Table.from_batches(list(batches), schema)
+
+        return self._numbered(place).map_batches(run, batch_size=None, batch_format="pyarrow")
+
+    def _numbered(self, place: str) -> Dataset:
+        return self.dataset.with_column(place, monotonically_increasing_id())
+
+
+@dataclass(frozen=True)
+class BlockResults:
+    """What the blocks returned in one pass.
+
+    Attributes:
+        known: the number of the first row of each block that has rows, ascending, as Ray counts.
+        found: what each of these returned.
+    """
+
+    known: Integers
+    found: Sequence[Any]
+
+
+def _number(known: Integers, first: int) -> int:
+    """Return the number of a block by its first row.
+
+    Raises:
+        TQLError: no pass before this one found such a block.
+    """
+    number = int(known.searchsorted(first))
+    if number == len(known) or known[number] != first:
+        raise changed()
+    return number
+
+
+def _block(table: pa.Table, place: str, keys: Sequence[str]) -> tuple[int, ArrowPartition]:
+    """Return the number of the first row of a block, and its rows."""
+    first: int = table[place][0].as_py()
+    rows = _plain(table.drop_columns([place]))
+    if keys:
+        rows = rows.sort_by([(key, "ascending") for key in keys])
+    return first, ArrowPartition(rows.schema, rows.to_batches(), rows.num_rows)
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Return a table without what pandas notes beside its columns."""
+    return table.replace_schema_metadata(None)
+
+
+def _in_order(dataset: Dataset) -> Dataset:
+    """Return a dataset whose tasks take and give blocks in order; datasets made from it do the same.
+
+    Raises:
+        TQLError: Ray does not let a dataset have options of its own.
+    """
+    if dataset.context.execution_options.preserve_order:
+        return dataset
+    try:
+        # A dataset shares its options with all that are made from it. No public call copies them.
+        found = Dataset.copy(dataset, _deep_copy=True)
+    except (AttributeError, TypeError):
+        found = dataset
+    if found.context.execution_options is dataset.context.execution_options:
+        hint = "set dataset.context.execution_options.preserve_order = True first"
+        raise TQLError("Ray may return the blocks of the dataset in any order", hint=hint)
+    found.context.execution_options.preserve_order = True
+    return found
+
+
+def _arrow_schema(dataset: Dataset) -> pa.Schema:
+    """Return the columns of a dataset; Ray computes rows if it does not know them otherwise."""
+    schema = dataset.schema()
+    if schema is None:
+        return pa.schema([])
+    if isinstance(schema.base_schema, pa.Schema):
+        return schema.base_schema.remove_metadata()
+    # Blocks are pandas frames, whose columns of objects have a type only by what they hold.
+    rows = [_plain(table) for table in dataset.limit(_PEEK).iter_batches(batch_size=None, batch_format="pyarrow")]
+    return rows[0].schema if rows else pa.schema([pa.field(name, pa.null()) for name in schema.names])
+
+
+def arrow_type(dtype: pl.DataType) -> pa.DataType:
+    """Return the Arrow type of computed values."""
+    return pl.Series([], dtype=dtype).to_arrow(compat_level=pl.CompatLevel.oldest()).type
