@@ -343,7 +343,8 @@ def test_a_split_is_that_of_polars() -> None:
     found = tql.split(cut(5), wanted, unit="patient_id", by="view", seed=7)
     expected = XRAYS.tql.split(wanted, unit="patient_id", by="view", seed=7)
     for name, part in found.items():
-        assert rows_of(part)["image"].to_list() == expected[name].collect()["image"].to_list()
+        assert rows_of(part).rows() == expected[name].to_native().rows()
+    assert str(found.report()) == str(expected.report())
 
 
 # -- the pages --------------------------------------------------------------------------------------------------------
