@@ -63,8 +63,8 @@ def main() -> None:
         print(f"    git tag v{version} && git push origin v{version}")
         print(f"    {Path(sys.executable).parent / 'twine'} upload dist/*")
         return
-    texts = [(ROOT / name).read_text(encoding="utf-8") for name in ("CHANGELOG.md", "CITATION.cff")]
-    found = problems(version, *texts, _git("status", "--porcelain"), _git("tag", "--list"))
+    changelog, citation = ((ROOT / name).read_text(encoding="utf-8") for name in ("CHANGELOG.md", "CITATION.cff"))
+    found = problems(version, changelog, citation, _git("status", "--porcelain"), _git("tag", "--list"))
     print("\n".join(found) or f"{version} is ready to be built")
     sys.exit(1 if found else 0)
 
