@@ -134,7 +134,7 @@ class _NoLevel(Node):
 
 
 class _Leaf(_NoLevel):
-    """What has no node below it. Most nodes of a long text are such."""
+    """A node without nodes below it, as most nodes of a long text are."""
 
     __slots__ = ()
 
