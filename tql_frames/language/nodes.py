@@ -138,6 +138,9 @@ class _Leaf(_NoLevel):
 
     __slots__ = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "depth", 0)
+
     def children(self) -> list[Node]:
         return []
 
