@@ -78,7 +78,7 @@ _HOW_TO_READ = (
 def _measure(case: Case, number: int) -> list[Measured]:
     if case.job is None:
         return imports.measure(case.entries, number, _say)
-    return rounds.measure(case.entries, case.job, number, _say)
+    return rounds.measure(case.entries, case.job, min(number, case.rounds), _say)
 
 
 def _plain(measured: Measured) -> dict[str, Any]:

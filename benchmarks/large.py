@@ -24,6 +24,7 @@ from polars.io.plugins import register_io_source
 
 import tql_frames
 from benchmarks import machine, report
+from benchmarks.jobs import REACHED
 from benchmarks.rounds import ROOT
 from tql_frames.datasets import chest_xray
 from tql_frames.pipeline.draw import Design, Order
@@ -33,7 +34,6 @@ SAMPLER = (
     "contains(findings, 'Fibrosis'): 5, contains(findings, 'Edema'): 5, True: 1)"
 )
 FOLDER = ROOT / "benchmarks" / "data"  # where the file is kept
-REACHED = 1.18  # times what bounds it that a call of ours may take: 85 percent of it are reached
 _VERSION = 1  # of the file; one more whenever its rows change
 _GROUP = 250_000  # rows of a row group, and of a batch while the file is made
 _EVERY = 0.002  # seconds between two looks at the memory of a process
@@ -222,9 +222,10 @@ def _answer(step: Step, check: bool, pipe: Connection) -> None:
 
 
 def bare(rows: pl.LazyFrame, case: Case, out: Path) -> pl.DataFrame:
-    """Read as a sample has to, and draw by no weights: the conditions of all rows; then random rows of each batch.
+    """Read what a sample has to read, and draw without weights.
 
-    Those are collected, in random order, or written to a file.
+    First come the conditions of all rows, then random rows of each batch. These are collected in random order, or
+    written to a file.
     """
     labels = pl.col("findings").list
     names = ("Hernia", "Pneumonia", "Fibrosis", "Edema")
@@ -246,7 +247,7 @@ def bare(rows: pl.LazyFrame, case: Case, out: Path) -> pl.DataFrame:
     def read(
         columns: list[str] | None, predicate: pl.Expr | None, limit: int | None, batch_size: int | None
     ) -> Iterator[pl.DataFrame]:
-        each = 1 / (1 - np.exp(-case.fraction))  # draws of a row that is drawn
+        each = case.fraction / (1 - np.exp(-case.fraction))  # draws of a row that is drawn
         for batch in found.collect_batches(maintain_order=True, engine="streaming"):
             yield batch[np.sort(generator.integers(0, batch.height, round(each * batch.height)))]
 

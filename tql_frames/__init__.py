@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tql_frames.notebook import explore
     from tql_frames.views import View, load_view, read_view, split, view
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Span",

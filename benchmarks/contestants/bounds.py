@@ -6,6 +6,7 @@ and lie as far apart.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -32,28 +33,19 @@ def table_order(job: Job) -> Contestant:
 
 def tenth_without(job: Job) -> Contestant:
     """The weights compared with each there is; a table of rows written; numbers, their sort in blocks; its reads."""
-    weights = tables.row_weights(job)
-    levels = np.unique(weights)
 
-    def run(seed: int) -> Positions:
-        codes = _numbers_of(weights, levels)
-        table = _rows_of_each(codes, len(levels))
+    def draw(seed: int) -> Positions:
         slots = _slots(job, seed)
         _find_repeats(slots, np.zeros(job.rows, np.bool_))
-        _read(table, slots)
         return slots
 
-    return Contestant(run, lambda rows: _fault(job, rows), (weights,))
+    return _without(job, draw)
 
 
 def most_without(job: Job) -> Contestant:
-    """The same in phases, each of which draws half of what is left: of equal weights, ln 2 times as many draws."""
-    weights = tables.row_weights(job)
-    levels = np.unique(weights)
+    """The same in phases. Each draws half of the rows that are left; for equal weights that takes ln 2 draws a row."""
 
-    def run(seed: int) -> Positions:
-        codes = _numbers_of(weights, levels)
-        table = _rows_of_each(codes, len(levels))
+    def draw(seed: int) -> Positions:
         left, slots = job.draws, []
         marks, undrawn = np.zeros(job.rows, np.bool_), None
         while left > BLOCK or not slots:
@@ -64,16 +56,26 @@ def most_without(job: Job) -> Contestant:
             slots.append(found.compress(~repeats))
             undrawn = np.flatnonzero(~marks).astype(np.uint32)
             left -= left // 2
-        every = np.concatenate(slots)
-        _read(table, every)
-        return every
+        return np.concatenate(slots)
 
-    return Contestant(run, lambda rows: _fault(job, rows), (weights,))
+    return _without(job, draw)
 
 
-def _fault(job: Job, rows: Positions) -> str | None:
-    """What is wrong with rows that are drawn uniformly, and may repeat."""
-    return None if len(rows) and rows.max() < job.rows else "rows that are not in the table"
+def _without(job: Job, draw: Callable[[int], Positions]) -> Contestant:
+    """Weights are numbered, a table of rows is written, slots are drawn, and the table is read by them."""
+    weights = tables.row_weights(job)
+    levels = np.unique(weights)
+
+    def run(seed: int) -> Positions:
+        table = _rows_of_each(_numbers_of(weights, levels), len(levels))
+        slots = draw(seed)
+        _read(table, slots)
+        return slots
+
+    def fault(rows: Positions) -> str | None:
+        return None if len(rows) and rows.max() < job.rows else "rows that are not in the table"
+
+    return Contestant(run, fault, (weights,))
 
 
 def _numbers_of(weights: Floats, levels: Floats) -> NDArray[np.uint8]:

@@ -6,9 +6,10 @@ Only contestants that the dependency group `test` installs.
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 
-from benchmarks import checks, report, rounds, tables, worker
+from benchmarks import checks, large, report, rounds, tables, worker
 from benchmarks.cases import Case, cases
 from benchmarks.jobs import Contestant, Entry, Job, Target
 from benchmarks.worker import contestant, timed
@@ -114,3 +115,12 @@ def test_targets_are_judged_by_the_ratio():
     assert Target(at_most=3).met(2.9) and not Target(at_most=3).met(3.1)
     assert Target(faster=25).met(1 / 26) and not Target(faster=25).met(1 / 24)
     assert report.ratio(0.5) == "2.00 × faster" and report.ratio(1.5) == "1.50 × its time"
+
+
+@pytest.mark.parametrize("case", large.CASES, ids=lambda case: case.key)
+def test_bare_passes_move_as_many_rows_as_a_sample(case, tmp_path):
+    file, out, rows = tmp_path / "rows.parquet", tmp_path / "out.parquet", 20_000
+    large.make(file, rows)
+    held = large.bare(pl.scan_parquet([file] * case.times), case, out)
+    moved = pl.scan_parquet(out).select(pl.len()).collect().item() if case.sunk else held.height
+    assert moved == pytest.approx(case.fraction * rows * case.times, rel=0.1)

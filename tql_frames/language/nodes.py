@@ -134,9 +134,12 @@ class _NoLevel(Node):
 
 
 class _Leaf(_NoLevel):
-    """What has no node below it. Most nodes of a long text are such."""
+    """A node without nodes below it, as most nodes of a long text are."""
 
     __slots__ = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "depth", 0)
 
     def children(self) -> list[Node]:
         return []

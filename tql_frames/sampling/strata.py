@@ -253,7 +253,7 @@ class Strata:
             some = slice(first, first + _IN_PARTS)
             codes = parts.take(part[some], axis=0, mode="clip")
             last = part[some] == whole
-            if last.any():  # a part of fewer rows, and codes of none
+            if last.any():  # a part of fewer rows; what is put behind them has a higher rank than any of them
                 codes[last] = 0
                 codes[last, : self.rows % _PART] = self.codes[whole * _PART :]
             words = np.packbits(codes == sought[some, None], axis=1, bitorder="little").view(np.uint64)
@@ -414,7 +414,7 @@ def _numbered(weights: Floats, values: Floats, most: int) -> tuple[Codes, Intege
             counts[number] = _count_by(each, equal)
             code += np.multiply(equal.view(np.uint8), np.uint8(number), out=equal.view(np.uint8))
 
-    def search(weight: Floats, code: Codes, counts: Integers, _: NDArray[np.bool_]) -> None:
+    def search(weight: Floats, code: Codes, counts: Integers) -> None:
         place = np.minimum(values.searchsorted(weight), len(values) - 1)
         code[:] = place
         counts[:, 0] = np.bincount(place[values.take(place) == weight], minlength=len(values))
@@ -426,7 +426,10 @@ def _numbered(weights: Floats, values: Floats, most: int) -> tuple[Codes, Intege
             if len(others) > most:
                 continue
             weight, counts = weights[first:stop], cells[:, first // each : -(-stop // each)]
-            (compare if len(values) <= _BY_COMPARISON else search)(weight, codes[first:stop], counts, space)
+            if len(values) <= _BY_COMPARISON:
+                compare(weight, codes[first:stop], counts, space)
+            else:
+                search(weight, codes[first:stop], counts)
             if counts.sum() < len(weight):
                 new = np.setdiff1d(weight, values)
                 with lock:

@@ -106,9 +106,8 @@ def draw_strata(
     ranks_per_width = exact_ranks(starts, cumulative.bounds, table.counts)
     by_slot = None if strata is None or strata.few(size) else strata.by_slot()
     found = np.empty(size, position_type(table.rows) if by_slot is None else by_slot.dtype)
-    first_slots = table.first.astype(
-        found.dtype if by_slot is None else np.int64
-    )  # indices are read fastest of 64 bits
+    # Slots that are indices have 64 bits: NumPy would copy others.
+    first_slots = table.first.astype(found.dtype if by_slot is None else np.int64)
 
     def place(first: int, point: Floats, stratum: Integers, space: Workspace) -> None:
         stop = first + len(point)

@@ -370,7 +370,7 @@ def _first_places(numbers: Positions) -> tuple[Positions, Integers]:
 def _sorted_with_places(numbers: Positions) -> tuple[Integers, Callable[[Integers], Integers]]:
     """Return numbers, ascending, and what gives the places that some of these had; of equal ones the first is first.
 
-    They have 64 bits, as what they index is read faster by such.
+    They have 64 bits, because NumPy copies other indices.
     """
     bits = max(len(numbers) - 1, 1).bit_length()
     if not len(numbers) or int(numbers.max()).bit_length() + bits > 64:

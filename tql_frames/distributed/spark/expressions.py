@@ -28,7 +28,7 @@ from tql_frames.errors import lone_surrogate
 from tql_frames.language import nodes, on_one_line, unparse
 from tql_frames.language.nodes import Node, written
 
-_MOST_ITEMS = 1_000  # of an `in`, each of which is a constant of the plan
+_MOST_ITEMS = 1_000  # of an `in`; each is a constant of the plan
 _MOST_COMPARED = 50  # of those that are compared one by one
 _MOST_CHAINED = 16  # operands that Polars adds up from left to right, too
 _MOST_TERMS = 2_000  # of a column: Java compiles no longer methods
@@ -140,7 +140,7 @@ class _Typed:
         node: what it was.
         column: its value in each row.
         kind: of value: int (as bigint), double, float, bool, text, date, moment, instant, decimal, array, null; or
-            other, of which nothing is known but whether it is null.
+            other, a value that can only be tested for null.
         constant: its value where it is a constant; None else.
         dtype: in Spark, of a column; None else.
     """
