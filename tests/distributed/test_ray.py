@@ -6,6 +6,7 @@ import doctest
 import inspect
 import logging
 import os
+import re
 import signal
 from collections.abc import Iterator
 from itertools import pairwise
@@ -38,6 +39,7 @@ from tql_frames import (  # noqa: E402
 pytestmark = [pytest.mark.usefixtures("in_time", "cluster"), pytest.mark.filterwarnings("ignore")]
 
 SECONDS = 180  # for a test
+CHANGED = r"(?s)rows changed between the passes.*call materialize\(\) on the dataset first"
 STRATA = "max_weight(contains(findings, 'Hernia'): 20, age > 70: 7, True: 1)"
 REPLACE = pytest.mark.parametrize("replace", [True, False], ids=["with", "without"])
 XRAYS = tql_frames.datasets.chest_xray().head(3_000)
@@ -145,7 +147,7 @@ def test_blocks_of_all_kinds() -> None:
     ids = np.arange(600)
     cases = {
         "filter": (base.filter(expr="id > 150"), ids[151:]),
-        "sort": (base.sort("v", descending=True), ids[::-1]),
+        "sorted": (base.sort("v", descending=True).materialize(), ids[::-1]),
         "union": (base.union(base), np.append(ids, ids)),
         "limit": (base.limit(321), ids[:321]),
         "batches": (base.map_batches(lambda batch: batch, batch_size=64), ids),
@@ -218,7 +220,7 @@ def test_torch_batches() -> None:
 @REPLACE
 def test_rows_that_change_between_the_passes_are_an_error(replace: bool) -> None:
     for sampler in (STRATA, "dose"):
-        with pytest.raises(Exception, match=r"(?s)rows changed between the passes.*materialize it"):
+        with pytest.raises(Exception, match=CHANGED):
             tql.sample(changing(3), sampler, 100, replace=replace).take_all()
 
 
@@ -230,8 +232,70 @@ def test_rows_that_are_lost_between_the_passes_are_an_error(tmp_path: Path) -> N
 
     sample = tql.sample(cut(3).map_batches(fewer, batch_format="pyarrow", batch_size=None), STRATA, 100)
     Path(marker).touch()
-    with pytest.raises(Exception, match="rows changed between the passes"):
+    with pytest.raises(Exception, match=CHANGED):
         sample.take_all()
+
+
+def test_a_sort_that_forms_other_blocks_each_time_is_an_error_or_right() -> None:
+    """Ray chooses the bounds of the blocks of a sort anew, so its rows are fixed by `materialize` alone."""
+    ids = np.arange(600)
+    rows = ray.data.range(600, override_num_blocks=5).sort("id", descending=True)
+    expected = pl.DataFrame({"id": ids[::-1]}).tql.sample("id", 50, seed=3, order="source")
+    try:
+        found = rows_of(tql.sample(rows, "id", 50, seed=3))
+    except Exception as fault:
+        assert re.search(CHANGED, str(fault))
+    else:
+        check_same(found, expected)
+    check_same(rows_of(tql.sample(rows.materialize(), "id", 50, seed=3)), expected)
+
+
+def test_a_shuffle_is_an_error_until_its_rows_are_fixed() -> None:
+    shuffled = ray.data.range(600, override_num_blocks=5).random_shuffle()
+    with pytest.raises(Exception, match=CHANGED):
+        tql.sample(shuffled, "id", 50, seed=3).take_all()
+    fixed = shuffled.materialize()
+    expected = rows_of(fixed).tql.sample("id", 50, seed=3, order="source")
+    check_same(rows_of(tql.sample(fixed, "id", 50, seed=3)), expected)
+
+
+def test_a_sample_read_with_the_options_of_another_dataset_is_an_error_until_it_is_fixed() -> None:
+    """Blocks of equal weights that change places would have the same digests."""
+    other = ray.data.range(4, override_num_blocks=2)
+    sample = tql.sample(ray.data.range(60, override_num_blocks=6), "1", 30, seed=1, index=None)
+    rows = rows_of(sample)["id"].to_list()
+    assert rows_of(sample.union(other))["id"].to_list() == [*rows, *range(4)]
+    with pytest.raises(Exception, match=r"(?s)keep the order of blocks, got preserve_order=False.*materialize\(\)"):
+        other.union(sample).take_all()
+    assert sorted(row["id"] for row in other.union(sample.materialize()).take_all()) == sorted([*rows, *range(4)])
+
+
+def test_a_block_with_an_error_is_not_left_out() -> None:
+    """Ray may be told to leave out blocks that cannot be computed; a sample would have fewer rows."""
+
+    def fails(table: pa.Table) -> pa.Table:
+        if table["id"][0].as_py() == 0:
+            raise RuntimeError("not to be computed")
+        return table
+
+    rows = ray.data.range(60, override_num_blocks=6).map_batches(fails, batch_format="pyarrow", batch_size=None)
+    rows.context.max_errored_blocks = 3
+    with pytest.raises(Exception, match="not to be computed"):
+        tql.sample(rows, "id", 10, seed=1)
+    assert rows.context.max_errored_blocks == 3
+
+
+def test_options_that_cannot_be_copied_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = ray.data.range(10)
+
+    def copy(*_: object, **__: object) -> Any:
+        raise TypeError("no such argument")
+
+    monkeypatch.setattr(ray.data.Dataset, "copy", copy)
+    with pytest.raises(TQLError, match=r"set execution_options\.preserve_order = True and max_errored_blocks = 0"):
+        tql.sample(rows, "id", 5)
+    rows.context.execution_options.preserve_order = True
+    assert tql.sample(rows, "id", 5).count() == 5
 
 
 def test_keys_make_rows_of_any_order_a_sample() -> None:

@@ -28,6 +28,8 @@ from tql_frames.sampling.without_replacement import Race, finishers
 
 Schema = Mapping[str, pl.DataType]
 
+CHANGED = "the rows changed between the passes of a sample: a partition has others, or in another order"
+_ADVICE = "persist the frame first, sort it, or pass keys=[…]: columns by which the rows of a partition are ordered"
 MOST_UNITS = 2**24  # of all partitions, with their values: as many come to one place
 MOST_ROWS = 2**27  # of all partitions, with their weights or labels alone: some gigabytes on the driver
 
@@ -335,11 +337,9 @@ def values_together(
     return pl.concat([part.cast(dict(schema)) for part in parts]) if parts else None  # type: ignore[arg-type]
 
 
-def changed() -> TQLError:
+def changed(hint: str = _ADVICE) -> TQLError:
     """Return the error to raise where a later pass finds other rows than the first."""
-    message = "the rows changed between the passes of a sample: a partition has others, or in another order"
-    hint = "persist the frame (on Ray, materialize it) first, sort it, or pass keys=[…]: columns that order its rows"
-    return TQLError(message, hint=hint)
+    return TQLError(CHANGED, hint=hint)
 
 
 def too_many_pairs() -> TQLUnsupportedError:

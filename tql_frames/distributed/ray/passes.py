@@ -11,24 +11,26 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from ray.data import Dataset
+from ray.data import DataContext, Dataset
 from ray.data.expressions import monotonically_increasing_id
 
 from tql_frames.compiler.statements import Names
 from tql_frames.distributed.arrow import ArrowPartition
 from tql_frames.distributed.assignment import PackedShares, PartitionDraw
-from tql_frames.distributed.partition_counts import changed
+from tql_frames.distributed.partition_counts import CHANGED, changed
 from tql_frames.errors import TQLError
 from tql_frames.sampling import Integers
 
 _PEEK = 1_000  # rows that are looked at for types, where blocks are pandas frames
 _NO_FRAME = "expected the dataset to be a Ray Dataset, got {}"
+_MATERIALIZE = "call materialize() on the dataset first, or pass keys=[…]: columns that order the rows of each block"
 
 Step = Callable[[ArrowPartition, int], object]
 
@@ -89,7 +91,8 @@ class BlocksInOrder:
         def run(table: pa.Table) -> pa.Table:
             first, part = _block(table, place, keys)
             try:
-                result = step(part, -1 if known is None else _number(known, first))
+                with _advising():
+                    result = step(part, -1 if known is None else _number(known, first))
             except TQLError as fault:  # the caller is to get it as it is, not as text in an error of Ray
                 result = fault
             return pa.table({"first": [first], "result": [pickle.dumps(result)]})
@@ -101,7 +104,7 @@ class BlocksInOrder:
             if isinstance(result, TQLError):
                 raise result
         if known is not None and firsts != known.tolist():
-            raise changed()
+            raise changed(_MATERIALIZE)
         return BlockResults(np.array(firsts, np.int64), results)
 
     def map(
@@ -122,9 +125,13 @@ class BlocksInOrder:
 
         def run(table: pa.Table) -> pa.Table:
             first, part = _block(table, place, keys)
-            share = None if known is None or packed is None else packed[_number(known, first)]
-            schema, batches = step(part, share)
-            return pa.Table.from_batches(list(batches), schema)
+            with _advising():
+                share = None
+                if known is not None and packed is not None:
+                    _check_order()
+                    share = packed[_number(known, first)]
+                schema, batches = step(part, share)
+                return pa.Table.from_batches(list(batches), schema)
 
         return self._numbered(place).map_batches(run, batch_size=None, batch_format="pyarrow")
 
@@ -157,6 +164,29 @@ def _number(known: Integers, first: int) -> int:
     return number
 
 
+@contextmanager
+def _advising() -> Iterator[None]:
+    """Give the error of changed rows the hint that is right for Ray, whose sort forms other blocks each time."""
+    try:
+        yield
+    except TQLError as fault:
+        if fault.message != CHANGED:
+            raise
+        raise changed(_MATERIALIZE) from None
+
+
+def _check_order() -> None:
+    """Make sure, in a task, that its execution keeps the order of blocks.
+
+    Raises:
+        TQLError: it does not, because it has the options of another dataset or of Ray Train.
+    """
+    if not DataContext.get_current().execution_options.preserve_order:
+        message = "expected the execution that reads the sample to keep the order of blocks, got preserve_order=False"
+        hint = "call materialize() on the sample first, or set preserve_order=True where it is read"
+        raise TQLError(message, hint=hint)
+
+
 def _block(table: pa.Table, place: str, keys: Sequence[str]) -> tuple[int, ArrowPartition]:
     """Return the number of the first row of a block, and its rows."""
     first: int = table[place][0].as_py()
@@ -172,12 +202,13 @@ def _plain(table: pa.Table) -> pa.Table:
 
 
 def _in_order(dataset: Dataset) -> Dataset:
-    """Return a dataset whose tasks take and give blocks in order; datasets made from it do the same.
+    """Return a dataset whose tasks take and give all blocks in order; datasets made from it do the same.
 
     Raises:
         TQLError: Ray does not let a dataset have options of its own.
     """
-    if dataset.context.execution_options.preserve_order:
+    # A block that is left out for its error would be missing from the sample.
+    if dataset.context.execution_options.preserve_order and not dataset.context.max_errored_blocks:
         return dataset
     try:
         # A dataset shares its options with all that are made from it. No public call copies them.
@@ -185,9 +216,10 @@ def _in_order(dataset: Dataset) -> Dataset:
     except (AttributeError, TypeError):
         found = dataset
     if found.context.execution_options is dataset.context.execution_options:
-        hint = "set dataset.context.execution_options.preserve_order = True first"
-        raise TQLError("Ray may return the blocks of the dataset in any order", hint=hint)
+        hint = "set execution_options.preserve_order = True and max_errored_blocks = 0 in dataset.context first"
+        raise TQLError("expected a dataset that keeps all its blocks in order, got one that may not", hint=hint)
     found.context.execution_options.preserve_order = True
+    found.context.max_errored_blocks = 0
     return found
 
 
