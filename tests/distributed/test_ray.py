@@ -51,7 +51,7 @@ XRAYS = XRAYS.with_columns(
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     options = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
-    ray.init(num_cpus=2, object_store_memory=100_000_000, **options)
+    ray.init("local", num_cpus=2, object_store_memory=100_000_000, **options)
     ray.data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     yield
