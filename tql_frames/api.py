@@ -409,7 +409,8 @@ def report(
         sampled = analysis.sampled_by(rows, sampler, parameters, columns, spec.seed)
         if sampled is None:
             hint = "add SAMPLE BY, or report on a view of it: view(statement).report(by)"
-            raise TQLError("the statement draws no sample", source=sampler, span=Span(0, len(sampler)), hint=hint)
+            message = "the statement has no SAMPLE BY clause"
+            raise TQLError(message, source=sampler, span=Span(0, len(sampler)), hint=hint)
         if sampled.population.sampler is not None:
             warn_of_categories(sampled.population.sampler)
         made: Report[Any] = analysis.report_on(sampled.population, columns, sampled.spec, pandas=pandas)

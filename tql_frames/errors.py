@@ -179,7 +179,7 @@ class WeightError(TQLError):
         >>> import tql_frames
         >>> pl.DataFrame({"age": [71, 34]}).tql.sample("60 - age")
         Traceback (most recent call last):
-        tql_frames.WeightError: the sampler gives a negative weight in row 0 (-11)...
+        tql_frames.WeightError: the sampler returns a negative weight in row 0 (-11)...
     """
 
     __module__ = "tql_frames"

@@ -194,9 +194,8 @@ class Balance(Generic[TableOf]):
         if self.replace:
             length = "as long as the table" if size == self._rows else f"of {size:,} rows"
             return [
-                f"in a sample {length} a row comes {least:.2g} to {most:.3g} times",
-                "the shares hold for draws with replacement; without it they approach the table's own as the sample "
-                "grows, and limit= with replace=False finds weights for such a sample",
+                f"a row is expected {least:.2g} to {most:.3g} times in a sample {length}",
+                "the shares hold for draws with replacement; for other draws, pass limit= and replace=False to balance",
             ]
         drawable = self._rows - price.zero_rows
         if size >= drawable:
@@ -385,12 +384,12 @@ def _asked(
     for key, share in (shares or {}).items():
         place = naming.find(key)
         if place in found:
-            raise TQLError(f"target names the label {key!r} twice, in two ways of writing it")
+            raise TQLError(f"target names the label {key!r} twice, written in two ways")
         found[place] = share
     for key in keep:
         place = naming.find(key)
         if found.get(place) is not None:
-            raise TQLError(f"{key!r} is in target and in keep: its share is either given or kept")
+            raise TQLError(f"{key!r} is in target and in keep; name it in one of them")
         found[place] = None
     return found, [key for key in found if isinstance(key, str)]
 

@@ -55,7 +55,7 @@ def _named(weights: object, columns: LabelColumns) -> dict[Any, object]:
         for key, weight in weights.items():
             label = _label(key, columns)
             if label in named:
-                raise TQLError(f"weights name the label {shown(key)} twice, in two ways of writing it")
+                raise TQLError(f"weights name the label {shown(key)} twice, written in two ways")
             named[label] = weight
     elif isinstance(weights, Mapping):
         named = dict(weights)
@@ -97,7 +97,7 @@ def _label(key: object, columns: LabelColumns) -> object:
     fine = value is not None and _below_microseconds(key)
     if fine or not (value is None or isinstance(value, (bool, int, float, str, dt.date, dt.time))):
         hint = "labels are text, numbers, true and false, dates and times to the microsecond, or None"
-        raise TQLTypeError(f"expected a label that TQL has words for, got {shown(key)}", hint=hint)
+        raise TQLTypeError(f"expected a label that TQL can write, got {shown(key)}", hint=hint)
     return value
 
 

@@ -110,7 +110,7 @@ class Naming:
             if key in self._absent:
                 raise TQLNameError(f"no row has the label {_quoted(key)}", hint="leave it out of target= and keep=")
             return self._condition(key)
-        raise TQLNameError(f"{_quoted(key)} is no label of {self._columns}", hint=self._hint(key))
+        raise TQLNameError(f"{_quoted(key)} is not a label of {self._columns}", hint=self._hint(key))
 
     def _exact(self, key: object) -> int | None:
         if _is_nan(key):
@@ -137,13 +137,13 @@ class Naming:
         return None
 
     def _condition(self, key: str) -> str:
-        fault = f"{_quoted(key)} is no label of {self._columns}"
+        fault = f"{_quoted(key)} is not a label of {self._columns}"
         try:
             root = parse(key)
         except TQLError:
-            raise TQLNameError(f"{fault}, and no condition", hint=self._hint(key)) from None
+            raise TQLNameError(f"{fault}, and not a condition", hint=self._hint(key)) from None
         if isinstance(root, nodes.Column):
-            raise TQLNameError(f"{fault}, and no condition", hint=self._hint(key))
+            raise TQLNameError(f"{fault}, and not a condition", hint=self._hint(key))
         if root == nodes.Literal(None):
             raise TQLNameError(fault, hint="write None for the rows without a label")
         if not any(map(_differs_by_row, root.walk())):

@@ -74,7 +74,7 @@ class SplitSpec:
         if (parts is None) == (folds is None):
             given = "were both given" if parts is not None else "are both missing"
             hint = "write split({'train': 0.8, 'test': 0.2}), or split(folds=5)"
-            raise TQLError(f"parts and folds {given}; give one of them", hint=hint)
+            raise TQLError(f"parts and folds {given}; pass one of them", hint=hint)
         if not (unit is None or isinstance(unit, str)):
             raise TQLError(f"expected unit= to be the name of a column, got {shown(unit)}")
         if not (key is None or isinstance(key, str)):

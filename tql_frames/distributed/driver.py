@@ -328,7 +328,7 @@ class _Whole:
         none = np.empty(0, np.uint32), np.empty(0)
         winners = winners_of_parts([each if isinstance(each, tuple) else none for each in answers], self.size)
         if winners is None:
-            raise TQLError("the race of rows was too short, which comes once in 10**15 draws", hint="take another seed")
+            raise TQLError("the draw failed by chance, which happens once in 10**15 draws", hint="use another seed")
         return [RowNumbers(Ascending.of(each)) for each in winners]
 
     def _of_strata(self, table: StrataTable, cells: Integers, streams: Streams) -> Sequence[Drawable]:

@@ -93,8 +93,8 @@ class PandasFrame:
         if names is None:
             for label in self._frame.columns:
                 if label not in dtypes:
-                    message = f"column {label!r} has a label by whose text another column is named"
-                    dtypes[label] = TQLTypeError(message, hint="rename it, or select the columns that are wanted")
+                    message = f"column {label!r} has the same name as another column if it is written as text"
+                    dtypes[label] = TQLTypeError(message, hint="rename it, or select other columns")
         return Scan(with_stand_ins(self._columns.converted().lazy(), stand_ins), tuple(self._frame.columns), dtypes)
 
     def plan(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:

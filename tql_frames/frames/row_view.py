@@ -139,8 +139,8 @@ class RowView:
         """
         for label in self._labels:
             if not isinstance(label, str):
-                hint = "rename it, or select the columns that are wanted"
-                raise TQLTypeError(f"column {label!r} has a label that is no text, which Polars asks for", hint=hint)
+                hint = "rename it, or select other columns"
+                raise TQLTypeError(f"column {label!r} has a name that is not text, which Polars needs", hint=hint)
         return self._read([str(label) for label in self._labels])
 
     def scan(self, names: frozenset[str] | None) -> Scan:

@@ -109,7 +109,7 @@ class DatasetFrame(ArrowFrame):
         names = [self.arrow.names[each.origin] for each in columns]
         labels = [str(each.label) for each in columns]
         if len(set(names)) < len(names):
-            raise TQLError("a Dataset has each of its columns once", hint="name each column once in SELECT")
+            raise TQLError("a Dataset cannot have a column twice", hint="name each column once in SELECT")
         taken = taken.select_columns(names)
         return taken if labels == names else taken.rename_columns(dict(zip(names, labels, strict=True)))
 

@@ -189,7 +189,7 @@ def size_from(limit: object, fraction: object, replace: object = True) -> tuple[
         ((None, Fraction(29, 100)), (5, None))
     """
     if limit is not None and fraction is not None:
-        raise TQLError("limit and fraction were both given; give one of them")
+        raise TQLError("limit and fraction were both given; pass one of them")
     if fraction is not None:
         share = share_from(fraction)
         if share is None or share < 0:
@@ -226,14 +226,14 @@ def quotas_from(limit: Mapping[Any, object], fraction: object, over: object) -> 
         TQLError: there are no groups, or a number is not valid.
     """
     if over is None:
-        raise TQLError("limit by group needs over, which says what the groups are", hint="pass over='column'")
+        raise TQLError("limit by group needs over, which defines the groups", hint="pass over='column'")
     if fraction is not None:
-        raise TQLError("limit and fraction were both given; give one of them")
+        raise TQLError("limit and fraction were both given; pass one of them")
     found = []
     for name, number in limit.items():
         size, _ = size_from(number, None)
         if size is None:
-            raise TQLError(f"expected limit= to give a whole number for the group {shown(name)}, got None")
+            raise TQLError(f"expected limit= to be a whole number for the group {shown(name)}, got None")
         found.append((name, size))
     return tuple(found)
 

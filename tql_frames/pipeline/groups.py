@@ -367,7 +367,7 @@ class NamedGroups:
         hint = did_you_mean(str(name), [str(each) for (each,) in names[: len(known)]]) if bare else None
         if hint is None and len(known) <= 2 * _MOST_SHOWN:
             hint = f"the groups are {', '.join(known)}" if known else "there are no rows"
-        return TQLNameError(f"{argument} names {text}, which is no group of over", hint=hint)
+        return TQLNameError(f"{argument} names {text}, which is not a group of over=", hint=hint)
 
     def no_row(self, numbers: Integers) -> WeightError:
         """Return the error for groups to draw from that have no row of positive weight."""

@@ -236,7 +236,7 @@ def _not_of_the_frame(message: str, text: str, span: Span) -> TQLUnsupportedErro
 def no_rows_error(size: int, text: str, span: Span) -> WeightError:
     """Return the error for requesting `size` rows in a SAMPLE BY whose population is empty."""
     hint = "leave LIMIT out for an empty frame"
-    return WeightError(f"cannot draw {size:,} rows: none is left to draw from", source=text, span=span, hint=hint)
+    return WeightError(f"cannot draw {size:,} rows: no rows are left", source=text, span=span, hint=hint)
 
 
 def draws(text: str, seed: int, sampled: list[pl.LazyFrame] | None = None) -> DrawsRows:

@@ -160,9 +160,9 @@ class Weigher:
     def refusal(self, place: int | None, bad: BadWeights) -> WeightError:
         """Return the error to raise for the result of `first_bad`."""
         if isinstance(self.sampler, pl.Expr):
-            return WeightError(bad.describe("the sampler gives"), hint=_HINT)
+            return WeightError(bad.describe("the sampler returns"), hint=_HINT)
         span = self.sampler.tree.span if place is None else self.sampler.arms[place].span
-        who = "the sampler gives" if place is None else f"arm {place + 1} has"
+        who = "the sampler returns" if place is None else f"arm {place + 1} has"
         return WeightError(bad.describe(who), source=self.sampler.source, span=span, hint=_HINT)
 
     @property
@@ -315,7 +315,7 @@ class Weigher:
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as fault:
             reason = reason_of(fault)
             if "is duplicate" in reason:
-                raise TQLTypeError("the sampler gives several columns; a weight is one") from None
+                raise TQLTypeError("expected the sampler to return one column, got several") from None
             raise self.not_evaluated(reason) from None
 
     def not_evaluated(self, reason: str) -> TQLError:
@@ -419,10 +419,10 @@ class GivenWeights:
         try:
             series = value if isinstance(value, pl.Series) else _series(value)
         except (Exception, pl.exceptions.PanicException):  # elements may be of any type
-            raise TQLTypeError(f"expected one number a row, got a {kind} of other things", hint=_ONE_A_ROW) from None
+            raise TQLTypeError(f"expected one number per row, got a {kind} of other values", hint=_ONE_A_ROW) from None
         dtype = series.dtype
         if not (dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)) and len(series):
-            raise TQLTypeError(f"expected one number a row, got a {kind} of {type_name(dtype)}", hint=_ONE_A_ROW)
+            raise TQLTypeError(f"expected one number per row, got a {kind} of {type_name(dtype)}", hint=_ONE_A_ROW)
         values = series.cast(pl.Float64).fill_null(0.0).rechunk()
         if not isinstance(value, pl.Series) or labels is not None:  # its memory may be the caller's
             values = pl.Series(values.to_numpy().copy())
@@ -444,7 +444,7 @@ class GivenWeights:
         """
         rows, given = frame.rows, len(self.values)
         if rows != given:
-            raise TQLError(f"expected {rows:,} weight{'s' * (rows != 1)}, one a row, got {given:,}")
+            raise TQLError(f"expected {rows:,} weight{'s' * (rows != 1)}, one per row, got {given:,}")
         if self.labels is None:
             return
         if not self.labels.equals(index_of(frame)):
@@ -541,7 +541,7 @@ def sampler_from(value: object, parameters: Sequence[object] | None = None) -> A
         except Fault as fault:
             raise fault.error(value) from None
     if parameters is not None:
-        raise TQLError("parameters= are values for the `?` of a TQL text, and the sampler is none")
+        raise TQLError("parameters= are the values of `?` in TQL text, but the sampler is not text")
     return value if isinstance(value, pl.Expr) else GivenWeights.of(value) or value
 
 

@@ -259,7 +259,7 @@ def _checked(per_group: object, over: bool, batch_size: int, *, equal: bool) -> 
     if not isinstance(per_group, Mapping):
         number = check_whole("per_group", per_group, 1)
         if not over:
-            raise TQLError("per_group= needs over=, which says what the groups are", hint="pass over='finding'")
+            raise TQLError("per_group= needs over=, which defines the groups", hint="pass over='finding'")
         if batch_size % number:
             message = f"expected batch_size= to be a multiple of per_group={number:,}, got {batch_size:,}"
             raise TQLError(message, hint=f"pass batch_size={max(batch_size // number, 1) * number}")

@@ -206,7 +206,7 @@ class MixedSampler(EpochSampler[int]):
         if stop is not None and stop not in _STOPS:
             raise TQLError(f"expected stop= to be 'first_exhausted' or 'all_exhausted', got {shown(stop)}")
         if limit is not None and stop is not None:
-            raise TQLError("limit= and stop= were both given; give one of them")
+            raise TQLError("limit= and stop= were both given; pass one of them")
         self._replace, self._stop = bool(replace), None if limit is not None else stop or "first_exhausted"
         self._shares = _shares(shares, len(frames))
         samplers = _samplers(sampler, len(frames))

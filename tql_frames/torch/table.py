@@ -60,7 +60,7 @@ class ColumnSpec:
         if columns is None and len(names) < len(labels):
             label = next(label for label in labels if not isinstance(label, str))
             hint = "name the columns that are wanted: columns=[…]"
-            raise TQLError(f"column {label!r} has a label that is no text, by which its values could go", hint=hint)
+            raise TQLError(f"column {label!r} has a name that is not text, which a batch needs", hint=hint)
         encode = encode or {}
         if isinstance(columns, str):
             message = f"expected columns= to be a list of names, got the text {columns!r}"

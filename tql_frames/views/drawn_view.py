@@ -351,7 +351,7 @@ class View(KeptRows[Native], Provenance):
             message = "a view of a statement has no expected(): rows are expected of a sampler"
             raise TQLError(message, hint="draw with view(sampler, …), or look at report(by)")
         if self.origin is None or (step.kind == "expression" and self.expression is None):
-            raise TQLError("what the view was drawn from, or by, was not saved", hint="draw it again")
+            raise TQLError("the source or the sampler of the view was not saved", hint="draw it again")
         sampler = self.expression if step.kind == "expression" else step.sampler
         found: Floats = Draw.of(sampler, self.origin, step.draw).expected(self.origin)[0].take(self.drawn)
         return found

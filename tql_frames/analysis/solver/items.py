@@ -204,13 +204,13 @@ def _check_kind(column: str, kind: DataType, labels: pl.Series) -> None:
     written = is_text(kind) or is_number(kind) or is_temporal(kind) or isinstance(kind, pl.Boolean | pl.Null)
     if not written or isinstance(kind, pl.Duration):
         raise TQLTypeError(
-            f"column {column!r} holds values of type {type_name(kind)}, which TQL has no words for",
+            f"column {column!r} holds values of type {type_name(kind)}, which TQL cannot write",
             hint="compute a column of labels that are text or numbers, and name that column",
         )
     if isinstance(kind, pl.Time) or (isinstance(kind, pl.Datetime) and kind.time_unit == "ns"):
         fine = labels.cast(pl.Int64).drop_nulls() % _FINEST != 0
         if fine.any():
-            raise TQLTypeError(f"column {column!r} holds times finer than a microsecond, which TQL has no words for")
+            raise TQLTypeError(f"column {column!r} holds times finer than a microsecond, which TQL cannot write")
 
 
 def _of_value(column: Node, value: object, _: DataType | None) -> Node:
@@ -240,7 +240,7 @@ def _literal(value: object) -> Node:
         return nodes.Literal(value)
     if isinstance(value, int | float):
         if isinstance(value, int) and not -(2**63) <= value < 2**64:
-            raise TQLTypeError(f"the number {value} is beyond those that TQL has words for")
+            raise TQLTypeError(f"the number {value} is too large for TQL")
         return nodes.Negative(nodes.Literal(-value)) if value < 0 else nodes.Literal(abs(value))
     assert isinstance(value, dt.date | dt.time)
     return nodes.Literal(value.isoformat())

@@ -289,8 +289,8 @@ def balance_sets(
     """
     shares, equal = _checked(sets, items, targets, max_weight, method)
     if draws.size is not None and method == "nnls":
-        hint = "method='raking' allows for rows that come at most once"
-        raise TQLError("method 'nnls' finds weights for draws with replacement alone", hint=hint)
+        hint = "use method='raking'"
+        raise TQLError("method 'nnls' computes weights only for draws with replacement", hint=hint)
     max_weight = None if max_weight is None else float(max_weight)  # such as from a Decimal
     never, always = _bars(sets, shares, equal)
     left = ~banned(sets, never, always)

@@ -561,4 +561,4 @@ def _check_frame(frame: object) -> None:
     if not isinstance(frame, DataFrame):
         raise TQLError(f"expected the frame to be a Spark DataFrame, got {type(frame).__name__}")
     if frame.isStreaming:
-        raise TQLError("a stream has no last row, so that no sample of it is exact", hint="sample its batches")
+        raise TQLError("cannot sample a stream: it has no last row", hint="sample its batches")
