@@ -131,11 +131,7 @@ $(VENV)/engines: | $(VENV)/bin/python
 	touch $@
 
 # Where these and the system's Chromium are installed, the tests that drive the widget run too.
-browser: $(VENV)/browser
-
-$(VENV)/browser: | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable ".[notebook]" playwright
-	touch $@
+browser: $(VENV)/installed-browser
 
 # Where they are installed, the tests on tables of other libraries run too.
 interop: $(VENV)/interop

@@ -31,7 +31,7 @@ from benchmarks import machine, report
 from benchmarks.large import FOLDER, make
 from benchmarks.rounds import ROOT
 from tql_frames.distributed import Counts, Drawing, PartitionDraw, Sampler, draw_shares, questions
-from tql_frames.distributed.assignment import Slots
+from tql_frames.distributed.assignment import Drawable, SlotFlags, Slots, SlotTimes
 from tql_frames.pipeline.draw import DrawSpec
 from tql_frames.sampling import Floats, Integers, StrataTable
 from tql_frames.sampling.inclusion import expected_draws
@@ -244,16 +244,26 @@ def check_strata(
     """
     found = np.zeros(counts.shape, np.int64)
     for part, share in enumerate(shares):
-        assert isinstance(share.drawn, Slots)
-        slots = share.drawn.numbers.numbers()
-        assert replace or (np.diff(slots) > 0).all(), "a row came twice"
-        found[part] = np.diff(slots.searchsorted(np.append(0, np.cumsum(counts[part]))))
+        ends = np.append(0, np.cumsum(counts[part]))
+        times = _times(share.drawn, int(ends[-1]))
+        assert replace or times.max() <= 1, "a row came twice"
+        found[part] = np.diff(np.append(0, np.cumsum(times))[ends])
     assert found.sum() == draws
     table = StrataTable(weights, counts.sum(axis=0))
     expected = counts * expected_draws(table, draws, replace=replace)
     for axis, what in ((0, "a stratum"), (1, "a partition")):
         off = abs(found.sum(axis=axis) - expected.sum(axis=axis)) / np.sqrt(expected.sum(axis=axis))
         assert off.max() < 6, f"{what} is {off.max():.1f} standard errors from what is expected"
+
+
+def _times(drawn: Drawable, rows: int) -> Integers:
+    """How often each slot of a partition of so many rows was drawn."""
+    if isinstance(drawn, SlotTimes):
+        return np.concatenate([piece.numbers() for piece in drawn.pieces])
+    if isinstance(drawn, SlotFlags):
+        return np.unpackbits(drawn.bits)[:rows].astype(np.int64)
+    assert isinstance(drawn, Slots)
+    return np.bincount(drawn.numbers.numbers(), minlength=rows)
 
 
 def _bytes(size: float) -> str:

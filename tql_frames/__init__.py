@@ -1,14 +1,14 @@
 """Weighted row sampling for dataframes, in one line: `df.tql.sample("max_weight(age > 60: 5, True: 1)", limit=1000)`.
 
-Importing the package puts `.tql` on Polars DataFrame and LazyFrame and on pandas DataFrame; the same calls are the
-functions below. Samplers are written in TQL, the query language of Deep Lake.
+Importing the package adds `.tql` to Polars DataFrame and LazyFrame and to pandas DataFrame; the same calls are
+functions of the package. Samplers are written in TQL, the query language of Deep Lake.
 """
 
 # ruff: noqa: E402
 
 from tql_frames.errors import end_quietly  # isort: skip
 
-end_quietly()  # before all that takes long
+end_quietly()  # before imports that take long
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -68,7 +68,7 @@ __all__ = [
 ]
 
 
-# Where the other names are: what they need is loaded when the first of them is used.
+# Modules of the other names, which are loaded when a name is first used.
 _HOMES = {
     "api": ("balance", "class_weights", "explain", "query", "report", "sample", "weight_expr", "weights"),
     "compiler": ("register_function",),
@@ -93,7 +93,7 @@ def __dir__() -> list[str]:
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """`%load_ext tql_frames`: the magics `%tql` and `%%tql`."""
+    """Load the magics `%tql` and `%%tql`, for `%load_ext tql_frames`."""
     import_module("tql_frames.notebook.magics").load(shell)
 
 

@@ -1,6 +1,6 @@
-"""The command `tql-frames`, by way of `python -m tql_frames`.
+"""Run the command `tql-frames` by `python -m tql_frames`.
 
-All of it is in `cli`.
+`cli` implements the command.
 """
 
 import sys

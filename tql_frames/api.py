@@ -1,6 +1,6 @@
-"""The public calls, the same pipeline for every frame: check the arguments, compute weights, draw, take.
+"""Define the public calls, the same pipeline for every frame: check the arguments, compute weights, draw, take.
 
-Frames are known to their adapters only, expressions to the compiler, draws to `sampling`.
+Only adapters handle frames of a library, only the compiler handles expressions, and only `sampling` draws.
 """
 
 from __future__ import annotations
@@ -89,8 +89,9 @@ def sample(
         over: a column, a TQL expression with one value per row, or a list of these. Rows with equal values are a group
             (null is a value), and each group is sampled separately. Without replacement a group yields at most its
             rows of positive weight.
-        unit: the same, for rows that are drawn together, such as all images of a patient: `limit` and `fraction` count
-            units. A unit has the weight of its heaviest row; its rows are in table order.
+        unit: columns or expressions, as in `over`. Rows with equal values, such as all images of a patient, are drawn
+            together: `limit` and `fraction` count units. A unit has the weight of its heaviest row; its rows are in
+            table order.
         design: with replacement `"independent"` (the default) or `"systematic"`; without, `"successive"` (the default),
             `"systematic"` or `"poisson"`. In systematic samples a row appears floor or ceil of `limit * weight / total`
             times. Without replacement, systematic and Poisson samples include a row in proportion to its weight, up to
@@ -108,13 +109,14 @@ def sample(
         A frame of the same kind, with the same columns and dtypes.
 
     Raises:
-        TQLError: the text is wrong (with a caret under the place), or an argument; weights cannot be used for a draw,
-            also in one group with replacement; a name in `limit` is not a group; a unit lies in several groups.
+        TQLError: the text or an argument is invalid (carets show the place in the text); the weights, or with
+            replacement those of one group, cannot be used for a draw; a name in `limit` is not a group; a unit has rows
+            in several groups.
 
     Warns:
         TQLWarning: fewer rows have a positive weight than were requested without replacement; not for groups.
         TQLArmWarning: an arm matches no row, or another arm has at least its weight in every row that it matches; or a
-            text is no category of the Enum that it is compared with.
+            text is compared with an Enum but is not among its categories.
 
     Examples:
         >>> df = pl.DataFrame({"age": [71, 34, 65], "id": ["a", "b", "c"]})
@@ -152,7 +154,7 @@ def sample(
 def _sample_with_expected(
     frame: Native, sampler: Any, spec: DrawSpec, *, index: str | None, ignore_index: bool, name: str
 ) -> Native:
-    """Return a sample with the column of what is expected of each row; arguments as of `sample`."""
+    """Return a sample with the column of expected draws; see `sample` for the arguments."""
     rows: Frame = frame_of(frame, index, ignore_index)
     labels: tuple[object, ...] = rows.scan(frozenset()).labels
     check_expected(name, [*labels, *([] if rows.keeps_labels else [index])])
@@ -161,7 +163,7 @@ def _sample_with_expected(
         draw = Draw.of(sampler, rows, spec)
         positions, times = draw.positions_and_expected(rows)
         return rows.take_with(positions, name, times.take(positions))  # type: ignore[return-value]
-    numbers = Names.apart_from([name, index or "", *map(str, labels)]).new("row")  # lazy rows tell by it what they are
+    numbers = Names.apart_from([name, index or "", *map(str, labels)]).new("row")  # identifies lazy rows
     source = unwrapped(frame_of(frame, numbers, ignore_index))
     draw = Draw.of(sampler, source, spec)
     found: dict[str, pl.Series] = {}
@@ -258,8 +260,8 @@ def explain(
     Returns:
         Text. For a sampler: its tree, its Polars expression, and for each arm the rows that match it, the rows whose
         weight it decides, and their expected share of draws with replacement. In max_weight the arm with the greatest
-        weight decides, among equals a default or else the first; in sum_weight each arm that matches. For a statement:
-        the text that was read, and the optimized Polars plan.
+        weight decides, among equal weights a default or else the first; in sum_weight each arm that matches. For a
+        statement: the text that was read, and the optimized Polars plan.
 
     Raises:
         TQLError: as in `sample`.
@@ -407,7 +409,8 @@ def report(
         sampled = analysis.sampled_by(rows, sampler, parameters, columns, spec.seed)
         if sampled is None:
             hint = "add SAMPLE BY, or report on a view of it: view(statement).report(by)"
-            raise TQLError("the statement draws no sample", source=sampler, span=Span(0, len(sampler)), hint=hint)
+            message = "the statement has no SAMPLE BY clause"
+            raise TQLError(message, source=sampler, span=Span(0, len(sampler)), hint=hint)
         if sampled.population.sampler is not None:
             warn_of_categories(sampled.population.sampler)
         made: Report[Any] = analysis.report_on(sampled.population, columns, sampled.spec, pandas=pandas)
@@ -628,7 +631,7 @@ def query(
         GROUP BY or JOIN are numbered.
 
     Raises:
-        TQLError: the text is wrong (with a caret under the place), or does not fit the frames.
+        TQLError: the text is invalid (carets show the place), or does not fit the frames.
 
     Examples:
         >>> scans = pl.DataFrame({"patient": [1, 2, 2], "finding": ["Hernia", "Mass", "Hernia"]})
@@ -681,7 +684,7 @@ def query_frame(
 
 
 def _queried(frame: object, index: str | None) -> Frame:
-    """Return a frame to query; that `index` is free is checked for the columns of the result."""
+    """Return a frame to query; `index` is checked against the columns of the result, not here."""
     check_index(index)
     return frame_of(frame, index)
 
@@ -719,7 +722,7 @@ def weight_expr(
         does not check for negative, NaN or infinite weights; `weights` and `sample` do.
 
     Raises:
-        TQLError: the text is wrong, or does not fit the schema.
+        TQLError: the text is invalid, or does not fit the schema.
 
     Examples:
         >>> df = pl.DataFrame({"age": [71, 34]})
@@ -737,5 +740,5 @@ def weight_expr(
 
 @cache
 def _analysis() -> Any:
-    """Return loaded for the first report: most programs draw and never ask for one."""
+    """Return the module of reports; loaded at first use, since most programs only draw."""
     return import_module("tql_frames.analysis")

@@ -1,6 +1,6 @@
-"""A synthetic table of chest X-rays, as unbalanced as the real one, for examples and tests of sampling.
+"""Generate a synthetic table of chest X-rays, as unbalanced as the real one, for examples and tests of sampling.
 
-It leaves sampling to others, and reads neither a file nor the network: all rows come from the figures below.
+It reads neither a file nor the network: all rows are computed from the figures below.
 """
 
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ import polars as pl
 
 from tql_frames.frames.polars import check_process
 
-# Images, counted in the public label table of NIH ChestX-ray14 (Wang et al., "ChestX-ray8", CVPR 2017). Its
-# copies differ in about one row of a thousand. On a line: a finding, images that show it alone, images that
-# show it with each of the findings above, all images that show it.
+# Numbers of images, counted in the public label table of NIH ChestX-ray14 (Wang et al., "ChestX-ray8", CVPR 2017).
+# Its copies differ in about one row of a thousand. Each line has a finding, the images with it alone, the images
+# with it and each of the findings above, and all images with it.
 _FIGURES = """
 Atelectasis         4212 11535
 Cardiomegaly        1094   369  2772
@@ -44,7 +44,7 @@ _BITS = np.arange(len(_NAMES))
 _HAS = ((np.arange(2 ** len(_NAMES))[:, None] >> _BITS) & 1).astype(bool)  # (patterns, findings)
 _SIZE = _HAS.sum(axis=1)  # (patterns,)
 
-_SWEEPS = 30  # the fit is then within half a percent of every figure; more time buys little
+_SWEEPS = 30  # the fit is then within half a percent of every figure; more sweeps improve it little
 
 Flags = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -73,14 +73,14 @@ def chest_xray() -> pl.DataFrame:
         [('Pneumonia', 1353), ('Hernia', 227)]
     """
     check_process()
-    return _table().clone()  # what a caller does to a clone cannot reach the cached frame
+    return _table().clone()  # changes to a clone do not affect the cached frame
 
 
 @cache
 def _table() -> pl.DataFrame:
-    """Make up the patients, then deal the patterns to their images by two latent scores: illness and kind."""
-    # Only `random`, for NEP 19 lets NumPy change what other methods make of the same bits; and no powers or
-    # logarithms of what it draws, for their last digits differ between machines.
+    """Generate the patients, then assign patterns to their images by two latent scores: illness and kind."""
+    # Only `random` is used, since NEP 19 allows NumPy to change the results of other methods; and no powers or
+    # logarithms of its numbers, since their last digits differ between machines.
     random = np.random.Generator(np.random.Philox(key=2017)).random
     busy, frail, prone, queue, a, b, c = random((7, _PATIENTS))
     first_age = 47 + 34 * (a + b + c - 1.5)  # a bell with a standard deviation of 17 years
@@ -96,7 +96,7 @@ def _table() -> pl.DataFrame:
 
     pattern = np.zeros(_IMAGES, dtype=np.int64)
     ill = np.flatnonzero(_highest(illness, _IMAGES - _NO_FINDING))
-    # Patterns in rising order share their last findings: like kinds get like patterns, the old get hernias.
+    # Patterns in ascending order share their last findings: similar kinds get similar patterns, old patients hernias.
     pattern[ill[kind[ill].argsort(kind="stable")]] = np.repeat(np.arange(len(_HAS)), _images_per_pattern())
     used, which = np.unique(pattern, return_inverse=True)
     lists = [[_NAMES[i] for i in np.flatnonzero(_HAS[p])] or ["No_Finding"] for p in used]
@@ -121,7 +121,7 @@ def _highest(score: Floats, count: int) -> Flags:
 
 
 def _images_per_patient(busy: Floats) -> Integers:
-    """Give each patient one image and deal out the rest by a long tail: over half keep one, few reach 90."""
+    """Assign one image to each patient, and the rest by a long-tailed distribution: over half have one, few have 90."""
     share = (busy * busy * busy / (1.01 - busy)).cumsum()
     dealt = np.rint(share / share[-1] * (_IMAGES - _PATIENTS)).astype(np.int64)
     images: Integers = 1 + np.diff(dealt, prepend=0)
@@ -129,7 +129,7 @@ def _images_per_patient(busy: Floats) -> Integers:
 
 
 def _choose_males(images: Integers, queue: Floats) -> Flags:
-    """Choose patients in the order of `queue` until exactly the published number of images is theirs."""
+    """Select patients in the order of `queue` until they have exactly the published number of images."""
     order = queue.argsort(kind="stable")
     male = np.zeros(len(images), dtype=bool)
     male[order[images[order].cumsum() <= _SEX_M]] = True
@@ -139,13 +139,13 @@ def _choose_males(images: Integers, queue: Floats) -> Flags:
 
 
 def _images_per_pattern() -> Integers:
-    """Count the images of all patterns but the empty one: totals, singles, sizes exact, pairs nearly so."""
+    """Return the number of images of each non-empty pattern: totals, singles and sizes are exact, pairs nearly."""
     expected = _fit()
     by_size = _SIZE.argsort(kind="stable")  # rounding a running sum, size by size, leaves every size exact
     counts = np.zeros(len(_HAS), dtype=np.int64)
     counts[by_size] = np.diff(np.rint(expected[by_size].cumsum()).astype(np.int64), prepend=0)
 
-    # Until the totals are exact too, put one finding in place of another where that best undoes the rounding.
+    # Until the totals are exact, too, replace one finding by another where that best corrects the rounding.
     surplus = counts @ _HAS + _ALONE - [row[-1] for row in _TOGETHER]
     while surplus.any():
         more, less = surplus.argmax(), surplus.argmin()
@@ -162,10 +162,10 @@ def _images_per_pattern() -> Integers:
 
 
 def _fit() -> Floats:
-    """Expect images, not whole, of each pattern of two or more findings: the flattest table with these sums.
+    """Return the expected number of images of each pattern of two or more findings: the most even table with the sums.
 
-    Iterative proportional fitting (Deming & Stephan 1940, Annals of Mathematical Statistics 11:427): for one
-    figure after the other, scale the patterns it counts until they sum to it.
+    Iterative proportional fitting (Deming & Stephan 1940, Annals of Mathematical Statistics 11:427): for each figure in
+    turn, scale the patterns that it counts so that they sum to it.
     """
     expected = np.isin(_SIZE, list(_IMAGES_BY_SIZE)).astype(np.float64)
     figures = [(np.flatnonzero(expected * counted), images) for counted, images in _figures()]
@@ -177,9 +177,9 @@ def _fit() -> Floats:
 
 
 def _figures() -> Iterator[tuple[Flags, int]]:
-    """Yield the figures on images of two or more findings, each with flags on the patterns it counts.
+    """Yield the figures for images of two or more findings, each with flags for the patterns that it counts.
 
-    The sizes come last, so that a sweep ends with them exact.
+    The sizes are last, so that they are exact after each sweep.
     """
     for i, row in enumerate(_TOGETHER):
         for j, images in enumerate(row):

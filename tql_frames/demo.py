@@ -1,4 +1,4 @@
-"""The main job, to look at: balance the chest X-ray table on Polars and on pandas, and show what came of it.
+"""Demonstrate the main job: balance the chest X-ray table on Polars and on pandas, and show the result.
 
 Run it with `python -m tql_frames.demo`.
 """
@@ -31,7 +31,7 @@ _BAR = 24  # characters of the longest bar
 
 
 def histogram(frame: pl.DataFrame | pd.DataFrame) -> dict[str, int]:
-    """Return rows that show each finding, the commonest first."""
+    """Return the number of rows with each finding, the most frequent first."""
     if not isinstance(frame, pl.DataFrame):
         counts = frame["findings"].explode().value_counts()
         return {str(name): int(count) for name, count in counts.items()}
@@ -40,7 +40,7 @@ def histogram(frame: pl.DataFrame | pd.DataFrame) -> dict[str, int]:
 
 
 def expected_shares(frame: pl.DataFrame, weights: pl.Series) -> dict[str, float]:
-    """Exact probability that a drawn row shows each finding: weight of the rows that do over the weight of all."""
+    """Return the exact probability that a drawn row has each finding: the weight of its rows over the total weight."""
     total = weights.sum()
     exploded = frame.select("findings").with_columns(weight=weights).explode("findings")
     sums = exploded.group_by("findings").agg(pl.col("weight").sum() / total)
@@ -64,7 +64,7 @@ def _bar(count: int, scale: float) -> str:
 
 
 def main() -> None:
-    """Balance the table on both libraries and print what came of it."""
+    """Balance the table on both libraries and print the result."""
     xrays = chest_xray()
     raw = histogram(xrays)
     expected = expected_shares(xrays, tql_frames.weights(xrays, SAMPLER))
@@ -85,6 +85,6 @@ if __name__ == "__main__":
     try:
         main()
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads it has seen enough, as `head` has
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what Python still holds for the pipe
+    except BrokenPipeError:  # the reader has closed the pipe, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # discards data that Python still buffers
         sys.exit(128 + 13)

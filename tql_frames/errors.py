@@ -1,6 +1,6 @@
-"""Every error of tql-frames, and the carets that show where in the text it is.
+"""Define the errors of tql-frames, and draw the carets that show where in the text an error is.
 
-It knows spans and plain text only; what is wrong is decided where the fault is found.
+It depends on spans and plain text only; the code that finds an error describes it.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from numbers import Number
 from types import FrameType
 from typing import NamedTuple
 
-_EXCERPT = 60  # characters shown on either side of the fault when a line is long
+_EXCERPT = 60  # characters to show on either side of the error in a long line
 _QUOTED = 80  # characters of a name or text that a message repeats
-# Quotes inside words are no such quotes.
+# Quotes inside words, such as apostrophes, do not count.
 _LONG_QUOTE = re.compile(rf"""(?<!\w)('[^'\n]{{{_QUOTED + 1},}}'|"[^"\n]{{{_QUOTED + 1},}}")(?!\w)""")
 _LONG_WORD = re.compile(rf"\w{{{_QUOTED + 1},}}")
 _LIBRARIES = ("tql_frames", "polars", "pandas", "functools", "importlib")
@@ -58,7 +58,7 @@ class TQLError(ValueError):
     """
 
     __module__ = "tql_frames"
-    nulls_known = False  # of a column that cannot be read: whether it is known all the same which values are null
+    nulls_known = False  # for a column that cannot be read: whether it is known which of its values are null
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class TQLError(ValueError):
         span: Span | None = None,
         hint: str | None = None,
     ) -> None:
-        """Build the error; its text is drawn when it is printed."""
+        """Build the error; its text is composed when it is printed."""
         message = shortened(message)
         super().__init__(message)
         self.message = message
@@ -77,7 +77,7 @@ class TQLError(ValueError):
         self.hint = None if hint is None else shortened(hint)
 
     def __reduce__(self) -> tuple[object, ...]:
-        # The default would pickle the message alone and lose the span on the way out of a worker.
+        # The default would pickle only the message and lose the span between processes.
         return (_rebuild, (type(self), self.message, self.source, self.span, self.hint))
 
     @property
@@ -179,17 +179,17 @@ class WeightError(TQLError):
         >>> import tql_frames
         >>> pl.DataFrame({"age": [71, 34]}).tql.sample("60 - age")
         Traceback (most recent call last):
-        tql_frames.WeightError: the sampler gives a negative weight in row 0 (-11)...
+        tql_frames.WeightError: the sampler returns a negative weight in row 0 (-11)...
     """
 
     __module__ = "tql_frames"
 
 
-class Fault(Exception):  # noqa: N818 - never seen by a user: it becomes a TQLError once the source is at hand
-    """A fault found where the source text is not at hand: the span and what to say."""
+class Fault(Exception):  # noqa: N818 - never seen by a user: it becomes a TQLError once the source is available
+    """An error in code that does not have the source text: its span and message."""
 
     def __init__(self, kind: type[TQLError], message: str, span: Span, hint: str | None = None) -> None:
-        """Hold what `error` needs."""
+        """Store the arguments of `error`."""
         super().__init__(message)
         self.kind, self.message, self.span, self.hint = kind, message, span, hint
 
@@ -234,7 +234,7 @@ class TQLArmWarning(TQLWarning):
     def __init__(
         self, message: str, *, source: str | None = None, span: Span | None = None, hint: str | None = None
     ) -> None:
-        """Build the warning; its text is drawn when it is printed."""
+        """Build the warning; its text is composed when it is printed."""
         super().__init__(message)
         self.message, self.source, self.span, self.hint = message, source, span, hint
 
@@ -262,7 +262,7 @@ def warn(warning: TQLWarning, place: Place | None = None) -> None:
     level, frame = 1, sys._getframe(0)
     while frame is not None and _is_ours(frame):
         frame = frame.f_back  # type: ignore[assignment]
-        # `warnings` leaves out the frames of imports.
+        # `warnings` does not count the frames of imports.
         level += frame is None or not frame.f_code.co_filename.startswith("<frozen importlib")
     if frame is None and place is not None:
         warnings.warn_explicit(warning, None, *place)
@@ -275,7 +275,7 @@ def _is_ours(frame: FrameType) -> bool:
 
 
 def shown(value: object) -> str:
-    """Return a value that a caller passed, for a message: what it is where it is short, else its type.
+    """Return a value of a caller for a message: a shortened text, the `repr` of a short value, else its type.
 
     Examples:
         >>> shown("x" * 100), shown(2.5), shown([[0] * 100])
@@ -295,7 +295,7 @@ def shortened(message: str) -> str:
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str | None:
-    """Return the hint with the candidate nearest to `name`, or None where none is near.
+    """Return the hint with the candidate nearest to `name`, or None if none is near.
 
     Examples:
         >>> did_you_mean("finding", ["image", "findings"])
@@ -308,7 +308,7 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str | None:
 
 
 def lone_surrogate(text: str) -> int | None:
-    """Place of the first half of a surrogate pair in a text, which no library can encode; None where there is none."""
+    """Return the position of the first lone surrogate in a text, which cannot be encoded; None if there is none."""
     try:
         text.encode()
     except UnicodeEncodeError as fault:
@@ -317,9 +317,9 @@ def lone_surrogate(text: str) -> int | None:
 
 
 def reason_of(fault: BaseException) -> str:
-    """Return what a library says of a fault, as the end of a sentence.
+    """Return the reason of a library's error, as the end of a sentence.
 
-    It is the first line of the message, or the kind of the error where there is no message.
+    It is the first line of the message, or the class of the error if there is no message.
     """
     return (str(fault) or type(fault).__name__).splitlines()[0][:300]
 
@@ -331,7 +331,7 @@ def _rebuild(
 
 
 def _draw_carets(source: str, span: Span) -> tuple[str, str]:
-    """Return the line of the fault, cut to an excerpt when long, and carets under the span."""
+    """Return the line of the error, cut to an excerpt if it is long, and carets under the span."""
     begin = source.rfind("\n", 0, span.start) + 1
     end = source.find("\n", span.start)
     end = len(source) if end == -1 else end
@@ -347,21 +347,21 @@ def _draw_carets(source: str, span: Span) -> tuple[str, str]:
 
 
 def _printable(text: str) -> str:
-    # A control character (a carriage return, say) would move the cursor and the carets with it.
+    # A control character, such as a carriage return, would move the cursor and the carets.
     return "".join(
         "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cs") and c != "\t" else c for c in text
     )
 
 
 def _width(char: str) -> int:
-    """Return columns a character takes on a terminal: 2 for East Asian wide and emoji, 0 for combining marks."""
+    """Return the width of a character on a terminal: 2 for East Asian wide and emoji, 0 for combining marks."""
     if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1
 
 
 def end_quietly() -> None:
-    """Let an interrupt end the process, where this is the command and nobody has said otherwise."""
+    """Let an interrupt end the process, if this is the command and no other handler is set."""
     begun = os.path.basename(sys.argv[0]) if getattr(sys, "argv", None) else ""
     as_module = begun == "-m" and sys.orig_argv[1:3] == ["-m", "tql_frames"]
     if not as_module and begun.removesuffix(".exe") != "tql-frames":

@@ -1,19 +1,19 @@
-"""Processes that were forked after Polars had started its threads: nothing that Polars does there would ever end."""
+"""Detect processes that were forked after Polars had started its threads: in them, calls of Polars never return."""
 
 import os
 import re
 
 _THREADS = "/proc/self/task"
-_OF_POLARS = re.compile(r"polars-\d+|async-executor")  # names of the threads that queries run in
+_OF_POLARS = re.compile(r"polars-\d+|async-executor")  # names of the threads that run queries
 
 
 class Process:
-    """What is known of this process."""
+    """State of this process."""
 
     noticed = False  # whether its forks are noticed
     used = False  # whether this package ran Polars in it
-    threads = False  # whether Polars had threads when it was forked last
-    stuck = False  # whether it was forked from one whose threads it lacks
+    threads = False  # whether Polars had threads at the last fork
+    stuck = False  # whether it was forked from a process with threads of Polars, which it lacks
 
 
 def _has_threads() -> bool:
@@ -40,7 +40,7 @@ def _in_child() -> None:
 
 
 def notice_forks() -> None:
-    """Note from now on how this process is forked: once, when the package is imported."""
+    """Notice forks of this process from now on; called once, when the package is imported."""
     if hasattr(os, "register_at_fork") and not Process.noticed:  # not on Windows, which has no forks
         os.register_at_fork(before=_before, after_in_child=_in_child)
         Process.noticed = True

@@ -1,4 +1,4 @@
-"""What waits until it is needed: packages of this one, and what is done once another library has been imported."""
+"""Delay work until it is needed: loading parts of this package, and calls after another library is imported."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from types import ModuleType
 from typing import Any
 
 LOADERS: dict[str, Callable[[], Any]] = {}
-"""Functions that load packages which lower layers use, by name, so that these need not know them."""
+"""Functions by name that load packages for lower layers, so that lower layers do not import them."""
 
 
 def when_imported(name: str, call: Callable[[], None]) -> None:
-    """Call a function now, if a module is imported already, and whenever it is imported from now on.
+    """Call a function now, if a module is already imported, and whenever it is imported from now on.
 
-    A module that another thread is importing is waited for. Who asks again for the same name replaces the function.
+    If another thread is importing the module, wait for it. Another call for the same name replaces the function.
 
     Examples:
         >>> when_imported("polars", lambda: print("polars is here"))
         polars is here
     """
     others = [each for each in sys.meta_path if not (type(each).__name__ == _Watch.__name__ and each.name == name)]  # type: ignore[attr-defined]
-    sys.meta_path[:] = [_Watch(name, call), *others]  # the class by its name: it is another after a reload
+    sys.meta_path[:] = [_Watch(name, call), *others]  # by the name of the class, which differs after a reload
     if name in sys.modules:
         import_module(name)  # returns when its import has ended
         call()
 
 
 class _Watch(MetaPathFinder):
-    """A finder that finds nothing itself: it has the loader that another one finds tell when it is done."""
+    """A finder that returns the spec of another finder, with a loader that calls a function after loading."""
 
     def __init__(self, name: str, call: Callable[[], None]) -> None:
         self.name = name

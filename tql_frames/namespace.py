@@ -1,4 +1,4 @@
-"""`.tql` on Polars and pandas frames: the calls of `api` as methods, and nothing else."""
+"""Define `.tql` on Polars and pandas frames: the calls of `api` as methods."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ AnyPolars = TypeVar("AnyPolars", pl.DataFrame, pl.LazyFrame)
 def method_of(call: Callable[..., Any]) -> Callable[[_Method], _Method]:
     """Add the docstring of a function to a method, and errors that name the right argument for an unknown one.
 
-    Sections are put before the method's own example. Arguments that it does not have, such as the frame, are left out.
+    Sections are inserted before the method's own example, without arguments that it does not have, such as the frame.
     """
 
     def documented(method: _Method) -> _Method:
@@ -70,19 +70,19 @@ _AFTER_ARGS = ("Returns", "Raises", "Warns")
 
 
 def _sections(documented: Callable[..., Any]) -> dict[str, str]:
-    """Return the sections of a docstring by their headings, the text before them under ""."""
+    """Return the sections of a docstring by their headings; the text before them has the key ""."""
     parts = _SECTION.split(inspect.getdoc(documented) or "")
     return {"": parts[0], **dict(zip(parts[1::2], parts[2::2], strict=True))}
 
 
 class _Namespace(Generic[FrameOf, TableOf]):
-    """What the frames of all libraries share: `FrameOf` is the frame, `TableOf` the tables of reports on it."""
+    """Calls for frames of all libraries: `FrameOf` is the frame, `TableOf` the tables of its reports."""
 
     __slots__ = ("_frame",)
     _frame: FrameOf
 
     def __init__(self, frame: FrameOf) -> None:
-        """Hold the frame for one call."""
+        """Store the frame for one call."""
         self._frame = frame
 
     @method_of(api.query)
@@ -197,7 +197,7 @@ class _Namespace(Generic[FrameOf, TableOf]):
 
 
 class _PolarsNamespace(_Namespace[AnyPolars, pl.DataFrame]):
-    """What eager and lazy Polars frames share."""
+    """Calls for eager and lazy Polars frames."""
 
     __slots__ = ()
 
@@ -531,10 +531,10 @@ class PandasNamespace(_Namespace["pd.DataFrame", "pd.DataFrame"]):
 
 
 class Accessor:
-    """A namespace made anew at each use.
+    """Descriptor that creates a namespace at each use.
 
-    Polars and pandas keep the namespace object on the frame that it points to: a cycle, which holds the frame's memory
-    until the garbage collector comes by. A namespace without state has nothing to keep.
+    Polars and pandas store the namespace object on the frame that it refers to: a reference cycle, which keeps the
+    memory of the frame until the garbage collector runs. A namespace without state does not need to be stored.
     """
 
     def __init__(self, namespace: type[Any]) -> None:

@@ -1,4 +1,4 @@
-"""`.tql` put on the frames of Polars and pandas, before anything is loaded that works on them."""
+"""Register `.tql` on the frames of Polars and pandas, without loading the code of its calls."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OWN = (__name__, _NAMESPACE)
 
 
 class _Accessor:
-    """What stands for a namespace until it is used for the first time, which loads it."""
+    """Placeholder of a namespace, which is loaded at its first use."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -32,17 +32,17 @@ class _Accessor:
         return accessor.__get__(frame, owner)
 
     def __call__(self, frame: object) -> Any:
-        """Return the namespace of a frame, as the registries of both libraries ask for it."""
+        """Return the namespace of a frame, for the registries of both libraries."""
         return getattr(import_module(_NAMESPACE), self._name)(frame)
 
 
 def register() -> None:
-    """Put `.tql` on Polars frames, and on pandas frames once pandas is imported, known to both libraries' registries.
+    """Register `.tql` on Polars frames, and on pandas frames once pandas is imported, with the libraries' registries.
 
-    Great Tables and skrub learn of views when they are imported.
+    Views are registered with Great Tables and skrub when they are imported.
 
     Warns:
-        TQLWarning: another package has put its own `.tql` there, which is replaced.
+        TQLWarning: another package has registered its own `.tql`, which is replaced.
     """
     polars = pl.api
     _put(
@@ -64,7 +64,7 @@ def _register_pandas() -> None:
 
 
 def _put(*frames: tuple[Any, Callable[[str], Callable[[Any], Any]], str]) -> None:
-    """Put `.tql` on the frames of a library: classes, their registries, and our namespaces by name."""
+    """Register `.tql` on the frames of a library: classes, their registries, and names of namespaces."""
     others = [found for frame, _, _ in frames if (found := _other_owner(frame)) is not None]
     if others:
         message = f".tql of {others[0]} is replaced by that of tql_frames"
@@ -77,7 +77,7 @@ def _put(*frames: tuple[Any, Callable[[str], Callable[[Any], Any]], str]) -> Non
 
 
 def _other_owner(frame: type) -> str | None:
-    """Return the package whose `.tql` a class of frames has, if it is another than this one."""
+    """Return the other package whose `.tql` a class of frames has; None if there is none."""
     found = inspect.getattr_static(frame, "tql", None)
     if found is None or type(found).__module__ in _OWN:
         return None

@@ -1,6 +1,6 @@
-"""scikit-learn: resample X and y by a sampler as TQL text, in the pipelines of imbalanced-learn.
+"""Resample X and y by a sampler as TQL text, in the scikit-learn pipelines of imbalanced-learn.
 
-Raises one error where scikit-learn or imbalanced-learn is missing. What is drawn is decided in `pipeline`.
+Importing it raises one error if scikit-learn or imbalanced-learn is missing. `pipeline` draws the rows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tql_frames.sampling import fresh_seed
 try:
     from imblearn.base import BaseSampler
     from sklearn.utils.validation import check_array, check_consistent_length, check_random_state, validate_data
-except ImportError as missing:  # of one of the two, or of a version that is too old
+except ImportError as missing:  # a library is missing, or too old
     _message = f"scikit-learn 1.6 and imbalanced-learn 0.13, or newer, are not installed: {missing}"
     raise TQLError(_message, hint="pip install 'tql-frames[sklearn]'") from missing
 
@@ -83,7 +83,7 @@ class TQLResampler(BaseSampler):
         target: str | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
-        """Hold the arguments; they are checked by `fit` and `fit_resample`, as scikit-learn asks for."""
+        """Store the arguments; `fit` and `fit_resample` check them, as scikit-learn requires."""
         self.sampler = sampler
         self.limit = limit
         self.fraction = fraction
@@ -149,7 +149,7 @@ class TQLResampler(BaseSampler):
         given = X, y
         X, y = self._checked(X, y)
         found = self._fit_resample(X, y, **self._aligned(X, groups, params))
-        # As imbalanced-learn does: lists come out where lists went in.
+        # Like imbalanced-learn: return lists for lists.
         return tuple(rows.tolist() if isinstance(of, list) else rows for rows, of in zip(found, given, strict=True))
 
     def _fit_resample(self, X: Any, y: Any, **params: Any) -> tuple[Any, Any]:
@@ -157,11 +157,11 @@ class TQLResampler(BaseSampler):
         self.sample_indices_ = draw.positions(seen).astype(np.int64)
         rows, targets = _rows_of(X, self.sample_indices_), _rows_of(y, self.sample_indices_)
         if isinstance(rows, pd.DataFrame) and isinstance(targets, (pd.Series, pd.DataFrame)):
-            targets.index = rows.index  # as imbalanced-learn does: rows of X and y belong together by position
+            targets.index = rows.index  # like imbalanced-learn: rows of X and y are matched by position
         return rows, targets
 
     def _checked(self, X: Any, y: Any) -> tuple[Any, Any]:
-        """Return X and y, frames as they are and anything else as arrays; the names and number of features are kept."""
+        """Return X and y, frames unchanged and other objects as arrays; store the names and the number of features."""
         if isinstance(X, pl.LazyFrame):
             raise TQLError("expected X to be a DataFrame or an array, got LazyFrame", hint="pass X.collect()")
         if not isinstance(X, (pd.DataFrame, pl.DataFrame)) and hasattr(X, "__arrow_c_stream__"):
@@ -170,7 +170,7 @@ class TQLResampler(BaseSampler):
         if not isinstance(X, (pd.DataFrame, pl.DataFrame)) or not len(X):
             X = check_array(X, dtype=None, accept_sparse=["csr", "csc"], ensure_all_finite=False)
         validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
-        if isinstance(X, pl.DataFrame):  # whose names scikit-learn 1.7 and older do not read
+        if isinstance(X, pl.DataFrame):  # scikit-learn 1.7 and older do not read its names
             self.feature_names_in_ = np.array(X.columns, dtype=object)
         if not isinstance(y, (pd.Series, pd.DataFrame, pl.Series, pl.DataFrame)):
             y = check_array(y, dtype=None, ensure_2d=False, ensure_all_finite=False, input_name="y")
@@ -178,7 +178,7 @@ class TQLResampler(BaseSampler):
         return X, y
 
     def _aligned(self, X: Any, groups: Any, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return columns that were passed beside X and y, one value a row."""
+        """Return the columns that were passed in addition to X and y, one value per row."""
         given = {**params, **({} if groups is None else {"groups": groups})}
         for name, values in given.items():
             if np.ndim(values) != 1:
@@ -187,7 +187,7 @@ class TQLResampler(BaseSampler):
         return given
 
     def _request(self, X: Any, y: Any, beside: Mapping[str, Any]) -> tuple[Draw, Rows]:
-        """Return what is drawn, and the rows as the sampler sees them."""
+        """Return the request, and the rows as the sampler sees them."""
         spec = DrawSpec.checked(
             self.limit,
             self.fraction,
@@ -219,11 +219,11 @@ class TQLResampler(BaseSampler):
         return tags
 
 
-_SEEDS = 2**31  # a RandomState gives numbers below this on every platform
+_SEEDS = 2**31  # a RandomState returns numbers below this on every platform
 
 
 def _seed_of(random_state: object) -> int:
-    """Return the seed that scikit-learn's convention gives."""
+    """Return the seed by scikit-learn's convention for `random_state`."""
     if random_state is None:
         return fresh_seed()
     number = whole_number(random_state)
@@ -236,7 +236,7 @@ def _seed_of(random_state: object) -> int:
 
 
 def _columns_of_target(y: Any, target: object) -> dict[str, Any]:
-    """Return the columns of y by the names that a sampler has for them."""
+    """Return the columns of y by their names in a sampler."""
     if not (target is None or isinstance(target, str)):
         raise TQLError(f"expected target= to be a column name or None, got {shown(target)}")
     own: list[Any]
@@ -282,7 +282,7 @@ def _polars_series(name: str, values: Any) -> pl.Series:
 
 
 def _pandas_values(values: Any) -> Any:
-    """Return values without the labels of rows, which need not be those of X."""
+    """Return values without the labels of rows, which may differ from those of X."""
     if isinstance(values, pl.Series):
         values = values.to_pandas()
     return values.array if isinstance(values, pd.Series) else np.asarray(values)

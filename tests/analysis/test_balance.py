@@ -144,10 +144,10 @@ def test_ten_million_rows_are_no_more_work_than_their_label_sets(monkeypatch: py
         (("findings", {}), "target names no label"),
         (
             ("findings", {"Hernai": 0.1}),
-            "'Hernai' is no label of column 'findings', and no condition\n  did you mean 'Her",
+            "'Hernai' is not a label of column 'findings', and not a condition\n  did you mean 'Her",
         ),
-        (("findings", {5: 0.1}), "5 is no label of column 'findings'"),
-        (("findings", {"age >": 0.1}), "'age >' is no label of column 'findings', and no condition"),
+        (("findings", {5: 0.1}), "5 is not a label of column 'findings'"),
+        (("findings", {"age >": 0.1}), "'age >' is not a label of column 'findings', and not a condition"),
         (("findings", {"agee > 5": 0.1}), "unknown column 'agee'"),
         (("findings", {"Hernia": 2}), "expected the target of 'Hernia' to be a share from 0 to 1, got 2"),
         (("findings", {"Hernia": True}), "to be a share from 0 to 1, got True"),
@@ -165,7 +165,7 @@ def test_refusals(arguments: tuple[Any, ...], message: str) -> None:
     ("options", "message"),
     [
         ({"keep": "Hernia"}, "keep is a list of labels or conditions\n  write keep=['Hernia']"),
-        ({"keep": ["Hernai"]}, "'Hernai' is no label"),
+        ({"keep": ["Hernai"]}, "'Hernai' is not a label"),
         ({"target": {"Hernia": 0.1}, "keep": ["Hernia"]}, "'Hernia' is in target and in keep"),
         ({"max_weight": 0.5}, "expected max_weight to be above 1, the mean weight, got 0.5"),
         ({"method": "magic"}, "unknown method 'magic'"),
@@ -214,9 +214,7 @@ def test_a_balance_says_that_its_shares_hold_with_replacement() -> None:
     """Successive draws from six rows, enumerated: one draw has the shares asked for, all six those of the table."""
     frame = pl.DataFrame({"x": ["a", "a", "a", "a", "b", "b"]})
     balance = frame.tql.balance("x")
-    sentence = (
-        "the shares hold for draws with replacement; without it they approach the table's own as the sample grows"
-    )
+    sentence = "the shares hold for draws with replacement; for other draws, pass limit= and replace=False to balance"
     assert sentence in str(balance) and sentence in html.unescape(balance._repr_html_())
     weights = frame.tql.weights(balance.sampler).to_list()
 

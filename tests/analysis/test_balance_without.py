@@ -247,7 +247,7 @@ def test_the_size_of_a_sample_with_replacement_changes_its_report_alone() -> Non
         sized = TAGS.tql.balance("t", WANTED, limit=60, design=design)
         assert sized.sampler == plain.sampler and sized.labels.equals(plain.labels) and sized.price == plain.price
         assert sized.report.labels["expected_count"].sum() < plain.report.labels["expected_count"].sum() / 9
-        assert "in a sample of 60 rows a row comes " in str(sized)
+        assert " times in a sample of 60 rows\n" in str(sized)
 
 
 def test_the_report_and_the_plot_are_of_the_request() -> None:
@@ -270,7 +270,7 @@ def test_the_report_and_the_plot_are_of_the_request() -> None:
         ({"limit": 0, "replace": False}, "a sample of no rows has no shares to balance"),
         ({"fraction": 0.001, "replace": False}, "a sample of no rows has no shares to balance"),
         ({"limit": {"a": 5}, "replace": False}, "limit of a balance is one number"),
-        ({"limit": 5, "replace": False, "method": "nnls"}, "method 'nnls' finds weights for draws with replacement"),
+        ({"limit": 5, "replace": False, "method": "nnls"}, "'nnls' computes weights only for draws with replacement"),
     ],
 )
 def test_errors(options: dict[str, Any], message: str) -> None:

@@ -205,13 +205,13 @@ def test_the_text_is_as_one_would_write_it() -> None:
         (
             lambda: class_weights("f", {b"a": 1}),
             TQLTypeError,
-            "expected a label that TQL has words for, got b'a'",
+            "expected a label that TQL can write, got b'a'",
             "labels are text",
         ),
         (lambda: class_weights("f", {dt.timedelta(1): 1}), TQLTypeError, "got timedelta", "dates and times"),
         (lambda: class_weights("f", {pd.Timestamp(1): 1}), TQLTypeError, "got Timestamp", "to the microsecond"),
         (lambda: class_weights("f", {np.datetime64(1, "ns"): 1}), TQLTypeError, "got datetime64", "to the microsecond"),
-        (lambda: class_weights("f", {2**64: 1}), TQLTypeError, "beyond those that TQL has words for", ""),
+        (lambda: class_weights("f", {2**64: 1}), TQLTypeError, "is too large for TQL", ""),
         (
             lambda: class_weights("f", {Decimal("0.12345678901234567890"): 1}),
             TQLTypeError,

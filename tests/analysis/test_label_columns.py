@@ -285,7 +285,7 @@ def test_a_column_that_no_row_has_set_is_no_label_of_the_table() -> None:
         with pytest.raises(TQLNameError, match=r"no row has the label '(never|nothing)'"):
             frame.tql.balance(frame.columns, **options)
     with pytest.raises(
-        TQLNameError, match="'yess' is no label of the columns 'yes', 'nothing', 'never', and no"
+        TQLNameError, match="'yess' is not a label of the columns 'yes', 'nothing', 'never', and not"
     ) as caught:
         frame.tql.balance(frame.columns, {"yess": 0.1})
     assert caught.value.hint == "did you mean 'yes'?"

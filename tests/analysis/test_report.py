@@ -255,7 +255,7 @@ def test_random_numbers_of_a_statement_keep_their_places() -> None:
     [
         (("finding", "age"), "unknown column 'finding'\n  did you mean 'findings'?"),
         (("findings", "agee"), "unknown column 'agee'\n"),
-        (("findings", "age - 40"), "the sampler gives a negative weight in 36,616 rows"),
+        (("findings", "age - 40"), "the sampler returns a negative weight in 36,616 rows"),
         (("findings", "max_weight(age > 60: -1, True: 1)"), "arm 1 has a negative weight in "),
         (("findings", "max_weight(age > 160: -1, True: 1)"), "arm 1 has a negative weight, in 0 rows here"),
         (("findings", "max_weight(age > 60: 40 - age, True: 100)"), "arm 1 has a negative weight in "),
@@ -267,7 +267,7 @@ def test_random_numbers_of_a_statement_keep_their_places() -> None:
         (("findings", pl.col("sex")), "expected numeric weights, got Enum"),
         ((5, "age"), "expected by= to be the name of a column, got 5"),
         (("findings", "age", -1), "expected limit= to be a whole number of at least 0, got -1"),
-        (("findings", "select * where age > 60"), "the statement draws no sample"),
+        (("findings", "select * where age > 60"), "the statement has no SAMPLE BY clause"),
         (("findings", "select * sample by age", 5), "limit= cannot be given with a statement"),
         (("findings", "select age sample by agee"), "unknown column 'agee'"),
     ],

@@ -5,10 +5,7 @@ The page talks to the session directly, without a notebook; `test_explore_browse
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Iterator
-from importlib import import_module
 from typing import Any
 
 import pytest
@@ -16,65 +13,19 @@ import pytest
 pytest.importorskip("playwright", reason="Playwright is not installed: pip install playwright")
 pytest.importorskip("anywidget", reason="anywidget is not installed: pip install anywidget")
 
-import tql_frames
 from tests.browser.lab import CHROMIUM, browser_page
+from tests.browser.widget_page import SAMPLER, opened
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium"),
     pytest.mark.fault("E16"),
 ]
 
-SAMPLER = "max_weight(contains(findings, 'Hernia'): 20, true: 1)"
-HTML = """<html><body style="margin: 0"><div id="app" style="width: WIDTHpx"></div><style>STYLES</style>
-<script type="module">
-SCRIPTS
-const listeners = [], traits = TRAITS;
-window.traits = traits;
-const model = {
-  get: (name) => traits[name],
-  set: (name, value) => { traits[name] = value; },
-  save_changes: () => { window.saved = true; },
-  on: (_, listener) => listeners.push(listener),
-  off: () => {},
-  send: async (message) => {
-    for (const answer of await window.ask(message)) listeners.forEach((each) => each(answer));
-  },
-};
-render({ model, el: document.getElementById("app") });
-</script></body></html>"""
-
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Any]:
     with browser_page(1300, 900) as (page, _):
         yield page
-
-
-def opened(page: Any, width: int) -> Any:
-    """The widget on the page, so wide."""
-    module = import_module("tql_frames.notebook.widget")
-    widget = tql_frames.datasets.chest_xray().head(5_000).tql.explore(SAMPLER)
-    sent: list[dict[str, Any]] = []
-    widget.send = sent.append
-
-    def ask(message: dict[str, Any]) -> Any:
-        sent.clear()
-        # In a thread without an event loop, so that all is answered at once.
-        thread = threading.Thread(target=widget._handle_custom_msg, args=(message, []))
-        thread.start()
-        thread.join()
-        return json.loads(json.dumps(sent))
-
-    scripts = module._static(module._SCRIPTS, "js").replace("export default { render };", "")
-    traits = json.dumps({"_state": widget._state, "_known": widget._known})
-    html = HTML.replace("WIDTH", str(width)).replace("STYLES", module._static(module._STYLES, "css"))
-    if not getattr(page, "asks", None):
-        page.asks = []
-        page.expose_function("ask", lambda message: page.asks[-1](message))  # noqa: PLW0108 - the last one then
-    page.asks.append(ask)
-    page.set_content(html.replace("SCRIPTS", scripts).replace("TRAITS", traits))
-    page.wait_for_selector(".tql-chart tbody tr")
-    return widget
 
 
 @pytest.mark.parametrize("width", [830, 900, 980, 1100, 600])

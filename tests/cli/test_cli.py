@@ -325,7 +325,7 @@ def test_report_of_a_request(command: Command, options: list[str], meaning: dict
     ("arguments", "message"),
     [
         (["age", "--by", "finding"], "unknown column 'finding'"),
-        (["age - 50", "--by", "view"], "the sampler gives a negative weight in"),
+        (["age - 50", "--by", "view"], "the sampler returns a negative weight in"),
         (["agee", "--by", "view"], "unknown column 'agee'"),
         (["age", "--by", "view", "--design", "poisson"], "--design poisson draws a row at most once"),
     ],
@@ -383,7 +383,7 @@ def test_an_error_of_the_text_has_its_caret(command: Command) -> None:
     ("arguments", "message"),
     [
         (["sample", "max_weight(age > 60"], "the text ends too early"),
-        (["sample", "age - 50"], "the sampler gives a negative weight in"),
+        (["sample", "age - 50"], "the sampler returns a negative weight in"),
         (["sample", "max_weight(age > 600: 1)"], "no row can be drawn"),
         (["sample", "age", "--index=view"], "has a column 'view' already, where the original row numbers would go"),
         (["query", "select nosuch"], "unknown column 'nosuch'"),

@@ -206,7 +206,7 @@ def test_keys_tell_rows_of_equal_weight_apart():
 @pytest.mark.parametrize(
     ("text", "parts", "message"),
     [
-        ("dose - 0.5", [10, 500], "the sampler gives a negative weight in"),
+        ("dose - 0.5", [10, 500], "the sampler returns a negative weight in"),
         ("max_weight(age > 90: 0 - dose, True: 1)", [3000], "arm 1 has a negative weight in"),
         ("max_weight(age > 90: 1, age < 5: dose / 0, True: dose / 0)", [7, 9], "arm 2 has an infinite weight"),
         ("max_weight(age > 300: 1)", [100], "no row can be drawn: its one arm gives weight 0 to all 4,000 rows"),

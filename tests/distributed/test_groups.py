@@ -178,7 +178,7 @@ def test_faults_are_told_as_of_the_frame_in_one_piece(sampler, options):
 def test_no_rows_at_all():
     empty = cut(TABLE.head(0), [0, 0])
     assert positions(empty, "few", 3, over="view", replace=True, seed=1) == []
-    with pytest.raises(TQLNameError, match="'PA', which is no group of over") as caught:
+    with pytest.raises(TQLNameError, match="'PA', which is not a group of over=") as caught:
         positions(empty, "few", {"PA": 3}, over="view", replace=True, seed=1)
     assert caught.value.hint == "there are no rows"
     with pytest.raises(TQLError, match="expected a tuple of 2 values"):
@@ -191,7 +191,7 @@ def test_no_units_at_all():
     assert positions(empty, "few", 3, unit="view", over="ward", replace=True, seed=1) == []
     with pytest.raises(WeightError, match="cannot draw 3 rows from an empty frame"):
         positions(empty, "few", 3, unit="view", replace=True, seed=1)
-    with pytest.raises(TQLNameError, match="no group of over"):
+    with pytest.raises(TQLNameError, match="not a group of over="):
         positions(empty, "few", {1: 3}, unit="view", over="ward", replace=True, seed=1)
 
 
@@ -280,7 +280,7 @@ def test_a_race_that_was_too_short_is_an_error():
     parts = cut(TABLE, [1_000])
     spec = DrawSpec.checked(5, None, False, 1, over="view")
     sampler = Sampler.of("many", TABLE.columns, 1, spec=spec)
-    with pytest.raises(TQLError, match="the race of rows was too short"):
+    with pytest.raises(TQLError, match="the draw failed by chance"):
         draw_shares(counted(parts, sampler), [None, None], Drawing(sampler, spec))
 
 

@@ -107,7 +107,7 @@ def test_statements_with_over(xrays, text):
     [
         (lambda xrays: tql.sample(xrays, "1", 3, over="vieww"), TQLNameError, "did you mean 'view'"),
         (lambda xrays: tql.sample(xrays, "1", 3, over="findings"), TQLTypeError, "expected single values for over"),
-        (lambda xrays: tql.sample(xrays, "1", {"PAA": 3}, over="view"), TQLNameError, "no group of over"),
+        (lambda xrays: tql.sample(xrays, "1", {"PAA": 3}, over="view"), TQLNameError, "not a group of over="),
         (lambda xrays: tql.sample(xrays, "1", {"PA": 3}), TQLError, "limit by group needs over"),
         (lambda xrays: tql.sample(xrays, "max_weight(view = 'PA': 1)", 1, over="view"), WeightError, "the group 'AP'"),
         (lambda xrays: tql.sample(xrays, "1", 3, unit="imag"), TQLNameError, "did you mean 'image'"),

@@ -321,14 +321,26 @@ def test_what_does_not_fit_into_the_driver_is_drawn_by_python(spark, numbers, dr
     monkeypatch.setattr(native, "MOST_ROWS", 999)
     assert tql.sample(numbers, "v", 100, seed=1).collect() == expected
     monkeypatch.setattr(native, "MOST_ROWS", 1_000)
-    monkeypatch.setattr(native, "_MOST_BYTES", 3_000)  # of the fourth partition too few are left
     assert tql.sample(numbers, "v", 100, seed=1).collect() == expected
-    monkeypatch.setattr(native, "_MOST_BYTES", 4_000)
-    assert tql.sample(numbers, "v", 100, seed=1).collect() == expected
-    local = spark.createDataFrame(XRAYS.to_arrow())  # rows of the plan, numbered before there are partitions
-    rows = tql.sample(local, STRATA, 10, seed=1)
-    assert rows_of(rows)["index"].to_list() == XRAYS.tql.sample(STRATA, 10, seed=1, order="source")["index"].to_list()
-    assert found[:4] == ["Spark", "Python", "Python", "Spark"]
+    assert found == ["Spark", "Python", "Spark"]
+
+
+@TWO
+@pytest.mark.parametrize("sampler", [STRATA, "age"])
+def test_rows_of_a_plan_are_numbered_before_there_are_partitions(spark, drawn_by, sampler):
+    found = drawn_by("Spark")
+    local = spark.createDataFrame(XRAYS.to_arrow())
+    for frame in (
+        local,
+        local.filter("age > 60"),
+        local.select("*", (F.col("age") + 1).alias("next")),
+        local.union(local),
+    ):
+        rows = rows_of(tql.sample(frame, sampler, 500, seed=1))
+        expected = rows_of(frame).tql.sample(sampler, 500, seed=1, order="source")
+        assert rows["index"].to_list() == expected["index"].to_list()
+        assert rows.drop("index").equals(expected.drop("index"))
+    assert found == ["Spark"] * 4
 
 
 @TWO

@@ -196,7 +196,7 @@ def test_seed_is_fixed_when_the_plan_is_built() -> None:
 
 
 WEIGHT_ERRORS = {
-    "k - 500": "the sampler gives a negative weight in 500 rows",
+    "k - 500": "the sampler returns a negative weight in 500 rows",
     "max_weight(w > 0: k - 500, true: 1)": "arm 1 has a negative weight",
     "max_weight(w > 5: 1)": "no row can be drawn",
 }

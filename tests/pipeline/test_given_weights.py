@@ -92,16 +92,16 @@ def test_weights_are_taken_as_a_column_of_them_would_be(frame: Any, name: str) -
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        ([1, 2], TQLError, "expected 4 weights, one a row, got 2"),
-        ([1], TQLError, "expected 4 weights, one a row, got 1"),
-        ([], TQLError, "expected 4 weights, one a row, got 0"),
-        (np.ones(5), TQLError, "expected 4 weights, one a row, got 5"),
-        (["a"] * 4, TQLTypeError, "expected one number a row, got a list of other things"),
-        ([[1]] * 4, TQLTypeError, "expected one number a row, got a list of other things"),
-        (np.array(["a"] * 4), TQLTypeError, "expected one number a row, got a ndarray of String"),
+        ([1, 2], TQLError, "expected 4 weights, one per row, got 2"),
+        ([1], TQLError, "expected 4 weights, one per row, got 1"),
+        ([], TQLError, "expected 4 weights, one per row, got 0"),
+        (np.ones(5), TQLError, "expected 4 weights, one per row, got 5"),
+        (["a"] * 4, TQLTypeError, "expected one number per row, got a list of other values"),
+        ([[1]] * 4, TQLTypeError, "expected one number per row, got a list of other values"),
+        (np.array(["a"] * 4), TQLTypeError, "expected one number per row, got a ndarray of String"),
         (np.ones((4, 1)), TQLTypeError, r"expected weights of one dimension, got an array of shape \(4, 1\)"),
         (np.float64(3), TQLTypeError, r"expected weights of one dimension, got an array of shape \(\)"),
-        (pl.Series([dt.date(2024, 1, 1)] * 4), TQLTypeError, "expected one number a row, got a Series of Date"),
+        (pl.Series([dt.date(2024, 1, 1)] * 4), TQLTypeError, "expected one number per row, got a Series of Date"),
         ([1, float("nan"), 1, 1], WeightError, "NaN weight in row 1"),
         (np.array([1, 1, -1, 1]), WeightError, r"negative weight in row 2 \(-1\)"),
         (pl.Series([1.0, 1, 1, np.inf]), WeightError, "infinite weight in row 3"),
@@ -167,7 +167,7 @@ def test_tensors_are_weights() -> None:
     for given in (plain, plain.requires_grad_(), plain.detach().bfloat16(), plain.detach().to_sparse(), negated):
         assert FRAME.tql.weights(given).to_list() == WEIGHTS
     for given in (torch.tensor([1j] * 4), torch.empty(4, device="meta")):
-        with pytest.raises(TQLTypeError, match="expected one number a row, got a Tensor"):
+        with pytest.raises(TQLTypeError, match="expected one number per row, got a Tensor"):
             FRAME.tql.weights(given)
 
 
@@ -285,7 +285,7 @@ def test_wrong_values_are_one_clear_error(values: Any, message: str) -> None:
 
 def test_values_without_a_text_are_an_error() -> None:
     for sampler in ([1, 2, 3, 4], pl.col("age")):
-        with pytest.raises(TQLError, match="the sampler is none"):
+        with pytest.raises(TQLError, match="the sampler is not text"):
             FRAME.tql.sample(sampler, parameters=[1])
     with pytest.raises(TQLError, match=r"2 parameters were given, but the conditions have 1 `\?`"):
         FRAME.tql.balance("view", {"age > ?": 0.5}, parameters=[60, 61])

@@ -142,7 +142,7 @@ def test_a_name_may_be_written_as_text(values, name, text):
 
 
 def test_true_is_no_name_of_the_group_1():
-    with pytest.raises(TQLNameError, match="True, which is no group"):
+    with pytest.raises(TQLNameError, match="True, which is not a group"):
         pl.DataFrame({"g": [1, 2]}).tql.sample("1", {True: 1}, over="g")
 
 
@@ -180,7 +180,7 @@ def test_values_are_numbered_the_same_however_the_rows_come_in_parts(dtype):
 
 WRONG = [
     ({"limit": {"PA": 5}}, TQLError, "limit by group needs over"),
-    ({"limit": {"PAA": 5}, "over": "view"}, TQLNameError, "'PAA', which is no group of over"),
+    ({"limit": {"PAA": 5}, "over": "view"}, TQLNameError, "'PAA', which is not a group of over="),
     ({"limit": {("PA", 1): 5}, "over": "view"}, TQLError, "expected one value to name a group"),
     ({"limit": {"PA": 5}, "over": ["view", "ward"]}, TQLError, "expected a tuple of 2 values"),
     ({"limit": {"PA": -1}, "over": "view"}, TQLError, "expected limit= to be a whole number of at least 0, got -1"),
@@ -226,7 +226,7 @@ def test_a_column_called_as_an_expression_is_the_column():
 def test_empty_frames():
     empty = pl.DataFrame(schema={"view": pl.String, "w": pl.Float64})
     assert empty.tql.sample("w", 3, over="view").height == 0  # no group, so nothing was asked for
-    with pytest.raises(TQLNameError, match="no group of over"):
+    with pytest.raises(TQLNameError, match="not a group of over="):
         empty.tql.sample("w", {"PA": 3}, over="view")
     with pytest.raises(WeightError, match="from an empty frame"):
         empty.tql.sample("w", 3, unit="view")

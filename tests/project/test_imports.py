@@ -255,7 +255,7 @@ def test_contributing_says_where_to_find_things() -> None:
 
 def test_the_package_stays_small() -> None:
     """Files that can be counted, none too small to be one, and one meaning for each name of a class."""
-    assert len(MODULES) <= 153
+    assert len(MODULES) <= 154
     aliases = {"__init__", "__main__"}
     small = {
         str(path) for path in MODULES.values() if path.stem not in aliases and len(path.read_text().splitlines()) < 40

@@ -284,7 +284,7 @@ class TestRefused:
         [
             (
                 {"per_group": {"Hernai": 4}},
-                "per_group names 'Hernai', which is no group of over.*did you mean 'Hernia'",
+                "per_group names 'Hernai', which is not a group of over=.*did you mean 'Hernia'",
             ),
             ({"over": "findings", "per_group": {"Hernai": 4}}, "per_group names 'Hernai'"),
             ({"per_group": {"Hernia": 40}}, "add up to 40, more than a batch of 32"),

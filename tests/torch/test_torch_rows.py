@@ -328,7 +328,7 @@ def test_wrong_arguments_are_refused(options, error, message):
 
 def test_pandas_columns_without_a_text_for_a_name_are_not_left_out_silently():
     frame = pd.DataFrame({"age": [1], 0: [2]})
-    with pytest.raises(TQLError, match="column 0 has a label that is no text"):
+    with pytest.raises(TQLError, match="column 0 has a name that is not text"):
         TQLDataset(frame)
     assert TQLDataset(frame, columns=["age"])[0] == {"age": torch.tensor(1)}
 

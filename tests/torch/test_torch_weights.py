@@ -130,7 +130,7 @@ class TestSetWeights:
     @pytest.mark.parametrize(
         ("weights", "error", "message"),
         [
-            ([1.0, 2.0], TQLError, "expected 5,000 weights, one a row, got 2"),
+            ([1.0, 2.0], TQLError, "expected 5,000 weights, one per row, got 2"),
             (-ONE, WeightError, "negative"),
             (np.zeros(ROWS), WeightError, "no row can be drawn"),
             ("agee", TQLNameError, "unknown column 'agee'"),

@@ -292,7 +292,7 @@ def test_findings_of_the_table_lie_in_proportion(request_: Any, unit: str | None
 # --- arguments -------------------------------------------------------------------------------------------------------
 
 WRONG: list[tuple[dict[str, Any], type[TQLError], str]] = [
-    ({}, TQLError, r"parts and folds are both missing; give one of them\n.*write split\(\{'train': 0.8"),
+    ({}, TQLError, r"parts and folds are both missing; pass one of them\n.*write split\(\{'train': 0.8"),
     ({"parts": THIRDS, "folds": 5}, TQLError, "parts and folds were both given"),
     ({"parts": [0.8, 0.2]}, TQLError, r"expected parts= to be a mapping such as .*, got \[0.8, 0.2\]"),
     ({"parts": 0.8}, TQLError, "expected parts= to be a mapping"),

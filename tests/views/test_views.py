@@ -193,7 +193,7 @@ class TestRowsOfQuery:
             assert_same(view.to_native(), frame.tql.query(text))
         with pytest.raises(TQLTypeError, match="columns are named 'a'"):
             frame.iloc[:, [0, 1, 3]].tql.view("select *").to_polars()
-        with pytest.raises(TQLTypeError, match="column 5 has a label that is no text"):
+        with pytest.raises(TQLTypeError, match="column 5 has a name that is not text"):
             frame.iloc[:, 2:].tql.view("b").to_polars()
 
     def test_errors_point_into_the_text(self) -> None:

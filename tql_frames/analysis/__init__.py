@@ -1,4 +1,4 @@
-"""What a sampler does to a frame, in numbers, text and pictures."""
+"""Describe what a sampler does to a frame, in numbers, text and charts."""
 
 from tql_frames.analysis.balance import Balance, balance_on, with_parameters
 from tql_frames.analysis.class_weights import sampler_of_weights

@@ -1,6 +1,6 @@
-"""The arms of a sampler as switches: what the weight becomes for each combination, and without one of them.
+"""Treat the arms of a sampler as switches: compute the weight for each combination, and without one of them.
 
-Which rows match which arms is counted in `contingency`.
+`contingency` counts which rows match which arms.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from tql_frames.language import nodes
 from tql_frames.language.nodes import Node, replaced
 from tql_frames.sampling import Floats
 
-_MOST_SWITCHES = 50_000_000  # bytes of combinations that are weighed at a time
-OF_ROWS = {"random", "row_number", "data"}  # functions that give rows of equal arguments different values
+_MOST_SWITCHES = 50_000_000  # bytes of combinations that are evaluated at a time
+OF_ROWS = {"random", "row_number", "data"}  # functions whose values differ between rows with equal arguments
 
 
 class Arms:
-    """The arms of a sampler, in the order of its text; none of a sampler without.
+    """The arms of a sampler, in the order of its text; empty if it has none.
 
     Attributes:
         compiled: the arms.
-        decide: whether a row's weight follows from the arms that it matches.
+        decide: whether the arms that a row matches determine its weight.
         deciders: its max_weight choices.
     """
 
     def __init__(self, sampler: CompiledSampler | pl.Expr | None, compile: Callable[[Node], CompiledSampler]) -> None:
-        """Find out what the weight depends on; nothing runs.
+        """Find out what the weight depends on, without evaluating it.
 
         Args:
             sampler: compiled; None, or a Polars expression, has no arms.
@@ -60,7 +60,7 @@ class Arms:
 
     @cached_property
     def defaults(self) -> NDArray[np.bool_]:
-        """Shape (arms,): which of them match every row by their text, as `True: 1` does."""
+        """Shape (arms,): whether the text of each arm makes it match every row, such as `True: 1`."""
         arms = {node.span: node for node in self._tree.walk() if isinstance(node, nodes.Arm)} if self.compiled else {}
         return np.array([is_default(arms[arm.span]) for arm in self.compiled], np.bool_)
 
@@ -72,7 +72,7 @@ class Arms:
         )
 
     def weights(self, matched: NDArray[np.bool_]) -> Floats:
-        """Return the weight for each combination of matched arms, where these decide it.
+        """Return the weight for each combination of matched arms, if the arms determine it.
 
         Args:
             matched: shape (c, arms).
@@ -87,7 +87,7 @@ class Arms:
 
     @cached_property
     def _greatest(self) -> Floats | None:
-        """The weights of the arms where the sampler is no more than the greatest of constants."""
+        """The weights of the arms if the sampler is a single `max_weight` of constants, else None."""
         root = self._tree
         if not (isinstance(root, nodes.WeightChoice) and root.name == "max_weight" and len(root.arms) == len(self)):
             return None
@@ -98,7 +98,7 @@ class Arms:
 
     @cached_property
     def _weight(self) -> pl.Expr:
-        """The weight, of a Boolean column for each arm."""
+        """The weight as an expression of one Boolean column per arm."""
         return self._compiled_for_switches(self._switched)
 
     def _compiled_for_switches(self, node: Node) -> pl.Expr:
@@ -112,9 +112,9 @@ class Arms:
         return found
 
     def weights_without(self, matched: NDArray[np.bool_]) -> Floats:
-        """Return the same by the sampler without each of its arms, shape (arms, c).
+        """Return the weights by the sampler without each of its arms, shape (arms, c).
 
-        An arm that is not matched changes nothing: only combinations that match it are weighed once more, without it.
+        Removing an arm changes only the combinations that match it: only these are evaluated again.
         """
         if not len(self):
             return np.empty((0, len(matched)))
@@ -129,7 +129,7 @@ class Arms:
         return found
 
     def deciding(self, matched: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Return which arms decide the weight for each combination of matched arms, where these decide it.
+        """Return which arms decide the weight for each combination of matched arms, if the arms determine it.
 
         The shape is (c, arms).
         """
@@ -150,7 +150,7 @@ class Arms:
         return [arms[place] for place in range(len(self))]
 
     def without(self) -> list[pl.Expr]:
-        """For each arm, the weight of a row by the sampler without it."""
+        """Return, for each arm, the weight of a row by the sampler without that arm."""
         return [self._compile(self._lacking(self._tree, place)).weight for place in range(len(self))]
 
     def _switches(self, node: Node) -> Node:
@@ -165,7 +165,7 @@ class Arms:
         return replaced(node, switch)
 
     def _lacking(self, node: Node, place: int) -> Node:
-        """Return the tree without an arm; a choice without arms gives 0."""
+        """Return the tree without an arm; a choice that loses its last arm becomes 0."""
         span = self.compiled[place].span
 
         def lack(each: Node) -> Node | None:

@@ -1,6 +1,6 @@
-"""Weights for wanted shares of labels: from a frame to a sampler, with what it brings and costs.
+"""Balance the labels of a frame: find a sampler for wanted shares, and report its effect and cost.
 
-The table is counted in `contingency`; the weights are found, rounded and written in the package `analysis.solver`.
+The table is counted in `contingency`; the weights are computed, rounded and written in the package `analysis.solver`.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ if TYPE_CHECKING:
 Shares: TypeAlias = Mapping[Any, float]
 """Wanted share of draws by label, or by condition as TQL text."""
 
-_MOST = 2_000  # labels that have a share to reach: some seconds, and a text of 100,000 characters
-_NEARER = 0.99  # part of the misses below which rows without a label do not keep their share; less is rounding
+_MOST = 2_000  # labels with a target: takes a few seconds, and a text of 100,000 characters
+_NEARER = 0.99  # rows without a label lose their share if that reduces the misses below this part; more is rounding
 
 _COLUMNS = {
     "rows": TableColumn("rows", ","),
@@ -75,15 +75,15 @@ class Balance(Generic[TableOf]):
     """A sampler with the wanted shares of labels, or the closest that weights can reach.
 
     Attributes:
-        sampler: its TQL text. The mean weight is about 1: a row of weight 3 is expected three times in a sample that is
-            as long as the table.
+        sampler: its TQL text. The mean weight is about 1: a row of weight 3 is expected three times in a sample of as
+            many rows as the table.
         labels: one row per label or condition, the most frequent first: `label`, `rows` that have it, their `share` of
             all rows, the `target` (null without one), the exact `expected_share` of draws, the relative difference
             `off` from the target, and a `reason` if it is more than a percent.
         price: the cost: the effective sample size (Kish) in rows, the greatest and the smallest weight over the mean,
             rows of weight 0. Without replacement it is computed from inclusion probabilities instead of weights.
         size: number of draws of the sample.
-        replace: whether it is drawn with replacement.
+        replace: whether the sample is drawn with replacement.
         design: how draws depend on weights and on each other; see `tql_frames.sample`.
 
     Examples:
@@ -188,15 +188,14 @@ class Balance(Generic[TableOf]):
         ]
 
     def _about_draws(self) -> list[str]:
-        """Return how often a row comes, and of which draws the shares are."""
+        """Return how often a row is drawn, and for which draws the shares hold."""
         size, price = self.size, self.price
         least, most = price.smallest * size / self._rows, price.greatest * size / self._rows
         if self.replace:
             length = "as long as the table" if size == self._rows else f"of {size:,} rows"
             return [
-                f"in a sample {length} a row comes {least:.2g} to {most:.3g} times",
-                "the shares hold for draws with replacement; without it they approach the table's own as the sample "
-                "grows, and limit= with replace=False finds weights for such a sample",
+                f"a row is expected {least:.2g} to {most:.3g} times in a sample {length}",
+                "the shares hold for draws with replacement; for other draws, pass limit= and replace=False to balance",
             ]
         drawable = self._rows - price.zero_rows
         if size >= drawable:
@@ -220,7 +219,7 @@ def balance_on(
     spec: DrawSpec,
     pandas: bool,
 ) -> Balance[Any]:
-    """Count the label sets of a frame, and find the sampler; arguments and errors as of `tql_frames.balance`."""
+    """Count the label sets of a frame, and find the sampler; see `tql_frames.balance` for arguments and errors."""
     counted = _CountedLabels.of(frame, by, [])
     dtype = by.dtype(frame.schema)
     values = counted.labels.values.to_list()
@@ -262,7 +261,9 @@ def balance_on(
 def with_parameters(
     target: str | Shares, keep: Sequence[Any], values: Sequence[object]
 ) -> tuple[str | Shares, Sequence[Any]]:
-    """Return the wanted shares, and what keeps its share, with values for the `?` of conditions, first of these.
+    """Return the wanted shares and the keys of `keep`, with values filled in for the `?` of their conditions.
+
+    The first values belong to the wanted shares.
 
     Raises:
         TQLError: there are more or fewer values than `?`, or one cannot be written as text.
@@ -277,7 +278,7 @@ def with_parameters(
 
 
 def _filled(key: Any, values: list[object]) -> Any:
-    """Return a condition with the first of the values for its `?`, which are taken away; a label as it is."""
+    """Return a condition with its `?` filled by the first values, which are removed; a label unchanged."""
     if not isinstance(key, str) or "?" not in key:
         return key
     try:
@@ -300,7 +301,7 @@ def _filled(key: Any, values: list[object]) -> Any:
 
 
 def _draws(spec: DrawSpec, size: int, rows: int) -> Draws:
-    """Return the draws of which shares are wanted; with replacement shares do not depend on their number."""
+    """Return the draws that the shares refer to; with replacement, shares do not depend on the number of draws."""
     if spec.replace:
         return Draws()
     if not size and rows:
@@ -309,7 +310,7 @@ def _draws(spec: DrawSpec, size: int, rows: int) -> Draws:
 
 
 def _apart_from_columns(sampler: str, columns: Collection[str]) -> str:
-    """Spell ARRAY so that it is the name of no column: the brackets after a column's name take its elements."""
+    """Spell ARRAY so that no column has that name: brackets after the name of a column select its elements."""
     begin = "amin(array["
     if not sampler.startswith(begin):
         return sampler
@@ -319,7 +320,7 @@ def _apart_from_columns(sampler: str, columns: Collection[str]) -> str:
 
 @dataclass(frozen=True)
 class _CountedLabels:
-    """The cells of a frame, told apart by conditions too, and their labels."""
+    """The cells of a frame, separated by labels and conditions, and their labels."""
 
     cells: Cells
     labels: Labels
@@ -333,7 +334,7 @@ class _CountedLabels:
         return cls(cells, Labels.of(cells.labels, cells.rows))
 
     def items(self, by: LabelColumns, dtype: DataType) -> list[LabelCondition]:
-        """Return the labels as items; of lists, null is a label of all rows that have none."""
+        """Return the labels as items; in a column of lists, null is the label of all rows without one."""
         values, nulls = self.labels.values, False
         if is_nested(dtype) and values.null_count():
             assert self.cells.labels is not None
@@ -353,7 +354,7 @@ class _CountedLabels:
 
 
 def _shares(target: object) -> dict[Any, float] | None:
-    """Return the share asked for by label or condition; None for equal shares."""
+    """Return the requested share by label or condition; None for equal shares."""
     if isinstance(target, str):
         if target != "uniform":
             raise TQLError(f"expected target= to be 'uniform', or shares by label or condition, got {target!r}")
@@ -373,9 +374,9 @@ def _shares(target: object) -> dict[Any, float] | None:
 def _asked(
     shares: Mapping[Any, float] | None, keep: Sequence[Any], naming: Naming
 ) -> tuple[dict[int | str, float | None], list[str]]:
-    """Return the share asked for by number of a label, or by condition, None to keep what the table has.
+    """Return the requested share by number of a label or by condition, and the conditions.
 
-    Also return the conditions.
+    A share of None keeps the share that the table has.
     """
     if isinstance(keep, str):
         raise TQLError("keep is a list of labels or conditions", hint=f"write keep=[{keep!r}]")
@@ -383,12 +384,12 @@ def _asked(
     for key, share in (shares or {}).items():
         place = naming.find(key)
         if place in found:
-            raise TQLError(f"target names the label {key!r} twice, in two ways of writing it")
+            raise TQLError(f"target names the label {key!r} twice, written in two ways")
         found[place] = share
     for key in keep:
         place = naming.find(key)
         if found.get(place) is not None:
-            raise TQLError(f"{key!r} is in target and in keep: its share is either given or kept")
+            raise TQLError(f"{key!r} is in target and in keep; name it in one of them")
         found[place] = None
     return found, [key for key in found if isinstance(key, str)]
 
@@ -396,9 +397,9 @@ def _asked(
 def _targets(
     asked: Mapping[int | str, float | None], keys: Sequence[Any], before: Sequence[float], *, uniform: bool
 ) -> list[Target]:
-    """Return what is wanted of each label and condition.
+    """Return the target of each label and condition.
 
-    Rows without a label keep their share where they are not named.
+    Rows without a label keep their share if they are not named.
     """
     found: list[Target] = []
     labels = len(keys) - sum(isinstance(key, str) for key in asked)
@@ -413,7 +414,7 @@ def _targets(
 
 
 def _missed(solution: Solution, asked: Mapping[int | str, float | None]) -> float:
-    """Return how far the shares of the named labels and conditions are off, the conditions being the last."""
+    """Return the sum of squared relative misses of the named labels and conditions; conditions are the last items."""
     conditions = sum(isinstance(key, str) for key in asked)
     places = [place for place in asked if isinstance(place, int)]
     off = np.append(solution.off[places], solution.off[len(solution.off) - conditions :])

@@ -1,4 +1,4 @@
-"""A sampler from a weight for each label, as text; needs no frame.
+"""Write a sampler from a weight for each label; needs no frame.
 
 The conditions of labels are written in `analysis.solver.items`.
 """
@@ -26,7 +26,7 @@ _MAPPING = "write {'Hernia': 20, 'Pneumonia': 8}"
 
 
 def sampler_of_weights(by: object, weights: object, otherwise: object, choice: object, split: object) -> str:
-    """Return the sampler; arguments and errors as of `tql_frames.class_weights`."""
+    """Return the sampler; see `tql_frames.class_weights` for arguments and errors."""
     columns = LabelColumns.checked(by, split)
     if columns is None:
         raise no_column(by)
@@ -47,7 +47,7 @@ def sampler_of_weights(by: object, weights: object, otherwise: object, choice: o
 
 
 def _named(weights: object, columns: LabelColumns) -> dict[Any, object]:
-    """Return weights by label; those of columns may come in their order."""
+    """Return weights by label; weights of columns may be a list in the order of the columns."""
     if isinstance(columns.by, str):
         if not isinstance(weights, Mapping):
             raise TQLError(f"expected weights by label, got {shown(weights)}", hint=_MAPPING)
@@ -55,7 +55,7 @@ def _named(weights: object, columns: LabelColumns) -> dict[Any, object]:
         for key, weight in weights.items():
             label = _label(key, columns)
             if label in named:
-                raise TQLError(f"weights name the label {shown(key)} twice, in two ways of writing it")
+                raise TQLError(f"weights name the label {shown(key)} twice, written in two ways")
             named[label] = weight
     elif isinstance(weights, Mapping):
         named = dict(weights)
@@ -81,7 +81,7 @@ def _label(key: object, columns: LabelColumns) -> object:
     """Return a label as a plain value.
 
     Raises:
-        TQLTypeError: TQL has no words for it.
+        TQLTypeError: the label cannot be written in TQL.
     """
     value = unwrapped(key)[0]
     if columns.separator is not None:
@@ -97,12 +97,12 @@ def _label(key: object, columns: LabelColumns) -> object:
     fine = value is not None and _below_microseconds(key)
     if fine or not (value is None or isinstance(value, (bool, int, float, str, dt.date, dt.time))):
         hint = "labels are text, numbers, true and false, dates and times to the microsecond, or None"
-        raise TQLTypeError(f"expected a label that TQL has words for, got {shown(key)}", hint=hint)
+        raise TQLTypeError(f"expected a label that TQL can write, got {shown(key)}", hint=hint)
     return value
 
 
 def _below_microseconds(key: Any) -> bool:
-    """Return whether a time of NumPy or pandas has nanoseconds, which Python's has not."""
+    """Return whether a time of NumPy or pandas has nanoseconds, which Python's types do not have."""
     if isinstance(key, np.datetime64):
         return bool(key != key.astype("datetime64[us]"))
     return isinstance(key, dt.datetime) and bool(getattr(key, "nanosecond", 0))

@@ -1,7 +1,7 @@
-"""A population counted once: how many rows show which labels, match which arms, and carry which weight.
+"""Count a population once: how many rows have which labels, match which arms, and have which weight.
 
-All that `report` and `explain` say is computed from these few cells. What is counted is told in `population`, what
-weights follow from arms in `arms`, how often rows are expected in `sampling.inclusion`.
+`report` and `explain` compute their numbers from these few cells. `population` defines the rows that are counted,
+`arms` computes weights from arms, and `sampling.inclusion` computes how often rows are expected.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ from tql_frames.pipeline.weights import Weigher
 from tql_frames.sampling import Floats, Integers, Positions, StrataTable
 from tql_frames.sampling.inclusion import effective_rows, expected_distinct, expected_draws
 
-_WORD = 32  # arms in a number
+_WORD = 32  # arms that one number encodes
 
 
 @dataclass(frozen=True)
 class Cells:
-    """A population in cells: rows that show the same labels and match the same arms.
+    """A population in cells: rows that have the same labels and match the same arms.
 
     Attributes:
-        labels: of each cell, a value or a list of them; None where nobody asked.
+        labels: shape (c,), a value or a list of values per cell; None if no labels were requested.
         matched: shape (c, arms), which arms the rows of a cell match.
-        rows: shape (c,), how many rows.
-        share: shape (c,), their weight as a share of the weight of all.
-        without: shape (arms, c), the same by the sampler without an arm; NaN where that draws nothing.
-        expected: shape (c,), how often they are expected among the draws.
+        rows: shape (c,), number of rows.
+        share: shape (c,), the weight of the rows as a share of the total weight.
+        without: shape (arms, c), the shares by the sampler without an arm; NaN if that sampler draws nothing.
+        expected: shape (c,), how often the rows are expected among the draws.
         distinct: how many different rows are expected among the draws.
         repeats: how often the most probable row is expected.
-        effective: rows of equal weight that would give the same variance.
-        drawn: shape (c,), how often they were drawn, or None.
-        decides: shape (arms,), of how many rows each arm decides the weight.
+        effective: effective sample size (Kish): number of rows of equal weight with the same variance.
+        drawn: shape (c,), how often the rows were drawn, or None.
+        decides: shape (arms,), number of rows whose weight each arm decides.
         table: the strata of the population.
         size: number of draws.
     """
@@ -73,7 +73,7 @@ class ArmCounts:
     Attributes:
         matched: shape (arms,), rows that each arm matches.
         decides: shape (arms,), rows whose weight each arm decides.
-        shares: shape (arms,), the weight of these rows as a share of the weight of all; NaN where all weights are 0.
+        shares: shape (arms,), the weight of those rows as a share of the total weight; NaN if all weights are 0.
         table: the strata of the population.
     """
 
@@ -112,18 +112,18 @@ def count_cells(
     positions: Positions | None = None,
     parts: Sequence[pl.DataFrame] | None = None,
 ) -> Cells:
-    """Count a population, in one pass over its rows where weights follow from the arms, else in two.
+    """Count a population, in one pass over its rows if the arms determine the weights, else in two.
 
     Args:
         population: the rows.
-        arms: of its sampler.
+        arms: the arms of its sampler.
         spec: the request for draws.
-        positions: the rows that were drawn, by their numbers in the source of the population.
-        parts: what `count_part` gave of each part of it; the plan is not run then.
+        positions: positions of the rows that were drawn, in the source of the population.
+        parts: results of `count_part` for each part of the population; the plan is then not run.
 
     Raises:
-        WeightError: the weights cannot be drawn by.
-        TQLError: Polars cannot evaluate the plan, or the sum of the weights is beyond all numbers.
+        WeightError: a weight is invalid, or no row can be drawn.
+        TQLError: Polars cannot evaluate the plan, or the sum of the weights overflows.
     """
     counting = _Counting(population, arms, by_weight=not spec.replace or parts is not None, positions=positions)
     with _faults_told():
@@ -174,7 +174,7 @@ def count_cells(
 
 
 def count_part(population: Population, arms: Arms) -> pl.DataFrame:
-    """Return what `count_cells` needs to know of a part of a population.
+    """Count a part of a population, for `count_cells`.
 
     Raises:
         TQLError: Polars cannot evaluate the plan.
@@ -186,7 +186,7 @@ def count_part(population: Population, arms: Arms) -> pl.DataFrame:
 
 @contextmanager
 def _faults_told() -> Iterator[None]:
-    """Say of what Polars cannot evaluate that rows were to be counted."""
+    """Convert errors of Polars to an error that names the counting of rows."""
     try:
         yield
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as fault:
@@ -194,10 +194,10 @@ def _faults_told() -> Iterator[None]:
 
 
 def collect_groups(plan: pl.LazyFrame) -> pl.DataFrame:
-    """Run a plan that groups rows, holding no more of them than it must.
+    """Run a plan that groups rows, with as few rows in memory as possible.
 
     Raises:
-        PolarsError: it cannot be run.
+        PolarsError: the plan cannot be run.
     """
     check_process()
     # Up to Polars 1.31, streams of categories cannot be grouped: their batches seem to come from different sources.
@@ -207,7 +207,7 @@ def collect_groups(plan: pl.LazyFrame) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class _Counted:
-    """What the query gave, by cell."""
+    """The result of the query, by cell."""
 
     labels: pl.Series | None
     matched: NDArray[np.bool_]
@@ -217,7 +217,7 @@ class _Counted:
 
 
 class _Counting:
-    """The query that counts: a key a column that tells cells apart, and sums over their rows."""
+    """The query that counts: the keys that separate cells, and sums over the rows of each cell."""
 
     def __init__(
         self,
@@ -229,7 +229,8 @@ class _Counting:
         without: bool = True,
     ) -> None:
         self._plan, self._sampler, self._arms = population.plan, population.sampler, arms
-        # Whether rows must be asked for their weights; without replacement, expected draws are no multiple of these.
+        # Whether weights must be evaluated row by row; without replacement, expected draws are not proportional to
+        # weights, so the cells are also separated by weight.
         self._by_row = self._sampler is not None and not arms.decide
         self._by_weight = self._by_row and by_weight
         names = Names.apart_from(self._plan.clone().collect_schema())
@@ -277,7 +278,7 @@ class _Counting:
         self._keys = self._keys or {self._any: pl.lit(True)}
 
     def _of_all(self, weight: pl.Expr) -> pl.Expr:
-        """Return the weight of all rows that a row stands for."""
+        """Return the total weight of all rows that a row represents."""
         return weight if self._times is None else weight * self._times
 
     def collect(self) -> pl.DataFrame:
@@ -295,11 +296,11 @@ class _Counting:
 
     @property
     def _number(self) -> pl.Expr:
-        """How many rows there are in a group."""
+        """Number of rows in a group."""
         return pl.len().alias(self._rows) if self._times is None else column(self._rows).sum()
 
     def together(self, parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
-        """Return what the query would give of all parts of a population, from what it gave of each."""
+        """Return the result of the query for a whole population, from its results for each part."""
         wide = [column(name).cast(pl.Int64) for name in (self._rows, self._bad) if name == self._rows or self._by_row]
         cells = pl.concat([part.with_columns(wide) for part in parts], how="vertical_relaxed")
         return cells.group_by([column(name) for name in self._keys]).agg(
@@ -307,12 +308,12 @@ class _Counting:
         )
 
     def read(self, counts: pl.DataFrame) -> _Counted:
-        """Return what the query gave, with checked weights.
+        """Return the result of the query, with checked weights.
 
         Raises:
             WeightError: a weight is negative, NaN or infinite.
         """
-        # Groups come in any order, and sums of fractions depend on theirs: equal cells may change places, no others.
+        # Groups come in any order, and sums of floats depend on order: after sorting, only equal cells can swap places.
         counts = counts.sort([name for name in counts.columns if name != self._label])
         rows = counts[self._rows].to_numpy().astype(np.int64)
         bits = [counts[name].to_numpy()[:, None] >> np.arange(_WORD, dtype=np.uint32) & 1 for name in self._words]
@@ -330,10 +331,10 @@ class _Counting:
         each = self.weight_of_row(counted)
         bad = self._by_row and counted.sums[self._bad].to_numpy().any()
         if bad or weigher.has_bad_constant or not (each is None or np.isfinite(each).all()):
-            weigher.weigh(PolarsFrame(self._plan.collect()))  # which says what is wrong with them
+            weigher.weigh(PolarsFrame(self._plan.collect()))  # raises the error that describes the wrong weights
 
     def weight_of_row(self, counted: _Counted) -> Floats | None:
-        """Return the weight of each row of a cell, shape (c,); None where it differs among them."""
+        """Return the weight of each row of a cell, shape (c,); None if rows of a cell differ in weight."""
         if self._sampler is None:
             return np.ones(len(counted.rows))
         if not self._by_row:
@@ -343,15 +344,15 @@ class _Counting:
         return counted.sums[self._weight].to_numpy() if self._by_weight else None
 
     def weight(self, counted: _Counted) -> Floats:
-        """Return the weight of all rows of a cell, shape (c,)."""
+        """Return the total weight of the rows of each cell, shape (c,)."""
         each = self.weight_of_row(counted)
         if each is None:
             return counted.sums[self._weight].to_numpy()
-        with np.errstate(over="ignore"):  # the caller refuses sums beyond all numbers
+        with np.errstate(over="ignore"):  # the caller raises an error for infinite sums
             return counted.rows * each
 
     def weight_without(self, counted: _Counted) -> Floats:
-        """Return the same by the sampler without each of its arms, shape (arms, c)."""
+        """Return the total weights by the sampler without each of its arms, shape (arms, c)."""
         if not self._by_row:
             with np.errstate(over="ignore"):
                 return counted.rows * self._arms.weights_without(counted.matched)
@@ -359,15 +360,16 @@ class _Counting:
         return np.array(found).reshape(len(self._without), len(counted.rows))
 
     def expected(self, counted: _Counted) -> tuple[Floats, Floats, Floats, float]:
-        """Return sums over the rows of each cell, shape (c,), and over all rows the greatest.
+        """Return three sums over the rows of each cell, shape (c,), and the greatest expected draws of a row.
 
-        They are of how often a row is expected, of the probability that it is drawn, and of the square of the first.
+        The sums are of the expected draws of a row, of the probability that it is drawn, and of its squared expected
+        draws.
         """
         once, drawn, squares, greatest = (counted.sums[name].to_numpy() for name in self._expected)
         return once, drawn, squares, float(greatest.max(initial=0.0))
 
     def decides(self, counted: _Counted) -> Integers:
-        """Return how many rows of each cell have their weight decided by each arm, shape (c, arms)."""
+        """Return the number of rows of each cell whose weight each arm decides, shape (c, arms)."""
         if self._by_row:
             sums = [counted.sums[name].to_numpy() for name in self._deciders]
             return np.array(sums, np.int64).reshape(len(sums), len(counted.rows)).T
@@ -398,6 +400,6 @@ def _times(positions: Positions, row: pl.Expr) -> pl.Expr:
 
 
 def _shares(weights: Floats) -> Floats:
-    """Return weights along the last axis as shares of their sum; NaN where that is 0."""
+    """Return weights along the last axis as shares of their sum; NaN if the sum is 0."""
     with np.errstate(invalid="ignore", over="ignore"):
         return weights / weights.sum(axis=-1, keepdims=True)  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""What a sampler does to a frame, as text: its tree, its Polars expression, its arms' rows and expected shares."""
+"""Explain a sampler as text: its tree, the rows and expected shares of its arms, and its Polars expression."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ def explain_sampler(population: Population, why_collected: str | None = None) ->
 
     Args:
         population: the rows, with the sampler.
-        why_collected: why a sample of this LazyFrame holds its rows in memory, where it does.
+        why_collected: why a sample of this LazyFrame holds its rows in memory; None if it does not.
 
     Raises:
-        TQLError: the sampler cannot be evaluated, or gives weights that are negative, NaN or infinite.
+        TQLError: the sampler cannot be evaluated, or its weights are negative, NaN or infinite.
     """
     sampler = population.sampler
     counts = count_arms(population, Arms(sampler, population.compile))
@@ -74,7 +74,7 @@ def explain_sampler(population: Population, why_collected: str | None = None) ->
 
 
 def explain_statement(query: Query) -> Explanation:
-    """Explain a statement: its text as it was read, and the plan that runs for it."""
+    """Explain a statement: its text, written from the parsed tree, and the plan that runs for it."""
     sections = [unparse(query.statement), query.plan(None).explain()]
     if query.why_collected:
         sections.append(f"the rows are held in memory while a sample is drawn: {query.why_collected}")
@@ -82,7 +82,10 @@ def explain_statement(query: Query) -> Explanation:
 
 
 def draw_tree(node: Node) -> list[str]:
-    """Return lines that draw a tree: weight choices with their arms, and what is around them; the rest on one line."""
+    """Return a drawing of a tree, in lines: weight choices, their arms, and the nodes around them.
+
+    Any other node is on one line.
+    """
     if isinstance(node, nodes.WeightChoice):
         return [node.name, *_branches([[on_one_line(unparse(arm))] for arm in node.arms])]
     if not any(isinstance(each, nodes.WeightChoice) for each in node.walk()):
@@ -114,7 +117,7 @@ def _branches(parts: list[list[str]]) -> list[str]:
 
 
 def _shortened(expression: str) -> str:
-    """Return the text of a Polars expression in a few lines, without the casts that repeat in it."""
+    """Return the text of a Polars expression in a few lines, without its casts."""
     text = _CAST.sub("", expression)
     lines = textwrap.wrap(text, 110) or [text]
     more = len(lines) - _MOST_LINES

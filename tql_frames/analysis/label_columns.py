@@ -1,7 +1,6 @@
-"""Where labels come from: a column of values or lists, texts that list labels, or a column for each label.
+"""Read labels from a column of values or lists, from texts that list labels, or from one column per label.
 
-How often labels come together is counted in `contingency`; their conditions in TQL are written in
-`analysis.solver.items`.
+`contingency` counts how often labels co-occur; `analysis.solver.items` writes their conditions in TQL.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from tql_frames.compiler.expressions.types import DataType, describe, instance, 
 from tql_frames.errors import TQLError, TQLNameError, TQLTypeError, did_you_mean, shown
 from tql_frames.pipeline.draw import no_column
 
-_WORD = 32  # columns in a number
+_WORD = 32  # columns that one number encodes
 _SHOWN = 3  # columns that a message lists
 _ONE_HOT = "columns in a list hold true or false, or 1 or 0, each for the label that it is called after"
 
@@ -27,8 +26,8 @@ class LabelColumns:
     """The arguments `by` and `split` of a call.
 
     Attributes:
-        by: the column of labels, or of lists of them; or columns of true or false, or of 1 or 0, a label each.
-        separator: what stands between the labels in a text; None where a cell is no such text.
+        by: the column of labels or of lists of labels; or columns of true or false, or of 1 or 0, one per label.
+        separator: text between the labels of a cell; None if cells are not texts that list labels.
 
     Examples:
         >>> frame = pl.DataFrame({"finding": ["Hernia|Mass", ""], "wet": [1, 0], "old": [True, None]})
@@ -44,10 +43,10 @@ class LabelColumns:
 
     @classmethod
     def checked(cls, by: object, split: object = None) -> LabelColumns | None:
-        """Return where the labels are that callers name by these arguments; None for no labels.
+        """Return the columns of labels that a caller's arguments name; None for no labels.
 
         Raises:
-            TQLError: they name no columns, or do not go together.
+            TQLError: the arguments name no columns, or exclude each other.
         """
         if split is not None:
             if not isinstance(split, str) or not split:
@@ -79,7 +78,7 @@ class LabelColumns:
 
     @staticmethod
     def title_of(by: str | tuple[str, ...]) -> str:
-        """Return what tables and charts call the labels of one column, or of several."""
+        """Return the title of the labels in tables and charts."""
         return by if isinstance(by, str) else "label"
 
     @property
@@ -92,27 +91,27 @@ class LabelColumns:
         return f"the columns {listed} and {more:,} more" if more > 0 else f"the columns {listed}"
 
     def absent(self, labels: Collection[object]) -> list[str]:
-        """Return labels that are known by name, but not among these."""
+        """Return labels that have a column, but are not among `labels`."""
         if isinstance(self.by, str):
             return []
         known = set(labels)
         return [name for name in self.by if name not in known]
 
     def dtype(self, schema: Mapping[str, DataType]) -> DataType:
-        """Return the type of the labels of a row, a list where there may be several."""
+        """Return the type of the labels of a row, a list if a row may have several."""
         if isinstance(self.by, str) and self.separator is None:
             return instance(schema[self.by])
         return pl.List(pl.String())
 
     def key(self, schema: Mapping[str, DataType], value: Callable[[str], pl.Expr]) -> LabelKey:
-        """Return what tells the labels of rows apart.
+        """Return the key that separates rows by their labels.
 
         Args:
             schema: types of the columns of a plan.
-            value: the expression of a column.
+            value: returns the expression of a column.
 
         Raises:
-            TQLError: there is no such column, or its values are no labels.
+            TQLError: there is no such column, or its values cannot be labels.
         """
         for name in self.names:
             if name not in schema:
@@ -128,10 +127,10 @@ class LabelColumns:
         return LabelKey(self, value(self.by).cast(pl.String))
 
     def items(self, dtype: DataType, values: pl.Series, *, nulls: bool) -> list[LabelCondition]:
-        """Return the labels with their conditions, null as a label of all rows that have none.
+        """Return the labels with their conditions; null is the label of all rows without one.
 
         Args:
-            dtype: of the labels of a row.
+            dtype: type of the labels of a row.
             values: the labels.
             nulls: whether lists hold nulls.
         """
@@ -147,7 +146,7 @@ class LabelColumns:
     def _key_of_columns(
         self, names: tuple[str, ...], schema: Mapping[str, DataType], value: Callable[[str], pl.Expr]
     ) -> LabelKey:
-        """Return bits of the columns that are set, and whether a number is neither 1 nor 0."""
+        """Return a key of one bit per column, and of whether a number is neither 1 nor 0."""
         flags, numbers = [], {}
         for name in names:
             dtype = instance(schema[name])
@@ -178,10 +177,9 @@ class LabelKey:
     """Labels of the rows of a plan, in the form that is fastest to compare.
 
     Attributes:
-        columns: where they come from.
+        columns: the columns of labels.
         expr: rows of equal values have the same labels.
-        wrong: by name of a column of numbers, its first value that says neither that a label is there nor that it is
-            not.
+        wrong: by name of a column of numbers, its first value that is neither 1 nor 0.
     """
 
     columns: LabelColumns
@@ -189,7 +187,7 @@ class LabelKey:
     wrong: Mapping[str, pl.Expr] | None = None
 
     def labels(self, keys: pl.Series) -> pl.Series:
-        """Return the labels of values of `expr`: one value each, or a list; empty or null where there are none."""
+        """Return the labels for values of `expr`: a value or a list for each; empty or null if there are none."""
         if isinstance(self.columns.by, str):
             if self.columns.separator is None:
                 return keys
@@ -208,14 +206,14 @@ class LabelKey:
         return every.join(lists, on="cell", how="left", maintain_order="left")["label"]
 
     def check(self, keys: pl.Series, plan: pl.LazyFrame) -> None:
-        """Make sure that columns of numbers hold 1 and 0.
+        """Check that columns of numbers hold only 1 and 0.
 
         Args:
             keys: values of `expr`.
-            plan: the rows that they come from.
+            plan: the rows of the keys.
 
         Raises:
-            TQLError: they do not; it names the column and the value.
+            TQLError: a column holds another number; the error names the column and the value.
         """
         if not self.wrong or not keys.struct.field("wrong").any():
             return
@@ -227,10 +225,10 @@ class LabelKey:
 
 
 def _labels_of(by: str, dtype: DataType, values: pl.Expr) -> pl.Expr:
-    """Return the labels of a row of one column, one value or a list of them.
+    """Return the labels of a row of one column, a value or a list of values.
 
     Raises:
-        TQLTypeError: its values are no labels.
+        TQLTypeError: the values of the column cannot be labels.
     """
     if isinstance(dtype, pl.Array) and not instance(dtype.inner).is_nested() and len(dtype.shape) == 1:
         return values.arr.to_list()

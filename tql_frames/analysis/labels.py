@@ -1,4 +1,4 @@
-"""Labels of rows: their table, their names as callers write them, and what is missing."""
+"""Number the labels of rows, and find labels by the names that callers write."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Labels:
     """The labels of cells.
 
     Attributes:
-        values: the L labels, the commonest first, of equally common ones the lesser; null is one too.
-        sets: the cells as sets of these, by number.
+        values: the L labels, the most frequent first, equally frequent ones in ascending order; null is one, too.
+        sets: the cells as sets of numbers of labels.
     """
 
     values: pl.Series
@@ -38,13 +38,13 @@ class Labels:
 
     @classmethod
     def of(cls, column: pl.Series, rows: Integers) -> Labels:
-        """Find the labels of cells, a value or a list of them a cell, of so many rows each.
+        """Number the labels of cells.
 
-        A cell without a label, an empty list or null, shows the label null.
+        A cell without a label, an empty list or null, has the label null.
 
         Args:
-            column: shape (c,).
-            rows: shape (c,).
+            column: shape (c,), a value or a list of values per cell.
+            rows: shape (c,), number of rows of each cell.
 
         Examples:
             >>> found = Labels.of(pl.Series([["a", "b"], ["b"], []]), np.array([1, 2, 1]))
@@ -53,7 +53,7 @@ class Labels:
         """
         pairs = pl.DataFrame({"cell": np.arange(len(column)), "label": column, "rows": rows})
         if isinstance(column.dtype, pl.List):
-            # Versions of Polars differ in what exploding makes of empty lists.
+            # Versions of Polars differ in how they explode empty lists.
             some = pl.col("label").list.len().fill_null(0) > 0
             empty = pairs.filter(~some).with_columns(label=pl.lit(None, column.dtype.inner))
             pairs = pl.concat([pairs.filter(some).explode("label"), empty]).unique(["cell", "label"])
@@ -66,12 +66,12 @@ class Labels:
 
 _SHOWN = 5  # labels that an error lists
 _LONGEST = 80  # characters of a name in an error
-_DIGITS = 400  # before or behind the point, more than any number of a column has
+_DIGITS = 400  # before or after the point, more than any number in a column has
 _NAN = ("number", "nan")
 
 
 class Naming:
-    """The labels of one column, or of several, to be found by what callers write.
+    """The labels of one column, or of several, which callers name by values or text.
 
     Examples:
         >>> naming = Naming("column 'grade'", pl.Int64(), [3, 1, None])
@@ -80,12 +80,12 @@ class Naming:
     """
 
     def __init__(self, columns: str, dtype: DataType, labels: Sequence[Any], absent: Sequence[str] = ()) -> None:
-        """Note the labels.
+        """Store the labels.
 
         Args:
-            columns: what messages call the column, or the columns.
+            columns: name of the column, or of the columns, in messages.
             dtype: its type.
-            labels: its different labels; null is one too.
+            labels: its distinct labels; null is one, too.
             absent: labels that no row has.
         """
         self._columns, self._absent = columns, absent
@@ -93,13 +93,13 @@ class Naming:
         self._labels = labels
 
     def find(self, key: object) -> int | str:
-        """Return the number of the label that a key names, or the condition that it is.
+        """Return the number of the label that a key names, or the key itself if it is a condition.
 
         A label of the same type and value comes first, then a label of the same value in another type, then a
         condition.
 
         Raises:
-            TQLNameError: it is neither, or more than one label has this value.
+            TQLNameError: the key is neither, or more than one label has this value.
         """
         written = unwrapped(key)
         for search in (self._exact, self._alike):
@@ -110,7 +110,7 @@ class Naming:
             if key in self._absent:
                 raise TQLNameError(f"no row has the label {_quoted(key)}", hint="leave it out of target= and keep=")
             return self._condition(key)
-        raise TQLNameError(f"{_quoted(key)} is no label of {self._columns}", hint=self._hint(key))
+        raise TQLNameError(f"{_quoted(key)} is not a label of {self._columns}", hint=self._hint(key))
 
     def _exact(self, key: object) -> int | None:
         if _is_nan(key):
@@ -118,7 +118,7 @@ class Naming:
         return self._places.get(key) if isinstance(key, Hashable) else None
 
     def _alike(self, key: object) -> int | None:
-        """Return the one label of the same value; one text is no other text's value."""
+        """Return the number of the one label of the same value; different texts never match."""
         if is_text(self._kind):
             if isinstance(key, str):
                 return None
@@ -137,13 +137,13 @@ class Naming:
         return None
 
     def _condition(self, key: str) -> str:
-        fault = f"{_quoted(key)} is no label of {self._columns}"
+        fault = f"{_quoted(key)} is not a label of {self._columns}"
         try:
             root = parse(key)
         except TQLError:
-            raise TQLNameError(f"{fault}, and no condition", hint=self._hint(key)) from None
+            raise TQLNameError(f"{fault}, and not a condition", hint=self._hint(key)) from None
         if isinstance(root, nodes.Column):
-            raise TQLNameError(f"{fault}, and no condition", hint=self._hint(key))
+            raise TQLNameError(f"{fault}, and not a condition", hint=self._hint(key))
         if root == nodes.Literal(None):
             raise TQLNameError(fault, hint="write None for the rows without a label")
         if not any(map(_differs_by_row, root.walk())):
@@ -169,7 +169,7 @@ class Naming:
     @cached_property
     def _by_mark(self) -> dict[Hashable, list[int]]:
         found: dict[Hashable, list[int]] = {}
-        short = isinstance(self._kind, pl.Float32)  # of which 0.1 is another number than of Float64
+        short = isinstance(self._kind, pl.Float32)  # its 0.1 is another number than that of Float64
         for place, label in enumerate(self._labels):
             for mark in _marks(Decimal(str(np.float32(label))) if short and label is not None else label):
                 found.setdefault(mark, []).append(place)
@@ -177,7 +177,7 @@ class Naming:
 
 
 def unwrapped(key: object) -> list[object]:
-    """Return what a key stands for, the likeliest first: a scalar of NumPy or pandas, or the member of an Enum.
+    """Return the Python values of a key, the likeliest first: of a scalar of NumPy or pandas, or a member of an Enum.
 
     Examples:
         >>> unwrapped(np.int8(3)), unwrapped(np.datetime64("NaT")), unwrapped("3")
@@ -197,7 +197,7 @@ def unwrapped(key: object) -> list[object]:
 
 
 def _marks(value: object) -> Iterator[Hashable]:
-    """Yield marks of a value that equal values of other types share."""
+    """Yield marks of a value, which it shares with equal values of other types."""
     if isinstance(value, bool):
         yield from (("truth", value), ("number", Fraction(value)))
     elif isinstance(value, int | float | Decimal):
@@ -225,7 +225,7 @@ def _read(text: str) -> Iterator[Hashable]:
 
 
 def _exactly(number: float | Decimal) -> Hashable:
-    """Return the number as it is written: 0.1 is a tenth."""
+    """Return the exact number that its decimal digits write: 0.1 is a tenth."""
     if isinstance(number, int):
         return Fraction(number)
     if not math.isfinite(number) or abs(Decimal(str(number)).adjusted()) > _DIGITS:

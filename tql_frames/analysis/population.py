@@ -1,6 +1,6 @@
-"""What a sampler draws from: the rows as a lazy plan, with the sampler compiled for their columns.
+"""Define the population of a sampler: the rows as a lazy plan, and the sampler compiled for their columns.
 
-What is in it is counted in `contingency`.
+`contingency` counts the population.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ class Population:
     """The rows that a sampler draws from.
 
     Attributes:
-        plan: the rows; what is not used is left out of it when it runs.
+        plan: the rows; unused columns are not read when it runs.
         text: the sampler, or the statement; None for equal weights.
-        label: the labels of a row; None where nobody asked for them.
+        label: the labels of a row; None if no labels were requested.
         sampler: compiled for the plan, a Float64 expression of a checked column, or None for equal weights.
         compile: compiles another tree for the plan.
-        row: position of a row in the frame that it comes from; None where rows are made anew.
-        times: how many rows each row stands for; None for one.
-        expected: how often a row is expected among the draws, and the probability that it is drawn, where these do not
-            follow from its weight alone, as of rows in groups; else None.
+        row: position of a row in its source frame; None for new rows, as after GROUP BY or JOIN.
+        times: number of rows that each row represents; None for one.
+        expected: expected draws of a row, and the probability that it is drawn, if its weight alone does not determine
+            them, as for rows in groups; else None.
     """
 
     plan: pl.LazyFrame
@@ -53,11 +53,11 @@ class Population:
     expected: tuple[pl.Expr, pl.Expr] | None = None
 
     def with_expected(self, draw: Draw, rows: Rows) -> Population:
-        """Return the same rows, with what is expected of each of them.
+        """Return the population with the expected draws of each row.
 
         Args:
-            draw: a request for groups or units of them.
-            rows: the same, to be weighed.
+            draw: a request for draws by group or unit.
+            rows: the same rows, for the weights.
 
         Raises:
             TQLError: as `Draw.positions`.
@@ -71,7 +71,7 @@ class Population:
 
 @dataclass(frozen=True)
 class Sampled:
-    """The population of a statement, and the request for rows of its SAMPLE BY."""
+    """The population of a statement, and the request of its SAMPLE BY."""
 
     population: Population
     spec: DrawSpec
@@ -89,15 +89,15 @@ def population_of(
     """Return the rows of a frame.
 
     Args:
-        frame: its adapter.
-        by: where the labels are.
+        frame: adapter of the frame.
+        by: the columns of labels.
         sampler: TQL text or a Polars expression; None for equal weights.
-        seed: of the numbers of `random()`.
-        start: number of the first row, by which these numbers go.
-        spec: the request for draws, where it is of groups or units.
+        seed: seed of the numbers of `random()`.
+        start: number of the first row; the numbers of `random()` depend on it.
+        spec: the request for draws, if it is by group or unit.
 
     Raises:
-        TQLError: the sampler does not fit the frame, or there is no such column, or it holds no labels.
+        TQLError: the sampler does not fit the frame, or there is no such column, or its values cannot be labels.
     """
     random = random_numbers(seed, start)
     weigher = None if sampler is None else Weigher.of(sampler, frame, random)
@@ -105,7 +105,7 @@ def population_of(
     label = None if by is None else by.key(schema, column)
     compiled = None if weigher is None else weigher.sampler
     weights = None
-    if weigher is not None and isinstance(compiled, pl.Expr):  # its values are checked, which takes all of them
+    if weigher is not None and isinstance(compiled, pl.Expr):  # the values are checked, which needs all of them
         frame = frame.collect() if isinstance(frame, CollectedFrame) else frame
         weights = weigher.weigh(frame)
     named = set() if by is None else set(by.names)
@@ -133,11 +133,9 @@ def population_of(
 def sampled_by(
     frame: Rows, text: str, parameters: Sequence[object] | None, by: LabelColumns | None, seed: int
 ) -> Sampled | None:
-    """Return the rows that the last SAMPLE BY of a statement draws from.
+    """Return the rows that the last SAMPLE BY of a statement draws from; None if there is no SAMPLE BY at its end.
 
-    These are the rows of the rest of the statement, with all columns.
-
-    None where the statement does not end with SAMPLE BY.
+    They are the rows of the statement without that clause, with all columns.
 
     Raises:
         TQLError: the text is wrong or does not fit the frame; or as `population_of`.
@@ -195,7 +193,7 @@ def sampled_by(
 
 
 def _before_sampling(statement: nodes.Statement) -> tuple[nodes.Statement, dict[str, Node]]:
-    """Return a statement without its SAMPLE BY and with all columns, and what its aliases stand for."""
+    """Return a statement without its SAMPLE BY and with all columns, and the expressions of its aliases."""
     body = statement.body
     aliases: dict[str, Node] = {}
     if isinstance(body, nodes.Select) and not (body.groups or body.ungroup or body.distinct):
@@ -213,7 +211,7 @@ def _without_aliases(node: Node, aliases: Mapping[str, Node]) -> Node:
 
 
 def _as_in(whole: Node, random: RandomNumbers, part: Node) -> RandomNumbers:
-    """Return the numbers that the calls of `random()` in a part of a statement have in all of it."""
+    """Return random numbers with which calls of `random()` in a part of a statement match those in the whole."""
     places, others = (
         sorted(each.span.start for each in node.walk() if isinstance(each, nodes.Call) and each.name == "random")
         for node in (whole, part)

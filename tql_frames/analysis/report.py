@@ -1,6 +1,6 @@
-"""A report: what a sampler does to labels and arms, as tables, text, HTML and charts; once, or for many samplers.
+"""Report the effect of samplers on labels and arms, as tables, text, HTML and charts.
 
-The numbers come from `contingency`; how they are shown is in the package `analysis.display`.
+The numbers come from `contingency`; the package `analysis.display` formats them.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 Table: TypeAlias = "pl.DataFrame | pd.DataFrame"
 TableOf = TypeVar("TableOf", pl.DataFrame, "pd.DataFrame")
-"""Library of the tables of a report: that of the frame, Polars for a LazyFrame."""
+"""Type of the tables of a report: of the frame's library, Polars for a LazyFrame."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -67,14 +67,15 @@ class Report(Generic[TableOf]):
         repeats: how often the most probable row is expected among the draws.
         labels: one row per label, the most frequent first: `label`, `rows` that show it, their `share` of all rows, the
             exact `expected_share` and `expected_count` of the draws, the `factor` between the shares, and the
-            `requested_weight`: that of an arm that matches exactly the rows with the label, or null. For a view also
-            `drawn` and `drawn_share`. None without `by`.
-        arms: the same with one row per arm. `requested_weight` is the weight of the arm if it is a constant, and
-            `decides` counts the rows whose weight comes from the arm: in max_weight those where it has the greatest
-            weight, among equals a default or else the first arm; in sum_weight all that it matches. None without arms.
-        co_movement: one row per label, one column per arm: the expected share of the label by the sampler divided by
-            that by the sampler without the arm; above 1 the arm upsamples the label. Null if the sampler without it
-            draws nothing. None for samples by group or unit.
+            `requested_weight`: the weight of an arm that matches exactly the rows with the label, or null. For a view
+            also `drawn` and `drawn_share`. None without `by`.
+        arms: the same columns with one row per arm. `requested_weight` is the weight of the arm if it is a constant,
+            and `decides` counts the rows whose weight comes from the arm: in max_weight the rows where it has the
+            greatest weight, among equal weights a default or else the first arm; in sum_weight all rows that it
+            matches. None without arms.
+        co_movement: one row per label, one column per arm: the expected share of the label, divided by its expected
+            share under the sampler without the arm; above 1, the arm upsamples the label. Null if the sampler without
+            the arm draws nothing. None for samples by group or unit.
 
     Examples:
         >>> df = pl.DataFrame({"view": ["PA", "PA", "PA", "AP"]})
@@ -156,7 +157,7 @@ class Report(Generic[TableOf]):
         columns = {"expected_count": "expected", "drawn": "drawn"}
         chosen = [pl.col(column).alias(as_) for column, as_ in columns.items() if column in table.columns]
         raw, title = pl.col("rows"), f"Rows by {self._title}"
-        if chosen and self.size != self.rows:  # beside the table's own counts those of a small sample are not seen
+        if chosen and self.size != self.rows:  # beside counts of the table, bars of a small sample would be invisible
             raw, title = pl.col("share") * self.size, f"{title} (raw, scaled to {self.size:,} rows)"
         if targets:
             wanted = [targets.get(name_of(label)) for label in table[name]]
@@ -251,18 +252,18 @@ def report_on(
     pandas: bool = False,
     parts: Sequence[pl.DataFrame] | None = None,
 ) -> Report[Any]:
-    """Count a population and say what its sampler does.
+    """Count a population and report what its sampler does.
 
     Args:
-        population: the rows, with the labels where these are asked for.
-        by: where the labels are.
+        population: the rows, with their labels if requested.
+        by: the columns of labels.
         spec: the request for draws.
         positions: the rows that were drawn.
-        pandas: give the tables as pandas frames.
-        parts: what `count_part` gave of each part of the population, which is then not looked at.
+        pandas: return the tables as pandas frames.
+        parts: results of `count_part` for each part of the population; its rows are then not read.
 
     Raises:
-        TQLError: the weights cannot be drawn by, or the plan cannot be evaluated.
+        TQLError: a weight is invalid, no row can be drawn, or the plan cannot be evaluated.
     """
     arms = Arms(population.sampler, population.compile)
     cells = count_cells(population, arms, spec, positions=positions, parts=parts)
@@ -312,14 +313,14 @@ def _arm_table(cells: Cells, arms: Arms) -> pl.DataFrame:
 def _effects(
     names: pl.Series, sum_of: Callable[[Floats | Integers], Floats], cells: Cells, requested: Floats | None
 ) -> pl.DataFrame:
-    """Return a row a name, before, expected and drawn; no expectation where nothing is requested."""
+    """Return one row per name with its rows, expected draws and drawn rows; no expected draws without `requested`."""
     rows, expected = sum_of(cells.rows), sum_of(cells.expected)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = rows / cells.table.rows
         columns: dict[str, Any] = {names.name: names, "rows": rows.astype(np.int64), "share": share}
         if requested is not None:
             total = cells.expected.sum()
-            after = np.minimum(expected / total if total > 0 else sum_of(cells.share), 1.0)  # not a rounding above
+            after = np.minimum(expected / total if total > 0 else sum_of(cells.share), 1.0)  # rounding can exceed 1
             columns |= {"expected_share": after, "expected_count": expected}
             columns |= {"requested_weight": requested, "factor": after / share}
         if cells.drawn is not None:
@@ -329,7 +330,7 @@ def _effects(
 
 
 def _requested_weights(labels: Labels, cells: Cells, arms: Arms) -> Floats:
-    """Return the weight of an arm that matches just the rows that show a label, for each label; NaN without."""
+    """Return, for each label, the weight of the arm that matches exactly its rows; NaN if there is none."""
     requested = np.full(len(labels.values), np.nan)
     there = cells.rows > 0
     for place, arm in enumerate(arms.compiled):
@@ -357,19 +358,19 @@ def _co_movement(labels: Labels, cells: Cells, arms: Arms) -> pl.DataFrame:
     return pl.DataFrame(columns).with_columns(pl.selectors.float().exclude("label").fill_nan(None))
 
 
-_MOST = 200_000  # combinations that are still far fewer than what makes one wait
+_MOST = 200_000  # combinations that are counted without a noticeable delay
 
 
 @dataclasses.dataclass(frozen=True)
 class _Combinations:
-    """The different rows of some columns, and a column of how often each is there."""
+    """The distinct rows of some columns, and a column of how often each occurs."""
 
     rows: PolarsFrame
     times: pl.Expr
 
 
 class Expectations:
-    """What samplers do to the labels of one frame; the frame is not to change meanwhile.
+    """Reports on many samplers of one frame, which must not change meanwhile.
 
     Examples:
         >>> from tql_frames.frames import frame_of
@@ -383,28 +384,28 @@ class Expectations:
     """
 
     def __init__(self, frame: Rows, by: LabelColumns | None) -> None:
-        """Note the frame; nothing is counted yet.
+        """Store the frame; nothing is counted yet.
 
         Args:
-            frame: its adapter.
-            by: where the labels are; None for the arms alone.
+            frame: adapter of the frame.
+            by: the columns of labels; None for the arms alone.
         """
         self._frame = frame
         self._by = by
         self._counted: dict[frozenset[str], _Combinations | None] = {}
 
     def is_counted(self, sampler: str) -> bool:
-        """Return whether a report on a sampler is a matter of milliseconds."""
+        """Return whether a report on a sampler takes only milliseconds, because its columns are counted."""
         names = self._named(sampler)
         return names is not None and self._known(names) is not None
 
     def report(self, sampler: str, size: int | None = None, *, replace: bool = True) -> Report[Any]:
-        """Return what a sampler does, as `tql_frames.report` says it.
+        """Return the report on a sampler; see `tql_frames.report`.
 
         Args:
             sampler: TQL text.
-            size: number of draws; None for as many as there are rows.
-            replace: with or without replacement.
+            size: number of draws; None for the number of rows.
+            replace: whether to draw with replacement.
 
         Raises:
             TQLError: as `tql_frames.report`.
@@ -416,7 +417,7 @@ class Expectations:
             try:
                 return self._report(combinations, sampler, spec)
             except WeightError:
-                pass  # which tells of rows; these are combinations
+                pass  # its message names rows, but these are combinations: the frame itself is weighed below
         population = population_of(self._frame, self._by, sampler, seed=0)
         return report_on(population, self._by, spec)
 
@@ -426,9 +427,9 @@ class Expectations:
         return report_on(population, self._by, spec)
 
     def _named(self, sampler: str) -> frozenset[str] | None:
-        """Return the columns that matter to a sampler.
+        """Return the columns that a sampler and the labels use.
 
-        It is None where rows that agree in them may differ in their weights.
+        Return None if rows with equal values in these columns may differ in weight.
         """
         try:
             root = parse(sampler)
@@ -445,7 +446,7 @@ class Expectations:
         return next((found for known, found in self._counted.items() if names <= known and found is not None), None)
 
     def _count(self, names: frozenset[str]) -> _Combinations | None:
-        """Count the combinations of some columns; None where there are too many."""
+        """Count the combinations of some columns; return None if there are too many."""
         if names not in self._counted:
             scan = self._frame.scan(names)
             times = Names.apart_from([*names, *scan.labels]).new("times")

@@ -1,6 +1,6 @@
-"""The units of rows and their labels, read from a frame; and the report of a split into parts of whole units.
+"""Read the units of rows and their labels from a frame, and report on a split into parts of whole units.
 
-How units are assigned to parts is in `sampling.split`.
+`sampling.split` assigns units to parts.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tql_frames.frames.polars import check_process
 from tql_frames.pipeline.groups import check_key_type, numbered
 from tql_frames.sampling import Floats, Integers, LabelCounts
 
-_PARTS = 6  # whose shares stand side by side; of more only the least and the greatest are shown
+_PARTS = 6  # whose shares are shown side by side; of more parts, only the least and the greatest share
 _ALL = "all rows"
 _COLUMNS = {
     "part": TableColumn("part"),
@@ -41,13 +41,13 @@ _COLUMNS = {
 
 @dataclass(frozen=True)
 class Units:
-    """The units of rows, and the labels that their rows carry.
+    """The units of rows, and the labels of their rows.
 
     Attributes:
         of_row: unit of each row, shape (n,); units are numbered in the order of their first rows.
-        counts: rows of each unit, and how many of them carry each label.
+        counts: rows of each unit, and how many of them have each label.
         labels: labels by column, numbered one column after another, in the order of their first rows.
-        values: the values that make the units, shape (u,); None without a column of them.
+        values: the value of each unit, shape (u,); None without a column of units.
     """
 
     of_row: Integers
@@ -56,7 +56,7 @@ class Units:
     values: pl.Series | None = None
 
     def without_rows(self) -> Units:
-        """Return the same without the unit of each row, and without the values of units."""
+        """Return the units without `of_row` and `values`."""
         return Units(np.empty(0, np.int64), self.counts, self.labels)
 
 
@@ -64,7 +64,7 @@ def columns_of(rows: Rows, unit: str | None, by: Sequence[str]) -> dict[str, pl.
     """Return expressions of the units and labels of some rows; nothing runs.
 
     Raises:
-        TQLError: there is no such column, or its values are no units or labels.
+        TQLError: there is no such column, or its values cannot be units or labels.
     """
     found = {}
     if unit is not None:
@@ -79,16 +79,16 @@ def columns_of(rows: Rows, unit: str | None, by: Sequence[str]) -> dict[str, pl.
 
 
 def check_key(name: str, dtype: pl.DataType, *, known: bool = False) -> None:
-    """Make sure that random numbers can belong to the values of a column.
+    """Check that random numbers can be derived from the values of a column.
 
     Args:
-        name: of the column.
-        dtype: of its values.
-        known: whether values were read. Before, a column of nothing but null may be one without rows, or of Python
+        name: name of the column.
+        dtype: type of its values.
+        known: whether values have been read. Before that, a column of type Null may be one without rows, or of Python
             objects.
 
     Raises:
-        TQLTypeError: they cannot.
+        TQLTypeError: the type is not supported.
     """
     if known or dtype != pl.Null():
         check_key_type("key=", instance(dtype), where=f" in column {name!r}")
@@ -98,11 +98,11 @@ def units_of(rows: Rows, columns: Mapping[str, pl.Expr], by: Sequence[str], copi
     """Read the units and labels of some rows.
 
     Args:
-        rows: their adapter.
-        columns: what `columns_of` returned.
+        rows: adapter of the rows.
+        columns: result of `columns_of`.
         by: names of the columns of labels.
-        copies: numbers that are equal where rows are copies of one row, shape (n,), of rows without a column of units;
-            None where each row is there once.
+        copies: numbers that copies of one row share, shape (n,), for rows without a column of units; None if there are
+            no copies.
 
     Examples:
         >>> from tql_frames.frames import frame_of
@@ -135,15 +135,15 @@ def units_of(rows: Rows, columns: Mapping[str, pl.Expr], by: Sequence[str], copi
 
 
 def _numbers(values: pl.Series) -> Integers:
-    """Return numbers of values in the order in which they come first, shape (n,); null is a value, too."""
+    """Return numbers of values in the order of their first occurrence, shape (n,); null is a value, too."""
     return numbered([pl.DataFrame({"value": values})])[0].codes.astype(np.int64)
 
 
 def _labels(cells: pl.Series) -> tuple[Integers, Integers, pl.Series]:
-    """Return rows and numbers of their labels, each once a row, and the labels; a row without one shows null."""
+    """Return rows and numbers of their distinct labels, and the labels; a row without a label has null."""
     pairs = pl.DataFrame({"row": np.arange(len(cells)), "label": cells})
     if isinstance(cells.dtype, pl.List):
-        # Versions of Polars differ in what exploding makes of empty lists.
+        # Versions of Polars differ in how they explode empty lists.
         some = pl.col("label").list.len().fill_null(0) > 0
         empty = pairs.filter(~some).with_columns(label=pl.lit(None, cells.dtype.inner))
         pairs = pl.concat([pairs.filter(some).explode("label"), empty]).sort("row", maintain_order=True)
@@ -155,9 +155,9 @@ def _labels(cells: pl.Series) -> tuple[Integers, Integers, pl.Series]:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SplitReport(Generic[TableOf]):
-    """Rows, units and labels of the parts of a split, and how far they are from the wanted numbers.
+    """Rows, units and labels of the parts of a split, and their differences from the wanted numbers.
 
-    It prints as text, is a table in notebooks, and `plot` draws a chart.
+    It prints as text, notebooks show it as tables, and `plot` draws a chart.
 
     Attributes:
         unit: the column of units; None if each row is a unit.
@@ -300,11 +300,11 @@ def split_report(
     """Count the rows, units and labels of the parts of a split.
 
     Args:
-        units: of the rows.
+        units: the units of the rows.
         parts: wanted shares by name.
         part: number of the part of each unit, shape (u,).
         unit: the column of units, or None.
-        pandas: give the tables as pandas frames.
+        pandas: return the tables as pandas frames.
     """
     counts, number = units.counts, len(parts)
     names = pl.Series("part", list(parts))
@@ -336,9 +336,9 @@ def split_report(
 
 
 def _counted(table: Integers, shares: np.ndarray[Any, np.dtype[np.float64]]) -> pl.DataFrame:
-    """Return rows by label and part beside the wanted ones, a row a label and part."""
+    """Return actual and wanted rows, one row per label and part."""
     totals = table.sum(axis=1, keepdims=True)
-    wanted = np.round(totals * shares, 9)  # 29 of 100, not a little less
+    wanted = np.round(totals * shares, 9)  # 0.29 of 100 rows is 29, not slightly less
     columns = {
         "rows": table,
         "wanted": wanted,

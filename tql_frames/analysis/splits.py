@@ -1,7 +1,6 @@
-"""Parts of a frame: the request, checked, the units that it assigns once rows are asked for, and what each part is.
+"""Split a frame into parts: check the request, assign units when rows are first requested, and return the parts.
 
-How units are assigned is in `sampling.split`, what is reported of the parts in `split_report`. Parts are views, or
-frames of Dask or Spark.
+`sampling.split` assigns units, and `split_report` reports on the parts. Parts are views, or frames of Dask or Spark.
 """
 
 from __future__ import annotations
@@ -44,12 +43,12 @@ class SplitSpec:
     """A request for parts.
 
     Attributes:
-        parts: their shares by name, with the sum 1.
-        folds: whether they are the folds of a cross-validation.
+        parts: shares by name of the part, with the sum 1.
+        folds: whether the parts are the folds of a cross-validation.
         unit: the column of units; None if each row is a unit.
         by: the columns of labels.
         seed: fixes the parts.
-        keyed: whether the values of units decide alone where each goes, so that it stays there as the table grows.
+        keyed: whether the value of a unit alone decides its part, so that it stays there as the table grows.
     """
 
     parts: Mapping[Hashable, Fraction]
@@ -63,10 +62,10 @@ class SplitSpec:
     def checked(
         cls, parts: object, folds: object, unit: object, by: object, seed: object, *, key: object = None
     ) -> SplitSpec:
-        """Return the request that callers make by these arguments.
+        """Return the request for the arguments of a caller.
 
         Raises:
-            TQLError: one of them is wrong, or not one of `parts` and `folds` is given.
+            TQLError: an argument is invalid, or both or neither of `parts` and `folds` are given.
 
         Examples:
             >>> SplitSpec.checked({"train": 0.7, "test": 0.3}, None, None, "view", 7).parts
@@ -75,7 +74,7 @@ class SplitSpec:
         if (parts is None) == (folds is None):
             given = "were both given" if parts is not None else "are both missing"
             hint = "write split({'train': 0.8, 'test': 0.2}), or split(folds=5)"
-            raise TQLError(f"parts and folds {given}; give one of them", hint=hint)
+            raise TQLError(f"parts and folds {given}; pass one of them", hint=hint)
         if not (unit is None or isinstance(unit, str)):
             raise TQLError(f"expected unit= to be the name of a column, got {shown(unit)}")
         if not (key is None or isinstance(key, str)):
@@ -91,7 +90,7 @@ class SplitSpec:
 
     @cached_attribute
     def text(self) -> str:
-        """The call that makes it, without the seed."""
+        """The call of `split` with this request, without the seed."""
         parts = {name: float(share) for name, share in self.parts.items()}
         arguments = [f"folds={len(parts)}" if self.folds else repr(parts)]
         arguments += [] if self.unit is None else [f"{'key' if self.keyed else 'unit'}={self.unit!r}"]
@@ -107,10 +106,10 @@ class SplitSpec:
         """Return the number of the part of each unit, shape (u,).
 
         Raises:
-            TQLError: a part would be empty, or the key is nothing that random numbers can belong to.
+            TQLError: a part would be empty, or random numbers cannot be derived from the key.
 
         Warns:
-            TQLWarning: a part is empty, of those that have no size of their own.
+            TQLWarning: with `keyed`, a part is empty.
         """
         number, shares = len(units.counts.rows), list(self.parts.values())
         if self.keyed:
@@ -130,10 +129,10 @@ class SplitSpec:
         )
 
     def check_sizes(self, units: int) -> None:
-        """Make sure that no part is empty.
+        """Check that no part is empty.
 
         Raises:
-            TQLError: one is.
+            TQLError: a part would be empty.
         """
         what = "row" if self.unit is None else f"unit{'' if units == 1 else 's'} in column {self.unit!r}"
         what += "s" if self.unit is None and units != 1 else ""
@@ -196,9 +195,9 @@ class Assigned:
     """The parts of units and rows.
 
     Attributes:
-        units: without the unit of each row, which takes more memory than all else.
+        units: counts and labels of units, without the unit of each row, which takes the most memory.
         of_unit: number of the part of each unit.
-        of_row: the same of each row; None where rows are in several places.
+        of_row: number of the part of each row; None if rows are in several partitions.
     """
 
     units: Units
@@ -207,29 +206,29 @@ class Assigned:
 
 
 class Assignment:
-    """The parts of the rows of a frame or view, found when they are first asked for."""
+    """The parts of the rows of a frame or view, computed when they are first requested."""
 
     def __init__(self, spec: SplitSpec, find: Callable[[], Assigned]) -> None:
-        """Note them.
+        """Store the request.
 
         Args:
             spec: the request.
-            find: finds the parts.
+            find: computes the parts.
         """
         self.spec = spec
         self._find = find
 
     @classmethod
     def of(cls, spec: SplitSpec, rows: Rows, copies: Callable[[], Integers] | None = None) -> Assignment:
-        """Note the rows; nothing is read.
+        """Return the assignment of rows; nothing is read.
 
         Args:
             spec: the request.
             rows: the adapter of the rows.
-            copies: returns numbers that copies of one row share; None where each row is there once.
+            copies: returns numbers that copies of one row share; None if there are no copies.
 
         Raises:
-            TQLError: a column does not exist, or holds no units or labels.
+            TQLError: a column does not exist, or cannot hold units or labels.
         """
         columns = columns_of(rows, spec.unit, spec.by)
         if spec.keyed and spec.unit is not None:
@@ -246,7 +245,7 @@ class Assignment:
 
     @classmethod
     def known(cls, spec: SplitSpec, found: Assigned) -> Assignment:
-        """Note parts that were found."""
+        """Return an assignment with known parts."""
         made = cls(spec, lambda: found)
         vars(made)["found"] = found
         return made
@@ -262,7 +261,7 @@ class Assignment:
 
     @property
     def is_found(self) -> bool:
-        """Whether the rows were read."""
+        """Whether the rows have been read."""
         return "found" in vars(self)
 
     def positions(self, parts: Collection[int]) -> Positions:
@@ -273,7 +272,7 @@ class Assignment:
 
 
 def rows_in_parts(of_row: NDArray[np.integer[Any]], parts: Collection[int], count: int) -> Positions:
-    """Return the positions of the rows of some parts, of so many, ascending.
+    """Return the positions of the rows of some parts, of `count` parts in all, ascending.
 
     Examples:
         >>> rows_in_parts(np.array([0, 2, 1, 0]), [0, 1], 3).tolist()
@@ -322,14 +321,14 @@ class Split(Mapping[Any, Part]):
         kind: str,
         pandas: bool,
     ) -> None:
-        """Make the parts; of an eager frame the rows are read now.
+        """Create the parts; the rows of an eager frame are read now.
 
         Args:
             assignment: the parts of the rows.
-            part_of: makes a part, by words that stand behind the call, of some of the parts by their numbers. It holds
-                the assignment, not the split, which holds the parts.
-            kind: what was split, for messages.
-            pandas: give the tables of reports as pandas frames.
+            part_of: creates a part from text that follows the call in its description, and numbers of parts. It
+                refers to the assignment, not to the split, which refers to the parts.
+            kind: kind of the frame that is split, for messages.
+            pandas: return the tables of reports as pandas frames.
         """
         spec = assignment.spec
         self.unit, self.by, self.seed = spec.unit, spec.by, spec.seed
@@ -355,7 +354,8 @@ class Split(Mapping[Any, Part]):
     def folds(self) -> Iterator[tuple[Part, Part]]:
         """Yield the parts to train on and to test on, for each fold of `split(folds=…)`.
 
-        The part to test on is the fold, the one to train on has the rows of all others, in the order of the frame.
+        The part to test on is the fold; the part to train on has the rows of all other folds, in the order of the
+        frame.
 
         Raises:
             TQLError: the split has named parts.
@@ -379,7 +379,7 @@ class Split(Mapping[Any, Part]):
         return zip(pairs, self._parts.values(), strict=True)
 
     def report(self) -> SplitReport[Any]:
-        """Return rows, units and labels by part, and how far they are from the wanted numbers; a LazyFrame is read.
+        """Report rows, units and labels by part, and their differences from the wanted numbers; a LazyFrame is read.
 
         Examples:
             >>> import polars as pl

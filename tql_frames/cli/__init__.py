@@ -1,6 +1,6 @@
-"""The command `tql-frames`, for jobs that go from file to file.
+"""Implement the command `tql-frames`, for jobs that read and write files.
 
-What it computes is the package's; here are names of files, formats, progress, and the ways a command can end.
+The package does the computation; this part handles names of files, formats, progress, and the exit of the command.
 """
 
 from tql_frames.cli.running import main

@@ -1,6 +1,6 @@
-"""The command line: options, their values, and the help.
+"""Parse the command line: options, their values, and the help.
 
-The work of a sub-command is in `commands`.
+`commands` does the work of a sub-command.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ files:
 
 
 class Command(Protocol):
-    """What the parser needs to know of a sub-command."""
+    """The interface of a sub-command for the parser."""
 
     name: str
     summary: str
     examples: str
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add what the command line may hold."""
+        """Add the arguments and options of the sub-command."""
         ...
 
 
-# Arguments of the functions by what the parser has for them.
+# Names in the parser, and the arguments of the functions that they stand for.
 _ARGUMENTS = {"into": "parts", "inputs": "frame", "targets": "target"}
 
 
 class CommandParser(ArgumentParser):
-    """A parser whose error for an option of another library names ours, with its value."""
+    """A parser whose error for an option of another library names the option of this command, with its value."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse arguments as `ArgumentParser` does, once none of them is such an option."""
+        """Parse arguments like `ArgumentParser`, after a check for options of other libraries."""
         given = sys.argv[1:] if args is None else list(args)
         for place, text in enumerate(given[: given.index("--")] if "--" in given else given):
             option, _, value = text.partition("=")
@@ -76,7 +76,7 @@ class CommandParser(ArgumentParser):
 
 
 def _option_for(ours: Ours, value: str) -> str:
-    """Return what to write on the command line for one of our arguments."""
+    """Return the option of the command line for an argument of this package."""
     if ours.name in ("sampler", "text"):
         return f"write the {'sampler' if ours.name == 'sampler' else 'statement'} as the first argument"
     if ours.name == "frame":
@@ -94,7 +94,7 @@ def _option_for(ours: Ours, value: str) -> str:
 
 
 def _typed(text: str) -> object:
-    """Return the value of an option as Python has it: a truth value, a whole number, or the text."""
+    """Return the value of an option as a Python value: a Boolean, a whole number, or the text."""
     words = {"true": True, "yes": True, "": True, "false": False, "no": False}
     if text.lower() in words:
         return words[text.lower()]
@@ -102,7 +102,7 @@ def _typed(text: str) -> object:
 
 
 def parser_for(commands: Iterable[Command], version: str) -> ArgumentParser:
-    """Return the parser of the command line; the chosen sub-command is `command` of what it finds."""
+    """Return the parser of the command line; the parsed options have the chosen sub-command as `command`."""
     parser = CommandParser(
         prog="tql-frames",
         description="Draw rows of files by weight, and run TQL on files.",
@@ -118,7 +118,7 @@ def parser_for(commands: Iterable[Command], version: str) -> ArgumentParser:
             description=command.summary,
             epilog=f"examples:\n{command.examples}\n{_FILES.format(formats=formats)}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,  # an abbreviation may mean something else in the next release
+            allow_abbrev=False,  # the meaning of an abbreviation may change in the next release
         )
         command.add_arguments(each)
         each.set_defaults(command=command, parser=each)
@@ -126,7 +126,7 @@ def parser_for(commands: Iterable[Command], version: str) -> ArgumentParser:
 
 
 def add_inputs(parser: ArgumentParser, metavar: str = "FILE", help: str = "files to read, as one table") -> None:
-    """Add the files to read, and the options by which they are read."""
+    """Add the files to read, and the options for reading them."""
     parser.add_argument("inputs", nargs="+", metavar=metavar, help=help)
     parser.add_argument(
         "--input-format", type=_format, metavar="FORMAT", help=f"{_names()}; by default from the extension"
@@ -206,7 +206,7 @@ def add_size(parser: ArgumentParser) -> None:
 
 
 def add_groups(parser: ArgumentParser) -> None:
-    """Add the number of draws, how they are made, and the groups or units that are drawn from."""
+    """Add the number of draws, their design, and the groups or units to draw from."""
     add_draws(parser).add_argument(
         "--quota",
         dest="quotas",
@@ -230,7 +230,7 @@ def add_groups(parser: ArgumentParser) -> None:
 
 
 def add_draws(parser: ArgumentParser) -> _MutuallyExclusiveGroup:
-    """Add the number of draws and how they are made; return the group of options of the number."""
+    """Add the number of draws and their design; return the group of options for the number."""
     size: _MutuallyExclusiveGroup = parser.add_mutually_exclusive_group()
     size.add_argument("--limit", type=_rows, metavar="N", help="rows to draw; by default the number of rows")
     size.add_argument("--fraction", type=_share, metavar="X", help="rows to draw as a share of the rows")
@@ -244,7 +244,7 @@ def add_draws(parser: ArgumentParser) -> _MutuallyExclusiveGroup:
 
 
 def add_labels(parser: ArgumentParser) -> None:
-    """Add the column of labels, and the format of the answer."""
+    """Add the column of labels, and the format of the result."""
     parser.add_argument(
         "--by",
         action="append",
@@ -267,7 +267,7 @@ def add_split(parser: ArgumentParser, what: str = "COLUMN=SEPARATOR", also: str 
 
 
 def add_parts(parser: ArgumentParser) -> None:
-    """Add the parts of a split, and the folder that their files go to."""
+    """Add the parts of a split, and the folder for their files."""
     parts = parser.add_mutually_exclusive_group(required=True)
     parts.add_argument(
         "--into",
@@ -440,7 +440,7 @@ def _part(text: str) -> tuple[str, Decimal]:
 
 
 def _index(text: str) -> str:
-    if format_of(text) or os.sep in text or glob.has_magic(text) or text == "-":  # what follows a mere `--index`
+    if format_of(text) or os.sep in text or glob.has_magic(text) or text == "-":  # a file after `--index` without value
         raise ArgumentTypeError(f"{text!r} looks like a file; put the files before --index")
     return text
 

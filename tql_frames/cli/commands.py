@@ -1,6 +1,6 @@
-"""The sub-commands: what each takes, and what it does with its files.
+"""Define the sub-commands: their arguments, and their work on files.
 
-To add one, write a class like these and name it in `COMMANDS`. How a command begins and ends is told in `running`.
+To add one, write a similar class and add it to `COMMANDS`. `running` starts and ends a command.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from tql_frames.views.create import parts_as_they_stand, rows_as_they_stand
 
 _NAMED = re.compile(r"([A-Za-z_]\w*)=(.+)", re.DOTALL)
 _MOST_FOLDS = 500  # files that are open at the same time
-_NOT_NAMES = {"text", "parameters", "seed", "index"}  # `tql_frames.query` takes frames by keyword, beside these
+_NOT_NAMES = {"text", "parameters", "seed", "index"}  # arguments of `tql_frames.query`; other keywords are frames
 
 
 class Job:
-    """What a sub-command works with: files by what the options say, and how far it is.
+    """The files and the progress of a sub-command.
 
     Attributes:
-        progress: to be called with phase, rows done and rows there are.
-        inputs: what was opened so far, for finding out which file is broken.
+        progress: called with the phase, the rows done and the number of all rows.
+        inputs: inputs that were opened so far, to find out which file is broken.
     """
 
     def __init__(self, options: Namespace, progress: Progress, temporaries: Temporaries) -> None:
-        """Begin with nothing open."""
+        """Begin without open files."""
         self.progress = progress
         self.inputs: list[Inputs] = []
         self._options = options
@@ -62,12 +62,12 @@ class Job:
         return found
 
     def part(self, name: str, form: Format) -> WholeFile:
-        """Return the place for one of several results, after all that is read was found."""
+        """Return the file for one of several results; all inputs must have been found before."""
         files = [file for each in self.inputs for file in each.files]
         return WholeFile(name, form, self._temporaries, files, replace=self._options.force)
 
     def output(self) -> OutputFile:
-        """Return the place for the result, after all that is read was found."""
+        """Return the output for the result; all inputs must have been found before."""
         options = self._options
         files = [file for each in self.inputs for file in each.files]
         output = output_for(options.output, options.output_format, self._temporaries, files, replace=options.force)
@@ -101,7 +101,7 @@ class SampleCommand:
         arguments.add_split(parser)
 
     def run(self, options: Namespace, job: Job) -> str:
-        """Return draw, and write what was drawn."""
+        """Draw rows, and write them."""
         inputs = job.find(options.inputs)
         with job.output() as output:
             output.as_read(inputs.reading)
@@ -114,7 +114,7 @@ class SampleCommand:
             with reporting(job.progress):
                 if weighed is rows:
                     plan = tql_frames.sample(frame, options.sampler, limit, **sized)
-                else:  # types and lists are for weighing alone
+                else:  # types and lists are only for weighing
                     plan = rows_as_they_stand(weighed, rows, options.sampler, limit=limit, **sized)
                 if text is None:
                     plan = _typed(plan, [inputs], output)
@@ -145,7 +145,7 @@ class QueryCommand:
         arguments.add_seed(parser)
 
     def run(self, options: Namespace, job: Job) -> str:
-        """Run the statement, and write what it gives."""
+        """Run the statement, and write its result."""
         tables = {name: job.find(files) for name, files in _by_name(options.inputs).items()}
         given: dict[str, Any] = {name: getattr(options, name) for name in ("parameters", "seed", "index")}
         with job.output() as output, reporting(job.progress):
@@ -155,7 +155,7 @@ class QueryCommand:
             text = one.as_text() if None in frames and output.cells else None
             plan = None
             if text is not None:
-                with suppress(tql_frames.TQLUnsupportedError):  # the statement makes values of its own
+                with suppress(tql_frames.TQLUnsupportedError):  # the statement computes new values
                     plan = rows_as_they_stand(frames[None], text, options.text, **given)
             if plan is not None:
                 return output.write(plan)
@@ -191,7 +191,7 @@ class Explain:
 
 
 class ReportCommand:
-    """Tell how often labels are drawn."""
+    """Report how often labels are drawn."""
 
     name = "report"
     summary = "Report how often each label of a column occurs in a table, and in a sample."
@@ -332,7 +332,7 @@ class RunnableCommand(arguments.Command, Protocol):
     """A sub-command."""
 
     def run(self, options: Namespace, job: Job) -> str:
-        """Do it; returns what is to be printed."""
+        """Run the command; return the text to print."""
         ...
 
 
@@ -347,7 +347,7 @@ COMMANDS: tuple[RunnableCommand, ...] = (
 
 
 def _fold_names(folds: int) -> dict[int, str]:
-    """Return names of the files of folds."""
+    """Return the names of the files of folds."""
     if not 2 <= folds <= _MOST_FOLDS:
         raise CommandError(f"expected --folds to be a number from 2 to {_MOST_FOLDS:,}, got {folds:,}", status=2)
     return {fold: f"fold_{fold}" for fold in range(folds)}
@@ -355,7 +355,7 @@ def _fold_names(folds: int) -> dict[int, str]:
 
 @contextmanager
 def _folder(path: str) -> Iterator[None]:
-    """Make a folder, with those above it; what was made is removed again if the work fails before it holds a file."""
+    """Create a folder and its parents; new folders are removed if the work fails before they hold a file."""
     made, above = [], os.path.abspath(path)
     while not os.path.lexists(above):
         made.append(above)
@@ -378,10 +378,10 @@ def _json(values: object) -> str:
 
 
 def _typed(plan: pl.LazyFrame, tables: Sequence[Inputs], output: OutputFile) -> pl.LazyFrame:
-    """Return a plan of columns with types, of which the empty ones of CSV are text, as in other samples of the table.
+    """Return a plan with typed columns; empty columns of CSV are text, as in other samples of the table.
 
     Raises:
-        CommandError: numbers that begin with a zero would lose it.
+        CommandError: numbers that begin with a zero would lose the zero.
     """
     if not any(each.form.cells for each in tables):
         return plan
@@ -392,14 +392,14 @@ def _typed(plan: pl.LazyFrame, tables: Sequence[Inputs], output: OutputFile) -> 
 
 
 def _labels(by: Sequence[str]) -> str | Sequence[str]:
-    """Return the column of labels, or columns of a label each."""
+    """Return the column of labels, or the columns of one label each."""
     return by[0] if len(by) == 1 else by
 
 
 def _split(
     frame: pl.LazyFrame, split: tuple[str | None, str] | None, by: str | Sequence[str] | None = None
 ) -> pl.LazyFrame:
-    """Return a frame whose column of texts is one of lists of labels; no label of an empty text."""
+    """Return a frame whose column of texts is split into lists of labels; an empty text has no label."""
     if split is None:
         return frame
     name, separator = split[0] or (by if isinstance(by, str) else None), split[1]
@@ -417,7 +417,7 @@ def _split(
 
 
 def _by_name(inputs: Sequence[str]) -> dict[str | None, list[str]]:
-    """Return files by the name of their table, None without one."""
+    """Return files by the name of their table, or None for files without a name."""
     tables: dict[str | None, list[str]] = {}
     for each in inputs:
         named = None if os.path.exists(each) or glob.glob(each) else _NAMED.fullmatch(each)  # a file may be called a=b

@@ -1,4 +1,4 @@
-"""File formats of the command: how each is scanned, guessed and written; hive folders as columns."""
+"""Scan and write the file formats of the command, infer types, and read hive folders as columns."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ import polars as pl
 
 from tql_frames.cli.terminal import CommandError
 
-PATH = "tql_frames: path of the file"  # a column, for as long as the files are read
+PATH = "tql_frames: path of the file"  # a temporary column while files are read
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
 def keys_of(path: str) -> dict[str, str]:
-    """Return the values that the folders of a path give to columns."""
+    """Return the values of columns in the folders of a path."""
     return {name: value for name, equals, value in (part.partition("=") for part in path.split(os.sep)) if equals}
 
 
 def with_folders(
     plan: pl.LazyFrame, files: Sequence[str], keys: Collection[str], types: Mapping[str, pl.DataType], *, text: bool
 ) -> pl.LazyFrame:
-    """Return a plan whose column `PATH` is replaced by the columns that folders are.
+    """Return a plan whose column `PATH` is replaced by the columns of folders.
 
     Args:
         plan: the files.
         files: their names.
         keys: names of the columns.
-        types: of columns, instead of a guess.
+        types: types of columns that are not inferred.
         text: whether all other columns are text.
 
     Raises:
@@ -62,20 +62,20 @@ def _guessed_keys(values: pl.Series) -> pl.Series:
 
 
 Types = dict[str, pl.DataType]
-_COMPRESSED = (".gz", ".zst")  # Polars recognises the content
+_COMPRESSED = (".gz", ".zst")  # Polars recognises compression by content
 _CODE = r"^[+-]?0[0-9]"  # a number that begins with a zero
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How text is read.
+    """Options for reading text.
 
     Attributes:
-        guess_rows: rows by which types are guessed; None for all.
-        delimiter: between the cells of a line; None for that of the format.
-        null_values: texts that are read as null, beside none at all.
+        guess_rows: number of rows from which types are inferred; None for all.
+        delimiter: delimiter of the cells of a line; None for the default of the format.
+        null_values: texts that are read as null, in addition to empty cells.
         header: whether the first line names the columns.
-        types: of columns, by name, instead of a guess.
+        types: types by name of columns that are not inferred.
         text: whether all other columns are text.
     """
 
@@ -92,15 +92,15 @@ class Format:
     """A file format.
 
     Attributes:
-        name: as the options call it.
-        suffixes: of its files; the first is the usual one.
-        scan: files to a plan.
-        sink: a plan to a file that is open for writing.
+        name: its name in the options.
+        suffixes: suffixes of its files; the first is the usual one.
+        scan: returns a plan for files.
+        sink: writes a plan to a file that is open for writing.
         refused: whether a column of a type cannot be written.
-        typed: whether files tell the types of their columns; others are looked at to guess them.
-        alike: whether the files of a table have the same columns.
-        partitions: whether Polars makes columns of folders.
-        binary: whether files are no text.
+        typed: whether files contain the types of their columns; otherwise types are inferred from values.
+        alike: whether all files of a table have the same columns.
+        partitions: whether Polars reads folders as columns.
+        binary: whether files are binary instead of text.
         cells: whether files are lines of cells, such as CSV.
     """
 
@@ -123,13 +123,13 @@ class Format:
         keys: Collection[str] = (),
         types: Mapping[str, pl.DataType] | None = None,
     ) -> pl.LazyFrame:
-        """Return the plan that reads files as one table; only the types of columns may be looked at now.
+        """Return the plan that reads files as one table; only types may be read or inferred now.
 
         Args:
-            files: names.
-            reading: how text is read.
-            keys: names of the columns that folders such as `year=2024` are.
-            types: of columns, instead of a guess.
+            files: names of files.
+            reading: options for reading text.
+            keys: names of the columns from folders such as `year=2024`.
+            types: types of columns that are not inferred.
         """
         options: dict[str, Any] = {}
         if self.partitions:
@@ -143,7 +143,7 @@ class Format:
         else:
             if not self.typed:
                 options |= {"infer_schema_length": reading.guess_rows, "schema_overrides": types}
-            plan = self.scan([glob.escape(file) for file in files], **options)  # Polars takes names for globs
+            plan = self.scan([glob.escape(file) for file in files], **options)  # Polars reads names as globs
         if self.partitions or not keys:
             return plan
         return with_folders(plan, files, keys, reading.types, text=reading.text)
@@ -180,7 +180,7 @@ class Format:
         return self.scan(names, infer_schema_length=rows, schema_overrides=known, **options)
 
     def as_read(self, reading: Reading) -> Format:
-        """Return the format whose files look like those that are read: the same delimiter, a header or none."""
+        """Return the format with the delimiter and the header of the files that are read."""
         if not self.cells:
             return self
         options: dict[str, Any] = {"include_header": reading.header}
@@ -191,12 +191,13 @@ class Format:
     def write(self, plan: pl.LazyFrame, file: IO[bytes]) -> None:
         """Run a plan in the streaming engine, into an open file.
 
-        The file is open already since Polars 1.30, given a name, loses the error of its last write on a full disk.
+        The file is passed open because Polars 1.30, if it opens the file itself, ignores the error of the last write on
+        a full disk.
 
         Raises:
             CommandError: the format cannot hold a column; nothing has run yet.
         """
-        self._check(plan.clone().collect_schema())  # of a clone, which leaves all of the plan to the optimizer
+        self._check(plan.clone().collect_schema())  # of a clone, so that the plan stays optimizable
         self.sink(plan, file, engine="streaming")
 
     def _check(self, schema: Mapping[str, pl.DataType]) -> None:
@@ -212,14 +213,14 @@ class Format:
 
 
 def _guessed(text: pl.LazyFrame, guess: Callable[[int | None], pl.LazyFrame], most: int | None) -> Types:
-    """Return the types that Polars guesses wrong: numbers that begin with a zero are text, empty columns are null.
+    """Return corrections to the types that Polars infers: numbers with a leading zero are text, empty columns null.
 
-    A column that is empty in the rows by which types are guessed is guessed from all rows.
+    The type of a column that is empty in the first rows is inferred from all rows.
 
     Args:
         text: the files with all cells as text.
-        guess: the files with the types guessed from the first rows, None for all.
-        most: number of these rows.
+        guess: returns the files with types that are inferred from a number of first rows, None for all.
+        most: number of first rows.
     """
     coded, filled = _look(text if most is None else text.head(most))
     empty = [name for name in filled if not filled[name]]
@@ -235,7 +236,7 @@ def _guessed(text: pl.LazyFrame, guess: Callable[[int | None], pl.LazyFrame], mo
 
 
 def _look(text: pl.LazyFrame) -> tuple[dict[str, bool], dict[str, bool]]:
-    """Return for each column whether a number in it begins with a zero, and whether any cell is filled."""
+    """Return, for each column, whether it has a number with a leading zero, and whether it has a filled cell."""
     coded, filled = pl.all().str.contains(_CODE).any(), pl.all().count().cast(pl.Boolean)
     found = pl.concat([text.clone().select(each) for each in (coded, filled)]).collect(engine="streaming")
     first, second = found.rows(named=True)
@@ -243,7 +244,7 @@ def _look(text: pl.LazyFrame) -> tuple[dict[str, bool], dict[str, bool]]:
 
 
 def late_code(text: pl.LazyFrame, names: Sequence[str], first: int) -> tuple[str, str] | None:
-    """Return the first number that begins with a zero in some columns of text, from a row on, and its column."""
+    """Return the first number with a leading zero in some columns of text, from row `first` on, and its column."""
     if not names:
         return None
     cells = [pl.col(name).filter(pl.col(name).str.contains(_CODE)).first() for name in names]
@@ -252,13 +253,13 @@ def late_code(text: pl.LazyFrame, names: Sequence[str], first: int) -> tuple[str
 
 
 def format_named(name: str) -> Format | None:
-    """Return the format of a name or suffix, such as `csv` or `.pq`."""
+    """Return the format with a name or suffix, such as `csv` or `.pq`."""
     word = name.lower().lstrip(".")
     return next((each for each in FORMATS if word == each.name or f".{word}" in each.suffixes), None)
 
 
 def format_of(path: str) -> Format | None:
-    """Return the format that the name of a file tells, compressed or not."""
+    """Return the format of a file by its extension, with or without compression."""
     suffixes = [suffix.lower() for suffix in PurePath(path).suffixes]
     compressed = bool(suffixes) and suffixes[-1] in _COMPRESSED
     if compressed:
@@ -268,7 +269,7 @@ def format_of(path: str) -> Format | None:
 
 
 def is_compressed(path: str) -> bool:
-    """Return whether the name of a file tells that it is compressed as a whole."""
+    """Return whether the extension of a file is that of a compressed file."""
     return path.lower().endswith(_COMPRESSED)
 
 
@@ -278,7 +279,7 @@ def suffixes() -> str:
 
 
 def _scan_ndjson(files: list[str], include_file_paths: str | None = None, **options: Any) -> pl.LazyFrame:
-    """Scan lines of JSON by the types of all files: Polars takes those of the first, by which 1.30 cuts a 1.5 to 1."""
+    """Scan lines of JSON with the types of all files: Polars uses the first file, and 1.30 then truncates 1.5 to 1."""
     if len(files) == 1:
         return pl.scan_ndjson(files, include_file_paths=include_file_paths, **options)
     schemas = [pl.scan_ndjson([file], **options).collect_schema() for file in files]

@@ -1,6 +1,6 @@
-"""Which files are read: names, globs, folders with partitions, standard input and pipes, as one lazy table.
+"""Find the files to read, from names, globs, partitioned folders, standard input and pipes, as one lazy table.
 
-How a format is scanned is told in `formats`; nothing here looks at a row, but to find out which file is broken.
+`formats` scans a format; rows are read here only to find out which file is broken.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tql_frames.cli.output import Temporaries
 from tql_frames.cli.terminal import CommandError, reason_of
 
 _STDIN = "-"
-_NOT_ROWS = ("_", ".")  # how names of files begin that are not part of a folder's table
+_NOT_ROWS = ("_", ".")  # first characters of names of files that are not part of a folder's table
 _PIECE = 1 << 20  # bytes
 
 
@@ -36,23 +36,23 @@ class Inputs:
         """Find the files; none is opened.
 
         Args:
-            names: of files, folders, globs, or `-`.
-            form: their format, None for that of their names.
-            reading: how text is read.
-            temporaries: where pipes are kept, which can be read only once.
+            names: names of files, folders, globs, or `-`.
+            form: their format, None to infer it from their names.
+            reading: options for reading text.
+            temporaries: creates temporary files for pipes, which can be read only once.
 
         Raises:
-            CommandError: a name leads nowhere, or they are not of one known format.
+            CommandError: a name matches no file, or the files do not have one known format.
         """
         self.reading = reading
         self._guess_rows = reading.guess_rows
         self._temporaries = temporaries
-        self._spooled: dict[str, str] = {}  # where the content of a pipe is
-        self._keys: set[str] = set()  # columns that folders are
-        self._above: set[str] = set()  # what looks like such a column in the path to the folder that was named
+        self._spooled: dict[str, str] = {}  # files with the content of pipes
+        self._keys: set[str] = set()  # names of columns from folders
+        self._above: set[str] = set()  # names that look like such columns in the path to the given folder
         found = [file for name in names for file in self._found(name, form)]
         named = [name for name in names if name != _STDIN and os.path.isfile(name)]
-        if len({os.path.dirname(os.path.abspath(name)) for name in named}) > 1:  # as a shell writes a glob out
+        if len({os.path.dirname(os.path.abspath(name)) for name in named}) > 1:  # such as a glob expanded by a shell
             self._partitions(named, os.path.commonpath([os.path.abspath(name) for name in named]), form)
         for file in found:
             if not _is_utf8(file):
@@ -75,7 +75,7 @@ class Inputs:
         (self.form,) = (each for each in forms if each)
 
     def as_text(self) -> pl.LazyFrame | None:
-        """Return the plan that reads every cell as it is written; None for files that are not made of cells."""
+        """Return the plan that reads every cell as text; None for files without cells."""
         if not self.form.cells:
             return None
         self._spool_all()
@@ -86,22 +86,21 @@ class Inputs:
         """Return the plan that reads the files; pipes are read now.
 
         Raises:
-            CommandError: a pipe cannot be read or kept.
+            CommandError: a pipe cannot be read or stored.
         """
         self._spool_all()
         return self._scan(self.files)
 
     def check_codes(self, names: Iterable[str]) -> None:
-        """Make sure that no guess takes the zeros from numbers that begin with one.
+        """Check that inferred types do not drop leading zeros of numbers.
 
-        Only cells after those by which types were guessed are looked at; a column with such a number among these is
-        text.
+        Only cells after the rows for inference are checked; a column with such a number in those rows is text.
 
         Args:
             names: columns of numbers that are written.
 
         Raises:
-            CommandError: a column has such a number.
+            CommandError: a column has a number with a leading zero.
         """
         text = self.as_text()
         if text is None or self.reading.guess_rows is None or self.reading.text:
@@ -122,11 +121,9 @@ class Inputs:
                 self._spooled[file] = self._spool(file)
 
     def fault(self) -> str | None:
-        """Return what is wrong with the first file that cannot be read, or is not like the first one.
+        """Return what is wrong with the first file that cannot be read, or differs from the first one; None if none.
 
-        It is None where all can.
-
-        Polars does not say which file it could not read. All are read again, in the streaming engine.
+        Polars does not report which file it could not read. All files are read again, in the streaming engine.
         """
         for file in self.files:
             with suppress(OSError):
@@ -171,7 +168,7 @@ class Inputs:
         return files
 
     def _partitions(self, files: Sequence[str], above: str, form: Format | None) -> None:
-        """Note the columns that folders are, below one."""
+        """Store the names of columns from the folders below a folder."""
         known = [file for file in files if form or format_of(file)]
         for file in known:
             self._keys |= _keys(os.path.dirname(os.path.relpath(file, above or os.curdir)))
@@ -217,12 +214,12 @@ def _files_under(folder: str) -> Iterator[str]:
 
 
 def _keys(path: str) -> set[str]:
-    """Return names of the columns that folders of a path are."""
+    """Return the names of columns from the folders of a path."""
     return {part.split("=")[0] for part in path.split(os.sep) if part.count("=") == 1}
 
 
 def _before_magic(pattern: str) -> str:
-    """Return the folder that a glob begins with."""
+    """Return the folder at the beginning of a glob."""
     parts = pattern.split(os.sep)
     plain = next(place for place, part in enumerate(parts) if glob.has_magic(part))
     return os.sep.join(parts[:plain]) or (os.sep if pattern.startswith(os.sep) else "")
@@ -231,7 +228,7 @@ def _before_magic(pattern: str) -> str:
 def _is_utf8(name: str) -> bool:
     try:
         name.encode()
-    except UnicodeEncodeError:  # how Python holds a name that is not
+    except UnicodeEncodeError:  # Python stores other names with surrogates
         return False
     return True
 

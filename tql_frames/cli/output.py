@@ -1,6 +1,6 @@
-"""Files that the command writes: complete or not at all, whatever interrupts it.
+"""Write the files of the command: complete or not at all, also if it is interrupted.
 
-What the formats can hold is in `formats`.
+`formats` checks what a format can hold.
 """
 
 from __future__ import annotations
@@ -25,22 +25,23 @@ from tql_frames.views.storage.file import create, partial_name, sync_folder, to_
 
 
 class Temporaries:
-    """Files that do not outlive the command, by whatever way it ends.
+    """Temporary files, which are removed however the command ends.
 
-    A lock keeps a command that gives up from missing a file that is being made, or from removing one half renamed.
+    A lock prevents a command that is interrupted from missing a file that is being created, or from removing a file
+    that is being renamed.
     """
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Begin without files."""
         self._lock = threading.Lock()
         self._paths: set[str] = set()
         self._over = False
 
     def create(self, path: str, mode: int) -> IO[bytes]:
-        """Make a file and open it for writing.
+        """Create a file and open it for writing.
 
         Raises:
-            OSError: it cannot be made.
+            OSError: the file cannot be created.
         """
         with self._lock:
             self._check()
@@ -49,16 +50,16 @@ class Temporaries:
         return file
 
     def spool(self) -> tuple[str, IO[bytes]]:
-        """Return a file in the folder for temporary files, which only this user can read."""
+        """Create a file in the folder for temporary files that only this user can read."""
         path = os.path.join(tempfile.gettempdir(), f"tql-frames-{secrets.token_hex(8)}")
         return path, self.create(path, 0o600)
 
     def publish(self, path: str, target: str, *, replace: bool) -> None:
-        """Give a file its name for good.
+        """Rename a file to its final name.
 
         Raises:
-            FileExistsError: the name is taken, and not to be replaced.
-            OSError: it cannot be renamed.
+            FileExistsError: a file has the name, and `replace` is false.
+            OSError: the file cannot be renamed.
         """
         with self._lock:
             self._check()
@@ -69,13 +70,13 @@ class Temporaries:
             self._paths.discard(path)
 
     def remove(self, path: str) -> None:
-        """Remove a file, if it is still there."""
+        """Remove a file, if it still exists."""
         with self._lock, suppress(OSError):
             self._paths.discard(path)
             os.unlink(path)
 
     def remove_all(self) -> None:
-        """Remove the files, and let no more be made."""
+        """Remove the files, and prevent new ones."""
         with self._lock:
             self._over = True
             for path in self._paths:
@@ -89,7 +90,7 @@ class Temporaries:
 
 def _rename_to_free_name(path: str, target: str) -> None:
     try:
-        os.link(path, target)  # unlike a rename it fails where the name is taken, without a gap between look and leap
+        os.link(path, target)  # unlike a rename, it fails atomically if the name is taken
     except FileExistsError:
         raise
     except OSError:  # a file system without hard links
@@ -101,15 +102,15 @@ def _rename_to_free_name(path: str, target: str) -> None:
 
 
 _SHOWN = 10  # rows on a screen
-_HELD = 65_536  # bytes that a pipe gets late
-_STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd/")  # also where the shell sent them to a file
+_HELD = 65_536  # bytes that are held back before a pipe
+_STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd/")  # also if the shell redirected them to a file
 
 
 class OutputFile(ABC):
-    """A place for one result: entered before the work, so that what is wrong with it is found first.
+    """The output of one result: a context that is entered before the work, so that its errors are raised first.
 
     Attributes:
-        on_terminal: whether rows come out where a progress bar would be.
+        on_terminal: whether rows are written to the terminal, where a progress bar would be.
     """
 
     on_terminal = False
@@ -117,23 +118,23 @@ class OutputFile(ABC):
 
     @property
     def cells(self) -> bool:
-        """Whether rows that were read as text leave as the same text."""
+        """Whether rows that were read as text are written as the same text."""
         return self._form.cells
 
     def as_read(self, reading: Reading) -> None:
-        """Write lines of cells as they are read: the same delimiter, a header or none."""
+        """Write lines of cells with the delimiter and the header of the files that are read."""
         self._form = self._form.as_read(reading)
 
     def __enter__(self) -> Self:
-        """Make sure that it can be written to."""
+        """Check that it can be written."""
         return self
 
     def __exit__(self, *_: object) -> None:  # noqa: B027 - not all have something to leave
-        """Leave nothing half done behind."""
+        """Remove incomplete output."""
 
     @abstractmethod
     def write(self, plan: pl.LazyFrame) -> str:
-        """Run a plan into it; returns what is to be printed."""
+        """Run a plan and write its rows; return the text to print."""
 
 
 class WholeFile(OutputFile):
@@ -142,7 +143,7 @@ class WholeFile(OutputFile):
     def __init__(
         self, name: str, form: Format, temporaries: Temporaries, inputs: Collection[str], *, replace: bool
     ) -> None:
-        """Prepare for the name that the user gave; `inputs` are the files that are read."""
+        """Store the name that the user passed; `inputs` are the files that are read."""
         self._name = name
         self._path = os.path.realpath(name)  # a link stays a link
         self._form = form
@@ -163,7 +164,7 @@ class WholeFile(OutputFile):
                 raise self._taken()
         self._partial = partial_name(self._path)
         try:
-            self._file = self._temporaries.create(self._partial, 0o666)  # less what the umask takes away
+            self._file = self._temporaries.create(self._partial, 0o666)  # restricted by the umask
         except FileNotFoundError:
             raise CommandError(f"cannot write {self._name}: there is no folder {os.path.dirname(self._path)}") from None
         except OSError as fault:
@@ -171,13 +172,13 @@ class WholeFile(OutputFile):
         return self
 
     def write(self, plan: pl.LazyFrame) -> str:
-        """Run a plan, and let the file appear."""
+        """Run a plan, and publish the file."""
         self.fill(plan)
         self.publish()
         return ""
 
     def fill(self, plan: pl.LazyFrame) -> None:
-        """Run a plan; the file has no name yet."""
+        """Run a plan into the partial file."""
         try:
             self._form.write(plan, self._file)
             to_disk(self._file)
@@ -188,7 +189,7 @@ class WholeFile(OutputFile):
             raise
 
     def publish(self) -> None:
-        """Let the file appear."""
+        """Rename the partial file to its final name."""
         try:
             self._temporaries.publish(self._partial, self._path, replace=self._replace)
         except FileExistsError:
@@ -198,7 +199,7 @@ class WholeFile(OutputFile):
         sync_folder(self._path)
 
     def __exit__(self, *_: object) -> None:
-        with suppress(OSError):  # what a full disk did not take is told already
+        with suppress(OSError):  # the error of a full disk has been reported
             self._file.close()
         self._temporaries.remove(self._partial)
 
@@ -212,10 +213,10 @@ class WholeFile(OutputFile):
 
 
 class Pipe(OutputFile):
-    """Standard output, or a device or pipe that has a name: written to as the result comes."""
+    """Standard output, or a named device or pipe: written while the result is computed."""
 
     def __init__(self, name: str | None, form: Format) -> None:
-        """Prepare for a name, None for standard output."""
+        """Store the name, None for standard output."""
         self._name = name
         self._form = form
         self.on_terminal = name is None and sys.stdout is not None and sys.stdout.isatty()
@@ -236,7 +237,7 @@ class Pipe(OutputFile):
         return self
 
     def write(self, plan: pl.LazyFrame) -> str:
-        """Run a plan; rows leave as they come."""
+        """Run a plan; rows are written as they are computed."""
         try:
             held = _Held(self._file)
             self._form.write(plan, cast("IO[bytes]", held))
@@ -258,7 +259,7 @@ class Pipe(OutputFile):
 
 
 class _Held:
-    """A file that holds back its first bytes, so that work that fails as it begins leaves no header in a pipe."""
+    """A file that holds back its first bytes, so that work that fails at its beginning writes no header to a pipe."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -277,7 +278,7 @@ class _Held:
             self._file.flush()
 
     def release(self) -> None:
-        """Let go of what was held back."""
+        """Write the bytes that were held back."""
         first, self._first = self._first, None
         if first:
             self._file.write(first)
@@ -287,12 +288,12 @@ class Screen(OutputFile):
     """A table of the first rows, and the number of rows, for a terminal."""
 
     def __init__(self, temporaries: Temporaries) -> None:
-        """Prepare; the result is kept in a temporary file, lest a large one fills the memory."""
+        """Store where the result is kept: in a temporary file, so that a large one does not fill the memory."""
         self._temporaries = temporaries
         self._form = CSV
 
     def write(self, plan: pl.LazyFrame) -> str:
-        """Run a plan, and look at what came of it."""
+        """Run a plan, and return a table of its first rows."""
         path, file = self._temporaries.spool()
         try:
             with file:
@@ -316,17 +317,17 @@ class Screen(OutputFile):
 def output_for(
     name: str | None, form: Format | None, temporaries: Temporaries, inputs: Collection[str], *, replace: bool
 ) -> OutputFile:
-    """Return the place that the options tell.
+    """Return the output that the options specify.
 
     Args:
         name: a file, `-` for standard output, or None for a table on a terminal and standard output elsewhere.
-        form: the format asked for, None for that of the name.
-        temporaries: what it may leave behind.
+        form: the requested format, None to infer it from the name.
+        temporaries: creates temporary files.
         inputs: files that are read.
         replace: whether an existing file is replaced.
 
     Raises:
-        CommandError: the name has no ending of a format, or is that of a folder.
+        CommandError: the name has no extension of a format, or is the name of a folder.
     """
     if name is None and form is None and sys.stdout is not None and sys.stdout.isatty():
         return Screen(temporaries)

@@ -1,6 +1,7 @@
-"""A run of the command from start to end: the work in a thread, signals, warnings, messages and exit status.
+"""Run the command from start to end: the work in a thread, signals, warnings, messages and exit status.
 
-Polars leaves no room for signals while it runs; so the main thread waits for them, and draws the progress meanwhile.
+Python cannot handle signals while its main thread runs Polars. So another thread does the work, and the main thread
+waits for signals and draws the progress.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from tql_frames.cli.commands import COMMANDS, Job
 from tql_frames.cli.output import Temporaries
 from tql_frames.cli.terminal import CommandError, Progress, is_of_reading, message_of
 
-_POLL = 0.1  # seconds between looks at signals
-_BROKEN_PIPE = 128 + 13  # as the shell reports a program that SIGPIPE ended
+_POLL = 0.1  # seconds between checks for signals
+_BROKEN_PIPE = 128 + 13  # status by which a shell reports a program that SIGPIPE ended
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,17 +38,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: its arguments; by default those of the process.
 
     Returns:
-        The exit status: 0; 1 for an error, told on standard error; 2 for a wrong command line; 141 when nobody reads
-        the output any more. A signal ends the process with 128 and its number.
+        The exit status: 0; 1 for an error, which is printed on standard error; 2 for an invalid command line; 141 if
+        the reader of the output has closed it. A signal ends the process with the status 128 plus its number.
 
     Raises:
-        SystemExit: `--help`, `--version`, or a wrong command line.
+        SystemExit: `--help`, `--version`, or an invalid command line.
     """
     version = f"tql-frames {tql_frames.__version__} (Polars {pl.__version__})"
     with _plain_where_needed():
         try:
             options = parser_for(COMMANDS, version).parse_args(argv)
-        except SystemExit as end:  # --help, --version, or a wrong command line
+        except SystemExit as end:  # --help, --version, or an invalid command line
             status = _print_out("", int(end.code or 0))
             raise SystemExit(status) from None
         return _run(options)
@@ -71,7 +72,7 @@ def _run(options: Namespace) -> int:
 
 
 class _Work(threading.Thread):
-    """The work of a sub-command, and what came of it."""
+    """The work of a sub-command, and its result."""
 
     def __init__(self, options: Namespace, progress: Progress, temporaries: Temporaries) -> None:
         super().__init__(name="tql-frames", daemon=True)
@@ -86,10 +87,10 @@ class _Work(threading.Thread):
             self.said = self._options.command.run(self._options, job)
         except BrokenPipeError:
             self.status = _BROKEN_PIPE
-        except BaseException as fault:  # a panic of Polars is no Exception
+        except BaseException as fault:  # a panic of Polars is not an Exception
             self.status = fault.status if isinstance(fault, CommandError) else 1
             self.failed = message_of(fault)
-            with suppress(Exception):  # a search that fails must not hide what it was for
+            with suppress(Exception):  # an error of the search must not hide the original error
                 self.failed = _broken_input(fault, job) or self.failed
         finally:
             self._temporaries.remove_all()
@@ -98,14 +99,14 @@ class _Work(threading.Thread):
         """End the process at once: Polars cannot be stopped, and Python would wait for it."""
         self._progress.erase()
         _print(sys.stderr, f"tql-frames: {'interrupted' if number == signal.SIGINT else 'terminated'}\n")
-        with suppress(OSError):  # a thread of Polars that misses a file says so
+        with suppress(OSError):  # threads of Polars print errors about removed files
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         self._temporaries.remove_all()
         os._exit(128 + number)
 
 
 class _Signals:
-    """Notes a signal that ends the process, for the main thread to see; those that are ignored stay so."""
+    """Remembers a signal that should end the process, for the main thread; ignored signals stay ignored."""
 
     def __init__(self) -> None:
         self.received = 0
@@ -126,7 +127,7 @@ class _Signals:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = self.received or number
-        with suppress(OSError):  # threads of Polars that panic meanwhile write to it themselves
+        with suppress(OSError):  # threads of Polars that panic would write to standard error
             if self._stderr is None:
                 self._stderr = os.dup(2)
                 nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -134,7 +135,7 @@ class _Signals:
                 os.close(nowhere)
 
     def let_speak(self) -> None:
-        """Give standard error back, after a signal took it."""
+        """Restore standard error, which a signal redirects to nowhere."""
         if self._stderr is not None:
             with suppress(OSError):
                 os.dup2(self._stderr, 2)
@@ -144,12 +145,12 @@ class _Signals:
 
 @contextmanager
 def _warnings_as_lines(progress: Progress) -> Iterator[None]:
-    """Print each warning on one line, without the place in our code that it comes from."""
+    """Print each warning on one line, without its location in the code of this package."""
 
     def show(message: Warning | str, *_: object, **__: object) -> None:
         progress.erase()
         text = str(message)
-        if isinstance(message, tql_frames.TQLArmWarning):  # whose carets need lines of their own
+        if isinstance(message, tql_frames.TQLArmWarning):  # its carets would need separate lines
             text = "; ".join(part for part in (message.message, message.hint) if part)
         _print(sys.stderr, f"tql-frames: warning: {' '.join(text.split())}\n")
 
@@ -160,21 +161,21 @@ def _warnings_as_lines(progress: Progress) -> Iterator[None]:
 
 
 def _broken_input(fault: BaseException, job: Job) -> str | None:
-    """Return what is wrong with the file that made Polars fail, where a file did."""
+    """Return what is wrong with the file that caused an error of Polars; None if no file did."""
     if not is_of_reading(fault):
         return None
     return next((found for found in (each.fault() for each in job.inputs) if found), None)
 
 
 def _end(work: _Work) -> int:
-    """Print what is to be printed; returns the exit status."""
+    """Print the messages and the result; return the exit status."""
     if work.failed:
         _print(sys.stderr, f"tql-frames: {work.failed}\n")
     return _print_out(work.said, work.status)
 
 
 def _print_out(text: str, status: int) -> int:
-    """Print to standard output, and let go of what it still holds; returns the exit status, given that of the work."""
+    """Print to standard output and flush it; return the exit status, from the exit status of the work."""
     if sys.stdout is None:
         if text:
             _print(sys.stderr, "tql-frames: standard output is closed\n")
@@ -187,10 +188,10 @@ def _print_out(text: str, status: int) -> int:
     except BrokenPipeError:
         status = _BROKEN_PIPE
     except OSError as fault:
-        if not status:  # else it was told already
+        if not status:  # otherwise an error has been reported
             _print(sys.stderr, f"tql-frames: cannot write to standard output: {message_of(fault)}\n")
         status = status or 1
-    with suppress(OSError, ValueError):  # what Python still holds for the pipe would be an error as it exits
+    with suppress(OSError, ValueError):  # data that Python still buffers for the pipe would raise an error at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return status
 
@@ -205,7 +206,7 @@ _ASCII = str.maketrans(
 
 
 def _in_ascii(fault: UnicodeError) -> tuple[str, int]:
-    """Return what is printed where an encoding lacks characters: plain lines and dots, an escape for all else."""
+    """Return the replacement for characters that an encoding lacks: ASCII lines and dots, escapes for all others."""
     assert isinstance(fault, UnicodeEncodeError)
     plain = fault.object[fault.start : fault.end].translate(_ASCII)
     return plain.encode("ascii", "backslashreplace").decode(), fault.end
@@ -216,7 +217,7 @@ codecs.register_error("tql-frames", _in_ascii)
 
 @contextmanager
 def _plain_where_needed() -> Iterator[None]:
-    """Have standard output take all characters, whatever its encoding."""
+    """Make standard output accept all characters in any encoding."""
     stream = sys.stdout
     errors = getattr(stream, "errors", None)
     able = isinstance(stream, io.TextIOWrapper)

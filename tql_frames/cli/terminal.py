@@ -1,6 +1,6 @@
-"""What a terminal is told: how far the work is, and what went wrong, in one message, whoever raised the error.
+"""Show the progress on a terminal, and convert errors of any library to one message.
 
-When a message is printed and what the exit status is, `running` decides; which input is broken, `inputs` finds out.
+`running` decides when a message is printed and the exit status; `inputs` finds out which input is broken.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ import polars as pl
 from tql_frames.errors import TQLError
 
 _POLARS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
-_LONGEST = 300  # characters of a reason in others' words
+_LONGEST = 300  # characters of a reason from another library
 
-_DELAY = 0.5  # seconds before it shows: quick work leaves the terminal alone
+_DELAY = 0.5  # seconds before the bar is shown, so that quick work shows none
 _INTERVAL = 0.1  # seconds between drawings, at least
 _BAR = 12  # characters
 _ERASE = "\r\x1b[K"
 
-# Errors of writing, wherever Polars reports them from; an input cannot be their cause.
+# Errors of writing, wherever Polars raises them; an input cannot cause them.
 _WRITING = {errno.ENOSPC, errno.EFBIG, errno.EROFS, errno.EPIPE, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
-# Hints of the library speak of Python calls; these say the same of the command, as `_option` does of single arguments.
+# Hints of the library name Python calls; these name the options of the command, as `_option` does for single arguments.
 _HINTS = {
     "pass replace=True": "leave --no-replace out",
     "pass index=": "give another name, --index=NAME, or leave --index out",
@@ -42,20 +42,20 @@ _ARGUMENT = re.compile(
 
 
 class CommandError(Exception):
-    """Something that the command cannot do, told in full.
+    """An error of the command, with its complete message.
 
     Attributes:
-        status: exit status: 1, or 2 where the command line itself is at fault.
+        status: exit status: 1, or 2 if the command line is invalid.
     """
 
     def __init__(self, message: str, status: int = 1) -> None:
-        """Hold the message as it will be printed."""
+        """Store the message to print."""
         super().__init__(message)
         self.status = status
 
 
 def message_of(fault: BaseException) -> str:
-    """Return the message of any error, as short as it can be; of a TQLError with its carets."""
+    """Return a short message for any error; for a TQLError, with its carets."""
     if isinstance(fault, TQLError):
         for begin, words in _HINTS.items():
             if fault.hint and fault.hint.startswith(begin):
@@ -85,7 +85,7 @@ def _option(argument: re.Match[str]) -> str:
 
 
 def reason_of(fault: BaseException) -> str:
-    """Return the first line of an error's text; of an error of the system what the system calls it."""
+    """Return the first line of an error's text; for an error of the system, its description by the system."""
     number = number_of(fault)
     if number is not None:
         return os.strerror(number)
@@ -94,12 +94,12 @@ def reason_of(fault: BaseException) -> str:
 
 
 def number_of(fault: BaseException) -> int | None:
-    """Return the system's number of an error; Polars gives it in the text alone."""
+    """Return the system's number of an error; for errors of Polars, only the text contains it."""
     if isinstance(fault, OSError) and fault.errno is not None:
         return fault.errno
     if not isinstance(fault, (OSError, *_POLARS)):
         return None
-    written = re.search(r"\(os error (\d+)\)|\[Errno (\d+)\]", str(fault))  # its own, and Python's
+    written = re.search(r"\(os error (\d+)\)|\[Errno (\d+)\]", str(fault))  # forms of Polars and of Python
     return int(written[1] or written[2]) if written else None
 
 
@@ -109,14 +109,14 @@ def is_of_writing(fault: BaseException) -> bool:
 
 
 def is_of_python(fault: BaseException) -> bool:
-    """Return whether an error of the system was met by our own code, not by Polars."""
+    """Return whether an error of the system was raised by Python code, not by Polars."""
     return isinstance(fault, OSError) and fault.errno is not None
 
 
 def is_of_reading(fault: BaseException) -> bool:
-    """Return whether an error may come from an input, so that it is worth finding out from which."""
+    """Return whether an error may come from an input, so that the inputs should be checked."""
     if isinstance(fault, TQLError):
-        # Polars failed, for whatever reason.
+        # Polars failed, for any reason.
         return "cannot be evaluated on these rows" in fault.message or "that were drawn cannot be read" in fault.message
     return isinstance(fault, (OSError, *_POLARS)) and not is_of_writing(fault)
 
@@ -132,7 +132,7 @@ class Progress:
     """
 
     def __init__(self, stream: TextIO | None = None, *, shown: bool) -> None:
-        """Begin to count the time; `stream` is standard error by default."""
+        """Start the clock; `stream` is standard error by default."""
         self._stream = stream or sys.stderr
         self._shown = shown and self._stream is not None
         self._lock = threading.Lock()
@@ -142,17 +142,17 @@ class Progress:
         self._state: tuple[str, int, int | None] | None = None
 
     def __call__(self, phase: str, done: int, total: int | None) -> None:
-        """Note how far the work is; cheap enough for every block of rows.
+        """Store the progress; fast enough to call for every block of rows.
 
         Args:
-            phase: what is being done, such as `"counting"`.
+            phase: name of the current phase, such as `"counting"`.
             done: rows so far.
-            total: rows there are, None where that is not known.
+            total: number of all rows, None if it is not known.
         """
         self._state = (phase, done, total)
 
     def draw(self) -> None:
-        """Draw it, unless it was drawn just now; called again and again, it shows that time goes by."""
+        """Draw the bar, unless it was drawn a moment ago; call it repeatedly to update the elapsed time."""
         with self._lock:
             now = time.monotonic()
             if not self._shown or now - self._drawn_at < _INTERVAL:
@@ -162,19 +162,19 @@ class Progress:
             self._put(_ERASE + self.line(now - self._begin)[: self._width() - 1])
 
     def erase(self) -> None:
-        """Leave the terminal as it was."""
+        """Erase the bar."""
         with self._lock:
             if self._visible:
                 self._put(_ERASE)
             self._visible = False
 
     def hide(self) -> None:
-        """Draw no more: the terminal is used for something else."""
+        """Stop drawing, since the terminal is used for something else."""
         self.erase()
         self._shown = False
 
     def line(self, seconds: float) -> str:
-        """Return what it shows after some time."""
+        """Return the line to show after some seconds."""
         if self._state is None:
             return f"working  {seconds:.1f} s"
         phase, done, total = self._state
@@ -201,7 +201,7 @@ class Progress:
             return 80
 
     def _put(self, text: str) -> None:
-        with suppress(OSError, ValueError):  # a terminal that went away
+        with suppress(OSError, ValueError):  # the terminal may have been closed
             self._stream.write(text)
             self._stream.flush()
 

@@ -1,4 +1,4 @@
-"""Tree and schema to Polars expressions; runs nothing."""
+"""Compile trees, for a schema, to Polars expressions and lazy plans; runs nothing."""
 
 from tql_frames.compiler.expressions.functions import register_function
 from tql_frames.compiler.expressions.sampler import CompiledSampler, Key, compile_key, compile_sampler

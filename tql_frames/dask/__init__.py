@@ -1,13 +1,13 @@
-"""Dask: importing this module puts `.tql` on Dask DataFrames.
+"""Support Dask: importing this module adds `.tql` to Dask DataFrames.
 
-What partitions and the draw do is in `tql_frames.distributed`. That Dask is missing is said here.
+`tql_frames.distributed` implements partitions and draws. This module raises the error if Dask is missing.
 """
 
 from tql_frames.errors import TQLError
 
 try:
     from dask.dataframe.extensions import register_dataframe_accessor
-except ImportError as missing:  # of Dask, or of what its frames need
+except ImportError as missing:  # Dask or a dependency of its frames is missing
     _hint = "pip install 'tql-frames[dask]'"
     raise TQLError(f"Dask DataFrame is not installed: {missing}", hint=_hint) from missing
 

@@ -19,7 +19,8 @@ from tql_frames.pipeline.weights import Weigher, Weights
 from tql_frames.sampling import Floats, Integers, Positions, Strata
 from tql_frames.sampling.groups import RowPairs
 from tql_frames.sampling.partitioned import rows_at_points
-from tql_frames.sampling.strata import position_type, weights_of
+from tql_frames.sampling.strata import position_type, rows_in, weights_of
+from tql_frames.sampling.tallies import Tally
 
 _WIDTHS = (np.uint8, np.uint16, np.uint32)
 
@@ -66,6 +67,43 @@ class Slots:
         rows = population.resolve(self.numbers.numbers())
         rows.sort()
         return rows
+
+
+@dataclass(frozen=True, eq=False)
+class SlotTimes:
+    """How often each slot of the strata of a partition was drawn, in pieces of consecutive slots."""
+
+    pieces: Sequence[Tally]
+
+    def rows(self, population: Strata | Weights) -> Positions:
+        """Return the rows that were drawn, ascending."""
+        times = [piece.numbers() for piece in self.pieces]
+        return _repeated(population, np.concatenate([np.empty(0, np.int64), *times]))
+
+
+@dataclass(frozen=True, eq=False)
+class SlotFlags:
+    """A bit for each slot of the strata of a partition: whether it was drawn."""
+
+    bits: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, pieces: Sequence[Tally]) -> SlotFlags:
+        """Pack tallies of consecutive slots, each of which was drawn once at most."""
+        return cls(np.packbits(np.concatenate([np.empty(0, np.uint8), *(piece.times for piece in pieces)])))
+
+    def rows(self, population: Strata | Weights) -> Positions:
+        """Return the rows that were drawn, ascending."""
+        return _repeated(population, np.unpackbits(self.bits)[: rows_in(population)])
+
+
+def _repeated(population: Strata | Weights, times: NDArray[np.integer]) -> Positions:
+    """Return each row as often as its slot was drawn."""
+    assert isinstance(population, Strata)  # since the digest is that of strata
+    by_slot = population.by_slot()
+    of_row = np.empty_like(times)
+    of_row[by_slot] = times
+    return np.repeat(np.arange(len(of_row), dtype=by_slot.dtype), of_row)
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +212,19 @@ class PartsOfUnits:
     of_unit: NDArray[np.unsignedinteger]
 
 
-Drawable = Slots | Points | RowNumbers | Every | PairSlots | GroupWinners | WholeUnits | First | PartsOfUnits
+Drawable = (
+    Slots
+    | SlotTimes
+    | SlotFlags
+    | Points
+    | RowNumbers
+    | Every
+    | PairSlots
+    | GroupWinners
+    | WholeUnits
+    | First
+    | PartsOfUnits
+)
 
 
 @dataclass(frozen=True)

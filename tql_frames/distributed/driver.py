@@ -1,6 +1,7 @@
 """The draw, where all counts meet: from what the partitions told to what each of them gives.
 
-It holds a strata table a partition, and at most two numbers a drawn row; never a number a row of the frame.
+It holds a strata table a partition, and at most two numbers a drawn row; or, where very many are drawn, a byte for each
+row of the frame.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from tql_frames.distributed.assignment import (
     PartitionDraw,
     Points,
     RowNumbers,
+    SlotFlags,
     Slots,
+    SlotTimes,
 )
 from tql_frames.distributed.groups import GatheredWhole, GroupedWhole
 from tql_frames.distributed.partition_counts import (
@@ -42,10 +45,11 @@ from tql_frames.pipeline.draw import DrawSpec
 from tql_frames.pipeline.groups import GroupKeys
 from tql_frames.pipeline.idle_arms import idle_warnings
 from tql_frames.pipeline.weights import BadWeights, Weigher
-from tql_frames.sampling import Integers, StrataTable, Streams
+from tql_frames.sampling import Integers, StrataTable, Streams, tallies
 from tql_frames.sampling.partitioned import Spread, points_of_parts, slots_of_parts, together, winners_of_parts
 from tql_frames.sampling.rng import sort
 from tql_frames.sampling.strata import most_strata
+from tql_frames.sampling.tallies import Tally
 from tql_frames.sampling.with_replacement import draw_strata
 from tql_frames.sampling.without_replacement import distinct_strata_ascending
 
@@ -304,7 +308,7 @@ class _Whole:
         parts = [Spread.of_table(part.table) if part.table is not None else part.spread for part in self._counts]
         return Spread.sum([part for part in parts if part is not None])
 
-    def drawn(self, answers: Sequence[Answer | None]) -> Sequence[Slots | Points | RowNumbers | Every]:
+    def drawn(self, answers: Sequence[Answer | None]) -> Sequence[Drawable]:
         """Return what is drawn from each partition."""
         streams = Streams(self._how.spec.seed)
         nothing = RowNumbers(Ascending.of(np.empty(0, np.uint32)))
@@ -313,13 +317,7 @@ class _Whole:
         if self.takes_all:
             return [Every()] * len(self._counts)
         if self._strata is not None:
-            table, cells = self._strata
-            if self._how.spec.replace:
-                slots = draw_strata(table, self.size, streams)
-                sort(slots)
-            else:
-                slots = distinct_strata_ascending(table, self.size, streams)
-            return [Slots(Ascending.of(each)) for each in slots_of_parts(slots, cells)]
+            return self._of_strata(*self._strata, streams)
         assert self.spread is not None
         if self._how.spec.replace:
             totals = [each if isinstance(each, int) else 0 for each in answers]
@@ -330,5 +328,21 @@ class _Whole:
         none = np.empty(0, np.uint32), np.empty(0)
         winners = winners_of_parts([each if isinstance(each, tuple) else none for each in answers], self.size)
         if winners is None:
-            raise TQLError("the race of rows was too short, which comes once in 10**15 draws", hint="take another seed")
+            raise TQLError("the draw failed by chance, which happens once in 10**15 draws", hint="use another seed")
         return [RowNumbers(Ascending.of(each)) for each in winners]
+
+    def _of_strata(self, table: StrataTable, cells: Integers, streams: Streams) -> Sequence[Drawable]:
+        """Return what is drawn from each partition: a list of slots, or of very many how often each was drawn."""
+        size, replace = self.size, self._how.spec.replace
+        if tallies.suits(table, size):
+            if replace:
+                return [SlotTimes(each) for each in Tally.of_strata(table, size, streams).of_parts(cells)]
+            tally = Tally.of_distinct_strata(table, size, streams)
+            if tally is not None:
+                return [SlotFlags.of(each) for each in tally.of_parts(cells)]
+        if replace:
+            slots = draw_strata(table, size, streams)
+            sort(slots)
+        else:
+            slots = distinct_strata_ascending(table, size, streams)
+        return [Slots(Ascending.of(each)) for each in slots_of_parts(slots, cells)]

@@ -131,7 +131,7 @@ class GroupedWhole:
         ]
         winners = winners_of_groups(found, self._raced)
         if winners is None:
-            raise TQLError("the race of rows was too short, which comes once in 10**12 draws", hint="take another seed")
+            raise TQLError("the draw failed by chance, which happens once in 10**12 draws", hint="use another seed")
         whole = (self.sizes > 0) & (self.sizes == self._drawable)
         return [
             GroupWinners(Ascending.of(rows), Ascending.of(np.flatnonzero(whole.take(own)).astype(np.uint32)))

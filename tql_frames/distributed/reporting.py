@@ -60,14 +60,15 @@ class Reporting:
         """Make sure that partitions can be counted one by one.
 
         Raises:
-            TQLError: `by` names no column, or the statement draws no sample.
+            TQLError: `by` names no column, or the statement has no SAMPLE BY clause.
             TQLUnsupportedError: weights depend on the numbers of rows, or the statement draws from groups.
         """
         labels = LabelColumns.checked(by, split)
         for name in labels.names if labels is not None else ():
             check_column(name, columns)
         if isinstance(job, PartitionStatement) and not job.samples:
-            raise TQLError("the statement draws no sample", source=job.text, span=job.root.span, hint="add SAMPLE BY")
+            message = "the statement has no SAMPLE BY clause"
+            raise TQLError(message, source=job.text, span=job.root.span, hint="add SAMPLE BY")
         if isinstance(job, PartitionStatement):
             refuse_groups(job.spec)
         if isinstance(job, Sampler) and isinstance(job.source, str):

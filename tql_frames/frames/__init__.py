@@ -1,4 +1,4 @@
-"""Frames of every library behind one protocol, one module a library."""
+"""Adapt frames of every library to one protocol, with one module per library."""
 
 from __future__ import annotations
 
@@ -70,4 +70,4 @@ class ArrowTable(Protocol):
 
 
 Native = TypeVar("Native", bound="pl.DataFrame | pl.LazyFrame | pd.DataFrame | ArrowTable")
-"""A frame as callers pass it, and get it."""
+"""A frame as callers pass it and receive it."""

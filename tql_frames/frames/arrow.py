@@ -1,4 +1,4 @@
-"""Tables of Arrow columns: only the columns that are named are converted, and rows are taken from Arrow as they are."""
+"""Adapt tables of Arrow columns: only the columns that are named are converted, and rows are taken in Arrow."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class ArrowRows:
-    """Rows of Arrow columns that can be weighed and queried; what is taken of them is for those that derive from it.
+    """Rows of Arrow columns that can be weighed and queried; subclasses define how rows are taken.
 
     Attributes:
         arrow: the Arrow schema.
@@ -34,7 +34,7 @@ class ArrowRows:
     is_streamed: ClassVar[bool] = False
 
     def __init__(self, schema: pa.Schema, column_at: Callable[[int], pa.ChunkedArray], rows: int) -> None:
-        """Note how a column is found by its place; none is converted."""
+        """Store the function that returns a column by its position; no column is converted."""
         self.arrow = schema
         self.rows = rows
         self._columns = _ArrowColumns(schema, column_at)
@@ -45,11 +45,11 @@ class ArrowRows:
         return self._columns
 
     def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
-        """Return values of expressions by name, one a row."""
+        """Return values of expressions by name, one per row."""
         return evaluate(self._needed(exprs), exprs)
 
     def evaluate_batches(self, exprs: Mapping[str, pl.Expr]) -> Iterator[pl.DataFrame]:
-        """Yield the same, in one part."""
+        """Yield the values of expressions by name, in one part."""
         yield self.evaluate(exprs)
 
     def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
@@ -93,7 +93,7 @@ class ArrowFrame(ArrowRows, HeldFrame):
     takes_by_number: ClassVar[bool] = True
 
     def __init__(self, table: pa.Table, index: str | None = None) -> None:
-        """Hold the table, which nobody can modify."""
+        """Store the table, which is immutable."""
         super().__init__(table.schema, table.column, table.num_rows)
         self._table = table
         self._index = index
@@ -104,11 +104,11 @@ class ArrowFrame(ArrowRows, HeldFrame):
         return self._table
 
     def take(self, positions: Positions, columns: Sequence[ColumnRef] | None = None) -> pa.Table:
-        """Return rows at positions, in their order, behind the column of original row numbers."""
+        """Return rows at positions, in their order, with original row numbers as the first column."""
         return self._numbered(self._picked(positions, columns), positions, self._index)
 
     def _picked(self, positions: Positions, columns: Sequence[ColumnRef] | None) -> pa.Table:
-        """Return columns by their places, under their labels, of the rows at positions."""
+        """Return the rows at positions, with the chosen columns under their labels."""
         chosen = self._table if columns is None else self._table.select([each.origin for each in columns])
         taken = _taken(chosen, import_module("pyarrow").array(positions))
         return taken if columns is None else taken.rename_columns([str(each.label) for each in columns])
@@ -125,7 +125,7 @@ class ArrowFrame(ArrowRows, HeldFrame):
         return _with_column(taken, taken.num_columns, name, import_module("pyarrow").array(values))
 
     def plan(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:
-        """Return what runs for a relation: its row numbers and what is computed; the rest is taken from the table."""
+        """Return the plan of a relation: its row numbers and computed columns; the rest is taken from the table."""
         if relation.rows is not scan.rows or relation.row is None:
             return plan_of(relation, index)
         computed = [each for each in relation.fields if each.origin is None]
@@ -135,7 +135,7 @@ class ArrowFrame(ArrowRows, HeldFrame):
         return relation.plan.select([column(name) for name in (relation.row, *(each.key for each in computed))])
 
     def finish(self, relation: Relation, scan: Scan, index: str | None) -> pa.Table:
-        """Run the plan of a relation; columns of the table are taken from it by position, whatever they hold."""
+        """Run the plan of a relation; columns of the table are taken by row position, so they may have any type."""
         found = self.plan(relation, scan, index).collect()
         if relation.rows is not scan.rows or relation.row is None:
             return self._made(found)
@@ -148,11 +148,11 @@ class ArrowFrame(ArrowRows, HeldFrame):
         return self._numbered(taken, positions, index)
 
     def _made(self, found: pl.DataFrame) -> pa.Table:
-        """Return computed rows as the library has them."""
+        """Return computed rows as a table of the library."""
         return found.to_arrow()
 
     def _beside(self, taken: pa.Table, computed: pl.DataFrame, labels: Sequence[str]) -> pa.Table:
-        """Return rows with computed columns among their own, in the order of labels."""
+        """Return rows with their own and the computed columns, in the order of labels."""
         if not computed.width:
             return taken
         columns = iter(taken.columns)
@@ -165,7 +165,7 @@ class ArrowFrame(ArrowRows, HeldFrame):
         return pl.DataFrame({name: self._columns.once(name)[positions] for name in names})
 
     def contents(self) -> Iterator[Contents]:
-        """Yield all rows; a column is converted when it is asked for, and not kept."""
+        """Yield all rows; a column is converted when it is requested, and not kept."""
         yield Contents([Part(name, partial(self._columns.once, name)) for name in self.arrow.names], [])
 
 
@@ -183,7 +183,7 @@ class _ArrowColumns(ConvertedColumns):
             # As a table: from an array alone Polars 1.30 reads large lists of text wrongly, or kills the process.
             table = pa.table({name: _decoded(self._column_at(place))})
             return cast("pl.DataFrame", pl.from_arrow(table, rechunk=False)).to_series()
-        except (Exception, pl.exceptions.PanicException) as fault:  # whatever Polars raises for a type
+        except (Exception, pl.exceptions.PanicException) as fault:  # Polars raises different errors by type
             reason = str(fault).splitlines()[0][:200] if str(fault) else None
             raise TQLTypeError(f"column {name!r} of type {dtype} cannot be read by a sampler", hint=reason) from None
 
@@ -193,7 +193,7 @@ class _ArrowColumns(ConvertedColumns):
 
 
 def _with_column(table: pa.Table, place: int, name: str, values: pa.Array) -> pa.Table:
-    """Return a table with a further column; a table without columns has lost its number of rows in Arrow's `take`."""
+    """Return a table with one more column; a table without columns has lost its number of rows in Arrow's `take`."""
     if table.num_columns:
         return table.add_column(place, name, values)
     return import_module("pyarrow").table({name: values}).replace_schema_metadata(table.schema.metadata)
@@ -203,7 +203,7 @@ _PIECE = 2**30  # bytes of rows, about: arrays of text with offsets of 32 bits h
 
 
 def _taken(table: pa.Table, rows: pa.Array) -> pa.Table:
-    """Return rows of a table; in several pieces where one array would have more text than Arrow can address."""
+    """Return rows of a table, in several chunks if the text of one array would exceed what Arrow can address."""
     pa = import_module("pyarrow")
     try:
         return table.take(rows)
@@ -211,17 +211,17 @@ def _taken(table: pa.Table, rows: pa.Array) -> pa.Table:
         columns = [_column_taken(column, rows) for column in table.columns]
         return pa.Table.from_arrays(columns, schema=table.schema)
     except pa.ArrowInvalid as fault:
-        if len(rows) / table.num_rows * table.nbytes <= _PIECE:  # it is not the size of what is taken
+        if len(rows) / table.num_rows * table.nbytes <= _PIECE:  # the size of the result is not the reason
             raise TQLError(f"the rows cannot be taken from the table: {fault}") from None
         half = len(rows) // 2
         return pa.concat_tables([_taken(table, rows[:half]), _taken(table, rows[half:])])
 
 
 def _column_taken(column: pa.ChunkedArray, rows: pa.Array) -> pa.ChunkedArray:
-    """Return rows of a column whose type Arrow may not be able to take rows of, such as text in views.
+    """Return rows of a column, also if Arrow's `take` does not support its type, such as text in views.
 
     Raises:
-        TQLError: it cannot be converted to a type that can, and back.
+        TQLError: the column cannot be converted to a supported type and back.
     """
     pa = import_module("pyarrow")
     with suppress(pa.ArrowNotImplementedError):
@@ -240,7 +240,7 @@ def _column_taken(column: pa.ChunkedArray, rows: pa.Array) -> pa.ChunkedArray:
 
 
 def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column with a value for each row, where Arrow has one for a run of rows."""
+    """Return a run-end encoded column with one value per row; any other column unchanged."""
     pa = import_module("pyarrow")
     if not pa.types.is_run_end_encoded(column.type):
         return column
@@ -249,7 +249,7 @@ def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _without_views(dtype: pa.DataType) -> pa.DataType:
-    """Return a type with text and bytes that stand in one piece of memory instead of in views of several."""
+    """Return a type with contiguous text and bytes instead of views."""
     pa = import_module("pyarrow")
     types = pa.types
     if types.is_string_view(dtype):

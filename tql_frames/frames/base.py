@@ -1,8 +1,8 @@
-"""The protocol of a frame: what sampling, statements and views ask of the rows of any library.
+"""Define the protocol of frames, which sampling, statements and views use for the rows of any library.
 
-Only the modules of this folder know a dataframe library; each registers its frames with `frame_of`. pandas, which takes
-longer to load than all else, is never loaded here: who has a pandas frame has done it. Below the protocol is
-`cached_attribute`, which all frames share.
+Only the modules of this folder know a dataframe library; each registers its frames with `frame_of`. pandas is slow to
+load and never loaded here: a caller who has a pandas frame has loaded it. `cached_attribute`, which all frames use, is
+defined after the protocol.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class ColumnRef(NamedTuple):
     """A column of a view.
 
     Attributes:
-        origin: place of the column of the frame that it is, rows aside.
+        origin: position of the column in the frame.
         label: its name.
     """
 
@@ -42,7 +42,7 @@ class Part(NamedTuple):
 
     Attributes:
         label: its label, or the number of the level.
-        values: gives its values, one a row.
+        values: returns its values, one per row.
     """
 
     label: object
@@ -59,10 +59,10 @@ class Contents(NamedTuple):
 class Rows(Protocol):
     """Rows that can be weighed, drawn from and queried: a frame, or rows of one.
 
-    `schema` may be read lazily: pandas columns are converted, and looked at, only when they are asked for.
+    `schema` may be lazy: pandas columns are read and converted only when their type is looked up.
 
     Attributes:
-        is_streamed: whether each question reads the rows again, in batches, since they are not held in memory.
+        is_streamed: whether each call reads the rows again, in batches, since they are not held in memory.
     """
 
     is_streamed: ClassVar[bool]
@@ -76,16 +76,16 @@ class Rows(Protocol):
         """Polars type by column name."""
 
     def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
-        """Return values of expressions by name, one a row."""
+        """Return values of expressions by name, one per row."""
 
     def evaluate_batches(self, exprs: Mapping[str, pl.Expr]) -> Iterator[pl.DataFrame]:
-        """Yield the same in order, in parts of some rows where the rows are not in memory."""
+        """Yield the values of `evaluate` in order, in batches if the rows are not in memory."""
 
     def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
-        """Return values of aggregations by name, in one row; files are read again, and not held."""
+        """Return values of aggregations by name, in one row; files are read again, without holding their rows."""
 
     def column(self, name: str) -> pl.Series:
-        """Return a column, not copied where its library keeps it as Polars does."""
+        """Return a column, without a copy if its library stores it like Polars."""
 
     def scan(self, names: frozenset[str] | None) -> Scan:
         """Return the plan of the rows for a statement that names these columns; None for all."""
@@ -94,12 +94,12 @@ class Rows(Protocol):
 class Frame(Rows, Protocol):
     """A frame of some library.
 
-    Nothing of a LazyFrame runs before its rows are asked for.
+    A LazyFrame does not run before its rows are requested.
 
     Attributes:
         kind: library and class of the frame.
-        keeps_labels: whether rows have index labels of their own, instead of a column of row numbers.
-        takes_by_number: whether rows of a statement are taken from the frame by their numbers, which its plan gives.
+        keeps_labels: whether rows have index labels, instead of a column of row numbers.
+        takes_by_number: whether rows of a statement are taken from the frame by the row numbers of its plan.
         is_lazy: whether samples of it are plans.
     """
 
@@ -110,17 +110,17 @@ class Frame(Rows, Protocol):
 
     @property
     def native(self) -> object:
-        """The frame itself, as it was when it was given."""
+        """The frame as the caller passed it."""
 
     @property
     def why_collected(self) -> str | None:
-        """Reason why the rows of files are held in memory while a sample is drawn; None where they are not."""
+        """Reason why the rows of files are held in memory while a sample is drawn; None if they are not."""
 
     def plan(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:
-        """Return what runs for a relation."""
+        """Return the plan of a relation."""
 
     def finish(self, relation: Relation, scan: Scan, index: str | None) -> object:
-        """Return a native frame of a relation; columns that are the frame's own keep its labels."""
+        """Return a native frame of a relation; columns of the frame keep their labels."""
 
     def collect(self) -> Frame:
         """Return the frame with its rows in memory."""
@@ -136,26 +136,26 @@ class Frame(Rows, Protocol):
         """Return a native frame of the rows at positions, in their order, with their original indices.
 
         Args:
-            positions: of the rows.
-            columns: those of the result; None for all, as they are.
+            positions: positions of the rows.
+            columns: columns of the result; None for all columns, unchanged.
 
         Returns:
-            A frame of the library; of a LazyFrame, a DataFrame.
+            A frame of the library; for a LazyFrame, a DataFrame.
         """
 
     def take_with(self, positions: Positions, name: str, values: Floats) -> object:
-        """Return the rows at positions with a further column, the last, of one number a row; not of a LazyFrame."""
+        """Return the rows at positions with one more column, the last, of one number per row; not for a LazyFrame."""
 
     def take_lazy(
         self, positions_of: Callable[[Rows], Positions], columns: Sequence[ColumnRef] | None = None
     ) -> object:
-        """Return the rows at the positions that `positions_of` finds; of a LazyFrame, a plan that calls it."""
+        """Return the rows at the positions that `positions_of` returns; for a LazyFrame, a plan that calls it."""
 
     def series(self, values_of: Callable[[Rows], NDArray[np.float64]], name: str) -> object:
-        """Return a native series of one value a row, aligned with the frame; of a LazyFrame, a plan of one column."""
+        """Return a native series of one value per row, in the frame's order; for a LazyFrame, a plan of one column."""
 
     def batches(self, positions: Positions, columns: Sequence[ColumnRef] | None, size: int) -> Iterator[object]:
-        """Yield the frames that make up the one of `take`, of at most `size` rows."""
+        """Yield the rows of `take` in frames of at most `size` rows."""
 
     def labels(self, positions: Positions) -> object:
         """Return the index of the rows at positions: a pandas Index, a Polars Series of row numbers."""
@@ -171,16 +171,16 @@ class Frame(Rows, Protocol):
         """
 
     def categories(self, name: str) -> list[Any] | None:
-        """Return the categories that a pandas column declares, in their order; None of any other column."""
+        """Return the categories that a pandas column declares, in their order; None for any other column."""
 
 
-# Libraries whose frames have calls of their own, and what to say of these.
+# Libraries whose frames have their own calls, and the hint that names them.
 _ENGINES = {
     "dask": "import tql_frames.dask; then the frame has .tql",
     "pyspark": "import tql_frames.spark; its functions take the frame",
     "ray": "import tql_frames.ray; its functions take the dataset",
 }
-# Other libraries, and what makes a frame of theirs one of ours; the name of the class where one needs another.
+# Other libraries, and how to convert their frames; with the class, if the hint depends on it.
 _WAYS = {
     "datafusion": "pass frame.to_polars()",
     "vaex": "pass frame.to_pandas_df()",
@@ -194,19 +194,19 @@ _WAYS = {
 
 @singledispatch
 def frame_of(frame: object, index: str | None = None, ignore_index: bool = False, *, kept: bool = False) -> Frame:
-    """Return a frame of any library behind the one protocol.
+    """Return the adapter of a frame of any library.
 
     Args:
-        frame: a Polars DataFrame or LazyFrame, or a pandas DataFrame.
-        index: name for a column of original row numbers (Polars). That it is free is checked for the columns of a
-            result, by `check_columns`.
+        frame: a Polars DataFrame or LazyFrame, a pandas DataFrame, or another table of Arrow columns.
+        index: name for a column of original row numbers (Polars). `check_columns` checks against the columns of a
+            result that it is free.
         ignore_index: whether rows of a sample are numbered from 0 (pandas).
-        kept: whether each later question is about the rows as they are now. Before pandas 3, which copies on write,
-            values that are written into a frame in place are seen all the same.
+        kept: whether each later call refers to the rows as they are now. Before pandas 3, which copies on write, values
+            that are written into a frame in place are visible nevertheless.
 
     Raises:
-        TQLError: another object, an option that the frame's library does not know, or a forked process in which Polars
-            cannot run.
+        TQLError: the object is not a frame, its library does not support an option, or Polars cannot run in this forked
+            process.
     """
     if is_pandas(frame):
         found: Frame = LOADERS["pandas"]().pandas_frame_of(frame, index, ignore_index, kept=kept)
@@ -221,7 +221,7 @@ def frame_of(frame: object, index: str | None = None, ignore_index: bool = False
 
 
 def no_frame(value: object, hint: str | None) -> TQLError:
-    """Return the error to raise for what is no frame that can be read, with the way over."""
+    """Return the error for an object that is not a supported frame, with a hint how to convert it."""
     library, name = type(value).__module__.partition(".")[0], type(value).__name__
     what = name if library == "builtins" else f"{library}.{name}"
     kinds = "a Polars DataFrame or LazyFrame, a pandas DataFrame, or another table of Arrow columns"
@@ -229,24 +229,24 @@ def no_frame(value: object, hint: str | None) -> TQLError:
 
 
 def kept_frame_of(frame: object, index: str | None = None, ignore_index: bool = False) -> Frame:
-    """Return a frame as it is now, which answers each later question about the same rows; see `frame_of`."""
+    """Return an adapter that keeps the rows of a frame as they are now; see `frame_of`."""
     return frame_of(frame, index, ignore_index, kept=True)
 
 
 def unwrapped(frame: Frame) -> Frame:
-    """Return a frame that hands out what Polars or pandas has of its rows; see `tables.WrappedFrame`."""
+    """Return an adapter that returns rows as frames of Polars, pandas or Arrow; see `tables.WrappedFrame`."""
     found: Frame = getattr(frame, "inner", frame)
     return found
 
 
 def wrapped(frame: Frame, rows: object) -> object:
-    """Return rows of a frame, as Polars or pandas has them, as they are handed out."""
+    """Return rows from `unwrapped` as a frame of the caller's library."""
     wrap = getattr(frame, "wrap", None)
     return rows if wrap is None else wrap(rows)
 
 
 def has_labels(frame: object) -> bool:
-    """Return whether the rows of a frame have index labels of their own, before it is opened."""
+    """Return whether the rows of a native frame have index labels."""
     native = frame.to_native() if type(frame).__module__.startswith("narwhals.") else frame  # type: ignore[attr-defined]
     return is_pandas(native) or type(native).__module__.partition(".")[0] in ("modin", "cudf")
 
@@ -266,10 +266,10 @@ Value = TypeVar("Value")
 
 
 class cached_attribute(Generic[Value]):  # noqa: N801 - it stands where `property` would
-    """As `functools.cached_property`, which until Python 3.12 holds a lock, one for all objects, while it computes.
+    """Like `functools.cached_property`, but without its lock, which all objects share until Python 3.12.
 
-    Threads of Polars that wait for such a lock may be the ones that its owner waits for. Here two threads that ask at
-    the same time both compute, and both get what the first of them found.
+    The owner of that lock may wait for threads of Polars that themselves wait for the lock. Here, two threads that read
+    the attribute at the same time both compute it, and both receive the result that was stored first.
 
     Examples:
         >>> class Word:
@@ -282,7 +282,7 @@ class cached_attribute(Generic[Value]):  # noqa: N801 - it stands where `propert
     """
 
     def __init__(self, make: Callable[[Any], Value]) -> None:
-        """Note what computes the value."""
+        """Store the function that computes the value."""
         self._make = make
         self.__doc__ = make.__doc__
 

@@ -1,4 +1,4 @@
-"""Columns of other libraries as Polars series, each converted when it is first asked for."""
+"""Convert columns of other libraries to Polars series, each when it is first requested."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tql_frames.errors import TQLTypeError
 
 
 class ConvertedColumns(Mapping[str, pl.DataType], ABC):
-    """Polars type by column name, of the columns that have a text for a name; each is converted when first asked for.
+    """Polars type by column name, for columns with a text as name; a column is converted when it is first requested.
 
-    Two columns of one name are there, and an error when they are asked for.
+    A name that several columns have is included, but raises an error when it is requested.
     """
 
     def __init__(self, labels: Iterable[object]) -> None:
-        """Note the places of columns with these labels."""
+        """Store the positions of columns by their labels."""
         self._converted: dict[str, pl.Series] = {}
         self._stand_ins: dict[str, pl.Series] = {}
         self._places: dict[str, list[int]] = {}
@@ -34,7 +34,7 @@ class ConvertedColumns(Mapping[str, pl.DataType], ABC):
 
     @abstractmethod
     def _convert(self, place: int, name: str) -> pl.Series:
-        """Return the column at a place.
+        """Return the column at a position.
 
         Raises:
             TQLTypeError: it cannot be converted.
@@ -42,33 +42,33 @@ class ConvertedColumns(Mapping[str, pl.DataType], ABC):
 
     @abstractmethod
     def _nulls(self, place: int, name: str) -> pl.Series:
-        """Return a Boolean column that is null where the column at a place is, and true elsewhere."""
+        """Return a Boolean column that is null where the column at a position is null, and true elsewhere."""
 
     def series(self, name: str) -> pl.Series:
         """Return a column.
 
         Raises:
-            TQLTypeError: it cannot be converted, or is one of several with the name.
+            TQLTypeError: it cannot be converted, or several columns have the name.
         """
         if name not in self._converted:
             self._converted[name] = self._convert_only(name)
         return self._converted[name]
 
     def stand_in(self, name: str) -> pl.Series:
-        """Return a column that is null where one is that cannot be converted, and true elsewhere."""
+        """Return the stand-in for a column that cannot be converted: null in the same rows, and true elsewhere."""
         if name not in self._stand_ins:
             self._stand_ins[name] = self._nulls(self._places[name][0], nulls_of(name))
         return self._stand_ins[name]
 
     def named(self, name: str) -> pl.Series | None:
-        """Return a column, or a stand-in, by the name that an expression has for it; None where there is none."""
+        """Return a column or a stand-in by its name in expressions; None if there is none."""
         hidden = with_nulls_of(name)
         if hidden is not None and hidden in self:
             return self.stand_in(hidden)
         return self.series(name) if name in self else None
 
     def once(self, name: str) -> pl.Series:
-        """Return a column, or a stand-in by its name, which is not kept if it was not converted before."""
+        """Return a column or a stand-in by its name, without storing it if it was not converted before."""
         hidden = with_nulls_of(name)
         if hidden is not None and hidden in self:
             return self._nulls(self._places[hidden][0], name)
@@ -98,5 +98,5 @@ class ConvertedColumns(Mapping[str, pl.DataType], ABC):
 
 
 def with_stand_ins(plan: pl.LazyFrame, names: Iterable[str]) -> pl.LazyFrame:
-    """Return a plan whose stand-ins of some columns are under the names of these, too, as statements know them."""
+    """Return a plan in which the stand-ins of some columns also have the names of these columns, for statements."""
     return plan.with_columns([column(nulls_of(name)).alias(name) for name in names])

@@ -1,6 +1,6 @@
-"""Polars LazyFrame: its plan, and its rows once they are collected.
+"""Adapt a Polars LazyFrame whose rows are collected.
 
-Samples of files that can be read twice are drawn by `two_pass`.
+`two_pass` draws samples from files that can be read twice.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tql_frames.sampling import Positions
 class CollectedFrame(NumberedFrame):
     """A LazyFrame whose rows are collected when they are first needed.
 
-    The rows of a frame that is kept stay in memory from then on; a plan of other frames collects them in each run.
+    If the frame is kept, its rows then stay in memory; otherwise, each run of a plan collects them.
     """
 
     kind: ClassVar[str] = "Polars LazyFrame"
@@ -39,17 +39,17 @@ class CollectedFrame(NumberedFrame):
     is_streamed: ClassVar[bool] = False
 
     def __init__(self, plan: pl.LazyFrame, index: str | None = None, *, kept: bool = False) -> None:
-        """Hold the plan and resolve its schema; nothing runs.
+        """Store the plan and resolve its schema; nothing runs.
 
         Args:
             plan: the frame.
             index: name of the column of original row numbers; None for none.
-            kept: whether later questions are about the rows that were collected for the first one.
+            kept: whether later calls refer to the rows that were collected for the first one.
         """
         self._plan = plan
         self._index = index
         self._kept = kept
-        # Of a clone: once a scan has resolved its own schema, Polars no longer puts row numbers and filters into it.
+        # Of a clone: once a scan has resolved its schema, Polars no longer pushes row numbers and filters into it.
         self._schema = plan.clone().collect_schema()
 
     @cached_attribute
@@ -58,12 +58,12 @@ class CollectedFrame(NumberedFrame):
         return PolarsFrame(self._plan.collect(), self._index)
 
     def collect(self) -> PolarsFrame:
-        """Return the rows, collected; once if the frame is kept."""
+        """Return the collected rows; they are collected only once if the frame is kept."""
         return self._collected if self._kept else PolarsFrame(self._plan.collect(), self._index)
 
     @property
     def why_collected(self) -> str | None:
-        """Reason why the rows of files are held in memory while a sample is drawn; None where they are not."""
+        """Reason why the rows of files are held in memory while a sample is drawn; None if they are not."""
         return why_collected(self._plan)
 
     @property
@@ -78,15 +78,15 @@ class CollectedFrame(NumberedFrame):
 
     @property
     def schema(self) -> Mapping[str, pl.DataType]:
-        """Polars type by column name, known without running anything."""
+        """Polars type by column name, known without running the plan."""
         return self._schema
 
     def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
-        """Return values of expressions by name, one a row."""
+        """Return values of expressions by name, one per row."""
         return self._collected.evaluate(exprs)
 
     def evaluate_batches(self, exprs: Mapping[str, pl.Expr]) -> Iterator[pl.DataFrame]:
-        """Yield the same, in one part."""
+        """Yield the values of expressions by name, in one part."""
         yield self.evaluate(exprs)
 
     def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
@@ -98,14 +98,14 @@ class CollectedFrame(NumberedFrame):
         return self._collected.column(name)
 
     def scan(self, names: frozenset[str] | None) -> Scan:
-        """Return the plan for a statement; of a kept frame, a plan that collects the rows when it runs."""
+        """Return the plan for a statement; for a kept frame, a plan that collects the rows when it runs."""
         plan = self._plan
         if self._kept:
             plan = whole(pl.LazyFrame(schema=self._schema), lambda _: self._collected.native, self._schema)
         return Scan(plan, tuple(self._schema), dtypes_of(self._schema))
 
     def plan(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:
-        """Return what runs for a relation, at `collect`."""
+        """Return the plan of a relation."""
         return plan_of(relation, index)
 
     def finish(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:
@@ -117,16 +117,16 @@ class CollectedFrame(NumberedFrame):
         return self._collected.read(names, positions)
 
     def take(self, positions: Positions, columns: Sequence[ColumnRef] | None = None) -> pl.DataFrame:
-        """Return the rows at positions, in their order, behind the column of original row numbers."""
+        """Return the rows at positions, in their order, with original row numbers as the first column."""
         return self._collected.take(positions, columns)
 
     def take_lazy(
         self, positions_of: Callable[[Rows], Positions], columns: Sequence[ColumnRef] | None = None
     ) -> pl.LazyFrame:
-        """Return a plan for the rows at the positions that are found once the rows are there.
+        """Return a plan for the rows at positions that are determined once the rows are collected.
 
-        The plan of the frame is its input, not run within it: several such runs at the same time would wait for each
-        other's threads in older Polars.
+        The plan of the frame is its input, and does not run inside the Python step: in older Polars, several such runs
+        at the same time would wait for each other's threads.
         """
         if not self._kept and is_repeatable(self._plan):
             return TwoPassFrame(self._plan, self._index, schema=self._schema).take_lazy(positions_of, columns)
@@ -142,7 +142,7 @@ class CollectedFrame(NumberedFrame):
         return whole(pl.LazyFrame(schema=schema) if "_collected" in vars(self) else self._plan, take, schema)
 
     def series(self, values_of: Callable[[Rows], NDArray[np.float64]], name: str) -> pl.LazyFrame:
-        """Return a plan for one column, one value a row."""
+        """Return a plan for one column, one value per row."""
         return series_of(self._plan, values_of, name)
 
     def batches(self, positions: Positions, columns: Sequence[ColumnRef] | None, size: int) -> Iterator[pl.DataFrame]:
@@ -158,7 +158,7 @@ class CollectedFrame(NumberedFrame):
 def lazy_frame_of(
     frame: pl.LazyFrame, index: str | None = None, ignore_index: bool = False, *, kept: bool = False
 ) -> Frame:
-    """Return a LazyFrame behind the protocol; arguments and errors as of `frame_of`."""
+    """Return the adapter of a LazyFrame; see `frame_of` for arguments and errors."""
     check_options(ignore_index)
     if kept:
         return (TwoPassFrame if is_repeatable(frame) else CollectedFrame)(frame, index, kept=True)

@@ -1,6 +1,6 @@
-"""pandas DataFrame: rows are taken by position, and only the columns that a sampler names are converted.
+"""Adapt a pandas DataFrame: rows are taken by position, and only the columns that a sampler names are converted.
 
-Missing values of every pandas kind, NaN of NumPy floats included, are read as null.
+All missing values of pandas, including NaN in NumPy floats, are read as null.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class PandasFrame:
     why_collected: ClassVar[str | None] = None
 
     def __init__(self, frame: pd.DataFrame, ignore_index: bool = False) -> None:
-        """Hold the frame; it is never modified."""
+        """Store the frame; it is never modified."""
         self._frame = frame
         self._ignore_index = ignore_index
         self._columns = _Columns(frame)
@@ -54,7 +54,7 @@ class PandasFrame:
         return self._columns
 
     def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
-        """Return values of expressions by name, one a row of the frame."""
+        """Return values of expressions by name, one per row of the frame."""
         if any(picks_columns(expr) for expr in exprs.values()):
             return evaluate(self._columns.everything(), exprs)
         for expr in exprs.values():
@@ -62,7 +62,7 @@ class PandasFrame:
         return evaluate(self._columns.converted(), exprs)
 
     def evaluate_batches(self, exprs: Mapping[str, pl.Expr]) -> Iterator[pl.DataFrame]:
-        """Yield the same, in one part."""
+        """Yield the values of expressions by name, in one part."""
         yield self.evaluate(exprs)
 
     def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
@@ -72,7 +72,7 @@ class PandasFrame:
         return self._columns.converted().lazy().select(**exprs).collect()
 
     def column(self, name: str) -> pl.Series:
-        """Return a column of the frame; whole and floating-point numbers of NumPy are not copied."""
+        """Return a column of the frame; integers and floats of NumPy are not copied."""
         self._columns.convert([name])
         return self._columns.converted()[name]
 
@@ -93,12 +93,12 @@ class PandasFrame:
         if names is None:
             for label in self._frame.columns:
                 if label not in dtypes:
-                    message = f"column {label!r} has a label by whose text another column is named"
-                    dtypes[label] = TQLTypeError(message, hint="rename it, or select the columns that are wanted")
+                    message = f"column {label!r} has the same name as another column if it is written as text"
+                    dtypes[label] = TQLTypeError(message, hint="rename it, or select other columns")
         return Scan(with_stand_ins(self._columns.converted().lazy(), stand_ins), tuple(self._frame.columns), dtypes)
 
     def plan(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:
-        """Return what runs for a relation: its row numbers and what is computed; the rest is taken from the frame."""
+        """Return the plan of a relation: its row numbers and computed columns; the rest is taken from the frame."""
         assert relation.row is not None
         own = relation.rows is scan.rows
         computed = [each for each in relation.fields if not (own and each.origin is not None)]
@@ -108,7 +108,7 @@ class PandasFrame:
         return relation.plan.select([column(name) for name in (relation.row, *(each.key for each in computed))])
 
     def finish(self, relation: Relation, scan: Scan, index: str | None) -> pd.DataFrame:
-        """Run the plan of a relation; columns of the frame are taken from it by position, whatever they hold."""
+        """Run the plan of a relation; columns of the frame are taken by row position, so they may have any type."""
         assert relation.row is not None
         found = self.plan(relation, scan, index).collect()
         positions = found[relation.row].to_numpy().astype(np.int64)
@@ -120,12 +120,12 @@ class PandasFrame:
         return self._flagged(frame)
 
     def _own(self, relation: Relation, positions: Positions) -> pd.DataFrame:
-        """Return those columns of a relation that are the frame's own."""
+        """Return the columns of a relation that are columns of the frame."""
         columns = [ColumnRef(each.origin, each.label) for each in relation.fields if each.origin is not None]
         return self._pick(columns, positions)
 
     def _pick(self, columns: Sequence[ColumnRef], positions: Positions) -> pd.DataFrame:
-        """Return columns by their places, under their labels, of the rows at positions."""
+        """Return the rows at positions, with the chosen columns under their labels."""
         places = [each.origin for each in columns]
         frame = self._relaxed()
         every = places == list(range(frame.shape[1]))
@@ -150,7 +150,7 @@ class PandasFrame:
         return with_column(self.take(positions), name, values)
 
     def _relaxed(self) -> pd.DataFrame:
-        """Return the frame without its flag against duplicate labels, which a sample may have until it is complete."""
+        """Return the frame without its flag against duplicate labels, which may occur until a sample is complete."""
         if self._frame.flags.allows_duplicate_labels:
             return self._frame
         return self._frame.set_flags(allows_duplicate_labels=True)
@@ -171,7 +171,7 @@ class PandasFrame:
             raise TQLError(message, hint=hint) from None
 
     def series(self, values_of: Callable[[Rows], NDArray[np.float64]], name: str) -> pd.Series:
-        """Return one value a row, with the index of the frame."""
+        """Return one value per row, with the index of the frame."""
         return pd.Series(values_of(self), index=self._frame.index, name=name, copy=True)  # they may be the frame's own
 
     @property
@@ -184,7 +184,7 @@ class PandasFrame:
         return pl.DataFrame({name: self._columns.once(name)[positions] for name in names})
 
     def batches(self, positions: Positions, columns: Sequence[ColumnRef] | None, size: int) -> Iterator[pd.DataFrame]:
-        """Yield rows at positions, at most `size` at a time; numbered anew, the numbers go on."""
+        """Yield rows at positions, at most `size` at a time; with `ignore_index`, numbers continue across frames."""
         for start in range(0, len(positions), size):
             batch = self.take(positions[start : start + size], columns)
             if self._ignore_index:
@@ -194,15 +194,15 @@ class PandasFrame:
     def take_lazy(
         self, positions_of: Callable[[Rows], Positions], columns: Sequence[ColumnRef] | None = None
     ) -> pd.DataFrame:
-        """Return the rows at positions, at once."""
+        """Return the rows at positions immediately."""
         return self.take(positions_of(self), columns)
 
     def collect(self) -> PandasFrame:
-        """Return the frame itself, whose rows are at hand."""
+        """Return the adapter itself; the rows are already in memory."""
         return self
 
     def labels(self, positions: Positions) -> pd.Index:
-        """Index labels, or numbers from 0 on."""
+        """Return index labels, or numbers from 0."""
         return pd.RangeIndex(len(positions)) if self._ignore_index else self._frame.index.take(positions)
 
     def tally(self, positions: Positions, counts: NDArray[np.int64]) -> pd.Series:
@@ -210,7 +210,7 @@ class PandasFrame:
         return pd.Series(counts, index=self._frame.index.take(positions), name="count")
 
     def contents(self) -> Iterator[Contents]:
-        """Yield all rows; a column is converted when it is asked for, and not kept."""
+        """Yield all rows; a column is converted when it is requested, and not kept."""
         index = self._frame.index
         yield Contents(
             [
@@ -221,7 +221,7 @@ class PandasFrame:
         )
 
     def categories(self, name: str) -> list[Any] | None:
-        """Return categories that a column declares, in their order; None of a column that is no Categorical."""
+        """Return the categories that a column declares, in their order; None if it is not a Categorical."""
         dtype = self._frame.iloc[:, list(self._frame.columns).index(name)].dtype
         return dtype.categories.tolist() if isinstance(dtype, pd.CategoricalDtype) else None
 
@@ -232,22 +232,22 @@ class _Columns(ConvertedColumns):
     def __init__(self, frame: pd.DataFrame) -> None:
         super().__init__(frame.columns)
         self._frame = frame
-        # A name finds its column faster than its place does; but in an index of dates it may be a part of one, and in
-        # one of levels stand above several columns.
+        # Access by name is faster than by position; but in an index of dates, a name may be a part of a date, and in
+        # an index of levels, it may cover several columns.
         self._by_name = type(frame) is pd.DataFrame and type(frame.columns) is pd.Index
 
     def convert(self, names: Iterable[str]) -> None:
-        """Convert those of the names that are columns."""
+        """Convert the columns among these names."""
         for name in names:
             self.named(name)
 
     def converted(self) -> pl.DataFrame:
-        """Return the columns converted so far; one of nulls, as long, where there are none."""
+        """Return the columns converted so far; if there are none, one column of nulls of the same length."""
         columns = {**self._converted, **{each.name: each for each in self._stand_ins.values()}}
         return pl.DataFrame(columns or {"": pl.repeat(None, len(self._frame), dtype=pl.Null, eager=True)})
 
     def everything(self) -> pl.DataFrame:
-        """Return all columns with a text of their own for a name; those of no Polars type as Python objects."""
+        """Return all columns with a unique text as name; those without a Polars type as Python objects."""
         columns = {}
         for name, places in self._places.items():
             if len(places) > 1 or not isinstance(self.labels[name], str):
@@ -270,7 +270,7 @@ class _Columns(ConvertedColumns):
 def pandas_frame_of(
     frame: pd.DataFrame, index: str | None = None, ignore_index: bool = False, *, kept: bool = False
 ) -> PandasFrame:
-    """Return a pandas DataFrame behind the protocol; arguments and errors as of `frame_of`."""
+    """Return the adapter of a pandas DataFrame; see `frame_of` for arguments and errors."""
     check_process()
     if index not in (None, "index"):
         raise TQLError("a pandas frame keeps its own index; index= names a column of Polars frames")
@@ -278,7 +278,7 @@ def pandas_frame_of(
 
 
 def with_column(frame: pd.DataFrame, name: str, values: Floats) -> pd.DataFrame:
-    """Return a frame with a further column, the last; the frame is not modified."""
+    """Return a frame with one more column, the last; the frame is not modified."""
     found = frame.copy(deep=False)
     levels = frame.columns.nlevels
     found[name if levels == 1 else (name, *[""] * (levels - 1))] = values
@@ -289,7 +289,7 @@ def polars_series(column: pd.Series, label: object) -> pl.Series:
     """Return a column as a Polars series.
 
     Raises:
-        TQLTypeError: its values have no common Polars type; with the column's label.
+        TQLTypeError: its values have no common Polars type; the error names the column.
     """
     dtype = column.dtype
     name = label if isinstance(label, str) else ""
@@ -301,7 +301,7 @@ def polars_series(column: pd.Series, label: object) -> pl.Series:
         # As a table: from an array alone Polars 1.30 reads large lists of text wrongly, or kills the process.
         table = pa.table({name: _arrow(column)})
         return cast("pl.DataFrame", pl.from_arrow(table, rechunk=False)).to_series()
-    except (Exception, pl.exceptions.PanicException) as fault:  # whatever an extension type of any library raises
+    except (Exception, pl.exceptions.PanicException) as fault:  # extension types of other libraries raise any error
         reason = f"its values have no common Polars type: {str(fault).splitlines()[0][:200]}" if str(fault) else None
         message = f"column {label!r} of dtype {dtype} cannot be read by a sampler"
         raise TQLTypeError(message, hint=reason) from None
@@ -309,7 +309,7 @@ def polars_series(column: pd.Series, label: object) -> pl.Series:
 
 def _arrow(column: pd.Series) -> pa.Array | pa.ChunkedArray:
     if isinstance(column.dtype, pd.DatetimeTZDtype):
-        # Arrow's own way asks pandas for values without a time zone, which pandas 3.1 warns of.
+        # Arrow's own conversion requests values without a time zone, for which pandas 3.1 warns.
         zone = pa.lib.tzinfo_to_string(column.dtype.tz)
         return pa.array(column.dt.tz_convert(None), from_pandas=True).view(pa.timestamp(column.dtype.unit, zone))
     try:
@@ -321,7 +321,7 @@ def _arrow(column: pd.Series) -> pa.Array | pa.ChunkedArray:
     lists = pa.types.is_list(found.type) or pa.types.is_large_list(found.type)
     if column.dtype != np.object_ or not (lists and pa.types.is_floating(_innermost(found.type))):
         return found
-    # Arrow makes numbers of truth values beside an empty array of floats, which is what `np.array([])` is.
+    # Arrow converts Booleans to numbers beside an empty array of floats, such as `np.array([])`.
     cells = list(column)
     listed = [_listed(each) for each in cells]
     if all(one is other for one, other in zip(cells, listed, strict=True)):
@@ -331,7 +331,7 @@ def _arrow(column: pd.Series) -> pa.Array | pa.ChunkedArray:
 
 
 def _listed(cell: object) -> object:
-    """Return a cell with empty NumPy arrays as lists: they say nothing of the type of the elements beside them."""
+    """Return a cell with empty NumPy arrays as lists, so that their type does not affect the elements beside them."""
     if isinstance(cell, np.ndarray):
         return [] if not cell.size else cell
     if isinstance(cell, list) and cell and isinstance(cell[0], (list, np.ndarray)):
@@ -340,22 +340,22 @@ def _listed(cell: object) -> object:
 
 
 def _innermost(dtype: pa.DataType) -> pa.DataType:
-    """Return the type of the elements of lists, of any number of dimensions; of other types themselves."""
+    """Return the type of the elements of lists, of any number of dimensions; any other type unchanged."""
     while pa.types.is_list(dtype) or pa.types.is_large_list(dtype):
         dtype = dtype.value_type
     return dtype
 
 
 def _is_large(frame: pd.DataFrame, positions: Positions) -> bool:
-    """Return whether columns are worth a thread each; of frames of a subclass pandas alone knows how they are made."""
+    """Return whether it is faster to copy rows in threads; never for subclasses, whose constructors may differ."""
     if len(positions) < _LARGE or frame.shape[1] < 2 or type(frame) is not pd.DataFrame:
         return False
-    return all(dtype != np.object_ for dtype in frame.dtypes)  # objects would be looked at, to guess a type
+    return all(dtype != np.object_ for dtype in frame.dtypes)  # pandas would read objects to infer a type
 
 
 def _take_in_threads(frame: pd.DataFrame, positions: Positions) -> pd.DataFrame:
-    """Return what `frame.take` gives, on all cores."""
-    # First, while the columns are not there yet: for these all positions are needed in eight bytes each.
+    """Return the result of `frame.take`, computed on all cores."""
+    # First, before the columns are allocated: pandas needs all positions in eight bytes each.
     index, columns = _by_pandas(frame, positions.astype(np.intp))
     found = {place: frame.iloc[:, place].to_numpy() for place in range(frame.shape[1]) if place not in columns}
     columns |= {place: np.empty(len(positions), values.dtype) for place, values in found.items()}
@@ -376,7 +376,7 @@ def _take_in_threads(frame: pd.DataFrame, positions: Positions) -> pd.DataFrame:
 
 
 def _by_pandas(frame: pd.DataFrame, indexer: NDArray[np.intp]) -> tuple[pd.Index, dict[int, Any]]:
-    """Return the index labels of rows, and those columns, by place, that are no arrays of NumPy."""
+    """Return the index labels of rows, and the columns, by position, that are not NumPy arrays."""
     columns: dict[int, Any] = {}
 
     def run(places: Iterator[int]) -> None:
@@ -390,16 +390,16 @@ def _by_pandas(frame: pd.DataFrame, indexer: NDArray[np.intp]) -> tuple[pd.Index
 
 
 def _row_labels(positions: Positions) -> pd.Index:
-    """Return numbers of rows that are no frame's, as pandas numbers them where nothing is left out."""
+    """Return the index of computed rows: a RangeIndex if no row is left out, else the row numbers."""
     counted = pd.RangeIndex(len(positions))
     return counted if (positions == np.arange(len(positions))).all() else pd.Index(positions)
 
 
 def _to_pandas(values: pl.Series, index: pd.Index) -> pd.Series:
-    """Return computed values as pandas keeps them; whole numbers and truth values with nulls in its nullable types."""
+    """Return computed values as a pandas series; integers and Booleans with nulls in nullable types."""
     dtype = values.dtype
     if dtype.is_integer() and str(dtype).endswith("Int128"):
-        # pandas has no integers of 128 bits, and Dask makes text of Python integers.
+        # pandas has no integers of 128 bits, and Dask converts Python integers to text.
         whole = values.cast(pl.Decimal(38, 0), strict=False)
         if whole.null_count() > values.null_count():  # of 39 digits
             return pd.Series(values.to_list(), dtype=object, index=index)
@@ -410,14 +410,14 @@ def _to_pandas(values: pl.Series, index: pd.Index) -> pd.Series:
         return pd.Series(values.to_arrow().to_pandas(integer_object_nulls=True), dtype=nullable).set_axis(index)
     if dtype.is_nested():  # as arrays, whole numbers beside nulls would become floats
         return pd.Series(values.to_list(), dtype=object, index=index)
-    return values.to_pandas().copy().set_axis(index)  # what Polars hands over may be read-only
+    return values.to_pandas().copy().set_axis(index)  # arrays from Polars may be read-only
 
 
 def _level(index: pd.Index, level: int) -> pl.Series:
     """Return the labels of a level of an index.
 
     Raises:
-        TQLTypeError: they have no common Polars type.
+        TQLTypeError: the labels have no common Polars type.
     """
     labels = index.get_level_values(level)
     try:

@@ -1,7 +1,6 @@
-"""What the plan of a LazyFrame is made of, read from its nodes, and whether its files have changed.
+"""Inspect the nodes of the plan of a LazyFrame, and check whether its files have changed.
 
-A plan is written as JSON, in which names, paths and texts cannot be mistaken for nodes. How its rows are read is in
-`two_pass`.
+A plan is serialized as JSON, in which names, paths and texts cannot be mistaken for nodes. `two_pass` reads its rows.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ import polars as pl
 
 from tql_frames.compiler.statements import unwritten
 
-# Scans of files; all others are Python that may do anything.
+# Scans of files; other scans may run any Python code.
 _FORMATS = {"Parquet", "Csv", "Ipc", "NDJson"}
 
-# Nodes that give the same rows in the same order each time they run, and where their inputs are.
+# Nodes that return the same rows in the same order in each run, and the fields of their inputs.
 _STEPS = {
     "Filter": "input",
     "Select": "input",
@@ -39,7 +38,7 @@ _STEPS = {
 _INPUTS = ("input", "inputs", "input_left", "input_right")
 _FUNCTIONS = {"RowIndex", "Rename", "Explode", "Unnest", "Unpivot", "Hint"}
 
-# Nodes of expressions that may give other values each time.
+# Nodes of expressions that may return other values in each run.
 _CHANGING = {
     "Random": "shuffle or sample",
     "AnonymousFunction": "a Python function",
@@ -49,14 +48,14 @@ _CHANGING = {
     "ReduceHorizontal": "a Python function",
     "CumFoldHorizontal": "a Python function",
     "CumReduceHorizontal": "a Python function",
-    "RollingExpr": None,  # Python where its function is
+    "RollingExpr": None,  # Python if its function is
     "FfiPlugin": "a plugin",
     "Plugin": "a plugin",
     "ValueCounts": "value_counts, which keeps no order",
     "Mode": "mode, which keeps no order",
     "SubPlan": "a plan within an expression",
 }
-_NOT_NODES = {"Literal", "Scan", "schema", "Cast"}  # what holds values, and names as keys
+_NOT_NODES = {"Literal", "Scan", "schema", "Cast"}  # hold values, or names as keys, instead of nodes
 
 _WORDS = {
     "Sort": "sort",
@@ -72,11 +71,11 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class PlanNodes:
-    """What is in a plan.
+    """Contents of a plan.
 
     Attributes:
-        paths: names of the files, folders and globs that it scans, as they were given.
-        changing: first step that may give other rows, or rows in another order, each time; None without one.
+        paths: names of the files, folders and globs that it scans, as the user wrote them.
+        changing: first step that may return other rows, or rows in another order, in each run; None if there is none.
     """
 
     paths: tuple[str, ...]
@@ -84,13 +83,13 @@ class PlanNodes:
 
 
 def contents_of(plan: pl.LazyFrame) -> PlanNodes:
-    """Return what is in a plan; nothing runs."""
+    """Return the contents of a plan; nothing runs."""
     try:
         with unwritten():
             written = _written(plan)
     except _InMemoryError as found:
         return PlanNodes((), str(found))
-    except Exception:  # files that are open already, Python that cannot be pickled: what no file can hold
+    except Exception:  # open files, or Python objects that cannot be pickled
         return PlanNodes(("",), "a Python function or another step that cannot be written down")
     steps = list(_nodes(json.loads(written)))
     paths = tuple(path for name, node in steps if name == "Scan" for path in _paths(node))
@@ -98,11 +97,11 @@ def contents_of(plan: pl.LazyFrame) -> PlanNodes:
 
 
 class _InMemoryError(Exception):
-    """Ends the writing of a plan that holds rows, which may be many."""
+    """Stops the serialization of a plan that holds rows, which may be many."""
 
 
 class _Writing(io.BytesIO):
-    """JSON as it is written. Quotes within its texts are escaped, so what is looked for is a node."""
+    """File that checks JSON while it is written. Quotes within texts are escaped, so that only nodes match."""
 
     _ends: ClassVar = {b'{"DataFrameScan":{"': "a frame in memory", b'{"PythonScan":{"': "a Python reader"}
     found: str | None = None
@@ -121,7 +120,7 @@ def _written(plan: pl.LazyFrame) -> bytes:
     file = _Writing()
     inner: Any = getattr(plan.clone(), "_ldf", None)
     try:
-        # The public call warns that its format may change from version to version.
+        # The public method warns that its format may change between versions.
         if hasattr(inner, "serialize_json"):
             inner.serialize_json(file)
         else:
@@ -129,7 +128,7 @@ def _written(plan: pl.LazyFrame) -> bytes:
                 warnings.simplefilter("ignore")
                 plan.clone().serialize(file, format="json")
     except Exception as fault:
-        if file.found:  # of which Polars makes an error of its own
+        if file.found:  # Polars replaces the error by its own
             raise _InMemoryError(file.found) from fault
         raise
     if file.found:  # Polars ignores an error of its last write
@@ -138,9 +137,9 @@ def _written(plan: pl.LazyFrame) -> bytes:
 
 
 def _nodes(node: Any) -> Iterator[tuple[str, Any]]:
-    """Nodes of a plan, down to its scans."""
+    """Yield the nodes of a plan, down to its scans."""
     ((name, inner),) = node.items()
-    if name == "IR":  # how a plan is wrapped whose schema was asked for
+    if name == "IR":  # wraps a plan whose schema has been resolved
         yield from _nodes(inner["dsl"])
         return
     yield name, inner
@@ -156,7 +155,7 @@ def _paths(scan: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _changing(name: str, node: Mapping[str, Any]) -> str | None:
-    """Return what may change in a node of a plan, None of one that does not."""
+    """Return what may change in a node of a plan; None if nothing does."""
     if name == "Scan":
         kind = node["scan_type"]
         kind = kind if isinstance(kind, str) else next(iter(kind))
@@ -173,7 +172,7 @@ def _changing(name: str, node: Mapping[str, Any]) -> str | None:
 
 
 def _changing_value(value: Any) -> str | None:
-    """Return the first expression that may change, of all that a value holds."""
+    """Return the first expression in a value that may change; None if there is none."""
     if isinstance(value, list):
         if value and isinstance(value[0], int):  # bytes
             return None
@@ -201,10 +200,10 @@ _END = 4096  # bytes at either end; the last ones of a Parquet or Arrow file hol
 
 
 def states_of(paths: Iterable[str]) -> Mapping[str, object]:
-    """Return how files stand, by name: size, time, and a checksum of their first and last bytes.
+    """Return the state of files by name: size, time, and a checksum of their first and last bytes.
 
     Args:
-        paths: names, folders and globs, as Polars takes them; addresses are left out.
+        paths: names, folders and globs, as in Polars; URLs are left out.
     """
     return {file: state for path in paths for file in _files(path) if (state := _state(file)) is not None}
 
@@ -234,5 +233,5 @@ def _state(file: str) -> object:
                 opened.seek(-_END, os.SEEK_END)
                 checksum = zlib.crc32(opened.read(_END), checksum)
     except OSError:
-        return None  # as if it were not there; Polars says why it cannot be read
+        return None  # as if it did not exist; Polars raises the error when it reads the file
     return found.st_size, found.st_mtime_ns, checksum

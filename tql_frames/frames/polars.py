@@ -1,6 +1,6 @@
-"""Polars DataFrame.
+"""Adapt a Polars DataFrame.
 
-Lazy frames are in `lazy`.
+`lazy` adapts lazy frames.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from tql_frames.forks import Process
 from tql_frames.frames.base import ColumnRef, Contents, Frame, Part, Rows, frame_of
 from tql_frames.sampling import Floats, Positions
 
-_SMALL = 10_000  # rows below which the optimizer takes longer than what it saves
+_SMALL = 10_000  # rows below which the optimizer takes longer than it saves
 _PART = 1_048_576  # rows of a part of the contents
 
 
 class DefaultIndex(str):
-    """The name of the column of row numbers where the caller gave none: it is left out where it is taken."""
+    """Default name of the column of row numbers: the column is left out if another one has the name."""
 
     __slots__ = ()
 
@@ -37,16 +37,16 @@ INDEX = DefaultIndex("index")
 def free_index(index: str | None, names: Iterable[object], of: str = "frame") -> str | None:
     """Return the name of the column of row numbers beside other columns; None for no such column.
 
-    A column that is called `index` already is likely to hold the row numbers of a sample that was drawn before, and
-    stays. That is no mistake where nobody asked for the name.
+    An existing column `index` probably holds the row numbers of an earlier sample, and is kept. This is an error only
+    if the caller chose the name.
 
     Args:
-        index: as the caller gave it.
-        names: of the columns.
-        of: what these are columns of.
+        index: the caller's argument.
+        names: names of the columns.
+        of: the object that has these columns, for messages.
 
     Raises:
-        TQLError: there is a column of that name, and the caller asked for it.
+        TQLError: a column has the name that the caller chose.
 
     Examples:
         >>> free_index(INDEX, ["age"]), free_index(INDEX, ["index", "age"])
@@ -63,7 +63,7 @@ def free_index(index: str | None, names: Iterable[object], of: str = "frame") ->
 
 
 class NumberedFrame:
-    """What frames share whose rows have numbers instead of index labels, whichever library they are of."""
+    """Base of frames of any library whose rows have numbers instead of index labels."""
 
     keeps_labels: ClassVar[bool] = False
     _index: str | None
@@ -81,7 +81,7 @@ class NumberedFrame:
         return tallied(self.labels(positions), counts)
 
     def take(self, positions: Positions, columns: Sequence[ColumnRef] | None = None) -> Any:
-        """Return rows at positions, in their order, behind the column of original row numbers."""
+        """Return rows at positions, in their order, with original row numbers as the first column."""
         raise NotImplementedError
 
     def take_with(self, positions: Positions, name: str, values: Floats) -> Any:
@@ -90,18 +90,18 @@ class NumberedFrame:
 
 
 class HeldFrame(NumberedFrame):
-    """What those of them share whose rows are at hand."""
+    """Base of numbered frames whose rows are in memory."""
 
     is_lazy: ClassVar[bool] = False
     is_streamed: ClassVar[bool] = False
     why_collected: ClassVar[str | None] = None
 
     def collect(self) -> Any:
-        """Return the frame itself."""
+        """Return the adapter itself."""
         return self
 
     def take_lazy(self, positions_of: Callable[[Rows], Positions], columns: Sequence[ColumnRef] | None = None) -> Any:
-        """Return the rows at positions, at once."""
+        """Return the rows at positions immediately."""
         return self.take(positions_of(cast("Rows", self)), columns)
 
     def batches(self, positions: Positions, columns: Sequence[ColumnRef] | None, size: int) -> Iterator[Any]:
@@ -110,7 +110,7 @@ class HeldFrame(NumberedFrame):
             yield self.take(positions[start : start + size], columns)
 
     def series(self, values_of: Callable[[Rows], NDArray[np.float64]], name: str) -> pl.Series:
-        """Return one value a row."""
+        """Return one value per row."""
         return pl.Series(name, values_of(cast("Rows", self)).copy())  # they may be the frame's own
 
 
@@ -126,18 +126,18 @@ class PolarsFrame(HeldFrame):
     takes_by_number: ClassVar[bool] = False
 
     def __init__(self, frame: pl.DataFrame, index: str | None = None) -> None:
-        """Hold the frame; it is never modified."""
+        """Store the frame; it is never modified."""
         self._frame = frame
         self._index = index
         self.rows = frame.height
         self.schema = frame.schema
 
     def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
-        """Return values of expressions by name, one a row of the frame."""
+        """Return values of expressions by name, one per row of the frame."""
         return evaluate(self._frame, exprs)
 
     def evaluate_batches(self, exprs: Mapping[str, pl.Expr]) -> Iterator[pl.DataFrame]:
-        """Yield the same, in one part."""
+        """Yield the values of expressions by name, in one part."""
         yield self.evaluate(exprs)
 
     def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
@@ -150,11 +150,11 @@ class PolarsFrame(HeldFrame):
         return self._frame[name]
 
     def scan(self, names: frozenset[str] | None) -> Scan:
-        """Return the frame for a statement; its plan leaves out what is not named."""
+        """Return the frame for a statement; its plan leaves out columns that are not named."""
         return Scan(self._frame.lazy(), tuple(self.schema), dtypes_of(self.schema))
 
     def plan(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:
-        """Return what runs for a relation."""
+        """Return the plan of a relation."""
         return plan_of(relation, index)
 
     def finish(self, relation: Relation, scan: Scan, index: str | None) -> pl.DataFrame:
@@ -162,7 +162,7 @@ class PolarsFrame(HeldFrame):
         return self.plan(relation, scan, index).collect()
 
     def take(self, positions: Positions, columns: Sequence[ColumnRef] | None = None) -> pl.DataFrame:
-        """Return rows at positions, in their order, behind the column of original row numbers."""
+        """Return rows at positions, in their order, with original row numbers as the first column."""
         check_process()
         numbers = _numbers(positions)
         taken = (self._frame if columns is None else chosen(self._frame, columns))[numbers]
@@ -186,53 +186,53 @@ class PolarsFrame(HeldFrame):
 
 
 def evaluate(frame: pl.DataFrame, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
-    """Return values of expressions on a frame, one a row; constants are repeated.
+    """Return values of expressions on a frame, one per row; constants are repeated.
 
-    Not `select`: it gives a constant once, and may drop what it takes for an irrelevant order of rows.
+    `select` is not used: it returns a constant once, and may drop a sort that it considers irrelevant.
     """
     check_process()
     if not frame.width:
         frame = pl.DataFrame({"": pl.repeat(None, frame.height, dtype=pl.Null, eager=True)})
     if frame.height < _SMALL:
-        with suppress(TQLError):  # which users' functions raise: a lazy plan gives it as it is, with its cause
+        with suppress(TQLError):  # raised by users' functions: a lazy plan raises it unchanged, with its cause
             return frame.with_columns(**exprs)[list(exprs)]  # by names: `select` would start another plan
     return frame.lazy().with_columns(**exprs).select(*exprs).collect()
 
 
 def tallied(labels: pl.Series, counts: NDArray[np.int64]) -> pl.DataFrame:
-    """Return the row numbers and how often the rows were drawn, as `value_counts` calls it."""
+    """Return the row numbers and how often the rows were drawn, with the column name of `value_counts`."""
     labels = labels.alias("index") if labels.name == "count" else labels
     return pl.DataFrame({labels.name: labels, "count": pl.Series(counts, dtype=pl.get_index_type())})
 
 
 def chosen(frame: pl.DataFrame, columns: Sequence[ColumnRef]) -> pl.DataFrame:
-    """Return columns by their places, under their labels."""
-    # Not a list of series: of these, Polars gives one that is called '' another name.
+    """Return columns by their positions, under their labels."""
+    # Not a list of series: Polars would rename a series that is called ''.
     return pl.DataFrame({str(each.label): frame.to_series(each.origin) for each in columns})
 
 
 def schema_of(frame: Mapping[str, pl.DataType], columns: Sequence[ColumnRef] | None, index: str | None) -> pl.Schema:
-    """Return the schema of what `take` gives."""
+    """Return the schema of the result of `take`."""
     dtypes = list(frame.values())
     own = frame if columns is None else {str(each.label): dtypes[each.origin] for each in columns}
     return with_index(own, index)
 
 
 def picks_columns(expr: pl.Expr) -> bool:
-    """Return whether an expression picks columns by type, pattern or place.
+    """Return whether an expression selects columns by type, pattern or position.
 
-    Only new versions of Polars count expressions by place among these.
+    Only new versions of Polars report expressions by position.
     """
     return expr.meta.has_multiple_outputs() or "nth(" in str(expr)
 
 
 def dtypes_of(schema: pl.Schema) -> dict[object, pl.DataType | TQLError]:
-    """Return the types of a frame of which every column was read."""
+    """Return the types of a frame whose columns can all be read."""
     return {name: dtype for name, dtype in schema.items()}  # not a copy, which would keep the type of its keys
 
 
 def plan_of(relation: Relation, index: str | None) -> pl.LazyFrame:
-    """Return the plan of a relation behind the column of its row numbers."""
+    """Return the plan of a relation, with its row numbers as the first column."""
     index = free_index(index, [str(each.label) for each in relation.fields], of="result")
     for each in relation.fields:
         if isinstance(each.dtype, TQLError):
@@ -242,17 +242,17 @@ def plan_of(relation: Relation, index: str | None) -> pl.LazyFrame:
 
 
 def with_index(schema: Mapping[str, pl.DataType], index: str | None, of: str = "frame") -> pl.Schema:
-    """Return the schema of a frame or result behind a column of row numbers, if there is to be one.
+    """Return the schema of a frame or result, with a first column of row numbers if requested.
 
     Raises:
-        TQLError: the frame has a column of that name already.
+        TQLError: the frame already has a column with that name.
     """
     name = free_index(index, schema, of)
     return pl.Schema(schema) if name is None else pl.Schema({name: pl.get_index_type(), **schema})
 
 
 def numbered(frame: pl.DataFrame, positions: Positions | pl.Series, index: str | None) -> pl.DataFrame:
-    """Return a frame behind a column of row numbers, if there is to be one; the frame is modified.
+    """Return a frame with a first column of row numbers if requested; the frame is modified.
 
     Raises:
         TQLError: as `with_index`.
@@ -265,7 +265,7 @@ def numbered(frame: pl.DataFrame, positions: Positions | pl.Series, index: str |
 
 
 def _numbers(positions: Positions) -> pl.Series:
-    """Return positions as Polars takes rows by them, so that they are made such but once."""
+    """Return positions in Polars' type of row numbers, so that they are converted only once."""
     return pl.Series(positions, dtype=pl.get_index_type())
 
 
@@ -273,16 +273,16 @@ def _numbers(positions: Positions) -> pl.Series:
 def polars_frame_of(
     frame: pl.DataFrame, index: str | None = None, ignore_index: bool = False, *, kept: bool = False
 ) -> PolarsFrame:
-    """Return a DataFrame behind the protocol; arguments and errors as of `frame_of`."""
+    """Return the adapter of a DataFrame; see `frame_of` for arguments and errors."""
     check_options(ignore_index)
     return PolarsFrame(frame.clone() if kept else frame, index)
 
 
 def check_options(ignore_index: bool) -> None:
-    """Make sure that a Polars frame can be used, and by this option.
+    """Check that Polars can run, and that the option is not used.
 
     Raises:
-        TQLError: it cannot.
+        TQLError: Polars cannot run in this process, or `ignore_index` is true.
     """
     check_process()
     if ignore_index:
@@ -290,10 +290,10 @@ def check_options(ignore_index: bool) -> None:
 
 
 def check_columns(frame: Frame, columns: tuple[ColumnRef, ...] | None, index: str | None) -> None:
-    """Make sure that the rows of a frame can be given with a column of row numbers, if its library has such.
+    """Check that the rows of a frame can have a column of row numbers, if its library uses one.
 
     Raises:
-        TQLError: one of the columns has that name.
+        TQLError: one of the columns has its name.
     """
     if not frame.keeps_labels:
         names = frame.scan(frozenset()).labels if columns is None else [each.label for each in columns]
@@ -301,7 +301,7 @@ def check_columns(frame: Frame, columns: tuple[ColumnRef, ...] | None, index: st
 
 
 def check_process() -> None:
-    """Make sure that Polars can run in this process, and note that it will.
+    """Check that Polars can run in this process, and remember that it was used.
 
     Raises:
         TQLError: the process was forked after Polars had started its threads, which a fork does not copy.

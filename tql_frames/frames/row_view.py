@@ -1,4 +1,4 @@
-"""Rows of a frame as a frame that can be weighed, drawn from and queried; frames of one library from another."""
+"""Use selected rows of a frame as a frame, and convert frames between Polars and pandas."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def shared(frame: Any) -> Any:
-    """Return the same rows for another owner; they are copied only where the library does not copy on write."""
+    """Return the same rows for another owner; they are copied only if the library does not copy on write."""
     if not is_pandas(frame):
         return frame.clone() if isinstance(frame, pl.DataFrame) else frame  # others cannot be modified
     pd = import_module("pandas")
@@ -30,23 +30,23 @@ def shared(frame: Any) -> Any:
 
 
 def to_polars(rows: RowView, positions: Positions, index: str | None) -> pl.DataFrame:
-    """Return rows of a pandas frame as a Polars frame, behind a column of row numbers; None for none.
+    """Return rows of a pandas frame as a Polars frame, with a first column of row numbers; None for none.
 
     Raises:
-        TQLError: a column has no Polars type, or no text of its own for a name, or it is that of the row numbers.
+        TQLError: a column has no Polars type or no unique text as name, or has the name of the row numbers.
     """
     return numbered(rows.everything(), positions, index)
 
 
 def to_pandas(rows: pl.DataFrame, labels: Positions | None) -> pd.DataFrame:
-    """Return rows of a Polars frame as a pandas frame, with row numbers as labels; None for labels from 0 on.
+    """Return rows of a Polars frame as a pandas frame, with row numbers as labels; None for labels from 0.
 
     Raises:
         TQLTypeError: a column has no pandas type.
     """
     pa, pd = import_module("pyarrow"), import_module("pandas")
     names = rows.columns
-    if any("\0" in name for name in names):  # Arrow, by which Polars converts, takes no such name
+    if any("\0" in name for name in names):  # Polars converts through Arrow, which does not allow such names
         rows = rows.rename({name: str(place) for place, name in enumerate(names)})
     try:
         found = rows.to_pandas()
@@ -58,7 +58,7 @@ def to_pandas(rows: pl.DataFrame, labels: Positions | None) -> pd.DataFrame:
         found.columns = pd.Index(names)
     if labels is not None:
         found.index = pd.Index(labels)
-    return found.copy()  # what Polars hands over may be read-only
+    return found.copy()  # arrays from Polars may be read-only
 
 
 class RowView:
@@ -81,14 +81,14 @@ class RowView:
     def __init__(
         self, frame: Frame, positions_of: Callable[[], Positions], columns: Sequence[ColumnRef] | None = None
     ) -> None:
-        """Note them; nothing is read."""
+        """Store the selection; nothing is read."""
         self.frame = frame
         self._positions_of = positions_of
         self._columns = columns
         labels = frame.scan(frozenset()).labels
         self._labels = labels if columns is None else tuple(each.label for each in columns)
         sources = labels if columns is None else tuple(labels[each.origin] for each in columns)
-        # Of columns of one name the frame itself says that they cannot be told apart.
+        # For several columns of one name, the frame itself raises the error.
         self._source = {label: source for label, source in zip(self._labels, sources, strict=True)}
 
     @property
@@ -108,18 +108,18 @@ class RowView:
 
     @property
     def names(self) -> Mapping[str, str]:
-        """What the columns are called in the frame, by their names."""
+        """Names of the columns in the frame, by their names here."""
         return {name: str(source) for name, source in self._named()}
 
     def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
-        """Return values of expressions by name, one a row."""
+        """Return values of expressions by name, one per row."""
         if any(picks_columns(expr) for expr in exprs.values()):
             return evaluate(self._readable(), exprs)
         names = list({name: None for expr in exprs.values() for name in expr.meta.root_names()})
         return evaluate(self._read(names), exprs)
 
     def evaluate_batches(self, exprs: Mapping[str, pl.Expr]) -> Iterator[pl.DataFrame]:
-        """Yield the same, in one part."""
+        """Yield the values of expressions by name, in one part."""
         yield self.evaluate(exprs)
 
     def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
@@ -135,12 +135,12 @@ class RowView:
         """Return all columns.
 
         Raises:
-            TQLTypeError: one has no Polars type, or no text of its own for a name.
+            TQLTypeError: a column has no Polars type, or no unique text as name.
         """
         for label in self._labels:
             if not isinstance(label, str):
-                hint = "rename it, or select the columns that are wanted"
-                raise TQLTypeError(f"column {label!r} has a label that is no text, which Polars asks for", hint=hint)
+                hint = "rename it, or select other columns"
+                raise TQLTypeError(f"column {label!r} has a name that is not text, which Polars needs", hint=hint)
         return self._read([str(label) for label in self._labels])
 
     def scan(self, names: frozenset[str] | None) -> Scan:
@@ -164,20 +164,20 @@ class RowView:
         return Scan(with_stand_ins(plan, hidden), self._labels, dtypes)
 
     def of_frame(self, columns: Sequence[ColumnRef]) -> tuple[ColumnRef, ...]:
-        """Return columns of these columns, by their places in the frame."""
+        """Return a selection of these columns, by their positions in the frame."""
         own = self._columns
         return tuple(each if own is None else ColumnRef(own[each.origin].origin, each.label) for each in columns)
 
     def _named(self) -> Iterator[tuple[str, object]]:
-        """Return names by which expressions know the columns, and the labels in the frame."""
+        """Return the names of the columns in expressions, and their labels in the frame."""
         return ((label, source) for label, source in self._source.items() if isinstance(label, str))
 
     def _readable(self) -> pl.DataFrame:
-        """Return all columns with a text for a name, those of no Polars type as nulls: places count, too."""
+        """Return all columns with a text as name; those without a Polars type as nulls, to keep positions."""
         names = [name for name, _ in self._named()]
         found = self._read([name for name in names if self._is_readable(name)])
         nulls = pl.repeat(None, found.height, dtype=pl.Null, eager=True)
-        # Not a list of series: of these, Polars gives one that is called '' another name.
+        # Not a list of series: Polars would rename a series that is called ''.
         return pl.DataFrame({name: found[name] if name in found.columns else nulls for name in names})
 
     def _is_readable(self, name: str) -> bool:
@@ -187,7 +187,7 @@ class RowView:
             return False
 
     def _read(self, names: Iterable[str]) -> pl.DataFrame:
-        """Return columns by name; one of nulls, as long, where there are none."""
+        """Return columns by name; if there are none, one column of nulls of the same length."""
         positions = self._positions_of()
         known = {name: self._source_of(name) for name in names}
         chosen = {name: source for name, source in known.items() if source is not None}
@@ -198,7 +198,7 @@ class RowView:
         return pl.DataFrame({name: found[source] for name, source in chosen.items()})
 
     def _source_of(self, name: str) -> str | None:
-        """Return the name in the frame of a column, or of its stand-in."""
+        """Return the name of a column, or of its stand-in, in the frame."""
         hidden = with_nulls_of(name)
         if hidden is not None and hidden in self._source:
             return nulls_of(str(self._source[hidden]))
@@ -206,7 +206,7 @@ class RowView:
 
 
 def index_of(frame: Rows) -> pd.Index:
-    """Return the index of the rows of a frame, as pandas would have it."""
+    """Return the pandas index of the rows of a frame."""
     if isinstance(frame, RowView) and frame.frame.keeps_labels:
         return cast("pd.Index", frame.labels)
     native = getattr(unwrapped(cast("Frame", frame)), "native", None)
@@ -214,7 +214,7 @@ def index_of(frame: Rows) -> pd.Index:
 
 
 class _Renamed(Mapping[str, pl.DataType]):
-    """A schema under other names; a type is looked up when it is asked for."""
+    """A schema under other names; a type is looked up when it is requested."""
 
     def __init__(self, schema: Mapping[str, pl.DataType], sources: Mapping[str, str]) -> None:
         self._schema, self._sources = schema, sources

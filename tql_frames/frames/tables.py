@@ -1,6 +1,6 @@
-"""Tables of other libraries, by the Arrow PyCapsule interface or by a way of their own, and the way back.
+"""Convert tables of other libraries, by the Arrow PyCapsule interface or their own methods, and convert results back.
 
-None of these libraries is imported here before a table of it has come.
+None of these libraries is imported here before a caller passes one of its tables.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ Wrap = Callable[[Any], Any]
 
 
 class WrappedFrame:
-    """A frame whose rows and series are handed out as another library has them.
+    """A frame whose rows and series are returned as objects of another library.
 
-    What is not said here is as in the frame inside.
+    All other members are those of the inner frame.
     """
 
     def __init__(self, inner: Frame, kind: str, native: object, wrap: Wrap, wrap_series: Wrap | None = None) -> None:
-        """Hold the frame.
+        """Store the frame.
 
         Args:
-            inner: the frame, in the form in which it is read.
-            kind: library and class of what came.
-            native: what came.
-            wrap: makes a frame of that library of one of the inner frame's.
-            wrap_series: the same for a series; None to leave it.
+            inner: the adapter that reads the rows.
+            kind: library and class of the native frame.
+            native: the caller's frame.
+            wrap: converts a frame of the inner frame's library to one of that library.
+            wrap_series: converts a series likewise; None to leave it unchanged.
         """
         self.inner, self.kind, self.native = inner, kind, native
         self.wrap = wrap
@@ -53,7 +53,7 @@ class WrappedFrame:
         return self.wrap(self.inner.take(positions, columns))
 
     def take_lazy(self, positions_of: Callable[[Rows], Positions], columns: Sequence[ColumnRef] | None = None) -> Any:
-        """Return the rows at the positions that a function finds."""
+        """Return the rows at the positions that a function returns."""
         return self.wrap(self.inner.take_lazy(positions_of, columns))
 
     def take_with(self, positions: Positions, name: str, values: Floats) -> Any:
@@ -65,7 +65,7 @@ class WrappedFrame:
         return self.wrap(self.inner.finish(relation, scan, index))
 
     def series(self, values_of: Callable[[Rows], NDArray[np.float64]], name: str) -> Any:
-        """Return one value a row."""
+        """Return one value per row."""
         return self.wrap_series(self.inner.series(values_of, name))
 
     def batches(self, positions: Positions, columns: Sequence[ColumnRef] | None, size: int) -> Iterator[Any]:
@@ -74,17 +74,17 @@ class WrappedFrame:
 
 
 class DatasetFrame(ArrowFrame):
-    """A Hugging Face Dataset: columns that are named are read, rows are chosen by `select` and not touched."""
+    """A Hugging Face Dataset: only columns that are named are read; rows are taken by `select` without a copy."""
 
     kind: ClassVar[str] = "Hugging Face Dataset"
 
     def __init__(self, dataset: Any, index: str | None = None) -> None:
-        """Hold the dataset, which nobody can modify.
+        """Store the dataset, which is immutable.
 
         Args:
-            dataset: what came.
-            index: name of a column of row numbers. There is none by default, since to add a column to a Dataset
-                writes its rows anew.
+            dataset: the dataset.
+            index: name of a column of row numbers. There is none by default, since adding a column to a Dataset
+                rewrites its rows.
         """
         ArrowRows.__init__(self, dataset.features.arrow_schema, self._column_at, dataset.num_rows)
         self._dataset = dataset
@@ -109,7 +109,7 @@ class DatasetFrame(ArrowFrame):
         names = [self.arrow.names[each.origin] for each in columns]
         labels = [str(each.label) for each in columns]
         if len(set(names)) < len(names):
-            raise TQLError("a Dataset has each of its columns once", hint="name each column once in SELECT")
+            raise TQLError("a Dataset cannot have a column twice", hint="name each column once in SELECT")
         taken = taken.select_columns(names)
         return taken if labels == names else taken.rename_columns(dict(zip(names, labels, strict=True)))
 
@@ -129,7 +129,7 @@ class DatasetFrame(ArrowFrame):
         both = [*([taken] if taken.column_names else []), self._made(computed)]
         if computed.height:
             found = datasets.concatenate_datasets(both, axis=1)
-        else:  # of which it leaves out those without rows
+        else:  # `concatenate_datasets` drops datasets without rows
             features = {name: feature for each in both for name, feature in each.features.items()}
             found = datasets.Dataset.from_dict({name: [] for name in features}, datasets.Features(features))
         own = taken.format
@@ -147,13 +147,13 @@ class _Options(NamedTuple):
 
 
 def table_frame_of(table: object, index: str | None, ignore_index: bool, *, kept: bool) -> Frame | None:
-    """Return a table of a library behind the protocol; None where it is no table that can be read.
+    """Return the adapter of a table of another library; None if it is not a table that can be read.
 
     Args:
-        table: any object; the rest as of `frame_of`.
+        table: any object; see `frame_of` for the other arguments.
 
     Raises:
-        TQLError: it is of a kind that has no rows as a table, with the way over; or it cannot be read.
+        TQLError: it is not supported, with a hint how to convert it; or it cannot be read.
     """
     options = _Options(index, ignore_index, kept)
     for library, name, open_table in _OPENERS:
@@ -168,21 +168,21 @@ def table_frame_of(table: object, index: str | None, ignore_index: bool, *, kept
 
 
 def _read(table: Any, make: Callable[[Any], Any]) -> Any:
-    """Return all rows of an object with the Arrow PyCapsule interface, as `make` makes them; numbers are not copied.
+    """Read all rows of an object with the Arrow PyCapsule interface into a table by `make`; numbers are not copied.
 
     Raises:
-        TQLError: they are no table, or a column has no type there.
+        TQLError: the object is not a table, or a column has a type that is not supported.
     """
     try:
         return make(table)
-    except (Exception, pl.exceptions.PanicException) as fault:  # whatever a library raises when its query runs
+    except (Exception, pl.exceptions.PanicException) as fault:  # a library may raise any error when its query runs
         what = f"{type(table).__module__.split('.')[0]}.{type(table).__name__}"
         reason = reason_of(fault)
         hint = next((hint for part, hint in _REASONS if part in reason), None)
         raise TQLError(f"the rows of the {what} cannot be read: {reason}", hint=hint) from None
 
 
-# Parts of what Polars says of a stream that it cannot read, and what to do.
+# Parts of Polars' messages for streams that it cannot read, and what to do.
 _REASONS = [
     ("more than one occurrence", "rename the columns: each needs a name of its own"),
     ("month_day_nano_interval", "select the other columns, or cast the intervals to text first"),
@@ -192,7 +192,7 @@ _REASONS = [
 
 
 def _arrow_wrapped(table: Any, kind: str, options: _Options, wrap: Wrap) -> Frame:
-    """Return rows that were read to Arrow, whatever their types, and go back by `wrap`."""
+    """Return the adapter of rows that are read into Arrow, of any type, and converted back by `wrap`."""
     check_options(options.ignore_index)
     rows = _read(table, import_module("pyarrow").table)
     return cast("Frame", WrappedFrame(ArrowFrame(rows, options.name), kind, table, wrap))
@@ -209,7 +209,7 @@ def _dataset(dataset: Any, options: _Options) -> Frame:
 
 
 def _narwhals(frame: Any, options: _Options) -> Frame:
-    """Return the frame that narwhals speaks for, in its own library; rows and series go back to narwhals."""
+    """Return the adapter of the native frame of a narwhals frame; rows and series are returned as narwhals objects."""
     path = type(frame).__module__
     stable = path.startswith("narwhals.stable.")
     nw = import_module(".".join(path.split(".")[:3]) if stable else "narwhals")
@@ -226,7 +226,7 @@ def _narwhals(frame: Any, options: _Options) -> Frame:
 
 
 def _modin(frame: Any, options: _Options) -> Frame:
-    """Return the rows as pandas has them, with their index labels."""
+    """Return the adapter of the rows in pandas, with their index labels."""
     pandas = import_module("modin.pandas")
     inner = frame_of(frame.modin.to_pandas(), options.name, options.ignore_index, kept=options.kept)
     return cast("Frame", WrappedFrame(inner, "Modin DataFrame", frame, pandas.DataFrame, pandas.Series))
@@ -239,13 +239,13 @@ def _cudf(frame: Any, options: _Options) -> Frame:
 
 
 def _duckdb(relation: Any, options: _Options) -> Frame:
-    """Return the rows of a relation, whose query runs once; samples are relations of the same connection."""
+    """Return the adapter of a relation, whose query runs once; samples are relations of the same connection."""
 
     def wrap(_rows_of_tql_frames: object) -> object:
-        # DuckDB finds the frame by its name here, after tables and views of that name.
+        # DuckDB finds the frame by the name of this variable, unless a table or view has that name.
         try:
             return relation.query("_relation_of_tql_frames", "select * from _rows_of_tql_frames")
-        except Exception as fault:  # whatever the settings of the connection forbid
+        except Exception as fault:  # settings of the connection may forbid it
             hint = "enable python_enable_replacements on its connection, or pass relation.pl()"
             raise TQLError(f"the DuckDB connection cannot read the sample: {reason_of(fault)}", hint=hint) from None
 
@@ -263,7 +263,7 @@ def _refused(hint: str) -> Callable[[Any, _Options], Frame]:
     return refuse
 
 
-# Library, class, and how its tables are opened; what is not here is read by the Arrow PyCapsule interface.
+# Library, class, and the function that reads its tables; others are read by the Arrow PyCapsule interface.
 _OPENERS: list[tuple[str, str, Callable[[Any, _Options], Frame]]] = [
     ("pyarrow", "Table", _arrow),
     ("datasets", "Dataset", _dataset),

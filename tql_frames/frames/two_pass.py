@@ -1,7 +1,7 @@
-"""A sample of a LazyFrame by reading its files twice: once for the weights, once for the rows that were drawn.
+"""Sample a LazyFrame by reading its files twice: once for the weights, once for the drawn rows.
 
-Memory holds a number or weight a row, the positions, and one batch of rows. Plans that may give other rows, or rows in
-another order, the second time are collected by `lazy` instead.
+Memory holds a number or weight per row, the positions, and one batch of rows. `lazy` collects plans that may return
+other rows, or rows in another order, the second time.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from tql_frames.frames.polars import PolarsFrame, check_process, dtypes_of, free
 from tql_frames.sampling import Positions
 
 Listener: TypeAlias = Callable[[str, int, int | None], None]
-"""Told how far the work is: what is being done, rows so far, rows there are where that is known."""
+"""Receives the progress: the phase, the rows so far, and the number of all rows if it is known."""
 
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 
 @contextmanager
 def reporting(listener: Listener) -> Iterator[None]:
-    """Have the samples whose plans are made in this context tell how far they are, from whatever thread they run in."""
+    """Report the progress of samples whose plans are created in this context, from any thread that runs them."""
     token = _listener.set(listener)
     try:
         yield
@@ -44,18 +44,15 @@ def reporting(listener: Listener) -> Iterator[None]:
 
 
 def is_repeatable(plan: pl.LazyFrame) -> bool:
-    """Return whether a plan reads files, and gives the same rows in the same order each time."""
+    """Return whether a plan reads files, and returns the same rows in the same order in each run."""
     return hasattr(pl.LazyFrame, "collect_batches") and contents_of(plan).changing is None  # not in Polars 1.30
 
 
 def why_collected(plan: pl.LazyFrame) -> str | None:
-    """Return why the rows of the files of a plan are held in memory while a sample is drawn.
-
-    It is None where they are not.
-    """
+    """Return why the rows of the files of a plan are held in memory while a sample is drawn; None if they are not."""
     found = contents_of(plan)
     if not found.paths:
-        return None  # its rows are in memory already, or nobody knows
+        return None  # its rows are already in memory, or it is not known
     if not hasattr(pl.LazyFrame, "collect_batches"):
         return "this version of Polars gives Python no batches"
     return None if found.changing is None else f"the plan has {found.changing}"
@@ -64,12 +61,12 @@ def why_collected(plan: pl.LazyFrame) -> str | None:
 def plan_of_batches(
     schema: pl.Schema, rows_of: Callable[[Sequence[str], int | None], Iterator[pl.DataFrame]]
 ) -> pl.LazyFrame:
-    """Return a plan for rows that come in batches, of at least the columns that are wanted."""
+    """Return a plan for rows that are read in batches; each batch has at least the requested columns."""
 
     def read(
         columns: list[str] | None, predicate: pl.Expr | None, limit: int | None, batch_size: int | None
     ) -> Iterator[pl.DataFrame]:
-        wanted = columns or list(schema)  # with no column a frame would have no height
+        wanted = columns or list(schema)  # without columns, a frame would have no height
         for frame in rows_of(wanted, limit):
             found = frame.select([column(name) for name in wanted])
             yield found if predicate is None else found.filter(predicate)
@@ -80,7 +77,7 @@ def plan_of_batches(
 class TwoPassFrame(PolarsFrame):
     """A LazyFrame of files that are read each time its rows are needed, in batches and in order.
 
-    The second pass makes sure that it reads the rows that were weighed in the first one.
+    The second pass checks that it reads the rows that were weighed in the first pass.
     """
 
     kind: ClassVar[str] = "Polars LazyFrame"
@@ -97,16 +94,16 @@ class TwoPassFrame(PolarsFrame):
         schema: pl.Schema | None = None,
         listener: Listener | None = None,
     ) -> None:
-        """Hold the plan; nothing runs.
+        """Store the plan; nothing runs.
 
         Args:
-            plan: what is weighed.
+            plan: the plan for the weights.
             index: name of a first column of row numbers; None for none.
-            kept: whether later questions are about the files as the first one found them; else each run of a plan
-                begins with a first pass.
-            rows: a plan of the same files and rows that is read in the second pass, such as with text as it stands.
-            schema: of the plan, when the sample was asked for; by default as it is now.
-            listener: called with the progress; by default that of `reporting`.
+            kept: whether later calls require the files of the first pass; else each run of a plan begins with a first
+                pass.
+            rows: a plan of the same files and rows for the second pass, such as one that reads text unconverted.
+            schema: schema of the plan when the sample was requested; by default the current schema.
+            listener: called with the progress; by default the listener of `reporting`.
         """
         self._frame = pl.DataFrame(schema=plan.clone().collect_schema() if schema is None else schema)
         self._index = index
@@ -116,20 +113,20 @@ class TwoPassFrame(PolarsFrame):
         self._source = plan if rows is None else rows
         self._taken = self._frame if rows is None else pl.DataFrame(schema=rows.clone().collect_schema())
         self._listener = listener or _listener.get() or _no_listener
-        self._weights: dict[str, pl.Expr] = {}  # what the first pass evaluated
+        self._weights: dict[str, pl.Expr] = {}  # expressions that the first pass evaluated
         self._found: pl.DataFrame | None = None
-        self._files: Mapping[str, object] | None = None  # as the first pass found them
+        self._files: Mapping[str, object] | None = None  # state of the files at the first pass
 
     @cached_attribute
     def _paths(self) -> Collection[str]:
-        """Paths of the files; the plan is read for them at the first pass."""
+        """Paths of the files, read from the plan at the first pass."""
         return contents_of(self._plan).paths
 
     def check_files(self) -> None:
-        """Make sure that the files are those of the first pass, which this begins if there was none.
+        """Check that the files are unchanged since the first pass; the first call stores their state.
 
         Raises:
-            TQLError: one was written to, came or went.
+            TQLError: a file was changed, added or removed.
         """
         now = states_of(self._paths)
         if self._files is None:
@@ -152,7 +149,7 @@ class TwoPassFrame(PolarsFrame):
 
     @cached_attribute
     def rows(self) -> int:
-        """Return the number of rows; they are counted if nothing was evaluated yet."""
+        """Number of rows; they are counted if no expression was evaluated yet."""
         if self._found is not None:
             return self._found.height
         check_process()
@@ -162,11 +159,11 @@ class TwoPassFrame(PolarsFrame):
         return found
 
     def evaluate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
-        """Return values of expressions by name, one a row."""
+        """Return values of expressions by name, one per row."""
         check_process()
         self._listener("counting", 0, None)
         self.check_files()
-        # Not in batches: an iterator of batches just ends where a thread of Polars panics.
+        # Not in batches: if a thread of Polars panics, an iterator of batches just ends.
         found = self._plan.with_columns(**exprs).select(*exprs).collect(engine="streaming")
         self.check_files()
         if self._found is None:
@@ -175,10 +172,10 @@ class TwoPassFrame(PolarsFrame):
         return found
 
     def evaluate_batches(self, exprs: Mapping[str, pl.Expr]) -> Iterator[pl.DataFrame]:
-        """Yield the same in order, in batches as they are read.
+        """Yield the values of expressions in order, in batches as rows are read.
 
         Raises:
-            TQLError: they cannot be read, or there are more or fewer than before.
+            TQLError: the rows cannot be read, or there are more or fewer than before.
         """
         check_process()
         rows = 0
@@ -195,12 +192,12 @@ class TwoPassFrame(PolarsFrame):
             raise changed()
 
     def aggregate(self, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
-        """Return values of aggregations by name, in one row, by another pass."""
+        """Return values of aggregations by name, in one row, with another pass over the files."""
         check_process()
         return self._plan.select(**exprs).collect(engine="streaming")
 
     def second_pass(self, positions: Positions, columns: Sequence[str]) -> Iterator[tuple[Positions, pl.DataFrame]]:
-        """Yield the rows at ascending positions, and these, in batches: the second pass.
+        """Yield ascending positions and their rows, in batches: the second pass.
 
         Raises:
             TQLError: the rows are not those of the first pass.
@@ -209,10 +206,10 @@ class TwoPassFrame(PolarsFrame):
         mask = np.zeros(self.rows, np.bool_)
         self.check_files()
         mask[positions] = True
-        first = np.ones(len(positions), np.bool_)  # of those that repeat
+        first = np.ones(len(positions), np.bool_)  # the first of equal positions
         np.not_equal(positions[1:], positions[:-1], out=first[1:])
         distinct = positions[first]
-        few = len(distinct) < self.rows // 2  # of more rows, the text that is copied is about all that is read
+        few = len(distinct) < self.rows // 2  # otherwise, nearly all text that is read would be copied
         names = Names.apart_from(self._frame.schema)
         weights = self._weights if self._source is self._plan else {}
         row, hidden = names.new("row"), {name: names.new("weight") for name in weights}
@@ -248,7 +245,7 @@ class TwoPassFrame(PolarsFrame):
             raise changed()
 
     def _is_as_found(self, batch: pl.DataFrame, row: str, hidden: Mapping[str, str], rows: Positions) -> bool:
-        """Return whether a batch holds these rows, with the weights that the first pass found."""
+        """Return whether a batch holds these rows, with the weights of the first pass."""
         if not np.array_equal(batch[row].to_numpy(), rows):
             return False
         found = self._found
@@ -267,7 +264,7 @@ class TwoPassFrame(PolarsFrame):
         return found
 
     def scan(self, names: frozenset[str] | None) -> Scan:
-        """Return the plan for a statement; what is not named is left out of it."""
+        """Return the plan for a statement; columns that are not named are left out."""
         return Scan(self._plan, tuple(self.schema), dtypes_of(self._frame.schema))
 
     def read(self, names: Sequence[str], positions: Positions) -> pl.DataFrame:
@@ -276,14 +273,14 @@ class TwoPassFrame(PolarsFrame):
         return pl.concat([empty, *taken(self, positions, names, None)], rechunk=True)
 
     def take(self, positions: Positions, columns: Sequence[ColumnRef] | None = None) -> pl.DataFrame:
-        """Return rows at positions, in their order, behind the column of original row numbers."""
+        """Return rows at positions, in their order, with original row numbers as the first column."""
         empty = pl.DataFrame(schema=schema_of(self._taken.schema, columns, self._index))
         return pl.concat([empty, *self._labelled(positions, columns, list(empty.schema))], rechunk=True)
 
     def batches(self, positions: Positions, columns: Sequence[ColumnRef] | None, size: int) -> Iterator[pl.DataFrame]:
         """Yield rows at positions, at most `size` at a time.
 
-        All rows are held meanwhile where the order is not that of the plan.
+        All these rows are held in memory if their order is not that of the plan.
         """
         rest = pl.DataFrame()
         for frame in self._labelled(positions, columns, list(schema_of(self._taken.schema, columns, self._index))):
@@ -297,7 +294,7 @@ class TwoPassFrame(PolarsFrame):
     def take_lazy(
         self, positions_of: Callable[[Rows], Positions], columns: Sequence[ColumnRef] | None = None
     ) -> pl.LazyFrame:
-        """Return a plan for the rows at the positions that are found by a first pass."""
+        """Return a plan for the rows at the positions that a first pass determines."""
         schema = schema_of(self._taken.schema, columns, self._index)
 
         def rows_of(wanted: Sequence[str], limit: int | None) -> Iterator[pl.DataFrame]:
@@ -307,11 +304,11 @@ class TwoPassFrame(PolarsFrame):
         return plan_of_batches(schema, rows_of)
 
     def _another(self) -> TwoPassFrame:
-        """The same frame before its first pass."""
+        """Return the same frame before its first pass."""
         return TwoPassFrame(self._plan, self._index, schema=self._frame.schema, listener=self._listener)
 
     def series(self, values_of: Callable[[Rows], NDArray[np.float64]], name: str) -> pl.LazyFrame:  # type: ignore[override]
-        """Return a plan for one column, one value a row."""
+        """Return a plan for one column, one value per row."""
         return series_of(self._plan, values_of, name)
 
     def finish(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:  # type: ignore[override]
@@ -326,7 +323,7 @@ class TwoPassFrame(PolarsFrame):
         """Yield all rows, in batches as they are read.
 
         Raises:
-            TQLError: they cannot be read, or there are more or fewer than before.
+            TQLError: the rows cannot be read, or there are more or fewer than before.
         """
         rows = 0
         self.check_files()
@@ -343,7 +340,7 @@ class TwoPassFrame(PolarsFrame):
     def _labelled(
         self, positions: Positions, columns: Sequence[ColumnRef] | None, wanted: Sequence[str]
     ) -> Iterator[pl.DataFrame]:
-        """Yield the rows at positions, in their order, with those of the view's columns that are wanted."""
+        """Yield the rows at positions, in their order, with the requested columns of the view."""
         names = list(self.schema)
         labels = {name: name for name in names}
         if columns is not None:
@@ -358,7 +355,7 @@ class TwoPassFrame(PolarsFrame):
 def taken(
     scanned: TwoPassFrame, positions: Positions, columns: Sequence[str], index: str | None
 ) -> Iterator[pl.DataFrame]:
-    """Yield the rows at positions, in their order, with their numbers as a column `index`."""
+    """Yield the rows at positions, in their order, with their numbers in the column named by `index`."""
     if (positions[1:] >= positions[:-1]).all():
         batches = scanned.second_pass(positions, columns)
         order = None
@@ -375,7 +372,7 @@ def taken(
 
 
 def series_of(plan: pl.LazyFrame, values_of: Callable[[Rows], NDArray[np.float64]], name: str) -> pl.LazyFrame:
-    """Return a plan for one column, one value a row of a plan."""
+    """Return a plan for one column, with one value per row of the given plan."""
 
     def values(frame: pl.DataFrame) -> pl.DataFrame:
         return PolarsFrame(frame).series(values_of, name).to_frame()
@@ -384,9 +381,9 @@ def series_of(plan: pl.LazyFrame, values_of: Callable[[Rows], NDArray[np.float64
 
 
 def _are_in(mask: NDArray[np.bool_], row: str) -> pl.Expr:
-    """Return whether the numbers of rows are in a mask.
+    """Return an expression for whether row numbers are set in a mask.
 
-    Unlike `gather`, the expression is declared elementwise, so that Polars computes weights after the filter where they
+    Unlike `gather`, the expression is declared elementwise, so that Polars computes weights after the filter if they
     are elementwise, too.
     """
 
@@ -397,7 +394,7 @@ def _are_in(mask: NDArray[np.bool_], row: str) -> pl.Expr:
 
 
 def _copied(expr: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    """Return the same values, whose text is their own: text that is filtered holds on to all that it was read with."""
+    """Return the values with a copy of their text: filtered text keeps all text that was read with it in memory."""
     match dtype:
         case pl.String():
             return expr + ""
@@ -428,7 +425,7 @@ def _numbered(frame: pl.DataFrame, rows: Positions, columns: Sequence[str], inde
 
 
 def _alike(first: pl.Series, second: pl.Series) -> bool:
-    """Return whether the second pass found the values of the first; sums may differ in the last bits."""
+    """Return whether the second pass computed the values of the first pass; sums may differ in the last bits."""
     if len(first) != len(second):
         return False
     if first.dtype.is_float():
@@ -440,12 +437,12 @@ _HINT = "sample from files that nobody writes to, or collect the plan first"
 
 
 def unreadable(fault: BaseException) -> TQLError:
-    """Return the error of a pass that cannot be ended."""
+    """Return the error for a pass that cannot be completed."""
     return TQLError(f"the rows that were drawn cannot be read: {reason_of(fault)}", hint=_HINT)
 
 
 def changed(what: str = "those that were drawn were not found again") -> TQLError:
-    """Return the error of a pass that finds other rows than the one before."""
+    """Return the error for a pass that reads other rows than the one before."""
     return TQLError(f"the rows changed while they were sampled: {what}", hint=_HINT)
 
 

@@ -1,7 +1,7 @@
-"""Text to tree, each text once, and back; knows no dataframe.
+"""Parse text to a tree, each text once, and write trees as text; independent of dataframes.
 
-How a text becomes a tree is told in `parser`. That is loaded for the first text: lark is a quarter of what the package
-takes to import, and many imports never read one.
+`parser` is loaded for the first text: lark takes a quarter of the import time of the package, and many programs that
+import the package never parse a text.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ def parse(text: str) -> Node:
     """Read a sampler into its tree.
 
     Args:
-        text: a weight choice, `max_weight(condition: weight, …)` or `sum_weight(…)`, or any expression; of a
-            `BoundText` the tree has the values of its `?`.
+        text: a weight choice, `max_weight(condition: weight, …)` or `sum_weight(…)`, or any expression; the tree of a
+            `BoundText` has the values of its `?`.
 
     Raises:
         TQLSyntaxError: the text is not TQL, longer than 1,000,000 characters, or nested deeper than 100 levels.
-        TQLUnsupportedError: the text holds a clause of whole statements, such as SELECT or LIMIT, or one that TQL has
-            not, such as HAVING.
+        TQLUnsupportedError: the text holds a clause of whole statements, such as SELECT or LIMIT, or one that TQL does
+            not have, such as HAVING.
 
     Examples:
         >>> parse("max_weight(age > 60: 2, True: 1)").arms[0].condition
@@ -62,7 +62,8 @@ def parse_statement(text: str) -> Statement:
 
     Raises:
         TQLSyntaxError: as `parse`.
-        TQLUnsupportedError: a statement that writes, such as UPDATE, or a clause that TQL has not, such as HAVING.
+        TQLUnsupportedError: a statement that writes, such as UPDATE, or a clause that TQL does not have, such as
+            HAVING.
 
     Examples:
         >>> parse_statement("select age where age > 60 limit 3").limit
@@ -74,7 +75,7 @@ def parse_statement(text: str) -> Statement:
 
 
 def is_statement(text: str) -> bool:
-    """Return whether a text is meant as a whole statement, not as a sampler.
+    """Return whether a text is a whole statement rather than a sampler, by its beginning.
 
     Examples:
         >>> is_statement("(select *) union (select *)"), is_statement("max_weight(a: 2)")

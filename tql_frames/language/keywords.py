@@ -1,7 +1,7 @@
-"""Words of the language: those that are always keywords, and those that are only where a clause wants them.
+"""List the words of the language: those that are always keywords, and those that are keywords only in some places.
 
-The grammar names the first kind as terminals. Words of the second kind come as names and are told apart by the words
-around them, in `parser`, so that a column may be called `top`, `left` or `replace`.
+The grammar names the first kind as terminals. Words of the second kind are tokenized as names, and `parser` recognizes
+them by the words around them, so that a column may be called `top`, `left` or `replace`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ OPERATORS = frozenset(("and", "or", "not", "in", "between", "like", "ilike", "is
 STARTS = ("select", "from", "where", "expand", "group", "ungroup", "order", "limit", "offset", "sample")
 _INSIDE = ("by", "as", "asc", "desc", "distinct", "join", "on", "using", "union", "intersect", "except")
 CLAUSES = frozenset((*STARTS, *_INSIDE))
-# Reserved although nothing here uses them: a query that does is refused by name.
+# Reserved, although TQL does not use them: a query with one of them raises an error that names it.
 UNSUPPORTED = frozenset(("having", "case", "cast", "exists", "with"))
 RESERVED = OPERATORS | CLAUSES | UNSUPPORTED
-# Statements of SQL that change something: refused by name where a query begins with one.
+# Statements of SQL that write: a query that begins with one of them raises an error that names it.
 WRITES = frozenset(
     ("alter", "copy", "create", "delete", "drop", "insert", "merge", "replace", "show", "truncate", "update")
 )
@@ -60,7 +60,7 @@ WHERE_KEYWORD: dict[str, Callable[[WordPlace], bool]] = {
 
 SOMETIMES = frozenset(WHERE_KEYWORD)
 
-# Kinds of JOIN in other languages. Without a name for them they would be read as aliases of the frame before.
+# Kinds of JOIN in other languages. Without this list, they would be read as aliases of the preceding frame.
 OTHER_JOINS = frozenset(("anti", "asof", "natural", "outer", "positional", "semi"))
 OTHER_JOIN = "OTHER_JOIN"
 

@@ -1,6 +1,6 @@
-"""The tree of a sampler or statement: frozen nodes, each with its span.
+"""Define the tree of a sampler or statement: frozen nodes, each with its span.
 
-It knows no grammar and no dataframe; what a node means is decided by the compiler.
+It is independent of the grammar and of dataframes; the compiler defines the meaning of a node.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
 from tql_frames.errors import Span
 
-CHAINED = 4  # operators from which on a flat chain is one `Chain`
+CHAINED = 4  # number of operators from which a flat chain is one `Chain`
 _Class = TypeVar("_Class")
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def _node(cls: type[_Class]) -> type[_Class]:
-    """Return a frozen dataclass whose methods are written in `Node` once: made for each class they slow the import."""
+    """Return a frozen dataclass that inherits its methods from `Node`: generating them per class slows the import."""
     made: Any = dataclass(slots=True, eq=False, repr=False)(cls)
     made._own = tuple(each.name for each in fields(made) if each.compare)
     return made  # type: ignore[no-any-return]
@@ -30,16 +30,16 @@ def _node(cls: type[_Class]) -> type[_Class]:
 
 @_node
 class Node:
-    """A piece of a text; where it stands in the text is not part of what it is.
+    """A piece of a text; its position in the text does not affect equality.
 
     Attributes:
         span: the characters it was read from.
-        depth: levels of nodes inside each other, this one included. Names, constants and clauses are no levels, nor
-            are the operands of a flat chain, such as `a + b + c`.
+        depth: number of nested levels, including this one. Names, constants and clauses do not count as levels, nor do
+            the operands of a flat chain, such as `a + b + c`.
     """
 
-    _own: ClassVar[tuple[str, ...]]  # names of the fields that say what a node is
-    _level: ClassVar[int] = 1  # what the node adds to the depth of its children
+    _own: ClassVar[tuple[str, ...]]  # names of the fields that are compared
+    _level: ClassVar[int] = 1  # levels that the node adds to the depth of its children
 
     span: Span = field(default=Span(0, 0), compare=False, kw_only=True)
     depth: int = field(init=False, compare=False)
@@ -68,9 +68,9 @@ class Node:
         return f"{type(self).__name__}({values})"
 
     def at(self, span: Span) -> Self:
-        """Return the same node, read from other characters.
+        """Return the same node with another span.
 
-        Its depth is not counted again: of many parentheses around many operands that would be quadratic.
+        Its depth is not counted again: for many parentheses around many operands, that would take quadratic time.
         """
         moved = copy.copy(self)
         object.__setattr__(moved, "span", span)
@@ -88,7 +88,7 @@ class Node:
         return found
 
     def walk(self) -> Iterator[Node]:
-        """Yield this node and all below it, each before those below it."""
+        """Yield this node and all nodes below it, each before its children."""
         waiting: list[Node] = [self]
         while waiting:
             node = waiting.pop()
@@ -100,14 +100,14 @@ class Written(float):
     """A fraction that was written with more digits than a float holds.
 
     Attributes:
-        exact: the number as it was written.
+        exact: the number with all its written digits.
     """
 
     exact: Decimal
 
     @classmethod
     def of(cls, exact: Decimal) -> float:
-        """Return the number as a float, which keeps its digits only where a float has fewer."""
+        """Return the number as a float; as a `Written` if a float cannot hold all its digits."""
         number = float(exact)
         if not math.isfinite(number) or Decimal(repr(number)) == exact:
             return number
@@ -120,7 +120,7 @@ class Written(float):
 
 
 def written(number: float) -> Decimal:
-    """Return a finite number as its text says it: 0.1 is a tenth, not the float next to it."""
+    """Return the exact value of a finite number's text: 0.1 is a tenth, not the nearest float."""
     if isinstance(number, Written):
         return number.exact
     return Decimal(number) if isinstance(number, int) else Decimal(repr(float(number)))
@@ -134,7 +134,7 @@ class _NoLevel(Node):
 
 
 class _Leaf(_NoLevel):
-    """A node without nodes below it, as most nodes of a long text are."""
+    """A node without children; most nodes of a long text are leaves."""
 
     __slots__ = ()
 
@@ -154,7 +154,7 @@ class Literal(_Leaf):
 
 @_node
 class Column(_Leaf):
-    """A column by its exact name, of the frame called `frame` where that is given: `frame.name`."""
+    """A column by its exact name; with `frame`, of the frame of that name: `frame.name`."""
 
     name: str
     frame: str | None = None
@@ -162,17 +162,17 @@ class Column(_Leaf):
 
 @_node
 class Parameter(_Leaf):
-    """`?`: a value that is given beside the text."""
+    """`?`: a value that is passed separately from the text."""
 
 
 @_node
 class Array(Node):
-    """`ARRAY[items]`, or a list given for a parameter.
+    """`ARRAY[items]`, or a list passed for a parameter.
 
     Attributes:
-        items: what stands in the brackets.
-        word: the word before them as a name, since a frame may have a column `array`, of which the brackets then take
-            an element; None where the text has no such word, and after IN.
+        items: the items in the brackets.
+        word: the word before the brackets as a name, since a frame may have a column `array`, and the brackets then
+            select an element of it; None if the text has no such word, and after IN.
     """
 
     items: tuple[Node, ...]
@@ -202,15 +202,15 @@ class Arithmetic(Node):
     right: Node
 
     def __post_init__(self) -> None:
-        # `a + b + c` is a node in a node but a flat chain: its operands stand on one level. The parser makes a `Chain`
-        # of more of them, so that few nodes are inside each other without counting.
+        # `a + b + c` is a nested node but a flat chain: its operands are on one level. The parser converts longer ones
+        # to a `Chain`, so that only few nested nodes are not counted as levels.
         Node.__post_init__(self)
         if is_link(self) and self.chained < CHAINED:
             object.__setattr__(self, "depth", max(self.left.depth, self.right.depth + 1))
 
     @property
     def chained(self) -> int:
-        """Number of operators in the flat chain that ends with this one, counted no further than matters."""
+        """Number of operators in the flat chain that ends with this one, counted only as far as needed."""
         number, node = 1, self
         while number <= CHAINED and is_link(node):
             assert isinstance(node.left, Arithmetic)
@@ -219,7 +219,7 @@ class Arithmetic(Node):
 
 
 def is_link(node: Arithmetic) -> bool:
-    """Return whether a node continues the flat chain of `+ -`, or of `*`, that its left operand is."""
+    """Return whether a node continues the flat chain of `+ -`, or of `*`, of its left operand."""
     left = node.left
     return isinstance(left, Arithmetic) and (
         {left.operator, node.operator} <= {"+", "-"} or left.operator == node.operator == "*"
@@ -235,7 +235,7 @@ class Chain(Node):
 
 
 def calculation(operators: Sequence[str], operands: Sequence[Node]) -> Node:
-    """Return the node of `first operator second operator third …`, from left to right: what the parser makes of it."""
+    """Return the node of `first operator second operator third …`, from left to right, as the parser builds it."""
     span = Span(operands[0].span.start, operands[-1].span.stop)
     if len(operators) >= CHAINED and not {"/", "%"} & set(operators):
         return Chain(tuple(operators), tuple(operands), span=span)
@@ -263,14 +263,14 @@ class Not(Node):
 
 @_node
 class And(Node):
-    """`operand and operand and …`, flat however long the chain."""
+    """`operand and operand and …`, flat for chains of any length."""
 
     operands: tuple[Node, ...]
 
 
 @_node
 class Or(Node):
-    """`operand or operand or …`, flat however long the chain."""
+    """`operand or operand or …`, flat for chains of any length."""
 
     operands: tuple[Node, ...]
 
@@ -280,8 +280,8 @@ class Values(_Leaf):
     """Many constants of one kind, the value for the `?` of `in (?)`: one node for all of them.
 
     Attributes:
-        values: 64-bit whole numbers, floats, or texts; none of them null.
-        nulls: how many more items are null.
+        values: 64-bit integers, floats, or texts, without nulls.
+        nulls: number of null items.
     """
 
     values: array[int] | array[float] | tuple[str, ...]
@@ -301,13 +301,13 @@ class Values(_Leaf):
         return [*self.values, *[None] * self.nulls]
 
     def literals(self) -> tuple[Literal, ...]:
-        """Return a node for each."""
+        """Return a node for each value."""
         return tuple(Literal(value, span=self.span) for value in self.constants())
 
 
 @_node
 class In(Node):
-    """`operand [not] in (items)`; the one item may be `Values`."""
+    """`operand [not] in (items)`; a single item may be `Values`."""
 
     operand: Node
     items: tuple[Node, ...]
@@ -348,7 +348,7 @@ class IsNull(Node):
 
 @_node
 class Call(Node):
-    """`name(arguments)`; the name in lower case, `name_span` where it stands."""
+    """`name(arguments)`; the name in lower case, `name_span` its span."""
 
     name: str
     arguments: tuple[Node, ...]
@@ -365,7 +365,7 @@ class Arm(_NoLevel):
 
 @_node
 class WeightChoice(Node):
-    """`max_weight(arms)` or `sum_weight(arms)`; the name in lower case, `name_span` where it stands."""
+    """`max_weight(arms)` or `sum_weight(arms)`; the name in lower case, `name_span` its span."""
 
     name: str
     arms: tuple[Arm, ...]
@@ -383,7 +383,7 @@ class Slice(_NoLevel):
 
 @_node
 class Subscript(Node):
-    """`operand[indices]`, one index a dimension."""
+    """`operand[indices]`, one index per dimension."""
 
     operand: Node
     indices: tuple[Node, ...]
@@ -391,7 +391,7 @@ class Subscript(Node):
 
 @_node
 class Star(_NoLevel):
-    """`*` in a SELECT list, or `frame.*`; with indices, `*[indices]`, these elements of every column."""
+    """`*` in a SELECT list, or `frame.*`; with indices, `*[indices]`, the elements at the indices of every column."""
 
     frame: str | None = None
     indices: tuple[Node, ...] = ()
@@ -516,7 +516,7 @@ class Statement(_NoLevel):
 
 
 def names_in(*roots: Node) -> set[str]:
-    """Return the names of the columns that trees may read; a frame need not have one that the word of an array is.
+    """Return the names of the columns that trees may read, including the word of an array, which may not be a column.
 
     Examples:
         >>> sorted(names_in(Arithmetic("+", Column("age"), Array((Column("view"),), Column("array")))))
@@ -526,11 +526,11 @@ def names_in(*roots: Node) -> set[str]:
 
 
 def replaced(node: Node, other: Callable[[Node], Node | None]) -> Node:
-    """Return the tree with other nodes in it.
+    """Return the tree with some nodes replaced.
 
     Args:
-        node: the tree; it is not changed.
-        other: the node to put in the place of one, whose own children are then not looked at; None to keep it.
+        node: the tree; it is not modified.
+        other: returns the replacement of a node, whose children are then not visited; None to keep the node.
 
     Examples:
         >>> from tql_frames.language import parse, unparse

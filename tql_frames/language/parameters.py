@@ -1,4 +1,4 @@
-"""Values for the `?` of a text: put into its tree, never into the text."""
+"""Bind values to the `?` of a text: they are inserted into its tree, never into the text."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tql_frames.errors import Fault, Span, TQLError, TQLSyntaxError, TQLTypeErro
 from tql_frames.language import nodes
 from tql_frames.language.nodes import Node, replaced
 
-_MANY = 64  # values of a list that are kept as one node
-_EXACT = 2**53  # up to which a float is as exact as a whole number
-_CODES = {"i": "q", "u": "Q", "f": "d"}  # of arrays of 64 bits, by the kind of NumPy
-_MISSING = ("NaTType", "NAType")  # what stands for null in pandas
+_MANY = 64  # length from which a list is one node
+_EXACT = 2**53  # greatest integer up to which floats are exact
+_CODES = {"i": "q", "u": "Q", "f": "d"}  # type codes of arrays of 64 bits, by NumPy's kind
+_MISSING = ("NaTType", "NAType")  # types of null in pandas
 
 AnyNode = TypeVar("AnyNode", bound=Node)
 
@@ -29,11 +29,11 @@ def bind(node: AnyNode, values: Sequence[object] | None) -> AnyNode:
 
     Args:
         node: a tree that may hold parameters.
-        values: numbers, text, booleans, None, dates, times and durations, or lists of them: also NumPy's and pandas',
+        values: numbers, text, Booleans, None, dates, times and durations, or lists of them, also of NumPy and pandas,
             and whole series. A list is an array, or several items of `in (?)`.
 
     Raises:
-        Fault: there are more or fewer values than `?`, or one is of another kind.
+        Fault: there are more or fewer values than `?`, or a value is of an unsupported kind.
 
     Examples:
         >>> from tql_frames.language import parse, unparse
@@ -64,7 +64,7 @@ def bind(node: AnyNode, values: Sequence[object] | None) -> AnyNode:
             return constants[each.span]
         if not (isinstance(each, nodes.In) and any(isinstance(item, nodes.Parameter) for item in each.items)):
             return None
-        # A list given for one item of `in (…)` stands for its items; nothing is among nothing.
+        # A list for an item of `in (…)` is replaced by its items; nothing is in an empty list.
         values = [(item, replaced(item, bound)) for item in each.items]
         items = tuple(part for item, value in values for part in _spread(item, value))
         if not items:
@@ -75,10 +75,10 @@ def bind(node: AnyNode, values: Sequence[object] | None) -> AnyNode:
 
 
 def check_parameters(parameters: object) -> None:
-    """Make sure that the parameters of a text are a list of values, or None.
+    """Check that the parameters of a text are a list of values, or None.
 
     Raises:
-        TQLError: they are something else.
+        TQLError: they are not.
     """
     unordered = isinstance(parameters, (str, bytes, Mapping, Set))
     if parameters is not None and (unordered or not hasattr(parameters, "__len__")):
@@ -86,10 +86,10 @@ def check_parameters(parameters: object) -> None:
 
 
 def plain(value: object) -> Any:
-    """Return a value for a `?` as it is read: a number, text, truth value or None, or a list of these.
+    """Return the value of a `?` as a number, text, Boolean or None, or a list of them.
 
     Raises:
-        Fault: it is of another kind.
+        Fault: the value is of an unsupported kind.
 
     Examples:
         >>> plain(dt.date(2024, 2, 29)), plain(dt.timedelta(hours=1)), plain((0.5, None))
@@ -106,9 +106,9 @@ def _value_of(node: Node) -> Any:
 
 
 class BoundText(str):
-    """The text of a sampler with values for its `?`: it goes where texts go, and is read as its tree.
+    """The text of a sampler with values for its `?`: usable wherever a text is, and parsed to its tree.
 
-    Texts are equal where their values are, too.
+    Texts are equal if their values are equal, too.
 
     Attributes:
         tree: its tree, with the values.
@@ -129,12 +129,12 @@ class BoundText(str):
         """Return a text with values.
 
         Args:
-            text: as it was written.
-            tree: of the text.
-            values: as `bind` takes them.
+            text: the text as the user wrote it.
+            tree: the tree of the text.
+            values: as in `bind`.
 
         Raises:
-            Fault: as `bind`.
+            Fault: as in `bind`.
         """
         found = cls(text)
         found.parameters = tuple(values)
@@ -148,7 +148,7 @@ class BoundText(str):
 
     @cached_property
     def _key(self) -> tuple[str, str]:
-        return str(self), repr(self.tree)  # in which 1, 1.0 and True are different
+        return str(self), repr(self.tree)  # `repr` distinguishes 1, 1.0 and True
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, BoundText) and self._key == other._key
@@ -170,9 +170,9 @@ def _restored(text: str, tree: Node, parameters: tuple[object, ...]) -> BoundTex
 
 
 def _many(value: Any, span: Span) -> nodes.Values | None:
-    """Return a long list, array or series as one node; None where it is short, or needs a node for each value.
+    """Return a long list, array or series as one node; None if it is short, or needs a node for each value.
 
-    What the values are is what `_constant` makes of each: the answers are the same either way.
+    The values are the same as those of `_constant` for each item.
     """
     if not hasattr(value, "__len__") or isinstance(value, (str, bytes)) or len(value) < _MANY:
         return None
@@ -190,7 +190,7 @@ def _many(value: Any, span: Span) -> nodes.Values | None:
 
 
 def _numbers(value: Any) -> tuple[array[Any] | None, int]:
-    """Return the numbers of an array or series, which no list has to hold, and how many more are null."""
+    """Return the numbers of an array or series, without converting it to a list, and the number of nulls."""
     library, nulls = type(value).__module__.partition(".")[0], 0
     if library == "pandas" and type(value).__name__ == "Series" and type(value.dtype).__module__.startswith("numpy"):
         value = value.to_numpy()
@@ -209,7 +209,7 @@ def _numbers(value: Any) -> tuple[array[Any] | None, int]:
 
 
 def _of_one_kind(values: Sequence[Any], kinds: set[type]) -> array[Any] | tuple[str, ...] | None:
-    """Return a list of numbers, none of them rounded, or of texts; None of other kinds."""
+    """Return a list of numbers, without rounding, or of texts; None for other kinds."""
     if all(kind.__module__ == "numpy" and hasattr(kind, "tolist") for kind in kinds):
         values = [_plain(each) for each in values]
         values = [each.tolist() if hasattr(each, "tolist") else each for each in values]
@@ -229,7 +229,7 @@ def _of_one_kind(values: Sequence[Any], kinds: set[type]) -> array[Any] | tuple[
 
 
 def many_of(items: Sequence[Node]) -> nodes.Values | None:
-    """Return constants that a text lists as one node; None where they are few, or need a node each.
+    """Return constants that a text lists as one node; None if they are few, or each needs a node.
 
     Examples:
         >>> few = tuple(map(nodes.Literal, range(3)))
@@ -250,7 +250,7 @@ def many_of(items: Sequence[Node]) -> nodes.Values | None:
 
 
 def _iso_text(value: Any) -> Any:
-    """Return dates, times and durations as text, all else as it is."""
+    """Return dates, times and durations as text, any other value unchanged."""
     if isinstance(value, (dt.date, dt.time)):  # a datetime is a date
         return value.isoformat()
     return _iso_duration(value) if isinstance(value, dt.timedelta) else value
@@ -261,7 +261,7 @@ def _spread(item: Node, value: Node) -> tuple[Node, ...]:
 
 
 def _plain(value: Any) -> object:
-    """Return dates and durations of NumPy as ISO text, and what stands for null in pandas as None."""
+    """Return dates and durations of NumPy as ISO text, and nulls of pandas as None."""
     if type(value).__name__ in _MISSING:
         return None
     kind = getattr(getattr(value, "dtype", None), "kind", None)
@@ -278,7 +278,7 @@ def _plain(value: Any) -> object:
         )
         return str(value if longer is None else value.astype(f"datetime64[{longer}]"))
     if unit.endswith(("[Y]", "[M]")) or unit == "timedelta64":
-        return str(value)  # has no length; a number is no duration
+        return str(value)  # without a fixed length, or a number without a unit
     seconds = int(value.astype("timedelta64[s]").astype("int64"))
     rest = int((value - value.astype("timedelta64[s]")).astype("timedelta64[ns]").astype("int64"))
     return _iso(seconds * 10**9 + rest)

@@ -1,7 +1,7 @@
-"""Text to tree: lark's LALR parser builds our nodes as it goes, and its errors become ours.
+"""Parse text to a tree: lark's LALR parser builds the nodes directly, and its errors become errors of TQL.
 
-It leaves the meaning of names and types to the compiler. Nothing here recurses over the input, so no nesting
-can exhaust the stack while a text is read; trees deeper than `MAX_DEPTH` are refused for the stages that do.
+The compiler resolves names and types. Nothing here recurses over the input, so nesting cannot exhaust the stack while
+a text is parsed; later stages do recurse, so trees deeper than `MAX_DEPTH` are an error.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from tql_frames.language.nodes import Node
 from tql_frames.language.syntax_errors import syntax_error
 
 MAX_DEPTH = 100  # levels; Polars walks expressions recursively, and its optimizer is quadratic in depth
-MAX_LENGTH = 1_000_000  # characters; up to 20 seconds of parsing, by what they say
+MAX_LENGTH = 1_000_000  # characters; parsing takes up to 20 seconds, depending on the text
 
-_FEW_DIGITS = 18  # which 64 bits hold
-_LONG = 2_000  # characters from which on a text is worth a look whether it is regular
+_FEW_DIGITS = 18  # digits that always fit into 64 bits
+_LONG = 2_000  # characters from which `_Regular` is tried
 
 _COMPARISONS = {"=": "==", "<>": "!="}
 
@@ -36,10 +36,10 @@ def parsed(text: str, start: str) -> Node:
 
     Args:
         text: TQL.
-        start: what it is: `"sampler"` or `"query"`.
+        start: kind of text: `"sampler"` or `"query"`.
 
     Raises:
-        TQLError: it is something else.
+        TQLError: the text is not of this kind.
     """
     if len(text) > MAX_LENGTH:
         raise TQLSyntaxError(
@@ -69,14 +69,14 @@ def parsed(text: str, start: str) -> Node:
 
 
 class _IrregularError(Exception):
-    """A text has something that `_Regular` does not read."""
+    """The text has a part that `_Regular` does not support."""
 
 
 class _Regular:
-    """Reads long samplers that say one simple thing again and again, ten times as fast as lark does.
+    """Parser of long repetitive samplers, ten times as fast as lark.
 
-    These are weight choices whose conditions compare columns with constants, by `in` too, and whose weights are
-    constants. Anything else, each fault included, is left to lark.
+    It supports weight choices with constant weights, whose conditions compare columns with constants, also by `in`.
+    Lark parses all other texts, including those with errors.
     """
 
     _TOKEN = re.compile(
@@ -86,12 +86,12 @@ class _Regular:
     _NAME, _NUMBER, _TEXT = 1, 2, 3
 
     def __init__(self, text: str) -> None:
-        """Hold the text; nothing is read yet."""
+        """Store the text; nothing is parsed yet."""
         self._text = text
         self._next = self._TOKEN.scanner(text).match  # type: ignore[attr-defined]
 
     def read(self) -> Node | None:
-        """Return the tree; None where the text is not regular."""
+        """Return the tree; None if the text is not regular."""
         try:
             self._advance()
             name, name_span = self._token, Span(self._start, self._stop)
@@ -229,7 +229,7 @@ def _has(parts: list[Any], terminal: str) -> bool:
 
 
 def _lower(name: Token) -> str:
-    # Some letters of other alphabets become two in lower case, of which the second is no letter.
+    # Some letters of other alphabets become two characters in lower case, and the second is not a letter.
     return str(name).lower() if name.isascii() else str(name)
 
 
@@ -237,7 +237,7 @@ Parts = list[Any]
 
 
 class _Builder(Transformer[Token, Node]):
-    """One method a grammar rule: the parts lark matched, in order and with every token, to one of our nodes."""
+    """Builds nodes, with one method per grammar rule: from the parts that lark matched, in order, with all tokens."""
 
     def sampler(self, parts: Parts) -> Node:
         return parts[0]  # type: ignore[no-any-return]
@@ -253,7 +253,7 @@ class _Builder(Transformer[Token, Node]):
     def combination(self, parts: Parts) -> Node:
         left, right = _nodes(parts)
         words = [part for part in parts if isinstance(part, Token)]
-        # DISTINCT is what a set operation does unless it says ALL.
+        # A set operation is DISTINCT unless it has ALL.
         operator = " ".join(str(word).lower() for word in words if word.type != "DISTINCT")
         return _checked(nodes.Combination(left, operator, right, span=_span(words)))
 
@@ -377,7 +377,7 @@ class _Builder(Transformer[Token, Node]):
         return _checked(nodes.Subscript(operand, tuple(indices), span=_span(parts)))
 
     def slice(self, parts: Parts) -> Node:
-        # [expression] COLON [expression] [COLON [expression]]: absent parts come as None
+        # [expression] COLON [expression] [COLON [expression]]: absent parts are None
         bounds = [part for part in parts if not isinstance(part, Token)] + [None]
         start, stop, step = bounds[:3]
         return _checked(nodes.Slice(start, stop, step, span=_span(parts)))
@@ -403,7 +403,7 @@ class _Builder(Transformer[Token, Node]):
     def number(self, parts: Parts) -> Node:
         digits, span = str(parts[0]), _span(parts)
         if digits.isdecimal():
-            # The length is looked at first: Python refuses to convert thousands of digits.
+            # The length is checked first: Python does not convert thousands of digits.
             if len(digits.lstrip("0")) > 20 or int(digits) >= 2**64:
                 raise Fault(
                     TQLSyntaxError, "the number does not fit into 64 bits", span, "write it with a decimal point"
@@ -455,7 +455,7 @@ def _join_kind(parts: Parts) -> str:
 
 
 def _refuse_unsupported(token: Token) -> Token:
-    """Called for each name as it is read: what SQL has and TQL has not is refused by name."""
+    """Check each name while it is read: raise an error that names a construct of SQL that TQL does not have."""
     word = str(token)
     if word.lower() not in keywords.UNSUPPORTED:
         return token
@@ -471,13 +471,13 @@ def _refuse_unsupported(token: Token) -> Token:
 
 @cache
 def _lark(start: str) -> Lark:
-    # Built at first use: it takes about 0.1 s, which an import should not.
+    # Built at first use, since it takes about 0.1 s.
     callbacks: dict[str, Callable[[Token], Token]] = {"NAME": _refuse_unsupported}
     return Lark(
         files("tql_frames.language").joinpath("grammar.lark").read_text(encoding="utf-8"),
         start=start,
         parser="lalr",
-        lexer="basic",  # a keyword is a keyword everywhere, so that no typing slip turns it into a column
+        lexer="basic",  # a keyword is a keyword everywhere, so that a typing mistake does not turn it into a column
         postlex=SoftKeywords(),
         transformer=_Builder(),
         lexer_callbacks=callbacks,
@@ -487,9 +487,9 @@ def _lark(start: str) -> Lark:
 
 
 def _accepted(text: str, start: str) -> set[str]:
-    """Terminals that may follow a text.
+    """Return the terminals that may follow a text.
 
-    Asked of the parser anew: what it does not expect may be expected elsewhere, and makes it leave where it is.
+    The text is parsed again, since an unexpected token may already have changed the state of the first parser.
     """
     parser = _lark(start).parse_interactive(text)
     parser.exhaust_lexer()
@@ -498,13 +498,13 @@ def _accepted(text: str, start: str) -> set[str]:
 
 
 class SoftKeywords:
-    """The step between lexer and parser: a name where a keyword is wanted becomes that keyword."""
+    """The step between lexer and parser: a name becomes a keyword where the grammar needs that keyword."""
 
     # For lark, which would drop terminals that the grammar of a sampler does not use, and read them as names.
     always_accept = tuple(sorted(word.upper() for word in keywords.CLAUSES))
 
     def process(self, stream: Iterator[Token]) -> Iterator[Token]:
-        """Yield the tokens; an error of the lexer comes after all that stands before it."""
+        """Yield the tokens; an error of the lexer is raised after all tokens before it."""
         tokens: list[Token] = []
         fault: Exception | None = None
         try:
@@ -541,7 +541,7 @@ def _retyped(tokens: Sequence[Token]) -> Iterator[Token]:
 
 
 def _slices(tokens: Sequence[Token]) -> set[int]:
-    """Return places of the brackets that a slice stands in: a colon, not inside brackets or parentheses of its own."""
+    """Return positions of brackets with a slice: a colon that is not inside inner brackets or parentheses."""
     found, open_ones = set(), []
     for at, token in enumerate(tokens):
         if token.type in ("LSQB", "LPAR"):
@@ -559,7 +559,7 @@ def _soft(token: Token) -> str | None:
 
 
 def _kind(tokens: Sequence[Token], at: int) -> str:
-    """Return the type of a token, or the word that will be a keyword."""
+    """Return the type of a token, or its word if it may become a keyword."""
     if at >= len(tokens):
         return ""
     return _soft(tokens[at]) or tokens[at].type

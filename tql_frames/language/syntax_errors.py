@@ -1,4 +1,4 @@
-"""Errors of texts that are not TQL: where a text fails, what may stand there, and a hint at what was meant."""
+"""Describe syntax errors: where a text fails, what may be written there, and a hint at what the user meant."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class FaultPlace(NamedTuple):
         text: the text.
         span: the token that does not fit.
         kind: its type, a terminal of the grammar; "$END" at the end of the text.
-        accepted: terminals that may stand there.
-        start: what the text was read as, "sampler" or "query".
+        accepted: terminals that may be there.
+        start: kind of the text, "sampler" or "query".
     """
 
     text: str
@@ -48,17 +48,17 @@ class FaultPlace(NamedTuple):
 
     @property
     def wants_value(self) -> bool:
-        """Whether a value may stand there."""
+        """Whether a value may be there."""
         return {"NUMBER", "STRING"} <= set(self.accepted)
 
 
 class Advice(NamedTuple):
-    """What to say of a wrong text.
+    """Message and hint for a syntax error.
 
     Attributes:
         hint: what to write.
-        span: the guilty characters, or None for the token.
-        message: what is wrong, or None for "unexpected" and the guilty characters.
+        span: the wrong characters, or None for the token.
+        message: what is wrong, or None for "unexpected" and the wrong characters.
         kind: class of the error.
     """
 
@@ -72,7 +72,7 @@ COMMENT = "a comment starts with -- and ends with the line"
 _POWER = "write x * x; TQL has no power operator"
 _CHOICE = "write max_weight(condition: value, …, True: other)"
 
-# Characters that begin no token.
+# Characters that cannot begin a token.
 CHARACTERS = {
     "&": "write `and`",
     "|": "write `or`",
@@ -134,7 +134,7 @@ _ITEM_IN = re.compile(r"('(?:[^']|'')*'|\?|[\w.]+)\s+(not\s+)?in\s*$", re.IGNORE
 
 
 def hint_of_character(place: FaultPlace) -> str | None:
-    """Return the hint for a character that begins no token."""
+    """Return the hint for a character that cannot begin a token."""
     sign = place.text[place.span.start]
     if sign in "{@$" or re.match(r"%\w", place.rest):
         return _PLACEHOLDERS[place.start]
@@ -144,7 +144,7 @@ def hint_of_character(place: FaultPlace) -> str | None:
 
 
 def hint_of_token(place: FaultPlace) -> Advice | None:
-    """Return what was meant by a token that does not fit, or by the word before it."""
+    """Return the advice for a token that does not fit, or for the word before it."""
     for rule in (_placeholder, _list, _item, _operator, _null_test, _default_arm, _two_words, _choice, _other_join):
         advice = rule(place)
         if advice is not None:
@@ -157,7 +157,7 @@ def hint_of_token(place: FaultPlace) -> Advice | None:
 
 
 def _placeholder(place: FaultPlace) -> Advice | None:
-    """`%s`, `:name` and the like."""
+    """Return advice for placeholders such as `%s` and `:name`."""
     if not place.wants_value:
         cast = place.kind == "COLON" and place.rest.startswith("::")
         return Advice("TQL has no casts; convert the column of the frame first", _from(place, 2)) if cast else None
@@ -166,7 +166,7 @@ def _placeholder(place: FaultPlace) -> Advice | None:
 
 
 def _list(place: FaultPlace) -> Advice | None:
-    """`[1, 2]`, `in ?`, `'x' in column`."""
+    """Return advice for `[1, 2]`, `in ?`, `'x' in column`."""
     after_in = "ARRAY" in place.accepted and "LPAR" in place.accepted and not place.wants_value
     if place.kind == "LSQB" and (place.wants_value or after_in):
         found = re.match(r"\[([^\[\]]{0,40})\]", place.rest)
@@ -185,14 +185,14 @@ def _list(place: FaultPlace) -> Advice | None:
 
 
 def _item(place: FaultPlace) -> Advice | None:
-    """`FROM 'file'`."""
+    """Return advice for `FROM 'file'`."""
     if place.kind == "STRING" and re.search(r"(?ai)\b(from|join)\s*$", place.before):
         return Advice("load the file as a frame, and query that")
     return None
 
 
 def _operator(place: FaultPlace) -> Advice | None:
-    """Operators of other languages, which are two of TQL."""
+    """Return advice for operators of other languages that consist of two tokens of TQL."""
     if place.text[max(place.span.start - 2, 0) : place.span.stop] == "<=>":
         return Advice("write a = b or a is null and b is null")
     pairs = {
@@ -208,13 +208,13 @@ def _operator(place: FaultPlace) -> Advice | None:
     for length, start in ((2, place.span.start - 1), (2, place.span.start)):
         pair = place.text[max(start, 0) : start + length]
         if start >= 0 and pair in pairs and (start < place.span.start or pair == "/*"):
-            alone = pair in ("->", "==")  # the first of it may well stand there
+            alone = pair in ("->", "==")  # the first character may be valid there
             return Advice(pairs[pair], None if alone else Span(start, start + length))
     return None
 
 
 def _null_test(place: FaultPlace) -> Advice | None:
-    """`is None`, `is distinct from`, `is true`."""
+    """Return advice for `is None`, `is distinct from`, `is true`."""
     found = re.search(r"(?ai)\bis\s+(not\s+)?$", place.before)
     if found is None or "NULL" not in place.accepted or place.wants_value:
         return None
@@ -233,7 +233,7 @@ def _null_test(place: FaultPlace) -> Advice | None:
 
 
 def _default_arm(place: FaultPlace) -> Advice | None:
-    """Return a number alone as the last arm; `*: 1`."""
+    """Return advice for a number alone as the last arm, and for `*: 1`."""
     found = _LAST_NUMBER.search(place.before[-100:])
     if found and place.kind in ("RPAR", "COMMA") and "COLON" in place.accepted and "," in place.before:
         number = found.group(1)
@@ -246,7 +246,7 @@ def _default_arm(place: FaultPlace) -> Advice | None:
 
 
 def _two_words(place: FaultPlace) -> Advice | None:
-    """Return clauses of SQL that begin with a word of TQL, by name."""
+    """Return advice for clauses of SQL that begin with a word of TQL."""
     before = place.before.rstrip().lower()
     if place.start == "query":
         if place.word == "all" and before.endswith(("except", "intersect")):
@@ -266,7 +266,7 @@ def _two_words(place: FaultPlace) -> Advice | None:
 
 
 def _other_join(place: FaultPlace) -> Advice | None:
-    """Return kinds of JOIN that TQL does not have, by name; what stands around the condition of a JOIN."""
+    """Return advice for kinds of JOIN that TQL does not have, and for errors around the condition of a JOIN."""
     if place.start != "query":
         return None
     tail = place.before[-200:]
@@ -291,19 +291,19 @@ def _other_join(place: FaultPlace) -> Advice | None:
 
 
 def _join(place: FaultPlace) -> Advice | None:
-    """Return a JOIN without a condition."""
+    """Return advice for a JOIN without a condition."""
     return Advice(_CONDITION) if {"ON", "USING"} <= set(place.accepted) else None
 
 
 def _choice(place: FaultPlace) -> Advice | None:
-    """`where(condition, value, other)`."""
+    """Return advice for `where(condition, value, other)`."""
     if place.kind == "WHERE" and re.match(r"(?ai)where\s*\(", place.rest) and place.wants_value:
         return Advice(_CHOICE)
     return None
 
 
 def _refused(place: FaultPlace, word: str, span: Span) -> Advice | None:
-    """Return clauses of SQL that TQL does not have, by name."""
+    """Return advice for clauses of SQL that TQL does not have."""
     if word.lower() in _REFUSED and (place.start == "query" or word.lower() == "escape"):
         name, hint = _REFUSED[word.lower()]
         return _not_supported(name, hint, span)
@@ -311,13 +311,13 @@ def _refused(place: FaultPlace, word: str, span: Span) -> Advice | None:
 
 
 def _branch(place: FaultPlace, word: str, span: Span) -> Advice | None:
-    """`if`, `then` and the like, which are read as names."""
+    """Return advice for words such as `if` and `then`, which are read as names."""
     begins = word.lower() in ("if", "when")
     return Advice(_CHOICE, span) if begins or (word.lower() in _BRANCHES and span == place.span) else None
 
 
 def _misspelled(place: FaultPlace, word: str, span: Span) -> Advice | None:
-    """Return a word that is near a keyword that may stand there; or the word before, which was read as an alias."""
+    """Return advice for a word similar to a keyword that may be there; or for the word before, read as an alias."""
     if span != place.span and (place.start != "query" or word.lower() in keywords.RESERVED):
         return None
     mine = place.accepted if span == place.span else keywords.STARTS
@@ -329,7 +329,7 @@ def _misspelled(place: FaultPlace, word: str, span: Span) -> Advice | None:
 
 
 def _words(place: FaultPlace) -> list[tuple[str, Span]]:
-    """Return the token where it is a name, and the name before it."""
+    """Return the token if it is a name, and the name before it."""
     words = [(place.text[place.span.start : place.span.stop], place.span)] if place.kind == "NAME" else []
     tail = place.before[-200:]
     found = _LAST_WORD.search(tail)
@@ -347,7 +347,7 @@ def _from(place: FaultPlace, length: int) -> Span:
     return Span(place.span.start, place.span.start + length)
 
 
-# What may follow, in the user's words. Terminals that start a value are told as one.
+# Descriptions of what may follow. Terminals that start a value have one description.
 _VALUE_STARTS = frozenset(
     ["NUMBER", "STRING", "TRUE", "FALSE", "NULL", "NAME", "QUOTED", "LPAR", "PLUS", "MINUS", "NOT", "QUESTION", "ARRAY"]
 )
@@ -375,13 +375,13 @@ _CLAUSE_ORDER = (
 
 
 def syntax_error(unexpected: UnexpectedInput, text: str, start: str, accepted: Callable[[str], set[str]]) -> TQLError:
-    """Return the error for a text that the parser does not take.
+    """Return the error for a text that cannot be parsed.
 
     Args:
-        unexpected: what lark raised.
+        unexpected: the error of lark.
         text: the text.
-        start: whether it was read as a "sampler" or a "query".
-        accepted: a text that is right so far -> terminals that may follow it.
+        start: kind of the text, "sampler" or "query".
+        accepted: a valid beginning of a text -> terminals that may follow it.
     """
     if isinstance(unexpected, UnexpectedCharacters):
         at = unexpected.pos_in_stream or 0
@@ -400,7 +400,7 @@ def syntax_error(unexpected: UnexpectedInput, text: str, start: str, accepted: C
     else:
         what, span = f"unexpected {str(token)[:40]!r}", Span(token.start_pos or 0, token.end_pos or 0)
     terminals = set(unexpected.accepts or ()) if start == "sampler" else set()
-    if not terminals or {"AND", "OR"} & terminals:  # a sum is closed before `and`, but might have gone on
+    if not terminals or {"AND", "OR"} & terminals:  # a sum ends before `and`, but could have continued
         terminals = accepted(text[: span.start]) or unexpected.expected
     advice = hint_of_token(FaultPlace(text, span, token.type, terminals, start))
     if advice is not None:
@@ -415,7 +415,7 @@ def syntax_error(unexpected: UnexpectedInput, text: str, start: str, accepted: C
 
 
 def _misplaced(token: Token, before: str, start: str) -> tuple[type[TQLError], str, str | None] | None:
-    """Kind, message and hint for a word that a user may well expect to find its place here."""
+    """Return class, message and hint for a word that a user may expect to be valid here."""
     word = str(token).lower()
     unexpected = f"unexpected {str(token)[:40]!r}"
     if start == "query":
@@ -462,7 +462,7 @@ def _expected(terminals: set[str]) -> str:
         left -= _VALUE_STARTS
     if "PLUS" in left and not words:
         words.append("an operator")
-        if "OR" in left:  # else `and` is the one of `between`
+        if "OR" in left:  # else `and` belongs to `between`
             left -= {"AND", "OR"}
         left -= _OPERATORS | {"LSQB", "LPAR", "DOT"}
     clauses = left & _CLAUSE_STARTS

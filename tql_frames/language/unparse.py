@@ -1,4 +1,4 @@
-"""Tree to text that parses to an equal tree; texts without line ends and control characters, for display."""
+"""Write trees as text that parses to an equal tree, and remove line ends and control characters for display."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ from tql_frames.language.nodes import (
 
 _BARE_NAME = re.compile(r"[^\W\d]\w*")
 
-# How tightly each node binds, loosest first; what is not listed is a primary and never needs parentheses.
+# How tightly each node binds, loosest first; other nodes are primaries and never need parentheses.
 _OR, _AND, _NOT, _COMPARE, _SUM, _PRODUCT, _SIGNED, _SUBSCRIPT = range(8)
 
 
 def unparse(node: Node) -> str:
-    """Return TQL text that parses to an equal tree, with no parentheses beyond the needed.
+    """Return TQL text that parses to an equal tree, with only the necessary parentheses.
 
     Examples:
         >>> unparse(And((Column("a"), Or((Column("b"), Literal(True))))))
@@ -80,7 +80,7 @@ def unparse(node: Node) -> str:
             return f"- {text}" if text.startswith("-") else f"-{text}"  # `--` would start a comment
         case Arithmetic(operator, left, right):
             level = _SUM if operator in "+-" else _PRODUCT
-            # A long flat chain is read as a `Chain`.
+            # A long flat chain is parsed as a `Chain`.
             long = isinstance(left, Chain) or (is_link(node) and node.chained >= CHAINED)
             return f"{_inside(left, level + long)} {operator} {_inside(right, level + 1)}"
         case Chain(operators, operands):
@@ -177,7 +177,7 @@ def _bracketed(operand: Node) -> str:
 
 
 def _inside(node: Node, level: int) -> str:
-    """Return the text of a node where only nodes binding at `level` or tighter may stand bare."""
+    """Return the text of a node, in parentheses if it binds less tightly than `level`."""
     text = unparse(node)
     return text if _binding(node) >= level else f"({text})"
 
@@ -225,8 +225,8 @@ def _not(negated: bool) -> str:
     return "not " if negated else ""
 
 
-# Control characters end a line or move the cursor, as do line and paragraph separators; marks that
-# override the direction of writing change the order of what stands beside them.
+# Control characters, and line and paragraph separators, end a line or move the cursor; marks that override the
+# direction of writing change the order of the characters beside them.
 _CONTROLS = "\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
 _ANY = re.compile(f"[{_CONTROLS}]")
 _WITHIN_LINES = re.compile(f"(?!\n)[{_CONTROLS}]")
@@ -234,7 +234,7 @@ _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
 
 
 def on_one_line(text: str) -> str:
-    r"""Return the text with a space for each control character, ends of lines included.
+    r"""Return the text with a space for each control character, including line ends.
 
     Examples:
         >>> on_one_line("a\x1b[31m\nb")
@@ -244,7 +244,7 @@ def on_one_line(text: str) -> str:
 
 
 def on_lines(text: str) -> str:
-    r"""Return the text with a space for each control character but the ends of lines.
+    r"""Return the text with a space for each control character except line ends.
 
     Examples:
         >>> on_lines("a\x1b[31m\nb")
@@ -254,7 +254,7 @@ def on_lines(text: str) -> str:
 
 
 def sampler_on_lines(text: str) -> str:
-    r"""Return TQL text with a space for each control character, where its own lines end excepted.
+    r"""Return TQL text with a space for each control character, except line ends outside of quoted text.
 
     Examples:
         >>> sampler_on_lines("max_weight(\n  label == 'a\nb': 2\n)")

@@ -69,11 +69,11 @@ class TQLMagics(Magics):
     def _frame(self, name: str) -> Any:
         first, *attributes = name.split(".")
         if first not in self._variables:
-            raise TQLError(f"there is no variable {first!r}", hint=_USAGE)
+            raise TQLError(f"there is not a variable {first!r}", hint=_USAGE)
         found = self._variables[first]
         for attribute in attributes:
             if not hasattr(found, attribute):
-                raise TQLError(f"{name!r} is no variable", hint=_USAGE)
+                raise TQLError(f"{name!r} is not a variable", hint=_USAGE)
             found = getattr(found, attribute)
         if not (isinstance(found, (pl.DataFrame, pl.LazyFrame)) or is_pandas(found)):
             raise TQLError(f"expected {name!r} to be a frame, got {type(found).__name__}", hint=_USAGE)

@@ -44,7 +44,7 @@ def _shown(frame: object) -> Any:
     """
     source = unwrapped(kept_frame_of(frame))
     if source.is_lazy:
-        raise TQLError("the widget shows rows, which a LazyFrame has not yet", hint="collect it first")
+        raise TQLError("expected the frame to be a DataFrame, got a LazyFrame", hint="collect it first")
     native = source.native
     if isinstance(native, pl.DataFrame) or is_pandas(native):
         return native
@@ -353,8 +353,8 @@ class Session:
             if by is None:
                 raise TQLError("there is no column of labels to balance")
             if is_statement(text):
-                hint = "keep the statement elsewhere, and put the sampler behind its SAMPLE BY"
-                raise TQLError("Balance would write a sampler in place of the statement", hint=hint)
+                hint = "clear the box, press Balance, and write the sampler after the SAMPLE BY of the statement"
+                raise TQLError("Balance would replace the statement by a sampler", hint=hint)
             columns = self._columns(by)
             found = api.balance(
                 self._frame,

@@ -1,1 +1,1 @@
-"""The steps of every call: check the arguments, compute the weights, draw, take the rows."""
+"""Run the steps of every call: check the arguments, compute the weights, draw, take the rows."""

@@ -1,6 +1,6 @@
-"""Names of arguments in other libraries: the error for one names our argument, with its value.
+"""Recognize names of arguments in other libraries: the error names the argument of this package, with its value.
 
-Which arguments a call has, and what they may hold, is checked in `draw`.
+`draw` checks the arguments of a call and their values.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from tql_frames.errors import did_you_mean
 
-# Names in other libraries, and ours in the order of preference: the first that a call has is meant.
+# Names in other libraries, and names here in the order of preference: the first that a call has is suggested.
 _OURS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("n", "k", "size", "count", "rows", "n_samples", "num_samples", "sample_size"), ("limit",)),
     **dict.fromkeys(("frac", "share", "ratio", "percent"), ("fraction",)),
@@ -37,16 +37,16 @@ _OURS: Mapping[str, tuple[str, ...]] = {
     "shuffle": ("order",),
     "axis": (),
 }
-_OF_LABELS = ("groups",)  # groups of a call with labels are units, as of a split
+_OF_LABELS = ("groups",)  # in a call with labels, such as `split`, groups are units
 _OF_GROUPED_SAMPLES = ("over", "unit", "key")
 
 
 class Ours(NamedTuple):
-    """Our argument for one of another library.
+    """The argument of this package for an argument of another library.
 
     Attributes:
-        name: of the argument.
-        value: it in Python, or "" for one that cannot be written.
+        name: name of the argument.
+        value: its value as Python code, or "" if it cannot be written.
         plain: the value itself.
     """
 
@@ -56,12 +56,12 @@ class Ours(NamedTuple):
 
 
 def ours_for(name: str, names: Collection[str], value: object) -> Ours | None:
-    """Return our argument for one of another library, among those that a call has; None where there is none.
+    """Return the argument of a call for an argument of another library; None if there is none.
 
     Args:
-        name: of the argument in another library.
-        names: of the arguments that the call has.
-        value: of the argument.
+        name: name of the argument in another library.
+        names: names of the arguments of the call.
+        value: value of the argument.
 
     Examples:
         >>> ours_for("frac", ["limit", "fraction"], 0.1)
@@ -82,7 +82,7 @@ def ours_for(name: str, names: Collection[str], value: object) -> Ours | None:
     elif ours == "seed" and not isinstance(value, (int, np.integer, type(None))):
         value = _NO_VALUE  # a generator
     elif (ours == "sampler" and not isinstance(value, str)) or name == "sampling_strategy":
-        value = _NO_VALUE  # of another meaning
+        value = _NO_VALUE  # it has another meaning
     return Ours(ours, _written(value), value)
 
 
@@ -90,10 +90,10 @@ def wrong_name(call: str, name: str, names: Collection[str], value: object = Non
     """Return the error to raise for an argument that a call does not have.
 
     Args:
-        call: its name.
-        name: that of the argument.
-        names: of the arguments that it has.
-        value: of the argument.
+        call: name of the call.
+        name: name of the argument.
+        names: names of the arguments of the call.
+        value: value of the argument.
 
     Examples:
         >>> wrong_name("sample", "frac", ["sampler", "limit", "fraction"], 0.1)
@@ -110,7 +110,7 @@ def wrong_name(call: str, name: str, names: Collection[str], value: object = Non
 
 def _advice(name: str, names: Collection[str], value: object) -> str:
     """Return what to write instead of an argument."""
-    if name == "shuffle" and ("order" not in names or "keys" in names):  # those of Dask, Spark and Ray have one order
+    if name == "shuffle" and ("order" not in names or "keys" in names):  # calls of Dask, Spark and Ray have one order
         advice = _shuffle_advice(names)
         if advice:
             return advice
@@ -154,14 +154,14 @@ _LONGEST = 60  # characters of a value that is repeated
 
 
 def _written(value: object) -> str:
-    """Return a value as it is written in Python, "" for one that is long or not plain."""
+    """Return a value as Python code, "" if it is long or not plain."""
     plain = value.item() if isinstance(value, np.generic) else value
     text = repr(plain) if isinstance(plain, (str, Number, type(None), list, tuple, dict)) else ""
     return text if len(text) <= _LONGEST else ""
 
 
 def _parts(name: str, value: object) -> object:
-    """Return shares of a split into training and test rows; no value for sizes that are no shares."""
+    """Return shares of a split into training and test rows; no value for sizes that are not shares."""
     try:
         share = Decimal(str(value))
     except InvalidOperation:
@@ -173,7 +173,7 @@ def _parts(name: str, value: object) -> object:
 
 
 def is_foreign_name(name: str) -> bool:
-    """Return whether a name is that of an argument in other libraries."""
+    """Return whether a name is an argument of other libraries."""
     return name in _OURS
 
 

@@ -1,7 +1,6 @@
-"""A request for a sample: the arguments of callers, checked and made plain; and the positions that are drawn for it.
+"""Check the arguments of a request for a sample, and draw its positions.
 
-What an argument means is told where it is taken. How positions are drawn is in `sampling`, what the weights are in
-`weights`.
+`tql_frames.api` documents the arguments. `sampling` draws positions, `weights` computes weights.
 """
 
 from __future__ import annotations
@@ -59,13 +58,13 @@ _Class = TypeVar("_Class", bound=type)
 Order = Literal["draw", "source"]
 Design = Literal["independent", "successive", "systematic", "poisson"]
 Limit = int | Mapping[Any, int]
-"""Rows to draw; of each group, or of groups by name."""
+"""Number of rows to draw; from each group, or from groups by name."""
 GroupBy = str | Sequence[str]
-"""Names of columns, or TQL expressions, whose values tell groups or units apart."""
+"""Names of columns, or TQL expressions, whose values define groups or units."""
 
 
 class Request(TypedDict, total=False):
-    """What callers say of a sample beside its sampler, not checked yet: the arguments of `DrawSpec.checked`."""
+    """Arguments for a sample other than its sampler, not checked yet: the arguments of `DrawSpec.checked`."""
 
     limit: Limit | None
     fraction: float | None
@@ -79,17 +78,17 @@ class Request(TypedDict, total=False):
 
 
 MOST_ROWS = 2**48  # a limit beyond any memory, caught before NumPy overflows
-_MOST_DIGITS = 400  # behind the point, before a fraction of any table is no row
-_SIMPLE = 10**7  # the greatest denominator of a fraction that was calculated, as 1 / 3
-_WRITTEN = 15  # digits of a decimal number that every float keeps; people write no more
+_MOST_DIGITS = 400  # after the point: a smaller fraction of any table is less than one row
+_SIMPLE = 10**7  # the greatest denominator of a computed fraction, such as 1 / 3
+_WRITTEN = 15  # digits of a decimal number that every float keeps; users do not write more
 
 
 def named(call: _Call, name: str | None = None) -> _Call:
-    """Return a call that raises an error for an unknown argument which names the one that is meant.
+    """Return a call whose error for an unknown argument names the argument to use instead.
 
     Args:
         call: a function or method.
-        name: what the error calls it; by default its own name.
+        name: its name in the error; by default its own name.
 
     Examples:
         >>> @named
@@ -116,12 +115,12 @@ def named(call: _Call, name: str | None = None) -> _Call:
 
 
 def places_of(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
-    """Return the names of arguments that a call takes by position."""
+    """Return the names of arguments that a call accepts by position."""
     return [name for name, each in parameters.items() if each.kind is each.POSITIONAL_OR_KEYWORD]
 
 
 def wrong_number(call: str, parameters: Mapping[str, inspect.Parameter], given: int) -> TypeError:
-    """Return the error to raise for more arguments by position than a call takes."""
+    """Return the error to raise for more positional arguments than a call accepts."""
     own = [name for name in places_of(parameters) if name != "self"]
     named = next((name for name, each in parameters.items() if each.kind is each.KEYWORD_ONLY), None)
     message = f"{call}() takes {len(own)} arguments by position ({', '.join(own)}), got {given}"
@@ -143,14 +142,14 @@ def named_constructor(made: _Class) -> _Class:
 
 
 def no_column(value: object) -> TQLError:
-    """Return the error to raise for labels that are not the name of a column."""
+    """Return the error to raise for a `by` that is not the name of a column."""
     name = getattr(value, "name", None)
     hint = f"pass the name of the column: by={name!r}" if isinstance(name, str) and name else None
     return TQLError(f"expected by= to be the name of a column, got {shown(value)}", hint=hint)
 
 
 def refuse_labels_first(sampler: object, limit: object, by: object) -> None:
-    """Make sure that a report does not get the labels first and the sampler second.
+    """Check that a report does not receive the labels first and the sampler second.
 
     Raises:
         TQLError: the limit is a sampler, or the sampler is a list of columns.
@@ -165,7 +164,7 @@ def refuse_labels_first(sampler: object, limit: object, by: object) -> None:
 
 @contextmanager
 def labels_named_as_sampler(sampler: object, by: object, columns: Collection[object]) -> Iterator[None]:
-    """Add to the error of a report whose sampler is a column of labels what to write instead."""
+    """Add a hint to the error of a report whose sampler is a column of labels."""
     try:
         yield
     except TQLError as fault:
@@ -180,17 +179,17 @@ def size_from(limit: object, fraction: object, replace: object = True) -> tuple[
     """Check `limit` and `fraction`; without replacement a limit may be greater than any frame.
 
     Returns:
-        The limit and the fraction, of which one at most is not None.
+        The limit and the fraction; at least one of them is None.
 
     Raises:
-        TQLError: both were given, or one is no such number.
+        TQLError: both were given, or one is not a valid number.
 
     Examples:
         >>> size_from(None, 0.29), size_from(5, None)
         ((None, Fraction(29, 100)), (5, None))
     """
     if limit is not None and fraction is not None:
-        raise TQLError("limit and fraction were both given; give one of them")
+        raise TQLError("limit and fraction were both given; pass one of them")
     if fraction is not None:
         share = share_from(fraction)
         if share is None or share < 0:
@@ -207,10 +206,10 @@ def size_from(limit: object, fraction: object, replace: object = True) -> tuple[
 
 
 def refuse_beside_statement(request: Request) -> None:
-    """Make sure that nothing is asked for beside a statement, which says it itself; but for the seed.
+    """Check that a statement, which has clauses for them, is passed without arguments for a sample other than `seed`.
 
     Raises:
-        TQLError: something is.
+        TQLError: another argument was passed.
     """
     defaults = {"replace": True, "order": "draw"}
     given = {name: value for name, value in request.items() if name != "seed"}
@@ -221,20 +220,20 @@ def refuse_beside_statement(request: Request) -> None:
 
 
 def quotas_from(limit: Mapping[Any, object], fraction: object, over: object) -> Quotas:
-    """Check the rows that are wanted of groups by name.
+    """Check the numbers of rows to draw from groups by name.
 
     Raises:
-        TQLError: there are no groups, or a number is no such number.
+        TQLError: there are no groups, or a number is not valid.
     """
     if over is None:
-        raise TQLError("limit by group needs over, which says what the groups are", hint="pass over='column'")
+        raise TQLError("limit by group needs over, which defines the groups", hint="pass over='column'")
     if fraction is not None:
-        raise TQLError("limit and fraction were both given; give one of them")
+        raise TQLError("limit and fraction were both given; pass one of them")
     found = []
     for name, number in limit.items():
         size, _ = size_from(number, None)
         if size is None:
-            raise TQLError(f"expected limit= to give a whole number for the group {shown(name)}, got None")
+            raise TQLError(f"expected limit= to be a whole number for the group {shown(name)}, got None")
         found.append((name, size))
     return tuple(found)
 
@@ -250,7 +249,7 @@ def design_from(design: object, *, replace: bool) -> Design:
     """Return the design of a sample, the default for None.
 
     Raises:
-        TQLError: there is no such design, or not with or without replacement.
+        TQLError: there is no such design, or it does not support this `replace`.
 
     Examples:
         >>> design_from(None, replace=False)
@@ -272,10 +271,10 @@ def design_from(design: object, *, replace: bool) -> Design:
 
 
 def keys_from(argument: str, value: object) -> tuple[str, ...]:
-    """Return what tells groups apart as texts, none for None.
+    """Return the keys of groups or units as texts, none for None.
 
     Raises:
-        TQLError: it is no text, nor a list of texts.
+        TQLError: the value is neither a text nor a list of texts.
     """
     texts = (value,) if isinstance(value, str) else value
     if texts is None:
@@ -288,10 +287,10 @@ def keys_from(argument: str, value: object) -> tuple[str, ...]:
 
 
 def seed_from(seed: object) -> int:
-    """Return a seed as a number, a fresh one for None.
+    """Return a seed as a number, a random one for None.
 
     Raises:
-        TQLError: it is no whole number, or less than 0.
+        TQLError: the seed is not a whole number, or less than 0.
     """
     if seed is None:
         return fresh_seed()
@@ -312,24 +311,24 @@ def whole_number(value: object) -> int | None:
 
 
 def check_order(order: object) -> None:
-    """Make sure that an order of rows is known.
+    """Check the order of the rows of a sample.
 
     Raises:
-        TQLError: it is not.
+        TQLError: there is no such order.
     """
     if order not in ("draw", "source"):
         raise TQLError(f"expected order= to be 'draw' or 'source', got {shown(order)}")
 
 
 def check_expected(expected: object, columns: Collection[object]) -> None:
-    """Make sure that a column of what is expected of each row has a name of its own.
+    """Check that the column of expected draws has a name that no other column has.
 
     Args:
         expected: its name.
-        columns: of the sample.
+        columns: names of the columns of the sample.
 
     Raises:
-        TQLError: it is no text, or the name of a column.
+        TQLError: the name is not a text, or another column has it.
     """
     if not isinstance(expected, str):
         raise TQLError(f"expected a column name or None for expected=, got {shown(expected)}")
@@ -338,7 +337,7 @@ def check_expected(expected: object, columns: Collection[object]) -> None:
 
 
 def check_index(index: object) -> None:
-    """Make sure that a name for the column of row numbers is one, or None.
+    """Check that the name of the column of row numbers is a text or None.
 
     Raises:
         TQLError: it is something else.
@@ -350,7 +349,7 @@ def check_index(index: object) -> None:
 
 
 def check_flag(name: str, value: object) -> None:
-    """Make sure that an argument is a truth value.
+    """Check that an argument is True or False.
 
     Raises:
         TQLError: it is something else.
@@ -360,9 +359,9 @@ def check_flag(name: str, value: object) -> None:
 
 
 def share_from(value: object) -> Fraction | None:
-    """Return the number as it was written: 0.29 of 100 rows are 29, though the float is a little less.
+    """Return the exact value of a number's decimal digits: 0.29 of 100 rows is 29, though the float is slightly less.
 
-    A float of 16 or 17 digits that is next to a simple fraction stands for that: `1 / 3` of 3 rows is 1.
+    A float of 16 or 17 digits next to a simple fraction is read as that fraction: `1 / 3` of 3 rows is 1.
     """
     if isinstance(value, bool) or not isinstance(value, (Real, Decimal)):
         return None
@@ -370,7 +369,7 @@ def share_from(value: object) -> Fraction | None:
         if isinstance(value, Rational):
             return Fraction(value)
         if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < -_MOST_DIGITS:
-            return Fraction(0) if value >= 0 else Fraction(-1)  # of any table no row
+            return Fraction(0) if value >= 0 else Fraction(-1)  # less than one row of any table
         found = Fraction(value) if isinstance(value, Decimal) else Fraction(str(value))
     except (ValueError, OverflowError):  # NaN, infinity
         return None
@@ -380,27 +379,28 @@ def share_from(value: object) -> Fraction | None:
 
 
 _RANDOM_BITS = 40
-_RANDOM, _EPOCH, _ORDER, _KEYS = 1, 2, 3, 4  # branches of the seed; that of further SAMPLE BY clauses is 0
+_RANDOM, _EPOCH, _ORDER, _KEYS = 1, 2, 3, 4  # branches of the seed; branch 0 is for further SAMPLE BY clauses
 
 
 @dataclass(frozen=True)
 class DrawSpec:
-    """A request for rows: all that is said of a sample beside its sampler.
+    """A request for rows: all arguments of a sample other than its sampler.
 
     Attributes:
         limit: rows to draw, or None.
-        fraction: rows to draw as a share of those of the frame, instead of `limit`, or None; with neither, as many as
-            the frame has.
-        replace: with or without replacement.
+        fraction: rows to draw as a share of the rows of the frame, instead of `limit`, or None; with neither, the
+            number of rows of the frame.
+        replace: whether to draw with replacement.
         seed: fixes the sample.
-        order: of the rows, as they were drawn or as in the frame.
-        over: names of columns, or TQL expressions: rows of equal values are a group, and each group is drawn from as if
-            it were alone; `limit` and `fraction` are of each. None for one group of all rows.
-        quotas: rows to draw of groups by name, instead of `limit`, or None.
-        unit: names of columns, or TQL expressions: rows of equal values are a unit, and units are drawn and counted
-            instead of rows. A unit weighs what its heaviest row weighs.
+        order: order of the rows, as drawn or as in the frame.
+        over: names of columns, or TQL expressions: rows with equal values are a group, and each group is sampled
+            independently; `limit` and `fraction` apply to each group. Empty for one group of all rows.
+        quotas: rows to draw from groups by name, instead of `limit`, or None.
+        unit: names of columns, or TQL expressions: rows with equal values are a unit, and units are drawn and counted
+            instead of rows. The weight of a unit is the greatest weight of its rows.
         design: how draws depend on weights and on each other; one of `DESIGNS[replace]`.
-        key: names of columns, or TQL expressions: random numbers belong to their values instead of to rows by place.
+        key: names of columns, or TQL expressions: random numbers are derived from their values instead of from row
+            positions.
     """
 
     limit: int | None = None
@@ -420,7 +420,7 @@ class DrawSpec:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is for rows of one group by the default design."""
+        """Whether it requests rows of one group by the default design, without a key."""
         return not (self.over or self.unit or self.key) and self.is_default
 
     @property
@@ -442,10 +442,10 @@ class DrawSpec:
         design: object = None,
         key: object = None,
     ) -> DrawSpec:
-        """Return the request that callers make by these arguments.
+        """Return the request for the arguments of a caller.
 
         Raises:
-            TQLError: one of them is wrong, or `limit` and `fraction` are both given.
+            TQLError: an argument is invalid, or `limit` and `fraction` are both given.
 
         Examples:
             >>> DrawSpec.checked(None, 0.29, True, 7).size(100)
@@ -471,7 +471,7 @@ class DrawSpec:
         """Return the number of draws from a number of rows.
 
         Raises:
-            TQLError: they are more than any memory holds.
+            TQLError: the sample cannot fit into memory.
         """
         if self.limit is not None:
             return self.limit
@@ -491,13 +491,13 @@ class Draw:
     """A request for rows and the weights by which they are drawn.
 
     Attributes:
-        weigher: gives each row its weight.
+        weigher: computes the weight of each row.
         spec: the request.
-        refusal: returns the error for a number of rows where there are none.
+        refusal: returns the error for a number of requested rows from an empty frame.
         place: the caller's line, for warnings from threads that a library starts.
-        over: what tells groups apart, or None.
-        unit: what tells units apart, or None.
-        key: what random numbers belong to, or None for the places of rows.
+        over: keys of groups, or None.
+        unit: keys of units, or None.
+        key: keys from which random numbers are derived, or None for row positions.
     """
 
     weigher: Weigher
@@ -510,19 +510,19 @@ class Draw:
 
     @classmethod
     def of(cls, sampler: object, rows: Rows, spec: DrawSpec, *, later: bool = True) -> Draw:
-        """Make a sampler ready for rows of one schema; nothing runs.
+        """Compile a sampler for rows of one schema; nothing runs.
 
         Args:
             sampler: text or expression.
-            rows: which are weighed, or others of their schema.
+            rows: the rows to weigh, or other rows of the same schema.
             spec: the request.
-            later: whether a library may ask for the positions in a thread of its own.
+            later: whether a library may request the positions in its own thread.
 
         Raises:
             TQLError: the sampler does not fit the rows.
 
         Warns:
-            TQLArmWarning: a text is no category of the Enum that it is compared with.
+            TQLArmWarning: a text is compared with an Enum but is not among its categories.
         """
         weigher = Weigher.of(sampler, rows, random_numbers(spec.seed))
         if isinstance(weigher.sampler, CompiledSampler) and weigher.sampler.unknown:
@@ -536,13 +536,13 @@ class Draw:
         return cls(weigher, spec, place=place, over=over, unit=unit, key=key)
 
     def positions(self, rows: Rows) -> Positions:
-        """Return the positions of the drawn rows, in the order that was asked for, shape (k,).
+        """Return the positions of the drawn rows, in the requested order, shape (k,).
 
         Raises:
-            WeightError: the weights cannot be drawn by.
+            WeightError: a weight is invalid, or no row can be drawn.
 
         Warns:
-            TQLWarning: without replacement, fewer rows have a positive weight than were asked for.
+            TQLWarning: without replacement, fewer rows have a positive weight than were requested.
             TQLArmWarning: an arm matches no row, or never decides.
         """
         population, watched = self.weigher.watched(rows)
@@ -560,16 +560,16 @@ class Draw:
         return found
 
     def positions_and_expected(self, rows: Rows) -> tuple[Positions, Floats]:
-        """Return what `positions` does, and how often each row of the frame is expected, shape (n,), weighed once.
+        """Return the positions and the expected draws of each row of the frame, shape (n,); rows are weighed once.
 
-        It raises and warns as `positions`.
+        Errors and warnings are those of `positions`.
         """
         population, watched = self.weigher.watched(rows)
         grouped, sizes = self._grouped(rows, population)
         return self._drawn(rows, watched, grouped, sizes), self._expected(grouped, sizes)[0]
 
     def _drawn(self, rows: Rows, watched: Watched | None, grouped: Grouped, sizes: Integers) -> Positions:
-        """Return what `positions` does, of rows in groups or units."""
+        """Return the positions for rows in groups or units."""
         if watched is not None and not watched.all():
             warn_of_idle_arms(self.weigher.sampler, rows, watched, self.place)
         if grouped.groups is None and not self.spec.replace:
@@ -579,7 +579,7 @@ class Draw:
                 sizes = np.minimum(sizes, drawable)
         found = drawn_rows(rows, grouped, sizes, self.spec, self.key)
         if self.spec.order == "source" and (self.spec.is_default or grouped.units is not None):
-            sort(found)  # other designs take rows in this order
+            sort(found)  # other designs draw rows in this order
         return found
 
     def _grouped(self, rows: Rows, population: Strata | Weights) -> tuple[Grouped, Integers]:
@@ -593,7 +593,7 @@ class Draw:
         return grouped, grouped.sizes(self.spec)
 
     def expected(self, rows: Rows) -> tuple[Floats, Floats]:
-        """Return how often each row is expected in the sample, and the probability that it is in it, both shape (n,).
+        """Return the expected draws of each row, and the probability that the sample contains it, both shape (n,).
 
         Raises:
             WeightError: as `positions`.
@@ -606,9 +606,9 @@ class Draw:
         return grouped.expected(sizes, self.spec.design, replace=self.spec.replace)
 
     def checked_size(self, population: Strata | Weights, rows: int) -> int:
-        """Return rows to draw of so many that were weighed, once it is known that they can be drawn.
+        """Return the number of draws from `rows` weighed rows, and check that they can be drawn.
 
-        It raises as `positions`.
+        Errors are those of `positions`.
         """
         size = self.spec.size(rows)
         if not rows:
@@ -623,17 +623,17 @@ class Draw:
 
 
 def drawn_rows(rows: Rows, grouped: Grouped, sizes: Integers, spec: DrawSpec, key: GroupKeys | None) -> Positions:
-    """Return the positions of rows that are drawn from groups or units, those of a unit one after the other.
+    """Return the positions of rows that are drawn from groups or units; rows of a unit are consecutive.
 
     Args:
-        rows: which are drawn from.
-        grouped: their groups and units.
-        sizes: draws from each group, as of `drawn`.
+        rows: the population.
+        grouped: its groups and units.
+        sizes: draws from each group, as in `drawn`.
         spec: the request.
-        key: what random numbers belong to; None for the places of rows or units.
+        key: keys from which random numbers are derived; None for positions of rows or units.
 
     Raises:
-        TQLError: two rows have the same key, or it is nothing that random numbers can belong to.
+        TQLError: two rows have the same key, or random numbers cannot be derived from it.
     """
     numbers = None
     if key is not None and rows.rows:
@@ -655,12 +655,12 @@ def drawn(
     """Draw rows by the design of a request, in a random order if it asks for one.
 
     Args:
-        population: of rows or units, one of positive weight where any is asked for.
-        groups: of these; None for one.
-        sizes: draws from each group; without replacement at most what it has to draw.
+        population: weights of rows or units; at least one is positive if `sizes` are not 0.
+        groups: groups of the rows or units; None for one group.
+        sizes: draws from each group; without replacement at most its number of rows or units of positive weight.
         spec: the request.
-        seed: fixes them.
-        numbers: of the rows; by default those of the seed by their places.
+        seed: fixes the draws.
+        numbers: random numbers of the rows or units; by default derived from the seed and their positions.
     """
     rows = rows_in(population)
     if not rows:
@@ -679,17 +679,17 @@ def drawn(
 
 
 def _is_drawable(population: Strata | Weights) -> bool:
-    """Return whether a row of some has a positive weight."""
+    """Return whether a row has a positive weight."""
     return bool(population.table.weights[-1] > 0 if isinstance(population, Strata) else population.any())
 
 
 def warn_of_fewer(size: int, found: int) -> None:
-    """Warn the caller that fewer rows come without replacement than were asked for."""
+    """Warn the caller that a sample without replacement has fewer rows than requested."""
     warn(fewer_rows(size, found))
 
 
 def fewer_rows(size: int, found: int, what: str = "rows") -> TQLWarning:
-    """Return the warnings of where fewer rows come without replacement than were asked for."""
+    """Return the warning for a sample without replacement that has fewer rows than requested."""
     message = f"{size:,} {what} were asked for without replacement, but only {found:,} have a positive weight"
     return TQLWarning(message)
 
@@ -697,13 +697,13 @@ def fewer_rows(size: int, found: int, what: str = "rows") -> TQLWarning:
 def seed_of_sample(seed: int, number: int) -> int:
     """Return the seed of a statement's SAMPLE BY clause by its number.
 
-    The first draws as `sample` does with the same seed.
+    The first clause draws the same rows as `sample` with the same seed.
     """
     return seed if number == 0 else derived_seed(seed, 0, number)
 
 
 def seed_of_epoch(seed: int, epoch: int) -> int:
-    """Return the seed of the sample that is drawn for an epoch; the first draws as `sample` does with the same seed."""
+    """Return the seed of the sample of an epoch; the first epoch draws the same rows as `sample` with the same seed."""
     return seed if epoch == 0 else derived_seed(seed, _EPOCH, epoch)
 
 
@@ -715,14 +715,14 @@ def shuffled(positions: Positions, seed: int) -> Positions:
 
 
 def numbers_of_keys(seed: int, start: int = 0) -> RandomNumbers:
-    """Return the numbers of `random()` in what tells groups and units apart, which are others than in the sampler."""
+    """Return the numbers of `random()` in keys of groups and units; they differ from those in the sampler."""
     return random_numbers(derived_seed(seed, _KEYS), start)
 
 
 def random_numbers(seed: int, start: int = 0) -> RandomNumbers:
-    """Return the numbers of `random()`, whole and below 2**40: one a row from `start` on, others for each call.
+    """Return the numbers of `random()`, integers below 2**40: one per row from row `start`, different for each call.
 
-    With 40 bits a million rows seldom share a number, and a product with any number below 2**23 fits into Int64.
+    With 40 bits, a million rows rarely share a number, and a product with any number below 2**23 fits into Int64.
     """
 
     def numbers(call: int) -> pl.Expr:

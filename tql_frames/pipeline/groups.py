@@ -1,6 +1,6 @@
-"""Samples by group and of whole units: what `over` and `unit` make of the rows of a frame.
+"""Divide the rows of a frame into groups and units, for the arguments `over` and `unit`, and count draws by group.
 
-How groups are drawn from is in `sampling.groups`, the request in `draw`.
+`sampling.groups` draws from groups; the request is in `draw`.
 """
 
 from __future__ import annotations
@@ -28,42 +28,42 @@ from tql_frames.sampling.keys import KeyNumbers, Texts
 from tql_frames.sampling.strata import rows_in
 
 Quotas = tuple[tuple[Any, int], ...]
-"""Groups, each a value or a tuple of values, and the rows wanted of each."""
+"""Groups, each a value or a tuple of values, and the rows wanted from each."""
 
 _MOST_SHOWN = 3  # groups in a message
-_MOST_COMPARED = 5_000  # groups among which the nearest name is looked for
-_PART = 1_048_576  # keys that are looked at together; of their texts, as Polars has no text beyond four gigabytes
-_NAN = " is NaN"  # behind the name of a column
-_NUMBER = "group"  # a column of this package's own
+_MOST_COMPARED = 5_000  # groups among which the nearest name is searched
+_PART = 1_048_576  # keys that are processed together, since Polars cannot hold more than four gigabytes of their text
+_NAN = " is NaN"  # suffix of the name of a column
+_NUMBER = "group"  # an internal column
 
 
 class GroupRequest(Protocol):
-    """What is wanted of each group, as `DrawSpec` says it."""
+    """The request for each group, as in `DrawSpec`."""
 
     @property
     def limit(self) -> int | None:
-        """Rows to draw of each."""
+        """Rows to draw from each group."""
 
     @property
     def fraction(self) -> Fraction | None:
-        """Rows to draw as a share of those that each has, rounded down; with none of these as many as it has."""
+        """Rows to draw as a share of the rows of each group, rounded down; without a limit or share, all its rows."""
 
     @property
     def quotas(self) -> Quotas | None:
-        """Rows to draw of groups by name, and none of the others."""
+        """Rows to draw from groups by name; none from other groups."""
 
     @property
     def replace(self) -> bool:
-        """Whether with replacement."""
+        """Whether to draw with replacement."""
 
 
 @dataclass(frozen=True)
 class GroupKeys:
-    """What tells groups or units apart.
+    """Keys of groups or units.
 
     Attributes:
-        argument: `"over"` or `"unit"`, as messages call it.
-        keys: their values make a group.
+        argument: name of the argument in messages, such as `"over"` or `"unit"`.
+        keys: rows with equal values of all keys are a group or unit.
     """
 
     argument: str
@@ -71,10 +71,10 @@ class GroupKeys:
 
     @classmethod
     def of(cls, argument: str, texts: Sequence[str], rows: Rows, random: RandomNumbers) -> GroupKeys | None:
-        """Compile the texts for rows of one schema; None where there are none.
+        """Compile the texts for rows of one schema; None if there are none.
 
         Raises:
-            TQLError: one does not fit the rows.
+            TQLError: a text does not fit the rows.
         """
         if not texts:
             return None
@@ -82,11 +82,11 @@ class GroupKeys:
 
     @property
     def names(self) -> set[str]:
-        """Names of the columns that they are made of."""
+        """Names of the columns that the keys use."""
         return {name for key in self.keys for name in key.expr.meta.root_names()}
 
     def as_text(self) -> GroupKeys:
-        """Return the same with text for categories, whose numbers mean nothing beyond their frame."""
+        """Return the keys with text for categories, whose numbers are valid in one frame only."""
         keys = [
             replace(key, expr=key.expr.cast(pl.String), dtype=pl.String())
             if key.dtype in (pl.Categorical, pl.Enum)
@@ -96,7 +96,7 @@ class GroupKeys:
         return GroupKeys(self.argument, tuple(keys))
 
     def number(self, rows: Rows) -> NumberedGroups:
-        """Return the groups of the rows, in the order of first appearance; null is a value like any other.
+        """Return the groups of the rows, in the order of first appearance; null is a value, too.
 
         Raises:
             TQLError: the keys cannot be evaluated.
@@ -106,7 +106,7 @@ class GroupKeys:
         return NumberedGroups(self, values, groups)
 
     def values(self, rows: Rows) -> pl.DataFrame:
-        """Return the values of the keys, a column each, a row a row.
+        """Return the values of the keys: one column per key, one row per row of the frame.
 
         Raises:
             TQLError: the keys cannot be evaluated.
@@ -121,7 +121,7 @@ class GroupKeys:
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
-        """Turn what Polars raises into an error that points at the keys."""
+        """Convert errors of Polars to errors that point at the keys."""
         try:
             yield
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as fault:
@@ -130,15 +130,15 @@ class GroupKeys:
             raise TQLError(message, source=key.source, span=key.span) from None
 
     def of_values(self, prefix: str = "") -> GroupKeys:
-        """Return the same for frames of their values, as `NumberedGroups` has them; `prefix` before their names."""
+        """Return the keys for frames of their values, as in `NumberedGroups`, with `prefix` before column names."""
         keys = [replace(key, expr=column(f"{prefix}{place}")) for place, key in enumerate(self.keys)]
         return GroupKeys(self.argument, tuple(keys))
 
     def random_numbers(self, rows: Rows, seed: int) -> KeyNumbers:
-        """Return the random numbers of rows by the values of the keys, which no two rows share.
+        """Return the random numbers of rows, derived from the values of the keys, which must be unique.
 
         Raises:
-            TQLError: two rows have the same key, or it is neither a whole number, text, date nor truth value.
+            TQLError: two rows have the same key, or it is not a whole number, text, date or Boolean.
         """
         for key in self.keys:
             check_key_type(self.argument, key.dtype, source=key.source, span=key.span)
@@ -158,17 +158,17 @@ class GroupKeys:
 def check_key_type(
     what: str, dtype: pl.DataType, *, where: str = "", source: str | None = None, span: Span | None = None
 ) -> None:
-    """Make sure that random numbers can belong to values of a type.
+    """Check that random numbers can be derived from values of a type.
 
     Args:
-        what: the argument, as the message calls it.
-        dtype: of the values.
-        where: words behind the type, such as the column.
+        what: the argument, for the message.
+        dtype: type of the values.
+        where: text after the type in the message, such as the column.
         source: the text that the error shows, or None.
-        span: the part of it that is wrong.
+        span: the part of that text that is wrong.
 
     Raises:
-        TQLTypeError: they cannot.
+        TQLTypeError: the type is not supported.
     """
     if dtype.is_integer() or is_text(dtype) or dtype.is_temporal() or is_bool(dtype):
         return
@@ -180,12 +180,12 @@ def check_key_type(
 
 
 def numbers_of(keys: pl.DataFrame, seed: int) -> KeyNumbers:
-    """Return the random numbers that belong to keys, a row each."""
+    """Return the random numbers of keys, one per row."""
     return KeyNumbers.of([part for each in keys.iter_columns() for part in _words(each)], seed)
 
 
 def _words(values: pl.Series) -> list[Texts | Integers | NDArray[np.uint64]]:
-    """Return a key as numbers or texts to hash, behind it which of them are null."""
+    """Return a key as numbers or texts to hash, followed by flags for nulls."""
     nulls = values.is_null().to_numpy().astype(np.int64)
     if values.dtype.is_integer() or values.dtype == pl.Boolean:
         wide = values.cast(pl.Int8) if values.dtype == pl.Boolean else values
@@ -203,7 +203,7 @@ def _words(values: pl.Series) -> list[Texts | Integers | NDArray[np.uint64]]:
 
 
 def _time_as_text(values: pl.Series) -> pl.Series:
-    """Return dates and times as text: the same for the same value, whatever its unit, and whether of a date or time.
+    """Return dates and times as text, which is the same for equal values of different units or types.
 
     Examples:
         >>> times = pl.Series(["2024-05-01 00:00", "2024-05-01 13:30"]).str.to_datetime()
@@ -221,10 +221,10 @@ def _time_as_text(values: pl.Series) -> pl.Series:
 
 
 def numbered(parts: Iterable[pl.DataFrame]) -> tuple[Groups, pl.DataFrame]:
-    """Return the groups of rows of equal values, in the order of first appearance, and the values, a row a group.
+    """Return the groups of rows with equal values, in the order of first appearance, and one row of values per group.
 
     Args:
-        parts: values of the rows, of equal columns and types.
+        parts: values of the rows, with the same columns and types in each part.
 
     Examples:
         >>> parts = [pl.DataFrame({"view": ["PA", None, "PA"]}), pl.DataFrame({"view": ["AP", None]})]
@@ -244,7 +244,7 @@ def numbered(parts: Iterable[pl.DataFrame]) -> tuple[Groups, pl.DataFrame]:
         first = known.height
         new = new.with_columns(pl.int_range(first, first + new.height, dtype=pl.UInt32).alias(_NUMBER))
         known = pl.concat([known, new], rechunk=True) if known.width else new
-        # By slices, as a join copies its keys; by long ones where there are many groups, which each looks at anew.
+        # By slices, since a join copies its keys; by longer slices if there are many groups, which each slice joins.
         for rows in keys.iter_slices(max(_PART, 2 * known.height)):
             found = rows.join(known, on=keys.columns, how="left", nulls_equal=True, maintain_order="left")
             codes.append(found[_NUMBER].to_numpy())
@@ -253,14 +253,14 @@ def numbered(parts: Iterable[pl.DataFrame]) -> tuple[Groups, pl.DataFrame]:
 
 
 def _without_nan(part: pl.DataFrame) -> list[pl.Expr]:
-    """Return what makes NaN a null and a flag, by which joins find it: those of one row do not find NaN."""
+    """Return expressions that convert NaN to a null and a flag, since joins of a single row do not match NaN."""
     floats = [name for name, dtype in part.schema.items() if dtype.is_float()]
     flags = [column(name).is_nan().fill_null(False).alias(f"{name}{_NAN}") for name in floats]
     return [*[column(name).fill_nan(None) for name in floats], *flags]
 
 
 def _with_nan(name: str, known: pl.DataFrame) -> pl.Expr:
-    """Return a column as it was before `_without_nan`."""
+    """Return the inverse of `_without_nan` for a column."""
     flag = f"{name}{_NAN}"
     if flag not in known.columns:
         return column(name)
@@ -269,26 +269,26 @@ def _with_nan(name: str, known: pl.DataFrame) -> pl.Expr:
 
 @dataclass(frozen=True)
 class NamedGroups:
-    """Groups by the values that their rows have.
+    """Groups with the key values of their rows.
 
     Attributes:
-        keys: what tells them apart.
-        values: a row a group, in their order: the values of the keys.
+        keys: the keys of the groups.
+        values: one row per group, in their order: the values of the keys.
     """
 
     keys: GroupKeys
     values: pl.DataFrame
 
     def sizes(self, rows: Integers, drawable: Integers, request: GroupRequest) -> Integers:
-        """Return the draws from each group, shape (groups,); without replacement at most what it has to draw.
+        """Return the draws from each group, shape (groups,); without replacement at most its drawable rows or units.
 
         Args:
-            rows: shape (groups,), how many rows or units each has.
-            drawable: shape (groups,), how many of these have a positive weight.
-            request: what is wanted.
+            rows: shape (groups,), number of rows or units of each group.
+            drawable: shape (groups,), number of rows or units of positive weight.
+            request: the request.
 
         Raises:
-            TQLError: a name is no group, or the sample does not fit into memory.
+            TQLError: a name is not a group, or the sample does not fit into memory.
             WeightError: with replacement, a group that is drawn from has no positive weight.
         """
         if request.quotas is not None:
@@ -310,33 +310,33 @@ class NamedGroups:
         return sizes
 
     def name(self, number: int) -> str:
-        """Return what a message calls a group."""
+        """Return the name of a group in messages."""
         values = ", ".join(shown(value) for value in self.values.row(number))
         return f"({values})" if self.values.width > 1 else values
 
     def quotas(self, quotas: Quotas, argument: str = "limit") -> Integers:
-        """Return the draws from each group that are wanted by name, shape (groups,); none of the others.
+        """Return the draws from each group, shape (groups,), from quotas by name; none from other groups.
 
         Args:
             quotas: draws by the name of a group.
-            argument: what they were given by.
+            argument: name of the caller's argument, for messages.
 
         Raises:
-            TQLError: a name is no group.
+            TQLError: a name is not a group.
         """
         sizes = np.zeros(self.values.height, np.int64)
         sizes[self.numbers([name for name, _ in quotas], argument)] = [size for _, size in quotas]
         return sizes
 
     def numbers(self, wanted_names: Sequence[object], argument: str = "limit") -> list[int]:
-        """Return the numbers of groups that are wanted by name, each once.
+        """Return the numbers of groups by name.
 
         Args:
-            wanted_names: a value, or a tuple of them where the groups have several.
-            argument: what they were given by.
+            wanted_names: for each group a value, or a tuple of values if there are several keys.
+            argument: name of the caller's argument, for messages.
 
         Raises:
-            TQLError: a name is no group, or two are the same one.
+            TQLError: a name is not a group, or two names are the same group.
         """
         names = list(map(tuple, self.values.rows()))
         places = {_plain(name): number for number, name in enumerate(names)}
@@ -363,14 +363,14 @@ class NamedGroups:
             return TQLError(f"{argument}: expected {wanted} to name a group, got {shown(name)}")
         known = [self.name(number) for number in range(min(len(names), _MOST_COMPARED))]
         text = shown(name) if not isinstance(name, tuple) else f"({', '.join(map(shown, name))})"
-        bare = not isinstance(name, tuple)  # the hint puts quotes around it
+        bare = not isinstance(name, tuple)  # the hint quotes it
         hint = did_you_mean(str(name), [str(each) for (each,) in names[: len(known)]]) if bare else None
         if hint is None and len(known) <= 2 * _MOST_SHOWN:
             hint = f"the groups are {', '.join(known)}" if known else "there are no rows"
-        return TQLNameError(f"{argument} names {text}, which is no group of over", hint=hint)
+        return TQLNameError(f"{argument} names {text}, which is not a group of over=", hint=hint)
 
     def no_row(self, numbers: Integers) -> WeightError:
-        """Return the error for groups that are drawn from and have no row of positive weight."""
+        """Return the error for groups to draw from that have no row of positive weight."""
         names = ", ".join(self.name(number) for number in numbers[:_MOST_SHOWN].tolist())
         more = f" and {numbers.size - _MOST_SHOWN:,} more" if numbers.size > _MOST_SHOWN else ""
         which = "group" if numbers.size == 1 else "groups"
@@ -399,10 +399,10 @@ class Grouped:
     """A population in groups, in units, or in both.
 
     Attributes:
-        population: weights of what is drawn: of the rows, or of the units.
-        groups: of what is drawn; None for one group.
-        over: the groups of the rows; None for one.
-        units: the units of the rows; None where rows are drawn.
+        population: weights of the rows, or of the units if units are drawn.
+        groups: groups of the rows or units; None for one group.
+        over: the groups of the rows; None for one group.
+        units: the units of the rows; None if rows are drawn.
     """
 
     population: Strata | Floats
@@ -412,10 +412,10 @@ class Grouped:
 
     @classmethod
     def of(cls, population: Strata | Floats, rows: Rows, over: GroupKeys | None, unit: GroupKeys | None) -> Grouped:
-        """Find the groups and units of rows that were weighed.
+        """Return the groups and units of weighed rows.
 
         Raises:
-            TQLError: a unit lies in several groups; or as `GroupKeys.number`.
+            TQLError: a unit has rows in several groups; or as `GroupKeys.number`.
         """
         grouped = None if over is None else over.number(rows)
         groups = None if grouped is None else grouped.groups
@@ -434,7 +434,7 @@ class Grouped:
 
     @property
     def count(self) -> int:
-        """How many rows or units there are to draw."""
+        """Number of rows or units in the population."""
         if self.units is not None:
             return self.units.groups.count
         return rows_in(self.population)
@@ -445,17 +445,17 @@ class Grouped:
         return self.over.sizes(self.groups.rows, self.groups.drawable(self.population), request)
 
     def expected(self, sizes: Integers, design: str, *, replace: bool) -> tuple[Floats, Floats]:
-        """Return how often each row of the frame is expected among the draws, and the probability that it is drawn.
+        """Return the expected draws of each row of the frame, and the probability that it is drawn.
 
         Args:
-            sizes: draws from each group, or the one number of them.
-            design: how they are drawn.
-            replace: whether with replacement.
+            sizes: draws from each group.
+            design: the design of the draws.
+            replace: whether to draw with replacement.
         """
         groups = self.groups or Groups.one(self.count)
         if replace or design == "successive":
             found = expected_by_group(self.population, groups, sizes, replace=replace)
-            if design == "systematic":  # floor or ceil of what is expected
+            if design == "systematic":  # a row is drawn floor or ceil of its expected draws
                 found = found[0], np.minimum(found[0], 1.0)
         else:
             chances = inclusion(self.population, groups, sizes)
@@ -466,7 +466,7 @@ class Grouped:
         return found[0].take(codes), found[1].take(codes)
 
     def rows_of(self, drawn: Positions) -> Positions:
-        """Return the positions of the rows of what was drawn, a unit's in table order."""
+        """Return the positions of the drawn rows, or of the rows of the drawn units, within a unit in table order."""
         return drawn if self.units is None else self.units.groups.members(drawn)
 
 
@@ -484,7 +484,7 @@ def _in_several(units: NumberedGroups, over: NumberedGroups, row: int) -> TQLErr
 
 
 def _plain(name: tuple[object, ...]) -> tuple[object, ...]:
-    """Return values that are equal where they name the same group: True is not 1."""
+    """Return values that are equal if they name the same group: True is not 1."""
     return tuple((isinstance(value, bool), "NaN" if _is_nan(value) else value) for value in name)
 
 

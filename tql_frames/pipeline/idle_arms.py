@@ -1,6 +1,6 @@
-"""Arms that change nothing, since they match no row or never decide: what to warn of, and what may have been meant.
+"""Warn of idle arms, which match no row or never decide, with hints at what the user may have meant.
 
-Which arms decide a row is counted with the weights, in `weights`; rows are looked at again only for what seems idle.
+`weights` finds out which arms decide a row; rows are read again only for arms that seem idle.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from tql_frames.language.nodes import Node
 from tql_frames.pipeline.weights import Watched
 
 _MOST_WARNED = 10  # arms, or texts
-_MOST_VALUES = 5_000  # values of a column among which the nearest is looked for
+_MOST_VALUES = 5_000  # values of a column among which the nearest is searched
 _MOST_SHOWN = 5
-_MOST_SOUGHT = 16  # constants of one `in` that are looked for among the values of a column
-_MOST_BESIDE = 16  # other arms that an arm is compared with one by one
+_MOST_SOUGHT = 16  # constants of one `in` that are searched among the values of a column
+_MOST_BESIDE = 16  # other arms with which an arm is compared
 _LONGEST = 80  # characters of a text in a message
 
 
@@ -37,9 +37,9 @@ class _Sought:
     Attributes:
         column: name of the column.
         value: text or number.
-        within: whether texts may hold it as a part.
-        operator: of numbers: how the column is compared with it.
-        separator: what the texts of the column are split by before, or None.
+        within: whether texts may contain it as a part.
+        operator: for numbers, the operator of the comparison.
+        separator: separator by which the texts of the column are split before, or None.
     """
 
     column: str
@@ -50,7 +50,7 @@ class _Sought:
 
 
 class Aggregable(Protocol):
-    """Rows that can be looked at again."""
+    """Rows that can be aggregated."""
 
     @property
     def schema(self) -> Mapping[str, pl.DataType]:
@@ -64,7 +64,7 @@ class Planned:
     """The rows of a plan."""
 
     def __init__(self, plan: pl.LazyFrame) -> None:
-        """Hold the plan; nothing runs."""
+        """Store the plan; nothing runs."""
         self._plan = plan
 
     @property
@@ -78,10 +78,10 @@ class Planned:
 
 
 def warn_of_categories(sampler: CompiledSampler | pl.Expr) -> None:
-    """Warn of texts that a sampler compares with an Enum and that are no category of it; no row is read.
+    """Warn of texts that a sampler compares with an Enum but that are not among its categories; no row is read.
 
     Warns:
-        TQLArmWarning: for each of the first, and one for all others.
+        TQLArmWarning: one for each of the first texts, and one for all others.
     """
     if isinstance(sampler, pl.Expr):
         return
@@ -107,9 +107,9 @@ def warn_of_idle_arms(
 
     Args:
         sampler: compiled for the rows.
-        rows: which were weighed.
-        watched: which arms decide a row; None where nobody counted.
-        place: where to point at where the rows are weighed in a thread of its own.
+        rows: the weighed rows.
+        watched: which arms decide a row; None if it is not known.
+        place: the line to point at if the rows are weighed in another thread.
 
     Warns:
         TQLArmWarning: for each such arm.
@@ -123,13 +123,13 @@ def warn_of_idle_arms(
 def idle_warnings(
     sampler: CompiledSampler, rows: Aggregable | None, matched: Sequence[int], decided: Sequence[int]
 ) -> list[TQLArmWarning]:
-    """Return the warnings of where it is known how many rows each arm matches and decides."""
+    """Return the warnings, from the numbers of rows that each arm matches and decides."""
     counts = enumerate(zip(matched, decided, strict=True))
     return _warnings(sampler, rows, {arm: bool(rows_of) for arm, (rows_of, decides) in counts if not decides})
 
 
 def _warnings(sampler: CompiledSampler, rows: Aggregable | None, idle: dict[int, bool | None]) -> list[TQLArmWarning]:
-    """Return the warnings of arms that decide no row; they tell whether they match one, None where it is not known."""
+    """Return the warnings for arms that decide no row; `idle` holds whether they match a row, None if not known."""
     arms = {node.span: node for node in sampler.tree.walk() if isinstance(node, nodes.Arm)}
     places = [place for place in idle if _is_of_interest(arms.get(sampler.arms[place].span))]
     looking = _Looking(sampler, rows, arms)
@@ -140,7 +140,7 @@ def _warnings(sampler: CompiledSampler, rows: Aggregable | None, idle: dict[int,
 
 
 def _of_more(sampler: CompiledSampler, idle: Sequence[int]) -> list[TQLArmWarning]:
-    """Return one warning of all arms beyond those that are warned of one by one."""
+    """Return one warning for all arms beyond the first, which have their own warnings."""
     more = len(idle) - _MOST_WARNED
     if more <= 0:
         return []
@@ -152,7 +152,7 @@ def _of_more(sampler: CompiledSampler, idle: Sequence[int]) -> list[TQLArmWarnin
 
 
 class _Looking:
-    """One look at rows for all arms that seem idle."""
+    """One pass over the rows for all arms that seem idle."""
 
     def __init__(self, sampler: CompiledSampler, rows: Aggregable | None, arms: dict[Span, nodes.Arm]) -> None:
         self._sampler, self._rows, self._arms = sampler, rows, arms
@@ -160,7 +160,7 @@ class _Looking:
         self._sought: dict[int, list[_Sought]] = {}
 
     def ask(self, place: int) -> None:
-        """Add the questions about an arm."""
+        """Add the aggregations for an arm."""
         arm = self._sampler.arms[place]
         self._exprs[f"matches {place}"] = arm.condition.any()
         for other in self._greater(place):
@@ -172,12 +172,12 @@ class _Looking:
                 self._exprs[f"{name} {place} {number}"] = expr
 
     def warnings(self, places: Sequence[int], matches: dict[int, bool | None]) -> Iterator[TQLArmWarning]:
-        """Yield what to warn of."""
+        """Yield the warnings."""
         found: dict[str, object] = {}
         if self._exprs and self._rows is not None:
             try:
                 found = self._rows.aggregate(self._exprs).row(0, named=True)
-            except (pl.exceptions.PolarsError, pl.exceptions.PanicException):  # no hint is better than an error
+            except (pl.exceptions.PolarsError, pl.exceptions.PanicException):  # a missing hint is better than an error
                 found = {}
         for place in places:
             arm = self._sampler.arms[place]
@@ -188,7 +188,7 @@ class _Looking:
             if matching:
                 message = f"arm {place + 1} never decides: {self._winner(place, found)}"
                 yield TQLArmWarning(message, source=source, span=span, hint=self._advice(arm))
-            elif not any(_holds(span, each.span) for each in self._sampler.unknown):  # which was said before
+            elif not any(_holds(span, each.span) for each in self._sampler.unknown):  # which have their own warning
                 message = f"arm {place + 1} matches no row"
                 yield TQLArmWarning(message, source=source, span=span, hint=self._hint(place, found))
 
@@ -239,7 +239,7 @@ class _Looking:
                 yield sought
 
     def _about(self, sought: _Sought) -> Iterator[tuple[str, pl.Expr]]:
-        """Aggregations of a column, each a list in one row, which tell what may have been meant by a constant."""
+        """Yield aggregations of a column, each one row, which show what the user may have meant by a constant."""
         assert self._rows is not None
         dtype = self._rows.schema[sought.column]
         values = column(sought.column)
@@ -328,13 +328,13 @@ def _comparisons(node: Node) -> Iterator[_Sought]:
 
 
 def _telling(items: Sequence[Node]) -> Sequence[Node]:
-    """Return the items of `in` that a hint can come from: of many numbers the ends, of many texts the first."""
+    """Return the items of `in` for a hint: the least and the greatest of many numbers, the first of many texts."""
     many = items[0]
     if isinstance(many, nodes.Values):
         if isinstance(many.values, tuple):
             return [nodes.Literal(text, span=many.span) for text in many.values[:_MOST_SOUGHT]]
         values = np.array(many.values)
-        ends = [values.min(), values.max()]  # a NaN where there is one
+        ends = [values.min(), values.max()]  # NaN if there is one
         return [nodes.Literal(each.item(), span=many.span) for each in ends]
     if len(items) <= _MOST_SOUGHT:
         return items
@@ -364,7 +364,7 @@ def _null_hint(node: nodes.Arm) -> str | None:
 
 
 def _is_of_interest(node: nodes.Arm | None) -> bool:
-    """Return whether an idle arm is a mistake: not one that is switched off, left to chance, or there for the rest."""
+    """Return whether an idle arm may be a mistake: not a constant condition, nor one that depends on `random()`."""
     if node is None or isinstance(node.condition, nodes.Literal):
         return False
     return not any(isinstance(each, nodes.Call) and each.name == "random" for each in node.condition.walk())

@@ -1,4 +1,4 @@
-"""A statement on frames: parse, bind the parameters, scan, compile to one plan, and let an adapter finish it."""
+"""Run a statement on frames: parse, bind the parameters, scan, compile to one plan, and let an adapter finish it."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from tql_frames.sampling import Positions
 
 @dataclass(frozen=True)
 class Query:
-    """A statement made ready for its frames.
+    """A statement compiled for its frames.
 
     Attributes:
         source: its text.
         statement: its tree, parameters bound.
         relation: its plan.
-        adapter: of the frame whose rows it gives, or of the first one.
-        scan: that frame as the plan found it.
-        sampled: plans of the rows that its SAMPLE BY clauses draw from.
+        adapter: adapter of the frame whose rows it returns, or of the first frame.
+        scan: scan of that frame.
+        sampled: plans of the populations of its SAMPLE BY clauses.
     """
 
     source: str
@@ -46,18 +46,18 @@ class Query:
 
     @property
     def why_collected(self) -> str | None:
-        """Why a sample holds rows of files in memory; None where they are read twice."""
+        """Reason why a sample holds rows of files in memory; None if they are read twice."""
         return next((why for plan in self.sampled if (why := CollectedFrame(plan).why_collected)), None)
 
     def plan(self, index: str | None) -> pl.LazyFrame:
-        """Return what runs for it."""
+        """Return the plan of the result."""
         return self.adapter.plan(self.relation, self.scan, index)
 
     def result(self, index: str | None) -> object:
-        """Return a native frame, of a LazyFrame a lazy one; `index` as `sample` takes it.
+        """Return a native frame, lazy for a LazyFrame; see `sample` for `index`.
 
         Raises:
-            TQLError: the weights cannot be drawn by, or Polars cannot evaluate the plan.
+            TQLError: weights are invalid, or Polars cannot evaluate the plan.
         """
         with evaluating(self.source, self.statement):
             return self.adapter.finish(self.relation, self.scan, index)
@@ -65,15 +65,15 @@ class Query:
 
 @dataclass(frozen=True)
 class RowQuery:
-    """A statement that chooses rows and columns of one frame, and makes none of its own.
+    """A statement that selects rows and columns of one frame, and computes no new ones.
 
     Attributes:
         source: its text.
         statement: its tree, parameters bound.
         relation: its plan.
-        columns: those that it gives; None for all of the frame, as they are.
-        labels: their names.
-        names: of the columns that it may look at; None for all.
+        columns: columns of the result; None for all columns of the frame, unchanged.
+        labels: names of the columns.
+        names: names of the columns that it may read; None for all.
     """
 
     source: str
@@ -84,10 +84,10 @@ class RowQuery:
     names: frozenset[str] | None
 
     def positions(self, *, streaming: bool) -> Positions:
-        """Return positions of its rows in the frame, in its order, shape (k,).
+        """Return the positions of its rows in the frame, in the order of the result, shape (k,).
 
         Args:
-            streaming: read what the plan scans in batches.
+            streaming: whether to read the files of the plan in batches.
 
         Raises:
             TQLError: as `Query.result`.
@@ -117,10 +117,10 @@ def prepare(
         default: adapter of the frame of a SELECT without FROM.
         named: adapters of the frames that FROM and JOIN may name.
         seed: fixes its samples and random numbers.
-        numbered: whether row numbers are asked for.
+        numbered: whether row numbers are needed.
 
     Raises:
-        TQLError: it is wrong, or does not fit the frames.
+        TQLError: it is invalid, or does not fit the frames.
     """
     statement = _bound(text, parameters)
     names = named_columns(statement)
@@ -147,17 +147,17 @@ def prepare(
 
 
 def prepare_rows(text: str, parameters: Sequence[object] | None, frame: Rows, *, seed: int) -> RowQuery:
-    """Read and compile a statement that chooses rows and columns of one frame; nothing runs.
+    """Read and compile a statement that selects rows and columns of one frame; nothing runs.
 
     Args:
         text: the statement.
         parameters: values for its `?`.
-        frame: what a SELECT without FROM reads.
+        frame: the frame of a SELECT without FROM.
         seed: fixes its samples and random numbers.
 
     Raises:
-        TQLUnsupportedError: it makes rows or columns of its own.
-        TQLError: it is wrong, or does not fit the frame.
+        TQLUnsupportedError: it computes new rows or columns.
+        TQLError: it is invalid, or does not fit the frame.
     """
     statement = _bound(text, parameters)
     names = named_columns(statement)
@@ -186,7 +186,7 @@ def _bound(text: str, parameters: Sequence[object] | None) -> nodes.Statement:
 
 
 def _notes(text: str) -> Callable[[nodes.Call], None]:
-    """Warns of aggregations in a statement that see one number a row."""
+    """Return a function that warns of aggregations in a statement that see one number per row."""
 
     def note(call: nodes.Call) -> None:
         name, argument = call.name, unparse(call.arguments[0])
@@ -201,7 +201,7 @@ def _notes(text: str) -> Callable[[nodes.Call], None]:
 
 @contextmanager
 def evaluating(source: str, statement: nodes.Statement) -> Iterator[None]:
-    """Say of what Polars cannot evaluate that it was the statement."""
+    """Convert errors of Polars to errors that show the statement."""
     try:
         yield
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as fault:
@@ -236,11 +236,11 @@ def _not_of_the_frame(message: str, text: str, span: Span) -> TQLUnsupportedErro
 def no_rows_error(size: int, text: str, span: Span) -> WeightError:
     """Return the error for requesting `size` rows in a SAMPLE BY whose population is empty."""
     hint = "leave LIMIT out for an empty frame"
-    return WeightError(f"cannot draw {size:,} rows: none is left to draw from", source=text, span=span, hint=hint)
+    return WeightError(f"cannot draw {size:,} rows: no rows are left", source=text, span=span, hint=hint)
 
 
 def draws(text: str, seed: int, sampled: list[pl.LazyFrame] | None = None) -> DrawsRows:
-    """Return what the SAMPLE BY clauses of a statement do, each with a seed of its own; `sampled` gets their plans."""
+    """Return the function that draws for SAMPLE BY clauses, each with its own seed; `sampled` receives their plans."""
 
     def drawn(plan: pl.LazyFrame, sampler: CompiledSampler, clause: SampleClause, number: int) -> pl.LazyFrame:
         warn_of_categories(sampler)
@@ -253,7 +253,7 @@ def draws(text: str, seed: int, sampled: list[pl.LazyFrame] | None = None) -> Dr
 
 
 def draw_of(text: str, sampler: CompiledSampler, clause: SampleClause, seed: int) -> Draw:
-    """Return what a SAMPLE BY asks for.
+    """Return the request of a SAMPLE BY.
 
     Raises:
         TQLError: there is no such design.
@@ -269,10 +269,10 @@ def draw_of(text: str, sampler: CompiledSampler, clause: SampleClause, seed: int
 
 
 def design_of(text: str, design: str | None, span: Span, *, replace: bool) -> Design:
-    """Return the design of a SAMPLE BY, which stands at a place of a text.
+    """Return the design of a SAMPLE BY at a span of a text.
 
     Raises:
-        TQLError: there is no such design, or not with or without replacement.
+        TQLError: there is no such design, or it does not support this `replace`.
     """
     try:
         return design_from(design, replace=replace)

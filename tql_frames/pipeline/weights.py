@@ -1,6 +1,6 @@
-"""Sampler and frame to checked weights, one a row.
+"""Compute weights from a sampler and a frame, one per row, and check them.
 
-Whether a sampler fits a frame is the compiler's to say; whether its weights can be drawn by is found here.
+The compiler checks that a sampler fits a frame; this module checks that its weights are valid.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ Watched = NDArray[np.bool_]
 
 _FEW = 16  # arms
 _SCHEMAS_KEPT = 3  # of a text, besides the newest
-_MOST_WATCHED = 64  # arms of which files are asked in the pass that counts weights: four bytes a row for each 32
+_MOST_WATCHED = 64  # arms up to which a pass over files also finds deciding arms: four bytes per row for each 32
 
 
 @dataclass(frozen=True)
 class BadWeights:
-    """Weights that cannot be drawn by.
+    """Invalid weights.
 
     Attributes:
-        rows: how many rows have one.
-        first: number of the first of these.
+        rows: number of rows with an invalid weight.
+        first: position of the first of these rows.
         weight: its weight.
-        kinds: whether a NaN is among them, a negative, an infinite one.
+        kinds: whether a weight is NaN, whether one is negative, and whether one is infinite.
     """
 
     rows: int
@@ -62,13 +62,13 @@ class BadWeights:
 
     @classmethod
     def among(cls, weights: Weights, bad: NDArray[np.bool_]) -> BadWeights:
-        """Return those of the weights that are bad, of which there is one."""
+        """Return the bad weights, at least one."""
         found, first = weights[bad], int(bad.argmax())
         kinds = bool(np.isnan(found).any()), bool((found < 0).any()), bool((found == math.inf).any())
         return cls(len(found), first, float(weights[first]), kinds)
 
     def and_later(self, others: BadWeights) -> BadWeights:
-        """These, and others of later rows."""
+        """Return the bad weights of these and of later rows."""
         nan, negative, infinite = map(operator.or_, self.kinds, others.kinds)
         return BadWeights(self.rows + others.rows, self.first, self.weight, (nan, negative, infinite))
 
@@ -82,11 +82,11 @@ class BadWeights:
 
 @dataclass(frozen=True)
 class Weigher:
-    """A sampler made ready for the frames of one schema.
+    """A sampler compiled for frames of one schema.
 
     Attributes:
-        sampler: compiled TQL, or the user's own Polars expression.
-        given: the weights themselves where the user has them; they are the values of the expression.
+        sampler: compiled TQL, or the user's Polars expression.
+        given: the weights that the user passed, if any; they are the values of the expression.
     """
 
     sampler: CompiledSampler | pl.Expr
@@ -97,7 +97,7 @@ class Weigher:
         """Compile a sampler for a frame, with the numbers of `random()`.
 
         Raises:
-            TQLError: it is no sampler, or does not fit the frame.
+            TQLError: it is not a sampler, or does not fit the frame.
         """
         sampler = sampler_from(sampler)
         if isinstance(sampler, str):
@@ -123,7 +123,7 @@ class Weigher:
         sampler = self.sampler
         suspects = _suspects(sampler)
         exprs = {"weight": sampler.weight, **more}
-        if suspects:  # a bad weight may hide behind a greater one, or cancel in a sum
+        if suspects:  # a bad weight may be hidden by a greater one, or cancel in a sum
             exprs["bad"] = pl.any_horizontal([_bad(arm) for arm in suspects])
         found = self._evaluate(frame, exprs)
         weights = found["weight"].to_numpy()
@@ -134,10 +134,10 @@ class Weigher:
         return weights, found
 
     def check_constants(self, where: str = "") -> None:
-        """Make sure that no arm has a weight that is wrong whatever the rows, even while none matches its condition.
+        """Check the constant weights of arms, including arms that match no row.
 
         Raises:
-            WeightError: one has; what is said of it ends with `where`.
+            WeightError: a constant weight is invalid; the message ends with `where`.
         """
         for arm in _suspects(self.sampler):
             if arm.constant is not None:
@@ -146,11 +146,9 @@ class Weigher:
                 raise WeightError(message, source=self.sampler.source, span=arm.span, hint=_HINT)
 
     def first_bad(self, frame: Rows) -> tuple[int | None, BadWeights]:
-        """Return what `weigh` refuses of rows that it refuses.
+        """Return the first arm with bad weights, by position, and these weights, for rows whose weights are invalid.
 
-        These are the place of the first arm whose weights are bad, and the weights.
-
-        The place is None where it is the weight of the whole sampler.
+        The position is None if the weight of the whole sampler is invalid.
         """
         suspects = _suspects(self.sampler)
         if suspects and self._evaluate(frame, {"bad": pl.any_horizontal(map(_bad, suspects))})["bad"].any():
@@ -160,46 +158,46 @@ class Weigher:
         return None, BadWeights.among(weights, ~((weights >= 0) & (weights < math.inf)))
 
     def refusal(self, place: int | None, bad: BadWeights) -> WeightError:
-        """Return the error to raise for bad weights, as `first_bad` finds them."""
+        """Return the error to raise for the result of `first_bad`."""
         if isinstance(self.sampler, pl.Expr):
-            return WeightError(bad.describe("the sampler gives"), hint=_HINT)
+            return WeightError(bad.describe("the sampler returns"), hint=_HINT)
         span = self.sampler.tree.span if place is None else self.sampler.arms[place].span
-        who = "the sampler gives" if place is None else f"arm {place + 1} has"
+        who = "the sampler returns" if place is None else f"arm {place + 1} has"
         return WeightError(bad.describe(who), source=self.sampler.source, span=span, hint=_HINT)
 
     @property
     def bad(self) -> pl.Expr:
-        """Whether a row cannot be drawn by its weight, or by that of an arm it matches: what `weigh` refuses."""
+        """Expression for whether the weight of a row, or of an arm that it matches, is invalid."""
         weight = self.sampler if isinstance(self.sampler, pl.Expr) else self.sampler.weight
         found = ~((weight >= 0) & weight.is_finite())
         return pl.any_horizontal([found, *map(_bad, _suspects(self.sampler))])
 
     @property
     def has_bad_constant(self) -> bool:
-        """Whether the weight of an arm is wrong whatever the rows."""
+        """Whether an arm has an invalid constant weight."""
         return any(each.constant is not None for each in _suspects(self.sampler))
 
     @property
     def constant_weights(self) -> ConstantWeights | None:
-        """All weights that there can be, by number, where they are known from the text; none of them is bad then."""
+        """All possible weights by number, if they are known from the text; they are then all valid."""
         return self.sampler.constant_weights if isinstance(self.sampler, CompiledSampler) else None
 
     def watched(self, frame: Rows, most: int | None = None) -> tuple[Strata | Weights, Watched | None]:
-        """Return what a draw needs to know of the rows, and which arms decide one, found in the same pass.
+        """Return the weights of the rows, and which arms decide a row, computed in the same pass.
 
         Args:
             frame: the rows.
-            most: distinct weights that make strata at the most; by default as their number says.
+            most: greatest number of distinct weights for strata; by default it depends on their number.
 
         Returns:
-            Their strata, or their weights as `weigh` gives them; and the arms, None where there are none to watch.
+            Strata, or weights as returned by `weigh`; and which arms decide a row, None if it is not computed.
 
         Raises:
             WeightError: as `weigh`.
         """
         constant = self.constant_weights
-        # The weight of all arms stands beside each arm, in an expression that grows with the square of their number:
-        # of many arms it is found first.
+        # Each arm is compared with the weight of all arms, in an expression that grows with the square of their number:
+        # for many arms, the weight is computed first.
         arms = self._arms
         many = arms > _FEW and not frame.is_streamed
         if constant is None:
@@ -222,9 +220,9 @@ class Weigher:
         return constant.weights[numbers] if strata is None else strata, watched
 
     def matched(self, frame: Rows, decided: Watched) -> Watched:
-        """Return which arms match a row of a frame; an arm that decides one does.
+        """Return which arms match a row of a frame; an arm that decides a row matches it.
 
-        The answer for arms whose conditions cannot be evaluated alone is that of `decided`.
+        For arms whose conditions cannot be evaluated alone, return the value of `decided`.
         """
         found = decided.copy()
         idle = np.flatnonzero(~decided).tolist()
@@ -244,11 +242,11 @@ class Weigher:
         return self._read_words(self._evaluate(frame, words), list(words))
 
     def _words(self, frame: Rows, weight: pl.Expr | None = None) -> dict[str, pl.Expr]:
-        """Return numbers with a bit for each of up to 32 arms: whether it decides a row, equals included."""
+        """Return numbers with one bit for each of up to 32 arms: whether it decides a row, including ties."""
         if isinstance(self.sampler, pl.Expr) or not self.sampler.arms:
             return {}
         sampler, arms = self.sampler, self.sampler.arms
-        if len(arms) > _MOST_WATCHED and frame.is_streamed:  # whose weights are held, and so would be these
+        if len(arms) > _MOST_WATCHED and frame.is_streamed:  # these numbers would be held in memory, like the weights
             return {}
         greatest = sampler.choice == "max_weight" and isinstance(sampler.tree, nodes.WeightChoice)
         own = {arm.span for arm in sampler.tree.arms} if isinstance(sampler.tree, nodes.WeightChoice) else set()
@@ -274,7 +272,7 @@ class Weigher:
         return np.concatenate(bits)[: len(self.sampler.arms)].astype(np.bool_)
 
     def no_row(self, count: int) -> WeightError:
-        """Return the error for so many rows of which none can be drawn."""
+        """Return the error for `count` rows that all have weight 0."""
         source, span, hint = None, None, None
         rows = f"all {count:,} rows, the first row 0" if count > 1 else "the one row"
         message = f"no row can be drawn: the weight is 0 in {rows}"
@@ -302,7 +300,7 @@ class Weigher:
         return weights
 
     def _check(self, weights: Weights) -> None:
-        # One pass for all three: NaN is neither >= 0 nor below infinity, and comes out of min.
+        # One pass for all three kinds: NaN is neither >= 0 nor below infinity, and `min` returns it.
         if weights.size and not (weights.min() >= 0 and weights.max() < math.inf):
             raise self.refusal(None, BadWeights.among(weights, ~((weights >= 0) & (weights < math.inf))))
 
@@ -317,7 +315,7 @@ class Weigher:
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as fault:
             reason = reason_of(fault)
             if "is duplicate" in reason:
-                raise TQLTypeError("the sampler gives several columns; a weight is one") from None
+                raise TQLTypeError("expected the sampler to return one column, got several") from None
             raise self.not_evaluated(reason) from None
 
     def not_evaluated(self, reason: str) -> TQLError:
@@ -328,7 +326,7 @@ class Weigher:
         return TQLError(message)
 
     def _bad_arm(self, frame: Rows, suspects: list[CompiledArm]) -> tuple[int, BadWeights]:
-        """Return the place of the first arm that has bad weights, and these."""
+        """Return the position of the first arm with bad weights, and these weights."""
         assert isinstance(self.sampler, CompiledSampler)
         exprs = {f"bad {i}": _bad(arm) for i, arm in enumerate(suspects)}
         found = frame.evaluate(exprs | {f"weight {i}": arm.weight for i, arm in enumerate(suspects)})
@@ -345,12 +343,12 @@ class Weigher:
 
 
 def compiled(text: str, schema: Mapping[str, pl.DataType], random: RandomNumbers | None = None) -> CompiledSampler:
-    """Return the sampler of a text for frames of a schema, which is compiled once: that costs more than small draws.
+    """Return the compiled sampler of a text for frames of a schema; cached, since compiling is slower than small draws.
 
     Raises:
-        TQLError: the text is wrong, or does not fit the schema.
+        TQLError: the text is invalid, or does not fit the schema.
     """
-    if isinstance(text, BoundText) and text.has_many:  # to compile it is cheap, to keep it is not
+    if isinstance(text, BoundText) and text.has_many:  # compiling it is cheap, caching it is not
         return compile_sampler(text, schema, random)
     known = _compiled(text)
     for sampler in known:
@@ -365,12 +363,12 @@ def compiled(text: str, schema: Mapping[str, pl.DataType], random: RandomNumbers
 
 @lru_cache(maxsize=512)
 def _compiled(text: str) -> list[CompiledSampler]:
-    """Return what a text was compiled to."""
+    """Return the cached samplers of a text."""
     return []
 
 
 class SamplerText(Protocol):
-    """What has found a sampler, such as a `Balance`."""
+    """An object with the text of a sampler, such as a `Balance`."""
 
     @property
     def sampler(self) -> str:
@@ -378,17 +376,17 @@ class SamplerText(Protocol):
 
 
 SamplerLike: TypeAlias = "str | pl.Expr | SamplerText | Sequence[float | None] | NDArray[Any] | pl.Series | pd.Series"
-"""What gives each row its weight."""
+"""A source of row weights."""
 
 
 @dataclass(frozen=True, eq=False)
 class GivenWeights:
-    """Weights that the caller has, one a row.
+    """Weights that the caller passes, one per row.
 
     Attributes:
-        values: the weights as numbers with a fraction, null as 0.
-        kind: class of what they came in.
-        labels: the index of the pandas series that they came in; None where they go by position.
+        values: the weights as floats, null as 0.
+        kind: class of the caller's object.
+        labels: index of the caller's pandas series; None if weights are matched by position.
     """
 
     values: pl.Series
@@ -397,10 +395,10 @@ class GivenWeights:
 
     @classmethod
     def of(cls, value: Any) -> GivenWeights | None:
-        """Return the weights in a list, an array or a series; None of anything else.
+        """Return the weights in a list, an array or a series; None for anything else.
 
         Raises:
-            TQLTypeError: it holds no numbers, or has several dimensions.
+            TQLTypeError: the object does not hold numbers, or has several dimensions.
 
         Examples:
             >>> GivenWeights.of([5, None, True]).values.to_list()
@@ -420,11 +418,11 @@ class GivenWeights:
             return cls(pl.Series("weight", value.astype(np.float64)), kind, labels)
         try:
             series = value if isinstance(value, pl.Series) else _series(value)
-        except (Exception, pl.exceptions.PanicException):  # whatever the elements are
-            raise TQLTypeError(f"expected one number a row, got a {kind} of other things", hint=_ONE_A_ROW) from None
+        except (Exception, pl.exceptions.PanicException):  # elements may be of any type
+            raise TQLTypeError(f"expected one number per row, got a {kind} of other values", hint=_ONE_A_ROW) from None
         dtype = series.dtype
         if not (dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)) and len(series):
-            raise TQLTypeError(f"expected one number a row, got a {kind} of {type_name(dtype)}", hint=_ONE_A_ROW)
+            raise TQLTypeError(f"expected one number per row, got a {kind} of {type_name(dtype)}", hint=_ONE_A_ROW)
         values = series.cast(pl.Float64).fill_null(0.0).rechunk()
         if not isinstance(value, pl.Series) or labels is not None:  # its memory may be the caller's
             values = pl.Series(values.to_numpy().copy())
@@ -435,18 +433,18 @@ class GivenWeights:
 
     @property
     def digest(self) -> str:
-        """A text by which equal weights are known again."""
+        """Digest of the weights, equal for equal weights."""
         return weights_digest(self.values.to_numpy())
 
     def check(self, frame: Rows) -> None:
-        """Make sure that there is a weight for each row of a frame.
+        """Check that there is one weight for each row of a frame.
 
         Raises:
-            TQLError: there are more or fewer, or they are labelled otherwise than the rows.
+            TQLError: there are more or fewer weights, or their labels differ from those of the rows.
         """
         rows, given = frame.rows, len(self.values)
         if rows != given:
-            raise TQLError(f"expected {rows:,} weight{'s' * (rows != 1)}, one a row, got {given:,}")
+            raise TQLError(f"expected {rows:,} weight{'s' * (rows != 1)}, one per row, got {given:,}")
         if self.labels is None:
             return
         if not self.labels.equals(index_of(frame)):
@@ -455,7 +453,7 @@ class GivenWeights:
 
 
 def _apart(value: Any) -> tuple[Any, pd.Index | None]:
-    """Return weights without the class of pandas, or of a library like it, that they came in; and their labels.
+    """Return weights without the class of pandas or a similar library, and their labels.
 
     Raises:
         TQLTypeError: a pandas column has no Polars type.
@@ -481,7 +479,7 @@ def _apart(value: Any) -> tuple[Any, pd.Index | None]:
 
 
 def weights_text(rows: int) -> str:
-    """Return what stands for the text of a sampler where weights are given.
+    """Return the text that describes given weights in place of a sampler.
 
     Examples:
         >>> weights_text(3)
@@ -491,12 +489,12 @@ def weights_text(rows: int) -> str:
 
 
 def weights_digest(weights: Weights) -> str:
-    """Return a text by which equal weights are known again, one a row, shape (n,)."""
+    """Return a digest of weights, shape (n,), as text; equal for equal weights."""
     return blake2b(np.ascontiguousarray(weights).data, digest_size=16).hexdigest()
 
 
 def _series(value: Any) -> pl.Series:
-    """Return a list or an array of one dimension as a series; elements of lists may be of any library."""
+    """Return a list or a one-dimensional array as a series; elements of lists may be scalars of any library."""
     if type(value).__module__.partition(".")[0] == "torch" and not value.is_complex():
         value = value.detach().to_dense().cpu().double().numpy()
     if isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.dtype.itemsize > 8:
@@ -509,10 +507,10 @@ def _series(value: Any) -> pl.Series:
 
 
 def _number(value: Any) -> float:
-    """Return a weight as a number, what stands for null as 0.
+    """Return a weight as a number, null as 0.
 
     Raises:
-        TypeError: it is no number.
+        TypeError: it is not a number.
     """
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return 0.0
@@ -522,15 +520,15 @@ def _number(value: Any) -> float:
 
 
 def sampler_from(value: object, parameters: Sequence[object] | None = None) -> Any:
-    """Return a sampler as text, expression or `GivenWeights`; of a `Balance` the text that it found.
+    """Return a sampler as text, expression or `GivenWeights`; for a `Balance`, its text.
 
     Args:
-        value: as the caller gave it; what is none of these is returned as it is.
+        value: the caller's argument; an object of another kind is returned unchanged.
         parameters: values for the `?` of a text.
 
     Raises:
-        TQLError: the text is wrong, or has more or fewer `?` than there are values; there are values, and no text; or
-            the weights of an array are no numbers.
+        TQLError: the text is invalid, or has more or fewer `?` than there are values; there are values but no text; or
+            the elements of an array are not numbers.
     """
     if type(value).__name__ == "Balance" and isinstance(text := getattr(value, "sampler", None), str):
         value = text
@@ -543,12 +541,12 @@ def sampler_from(value: object, parameters: Sequence[object] | None = None) -> A
         except Fault as fault:
             raise fault.error(value) from None
     if parameters is not None:
-        raise TQLError("parameters= are values for the `?` of a TQL text, and the sampler is none")
+        raise TQLError("parameters= are the values of `?` in TQL text, but the sampler is not text")
     return value if isinstance(value, pl.Expr) else GivenWeights.of(value) or value
 
 
 def no_sampler(value: object) -> TQLError:
-    """Return the error to raise for a sampler that is none."""
+    """Return the error to raise for an object that is not a sampler."""
     hint = None
     if isinstance(value, Mapping):
         hint = (

@@ -153,7 +153,7 @@ class _WeightLines:
         widths: shape (n,), weights of the rows as whole numbers, in this order; 0 where a row comes for certain.
             Of one group in strata those of the strata.
         certain: the same shape, which of them come for certain; None where none does.
-        strata: shape (n,), the number of the stratum of each row; None where widths are those of rows.
+        strata: the rows in strata; None where widths are those of rows.
         groups: shape (n,), the group of each, ascending.
         totals: shape (groups,), sums of the widths, below 2**62.
         sizes: shape (groups,), draws that are left for the line.
@@ -162,7 +162,7 @@ class _WeightLines:
     order: Positions | None
     widths: Integers
     certain: NDArray[np.bool_] | None
-    strata: NDArray[np.unsignedinteger] | None
+    strata: Strata | None
     groups: NDArray[np.uint32]
     totals: Integers
     sizes: Integers
@@ -175,11 +175,11 @@ class _WeightLines:
         strata, counts = None, None
         owner = codes
         if isinstance(population, Strata) and groups.count == 1:
-            strata, counts = population.codes, population.table.counts
+            strata, counts = population, population.table.counts
             owner = np.zeros(len(counts), np.uint32)
 
         def weights() -> Floats:
-            return population.table.weights if strata is not None else _in_order(population, order)  # type: ignore[union-attr]
+            return strata.table.weights if strata is not None else _in_order(population, order)
 
         widths, totals = _widths(weights(), owner, len(sizes), counts)
         certain = None
@@ -196,12 +196,12 @@ class _WeightLines:
 
     def _widths_of(self, first: int, stop: int | None) -> Integers:
         """Return the widths of some rows."""
-        return self.widths[first:stop] if self.strata is None else self.widths.take(self.strata[first:stop])
+        return self.widths[first:stop] if self.strata is None else self.widths.take(self.strata.codes[first:stop])
 
     def _certain_of(self, first: int, stop: int | None) -> NDArray[np.bool_]:
         """Return which of some rows come for certain."""
         assert self.certain is not None
-        return self.certain[first:stop] if self.strata is None else self.certain.take(self.strata[first:stop])
+        return self.certain[first:stop] if self.strata is None else self.certain.take(self.strata.codes[first:stop])
 
     def drawn(self, uniforms: Floats) -> Positions:
         """Return the rows at equal distances on the lines, in table order, shape (sum of sizes,).
@@ -231,7 +231,10 @@ class _WeightLines:
                 found = np.flatnonzero(own != 0)  # of truth values it is faster
                 parts[first // BLOCK] = np.repeat((found + first).astype(dtype), own[found])
 
-        over_blocks(rows, sum_up)
+        if self.strata is not None:
+            sums = self.widths @ self.strata.blocks
+        else:
+            over_blocks(rows, sum_up)
         offsets = np.cumsum(sums) - sums
         over_blocks(rows, run)
         if self.order is not None:
@@ -277,7 +280,7 @@ class _WeightLines:
         if self.strata is not None:
             each = np.multiply(self.widths, share[0], dtype=np.float64)
             each[slice(0) if self.certain is None else self.certain] = 1.0
-            chances: Floats = each.take(self.strata[first:stop])
+            chances: Floats = each.take(self.strata.codes[first:stop])
             return chances
         found: Floats = np.multiply(self.widths[first:stop], share[group], dtype=np.float64)
         if self.certain is not None:

@@ -107,7 +107,7 @@ class Strata:
     cells: Integers
 
     @cached_property
-    def _blocks(self) -> Integers:
+    def blocks(self) -> Integers:
         """Shape (m, blocks): rows of each stratum in each block of `BLOCK` rows."""
         if self.cells.shape[1] == -(-self.rows // BLOCK):
             return self.cells
@@ -136,7 +136,7 @@ class Strata:
         """Return the position of every slot, shape (n,): a counting sort of the rows."""
         if self.rows <= BLOCK:
             return self._block_by_slot(0)
-        starts = _starts(self._blocks)
+        starts = _starts(self.blocks)
         positions = np.empty(self.rows, position_type(self.rows))
 
         def run(blocks: Blocks) -> None:
@@ -158,7 +158,7 @@ class Strata:
             rows = self.resolve(slots)
             sort(rows)
             return rows
-        starts = _starts(self._blocks)
+        starts = _starts(self.blocks)
         edges = np.append(slots.searchsorted(starts.ravel().astype(slots.dtype)), len(slots))
         begins, ends = edges[:-1].reshape(starts.shape), edges[1:].reshape(starts.shape)
         positions = np.empty(len(slots), position_type(self.rows))
@@ -171,7 +171,7 @@ class Strata:
                 rows = positions[until[block] - int((end - begin).sum()) : until[block]]
                 own = [slots[one:other] for one, other in zip(begin.tolist(), end.tolist(), strict=True)]
                 if _few_each(len(rows), len(start)):
-                    cells = self._blocks[:, block]
+                    cells = self.blocks[:, block]
                     places = np.concatenate(own).astype(np.int64)
                     places += np.repeat(np.cumsum(cells) - cells - start, end - begin)
                     self._block_by_slot(block).take(places, out=rows, mode="clip")
@@ -197,7 +197,7 @@ class Strata:
 
     def _by_stratum(self, block: int) -> Iterator[Positions]:
         """Yield the rows of each stratum in a block, ascending."""
-        first, cells = block * BLOCK, self._blocks[:, block]
+        first, cells = block * BLOCK, self.blocks[:, block]
         codes, dtype = self.codes[first : first + BLOCK], position_type(self.rows)
         if _few_each(len(codes), len(cells)):
             yield from np.split(self._block_by_slot(block), np.cumsum(cells)[:-1])
@@ -210,10 +210,10 @@ class Strata:
 
     def _looked_up(self, slots: Positions) -> Positions:
         """Return the positions of a few slots: only cells in which one lies are looked into."""
-        if self.cells is not self._blocks and len(slots) * _PART < self.rows:
+        if self.cells is not self.blocks and len(slots) * _PART < self.rows:
             return self._in_parts(slots)
-        blocks = self._blocks.shape[1]
-        stratum, block, rank = _places(self._blocks, slots)
+        blocks = self.blocks.shape[1]
+        stratum, block, rank = _places(self.blocks, slots)
         positions = np.empty(len(slots), position_type(self.rows))
         by_block = np.argsort(block, kind="stable")
         ends = np.searchsorted(block[by_block], np.arange(blocks + 1))
@@ -227,13 +227,13 @@ class Strata:
                 codes, strata = self.codes[first:stop], stratum[wanted]
                 sought = np.unique(strata).tolist()
                 if _few_each(len(codes), len(sought)):
-                    before = np.cumsum(self._blocks[:, number]) - self._blocks[:, number]
+                    before = np.cumsum(self.blocks[:, number]) - self.blocks[:, number]
                     rows = np.argsort(codes, kind="stable")[before[strata] + rank[wanted]]
                     positions[wanted] = first + rows
                     continue
                 for one in sought:
                     here, flags = wanted[strata == one], codes == one
-                    sparse = self._blocks[one, number] * _SPARSE < len(codes)
+                    sparse = self.blocks[one, number] * _SPARSE < len(codes)
                     places = np.flatnonzero(flags)[rank[here]] if sparse else _true_places(flags, rank[here])
                     positions[here] = first + places
 

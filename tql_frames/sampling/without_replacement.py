@@ -87,6 +87,31 @@ def distinct_strata_ascending(table: StrataTable, size: int, streams: Streams) -
     return drawn.slots()
 
 
+def flag_distinct_strata(table: StrataTable, size: int, streams: Streams, *, at_once: int) -> NDArray[np.bool_] | None:
+    """Return a flag for each slot, true for those that `distinct_strata` draws; None where it races.
+
+    It takes a byte and a quarter for each slot, and some for each of the draws that are made at once.
+
+    Args:
+        table: the strata.
+        size: number of draws.
+        streams: of the seed.
+        at_once: draws.
+    """
+    size = min(size, table.drawable)
+    if _is_steep(table):
+        return None
+    drawn = _Flagged(table.rows)
+    draw = _Phases(table, size, streams, drawn)
+    while draw.missing:
+        draw.begin()
+        while draw.at_once(drawn, at_once):
+            pass
+        for _ in draw.in_order():
+            pass
+    return drawn.marks
+
+
 class _Phases:
     """A draw of slots in phases.
 
@@ -129,9 +154,17 @@ class _Phases:
             self._count(number, each, passed)
             yield found[:kept]
 
-    def at_once(self, drawn: _Listed) -> None:
-        """Draw the slots of a phase that has just begun, until it or the whole draw is almost at its end."""
-        number = self._certain()
+    def at_once(self, drawn: _Listed | _Flagged, most: float = math.inf) -> bool:
+        """Draw slots of a phase in any order, until it or the whole draw is almost at its end.
+
+        Args:
+            drawn: takes them; `_Listed` where the phase has just begun.
+            most: draws that are made.
+
+        Returns:
+            Whether there were any.
+        """
+        number = int(min(self._certain(), most))
         while number > _FEW_DRAWS:
             found = drawn.distinct(self._with_replacement(number))
             bounds = np.append(self._table.first, self._table.rows)
@@ -140,8 +173,9 @@ class _Phases:
             if len(found) <= self.missing and passed < self._until:
                 drawn.merge(found)
                 self._count(number, each, passed)
-                return
+                return True
             number //= 2
+        return False
 
     def _certain(self) -> int:
         """Return how many draws of the phase are all but certain to end neither it nor the whole draw."""
@@ -212,12 +246,12 @@ class _Marked:
     """The slots that were drawn, as marks on all."""
 
     def __init__(self, rows: int) -> None:
-        self._marks = np.zeros(rows, np.bool_)
+        self.marks = np.zeros(rows, np.bool_)
         self._left: Positions | None = None  # slots undrawn before this phase; None for all
 
     def add(self, numbers: Positions) -> Positions:
         """Add the slots of these numbers of undrawn slots; gives those not drawn before, each once, in their order."""
-        slots = numbers if self._left is None else taken(self._left, numbers)
+        slots = self._slots_of(numbers)
         fresh = np.ones(len(slots), np.bool_)
         if len(slots) <= BLOCK or cores() == 1:
             self._mark(slots, fresh, None)
@@ -225,7 +259,7 @@ class _Marked:
         # Each thread has slots of its own, so that none waits for what another marks.
         parts = cores()
         bounds = np.quantile(slots[:: len(slots) // _SAMPLED + 1], np.arange(1, parts) / parts).astype(slots.dtype)
-        ends = [0, *bounds.tolist(), len(self._marks)]
+        ends = [0, *bounds.tolist(), len(self.marks)]
 
         def run(part: int) -> None:
             self._mark(slots, fresh, (ends[part], ends[part + 1]))
@@ -242,26 +276,93 @@ class _Marked:
                 draws = np.flatnonzero((slot >= own[0]) & (slot < own[1]))
                 slot = slot.take(draws)
             ascending, places = _sorted_with_places(slot)  # so that marks are found without leaps
-            again = self._marks.take(ascending)
+            again = self.marks.take(ascending)
             again[1:] |= ascending[1:] == ascending[:-1]
-            self._marks[ascending] = True
+            self.marks[ascending] = True
             repeats = places(np.flatnonzero(again))
             fresh[first : first + _PLACES][repeats if draws is None else draws.take(repeats)] = False
 
     def take_back(self, slots: Positions) -> None:
         """Count slots as undrawn again."""
-        self._marks[slots] = False
+        self.marks[slots] = False
 
     def begin_phase(self) -> None:
         """Number the slots that are undrawn anew, for the next phase."""
-        dtype, left = position_type(len(self._marks)), {}
+        dtype, left = position_type(len(self.marks)), {}
 
         def run(blocks: Blocks) -> None:
             for first, stop in blocks:
-                left[first] = (np.flatnonzero(~self._marks[first:stop]) + first).astype(dtype)
+                left[first] = (np.flatnonzero(~self.marks[first:stop]) + first).astype(dtype)
 
-        over_blocks(len(self._marks), run)
+        over_blocks(len(self.marks), run)
         self._left = np.concatenate([left[first] for first in sorted(left)])
+
+    def _slots_of(self, numbers: Positions) -> Positions:
+        """Return the slots of some numbers of slots that were undrawn before this phase."""
+        return numbers if self._left is None else taken(self._left, numbers)
+
+
+class _Flagged(_Marked):
+    """The same in less memory: undrawn slots are bits, which are numbered block by block."""
+
+    def __init__(self, rows: int) -> None:
+        super().__init__(rows)
+        self._undrawn: NDArray[np.uint8] | None = None  # before this phase, eight slots a byte; None for all
+        self._ends = np.empty(0, np.int64)  # how many of those there are up to the end of each block
+
+    def begin_phase(self) -> None:
+        self._undrawn = np.empty(-(-len(self.marks) // 8), np.uint8)
+        each = np.zeros(-(-len(self.marks) // BLOCK), np.int64)
+        bits = self._undrawn
+
+        def run(blocks: Blocks) -> None:
+            for first, stop in blocks:
+                undrawn = ~self.marks[first:stop]
+                each[first // BLOCK] = np.count_nonzero(undrawn)
+                bits[first // 8 : -(-stop // 8)] = np.packbits(undrawn)
+
+        over_blocks(len(self.marks), run)
+        self._ends = np.cumsum(each)
+
+    def distinct(self, numbers: Positions) -> Positions:
+        """Return the slots of some numbers that were not drawn before, each once, ascending; `merge` adds them.
+
+        The numbers are overwritten.
+        """
+        sort(numbers)
+        slots = self._ascending(_without_repeats(numbers))
+        return slots.compress(~self.marks.take(slots))
+
+    def merge(self, slots: Positions) -> None:
+        """Add slots."""
+        self.marks[slots] = True
+
+    def _slots_of(self, numbers: Positions) -> Positions:
+        ascending, places = _sorted_with_places(numbers)
+        slots = np.empty_like(numbers)
+        slots[places(np.arange(len(numbers)))] = self._ascending(ascending.astype(numbers.dtype))
+        return slots
+
+    def _ascending(self, numbers: Positions) -> Positions:
+        """Return the slots of ascending numbers of slots that were undrawn before this phase."""
+        bits = self._undrawn
+        if bits is None:
+            return numbers
+        bounds = np.append(0, numbers.searchsorted(self._ends.astype(numbers.dtype)))
+        slots = np.empty(len(numbers), position_type(len(self.marks)))
+
+        def run(blocks: Blocks) -> None:
+            for first, stop in blocks:
+                block = first // BLOCK
+                own = slice(bounds[block], bounds[block + 1])
+                if own.start == own.stop:
+                    continue
+                undrawn = np.flatnonzero(np.unpackbits(bits[first // 8 : -(-stop // 8)], count=stop - first))
+                before = self._ends[block] - len(undrawn)
+                slots[own] = undrawn.take(numbers[own].astype(np.int64) - before) + first
+
+        over_blocks(len(self.marks), run)
+        return slots
 
 
 class _Listed:

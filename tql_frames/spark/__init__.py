@@ -1,13 +1,13 @@
-"""Spark: `sample`, `weights`, `query`, `report` and `explain` of Spark DataFrames, as functions.
+"""Support Spark: `sample`, `weights`, `query`, `report` and `explain` for Spark DataFrames, as functions.
 
-What partitions and the draw do is in `tql_frames.distributed`. That PySpark is missing is said here.
+`tql_frames.distributed` implements partitions and draws. This module raises the error if PySpark is missing.
 """
 
 from tql_frames.errors import TQLError
 
 try:
     from pyspark.sql.pandas.functions import ArrowUDFType  # noqa: F401 - the newest that is needed
-except ImportError as missing:  # of PySpark, or it is too old
+except ImportError as missing:  # PySpark is missing, or too old
     _hint = "pip install 'tql-frames[spark]'; it needs Java 17, too"
     raise TQLError(f"PySpark 4.1 or newer is not installed: {missing}", hint=_hint) from missing
 

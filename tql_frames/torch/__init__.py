@@ -1,6 +1,6 @@
-"""Training with PyTorch: a sampler that draws anew for every epoch, and sampled rows as a data set.
+"""Train with PyTorch: samplers that draw again for every epoch, and sampled rows as data sets.
 
-That PyTorch is missing is said here; nothing else of the package loads it.
+This module raises the error if PyTorch is missing; nothing else in the package loads it.
 """
 
 from tql_frames.errors import TQLError

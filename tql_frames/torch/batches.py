@@ -1,6 +1,6 @@
-"""Batches with quotas for a DataLoader: a fixed number of rows with a label, or from each of several groups.
+"""Provide batches with quotas for a DataLoader: a fixed number of rows with a label, or from each of several groups.
 
-How they are drawn is in `tql_frames.sampling.batches`.
+`tql_frames.sampling.batches` draws the rows.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class TQLBatchSampler(EpochSampler[list[int]]):
         drop_last: bool = False,
         parameters: Sequence[object] | None = None,
     ) -> None:
-        """Weigh the rows and find their groups; nothing is drawn yet."""
+        """Compute weights and groups of the rows; nothing is drawn yet."""
         super().__init__(seed, num_replicas, rank, drop_last)
         for name, flag in (("replace", replace), ("equal_groups", equal_groups)):
             check_flag(name, flag)
@@ -156,7 +156,7 @@ class TQLBatchSampler(EpochSampler[list[int]]):
         return self._weighed.weights(self.epoch)
 
     def set_weights(self, sampler: SamplerLike, *, parameters: Sequence[object] | None = None) -> None:
-        """Draw by other weights from the next epoch on; several processes have to set the same.
+        """Draw by other weights from the next epoch on; all processes must set the same weights.
 
         Args:
             sampler: the weight of a row, as in the constructor. A copy of a sampler has no frame, and takes only a
@@ -238,17 +238,17 @@ class TQLBatchSampler(EpochSampler[list[int]]):
 
 
 def _written(per_group: object) -> object:
-    """Return quotas as states have them: of names of any type their text, as files of JSON have only texts."""
+    """Return quotas in the form of states: names of any type become text, since JSON has only text keys."""
     if not isinstance(per_group, Mapping):
         return per_group
     return [[shown(name), size] for name, size in per_group.items()]
 
 
 def _checked(per_group: object, over: bool, batch_size: int, *, equal: bool) -> int | dict[Any, int] | None:
-    """Return the quotas with whole numbers.
+    """Return the quotas as whole numbers.
 
     Raises:
-        TQLError: they are no such numbers, or do not fit into a batch.
+        TQLError: a quota is not a valid number, or the quotas do not fit into a batch.
     """
     if equal and (per_group is None or isinstance(per_group, Mapping)):
         raise TQLError("equal_groups= needs per_group= to be one number for all groups", hint="write per_group=4")
@@ -259,7 +259,7 @@ def _checked(per_group: object, over: bool, batch_size: int, *, equal: bool) -> 
     if not isinstance(per_group, Mapping):
         number = check_whole("per_group", per_group, 1)
         if not over:
-            raise TQLError("per_group= needs over=, which says what the groups are", hint="pass over='finding'")
+            raise TQLError("per_group= needs over=, which defines the groups", hint="pass over='finding'")
         if batch_size % number:
             message = f"expected batch_size= to be a multiple of per_group={number:,}, got {batch_size:,}"
             raise TQLError(message, hint=f"pass batch_size={max(batch_size // number, 1) * number}")
@@ -285,9 +285,9 @@ class _Named:
     """Quotas of some groups or conditions, and the rest of a batch.
 
     Attributes:
-        names: of the groups.
-        members: positions of the rows of each; last those of the rest, where there is one.
-        quotas: shape (pools,), rows of a batch.
+        names: names of the groups.
+        members: positions of the rows of each group; the last item is the rest, if there is one.
+        quotas: shape (pools,), rows of a batch from each.
     """
 
     names: list[str]
@@ -298,7 +298,7 @@ class _Named:
         """Return the rows that can be drawn.
 
         Raises:
-            WeightError: a group that rows are wanted of has none.
+            WeightError: a group with a quota has no row of positive weight.
         """
         found = Pools.of(self.members, weights)
         empty = np.flatnonzero((found.sizes == 0) & (self.quotas > 0)).tolist()
@@ -335,8 +335,8 @@ class _Each:
     """A fixed number of rows from each of several groups.
 
     Attributes:
-        rows: shape (k,), a row for each pair of a row and a group that it is in; None where each is in one.
-        groups: shape (k,), these groups.
+        rows: shape (k,), the row of each pair of a row and one of its groups; None if each row is in one group.
+        groups: shape (k,), the group of each pair.
         each: rows of a group in a batch.
         number: groups of a batch.
     """
@@ -350,7 +350,7 @@ class _Each:
         """Return the rows that can be drawn, and the weights of the groups.
 
         Raises:
-            WeightError: fewer groups have such rows than a batch takes.
+            WeightError: fewer groups have rows of positive weight than a batch needs.
         """
         found = Pools.of_groups(self.rows, self.groups, weights)
         there = int((found.sizes > 0).sum())
@@ -376,10 +376,10 @@ class _Each:
 def _quotas_of(
     frame: Rows, over: tuple[str, ...], per_group: int | Mapping[Any, int] | None, batch_size: int, seed: int
 ) -> Any:
-    """Return which rows are in which groups, and what a batch takes of them.
+    """Return the rows of each group and the quotas of a batch.
 
     Raises:
-        TQLError: the groups do not fit the rows, or one is unknown.
+        TQLError: the groups do not fit the rows, or a group is unknown.
     """
     check_process()
     every: Positions = np.arange(frame.rows).astype(position_type(frame.rows))
@@ -395,7 +395,7 @@ def _quotas_of(
     numbers = names.numbers(list(per_group), "per_group")
     members = [groups.members(np.array([number])) for number in numbers]
     rest: Positions = every
-    if rows is None:  # one group a row: the rest is of none of these
+    if rows is None:  # each row is in one group: the rest is the rows of other groups
         rest = np.flatnonzero(~np.isin(groups.codes, numbers)).astype(every.dtype)
     else:
         members = [rows.take(each) for each in members]
@@ -410,7 +410,7 @@ def _with_rest(
 
 
 def _numbered(frame: Rows, over: tuple[str, ...], seed: int) -> tuple[Positions | None, Groups, NamedGroups]:
-    """Return the groups of rows; of lists, pairs of a row and a label that it has."""
+    """Return the groups of rows; for lists, pairs of a row and one of its labels."""
     first = instance(frame.schema[over[0]]) if over[0] in frame.schema else None
     if len(over) > 1 or not isinstance(first, (pl.List, pl.Array)):
         keys = GroupKeys.of("over", over, frame, numbers_of_keys(seed))
@@ -431,7 +431,7 @@ def _matching(frame: Rows, condition: object, seed: int) -> Positions:
     """Return the rows that a condition matches.
 
     Raises:
-        TQLError: it is no condition, or does not fit the rows.
+        TQLError: it is not a condition, or does not fit the rows.
     """
     if not isinstance(condition, str):
         message = f"expected per_group= without over= to name conditions, got {shown(condition)}"

@@ -1,6 +1,6 @@
-"""Columns as tensors: numbers, codes of labels, one-hot rows, texts; plain or encoded.
+"""Convert columns to tensors: numbers, codes of labels, multi-hot rows; texts stay Python values.
 
-How rows are put together to batches is in `serialization`.
+`serialization` combines rows into batches.
 """
 
 from __future__ import annotations
@@ -31,32 +31,32 @@ _SMALL, _MOST_SMALL = np.int16, 32_767  # the type of codes, and how many labels
 
 
 class MultiHotColumn:
-    """Sets of labels, kept as lists of codes and spread out batch by batch.
+    """Sets of labels, stored as lists of codes and expanded batch by batch.
 
     Attributes:
-        offsets: shape (n + 1,): where each row's codes begin.
-        codes: of all rows, one after the other.
+        offsets: shape (n + 1,): where each row's codes begin, and the end.
+        codes: codes of all rows, one row after the other.
         width: number of labels.
     """
 
     def __init__(self, offsets: NDArray[np.int64], codes: Codes, width: int) -> None:
-        """Hold the codes; the arrays are only ever read."""
+        """Store the codes; the arrays are never modified."""
         self.offsets, self.codes, self.width = offsets, codes, width
 
     def take(self, rows: torch.Tensor) -> torch.Tensor:
-        """Float32 of shape (k, width): 1 for each label of a row, 0 for the others."""
+        """Return a Float32 tensor of shape (k, width): 1 for each label of a row, 0 for the others."""
         counts, codes = self._taken(rows)
         spread = np.zeros((len(counts), self.width), np.float32)
         spread[np.repeat(np.arange(len(counts)), counts), codes] = 1
         return torch.from_numpy(spread)
 
     def cut(self, rows: torch.Tensor) -> MultiHotColumn:
-        """Return the labels of these rows."""
+        """Return the column with only these rows."""
         counts, codes = self._taken(rows)
         return MultiHotColumn(np.concatenate([[0], np.cumsum(counts)]), codes, self.width)
 
     def _taken(self, rows: torch.Tensor) -> tuple[NDArray[np.int64], Codes]:
-        """Return how many codes each row has, and their codes one after the other."""
+        """Return the number of codes of each row, and the codes, one row after the other."""
         chosen = rows.numpy()
         starts = self.offsets[chosen]
         counts = self.offsets[chosen + 1] - starts
@@ -66,11 +66,11 @@ class MultiHotColumn:
 
 @dataclass(frozen=True)
 class Encoding:
-    """How a column becomes numbers.
+    """Encoding of a column as numbers.
 
     Attributes:
-        kind: a code for each label, or a place for each.
-        labels: in the order of their codes, which go from 0.
+        kind: `"label"` for a code per label, or `"multi_hot"` for a position per label.
+        labels: labels in the order of their codes, from 0.
     """
 
     kind: Kind
@@ -86,13 +86,13 @@ class Encoding:
 
         Args:
             kind: as above.
-            plan: rows with the column, which are read where the labels are not known otherwise.
-            name: of the column.
+            plan: rows with the column, which are read if the labels are not known otherwise.
+            name: name of the column.
             dtype: its type.
             declared: labels in the order of their codes, or None.
 
         Raises:
-            TQLTypeError: its values are no labels, or no lists of them.
+            TQLTypeError: its values cannot be labels, or lists of labels.
 
         Examples:
             >>> df = pl.LazyFrame({"findings": [["Mass"], ["Hernia", "Mass"]]})
@@ -119,10 +119,10 @@ class Encoding:
         return cls(kind, found.sort().to_list())
 
     def column_of(self, series: pl.Series, used: InUse) -> EncodedColumn:
-        """Return the column in numbers: Int64 codes, or a `MultiHotColumn`.
+        """Return the column as numbers: Int64 codes, or a `MultiHotColumn`.
 
         Raises:
-            TQLError: a row in use is null, or its list holds a null, or a value that is no label.
+            TQLError: a row in use is null, or its list holds a null, or a value is not a label.
 
         Examples:
             >>> Encoding("label", ["F", "M"]).column_of(pl.Series(["M", "F"]), InUse()).take(torch.tensor([0, 1]))
@@ -147,7 +147,7 @@ class Encoding:
         return MultiHotColumn(offsets, codes.clip(0).astype(small), len(self.labels))
 
     def _codes(self, series: pl.Series) -> NDArray[np.int64]:
-        """Return a code for each value, 0 for null and -1 for one that is no label."""
+        """Return a code for each value, 0 for null and -1 for a value that is not a label."""
         if series.dtype == pl.Null or not len(series):
             return np.zeros(len(series), np.int64)
         if _is_text(series.dtype):
@@ -170,7 +170,7 @@ class Encoding:
         used: InUse,
         offsets: NDArray[np.int64] | None = None,
     ) -> None:
-        """Raise an error if a row in use holds a value that is no label."""
+        """Raise an error if a row in use holds a value that is not a label."""
         unknown = pl.Series(codes < 0)
         bad = unknown.to_numpy() if offsets is None else _in_lists(unknown, offsets)
         found = np.flatnonzero(bad if used.rows is None else bad & used.rows)
@@ -189,7 +189,7 @@ class Encoding:
 
 
 def _marked(codes: pl.Series, values: pl.Series) -> NDArray[np.int64]:
-    """Codes, 0 for values that are null and -1 for others without a code."""
+    """Return codes, with 0 for null values and -1 for other values without a code."""
     if not codes.null_count():
         return codes.to_numpy(writable=True)
     return codes.fill_null(-1).zip_with(values.is_not_null(), pl.Series([0], dtype=pl.Int64)).to_numpy(writable=True)
@@ -203,11 +203,11 @@ def _in_lists(items: pl.Series, offsets: NDArray[np.int64]) -> NDArray[np.bool_]
 
 
 def _labels_of(name: str, dtype: pl.DataType, declared: Sequence[Any]) -> list[Any]:
-    """Return labels that were declared, of the kind of a column's values.
+    """Return declared labels, converted to the kind of a column's values.
 
     Raises:
-        TQLTypeError: they are of another kind, or several kinds.
-        TQLError: one is there twice.
+        TQLTypeError: they are of another kind, or of several kinds.
+        TQLError: a label is repeated.
     """
     labels = [each.item() if isinstance(each, np.generic) else each for each in declared]
     kinds: tuple[type, ...] = (str,) if _is_text(dtype) else (bool,) if dtype == pl.Boolean else (int,)
@@ -235,16 +235,16 @@ def _is_text(dtype: pl.DataType) -> bool:
 
 
 Values: TypeAlias = torch.Tensor | list[Any]
-"""What some rows hold of a column: a tensor whose first dimension is the row, or a Python value for each row."""
+"""Values of a column in some rows: a tensor whose first dimension is the row, or a Python value for each row."""
 
 
 @dataclass(frozen=True)
 class InUse:
-    """Which rows of a column are trained on; what is wrong with the others does not matter.
+    """The rows of a column that are used for training; invalid values in other rows are allowed.
 
     Attributes:
-        rows: shape (n,); None for all.
-        numbers: shape (n,): what the rows are called in errors; None for 0, 1, …
+        rows: shape (n,), flags of the rows in use; None for all.
+        numbers: shape (n,): numbers of the rows in errors; None for 0, 1, …
     """
 
     rows: NDArray[np.bool_] | None = None
@@ -252,24 +252,24 @@ class InUse:
 
 
 class EncodedColumn(Protocol):
-    """A column in the form in which batches are made of it."""
+    """A column in the form from which batches are built."""
 
     def take(self, rows: torch.Tensor) -> Values:
-        """Return what rows hold, as memory of its own; `rows` has the shape (k,)."""
+        """Return a copy of the values in some rows; `rows` has the shape (k,)."""
 
     def cut(self, rows: torch.Tensor) -> EncodedColumn:
-        """Return the same column of these rows alone."""
+        """Return the column with only these rows."""
 
 
 class TensorColumn:
     """Numbers, or arrays of numbers of one shape.
 
     Attributes:
-        tensor: shape (n, …). Its memory may be that of a frame: it is only ever read.
+        tensor: shape (n, …). It may share the memory of a frame, and is never modified.
     """
 
     def __init__(self, tensor: torch.Tensor) -> None:
-        """Hold the tensor."""
+        """Store the tensor."""
         self.tensor = tensor
 
     def take(self, rows: torch.Tensor) -> torch.Tensor:
@@ -277,19 +277,19 @@ class TensorColumn:
         return self.tensor.index_select(0, rows)
 
     def cut(self, rows: torch.Tensor) -> TensorColumn:
-        """Return the numbers of these rows."""
+        """Return the column with only these rows, as a copy."""
         return TensorColumn(self.take(rows))
 
 
 class ValueColumn:
-    """Texts, lists, structs: one Python value a row, None for null.
+    """Texts, lists, structs: one Python value per row, None for null.
 
     Attributes:
-        parts: Arrow arrays of one type, one behind the other.
+        parts: consecutive Arrow arrays of one type.
     """
 
     def __init__(self, parts: Sequence[pa.Array]) -> None:
-        """Hold the arrays, at least one."""
+        """Store the arrays, at least one."""
         self.parts = parts
         self._ends = np.cumsum([len(part) for part in parts])
 
@@ -299,13 +299,13 @@ class ValueColumn:
         return found
 
     def cut(self, rows: torch.Tensor) -> ValueColumn:
-        """Return the values of these rows."""
+        """Return the column with only the values of these rows."""
         return ValueColumn([self._taken(rows.numpy())])
 
     def _taken(self, rows: NDArray[np.signedinteger[Any]]) -> pa.Array:
         if len(self.parts) == 1:
             return self.parts[0].take(pa.array(rows))
-        # Not by a chunked array: Arrow would first make one array of all its parts.
+        # Not with a chunked array: Arrow would first concatenate its parts.
         part = np.searchsorted(self._ends, rows, side="right")
         by_part = np.argsort(part, kind="stable")
         numbers, counts = np.unique(part, return_counts=True)
@@ -322,8 +322,8 @@ def plain_column(series: pl.Series, used: InUse) -> EncodedColumn:
     """Return a column that is not encoded.
 
     Raises:
-        TQLError: a null where the column becomes a tensor, or a whole number too large for one.
-        TQLTypeError: there is no tensor and no Python value for its type.
+        TQLError: the column becomes a tensor but has a null, or a whole number too large for a tensor.
+        TQLTypeError: its type can become neither a tensor nor Python values.
     """
     dtype = series.dtype
     if _is_plain(dtype):
@@ -338,15 +338,15 @@ def plain_column(series: pl.Series, used: InUse) -> EncodedColumn:
 
 
 def arrow_of(series: pl.Series) -> pa.Array:
-    """Return the values as one Arrow array, of types that every version of pyarrow can take rows of."""
+    """Return the values as one Arrow array, of types whose rows every version of pyarrow can take."""
     return series.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
 def check_no_nulls(series: pl.Series, used: InUse) -> None:
-    """Make sure that no row in use is null.
+    """Check that no row in use is null.
 
     Raises:
-        TQLError: one is.
+        TQLError: a row in use is null.
     """
     if series.null_count():
         refuse(series.name, series.is_null().to_numpy(), used, "null")
@@ -356,10 +356,10 @@ def refuse(name: str, bad: NDArray[np.bool_], used: InUse, kind: str) -> None:
     """Raise an error if a row in use is bad.
 
     Args:
-        name: of the column.
-        bad: shape (n,), which rows are.
+        name: name of the column.
+        bad: shape (n,), flags of bad rows.
         used: which rows are in use.
-        kind: what is bad about them.
+        kind: description of the bad values.
     """
     found = np.flatnonzero(bad if used.rows is None else bad & used.rows)
     if found.size:
@@ -370,10 +370,10 @@ def refuse(name: str, bad: NDArray[np.bool_], used: InUse, kind: str) -> None:
 
 
 def tensor_of(series: pl.Series) -> torch.Tensor:
-    """Numbers, truth values or times as a tensor, nulls as anything.
+    """Return numbers, Booleans or times as a tensor; nulls have undefined values.
 
-    Times are the whole numbers that Polars keeps: days since 1970 of a Date, of a Datetime or Duration its time unit,
-    nanoseconds of a Time. PyTorch computes with signed whole numbers; unsigned ones get the next larger signed type.
+    Times are the integers that Polars stores: days since 1970 for a Date, time units for a Datetime or Duration,
+    nanoseconds for a Time. PyTorch computes with signed integers; unsigned ones get the next larger signed type.
     """
     dtype = series.dtype
     if dtype.is_temporal():
@@ -394,7 +394,7 @@ def tensor_of(series: pl.Series) -> torch.Tensor:
 def _tensor_of_arrays(series: pl.Series, shape: tuple[int, ...], used: InUse) -> torch.Tensor:
     check_no_nulls(series, used)
     leaves = arrow_of(series)
-    for width in shape:  # a null row has places too, so that rows stay where they are
+    for width in shape:  # a null row has items, too, so that other rows keep their positions
         leaves = leaves.values.slice(leaves.offset * width, len(leaves) * width)
     numbers = cast("pl.Series", pl.from_arrow(leaves)).alias(series.name)
     if numbers.null_count():
@@ -404,7 +404,7 @@ def _tensor_of_arrays(series: pl.Series, shape: tuple[int, ...], used: InUse) ->
 
 
 def shared(array: NDArray[Any]) -> torch.Tensor:
-    """Return a tensor on the memory of an array, which may be a frame's: for reading alone, and never handed out."""
+    """Return a tensor that shares the memory of an array, possibly of a frame: for reading only, never for callers."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         return torch.from_numpy(array)

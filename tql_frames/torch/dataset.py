@@ -1,6 +1,6 @@
-"""Sampled rows as PyTorch data sets: in memory by number, and streamed from files in order.
+"""Provide sampled rows as PyTorch data sets: in memory by number, and streamed from files in order.
 
-Columns become tensors in `columns`; which rows an epoch takes is in `sampler`.
+`columns` converts columns to tensors; `sampler` decides which rows an epoch has.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tql_frames.torch.table import ColumnSpec, described, table_of
 
 
 class _TableItems:
-    """What both kinds of data sets are made of: the columns of a table, and a transform of its items."""
+    """Base of both kinds of data sets: the columns of a table, and a transform of its items."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class _TableItems:
 
 
 class ItemsByNumber(Dataset[Any]):
-    """Items by their places, one or many at once, each through the transform.
+    """Items by their positions, one or many at once, each passed through the transform.
 
     Attributes:
         transform: called with each item, or None.
@@ -70,7 +70,7 @@ class ItemsByNumber(Dataset[Any]):
 
     @abstractmethod
     def rows(self, places: Sequence[int] | Integers) -> BatchRows:
-        """Return the rows at places, without the transform.
+        """Return the rows at positions, without the transform.
 
         Examples:
             >>> import polars as pl
@@ -79,10 +79,10 @@ class ItemsByNumber(Dataset[Any]):
         """
 
     def __getitem__(self, place: int) -> Any:
-        """Return the item at a place, from 0; or from the end, from -1.
+        """Return the item at a position, from 0; or from the end, from -1.
 
         Raises:
-            IndexError: there is no such place.
+            IndexError: there is no such position.
         """
         size = len(self)
         number = whole_number(place)
@@ -94,10 +94,10 @@ class ItemsByNumber(Dataset[Any]):
         return item if self.transform is None else self.transform(item)
 
     def __getitems__(self, places: Sequence[int]) -> Sequence[Any]:
-        """Return the items at places, which may be many; with a transform a list of what it made of each.
+        """Return the items at positions, which may be many; with a transform, a list of its results.
 
         Raises:
-            IndexError: there is no such place. It is a TQLError, too.
+            IndexError: there is no such position. It is a TQLError, too.
         """
         rows = self.rows(places)
         return rows if self.transform is None else [self.transform(item) for item in rows]
@@ -171,7 +171,7 @@ class NoSuchRowError(TQLError, IndexError):
     """A row that a data set does not have: the end of a loop over it, or a sampler of another frame."""
 
     def __init__(self, message: str | int, size: int = 0, **more: Any) -> None:
-        """Say which row; a process that unpickles the error has the message."""
+        """Write the message for a position and a size; when the error is unpickled, `message` is the whole message."""
         if not isinstance(message, str):
             number = message
             message = f"item {number:,} was asked for, and the data set has {size:,} row{'s' * (size != 1)}"
@@ -183,15 +183,16 @@ class NoSuchRowError(TQLError, IndexError):
 
 
 def places_in(places: Any, size: int) -> Integers:
-    """Return places of a data set of so many rows, shape (k,), counted from 0.
+    """Return positions in a data set, shape (k,), counted from 0.
 
     Args:
-        places: from 0, or from the end, from -1. Where the first is a `FirstRow`, they were drawn from as many rows.
-        size: of the data set.
+        places: positions from 0, or from the end, from -1. If the first is a `FirstRow`, it has the number of rows that
+            they were drawn from.
+        size: number of rows of the data set.
 
     Raises:
-        NoSuchRowError: there is no such place, or they were drawn for another data set.
-        TQLError: they are no whole numbers.
+        NoSuchRowError: there is no such position, or the positions were drawn for another data set.
+        TQLError: they are not whole numbers.
 
     Examples:
         >>> places_in([2, -1], 10)
@@ -223,7 +224,7 @@ def places_in(places: Any, size: int) -> Integers:
     return found % size if found.size and found.min() < 0 else found
 
 
-_ROWS = 1024  # that are read at a time
+_ROWS = 1024  # rows that are read at a time
 
 
 @named_constructor
@@ -274,14 +275,14 @@ class TQLIterableDataset(_TableItems, IterableDataset[Any]):
         rank: int | None = None,
     ) -> None:
         """Read the columns; Polars is not asked again."""
-        processes(num_replicas, rank)  # to say now what is wrong with them
+        processes(num_replicas, rank)  # raises an error now if they are wrong
         super().__init__(frame, columns, transform, target, encode, classes=classes)
         self._given_processes = num_replicas, rank
 
-    # No length: each worker may end with a smaller batch, and a DataLoader would warn of more batches than it expected.
+    # No length: each worker may end with a smaller batch, and a DataLoader would warn of unexpected batches.
 
     def __iter__(self) -> Iterator[Any]:
-        """Return the items of this process or worker."""
+        """Return an iterator over the items of this process or worker."""
         number, rank = processes(*self._given_processes)
         share, worker = range(self._table.size)[rank::number], get_worker_info()
         if worker is not None:
@@ -291,7 +292,7 @@ class TQLIterableDataset(_TableItems, IterableDataset[Any]):
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {
             "_given_processes": processes(*self._given_processes)
-        }  # a spawned worker is in no group
+        }  # a spawned worker is not in a process group
 
 
 def data_set_of(
@@ -315,7 +316,7 @@ def data_set_of(
 
 
 class _Stream(Iterator[Any]):
-    """An iteration that can be resumed, as torchdata's StatefulDataLoader asks."""
+    """An iteration that can be resumed, as torchdata's StatefulDataLoader requires."""
 
     def __init__(
         self, rows: Callable[[Sequence[int]], Any], share: range, transform: Callable[[Any], Any] | None

@@ -1,6 +1,6 @@
-"""Columns that do not fit into memory: written to files once, and read there by every process that maps them.
+"""Store columns that do not fit into memory in files: written once, and memory-mapped by every process.
 
-What is in the files has the form of `columns`; which rows are written and read is known in `table`.
+The files have the form of `columns`; `table` decides which rows are written and read.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ from tql_frames.torch.columns import EncodedColumn, MultiHotColumn, TensorColumn
 
 
 class DiskTable:
-    """A folder with a file or two a column, in the temporary folder of the system.
+    """A folder in the temporary folder of the system, with one or two files per column.
 
-    It is removed with the spool, or when the process that made it ends. Who gets a copy of the spool gets the path.
+    It is removed with this object, or when the process that created it ends. Copies of the object share the path.
     """
 
     def __init__(self) -> None:
-        """Make the folder."""
+        """Create the folder."""
         self._folder = Path(tempfile.mkdtemp(prefix="tql-frames-"))
         self._files: dict[str, _Files] = {}
         self._columns: dict[str, EncodedColumn] | None = None
         weakref.finalize(self, _remove, self._folder, os.getpid())
 
     def write(self, name: str, column: EncodedColumn) -> None:
-        """Put rows of a column behind those that are there; of texts by category their texts, see `texts`."""
+        """Append rows of a column; categories must be converted to text, see `texts`."""
         if name not in self._files:
             self._files[name] = _FILES[type(column)](self._folder / str(len(self._files)))
         self._files[name].write(column)
 
     def close(self) -> None:
-        """Say that all rows are written."""
+        """Close the files after all rows are written."""
         for each in self._files.values():
             each.close()
 
     @property
     def columns(self) -> dict[str, EncodedColumn]:
-        """The columns, on the memory of the files."""
+        """The columns, memory-mapped from the files."""
         if self._columns is None:
             self._columns = {name: each.open() for name, each in self._files.items()}
         return self._columns
@@ -57,7 +57,7 @@ class DiskTable:
 
 
 def texts(series: pl.Series) -> pl.Series:
-    """Return the same values with texts for categories, whose numbers differ between the parts of a table."""
+    """Return the values with text for categories, whose numbers differ between the parts of a table."""
     return series.cast(_with_texts(series.dtype))
 
 
@@ -75,12 +75,12 @@ def _with_texts(dtype: pl.DataType) -> pl.DataType:
 
 
 def _remove(folder: Path, process: int) -> None:
-    if os.getpid() == process:  # and not a forked one that lets go of its copy
+    if os.getpid() == process:  # a forked process must not remove the folder with its copy
         shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Files(Protocol):
-    """The files of a column, whose names begin with the path that it is made with."""
+    """The files of a column; their names begin with the path passed to the constructor."""
 
     def write(self, column: Any) -> None: ...
 
@@ -90,7 +90,7 @@ class _Files(Protocol):
 
 
 class _StoredArray:
-    """An array whose rows are written one part after the other."""
+    """An array in a file, whose rows are appended part by part."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -104,7 +104,7 @@ class _StoredArray:
             np.ascontiguousarray(part).tofile(file)
 
     def open(self) -> NDArray[Any]:
-        if not self._path.stat().st_size:  # which cannot be mapped
+        if not self._path.stat().st_size:  # an empty file cannot be mapped
             return np.empty((0, *self._shape), self._dtype)
         return np.asarray(np.memmap(self._path, self._dtype, mode="r")).reshape(-1, *self._shape)
 

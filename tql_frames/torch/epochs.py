@@ -1,7 +1,7 @@
-"""A sample for every epoch: rows are weighed once, and drawn for each epoch; which process takes which rows.
+"""Draw a sample for every epoch from rows that are weighed once, and number the processes.
 
-All that is kept of a frame are NumPy arrays, so that a forked process, where Polars would hang, can draw; except for
-samplers with `random()`, whose weights differ by epoch.
+Only NumPy arrays are kept of a frame, so that a forked process, where Polars would hang, can draw; except for samplers
+with `random()`, whose weights differ by epoch.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ from tql_frames.sampling import ChangingWeights, Integers, Positions, Strata, st
 from tql_frames.sampling.strata import drawable_in, weights_of
 from tql_frames.views.drawn_view import View
 
-WEIGHTS_KEYS = ("sampler", "parameters", "weights", "updated")  # of what tells weights from others
+WEIGHTS_KEYS = ("sampler", "parameters", "weights", "updated")  # keys of the identity of weights
 
 
 class FirstRow(int):
-    """The first row position of an iteration, which tells a data set how many rows it was drawn from.
+    """The first row position of an iteration, with the number of rows that it was drawn from, for data sets.
 
-    Copies and files have a plain int; only what a loader sends to its workers keeps the number of rows.
+    Copies and files have a plain int; only positions that a loader sends to its workers keep the number of rows.
 
     Examples:
         >>> first = FirstRow(3, 100)
@@ -57,7 +57,7 @@ class FirstRow(int):
     rows: int
 
     def __new__(cls, position: int, rows: int) -> FirstRow:
-        """Take a position among so many rows."""
+        """Create a position among `rows` rows."""
         made = super().__new__(cls, position)
         made.rows = rows
         return made
@@ -70,14 +70,14 @@ ForkingPickler.register(FirstRow, lambda first: (FirstRow, (int(first), first.ro
 
 
 def processes(number: int | None = None, rank: int | None = None) -> tuple[int, int]:
-    """Their number, and the number of this one, from 0.
+    """Return the number of processes, and the number of this process, from 0.
 
     Args:
-        number: of processes; None for that of `torch.distributed` where it is initialised, otherwise 1.
-        rank: of this process; None as above.
+        number: number of processes; None for that of `torch.distributed` if it is initialised, otherwise 1.
+        rank: number of this process; None likewise, otherwise 0.
 
     Raises:
-        TQLError: there is no process of that number.
+        TQLError: there is no process with this number.
 
     Examples:
         >>> processes(), processes(4, 3)
@@ -116,15 +116,15 @@ def check_whole(name: str, value: Any, least: int = 0) -> int:
 
 
 def checked_seen(seen: object, given: int, whole: int) -> int:
-    """Return how many items a process has seen since an iteration began, all that it was given for None.
+    """Return how many items a process has seen since an iteration began; for None, all items that it received.
 
     Args:
-        seen: as the caller says; where the last batch is a smaller one, it may be a little more than there are.
+        seen: the caller's argument; if the last batch is smaller, it may be slightly greater than the number of items.
         given: items that were taken so far.
         whole: items of the iteration.
 
     Raises:
-        TQLError: it was not given so many.
+        TQLError: the process did not receive that many items.
 
     Examples:
         >>> checked_seen(None, 10, 100), checked_seen(8, 10, 100), checked_seen(128, 100, 100)
@@ -146,7 +146,7 @@ class Weighed:
     Attributes:
         rows: number of rows.
         population: their strata, or their weights.
-        size: rows that are drawn of them.
+        size: number of rows to draw.
     """
 
     rows: int
@@ -162,20 +162,20 @@ class Epochs:
 
         Args:
             frame: the rows.
-            sampler: what weighs them, as of `sampler_from`.
+            sampler: the sampler, as returned by `sampler_from`.
             spec: the request for the rows of epoch 0; `seed_of_epoch` returns the seeds of the others.
 
         Raises:
-            TQLError: the sampler does not fit the frame, or its weights cannot be drawn by.
+            TQLError: the sampler does not fit the frame, its weights are invalid, or no row can be drawn.
 
         Warns:
-            TQLWarning: without replacement, fewer rows have a positive weight than were asked for.
+            TQLWarning: without replacement, fewer rows have a positive weight than were requested.
         """
         self.spec = spec
         self.text, self.is_expression = str(sampler), not isinstance(sampler, str)
-        self.values: dict[str, Any] = {}  # which the text does not tell
+        self.values: dict[str, Any] = {}  # parts of the identity that are not in the text
         self._changing: ChangingWeights | None = None
-        self._expected: tuple[int, Weights] | None = None  # an epoch and how often each row is expected in it
+        self._expected: tuple[int, Weights] | None = None  # an epoch, and the expected draws of each row in it
         if isinstance(sampler, BoundText):
             self.values["parameters"] = [plain(each) for each in sampler.parameters]
         elif isinstance(sampler, GivenWeights):
@@ -194,7 +194,7 @@ class Epochs:
 
     @property
     def rows(self) -> int:
-        """Rows that are drawn from."""
+        """Number of rows in the population."""
         return self._weighed[1].rows
 
     def weighed(self, epoch: int) -> Weighed:
@@ -204,9 +204,9 @@ class Epochs:
         return self._weighed[1]
 
     def positions(self, epoch: int) -> Positions:
-        """Return the row positions of an epoch's sample, shape (size,), in the order in which they are trained on.
+        """Return the row positions of an epoch's sample, shape (size,), in the order for training.
 
-        With replacement that is the order drawn. Without, rows of great weight are drawn first, so they are shuffled.
+        With replacement, that is the order drawn. Without, rows of great weight are drawn first, so they are shuffled.
         """
         weighed = self.weighed(epoch)
         if not weighed.size:
@@ -218,7 +218,7 @@ class Epochs:
         return shuffled(found, seed) if self.spec.design == "successive" else found
 
     def rows_at(self, epoch: int, places: range) -> Positions:
-        """Return the row positions at some places of an epoch's sample."""
+        """Return the row positions in a range of an epoch's sample."""
         if self._changing is None or not places:
             return self.positions(epoch)[places.start : places.stop : places.step]
         seed = seed_of_epoch(self.spec.seed, epoch)
@@ -234,7 +234,7 @@ class Epochs:
         return found
 
     def expected(self, epoch: int, rows: Integers) -> Weights:
-        """Return how often each of some rows is expected in an epoch's sample, shape (k,)."""
+        """Return the expected draws of some rows in an epoch's sample, shape (k,)."""
         size = self.weighed(epoch).size
         if self._changing is not None:
             return size * self._changing.shares(rows)
@@ -246,7 +246,7 @@ class Epochs:
 
     @property
     def is_random(self) -> bool:
-        """Whether the weights of each epoch are others, those of a sampler with `random()`."""
+        """Whether weights differ by epoch, as in a sampler with `random()`."""
         return self._anew is not None
 
     @property
@@ -274,14 +274,14 @@ class Epochs:
             self.text, self.is_expression = weights_text(self.rows), True
 
     def by_rows(self) -> Epochs:
-        """Return the same weights, each row a stratum of its own, as `update` leaves them."""
+        """Return the same weights with each row as its own stratum, as after `update`."""
         found = self.copy()
         if found._changing is None:
             found._hold(ChangingWeights(self.weights(0)))
         return found
 
     def copy(self) -> Epochs:
-        """Return the same weights, which `update` of these leaves alone."""
+        """Return a copy of the weights, which `update` of the original does not change."""
         found = copy.copy(self)
         if found._changing is not None:
             found._hold(found._changing.copy())
@@ -291,8 +291,8 @@ class Epochs:
         """Return other weights of the same rows.
 
         Args:
-            frame: the rows; None of a copy in another process, which can take a weight for each row alone.
-            sampler: what weighs them, as of `sampler_from`.
+            frame: the rows; None for a copy in another process, which accepts only a weight for each row.
+            sampler: the sampler, as returned by `sampler_from`.
 
         Raises:
             TQLError: as the constructor; or there is no frame, and the sampler needs one.
@@ -305,21 +305,21 @@ class Epochs:
         return Epochs(frame, sampler, self.spec)
 
     def _hold(self, changing: ChangingWeights) -> None:
-        if self._changing is not changing:  # lets the strata or the array go
+        if self._changing is not changing:  # releases the strata or the array
             self._changing, self._weighed = changing, (0, replace(self._weighed[1], population=np.empty(0)))
 
     def identity(self) -> dict[str, Any]:
-        """Return what tells these weights from others: the text of the sampler, its values, a digest of an array."""
+        """Return what identifies these weights: the text of the sampler, its values, or the digest of an array."""
         if self._changing is not None and not self.values:
             self.values = {"weights": weights_digest(self._changing.weights)}
         updated = {} if self._changing is None else {"updated": True}
         return {"sampler": self.text, **self.values, **updated}
 
     def differences(self, other: Mapping[str, Any]) -> list[str]:
-        """Return the names in what tells other weights from these; of texts, how they are written does not count.
+        """Return the keys in which another identity differs; texts that differ only in notation are equal.
 
         Args:
-            other: as of `identity`.
+            other: a result of `identity`.
         """
         own = self.identity()
         names = [name for name in WEIGHTS_KEYS if name in own or name in other]
@@ -330,7 +330,7 @@ class Epochs:
         if name == "sampler" and name not in others:
             return True  # states of older versions have no text
         if name == "updated":
-            return own is None or other is True  # others can be drawn from row by row
+            return own is None or other is True  # weights without updates can be drawn row by row, too
         if name != "sampler" or not isinstance(other, str) or self.is_expression:
             return type(other) is type(own) and bool(other == own)
         try:
@@ -339,11 +339,11 @@ class Epochs:
             return False
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_expected": None}  # which is computed again
+        return self.__dict__ | {"_expected": None}  # it is computed again
 
 
 def array_of(value: Any) -> Any:
-    """Return a tensor as an array, whatever device it is on and whether it has a gradient; others as they are.
+    """Return a tensor as an array, from any device and without its gradient; other values unchanged.
 
     Examples:
         >>> array_of(torch.tensor([0.5, 2.0], requires_grad=True))
@@ -359,7 +359,7 @@ def given_sampler(value: Any, parameters: Sequence[object] | None = None) -> str
     """Return a sampler as `sampler_from` does; tensors are weights, too.
 
     Raises:
-        TQLError: it is no sampler; or it needs Polars, in a process that cannot run it.
+        TQLError: it is not a sampler; or it needs Polars, in a process that cannot run Polars.
 
     Examples:
         >>> given_sampler(torch.tensor([0.5, 2.0])).values.to_list()
@@ -377,10 +377,10 @@ def rows_from(indices: Any, rows: int) -> Integers:
 
     Args:
         indices: list, array or tensor of whole numbers.
-        rows: number of rows there are.
+        rows: number of rows of the frame.
 
     Raises:
-        TQLError: they are something else, or there is no such row.
+        TQLError: they are not whole numbers, or there is no such row.
 
     Examples:
         >>> rows_from([0, 3], 3)
@@ -393,7 +393,7 @@ def rows_from(indices: Any, rows: int) -> Integers:
         what = f"an array of shape {found.shape}" if found.ndim != 1 else f"values of type {found.dtype}"
         raise TQLError(f"expected indices= to be a list of row positions, got {what}")
     found = found.astype(np.int64, copy=False)
-    if found.size and np.maximum.reduce(found.view(np.uint64)) >= rows:  # also where one is negative
+    if found.size and np.maximum.reduce(found.view(np.uint64)) >= rows:  # also true if one is negative
         wrong = int(found[(found < 0) | (found >= rows)][0])
         raise TQLError(f"expected indices= to be row positions from 0 to {rows - 1:,}, got {wrong:,}")
     return found
@@ -407,8 +407,8 @@ def values_from(values: Any, rows: Integers) -> Weights:
         rows: shape (k,).
 
     Raises:
-        TQLError: they are no numbers, or not as many as rows.
-        WeightError: one is negative, NaN or infinite.
+        TQLError: they are not numbers, or not one per row.
+        WeightError: a weight is negative, NaN or infinite.
 
     Examples:
         >>> values_from(-1.0, np.array([0, 3]))
@@ -435,7 +435,7 @@ def values_from(values: Any, rows: Integers) -> Weights:
 def _weigh(frame: Rows, weigher: Weigher, spec: DrawSpec, *, first: bool = False) -> Weighed:
     population, watched = weigher.watched(frame)
     if not isinstance(population, Strata):
-        population = stratify(population) or population  # now, lest every epoch does
+        population = stratify(population) or population  # once, instead of in every epoch
     number = Draw(weigher, spec).checked_size(population, frame.rows)
     if first and number:
         warn_of_idle_arms(weigher.sampler, frame, watched)
@@ -448,7 +448,7 @@ def _weigh(frame: Rows, weigher: Weigher, spec: DrawSpec, *, first: bool = False
 
 
 class _Anew:
-    """The columns that a sampler with `random()` names, to weigh their rows for another epoch."""
+    """The columns of a sampler with `random()`, for weighing rows again in each epoch."""
 
     def __init__(self, frame: Rows, weigher: Weigher, spec: DrawSpec) -> None:
         assert not isinstance(weigher.sampler, pl.Expr)
@@ -474,13 +474,13 @@ class _Anew:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the rows of a data set come from.
+    """The source of the rows of a data set.
 
     Attributes:
         source: a frame.
-        positions: which rows of it, in their order, shape (k,); None for all.
-        labels: of the columns.
-        names: what the columns are called in the frame, by their labels; pandas may have others, which are no names.
+        positions: positions of the rows, in their order, shape (k,); None for all.
+        labels: labels of the columns.
+        names: names of the columns in the frame, by their labels; labels of pandas may not be text.
     """
 
     source: Frame
@@ -495,18 +495,18 @@ class Origin:
 
     @property
     def plan(self) -> pl.LazyFrame:
-        """All rows of the frame, where it is one."""
+        """The plan of all rows of the frame, if it is a LazyFrame."""
         native = self.source.native
         assert isinstance(native, pl.LazyFrame)
         return native
 
     def categories(self, name: str) -> list[Any] | None:
-        """Return categories that a pandas column declares, in their order; None of other columns."""
+        """Return the categories that a pandas column declares, in their order; None for other columns."""
         return self.source.categories(self.names[name])
 
 
 def readable(frame: object) -> Rows:
-    """Return the rows of a frame or view, to weigh them.
+    """Return the rows of a frame or view, for weighing.
 
     Raises:
         TQLError: it is neither.
@@ -515,7 +515,7 @@ def readable(frame: object) -> Rows:
 
 
 def origin_of(frame: object) -> Origin:
-    """Return the rows of a frame or view, to train on.
+    """Return the rows of a frame or view, for training.
 
     Raises:
         TQLError: it is neither.

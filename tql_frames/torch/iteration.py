@@ -1,6 +1,6 @@
-"""An iteration over the rows of one process: how far it is, and by which weights which rows are drawn.
+"""Iterate over the rows of one process, with the progress and the weights by which rows are drawn.
 
-What weights are and what is drawn by them is in `epochs`; who iterates and keeps states, in `sampler`.
+`epochs` holds weights and draws by them; `sampler` creates iterations and states.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from tql_frames.errors import TQLError
 from tql_frames.sampling import Positions
 from tql_frames.torch.epochs import Epochs, FirstRow, checked_seen
 
-_LIST = 65_536  # positions that are Python integers at a time: 20 million of them would take 800 megabytes
-# Rows drawn ahead after weights were changed: as another change would make them useless, first a batch, then
-# twice as many each time.
+_LIST = 65_536  # positions that are converted to Python integers at a time: 20 million would take 800 megabytes
+# Rows drawn ahead after weights were changed: first a batch, then twice as many each time, since another change would
+# make them useless.
 _FIRST_AHEAD, _MOST_AHEAD = 256, 4_194_304
 
 
@@ -28,8 +28,8 @@ class WeightSpan:
 
     Attributes:
         first: place of its first row in the sample.
-        weights: what draws them; None once they are drawn.
-        drawn_by: what tells the weights of drawn rows from others; None where `update` has changed them since.
+        weights: the weights; None once all rows of the span are drawn.
+        drawn_by: identity of the weights of drawn rows; None if `update` has changed the weights since.
     """
 
     first: int
@@ -37,10 +37,10 @@ class WeightSpan:
     drawn_by: dict[str, Any] | None = None
 
     def identity(self) -> dict[str, Any]:
-        """Return what tells the weights from others.
+        """Return the identity of the weights.
 
         Raises:
-            TQLError: they were changed by `update` after their rows were drawn.
+            TQLError: `update` changed the weights after their rows were drawn.
         """
         found = self.drawn_by if self.weights is None else self.weights.identity()
         if found is None:
@@ -53,8 +53,8 @@ class Iteration:
     """The progress of an iteration over the share of this process.
 
     Attributes:
-        epoch: whose sample it is.
-        ended: whether nothing is left.
+        epoch: epoch of the sample.
+        ended: whether no item is left.
     """
 
     def __init__(self, epoch: int, first: int, share: range, ended: bool) -> None:
@@ -62,25 +62,25 @@ class Iteration:
         self.epoch = epoch
         self.ended = ended
         self._first, self._share = first, share
-        self._stop = 0  # of the list that is being read, among the items of this process
+        self._stop = 0  # end of the current list, among the items of this process
         self._list: Iterator[Any] = iter([])
 
     def done(self, seen: int | None = None) -> int:
-        """Return items of the epoch that all processes are done with, when this one has seen so many."""
-        # A list's iterator knows how many are left, so that nothing has to count.
+        """Return the items of the epoch that all processes have done when this process has seen `seen` items."""
+        # The iterator of a list knows how many items are left, so that no counter is needed.
         given = self._stop - operator.length_hint(self._list)
         return self._first + checked_seen(seen, given, len(self._share)) * self._share.step
 
 
 class Pass(Iteration):
-    """An iteration over rows that are drawn as they are asked for.
+    """An iteration over rows that are drawn when they are requested.
 
     Args:
-        epoch: whose sample it is.
+        epoch: epoch of the sample.
         first: place of the first row in the sample.
         share: places of the rows of this process.
-        spans: by which weights they are drawn, ascending; the first begins at `first` or before.
-        ended: whether nothing is left.
+        spans: weights of the rows, in ascending order of places; the first span begins at `first` or before.
+        ended: whether no row is left.
     """
 
     def __init__(self, epoch: int, first: int, share: range, spans: Sequence[WeightSpan], ended: bool = False) -> None:
@@ -89,12 +89,12 @@ class Pass(Iteration):
         self.spans = list(spans)
         self._taken: list[int] = []
         self._ahead = _FIRST_AHEAD
-        self._drawn: Positions = np.empty(0, np.int64)  # from row `_drawn_from` of this process on
+        self._drawn: Positions = np.empty(0, np.int64)  # begins with row `_drawn_from` of this process
         self._drawn_from = 0
 
     @property
     def weights(self) -> Epochs:
-        """Weights by which the next row is drawn, or the last one was."""
+        """Weights for the next row, or of the last row if none is left."""
         done = self.done()
         found = self.spans_from(done)[0].weights
         assert found is not None
@@ -126,17 +126,17 @@ class Pass(Iteration):
         return self._drawn[at : at + _LIST]
 
     def follow(self, weights: Epochs) -> None:
-        """Draw the next row by weights that `update` has changed, where they are the ones that draw it."""
+        """Draw the next row by weights that `update` has changed, if they are its weights."""
         last, done = self.spans[-1], self.done()
         unread = last.first == done and not len(self._drawn)  # nothing was drawn since the last change
         if last.weights is weights and last.first <= done and not unread:
             self.draw_by(weights)
 
     def draw_by(self, weights: Epochs) -> None:
-        """Draw the next row and those after it by other weights, or by the same after they were changed."""
+        """Draw the next and later rows by other weights, or by the same weights after a change."""
         left, done = operator.length_hint(self._list), self.done()
         if left:
-            del self._taken[-left:]  # which its iterator notices
+            del self._taken[-left:]  # its iterator ends earlier
         self._stop -= left
         self._drawn, self._drawn_from, self._ahead = self._drawn[:0], self._stop, _FIRST_AHEAD
         before = [span for span in self.spans if span.first < done]

@@ -1,4 +1,4 @@
-"""Several tables in one loader, each with its share of every epoch: a data set of their rows, and a sampler of it."""
+"""Mix several tables in one loader, each with its share of every epoch: a data set of their rows, and its sampler."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Mix(NamedTuple):
 
     Attributes:
         dataset: the rows of all tables, one table after the other.
-        sampler: which of them an epoch takes.
+        sampler: draws the rows of each epoch.
     """
 
     dataset: MixedDataset
@@ -134,12 +134,12 @@ class MixedDataset(ItemsByNumber):
         *,
         classes: Mapping[str, Sequence[Any]] | None = None,
     ) -> None:
-        """Read the columns; arguments and errors as of `mix`."""
+        """Read the columns; see `mix` for arguments and errors."""
         frames = _listed("frames", frames)
         origins = [origin_of(frame) for frame in frames]
         specs = [ColumnSpec.of(origin.labels, columns, target, encode, classes) for origin in origins]
         _check_alike(origins, specs)
-        # First the labels of all tables, so that each is read once by the same codes.
+        # First the labels of all tables, so that each table is read once, with the same codes.
         labels = [encodings_of(origin, spec) for origin, spec in zip(origins, specs, strict=True)]
         self.classes: dict[str, list[Any]] = _classes_of(labels)
         self.transform = transform
@@ -150,10 +150,10 @@ class MixedDataset(ItemsByNumber):
         return int(self._ends[-1])
 
     def rows(self, places: Sequence[int] | Integers) -> BatchRows:
-        """Return the rows at places, without the transform.
+        """Return the rows at positions, without the transform.
 
         Raises:
-            IndexError: there is no such place.
+            IndexError: there is no such position.
 
         Examples:
             >>> import polars as pl
@@ -181,7 +181,7 @@ class MixedDataset(ItemsByNumber):
 
 
 class MixedSampler(EpochSampler[int]):
-    """Places in a `MixedDataset` for a DataLoader, as many of each table as its share of an epoch."""
+    """Positions in a `MixedDataset` for a DataLoader, with the share of each table in every epoch."""
 
     fixed = frozenset(("frames", "shares", "sampler", "limit", "stop", "replace", "seed", "drop_last"))
 
@@ -199,14 +199,14 @@ class MixedSampler(EpochSampler[int]):
         rank: int | None = None,
         drop_last: bool = False,
     ) -> None:
-        """Weigh the rows; nothing is drawn yet. Arguments and errors are as of `mix`."""
+        """Weigh the rows; nothing is drawn yet. See `mix` for arguments and errors."""
         frames = _listed("frames", frames)
         super().__init__(seed, num_replicas, rank, drop_last)
         check_flag("replace", replace)
         if stop is not None and stop not in _STOPS:
             raise TQLError(f"expected stop= to be 'first_exhausted' or 'all_exhausted', got {shown(stop)}")
         if limit is not None and stop is not None:
-            raise TQLError("limit= and stop= were both given; give one of them")
+            raise TQLError("limit= and stop= were both given; pass one of them")
         self._replace, self._stop = bool(replace), None if limit is not None else stop or "first_exhausted"
         self._shares = _shares(shares, len(frames))
         samplers = _samplers(sampler, len(frames))
@@ -236,7 +236,7 @@ class MixedSampler(EpochSampler[int]):
         return [each.weights(self.epoch) for each in self._weighed]
 
     def draw(self, epoch: int) -> Positions:
-        """Return the places of an epoch's rows in the data set, those of all processes, shape (n,).
+        """Return the positions of an epoch's rows in the data set, for all processes, shape (n,).
 
         Examples:
             >>> import polars as pl
@@ -249,7 +249,7 @@ class MixedSampler(EpochSampler[int]):
             self._pools_of_epoch = number, self._pools(number)
         seed = self.seed_of(number)
         rows = self._pools_of_epoch[1].draw(self._sizes, replace=self._replace, seed=derived_seed(seed, _ROWS))
-        # A random order of the tables; within each of them the order drawn stays.
+        # The tables are in random order; the rows of each table keep the order drawn.
         parts = split_at_random(
             len(rows), [Fraction(int(size), max(len(rows), 1)) for size in self._sizes], derived_seed(seed, _ORDER)
         )
@@ -269,10 +269,10 @@ class MixedSampler(EpochSampler[int]):
         return sum(each.rows for each in self._weighed)
 
     def _of_epoch(self) -> int:
-        """Return how many rows an epoch has.
+        """Return the number of rows of an epoch.
 
         Raises:
-            TQLError: they do not fit into memory.
+            TQLError: the rows do not fit into memory.
         """
         size = self._limit if self._limit is not None else self._until(self._stop)
         if size > most_rows():
@@ -320,8 +320,8 @@ def together(parts: Sequence[BatchRows], order: Integers) -> BatchRows:
     """Return the rows of several tables as one batch.
 
     Args:
-        parts: rows of each.
-        order: shape (k,): which row comes at each place, counted through all parts.
+        parts: rows of each table.
+        order: shape (k,): the row at each position of the batch, numbered through all parts.
     """
     rows = torch.from_numpy(order)
 
@@ -347,7 +347,7 @@ def _shares(value: object, tables: int) -> list[Fraction]:
     """Return shares with the sum 1.
 
     Raises:
-        TQLError: they are no numbers above 0, or not as many as tables.
+        TQLError: they are not numbers above 0, or not one per table.
     """
     given: Any = array_of(value)
     listed = isinstance(given, (list, tuple)) or (hasattr(given, "__array__") and np.ndim(given) == 1)
@@ -374,10 +374,10 @@ def _samplers(sampler: Any, tables: int) -> list[Any]:
 
 
 def _check_alike(origins: Sequence[Origin], specs: Sequence[ColumnSpec]) -> None:
-    """Make sure that tables have the same columns, of the same types; all kinds of text are one.
+    """Check that tables have the same columns of the same types; all types of text are equal.
 
     Raises:
-        TQLError: they do not; it names the first that differs.
+        TQLError: tables differ; the error names the first column that differs.
     """
 
     def types_of(number: int) -> dict[str, str]:
@@ -406,7 +406,7 @@ def _in_words(dtype: pl.DataType) -> str:
 
 
 def _classes_of(encodings: Sequence[Mapping[str, Encoding]]) -> dict[str, list[Any]]:
-    """Return the labels of all tables: in their order where one table has all of them, otherwise sorted."""
+    """Return the labels of all tables: in the order of a table that has all of them, otherwise sorted."""
     found = {}
     for name in encodings[0]:
         lists = [each[name].labels for each in encodings]

@@ -1,6 +1,6 @@
-"""Row positions for a DataLoader: a fresh draw each epoch, shared out among processes, resumable.
+"""Provide row positions for a DataLoader: a new draw each epoch, divided among processes, resumable.
 
-What is drawn is in `epochs`; rows become tensors in `dataset`.
+`epochs` draws; `dataset` converts rows to tensors.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tql_frames.torch.epochs import (
 from tql_frames.torch.iteration import Pass, WeightSpan
 from tql_frames.torch.shares import SharedSampler, short
 
-_OTHERS = {"batch_size": "TQLBatchSampler", "shares": "MixedSampler"}  # what states of other samplers have
+_OTHERS = {"batch_size": "TQLBatchSampler", "shares": "MixedSampler"}  # keys in states of other samplers
 _SET_FIRST = "call set_weights first, with the weights that the other sampler had"
 
 
@@ -76,7 +76,7 @@ class TQLSampler(SharedSampler[int]):
 
     fixed = frozenset(
         (
-            *("num_samples", "replacement", "generator", "data_source"),  # what WeightedRandomSampler lets one set
+            *("num_samples", "replacement", "generator", "data_source"),  # attributes of WeightedRandomSampler
             *("frame", "sampler", "limit", "replace", "seed", "drop_last"),
         )
     )
@@ -104,9 +104,9 @@ class TQLSampler(SharedSampler[int]):
                 "design='poisson' gives another number of rows in each epoch, and loaders ask for one", hint=hint
             )
         self._frame: Rows | None = readable(frame)
-        self._epochs = Epochs(self._frame, given_sampler(sampler, parameters), spec)  # of the next epoch
+        self._epochs = Epochs(self._frame, given_sampler(sampler, parameters), spec)  # weights of the next epoch
         self._given = [self._epochs]  # weights that a state may name
-        self._spans: list[WeightSpan] = []  # of the rest of an epoch that `load_state_dict` was in
+        self._spans: list[WeightSpan] = []  # for the rest of the epoch that `load_state_dict` continues
         self._pass: Pass | None = None
 
     def draw(self, epoch: int) -> Positions:
@@ -207,7 +207,7 @@ class TQLSampler(SharedSampler[int]):
         if kind := next((kind for key, kind in _OTHERS.items() if key in state), None):
             raise TQLError(f"this is the state of a {kind}, not of a TQLSampler")
         spec = self._epochs.spec
-        state = {"design": DESIGNS[spec.replace][0], **state}  # which only states of other designs name
+        state = {"design": DESIGNS[spec.replace][0], **state}  # states name only other designs
         own = {**self._request(), "design": spec.design}
         missing = {"epoch", "done", *own} - set(state)
         if missing:
@@ -231,7 +231,7 @@ class TQLSampler(SharedSampler[int]):
         self._next, self._spans, self._pass = (epoch, done), spans, None
 
     def _known(self, state: Mapping[str, Any]) -> tuple[Epochs | None, list[str]]:
-        """Return the weights that a state names, of those that were given here, or how it differs from the newest."""
+        """Return the weights of this sampler that a state names; if there are none, None and the keys that differ."""
         for known in reversed(self._given):
             if not known.differences(state):
                 return known.by_rows() if state.get("updated") and not known.is_updated else known, []
@@ -255,7 +255,7 @@ class TQLSampler(SharedSampler[int]):
             array([1., 0., 1.])
         """
         found = self._epochs.weights(self.epoch)
-        if self._epochs.is_updated:  # which changes them in place
+        if self._epochs.is_updated:  # `update` changes them in place
             found = found.copy()
             found.flags.writeable = False
         return found
@@ -353,7 +353,7 @@ class TQLSampler(SharedSampler[int]):
             return
         epochs.update(rows, weights)
         if self._pass is not None:
-            self._pass.follow(epochs)  # also one that ended: of rows that a loader has asked for, seen= may be fewer
+            self._pass.follow(epochs)  # also after its end: seen= may be less than what a loader has requested
 
     def expected(self, indices: Any) -> Weights:
         """Return how often each of some rows is expected in an epoch's sample, shape (k,), as `View.expected` does.
@@ -385,7 +385,7 @@ class TQLSampler(SharedSampler[int]):
         return None if self._pass is None or self._pass.ended else self._pass
 
     def __len__(self) -> int:
-        """Return rows of this process in an epoch."""
+        """Return the number of rows of this process in an epoch."""
         running = self._running
         if running is not None:
             return len(self._share(running.epoch, 0, running.weights))
@@ -397,25 +397,25 @@ class TQLSampler(SharedSampler[int]):
         return (self._spans[0].weights if self._spans else None) or self._epochs
 
     def __iter__(self) -> Iterator[int]:
-        """Return the row positions of this process, from the first that `load_state_dict` left."""
+        """Return the row positions of this process; after `load_state_dict`, the remaining ones."""
         epoch, first = self._next
         self._pass = None
         if first and not self._share(epoch, first, self._first_weights):
-            # Now, not with the first position that is asked for: torchdata makes an iterator for an epoch that ended,
-            # sees that it did, and makes another for the next one.
+            # Now, not with the first position that is requested: torchdata creates an iterator for an epoch that ended,
+            # finds it empty, and creates another one for the next epoch.
             self._pass = Pass(epoch, first, range(0), self._begun(), ended=True)
             return iter(())
         return chain.from_iterable(self._lists())
 
     def _lists(self) -> Iterator[Iterator[int]]:
-        # Begins with the first position that is asked for: an iterator that is only made takes no epoch.
+        # Begins with the first position that is requested: an iterator that is only created does not use up an epoch.
         epoch, first = self._next
         share = self._share(epoch, first, self._first_weights)
         self._pass = now = Pass(epoch, first, share, self._begun())
         yield from now.lists()
 
     def _begun(self) -> list[WeightSpan]:
-        """Return by which weights the next iteration draws, which begins."""
+        """Begin the next iteration, and return its weights."""
         epoch, first = self._next
         spans = self._spans or [WeightSpan(first, self._epochs)]
         self._next, self._spans = (epoch + 1, 0), []
@@ -423,11 +423,11 @@ class TQLSampler(SharedSampler[int]):
         return spans
 
     def _share(self, epoch: int, first: int, weights: Epochs) -> range:
-        """Return places in an epoch's sample that fall to this process, of those from `first` on."""
+        """Return the places of this process in an epoch's sample, from `first` on."""
         return self._share_of(weights.weighed(epoch).size, first)
 
     def _request(self) -> dict[str, Any]:
-        """Return what two samplers must have in common, beside weights, for one to go on where the other stopped."""
+        """Return what two samplers must have in common, besides weights, for one to continue from the other's state."""
         spec = self._epochs.spec
         return {"seed": spec.seed, "limit": spec.limit, "replace": spec.replace, "rows": self._epochs.rows}
 
@@ -441,8 +441,8 @@ class TQLSampler(SharedSampler[int]):
         return f"TQLSampler({short(epochs.text)}: {self._described(parts)})"
 
     def __getstate__(self) -> dict[str, object]:
-        # A copy goes on where this one is: with the next iteration, or in the one that is running. It has weights of
-        # its own, as `update` changes them in place.
+        # A copy continues from the current state: with the next iteration, or within the one that is running. Its
+        # weights are copied, since `update` changes them in place.
         place, spans, running = self._next, self._spans, self._running
         if running is not None:
             place = running.epoch, running.done()

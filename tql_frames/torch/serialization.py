@@ -1,4 +1,4 @@
-"""Batches: rows put together by number, and sent between processes by Arrow."""
+"""Build batches from rows, and send them efficiently between processes."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _KNOWN |= {torch.float16, torch.float32, torch.float64}  # to NumPy
 
 
 def sendable(batch: Batch) -> Batch:
-    """Return a batch that arrives as it is, and sooner.
+    """Return a batch that is sent faster, and arrives unchanged.
 
-    PyTorch gives each tensor shared memory of its own when a worker sends it. To make that and to hand it over takes
-    longer than all else that is done for a batch of some hundred rows, so small tensors go through the pipe as arrays.
+    PyTorch allocates shared memory for each tensor that a worker sends. For a batch of a few hundred rows, this takes
+    longer than all other work, so small tensors are sent through the pipe as arrays.
 
     Args:
         batch: a dict or list, some of whose values are tensors.
 
     Returns:
-        In a worker, a dict or list of the same values that is pickled in that way; elsewhere the batch.
+        In a worker, a dict or list of the same values that is pickled in this way; elsewhere the batch.
     """
     if get_worker_info() is None:
         return batch
@@ -59,7 +59,7 @@ class _Array:
 
 
 def _packed(value: Any) -> Any:
-    """Return a value, or what is pickled instead."""
+    """Return a value, or the object that is pickled instead."""
     if type(value) is not torch.Tensor or value.nbytes > SMALL:
         return value
     plain = value.device.type == "cpu" and value.layout is torch.strided and not value.requires_grad
@@ -67,7 +67,7 @@ def _packed(value: Any) -> Any:
 
 
 class Example(dict[str, Any]):
-    """A row by column; a dict that `default_collate` knows, so that lists in it stay lists."""
+    """A row by column; a dict subclass that `default_collate` handles specially, so that lists in it stay lists."""
 
 
 class Pair(tuple[Example, Any]):
@@ -77,21 +77,21 @@ class Pair(tuple[Example, Any]):
 
 
 class BatchRows(Sequence[Example | Pair]):
-    """Some rows of a data set, taken all at once.
+    """Several rows of a data set, taken at once.
 
-    To `collate_fn` they are a sequence of items; `default_collate` takes the batch as it is.
+    A `collate_fn` can use it as a sequence of items; `default_collate` uses the batch directly.
 
     Attributes:
-        columns: what the rows hold of each feature.
-        target: what they hold of the target, or None.
+        columns: values of each feature in the rows.
+        target: values of the target, or None.
     """
 
     def __init__(self, columns: Mapping[str, Values], size: int, target: Values | None) -> None:
-        """Hold what the rows hold of each column, and of the target where there is one."""
+        """Store the values of each column, and of the target if there is one."""
         self.columns, self._size, self.target = columns, size, target
 
     def batch(self) -> dict[str, Any] | list[Any]:
-        """Return what `default_collate` makes of the items: a dict, or a list of a dict and the target."""
+        """Return the result of `default_collate` for the items: a dict, or a list of a dict and the target."""
         features = sendable(dict(self.columns))
         return features if self.target is None else sendable([features, self.target])
 
@@ -109,7 +109,7 @@ class BatchRows(Sequence[Example | Pair]):
         return features if self.target is None else Pair((features, self.target[place]))
 
     def __iter__(self) -> Iterator[Example | Pair]:
-        # All tensors of a column at once: to index one after the other takes several times as long.
+        # All tensors of a column at once: indexing them one by one takes several times as long.
         columns = [_each(values) for values in self.columns.values()]
         targets = repeat(None) if self.target is None else _each(self.target)
         for values, target in zip(zip(*columns, strict=True) if columns else repeat(()), targets, strict=False):
@@ -135,13 +135,13 @@ def _collate_pairs(batch: Sequence[Any], *, collate_fn_map: object = None) -> di
 
 
 def _collate_values(values: list[Any]) -> object:
-    """As `default_collate`, but for lists, structs and nulls: it would turn lists inside out, or refuse them."""
+    """Collate like `default_collate`, except for lists, structs and nulls, which it would transpose or reject."""
     first = values[0]
     if type(first) is torch.Tensor and first.nbytes * len(values) <= SMALL:
-        return torch.stack(values)  # in a worker, PyTorch would put even these into shared memory
+        return torch.stack(values)  # in a worker, PyTorch would put even small ones into shared memory
     kept = (list, dict, str, bytes, type(None))
     return values if any(isinstance(value, kept) for value in values) else default_collate(values)
 
 
-# The way that PyTorch gives to types of one's own. Workers get it with the import that unpickling a data set is.
+# PyTorch's registration of custom types. Workers register them, too, since unpickling a data set imports this module.
 default_collate_fn_map.update({Example: _collate_items, Pair: _collate_pairs})

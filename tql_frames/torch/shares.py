@@ -1,7 +1,7 @@
-"""What samplers share that draw anew for every epoch: epochs, shares of processes, states, iterations.
+"""Implement the common part of samplers that draw for every epoch: epochs, shares of processes, states, iterations.
 
-What an epoch draws is known by each of them: rows one by one in `mixing`, batches in `batches`. `sampler` has
-iterations of its own, as its weights may change within one.
+Subclasses draw the items of an epoch: `mixing` draws rows, `batches` draws batches. `sampler` has its own iterations,
+since its weights may change within one.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from tql_frames.torch.iteration import Iteration
 Item = TypeVar("Item")
 
 _WIDTH = 80  # characters of a value that a text shows
-_LIST = 65_536  # rows that are Python integers at a time
+_LIST = 65_536  # rows that are converted to Python integers at a time
 
 
 class SharedSampler(Sampler[Item]):
-    """A sampler whose iterations are epochs, of which each process takes its share.
+    """A sampler whose iterations are epochs; each process takes its share of an epoch.
 
     Args:
         seed: whole number >= 0, the same in all processes.
-        num_replicas: number of processes; by default that of `torch.distributed` where it is initialised, otherwise 1.
-        rank: number of this process, from 0; by default as `num_replicas`.
-        drop_last: leave out the last items, fewer than there are processes, so that all have equally many.
+        num_replicas: number of processes; by default that of `torch.distributed` if it is initialised, otherwise 1.
+        rank: number of this process, from 0; the default is like that of `num_replicas`.
+        drop_last: omit the last items, fewer than there are processes, so that all have the same number.
     """
 
     fixed: ClassVar[frozenset[str]] = frozenset()
@@ -44,8 +44,8 @@ class SharedSampler(Sampler[Item]):
         self._seed = check_whole("seed", seed)
         self._drop_last = bool(drop_last)
         self._given_processes = num_replicas, rank
-        processes(num_replicas, rank)  # to say now what is wrong with them
-        self._next = 0, 0  # epoch and items done of the next iteration
+        processes(num_replicas, rank)  # raises an error now if they are wrong
+        self._next = 0, 0  # epoch of the next iteration, and items already done
 
     @property
     def epoch(self) -> int:
@@ -100,7 +100,7 @@ class SharedSampler(Sampler[Item]):
         return seed_of_epoch(self._seed, epoch)
 
     def _share_of(self, size: int, first: int) -> range:
-        """Return places that fall to this process, of those from `first` on of `size`."""
+        """Return the places of this process, among those from `first` to `size`."""
         number, rank = processes(*self._given_processes)
         if self._drop_last:
             size -= max(size - first, 0) % number
@@ -123,17 +123,17 @@ class SharedSampler(Sampler[Item]):
 
 
 class EpochSampler(SharedSampler[Item]):
-    """A sampler that draws all items of an epoch when it begins, and can go on in the middle of one."""
+    """A sampler that draws all items of an epoch when it begins, and can continue in the middle of an epoch."""
 
     def __init__(self, seed: int, num_replicas: int | None, rank: int | None, drop_last: bool) -> None:
         """Check the arguments; nothing is drawn yet."""
         super().__init__(seed, num_replicas, rank, drop_last)
         self._running: _Run | None = None
-        self._before: Any = None  # weights of the rest of an epoch, where others were set in the middle of it
+        self._before: Any = None  # weights of the rest of an epoch, if other weights were set in the middle of it
 
     @abstractmethod
     def draw(self, epoch: int) -> Positions:
-        """Return the items of an epoch, those of all processes; the first axis is the item.
+        """Return the items of an epoch, for all processes; the first axis is the item.
 
         Examples:
             >>> import polars as pl
@@ -145,30 +145,30 @@ class EpochSampler(SharedSampler[Item]):
 
     @abstractmethod
     def _size(self) -> int:
-        """Return how many items an epoch has, for all processes together."""
+        """Return the number of items of an epoch, for all processes together."""
 
     @abstractmethod
     def _rows(self) -> int:
-        """Return how many rows are drawn from."""
+        """Return the number of rows in the population."""
 
     @abstractmethod
     def _request(self) -> dict[str, Any]:
-        """Return what two samplers must have in common for one to go on where the other stopped."""
+        """Return what two samplers must have in common for one to continue from the other's state."""
 
     def _identity(self) -> dict[str, Any]:
-        """Return what tells the weights from others."""
+        """Return the identity of the weights."""
         return {}
 
     def _newest(self) -> Any:
-        """Return the weights by which the next epoch is drawn, where they may change."""
+        """Return the weights for the next epoch, if they may change."""
         return None
 
     def _drawn_by(self, weights: Any, epoch: int) -> Positions:
-        """Return the items of an epoch by weights of `_newest`, which others may have replaced since."""
+        """Return the items of an epoch by an earlier result of `_newest`."""
         return self.draw(epoch)
 
     def _differences(self, state: Mapping[str, Any]) -> list[str]:
-        """Return the names in what tells the sampler of a state from this one."""
+        """Return the keys in which the sampler of a state differs from this one."""
         own = self._request()
         return [name for name, value in own.items() if type(state[name]) is not type(value) or state[name] != value]
 
@@ -250,22 +250,22 @@ class EpochSampler(SharedSampler[Item]):
         self._running = None
 
     def __len__(self) -> int:
-        """Return items of this process in an epoch."""
+        """Return the number of items of this process in an epoch."""
         return len(self._share_of(self._size(), 0))
 
     def __iter__(self) -> Iterator[Item]:
-        """Return the items of this process, from the first that `load_state_dict` left."""
+        """Return the items of this process; after `load_state_dict`, the remaining ones."""
         epoch, first = self._next
         share = self._share_of(self._size(), first)
         if first and not share:
-            # Now, not with the first item that is asked for: torchdata makes an iterator for an epoch that ended, sees
-            # that it did, and makes another for the next one.
+            # Now, not with the first item that is requested: torchdata creates an iterator for an epoch that ended,
+            # finds it empty, and creates another one for the next epoch.
             self._begin(epoch, first, share)
             return iter(())
         return chain.from_iterable(self._lists())
 
     def _lists(self) -> Iterator[Iterator[Any]]:
-        # Begins with the first item that is asked for: an iterator that is only made takes no epoch.
+        # Begins with the first item that is requested: an iterator that is only created does not use up an epoch.
         epoch, first = self._next
         run = self._begin(epoch, first, self._share_of(self._size(), first))
         yield from run.lists(self._drawn_by(run.weights, epoch), self._rows())
@@ -287,11 +287,11 @@ class _Run(Iteration):
     """An iteration over items that are all drawn when it begins.
 
     Args:
-        epoch: whose items they are.
+        epoch: epoch of the items.
         first: place of the first item in the epoch.
         share: places of the items of this process.
-        request: what was asked for when it began.
-        weights: by which they are drawn, where these may change.
+        request: the arguments of the sampler when it began.
+        weights: weights of the items, if they may change.
     """
 
     def __init__(self, epoch: int, first: int, share: range, request: dict[str, Any], weights: Any) -> None:
@@ -300,7 +300,7 @@ class _Run(Iteration):
         self.request, self.weights = request, weights
 
     def lists(self, items: Positions, rows: int) -> Iterator[Iterator[Any]]:
-        """Yield the items of this process, as iterators over lists of them; they were drawn from so many rows."""
+        """Yield the items of this process, drawn from `rows` rows, as iterators over lists of items."""
         per_item = items[0].size if len(items) else 1
         step = max(_LIST // max(per_item, 1), 1)
         while self._stop < len(self._share):
@@ -316,7 +316,7 @@ class _Run(Iteration):
 
 
 def short(value: object) -> str:
-    """Return a value as a message shows it, on one line.
+    """Return a value as text for messages, on one line.
 
     Examples:
         >>> short("max_weight(True:\\n  1)"), short([1, 2])

@@ -1,6 +1,6 @@
-"""The columns of a data set: which there are, and their rows in memory or in files.
+"""Select the columns of a data set, and hold their rows in memory or in files.
 
-How columns are kept is in `columns` and `disk_table`; who asks for rows in which order, in `dataset`.
+`columns` and `disk_table` store columns; `dataset` requests rows.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tql_frames.torch.disk_table import DiskTable, texts
 from tql_frames.torch.epochs import Origin
 from tql_frames.torch.serialization import BatchRows
 
-_MOST_NAMED = 10  # columns that a text names
+_MOST_NAMED = 10  # columns that a description names
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class ColumnSpec:
     """Names of columns.
 
     Attributes:
-        features: in their order.
-        target: the one that is the target, or None.
+        features: names of features, in their order.
+        target: name of the target, or None.
         encode: encodings by name.
-        classes: labels by name, in the order of their codes, where a caller gives them.
+        classes: labels by name, in the order of their codes, if the caller passes them.
     """
 
     features: tuple[str, ...]
@@ -51,16 +51,16 @@ class ColumnSpec:
         encode: Mapping[str, str] | None,
         classes: Mapping[str, Sequence[Any]] | None = None,
     ) -> ColumnSpec:
-        """Return what a caller wants of the columns there are.
+        """Return the columns that a caller requests.
 
         Raises:
-            TQLError: a name is unknown or comes twice, or there is no such encoding, or nothing is wanted.
+            TQLError: a name is unknown or repeated, an encoding does not exist, or no column is requested.
         """
         names = [label for label in labels if isinstance(label, str)]
         if columns is None and len(names) < len(labels):
             label = next(label for label in labels if not isinstance(label, str))
             hint = "name the columns that are wanted: columns=[…]"
-            raise TQLError(f"column {label!r} has a label that is no text, by which its values could go", hint=hint)
+            raise TQLError(f"column {label!r} has a name that is not text, which a batch needs", hint=hint)
         encode = encode or {}
         if isinstance(columns, str):
             message = f"expected columns= to be a list of names, got the text {columns!r}"
@@ -93,18 +93,18 @@ class ColumnSpec:
 
     @property
     def names(self) -> list[str]:
-        """All columns, each once."""
+        """Names of all columns, without repeats."""
         return list(dict.fromkeys([*self.features, *([] if self.target is None else [self.target])]))
 
     def rows(self, columns: Mapping[str, EncodedColumn], places: torch.Tensor) -> BatchRows:
-        """Return what the rows at places hold; `places` has the shape (k,)."""
+        """Return the values of the rows at positions; `places` has the shape (k,)."""
         taken: dict[str, Any] = {name: column.take(places) for name, column in columns.items()}
         target = None if self.target is None else taken[self.target]
         return BatchRows({name: taken[name] for name in self.features}, len(places), target)
 
 
 def described(size: int, column_spec: ColumnSpec, classes: Mapping[str, Sequence[Any]]) -> str:
-    """Return the size and columns of a data set, in words.
+    """Return a description of the size and columns of a data set.
 
     Examples:
         >>> wanted = ColumnSpec(("age", "sex"), "findings", {"sex": "label", "findings": "multi_hot"})
@@ -125,7 +125,7 @@ def described(size: int, column_spec: ColumnSpec, classes: Mapping[str, Sequence
     return f"{size:,} row{'s' * (size != 1)}: {features or 'no features'}{target}"
 
 
-_BATCH = 65_536  # rows that are written at a time
+_BATCH = 65_536  # rows that are written to files at a time
 
 
 class Table(Protocol):
@@ -133,34 +133,34 @@ class Table(Protocol):
 
     Attributes:
         size: number of rows.
-        classes: the labels of each column that is encoded.
+        classes: labels of each encoded column.
     """
 
     size: int
     classes: dict[str, list[Any]]
 
     def rows(self, numbers: Sequence[int] | Integers) -> BatchRows:
-        """Return what the rows of these numbers hold; may be any, in any order."""
+        """Return the values of the rows with these numbers, in any order, possibly repeated."""
 
 
 def table_of(origin: Origin, column_spec: ColumnSpec) -> Table:
     """Return the table of a frame or view.
 
     Raises:
-        TQLError: a row has a null where a tensor has none, or a column cannot be trained on.
+        TQLError: a row has a null where a tensor cannot have one, or a column has an unsupported type.
     """
     return _Spooled(origin, column_spec) if origin.is_plan else _HeldTable(origin, column_spec)
 
 
 def encodings_of(origin: Origin, column_spec: ColumnSpec) -> dict[str, Encoding]:
-    """Return how the columns that are encoded become numbers, by name; labels that nobody declared are read.
+    """Return the encodings of encoded columns, by name; labels that are not declared are read from the rows.
 
     Raises:
-        TQLTypeError: values of a column are no labels.
+        TQLTypeError: values of a column cannot be labels.
     """
     found = {}
     for name, kind in column_spec.encode.items():
-        if origin.is_plan:  # whose columns are called as they are labelled
+        if origin.is_plan:  # names and labels of its columns are equal
             plan, dtype = origin.plan, origin.source.schema[name]
         else:
             series = origin.source.column(origin.names[name]).alias(name)
@@ -171,7 +171,7 @@ def encodings_of(origin: Origin, column_spec: ColumnSpec) -> dict[str, Encoding]
 
 
 class _HeldTable:
-    """Columns in memory, where the frame has them."""
+    """Columns in memory, shared with the frame where possible."""
 
     def __init__(self, origin: Origin, column_spec: ColumnSpec) -> None:
         frame, positions = origin.source, origin.positions
@@ -188,13 +188,13 @@ class _HeldTable:
             self._columns[name] = plain_column(series, used) if encoding is None else encoding.column_of(series, used)
 
     def rows(self, numbers: Sequence[int] | Integers) -> BatchRows:
-        """Return what the rows of these numbers hold."""
+        """Return the values of the rows with these numbers."""
         rows = torch.from_numpy(np.array(numbers, np.int64))
         return self._column_spec.rows(self._columns, rows if self._chosen is None else self._chosen[rows])
 
     def __getstate__(self) -> dict[str, Any]:
-        # A process that is not forked gets a copy, of the rows in use alone. This one goes on with the same columns,
-        # which PyTorch puts into memory that processes share: one copy is enough for all of them.
+        # A process that is not forked receives a copy of the rows in use only. This process continues with the same
+        # columns, which PyTorch moves into shared memory: one copy is enough for all processes.
         if self._chosen is not None:
             positions = self._chosen.numpy()
             used = _marked(positions, int(positions.max(initial=-1)) + 1)
@@ -206,7 +206,7 @@ class _HeldTable:
 
 
 class _Spooled:
-    """Columns in files: of each row in use once, in the order in which they were read."""
+    """Columns in files, with each row in use once, in the order in which they were read."""
 
     def __init__(self, origin: Origin, column_spec: ColumnSpec) -> None:
         frame = origin.source
@@ -234,23 +234,23 @@ class _Spooled:
         self._disk_table.close()
 
     def rows(self, numbers: Sequence[int] | Integers) -> BatchRows:
-        """Return what the rows of these numbers hold."""
+        """Return the values of the rows with these numbers."""
         rows = self._chosen[torch.from_numpy(np.array(numbers, np.int64))]
         return self._column_spec.rows(self._disk_table.columns, rows)
 
 
 def _marked(positions: Positions, rows: int) -> NDArray[np.bool_]:
-    """Return which of so many rows are at positions."""
+    """Return flags for `rows` rows: whether each is among the positions."""
     marks = np.zeros(rows, np.bool_)
     marks[positions] = True
     return marks
 
 
 def _ranks(marks: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return the place of each row that is marked among those that are."""
+    """Return the rank of each marked row among the marked rows."""
     return np.cumsum(marks) - 1
 
 
 def _tensor(positions: Positions) -> torch.Tensor:
-    """Return the row numbers by which a tensor can be indexed, in 32 bits where they fit."""
+    """Return row numbers as a tensor for indexing, in 32 bits if they fit."""
     return torch.from_numpy(positions.astype(np.int32 if positions.max(initial=0) < 2**31 else np.int64))

@@ -1,6 +1,6 @@
-"""Samples that are kept as row positions, with how they were drawn; on disk, too.
+"""Keep samples as row positions with a description of the draw, in memory or on disk.
 
-The code that creates them is loaded for the first view, because most programs need none.
+The code that creates views is loaded for the first view, because most programs need none.
 """
 
 from __future__ import annotations

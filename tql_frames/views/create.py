@@ -1,4 +1,4 @@
-"""Views from a frame and a sampler or statement, or from a file and the frame that it was saved of."""
+"""Create views from a frame and a sampler or statement, or from a file and the frame that the view was saved of."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def view_of(
     parameters: Sequence[object] | None,
     **request: Unpack[Request],
 ) -> View[Native]:
-    """Return a view of a frame; arguments and errors as of `tql_frames.view`."""
+    """Return a view of a frame; see `tql_frames.view` for arguments and errors."""
     check_index(index)
     check_flag("ignore_index", ignore_index)
     sampler = sampler_from(sampler)
@@ -82,15 +82,15 @@ def rows_as_they_stand(
     parameters: Sequence[object] | None = None,
     **request: Unpack[Request],
 ) -> pl.LazyFrame:
-    """Return a plan of rows that are chosen by one reading of files, and taken from another one.
+    """Return a plan of rows that are selected with one set of column types, and returned with another.
 
     Args:
-        plan: the files with the types by which rows are weighed.
-        rows: the same files with the types that are wanted, such as all text.
-        sampler: a sampler, or a statement that chooses rows and columns of the frame; the rest as of `view`.
+        plan: the files with the types for weighing rows.
+        rows: the same files with the types of the result, such as all text.
+        sampler: a sampler, or a statement that selects rows and columns of the frame; see `view` for the rest.
 
     Raises:
-        TQLUnsupportedError: a statement makes columns or rows of its own.
+        TQLUnsupportedError: a statement computes new columns or rows.
         TQLError: as `view`.
     """
     check_index(index)
@@ -114,7 +114,7 @@ def split_of(
     index: str | None,
     ignore_index: bool,
 ) -> Split[View[Native]]:
-    """Return the parts of a frame; arguments and errors as of `tql_frames.split`."""
+    """Return the parts of a frame; see `tql_frames.split` for arguments and errors."""
     spec: SplitSpec = splitting().SplitSpec.checked(parts, folds, unit, by, seed, key=key)
     check_index(index)
     check_flag("ignore_index", ignore_index)
@@ -147,11 +147,11 @@ def parts_as_they_stand(
     seed: int | None,
     index: str | None,
 ) -> Split[pl.LazyFrame]:
-    """Return plans of the parts of files, split by one reading of them, and taken from another one.
+    """Return plans of the parts of files, which are split with one set of column types, and returned with another.
 
     Args:
         plan: the files with the types of units and labels.
-        rows: the same files with the types that are wanted, such as all text; the rest as of `split`.
+        rows: the same files with the types of the result, such as all text; see `split` for the rest.
 
     Raises:
         TQLError: as `split`.
@@ -178,7 +178,7 @@ def parts_as_they_stand(
 def load(
     path: str | os.PathLike[str], frame: Native, *, strict: bool, columns: Sequence[object] | None
 ) -> View[Native]:
-    """Return the view of a file; arguments and errors as of `tql_frames.load_view`."""
+    """Return the view of a file; see `tql_frames.load_view` for arguments and errors."""
     check_flag("strict", strict)
     positions, saved = read_file(path)
     needs = _needs(saved, bool(strict), columns)
@@ -189,12 +189,12 @@ def load(
         index = INDEX
     source = kept_frame_of(frame, index, ignore_index)
     labels = source.scan(frozenset()).labels
-    # Looked at first, since the rest takes a pass over the whole frame.
+    # Compared first, since the rest takes a pass over the whole frame.
     found = Fingerprint(source.rows, (), (), "")
     if found.rows == saved.frame.rows:
         wanted = {each.name for each in saved.frame.columns if each.digest and needs.compares(each.name)}
         if not wanted <= set(names_of(labels)):
-            wanted |= set(names_of(labels))  # one of them may be a column by another name
+            wanted |= set(names_of(labels))  # one of them may be a renamed column
         found = fingerprint(source, wanted, needed=(), by_value=saved.frame.by_value)
     wrong, allowed = differences(saved.frame, found, needs)
     if wrong is not None:
@@ -216,7 +216,7 @@ def load(
 
 
 def _needs(saved: Description, strict: bool, columns: Sequence[object] | None) -> Needs:
-    """Return what of a frame must be as it was."""
+    """Return what must be the same in a frame."""
     if columns is None:
         return Needs(saved.needs, saved.outputs, strict=strict)
     if isinstance(columns, str) or not isinstance(columns, Sequence):
@@ -249,7 +249,7 @@ class SavedView(Provenance):
     """
 
     def __init__(self, positions: NDArray[np.int64], description: Description) -> None:
-        """Hold the content of a file."""
+        """Store the content of a file."""
         positions.setflags(write=False)
         self.positions = positions
         self.steps = description.steps
@@ -295,13 +295,13 @@ class SavedView(Provenance):
 
 
 def read(path: str | os.PathLike[str]) -> SavedView:
-    """Read the file of a view; arguments and errors as of `tql_frames.read_view`."""
+    """Read the file of a view; see `tql_frames.read_view` for arguments and errors."""
     positions, description = read_file(path)
     return SavedView(positions.astype(np.int64), description)
 
 
 def _label(name: str) -> object:
-    """Return the label that Python writes so; the text itself of one that is no literal."""
+    """Return the label with this `repr`; the text itself if it is not a literal."""
     try:
         found: object = ast.literal_eval(name)
         hash(found)

@@ -1,6 +1,6 @@
-"""A drawn sample that is kept: the frame, the positions of its rows, and how they were drawn.
+"""Define views: a frame, the positions of drawn rows, and a description of the draw.
 
-How rows are chosen is in `provenance`, how frames are made of them in `row_selection`, what is saved in `storage`.
+`provenance` selects rows, `row_selection` converts them to frames, and `storage` saves them.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class View(KeptRows[Native], Provenance):
         description: Description | None = None,
         differences: Sequence[str] = (),
     ) -> None:
-        """Put together what `tql_frames.view` or `load_view` found; `find` gives positions in `origin`."""
+        """Create a view for `tql_frames.view` or `load_view`; `find` returns positions in `origin`."""
         self.steps = steps
         self.origin = origin
         self.expression = expression
@@ -304,7 +304,7 @@ class View(KeptRows[Native], Provenance):
         origin: Rows = self._source
         sampler: str | pl.Expr | GivenWeights | None = None
         if self.origin is None or (step.kind == "expression" and self.expression is None):
-            drawn = self.positions  # what they were drawn from, or by, was not saved
+            drawn = self.positions  # the population or the sampler was not saved
         else:
             origin = self.origin
             if step.kind == "statement":
@@ -351,7 +351,7 @@ class View(KeptRows[Native], Provenance):
             message = "a view of a statement has no expected(): rows are expected of a sampler"
             raise TQLError(message, hint="draw with view(sampler, …), or look at report(by)")
         if self.origin is None or (step.kind == "expression" and self.expression is None):
-            raise TQLError("what the view was drawn from, or by, was not saved", hint="draw it again")
+            raise TQLError("the source or the sampler of the view was not saved", hint="draw it again")
         sampler = self.expression if step.kind == "expression" else step.sampler
         found: Floats = Draw.of(sampler, self.origin, step.draw).expected(self.origin)[0].take(self.drawn)
         return found
@@ -430,7 +430,7 @@ class View(KeptRows[Native], Provenance):
             warn(TQLWarning(message))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Positions, not how they are found: functions do not pickle.
+        # Positions instead of the function that computes them, which cannot be pickled.
         state = {name: getattr(self, name) for name in ("message", "saved", "differences", "_needs", "_is_loaded")}
         arguments = (self.source, self.steps, self.drawn, self._columns, self._index, self._ignore_index, self._parent)
         return _restored, (type(self), arguments, self.origin is not None, state)
@@ -449,7 +449,7 @@ class View(KeptRows[Native], Provenance):
 
     @cached_attribute
     def _arms(self) -> Report[Any] | None:
-        """Return the shares of the arms of the sampler; nothing is run for them that has not run yet."""
+        """Report on the arms of the sampler; None if it has none, or if the report would run a plan."""
         if self._is_lazy or self.origin is None or self.steps[-1].kind in ("expression", "split"):
             return None
         found = self.report()
@@ -475,11 +475,11 @@ class View(KeptRows[Native], Provenance):
 def needed_columns(
     steps: Sequence[Step], labels: Sequence[object], columns: Sequence[tuple[str, object]] | None
 ) -> tuple[str, ...] | None:
-    """Return names of the columns that rows were drawn by, and of those that a view has; None for all of the frame.
+    """Return names of the columns that the draw used, and of the columns of a view; None for all of the frame.
 
     Args:
-        steps: how they were drawn.
-        labels: of the frame.
+        steps: the steps of the draw.
+        labels: labels of the columns of the frame.
         columns: name in the fingerprint and label of each column of the view; None for all.
     """
     read: set[str] = set()
@@ -519,13 +519,13 @@ def _analysis() -> Any:
 
 @cache
 def display() -> Any:
-    """Return the module that shows things as text and HTML, loaded for the first of them: it needs `analysis`, too."""
+    """Return the module that formats text and HTML; loaded at first use, since it needs `analysis`, too."""
     return import_module("tql_frames.analysis.display.table")
 
 
 @cache
 def splitting() -> Any:
-    """Return the module that splits, loaded for the first split: it needs `analysis`, as reports do."""
+    """Return the module that splits; loaded at first use, since it needs `analysis`, as reports do."""
     return import_module("tql_frames.analysis.splits")
 
 

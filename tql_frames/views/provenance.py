@@ -1,6 +1,6 @@
-"""How the rows of a view are chosen: a sampler or statement made ready, and its record as plain values.
+"""Compile the sampler or statement that selects the rows of a view, and describe it by plain values.
 
-What is done with the rows is in `drawn_view`.
+`drawn_view` uses the rows.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ class Step:
     """A draw, a statement, or a split.
 
     Attributes:
-        text: of the sampler or statement, what a Polars expression prints, or the call of a split and the part.
-        kind: what it is text of.
+        text: the sampler or statement, the printed form of a Polars expression, or the call of a split and the part.
+        kind: kind of the text.
         seed: fixes the rows.
-        parameters: values for the `?` of the text, as plain values; None where there were none.
-        draw: the request for rows; None of a statement or split, which says it itself.
-        reads: names of the columns that the text names; None for all, or where they are not known.
+        parameters: values for the `?` of the text, as plain values; None if there were none.
+        draw: the request for rows; None for a statement or split, whose text contains it.
+        reads: names of the columns in the text; None for all, or if they are not known.
     """
 
     text: str
@@ -61,7 +61,7 @@ class Step:
 
     @classmethod
     def of_part(cls, split: SplitSpec, part: str) -> Step:
-        """Return the record of a part of a split, by words behind the call."""
+        """Return the step of a part of a split; `part` is appended to the text of the call."""
         return cls(f"{split.text}{part}", "split", split.seed, reads=tuple(sorted(split.names)))
 
     @property
@@ -72,27 +72,27 @@ class Step:
 
     @property
     def limit(self) -> int | None:
-        """Number of rows that was asked for; None for as many as there were, and of a statement."""
+        """Number of rows that was requested; None for the default, and for a statement."""
         return None if self.draw is None else self.draw.limit
 
     @property
     def fraction(self) -> float | None:
-        """Share of the rows that was asked for instead; None of a statement."""
+        """Share of the rows that was requested instead; None for a statement."""
         return None if self.draw is None or self.draw.fraction is None else float(self.draw.fraction)
 
     @property
     def replace(self) -> bool | None:
-        """Whether rows were drawn with replacement; None of a statement."""
+        """Whether rows were drawn with replacement; None for a statement."""
         return None if self.draw is None else self.draw.replace
 
     @property
     def order(self) -> Order | None:
-        """Order of the rows; None of a statement."""
+        """Order of the rows; None for a statement."""
         return None if self.draw is None else self.draw.order
 
     @property
     def words(self) -> str:
-        """The options in words.
+        """Description of the options.
 
         Examples:
             >>> Step("age", "sampler", 7, draw=DrawSpec(1000, replace=False)).words
@@ -120,10 +120,10 @@ class Step:
         return f"{size}, {how} replacement{design}, in the order {order}"
 
     def to_json(self) -> dict[str, Any]:
-        """Return its attributes, those of the request among them."""
+        """Return its attributes, including those of the request."""
         names = ("text", "kind", "seed", "parameters", "limit", "fraction", "replace", "order", "reads")
         found = {name: getattr(self, name) for name in names}
-        if self.draw is not None and not self.draw.is_plain:  # of which files of earlier versions know nothing
+        if self.draw is not None and not self.draw.is_plain:  # files of earlier versions do not have these attributes
             quotas = self.draw.quotas
             found["over"], found["unit"], found["design"] = self.draw.over, self.draw.unit, self.draw.design
             found["key"] = self.draw.key
@@ -132,10 +132,10 @@ class Step:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Step:
-        """Return the step of such attributes.
+        """Return the step with these attributes.
 
         Raises:
-            KeyError, TypeError, ValueError: they are not those of a step.
+            KeyError, TypeError, ValueError: they are not the attributes of a step.
         """
         values = dict(values)
         parameters, reads, seed = values["parameters"], values.get("reads"), values["seed"]
@@ -155,7 +155,7 @@ class Step:
         return found
 
     def _is_sound(self) -> bool:
-        """Return whether the attributes are of their types."""
+        """Return whether the attributes have the right types."""
         return (
             isinstance(self.text, str)
             and self.kind in get_args(Kind)
@@ -166,7 +166,7 @@ class Step:
 
 
 class Provenance:
-    """How rows were drawn: `steps`, each among the rows of those before, of which the last says most."""
+    """Base of objects with `steps` that describe a draw; the properties are those of the last step."""
 
     steps: tuple[Step, ...]
 
@@ -216,10 +216,10 @@ class Provenance:
 
 
 def request_from_json(values: Mapping[str, Any], seed: int) -> DrawSpec:
-    """Return the request of such values.
+    """Return the request with these values.
 
     Raises:
-        ValueError: they are not those of a request.
+        ValueError: they are not the values of a request.
     """
     limit, fraction, replace, order = (values.get(name) for name in ("limit", "fraction", "replace", "order"))
     sound = (
@@ -243,7 +243,7 @@ def request_from_json(values: Mapping[str, Any], seed: int) -> DrawSpec:
 
 
 def plain_parameters(values: Sequence[object] | None) -> tuple[Any, ...] | None:
-    """Return values for the `?` of a text as it reads them: numbers, text, truth values, None, or lists of them.
+    """Return values for the `?` of a text as numbers, text, Booleans, None, or lists of them.
 
     Examples:
         >>> plain_parameters([dt.date(2024, 2, 29), Decimal("0.5"), ("a", None)])
@@ -252,13 +252,13 @@ def plain_parameters(values: Sequence[object] | None) -> tuple[Any, ...] | None:
     return None if values is None else tuple(map(plain, values))
 
 
-_WIDTH = 80  # characters of a sampler that are shown
+_WIDTH = 80  # characters of a sampler to show
 
 Line = tuple[str, str]
 
 
 def lines_of(steps: Sequence[Step]) -> list[Line]:
-    """Return what was done, a title and a text each.
+    """Return lines that describe the steps, each a title and a text.
 
     Examples:
         >>> from tql_frames.pipeline.draw import DrawSpec, GroupBy, Limit
@@ -284,7 +284,7 @@ def _shortened(text: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return the name of a group as JSON has it."""
+    """Return the name of a group as a value for JSON."""
     if hasattr(value, "tolist"):  # NumPy scalars and arrays, pandas series
         value = value.tolist()
     elif hasattr(value, "to_list"):  # Polars series
@@ -306,9 +306,9 @@ class Choice:
 
     Attributes:
         step: how the rows are chosen.
-        columns: those of the result; None for all, as they are.
-        find: returns the positions of the rows among those of a frame, in their order.
-        expression: what weighs the rows, if it is no text.
+        columns: columns of the result; None for all columns, unchanged.
+        find: returns the positions of the rows in a frame, in their order.
+        expression: the sampler, if it is not a text.
     """
 
     step: Step
@@ -318,10 +318,10 @@ class Choice:
 
 
 def choose(rows: Rows, sampler: SamplerLike, parameters: Sequence[object] | None, **request: Unpack[Request]) -> Choice:
-    """Make a sampler or a statement ready; nothing runs. The options are those of `sample` and `query`.
+    """Compile a sampler or a statement; nothing runs. The options are those of `sample` and `query`.
 
     Raises:
-        TQLError: they do not fit together, or not the rows.
+        TQLError: the options exclude each other, or do not fit the rows.
     """
     weights: Any = sampler_from(sampler, parameters)
     if isinstance(weights, str) and is_statement(weights):
@@ -349,7 +349,7 @@ def _choose_by_statement(rows: Rows, text: str, parameters: Sequence[object] | N
 
 
 def _names_in(draw: Draw) -> tuple[str, ...] | None:
-    """Return names of the columns that rows are drawn by; None where an expression selects them otherwise."""
+    """Return names of the columns that a draw uses; None if an expression selects columns by type or pattern."""
     sampler = draw.weigher.sampler
     keys = {name for each in (draw.over, draw.unit, draw.key) if each is not None for name in each.names}
     if not isinstance(sampler, pl.Expr):

@@ -1,7 +1,7 @@
-"""Views in libraries that choose what to do by the class of a frame: Great Tables and skrub.
+"""Register views with libraries that dispatch on the class of a frame: Great Tables and skrub.
 
-They are told the class of views when they are imported, and read a view as its Polars or pandas frame. Libraries that
-read frames by Arrow or narwhals need nothing: `row_selection` has what these ask for.
+The class of views is registered when such a library is imported, and the library reads a view as its Polars or pandas
+frame. Libraries that read frames by Arrow or narwhals need no registration: `row_selection` has their methods.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ def _frame(view: View[Any]) -> Any:
 
 
 def _teach_great_tables() -> None:
-    """Let `GT(view)` be `GT` of the view's frame: the first function that it calls returns what the others get."""
+    """Make `GT(view)` use the view's frame: the first function that `GT` calls returns the frame for all others."""
     validated = import_module("great_tables._tbl_data").validate_frame
     validated.register(View, lambda view: validated(_frame(view)))
 
 
 def _teach_skrub() -> None:
-    """Let `TableReport(view)` report on the view's frame: a column is made a frame first, and so is a view."""
+    """Make `TableReport(view)` use the view's frame: skrub converts columns to frames first, and so also views."""
     functions = import_module("skrub._dataframe")
     functions.is_column.register(View, lambda view: True)
     functions.to_frame.register(View, _frame)
@@ -37,7 +37,7 @@ _LESSONS: dict[str, Callable[[], None]] = {"great_tables": _teach_great_tables, 
 
 
 def teach(library: str) -> None:
-    """Tell a library the class of views; one that has changed inside refuses views as it did before.
+    """Register the class of views with a library; if its internals have changed, it rejects views as before.
 
     Args:
         library: `"great_tables"` or `"skrub"`, which has been imported.

@@ -1,4 +1,4 @@
-"""Rows of a frame that are kept as positions, and given as frames of any kind: what a view is below its provenance."""
+"""Keep rows of a frame as positions, and convert them to frames of any kind: the base of views."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 class KeptRows(Generic[Native]):
     """Rows of a frame by their positions, and some of its columns.
 
-    Frames of them are made when they are asked for, each kind once, and are the caller's own. Of a LazyFrame nothing
-    runs before something is asked for that depends on its rows.
+    Frames of the rows are created on request, each kind once, and belong to the caller. The plan of a LazyFrame does
+    not run before a call that depends on its rows.
     """
 
     def __init__(
@@ -46,16 +46,16 @@ class KeptRows(Generic[Native]):
         index: str | None,
         ignore_index: bool,
     ) -> None:
-        """Hold the frame; the rows of an eager one are found now.
+        """Store the frame; the rows of an eager frame are selected now.
 
         Args:
             source: the frame.
-            columns: those that are given; None for all, as they are.
-            index: as `sample` takes it.
-            ignore_index: as there.
+            columns: columns of the result; None for all columns, unchanged.
+            index: as in `sample`.
+            ignore_index: as in `sample`.
 
         Raises:
-            TQLError: a column has the name of the column of row numbers, or whatever `_find` raises.
+            TQLError: a column has the name of the column of row numbers; or an error of `_find`.
         """
         check_columns(source, columns, index)
         self._source, self._columns = source, columns
@@ -64,7 +64,7 @@ class KeptRows(Generic[Native]):
             len(self)
 
     def _find(self) -> Positions:
-        """Return positions of the rows in the frame, in their order; asked for once."""
+        """Return positions of the rows in the frame, in their order; called once."""
         raise NotImplementedError
 
     @property
@@ -172,12 +172,12 @@ class KeptRows(Generic[Native]):
         """Return some rows as a frame, such as `view[:5]`; of a LazyFrame, as a DataFrame.
 
         Raises:
-            TQLTypeError: it is no slice of whole numbers.
+            TQLTypeError: `rows` is not a slice of whole numbers.
         """
         try:
             if isinstance(rows, slice):
                 return self._source.take(self.positions[rows], self._columns)
-        except (TypeError, ValueError):  # as of "a":"b", or a step of 0
+        except (TypeError, ValueError):  # such as "a":"b", or a step of 0
             pass
         raise TQLTypeError(
             f"expected row numbers, such as view[:5], got {rows!r}",
@@ -261,7 +261,7 @@ class KeptRows(Generic[Native]):
         return self._source.batches(self.positions, self._columns, number)
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """Return what `to_polars` gives, for consumers of Arrow: `pl.DataFrame(view)`, `pyarrow.table(view)`, DuckDB.
+        """Return the rows of `to_polars` for consumers of Arrow: `pl.DataFrame(view)`, `pyarrow.table(view)`, DuckDB.
 
         Raises:
             TQLError: as `to_polars`; or a column holds Python objects.

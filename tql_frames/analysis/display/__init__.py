@@ -1,1 +1,1 @@
-"""Results as people read them: text, HTML, charts, plain values."""
+"""Show results as text, HTML, charts and plain values."""

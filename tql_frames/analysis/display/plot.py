@@ -1,7 +1,7 @@
-"""Bars of labels, raw, wanted, expected and drawn, as an Altair chart that shows itself without a network.
+"""Draw raw, wanted, expected and drawn counts of labels as an Altair chart that notebooks show without a network.
 
-What is counted is the caller's. Altair is optional and slow to import, so it is loaded for the first chart, and how a
-chart shows itself is written without naming it: `_Shown` is put before whichever class of Altair needs it.
+The caller counts. Altair is optional and slow to import, so it is loaded for the first chart. `_Shown` is therefore a
+mixin that does not name Altair: it becomes the first base of the Altair class that a chart needs.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ import polars as pl
 from tql_frames.errors import TQLError
 from tql_frames.language import on_one_line
 
-# At least 3.4:1 against white, JupyterLab's dark #111111 and VS Code's #1f1f1f, and apart for red-, green- and
-# blue-blind eyes: no two nearer than 30 in CIELAB, as Machado et al. (2009) simulate them.
+# Contrast of at least 3.4:1 against white, JupyterLab's dark #111111 and VS Code's #1f1f1f. Distinct for red-, green-
+# and blue-blind readers: no two are nearer than 30 in CIELAB, as simulated by Machado et al. (2009).
 COLOURS = {"raw": "#8a8a8a", "expected": "#d1720a", "drawn": "#3b6fd6"}
-TARGET = "#b040e8"  # of what is wanted, which does not stand beside what was drawn
+TARGET = "#b040e8"  # of wanted counts, which are never shown beside drawn counts
 _PARTS = [COLOURS["drawn"], COLOURS["expected"], TARGET, COLOURS["raw"]]  # of a split
 _FORMS = {"target": ",.1f", "expected": ",.1f"}  # of counts that need not be whole
-LABELS = 40  # that a chart shows; of more those that change most
+LABELS = 40  # that a chart shows; if there are more, those that change most
 
-# Of text. A chart does not know its page, nor when that turns dark: this has 3.9:1 against each of the three grounds;
-# no colour has 4.5:1 against all of them.
+# Of text. A chart does not know whether its page is dark: this has 3.9:1 against each of the three backgrounds; no
+# colour has 4.5:1 against all of them.
 _INK = "#7c7c7c"
 _TEXT = {"labelColor": _INK, "titleColor": _INK}
 _AXIS = {"domain": False, "ticks": False, "labelPadding": 6, **_TEXT}
@@ -35,28 +35,26 @@ _WIDTH = 480  # pixels, of the longest bar
 _LABEL_WIDTH = 240
 
 # JupyterLab 4 and Notebook 7 have Vega-Lite 5 built in, and draw this with tooltips; others show the picture. Altair 6
-# writes version 6, which is the same in all that these charts use.
+# writes version 6, which is the same for every feature that these charts use.
 _VEGA_LITE = "application/vnd.vegalite.v5+json"
 _SVG = "image/svg+xml"
 
 
 def bar_chart(table: pl.DataFrame, *, title: str, label_title: str, none: str = "null", log: bool = False) -> Any:
-    """Return horizontal bars: how often each label is in a table, is wanted and expected in a
-    sample, and was drawn.
+    """Return horizontal bars of the counts of each label: in a table, wanted, expected and drawn in a sample.
 
-    As the last line of a notebook's cell it is shown without a network, also after `properties()` and other changes,
-    and as a part of `chart + other`, `chart | other` and `chart & other`. Where `altair.renderers.enable` chose how
-    charts are shown, it is shown so.
+    As the last line of a notebook's cell the chart is shown without a network, also after `properties()` and other
+    changes, and as a part of `chart + other`, `chart | other` and `chart & other`. A renderer chosen with
+    `altair.renderers.enable` is used.
 
     Args:
-        table: a row a label, in the order to show: `label` and `rows`, and any of `target`, `expected` and `drawn`. Of
-            more than 40 labels the chart shows the 40 whose bars differ most from their rows, or without other counts
-            the commonest, and the subtitle says so.
-        title: of the chart.
-        label_title: what the labels are.
-        none: what stands for null; it is put in parentheses beside a label of that text.
-        log: tenfold steps of the axis are equally long. It is log(1 + rows), so that bars begin at 0, and no rows are
-            no bar.
+        table: one row per label, in the order to show: `label` and `rows`, and any of `target`, `expected` and `drawn`.
+            If there are more than 40 labels, the chart shows the 40 whose bars differ most from their rows, or the most
+            frequent ones if there are no other counts, and the subtitle reports it.
+        title: title of the chart.
+        label_title: title of the axis of labels.
+        none: text for null; in parentheses if a label has the same text.
+        log: use a logarithmic axis, of log(1 + rows), so that bars begin at 0 and 0 rows have no bar.
 
     Returns:
         An `altair.Chart`, to change, layer and save as any other.
@@ -79,7 +77,7 @@ def bar_chart(table: pl.DataFrame, *, title: str, label_title: str, none: str = 
     colours = {**COLOURS, "target": TARGET}
     greatest = max((float(value) for name in series for value in counts[name].drop_nulls()), default=0.0)
     return (
-        # Values, not a frame: whatever `altair.data_transformers` does to frames, these stay inside the chart.
+        # Values, not a frame: they stay inside the chart regardless of `altair.data_transformers`.
         _shown("Chart")(alt.Data(values=counts.to_dicts()), description=title)
         .transform_fold(series, as_=["series", "count"])
         .mark_bar()
@@ -112,18 +110,18 @@ def bar_chart(table: pl.DataFrame, *, title: str, label_title: str, none: str = 
 
 
 def part_chart(table: pl.DataFrame, wanted: Mapping[Any, float], *, title: str, label_title: str) -> Any:
-    """Return horizontal bars of labels, cut into the shares of parts, and lines where the wanted shares would cut them.
+    """Return horizontal bars of labels, cut into the shares of parts, and lines at the wanted shares.
 
     Args:
-        table: rows by label, in the order to show, and by part: `label`, `part`, `rows`, the `wanted` rows, by how many
-            they are `off`, and their `share` of the label's rows. Of more than 40 labels the chart shows those that are
-            farthest off.
+        table: one row per label, in the order to show, and part: `label`, `part`, `rows`, the `wanted` rows, the
+            difference `off`, and the `share` of the label's rows. If there are more than 40 labels, the chart shows
+            those that are farthest off.
         wanted: shares by part, in the order of the parts.
-        title: of the chart.
-        label_title: what the labels are.
+        title: title of the chart.
+        label_title: title of the axis of labels.
 
     Returns:
-        An `altair.LayerChart`, shown as `bar_chart` says.
+        An `altair.LayerChart`, shown like a chart of `bar_chart`.
 
     Raises:
         TQLError: Altair is not installed.
@@ -184,9 +182,9 @@ def part_chart(table: pl.DataFrame, wanted: Mapping[Any, float], *, title: str, 
 
 
 def _most_changed(counts: pl.DataFrame, series: Sequence[str], *, log: bool) -> tuple[pl.DataFrame, str]:
-    """Return the labels to show, in their order, and what is said of the others.
+    """Return the labels to show, in their order, and the subtitle that counts the others.
 
-    A change is as great as it looks on the axis: a number of rows, or a ratio on a logarithmic one.
+    Changes are measured on the axis: as a number of rows, or as a ratio if it is logarithmic.
     """
     if counts.height <= LABELS:
         return counts, ""
@@ -200,7 +198,7 @@ def _most_changed(counts: pl.DataFrame, series: Sequence[str], *, log: bool) -> 
 
 
 def _names(labels: Sequence[str | None], none: str) -> list[str]:
-    """Return labels as they are written, each another text: for Vega, equal ones would be one label."""
+    """Return labels as distinct texts: Vega would merge equal ones."""
     while none in labels:
         none = f"({none})"
     found: dict[str, None] = {}
@@ -214,7 +212,7 @@ def _names(labels: Sequence[str | None], none: str) -> list[str]:
 
 
 def _label_axis(alt: Any, title: str) -> Any:
-    # The title stands above the labels: in the middle of a long chart it would be out of sight.
+    # The title is above the labels: in the middle of a long chart it would be out of sight.
     above = {"titleAngle": 0, "titleAlign": "right", "titleBaseline": "bottom", "titleX": -6, "titleY": -5}
     limits = {"labelLimit": _LABEL_WIDTH, "titleLimit": _LABEL_WIDTH, "labelOverlap": False}
     return alt.Axis(title=title, labelFontSize=11, **limits, **above, **_AXIS)
@@ -225,16 +223,16 @@ def _count_axis(alt: Any, greatest: float, log: bool) -> Any:
     if log:
         ticks = _ticks(greatest)
         axis = alt.Axis(title="rows (log scale)", values=ticks, **above)
-        # Not the scale "log", which has no place for 0, and none for bars to begin.
+        # The scale "log" has no place for 0, where bars begin.
         scale = alt.Scale(type="symlog", constant=1, domain=[0, ticks[-1]], nice=False)
     else:
         axis = alt.Axis(title="rows", tickCount=6, tickMinStep=1, **above)
-        scale = alt.Scale(domainMax=alt.Undefined if greatest else 1)  # from 0 to 0 all bars would begin in the middle
+        scale = alt.Scale(domainMax=alt.Undefined if greatest else 1)  # in a domain of 0 to 0, bars begin in the middle
     return alt.X("count:Q", stack=None, axis=axis, scale=scale)
 
 
 def _ticks(greatest: float) -> list[int]:
-    """Return marks of a logarithmic axis that begins at 0; Vega would set them evenly.
+    """Return the ticks of a logarithmic axis that begins at 0; Vega would space them evenly.
 
     Examples:
         >>> _ticks(8.5), _ticks(60_412)
@@ -247,7 +245,7 @@ def _ticks(greatest: float) -> list[int]:
 
 
 def _bar_height(labels: int, series: int) -> float:
-    """Return pixels of a bar. The more labels, the closer; still so far apart that each can be read."""
+    """Return the height of a bar in pixels: less for more labels, but always readable."""
     return min(18.0, (28 if labels <= 20 else 21 if labels <= 60 else 16) / series)
 
 
@@ -261,7 +259,7 @@ def _altair() -> Any:
 
 @cache
 def _shown(kind: str) -> Any:
-    """Altair's class of this name with `_Shown` before it."""
+    """Return a subclass of `_Shown` and of Altair's class of this name."""
     return type(kind, (_Shown, getattr(_altair(), kind)), {})
 
 
@@ -274,14 +272,14 @@ def _as_shown(chart: Any) -> Any:
 
 
 class _Shown:
-    """How a chart shows itself in a notebook; all else is Altair's, whose class comes after this one."""
+    """Mixin that displays a chart in a notebook; everything else is inherited from Altair's class."""
 
     _kwds: dict[str, Any]
 
     def to_dict(self, *args: Any, context: dict[str, Any] | None = None, **options: Any) -> dict[str, Any]:
-        """As Altair's, on a transparent ground unless chart or theme has another."""
+        """Return Altair's dictionary, with a transparent background unless chart or theme set one."""
         spec: dict[str, Any] = super().to_dict(*args, context=context, **options)  # type: ignore[misc]
-        if (context or {}).get("top_level", True):  # a chart with a ground of its own could not become a layer
+        if (context or {}).get("top_level", True):  # a chart with its own background could not become a layer
             spec.setdefault("config", {}).setdefault("background", "transparent")
         return spec
 
@@ -291,7 +289,7 @@ class _Shown:
             return super()._repr_mimebundle_(*args, **options)  # type: ignore[misc]
         with renderers.enable("svg"):
             bundle = super()._repr_mimebundle_(*args, **options)  # type: ignore[misc]
-        if _SVG not in bundle:  # the chart has a fault, and Altair has shown it
+        if _SVG not in bundle:  # the chart is invalid, and Altair has shown the error
             return bundle
         return {_VEGA_LITE: self.to_dict(), **bundle}
 
@@ -304,6 +302,6 @@ class _Shown:
     def __and__(self, other: Any) -> Any:
         return _as_shown(super().__and__(other))  # type: ignore[misc]
 
-    # Pickle finds a class by its name, and would not find one that was made here.
+    # Pickle looks a class up by its name, and would not find one that is created at run time.
     def __reduce__(self) -> tuple[object, ...]:
         return _built, (type(self).__name__, self._kwds)

@@ -1,4 +1,4 @@
-"""Tables as text, HTML and plain values: columns, formats, and what is cut where there is too much."""
+"""Format tables as text, HTML and plain values, and cut those that are too long."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tql_frames.analysis.display.plot import COLOURS
 from tql_frames.analysis.solver import NO_LABEL
 from tql_frames.language import on_one_line
 
-ROWS = 300  # that the HTML shows; of more, half of this from both ends
+ROWS = 300  # that the HTML shows; of a longer table, half of this from both ends
 
 Cell = str | float | None
 
-_ZERO = re.compile(r"[+-](?=0(\.0*)?%?$)")  # the sign of what is rounded to nothing
+_ZERO = re.compile(r"[+-](?=0(\.0*)?%?$)")  # the sign of a number that is rounded to 0
 
-# Every rule begins with the class, lest it reaches other tables of the page; twice, lest the page's rules win.
-# The names that begin with --jp and --vscode are the colours of JupyterLab, Notebook and VS Code.
+# Every rule begins with the class, so that it does not match other tables of the page; twice, so that it overrides the
+# page's rules. The names that begin with --jp and --vscode are the colours of JupyterLab, Notebook and VS Code.
 _STYLE = """\
 .tql-table.tql-table{margin:.5em 0;max-width:100%;color:inherit}
 .tql-table.tql-table figcaption{margin:0 0 .4em;font-weight:600;text-align:left;color:inherit}
@@ -49,14 +49,14 @@ text-align:left;font-weight:400}
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """A column of a table: its title, and how its cells are written.
+    """A column of a table: its title, and the format of its cells.
 
     Attributes:
-        title: above the cells.
-        form: of its numbers, as `format` takes it; without one, cells are text.
+        title: text above the cells.
+        form: format specification of the numbers; empty for a column of text.
         bar: colour of a bar under each number, for shares: the greatest number with a bar has the longest; None for no
             bars.
-        none: what stands for null in a column of text.
+        none: text for null in a column of text.
 
     Examples:
         >>> share = TableColumn("share of rows", ".2%")
@@ -70,7 +70,7 @@ class TableColumn:
     none: str = "null"
 
     def text(self, cell: Cell) -> str:
-        """Return what stands in a cell: null in a column of text, a dash for a number that there is not."""
+        """Return the text of a cell: a missing text is `none`, a missing number a dash."""
         if cell is None:
             return "-" if self.form else self.none
         if isinstance(cell, float) and math.isnan(cell):
@@ -82,9 +82,10 @@ def html_table(caption: str, columns: Sequence[TableColumn], rows: Sequence[Sequ
     """Return a table for `_repr_html_`.
 
     Args:
-        caption: above the table.
-        columns: the first is the column of labels, set left; a long label is cut, and whole in its tooltip.
-        rows: a cell a column. Of more than 300 the 150 first and the 150 last are shown, and how many are between.
+        caption: text above the table.
+        columns: the first holds the labels and is left-aligned; a long label is cut, and complete in its tooltip.
+        rows: one cell per column. Of more than 300 rows, the first 150 and the last 150 are shown, and the number of
+            rows between.
 
     Examples:
         >>> html = html_table("By view", [TableColumn("view"), TableColumn("rows", ",")], [("PA", 1200), (None, 3)])
@@ -110,7 +111,7 @@ def html_table(caption: str, columns: Sequence[TableColumn], rows: Sequence[Sequ
 
 
 def text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return aligned lines of text, the first column set left, the others right, under their header.
+    """Return lines of text below a header, the first column left-aligned, the others right-aligned.
 
     Examples:
         >>> print(text_table(("view", "rows"), [("PA", "1,200"), ("AP", "3")]))
@@ -130,7 +131,7 @@ def text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _width(text: str) -> int:
-    """Return columns of a terminal: 2 for East Asian wide and emoji, 0 for combining marks."""
+    """Return the width in columns of a terminal: 2 for East Asian wide characters and emoji, 0 for combining marks."""
     if text.isascii():
         return len(text)
     return sum(
@@ -149,7 +150,7 @@ def _html_row(columns: Sequence[TableColumn], row: Sequence[Cell], greatest: flo
         if column.bar is None:
             html.append(f"<td>{text}</td>")
             continue
-        # In em, not percent: columns are as wide as their titles, and the bars of all are to be compared.
+        # In em, not percent: columns differ in width with their titles, and bars must be comparable across columns.
         width = 7 * _number(cell) / greatest if greatest else 0.0
         bar = f'<b style="width:{width:.2f}em;background:{column.bar}"></b>' if width else ""
         html.append(f'<td class="tql-bar">{text}{bar}</td>')
@@ -161,7 +162,7 @@ def _number(cell: Cell) -> float:
 
 
 _WIDTH = 60  # characters of an arm in text
-_LINES = 60  # of a printed result; what is beyond is told in a line
+_LINES = 60  # of a printed result; one line counts those left out
 _SENTENCES = 10
 _TEXT = 26  # lines of a sampler
 _ARMS = 20  # columns of the table that shows how arms move labels
@@ -184,10 +185,10 @@ class Shown:
     """A table to show.
 
     Attributes:
-        caption: what it is about.
-        columns: how its cells are written.
-        rows: its cells.
-        note: a line below it; empty for none.
+        caption: subject of the table.
+        columns: titles and formats.
+        rows: cells.
+        note: a line below the table; empty for none.
     """
 
     caption: str
@@ -199,7 +200,7 @@ class Shown:
         """Return aligned lines.
 
         Args:
-            most: rows to show; of more, half of this from both ends, and a line says how many are between.
+            most: rows to show; of a longer table, half of this from both ends, and a line that counts the rows between.
         """
         left_out = 0 if most is None else max(len(self.rows) - most, 0)
         top = len(self.rows) if not left_out else ((most or 0) + 1) // 2
@@ -220,14 +221,14 @@ class Shown:
 
 
 def effects(table: pl.DataFrame, title: str) -> Shown:
-    """Show labels or arms, the first column of a table, before and after."""
+    """Return a table of the effects on labels or arms, the first column of `table`."""
     names = [name for name in table.columns if name in _COLUMNS]
     rows = [(name_of(first), *rest) for first, *rest in table.select(table.columns[0], *names).iter_rows()]
     return Shown(f"Rows by {title}", (names_of(title), *(_COLUMNS[name] for name in names)), rows)
 
 
 def co_movement(table: pl.DataFrame, title: str, numbers: Sequence[int]) -> Shown:
-    """Show the factors by which arms, known by their numbers, move labels; of many arms the first."""
+    """Return a table of the factors by which arms change the shares of labels; columns are numbered, at most 20."""
     columns = (names_of(title), *(TableColumn(f"arm {number}", ".3g") for number in numbers[:_ARMS]))
     rows = [(name_of(first), *rest) for first, *rest in table[:, : len(columns)].iter_rows()]
     more = len(numbers) - _ARMS
@@ -241,14 +242,14 @@ def names_of(title: str) -> TableColumn:
 
 
 def name_of(label: object) -> str | None:
-    """Return a label as text, truth values as TQL writes them."""
+    """Return a label as text, Booleans as TQL writes them."""
     if label is None or isinstance(label, str):
         return label
     return str(label).lower() if isinstance(label, bool) else str(label)
 
 
 def in_words(rows: int, size: int, *, replace: bool, effective: float, distinct: float, repeats: float) -> list[str]:
-    """Return what the weights cost, a sentence a line."""
+    """Return what the weights cost, one sentence per line."""
     how = "with" if replace else "without"
     return [
         f"{size:,} draws {how} replacement from {rows:,} rows",
@@ -263,8 +264,8 @@ def as_text(tables: Sequence[Shown], sentences: Sequence[str], *, above: str = "
 
     Args:
         tables: a table that is too long loses rows in its middle.
-        sentences: the last ones are left out where there are many.
-        above: text before the tables, which is counted, too.
+        sentences: the last ones are left out if there are many.
+        above: text before the tables; its lines count, too.
     """
     said = list(map(on_one_line, sentences))
     if len(said) > _SENTENCES:
@@ -283,11 +284,11 @@ def as_text(tables: Sequence[Shown], sentences: Sequence[str], *, above: str = "
 
 
 def cut_in_the_middle(text: str, rest: str) -> str:
-    r"""Return the first and the last lines of a long text, and between them how many are left out.
+    r"""Return the first and the last lines of a long text, and a line between them that counts those left out.
 
     Args:
         text: of any number of lines.
-        rest: where all of it is.
+        rest: where the whole text is.
 
     Examples:
         >>> cut_in_the_middle("\n".join(map(str, range(1000))), "in `numbers`").split("\n")[22:]
@@ -301,12 +302,12 @@ def cut_in_the_middle(text: str, rest: str) -> str:
 
 
 def as_html(tables: Sequence[Shown], sentences: Sequence[str]) -> str:
-    """Return the same for notebooks."""
+    """Return tables and sentences as HTML for notebooks."""
     return "".join(_html(tables, sentences))
 
 
 def titled_text(title: str, lines: Sequence[tuple[str, str]]) -> str:
-    """Return the title, and the lines set in below it.
+    """Return the title, and the indented lines below it.
 
     Examples:
         >>> print(titled_text("View of 3 rows", [("seed", "7"), ("drawn", "with replacement")]))
@@ -319,7 +320,7 @@ def titled_text(title: str, lines: Sequence[tuple[str, str]]) -> str:
 
 
 def titled_html(title: str, lines: Sequence[tuple[str, str]], sections: Sequence[str]) -> str:
-    """Return the same for notebooks, with further sections of HTML below."""
+    """Return title and lines as HTML for notebooks, with further sections of HTML below."""
     # The class keeps MathJax from reading dollar signs in samplers as formulas.
     rows = "".join(
         f'<tr><th style="text-align:left">{escape(name)}</th><td style="text-align:left">{escape(text)}</td></tr>'
@@ -349,8 +350,7 @@ Plain = str | int | float | bool | list["Plain"] | dict[str, "Plain"] | None
 def plain(value: object) -> Plain:
     """Convert a value to one that JSON can write.
 
-    Dates and times become ISO text, decimals their digits, numbers that are not finite their names; other values become
-    their text.
+    Dates and times become ISO text, NaN and infinity their names, and decimals and other values their text.
 
     Examples:
         >>> from decimal import Decimal

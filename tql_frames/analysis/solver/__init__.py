@@ -1,4 +1,4 @@
-"""Wanted shares of labels to a sampler, from counted sets of labels; knows no frame."""
+"""Compute a sampler for wanted shares of labels from counted sets of labels, independent of frames."""
 
 from tql_frames.analysis.solver.draws import Draws
 from tql_frames.analysis.solver.items import (

@@ -1,6 +1,6 @@
-"""How often rows are expected by their weights: in proportion with replacement, at most once without.
+"""Compute expected draws of rows from their weights: proportional with replacement, at most one without.
 
-`raking` searches along a curve, which is close; what `solution` reports is exact.
+`raking` uses the approximate curve of this module; `solution` reports exact numbers.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from tql_frames.sampling import StrataTable
 from tql_frames.sampling.inclusion import expected_draws
 
 _EULER = 0.5772156649015329
-_CERTAIN = 40.0  # exp(-x) that no sum in double precision notices
-_ARRIVED = 12.0  # -log of the probability that a row which comes for certain stays away: one of 160,000
+_CERTAIN = 40.0  # x from which exp(-x) has no effect on a sum in double precision
+_ARRIVED = 12.0  # -log of the probability that a row taken as certain is not drawn: one of 160,000
 _ROUNDS = 200  # of the search for the scale of weights; six are usual
 _POINTS, _PARTS = np.polynomial.legendre.leggauss(32)
 
@@ -25,15 +25,15 @@ _POINTS, _PARTS = np.polynomial.legendre.leggauss(32)
 class Curve:
     """Expected draws of a row over their mean, by the logarithm of its weight: the weight itself, up to a cap.
 
-    With a bend they come near to the bend instead, like the probability that a row has arrived by some time in the
-    exponential race by which successive samples are drawn (see `sampling.inclusion`): `bend * (1 - exp(-weight /
-    bend))`. Inclusion probabilities are that up to a relative error of about one over the number of draws (Rosén 1997,
-    Journal of Statistical Planning and Inference 62:135).
+    With a bend, expected draws approach the bend instead: `bend * (1 - exp(-weight / bend))`. They are proportional to
+    the probability that a row has arrived by some time in the exponential race that draws successive samples (see
+    `sampling.inclusion`). Inclusion probabilities agree with them up to a relative error of about one over the number
+    of draws (Rosén 1997, Journal of Statistical Planning and Inference 62:135).
 
     Attributes:
         cap: greatest expected draws, as a multiple of the mean: above 1, or None.
-        bend: those of a row that comes for certain; above 1, or None for no bend.
-        certain: weight over bend from which a row is taken to come for certain.
+        bend: expected draws of a row that is certain to be drawn; above 1, or None for no bend.
+        certain: weight over bend from which a row is taken as certain to be drawn.
 
     Examples:
         >>> Curve(cap=2.0).at(np.log([0.5, 3.0])).tolist()
@@ -53,7 +53,7 @@ class Curve:
         return replace(self, cap=cap if self.cap is None else min(cap, self.cap))
 
     def cut_at(self, weight: float | None) -> Curve:
-        """Return the curve of rows whose weights are cut at this one."""
+        """Return the curve for rows whose weights are capped at this weight."""
         if weight is None or self.bend is None:
             return self.limited(weight)
         return self.limited(-self.bend * math.expm1(-weight / self.bend))
@@ -67,7 +67,7 @@ class Curve:
 
     @property
     def enough(self) -> float:
-        """Logarithm of the weight beyond which more weight makes no difference; infinite where there is none."""
+        """Logarithm of the weight beyond which more weight has no effect; infinite without a limit."""
         return self.knee if self.bend is None else min(self.knee, math.log(self.certain * self.bend))
 
     def at(self, logs: Floats) -> Floats:
@@ -100,7 +100,7 @@ class Curve:
         """
         if self.bend is None:
             return _capped_scale(part, score, self.cap)
-        high = _capped_scale(part, score, self.cap)  # where the mean is not above 1, for the curve is below the weight
+        high = _capped_scale(part, score, self.cap)  # the mean is at most 1 here, since the curve is below the weight
         low, log_z = -math.inf, high
         for _ in range(_ROUNDS):
             mean = float(part @ self.at(score - log_z))
@@ -118,7 +118,7 @@ class Curve:
 def _capped_scale(part: Floats, score: Floats, cap: float | None) -> float:
     """Return the `log_z` at which `min(exp(score - log_z), cap)` has the mean 1."""
     cut: Flags = np.zeros(len(part), dtype=np.bool_)
-    while True:  # what is cut makes all others heavier, until of those none is to be cut
+    while True:  # capping some weights raises all others, so repeat until no other weight exceeds the cap
         loose = ~cut
         top = score[loose].max()
         rest = 1.0 if cap is None else max(1.0 - cap * part[cut].sum(), 1e-300)
@@ -132,8 +132,8 @@ def _capped_scale(part: Floats, score: Floats, cap: float | None) -> float:
 def _integral_of_arrivals(logs: Floats) -> Floats:
     """Return the integral of `1 - exp(-exp(s))` from -inf to logs, shape (S,): the function Ein of exp(logs).
 
-    It is an integral of `(1 - exp(-x u)) / u` over u from 0 to 1, which 32 points take to rounding errors, and from
-    some x on `log(x)` and Euler's constant.
+    It is the integral of `(1 - exp(-x u)) / u` over u from 0 to 1. 32 quadrature points compute it up to rounding
+    errors; for large x it is `log(x)` plus Euler's constant.
     """
     x = np.exp(np.minimum(logs, math.log(_CERTAIN)))
     places = (_POINTS + 1) / 2
@@ -146,16 +146,16 @@ class Draws:
     """The draws whose shares are wanted.
 
     Attributes:
-        size: how many there are; None for any number with replacement.
-        successive: whether rows are drawn one after the other by weight among those left. Otherwise inclusion is
-            proportional to weight, up to 1, as in systematic and Poisson samples.
+        size: number of draws; None for any number with replacement.
+        successive: whether rows are drawn one after the other, by weight among the rows that are left. Otherwise
+            inclusion probabilities are proportional to weight, up to 1, as in systematic and Poisson samples.
     """
 
     size: int | None = None
     successive: bool = False
 
     def curve(self, rows: int) -> Curve:
-        """Return the curve of so many rows; of one draw it is the weight.
+        """Return the curve for a number of rows; for one draw, it is the weight.
 
             Examples:
         X"""
@@ -164,21 +164,22 @@ class Draws:
         bound = rows / self.size
         if not self.successive or self.size == 1:
             return Curve(cap=bound)
-        # The time of the last arrival is about Gamma(size): of few draws it may be short, which takes greater weights.
+        # The time of the last arrival is about Gamma(size). With few draws it may be short, so that a row needs a
+        # greater weight to be certain.
         return Curve(bend=bound, certain=self.size * math.expm1(_ARRIVED / self.size))
 
     def takes_all(self, rows: int) -> bool:
-        """Return whether a sample from so many rows takes each of them."""
+        """Return whether a sample from this number of rows takes all of them."""
         return self.size is not None and self.size >= rows
 
     def expected(self, counts: Integers, weights: Floats) -> Floats:
         """Return the expected draws of a row of each set, shape (S,), up to a common factor.
 
-        They are exact; those of successive samples have a relative error below 1e-9.
+        They are exact; for successive samples, the relative error is below 1e-9.
 
         Args:
             counts: shape (S,), rows of each set.
-            weights: shape (S,), the weight of a row of each.
+            weights: shape (S,), the weight of a row of each set.
 
         Examples:
             >>> Draws(2, successive=True).expected(np.array([2, 1]), np.array([1.0, 2.0])).round(6).tolist()

@@ -1,6 +1,6 @@
-"""Labels and conditions that have a share, as TQL conditions, and the sets of them that rows have.
+"""Write labels as TQL conditions, and store the sets of labels and conditions that rows have.
 
-Each kind of value is written so that exactly its rows are found.
+The condition of a label matches exactly its rows, for each type of value.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tql_frames.language.nodes import Node
 
 NO_LABEL = "no label"
 _LARGEST = 1.7976931348623157e308  # infinity has no name in TQL, and is above this
-_FINEST = 1000  # nanoseconds: six digits after the seconds are read
+_FINEST = 1000  # nanoseconds: TQL reads six digits after the seconds
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class LabelCondition:
     """A label, or a condition.
 
     Attributes:
-        name: what the user calls it.
-        condition: what holds for its rows.
-        single: whether it is a label of a column of one value a row, of which a row has no other.
+        name: its text, as the user writes it.
+        condition: is true for exactly its rows.
+        single: whether it is a label of a column of single values, so that a row has no other label.
     """
 
     name: str
@@ -59,12 +59,12 @@ def label_items(column: str, dtype: DataType, labels: pl.Series) -> list[LabelCo
 
     Args:
         column: its name.
-        dtype: its type: that of the labels, where a row has one, or a list or array of them.
-        labels: the labels, null among them or not. In a list null is a label too; a list that is null has none: see
-            `unlabelled_item`.
+        dtype: its type: of a label if a row has one, or of a list or array of labels.
+        labels: the labels, with or without null. In a list, null is a label, too; a list that is null has no label:
+            see `unlabelled_item`.
 
     Raises:
-        TQLTypeError: values of this type cannot be written in TQL, such as durations, or this one cannot.
+        TQLTypeError: TQL cannot write values of this type, such as durations, or one of the values.
 
     Examples:
         >>> [item.condition for item in label_items("view", pl.String(), pl.Series(["it's", None]))]
@@ -84,12 +84,12 @@ def label_items(column: str, dtype: DataType, labels: pl.Series) -> list[LabelCo
 
 
 def unlabelled_item(column: str, dtype: DataType, *, nulls: bool) -> LabelCondition:
-    """Return the item of the rows of a column of lists that have no label: an empty list, or null.
+    """Return the item for the rows without a label in a column of lists: an empty list, or null.
 
     Args:
         column: its name.
         dtype: its type.
-        nulls: whether the rows count, too, whose list holds a null.
+        nulls: whether to include rows whose list holds a null.
 
     Examples:
         >>> from tql_frames.language import unparse
@@ -105,7 +105,7 @@ def unlabelled_item(column: str, dtype: DataType, *, nulls: bool) -> LabelCondit
 
 
 def column_items(columns: Sequence[str], labels: Sequence[object]) -> list[LabelCondition]:
-    """Return the items of labels that have a column each, of true or false or of 1 or 0; null is none of the columns.
+    """Return the items of labels with one column each, of true or false or of 1 or 0; null means none of the columns.
 
     Examples:
         >>> from tql_frames.language import unparse
@@ -120,7 +120,7 @@ def column_items(columns: Sequence[str], labels: Sequence[object]) -> list[Label
 
 
 def separated_items(column: str, separator: str, labels: Sequence[object]) -> list[LabelCondition]:
-    """Return the items of labels that stand in one text; null is a text without any.
+    """Return the items of labels that are listed in a text; null means a text without labels.
 
     Examples:
         >>> from tql_frames.language import unparse
@@ -140,10 +140,10 @@ def separated_items(column: str, separator: str, labels: Sequence[object]) -> li
 
 
 def either_items(column: str, labels: Sequence[object]) -> list[LabelCondition]:
-    """Return the items of labels whose conditions hold of a column of values and of one of lists alike.
+    """Return the items of labels, with conditions that work for a column of values as for a column of lists.
 
     Raises:
-        TQLTypeError: a number is beyond those of TQL.
+        TQLTypeError: a number is outside the range of TQL.
 
     Examples:
         >>> from tql_frames.language import unparse
@@ -163,7 +163,7 @@ def either_items(column: str, labels: Sequence[object]) -> list[LabelCondition]:
 
 
 def none_of(conditions: Sequence[Node]) -> Node:
-    """Return the condition for rows where none of these conditions is true, but false or null.
+    """Return the condition for rows where each of the conditions is false or null.
 
     Examples:
         >>> from tql_frames.language import unparse
@@ -175,7 +175,7 @@ def none_of(conditions: Sequence[Node]) -> Node:
 
 
 def other_than(conditions: Sequence[Node]) -> list[Node]:
-    """Return conditions that together hold for all rows but those of some labels of one column of one value a row.
+    """Return conditions that together match all rows except those of some labels of a column of single values.
 
     Examples:
         >>> from tql_frames.language import unparse
@@ -195,7 +195,7 @@ def other_than(conditions: Sequence[Node]) -> list[Node]:
         found.append(nodes.Comparison("!=", equal[0].left, equal[0].right))
     else:
         found.append(nodes.In(column, tuple(condition.right for condition in equal), negated=True))
-    if len(known) == len(conditions):  # what is compared with null is neither true nor false
+    if len(known) == len(conditions):  # a comparison with null is neither true nor false
         found.append(nodes.IsNull(column))
     return found
 
@@ -204,13 +204,13 @@ def _check_kind(column: str, kind: DataType, labels: pl.Series) -> None:
     written = is_text(kind) or is_number(kind) or is_temporal(kind) or isinstance(kind, pl.Boolean | pl.Null)
     if not written or isinstance(kind, pl.Duration):
         raise TQLTypeError(
-            f"column {column!r} holds values of type {type_name(kind)}, which TQL has no words for",
+            f"column {column!r} holds values of type {type_name(kind)}, which TQL cannot write",
             hint="compute a column of labels that are text or numbers, and name that column",
         )
     if isinstance(kind, pl.Time) or (isinstance(kind, pl.Datetime) and kind.time_unit == "ns"):
         fine = labels.cast(pl.Int64).drop_nulls() % _FINEST != 0
         if fine.any():
-            raise TQLTypeError(f"column {column!r} holds times finer than a microsecond, which TQL has no words for")
+            raise TQLTypeError(f"column {column!r} holds times finer than a microsecond, which TQL cannot write")
 
 
 def _of_value(column: Node, value: object, _: DataType | None) -> Node:
@@ -218,14 +218,14 @@ def _of_value(column: Node, value: object, _: DataType | None) -> Node:
         return nodes.IsNull(column)
     if isinstance(value, float) and not math.isfinite(value):
         if math.isnan(value):
-            return nodes.Comparison("!=", column, column)  # NaN alone is not equal to itself
+            return nodes.Comparison("!=", column, column)  # only NaN is not equal to itself
         operator, bound = (">", _LARGEST) if value > 0 else ("<", -_LARGEST)
         return nodes.Comparison(operator, column, _literal(bound))
     return nodes.Comparison("==", column, _literal(value))
 
 
 def _of_list(column: Node, value: object, kind: DataType) -> Node:
-    if value is None:  # null is equal to nothing, which `all` takes for false; a list that is null is skipped
+    if value is None:  # a comparison with null is null, which `all` takes as false; a list that is null is skipped
         equal: Node = nodes.Comparison("==", column, column)
         if kind.is_float():
             equal = nodes.Call("logical_or", (equal, nodes.Comparison("!=", column, column)))
@@ -240,7 +240,7 @@ def _literal(value: object) -> Node:
         return nodes.Literal(value)
     if isinstance(value, int | float):
         if isinstance(value, int) and not -(2**63) <= value < 2**64:
-            raise TQLTypeError(f"the number {value} is beyond those that TQL has words for")
+            raise TQLTypeError(f"the number {value} is too large for TQL")
         return nodes.Negative(nodes.Literal(-value)) if value < 0 else nodes.Literal(abs(value))
     assert isinstance(value, dt.date | dt.time)
     return nodes.Literal(value.isoformat())
@@ -260,8 +260,8 @@ class LabelSets:
 
     Attributes:
         counts: shape (S,), the rows of each set, > 0. Two sets may be the same.
-        starts: shape (S + 1,), where in `labels` each set starts, and the end.
-        labels: shape (starts[-1],), the labels of one set after the other, each once in a set, from 0 to L - 1.
+        starts: shape (S + 1,), where each set starts in `labels`, and the end.
+        labels: shape (starts[-1],), the labels from 0 to L - 1, one set after the other, without repeats in a set.
         width: L.
 
     Examples:
@@ -284,25 +284,25 @@ class LabelSets:
 
     @cached_property
     def rows(self) -> int:
-        """Rows of the table."""
+        """Number of rows of the table."""
         return int(self.counts.sum())
 
     @cached_property
     def rows_with(self) -> Integers:
-        """Shape (L,): the rows that have each label."""
+        """Shape (L,): number of rows that have each label."""
         return np.rint(self.totals(self.counts)).astype(np.int64)
 
     @cached_property
     def owner(self) -> Integers:
-        """Shape of `labels`: the set that each stands in."""
+        """Shape of `labels`: the set of each entry of `labels`."""
         return np.repeat(np.arange(len(self.counts)), np.diff(self.starts))
 
     def totals(self, mass: NDArray[np.number]) -> Floats:
-        """Return an array of shape (L,): the mass, shape (S,), of the sets that have each label."""
+        """Return an array of shape (L,): the sum of `mass`, shape (S,), over the sets that have each label."""
         return np.bincount(self.labels, weights=mass[self.owner], minlength=self.width).astype(np.float64, copy=False)
 
     def scores(self, values: Floats) -> Floats:
-        """Return an array of shape (S,): the sum of the values, shape (L,), of the labels of each set."""
+        """Return an array of shape (S,): the sum of `values`, shape (L,), over the labels of each set."""
         found = np.bincount(self.owner, weights=values[self.labels], minlength=len(self.counts))
         return found.astype(np.float64, copy=False)
 
@@ -313,11 +313,11 @@ class LabelSets:
         return found
 
     def beside(self, label: int, mass: NDArray[np.number]) -> Floats:
-        """Return an array of shape (L,): the mass, shape (S,), of the sets that have a label and each other one."""
+        """Return an array of shape (L,): the sum of `mass`, shape (S,), over the sets with `label` and each label."""
         return self.totals(np.where(self.having(label), mass, 0))
 
     def together(self, mass: NDArray[np.number]) -> Floats:
-        """Return an array of shape (L, L): the mass, shape (S,), of the sets that have both of two labels."""
+        """Return an array of shape (L, L): the sum of `mass`, shape (S,), over the sets that have both labels."""
         if self._pairs is None:
             return self._multiplied(mass)
         codes, owner = self._pairs
@@ -326,13 +326,13 @@ class LabelSets:
         return above + above.T + np.diag(self.totals(mass))
 
     def select(self, chosen: Flags) -> LabelSets:
-        """Return the sets that are chosen, flags of shape (S,), of the same labels."""
+        """Return the sets chosen by flags of shape (S,), with the same labels."""
         sizes = np.diff(self.starts)[chosen]
         starts = np.concatenate([[0], sizes.cumsum()]).astype(np.int64)
         return LabelSets(self.counts[chosen], starts, self.labels[chosen[self.owner]], self.width)
 
     def of(self, labels: Flags) -> LabelSets:
-        """Return the same sets, of some of the labels, flags of shape (L,), which are numbered anew."""
+        """Return the same sets with only the labels chosen by flags of shape (L,), renumbered from 0."""
         stay = labels[self.labels]
         starts = np.concatenate([[0], stay.cumsum()])[self.starts]
         number = labels.cumsum() - 1
@@ -340,7 +340,7 @@ class LabelSets:
 
     @cached_property
     def _pairs(self) -> tuple[Integers, Integers] | None:
-        """Each pair of labels in a set, as one number, and the set; None where these are too many."""
+        """Each pair of labels in a set, as one number, and its set; None if there are too many pairs."""
         sizes = np.diff(self.starts)
         if (sizes * (sizes - 1) // 2).sum() > _MOST_PAIRS:
             return None

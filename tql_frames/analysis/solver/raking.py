@@ -1,8 +1,8 @@
-"""Row weights, as even as can be, whose expected shares of labels are what is wanted: by raking, or by least squares.
+"""Compute the most even row weights with wanted expected shares of labels: by raking, or by least squares.
 
-By raking the weight of a row is a product of one multiplier for each of its labels. A sum of one weight for each is a
-plainer sampler, which reaches less. How either becomes a text is in `render_sampler`, why a share was not reached in
-`solution`.
+By raking, the weight of a row is a product of one multiplier for each of its labels. A sum of one weight for each label
+is a simpler sampler, which reaches fewer targets. `render_sampler` writes either as text; `solution` explains why a
+share was not reached.
 """
 
 from __future__ import annotations
@@ -19,54 +19,54 @@ from tql_frames.analysis.solver.draws import Curve
 from tql_frames.analysis.solver.items import Flags, Floats, LabelSets
 from tql_frames.errors import TQLError
 
-# What a share wanted may cost. In the dual, logarithms of multipliers are drawn to 0 by a force that they overcome by
-# missing the share: by 0.0000005 for one of 5, 0.0001 for one of 9.5, and by half for one of 13.8, a million. So what
-# can be reached is, what cannot be is left as it is before any weight is beyond use, and no other share pays for it.
+# The penalty on multipliers. In the dual, a penalty draws their logarithms to 0, so that each share is missed slightly:
+# by 0.0000005 for a logarithm of 5, 0.0001 for 9.5, and by half for 13.8, a multiplier of a million. Shares that can be
+# reached are reached; for others, multipliers stop before weights become useless, without harm to other shares.
 _SOFT, _HARD, _REACH = 1e-7, 1e-12, 0.5
 
 _SETTLED = 1e-9  # relative error of a share at which the search ends
 _MET = 1e-3  # relative miss up to which a share counts as reached
-_LEAST = 0.5  # of their mean share in the table: where equal labels go in the end if they cannot be equal
-_ALIKE = 3  # rounds in which shares that are all missed become missed alike
+_LEAST = 0.5  # of their mean share in the table: lowest level of equal labels that cannot all be equal
+_ALIKE = 3  # rounds that even out the misses of shares that are all missed
 _STEPS = 200  # of Newton's method; ten are usual, thirty were seen
-_MARGIN = 0.02  # by which a weight that is cut is left above the cap, so that no rounding brings it below
+_MARGIN = 0.02  # by which the logarithm of a capped weight stays above the cap, so that rounding keeps it there
 _LONGEST = 15.0  # change of a logarithm in one step
 _NO_LIMIT = Curve()
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no truth value to compare by
 class Targets:
-    """What shares of labels are wanted.
+    """Wanted shares of labels.
 
     Attributes:
-        shares: shape (L,), all > 0: the share of draws that are to have a label. Of the equal ones any positive
-            numbers, of which only the relation counts.
-        equal: shape (L,): the labels whose shares are to be in the relation of their `shares`, at whatever level.
+        shares: shape (L,), all > 0: the wanted share of draws with each label. For equal labels, only the ratios
+            between their numbers matter.
+        equal: shape (L,): the labels whose shares are wanted in the ratio of their `shares`, at any common level.
     """
 
     shares: Floats
     equal: Flags
 
     def at(self, level: float) -> Floats:
-        """Return an array of shape (L,): the share of each label where the equal ones are at a level."""
+        """Return an array of shape (L,): the wanted share of each label, with the equal ones at this level."""
         return self.shares * np.where(self.equal, level, 1.0)
 
     def misses(self, shares: Floats, level: float) -> Floats:
-        """Return an array of shape (L,): how far shares are from these, as a part of what is wanted."""
+        """Return an array of shape (L,): the relative differences between shares and the wanted shares."""
         return np.abs(shares / self.at(level) - 1)
 
 
 @dataclass(frozen=True, eq=False)
 class Tilt:
-    """Weights of sets: `constant * product of the multipliers of its labels`, and what is expected of them.
+    """Weights of sets, `constant * product of the multipliers of its labels`, and their expected draws.
 
     Attributes:
         logs: shape (L,), logarithms of the multipliers, about -14 to 14.
-        constant: the weight of a row that has none of the labels.
-        weights: shape (S,), the expected draws of a row: its weight, or the curve of that; their mean over the rows is
-            1.
+        constant: the weight of a row without labels.
+        weights: shape (S,), the expected draws of a row of each set: its weight, or the curve at that weight; their
+            mean over the rows is 1.
         shares: shape (L,), the expected share of draws that have each label.
-        level: of the equal labels; 1 where there are none.
+        level: level of the equal labels; 1 if there are none.
     """
 
     logs: Floats
@@ -77,21 +77,21 @@ class Tilt:
 
 
 def rake(sets: LabelSets, targets: Targets, curve: Curve = _NO_LIMIT) -> Tilt:
-    """Return the weights nearest to even that give the wanted shares.
+    """Return the most even weights with the wanted shares.
 
-    Nearest to even is by the Kullback-Leibler divergence of the draws from the rows: exponential tilting, raking
-    (Deville & Sarndal 1992, Journal of the American Statistical Association 87:376; with a cap their truncated form,
-    with a bend another of their distances).
-    It is the minimum of a convex dual function of as many variables as there are labels, found by Newton's method.
+    The most even weights minimise the Kullback-Leibler divergence of the draws from the rows: exponential tilting, or
+    raking (Deville & Sarndal 1992, Journal of the American Statistical Association 87:376; with a cap their truncated
+    form, with a bend another of their distances). Newton's method minimises the convex dual function, which has one
+    variable per label.
 
-    Shares that cannot be reached: of equal labels each goes as near as it can to the level of those that can be equal;
-    of fixed shares as few as possible are missed, or all alike where they could be reached in proportion (they sum to
-    more than 1, say) and squared relative misses then sum to less.
+    If shares cannot be reached: each equal label gets as near as possible to the level of those that can be equal. As
+    few fixed shares as possible are missed; or all in equal proportion, if that is possible (for example, because they
+    sum to more than 1) and has a smaller sum of squared relative misses.
 
     Args:
         sets: the table; each label in at least one row.
         targets: the shares.
-        curve: what is expected of a row by its weight; without a limit by default.
+        curve: expected draws of a row by its weight; without a limit by default.
 
     Examples:
         >>> sets = LabelSets.from_flags([70, 20, 10], [[1, 0], [0, 1], [1, 1]])
@@ -108,11 +108,12 @@ def rake(sets: LabelSets, targets: Targets, curve: Curve = _NO_LIMIT) -> Tilt:
 
 
 def _at_a_level(sets: LabelSets, targets: Targets, curve: Curve, free: Tilt, start: float) -> Tilt:
-    """Return equal labels that cannot all be equal, at the level that those have which can.
+    """Return weights for equal labels that cannot all be equal, at the level of the labels that can.
 
-    At a free level they could come together by all becoming rare, in rows that have none of them; and one that is out
-    of reach would draw the others towards it. So it is set while the level of the others is found, be it each one
-    that is missed or those only that stay below, and then all are.
+    With a free level for all, the labels could become equal by all becoming rare, in favour of rows without them, and
+    an unreachable label would pull the others towards it. So the missed labels are fixed while the level of the others
+    is found; then all labels are fixed at that level. This is tried with all missed labels, and with only those that
+    are too low; the result with the smaller sum of squared misses is returned.
     """
     least = start * _LEAST
     missed = targets.misses(free.shares, free.level) > _MET
@@ -130,9 +131,9 @@ def _at_a_level(sets: LabelSets, targets: Targets, curve: Curve, free: Tilt, sta
 
 
 def _few_or_alike(sets: LabelSets, targets: Targets, curve: Curve, few: Tilt, _: float) -> Tilt:
-    """Return fixed shares that cannot all be reached.
+    """Return weights for fixed shares that cannot all be reached.
 
-    Few of them are missed, or all alike where their relation can be reached.
+    Few of the shares are missed, or all in equal proportion if their ratios can be reached.
     """
     relation = Targets(targets.shares, np.ones_like(targets.equal))
     alike = tilt_to(sets, relation, 1.0, curve)
@@ -154,12 +155,12 @@ def tilt_to(
     centre: Floats | float = 0.0,
     near: Floats | float = 0.0,
 ) -> Tilt:
-    """Minimise `log Z(logs) - logs . shares + price(logs - centre)`, with Z of the curve as `Dual` tells.
+    """Minimise `log Z(logs) - logs . shares + price(logs - centre)`, with the Z of the curve as in `Dual`.
 
-    Logs of equal labels, times their shares, sum to 0, which is to say that their level is free; about `start`. The
-    search begins `near` some logs.
+    The logs of equal labels, times their shares, sum to 0, so that their level is free; it is about `start`. The
+    search begins at the logs `near`.
     """
-    scale = targets.at(start)  # a miss is priced by what part it is of this
+    scale = targets.at(start)  # penalties are relative to these shares
     fixed = np.where(targets.equal, 0.0, targets.shares)
     along = np.where(targets.equal, targets.shares, 0.0)
     logs = np.zeros(len(scale)) + near
@@ -193,9 +194,9 @@ def tilt_to(
 
 
 def _excess(sets: LabelSets, logs: Floats, now: Dual) -> Floats:
-    """Return how much less each logarithm may be while the same weights are cut.
+    """Return how far each logarithm can be lowered with the same weights capped.
 
-    A logarithm that is out of reach is overdone.
+    The logarithm of a label with an unreachable share is greater than necessary.
     """
     over = now.over
     found = np.zeros(len(logs))
@@ -214,7 +215,7 @@ def _price(off: Floats) -> Floats:
 
 
 def _newton(curvature: Floats, slope: Floats, along: Floats) -> Floats:
-    """Return the step to the minimum of a quadratic, on which `step @ along` is 0."""
+    """Return the step to the minimum of a quadratic, subject to `step @ along == 0`."""
     both: Floats = np.linalg.solve(curvature, np.column_stack([-slope, along])).astype(np.float64, copy=False)
     step, back = both.T
     found: Floats = step - back * (step @ along) / (back @ along) if along.any() else step
@@ -222,9 +223,9 @@ def _newton(curvature: Floats, slope: Floats, along: Floats) -> Floats:
 
 
 class Dual:
-    """The dual function at some logs, with its derivatives, and the weights that belong to it.
+    """The dual function at some logs, with its derivatives and weights.
 
-    Weights are `w = curve.at(score - log_z)`, with `log_z` such that the mean of w over the rows is 1. Without a limit
+    Weights are `w = curve.at(score - log_z)`, with `log_z` such that the mean of w over the rows is 1. Without a limit,
     the value is `log_z`, the logarithm of the mean of `exp(score)`.
     """
 
@@ -238,14 +239,15 @@ class Dual:
         drawn = part * self.weights
         self.value = self.log_z + float((part * curve.areas(inside)).sum()) - 1
         self.shares = sets.totals(drawn)
-        self.over = np.maximum(inside - curve.enough, 0.0)  # how far above what has an effect, in logarithms
-        self.loose = part * curve.slopes(inside)  # what a change of the scores changes; nothing where they are cut
+        self.over = np.maximum(inside - curve.enough, 0.0)  # excess over the greatest weight with an effect, in logs
+        self.loose = part * curve.slopes(inside)  # derivative of the draws by the scores; 0 for capped weights
         self._firm = drawn - self.loose
 
     def curvature(self, stiff: float) -> Floats:
-        """Second derivatives, shape (L, L): the covariance of labels among the draws that are not cut.
+        """Return second derivatives, shape (L, L): the covariance of labels among the draws that are not capped.
 
-        With a part of the others, where steps fail because weights come and go from the cap on the way.
+        `stiff` is the part of the capped draws to include, for steps that fail because weights cross the cap on the
+        way.
         """
         mass = self.loose + stiff * self._firm
         mean = self._sets.totals(mass)
@@ -253,25 +255,25 @@ class Dual:
 
 
 _LEVEL_MET = 1e-3  # relative miss up to which a share counts as reached
-_LEVEL_SETTLED = 2e-3  # relative change of the share at which the search ends: of effective rows it is a millionth
-_FIRST = 0.05  # relative: the first step away
-_FURTHEST = math.log(8)  # from where the search begins
+_LEVEL_SETTLED = 2e-3  # relative change of the share at which the search ends: a millionth of the effective rows
+_FIRST = 0.05  # relative: the first step
+_FURTHEST = math.log(8)  # distance from the start of the search
 _TRIES = 24
 _LARGEST = 14.0  # logarithm of a multiplier: a million
 _RIDGE = 1e-9
-_FREE = 1e-3  # relative: how exactly the common share can be moved alone
+_FREE = 1e-3  # relative: tolerance for changing the common share without the other shares
 
 
 def rake_at_least_cost(sets: LabelSets, targets: Targets, curve: Curve = _NO_LIMIT) -> Tilt:
     """Rake equal labels to the common share at which the weights have the greatest effective sample size (Kish).
 
-    At each share the weights are those of `rake`. Where equal labels cannot all be equal, or the share is not free, the
+    At each share the weights are those of `rake`. If equal labels cannot all be equal, or the share is not free, the
     result is that of `rake`.
 
     Args:
         sets: the table; each label in at least one row.
         targets: the shares.
-        curve: what is expected of a row by its weight; without a limit by default.
+        curve: expected draws of a row by its weight; without a limit by default.
 
     Examples:
         >>> sets = LabelSets.from_flags([70, 20, 10], [[1, 0], [0, 1], [1, 1]])
@@ -293,7 +295,7 @@ def rake_at_least_cost(sets: LabelSets, targets: Targets, curve: Curve = _NO_LIM
     sign = -math.copysign(1.0, start.slope)
     step = _FIRST
     for _ in range(_TRIES):
-        if isinstance(high, _Place):  # where the slope would be 0 if it were straight, and not too near to either end
+        if isinstance(high, _Place):  # the zero of the linearly interpolated slope, not too near to either end
             part = low.slope / (low.slope - high.slope)
             at = low.at + min(max(part, 0.05), 0.95) * (high.at - low.at)
         elif high is not None:
@@ -315,13 +317,13 @@ def rake_at_least_cost(sets: LabelSets, targets: Targets, curve: Curve = _NO_LIM
 
 
 class _Place:
-    """Weights at a share, the cost there, and how it changes.
+    """Weights at a common share, their cost, and its slope.
 
     Attributes:
         tilt: the weights.
         at: logarithm of the share.
         cost: logarithm of the rows over the effective sample size.
-        slope: its derivative by `at`.
+        slope: derivative of the cost by `at`.
     """
 
     def __init__(self, tilt: Tilt, at: float, cost: float, slope: float, along: Floats) -> None:
@@ -330,7 +332,7 @@ class _Place:
 
     @classmethod
     def of(cls, sets: LabelSets, targets: Targets, tilt: Tilt, level: float, curve: Curve) -> _Place | None:
-        """Return the place of some weights; None where the share cannot be moved alone."""
+        """Return the place of some weights; None if the share cannot change without the other shares."""
         dual = Dual(sets, tilt.logs, curve)
         curvature = dual.curvature(0.0)
         goal = targets.at(level) * targets.equal
@@ -345,7 +347,7 @@ class _Place:
         return cls(tilt, math.log(level), math.log(squares), slope, along)
 
     def move(self, sets: LabelSets, targets: Targets, at: float, curve: Curve) -> _Place | None:
-        """Return the place at another share; None where the labels do not reach it."""
+        """Return the place at another share; None if the labels cannot reach it."""
         level = math.exp(at)
         goal = targets.at(level)
         if (goal >= 1).any():
@@ -367,7 +369,7 @@ class ArmWeights:
         constant: the weight of the arm `True`.
         weights: shape (S,); their mean over the rows is 1.
         shares: shape (L,), the expected share of draws that have each label.
-        level: of the equal labels; 1 where there are none.
+        level: level of the equal labels; 1 if there are none.
     """
 
     arms: Floats
@@ -378,10 +380,11 @@ class ArmWeights:
 
 
 def weigh_arms(sets: LabelSets, targets: Targets) -> ArmWeights:
-    """Return the arms whose expected shares of labels are nearest to what is wanted, in relative least squares.
+    """Return the arms whose expected shares of labels are nearest to the wanted ones, in relative least squares.
 
-    What an arm weighs says how many draws are made with it in mind, so the draws with each label are linear in the
-    weights: with equal labels at the level 1, and others at 0 above what is wanted of all draws.
+    The weight of an arm is the number of draws that it adds, so the draws with each label are linear in the weights.
+    The system asks for 1 for each equal label, and for 0 as the difference of other labels from their wanted share of
+    all draws.
 
     Args:
         sets: the table; each label in at least one row.
@@ -393,13 +396,13 @@ def weigh_arms(sets: LabelSets, targets: Targets) -> ArmWeights:
         >>> found.arms.round(3), round(found.constant, 3), found.shares.round(3)
         (array([0.541, 1.892]), 0.0, array([0.622, 0.622]))
     """
-    rows = np.append(sets.rows_with, sets.rows)  # of each arm, `True` the last
+    rows = np.append(sets.rows_with, sets.rows)  # of each arm; the last is `True`
     ways = np.column_stack([sets.together(sets.counts), sets.rows_with]) / rows  # shares of the draws of each arm
     some, free = bool(targets.equal.any()), targets.equal[:, None]
     level = 1.0
-    for _ in range(3 if some and not targets.equal.all() else 1):  # which prices the miss of a fixed share
+    for _ in range(3 if some and not targets.equal.all() else 1):  # the level scales the misses of fixed shares
         off = np.where(free, ways, level * (ways - targets.shares[:, None])) / targets.shares[:, None]
-        # Of fixed shares alone the least distance in a cone is at the right scale (Lawson & Hanson 1974, 23.4).
+        # With fixed shares alone, the least distance in a cone has the right scale (Lawson & Hanson 1974, 23.4).
         system = np.vstack([off, np.full(len(rows), 0.0 if some else 1.0)])
         draws, _ = _nnls()(system, np.append(np.where(targets.equal, 1.0, 0.0), 0.0 if some else 1.0))
         level = 1 / draws.sum()
@@ -411,7 +414,7 @@ def weigh_arms(sets: LabelSets, targets: Targets) -> ArmWeights:
 
 @cache
 def _nnls() -> Any:
-    """SciPy's, of which nothing else is used, so that it is loaded for the first such sampler."""
+    """Return SciPy's `nnls`; SciPy is loaded only when it is first needed."""
     try:
         return import_module("scipy.optimize").nnls
     except ImportError:

@@ -1,4 +1,4 @@
-"""Weights of labels as TQL text: rounded to few digits, checked, and written as arms or factors.
+"""Write weights of labels as TQL text: rounded to few digits, checked, as arms or factors.
 
 Labels and conditions come from `items`.
 """
@@ -18,26 +18,26 @@ from tql_frames.analysis.solver.items import Flags, Floats, LabelCondition, Labe
 from tql_frames.language import nodes, parse, unparse
 from tql_frames.language.nodes import Node
 
-_SHARES_KEPT = 0.005  # relative: what rounding may change of a share
+_SHARES_KEPT = 0.005  # relative: greatest change of a share by rounding
 _DIGITS = 15
-_SAME = 1e-9  # relative: a number that is off by less is meant to be the shorter one
+_SAME = 1e-9  # relative: a smaller difference from a shorter number is a rounding error
 _NO_LIMIT = Curve()
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no truth value to compare by
 class Formula:
-    """The weight of a row, about 1 in the mean; L labels.
+    """The weight of a row, with a mean of about 1; L labels.
 
     Attributes:
-        factors: shape (L,), > 0: what the weight of a row is multiplied by for a label; 1 has no effect. Of `arms` it
-            is the weight that the others then multiply, >= 0; of a sum the weight that is added.
-        constant: the weight of a row that has none of the labels; with `arms` of one that has none of these.
-        arms: shape (L,): labels of which a row has at most one, written as arms of one choice.
+        factors: shape (L,), > 0: the factor of the weight of a row with a label; 1 has no effect. For labels in `arms`,
+            the weight that the other factors multiply, >= 0; in a sum, the weight that is added.
+        constant: the weight of a row without labels; with `arms`, of a row without any label in `arms`.
+        arms: shape (L,): labels that exclude each other, written as arms of one choice.
         never: shape (L,): labels whose rows have the weight 0.
         always: shape (L,): labels without which a row has the weight 0.
-        cap: greatest weight; None where no weight is above it.
-        added: the weight is a sum, not a product.
-        curve: what is expected of a row by its weight.
+        cap: greatest weight; None if no weight exceeds it.
+        added: whether the weight is a sum, not a product.
+        curve: expected draws of a row by its weight.
     """
 
     factors: Floats
@@ -62,14 +62,14 @@ class Formula:
         return found if self.cap is None else np.minimum(found, self.cap)
 
     def expected(self, sets: LabelSets) -> Floats:
-        """Return an array of shape (S,): the expected draws of a row of each set over the mean, by the curve."""
+        """Return an array of shape (S,): the expected draws of a row of each set over their mean, by the curve."""
         part, logs = sets.counts / sets.rows, self.logs(sets)
         if self.cap is not None:
             logs = np.minimum(logs, np.log(self.cap))
         return self.curve.at(logs - self.curve.normalise(part, logs))
 
     def logs(self, sets: LabelSets) -> Floats:
-        """Return an array of shape (S,): logarithms of the weights as they are before the cap; -inf for 0."""
+        """Return an array of shape (S,): logarithms of the weights before the cap; -inf for 0."""
         with np.errstate(divide="ignore"):
             if self.added:
                 found = np.log(self.constant + sets.scores(self.factors))
@@ -80,10 +80,10 @@ class Formula:
         return np.where(banned(sets, self.never, self.always), -np.inf, found)
 
     def shortened(self, sets: LabelSets, matter: Flags) -> Formula:
-        """Return the same in as few digits as keep the shares that matter, flags of shape (L,), within 0.5 percent.
+        """Return the formula in the fewest digits that change no share in `matter`, flags of shape (L,), by over 0.5 %.
 
-        No weight then is above the cap times the mean weight: what is cut is cut at the cap itself, and all other
-        numbers are such that the mean is not below 1.
+        No weight then exceeds the cap times the mean weight: capped weights equal the cap, and the other numbers are
+        rounded so that the mean is at least 1.
 
         Examples:
             >>> none = np.array([False, False])
@@ -130,16 +130,13 @@ class Formula:
 
 
 def banned(sets: LabelSets, never: Flags, always: Flags) -> Flags:
-    """Return an array of shape (S,).
-
-    Whether a set has a label that is never to be drawn, or has not one that always is.
-    """
+    """Return an array of shape (S,): whether a set has a label of `never`, or lacks a label of `always`."""
     found: Flags = (sets.scores(never.astype(np.float64)) > 0) | (sets.scores(always.astype(np.float64)) < always.sum())
     return found
 
 
 def short(number: float, digits: int, *, up: bool = False) -> float:
-    """Return a number in significant decimal digits; the next one above where it is not to become less.
+    """Return a number rounded to significant decimal digits; with `up`, never to a smaller one.
 
     Examples:
         >>> short(0.83333, 2), short(0.83333, 2, up=True), short(1250.0000000001, 3, up=True)
@@ -151,10 +148,10 @@ def short(number: float, digits: int, *, up: bool = False) -> float:
     return found
 
 
-_WIDTH = 100  # characters of a line, above which a choice has one arm a line
+_WIDTH = 100  # characters of a line, above which a choice has one arm per line
 _CHAIN = 40  # factors in one product: a tree is read up to 100 levels deep
 
-_LINE_ENDS = re.compile(r"('(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")|\n")  # a text in quotes keeps its own
+_LINE_ENDS = re.compile(r"('(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")|\n")  # line ends inside quotes stay unchanged
 
 _Piece: TypeAlias = tuple[Node, str]  # a node and its text, of one line or several
 
@@ -162,17 +159,17 @@ _ALWAYS = nodes.Literal(True)
 
 
 def sampler_text(items: Sequence[LabelCondition], formula: Formula) -> str:
-    """Return the sampler that gives rows the weights of a formula.
+    """Return the sampler with the weights of a formula.
 
     Args:
-        items: L labels or conditions; those that are `arms` of the formula are labels of one column.
+        items: L labels or conditions; the `arms` of the formula are labels of one column.
         formula: the weights.
 
     Returns:
-        Text that is read as exactly this formula: a factor or an arm on a line, the greatest first.
+        Text that parses to exactly this formula: a factor or an arm per line, the greatest first.
 
     Raises:
-        TQLError: there are more factors than an expression can be deep, about 2,000.
+        TQLError: the expression is nested too deeply, with more than about 2,000 factors.
 
     Examples:
         >>> items = [LabelCondition(name, parse(f"contains(findings, '{name}')")) for name in ("Mass", "Hernia")]
@@ -201,7 +198,7 @@ def sampler_text(items: Sequence[LabelCondition], formula: Formula) -> str:
 
 
 def choice_text(name: str, arms: Sequence[tuple[Node, float]]) -> str:
-    """Return a weight choice of conditions and weights as text, an arm a line where it is long.
+    """Return a weight choice of conditions and weights as text, with one arm per line if it is long.
 
     Examples:
         >>> choice_text("max_weight", [(parse("age > 60"), 5.0), (parse("true"), 0.5)])
@@ -256,13 +253,13 @@ def _factor(item: LabelCondition, number: float) -> _Piece:
 
 
 def _absent(item: LabelCondition) -> _Piece:
-    """1 where a condition is false or null, 0 where it is true: an arm of weight 0 beside another has no effect."""
+    """Return a factor of 1 if a condition is false or null, 0 if it is true; in a choice, an arm of 0 has no effect."""
     choice, text = _choice("max_weight", [(item.condition, 1.0)])
     return nodes.Arithmetic("-", nodes.Literal(1), choice), f"(1 - {text})"
 
 
 def _arms(items: Sequence[LabelCondition], formula: Formula) -> _Piece:
-    """Return the labels of a column of one value a row, and what the other rows weigh."""
+    """Return a choice of the labels of a column of single values, and of the weight of the other rows."""
     places = [place for place in _greatest_first(formula.factors) if formula.arms[place]]
     arms = [(items[place].condition, formula.factors[place]) for place in places]
     if 0 < formula.constant <= formula.factors[places].min():

@@ -1,4 +1,4 @@
-"""Weights of labels in order: counted sets, multipliers, a rounded formula, a text, and whether it keeps its promise.
+"""Compute the sampler for wanted shares, in order: multipliers, a rounded formula, its text, and a check of its shares.
 
 The numbers come from `raking`, the text from `render_sampler`.
 """
@@ -20,27 +20,27 @@ from tql_frames.analysis.solver.render_sampler import Formula, banned, sampler_t
 from tql_frames.errors import TQLError
 
 _TOLD = 0.01  # relative: a share that is off by more has a reason
-_COMPANION = 0.2  # the least part of its rows or draws with which a label is said to go together with another
+_COMPANION = 0.2  # least part of its rows or draws that a label shares with another to name it in a reason
 _ROUNDING = 1e-6  # of shares that sum to 1
 _FAINT = 0.01  # of the mean weight
 _EXACT = 2e-5  # relative error of a share, before numbers are rounded
-_ROUNDS = 40  # of the search for exact shares; two are usual, more for a handful of draws
+_ROUNDS = 40  # of the search for exact shares; two are usual, more for a few draws
 _CAP_DIGITS = 6
 _WITH_REPLACEMENT = Draws()
 
 
 @dataclass(frozen=True)
 class Price:
-    """How uneven weights are; without replacement how uneven the inclusion probabilities are.
+    """How uneven weights are, or without replacement, how uneven inclusion probabilities are.
 
     Attributes:
-        effective_rows: effective sample size (Kish 1965, Survey Sampling): as many rows of equal weight would tell as
-            much as all these do, at the most.
-        greatest: the greatest weight, as a multiple of the mean: how often its row is expected in a sample that is as
-            long as the table. Without replacement, the greatest inclusion probability over the mean.
+        effective_rows: effective sample size (Kish 1965, Survey Sampling): number of rows of equal weight that are
+            worth as much.
+        greatest: the greatest weight, as a multiple of the mean: how often its row is expected in a sample of as many
+            rows as the table. Without replacement, the greatest inclusion probability over the mean.
         smallest: the smallest, likewise.
         zero_rows: rows of weight 0, which are never drawn.
-        faint_rows: rows of less than a hundredth of the mean, those of weight 0 among them.
+        faint_rows: rows of less than a hundredth of the mean, including those of weight 0.
     """
 
     effective_rows: float
@@ -51,7 +51,7 @@ class Price:
 
 
 def price_of(counts: Integers, weights: Floats) -> Price:
-    """Return the price of weights, shape (S,), of so many rows each, shape (S,).
+    """Return the price of weights, shape (S,), each of `counts` rows, shape (S,).
 
     Examples:
         >>> price_of(np.array([90, 10]), np.array([1.0, 9.0]))
@@ -69,15 +69,15 @@ def price_of(counts: Integers, weights: Floats) -> Price:
 
 @dataclass(frozen=True, eq=False)  # arrays have no truth value to compare by
 class Case:
-    """What a verdict is about: L items on S sets.
+    """A formula and its targets, to be judged: L items on S sets.
 
     Attributes:
         items: the items.
         sets: the table.
         formula: the weights.
-        targets: shape (L,), the share of draws wanted of each, NaN where none is.
-        max_weight: the cap that was asked for.
-        draws: of which the shares are.
+        targets: shape (L,), the wanted share of draws of each item, NaN for none.
+        max_weight: the requested cap.
+        draws: the draws that the shares refer to.
         expected: shape (S,), the expected draws of a row of each set, up to a common factor.
     """
 
@@ -90,7 +90,7 @@ class Case:
     expected: Floats
 
     def reasons(self) -> list[str | None]:
-        """Return why the share of each item is off by more than a percent; None where it is not."""
+        """Return, for each item, why its share is off by more than a percent; None if it is not."""
         mass = self.sets.counts * self.expected
         draws = mass / mass.sum()
         shares = self.sets.totals(draws)
@@ -115,14 +115,14 @@ class Case:
         return self._companion(label, shares, drawn, rows, more=more) or self._limit()
 
     def _taken(self) -> str | None:
-        """Return that the sample takes every row, where it does."""
+        """Return the reason that the sample takes every row; None if it does not."""
         drawable = int(self.sets.counts[self.expected > 0].sum())
         if not self.draws.takes_all(drawable):
             return None
         return f"{self._sample} takes every row{'' if drawable == self.sets.rows else ' that can be drawn'}"
 
     def _capped(self, label: int, *, more: bool) -> str | None:
-        """Return what the greatest weight allows, where that is less than the share."""
+        """Return the greatest share that the cap allows; None if it is not below the target."""
         have, all_rows = int(self.sets.rows_with[label]), self.sets.rows
         most = have * (self.max_weight or math.inf) / all_rows
         if not more or most >= self.targets[label] * (1 - _TOLD) or have * self._bound < most * all_rows:
@@ -132,11 +132,11 @@ class Case:
 
     @property
     def _bound(self) -> float:
-        """The most draws that are expected of a row, over the mean."""
+        """Greatest possible expected draws of a row, over the mean."""
         return math.inf if self.draws.size is None else self.sets.rows / self.draws.size
 
     def _scarce(self, label: int, *, more: bool) -> str | None:
-        """Return which rows are too few for the share in a sample without replacement."""
+        """Return which rows are too few for the share in a sample without replacement; None if there are enough."""
         size, target = self.draws.size, self.targets[label]
         if size is None:
             return None
@@ -159,7 +159,7 @@ class Case:
         return f"a sample of {_counted(self.draws.size or 0)} without replacement"
 
     def _barred(self, label: int, rows: Floats) -> str | None:
-        """Return which share of 0 or 1 leaves no row that has the label."""
+        """Return which share of 0 or 1 excludes all rows with the label; None if some are left."""
         if (self.sets.having(label) & ~banned(self.sets, self.formula.never, self.formula.always)).any():
             return None
         for other in np.flatnonzero(self.formula.never).tolist():
@@ -171,7 +171,7 @@ class Case:
         return "all its rows are barred by shares of 0 and 1"
 
     def _sums(self, *, single: bool, more: bool) -> str | None:
-        """Return what the shares sum to, where they cannot."""
+        """Return the sum of the wanted shares if no draws can have it, else None."""
         wanted = ~np.isnan(self.targets) & (np.array([item.single for item in self.items]) if single else True)
         total = float(self.targets[wanted].sum())
         if single and total > 1 + _ROUNDING:
@@ -182,7 +182,7 @@ class Case:
         return None
 
     def _companion(self, label: int, shares: Floats, drawn: Floats, rows: Floats, *, more: bool) -> str | None:
-        """Return the other label that holds this one back, or draws it along."""
+        """Return the co-occurring label that limits this one, or raises its share; None if there is none."""
         part = rows / rows[label] if more else drawn / shares[label]
         part[label] = 0.0
         other = int(part.argmax())
@@ -221,19 +221,20 @@ METHODS: Final = ("raking", "nnls")
 
 @dataclass(frozen=True, eq=False)  # arrays have no truth value to compare by
 class Solution:
-    """A sampler, and what is expected of it: L items on S sets.
+    """A sampler and its expected shares: L items on S sets.
 
     Attributes:
         sampler: its text.
         items: the labels and conditions.
-        rows: shape (L,), how many rows have each.
-        before: shape (L,), the share of the rows that have each.
-        targets: shape (L,), the share of draws wanted of each, that of the equal ones found; NaN where none is.
-        shares: shape (L,), the expected share of draws of each.
-        off: shape (L,), `shares / targets - 1`; 0 where both are 0, NaN where there is no target.
+        rows: shape (L,), number of rows with each item.
+        before: shape (L,), the share of rows with each item.
+        targets: shape (L,), the wanted share of draws with each item; for equal items the common share that was found,
+            NaN without a target.
+        shares: shape (L,), the expected share of draws with each item.
+        off: shape (L,), `shares / targets - 1`; 0 if both are 0, NaN without a target.
         reasons: why a share is off by more than a percent, in words, or None.
-        weights: shape (S,), the weight that the sampler gives to the rows of each set.
-        price: how uneven these are.
+        weights: shape (S,), the weight of the rows of each set.
+        price: how uneven the draws are.
     """
 
     sampler: str
@@ -258,23 +259,23 @@ def balance_sets(
     at_least_cost: bool = False,
     draws: Draws = _WITH_REPLACEMENT,
 ) -> Solution:
-    """Find the sampler whose expected shares of draws are what is wanted.
+    """Find the sampler with the wanted expected shares of draws.
 
     Args:
-        sets: the table, of the items by number.
+        sets: the table, as sets of numbers of items.
         items: L labels and conditions.
-        targets: of each the share of draws wanted, from 0 to 1; "equal" for the same share as all others that are
-            equal; None for any.
+        targets: the wanted share of draws for each item, from 0 to 1; "equal" for the same share as all other "equal"
+            items; None for any share.
         max_weight: greatest weight of a row, as a multiple of the mean weight: how often, at most, a row is expected in
-            a sample that is as long as the table.
-        method: "raking", a multiplier for each item: reaches all that weights can reach, and no row is left out that
-            need not be. "nnls", a weight for each item, added: a plainer text, often with shares that are off.
-        at_least_cost: whether raking brings equal labels to the share of the greatest effective sample size; else to
-            that of the weights nearest to even.
-        draws: of which the shares are; by default with replacement.
+            a sample of as many rows as the table.
+        method: "raking", a multiplier for each item: reaches all shares that weights can reach, and excludes no row
+            without need. "nnls", a sum of one weight per item: a simpler text, often with shares that are off.
+        at_least_cost: whether raking brings equal labels to the share with the greatest effective sample size; else to
+            the share of the most even weights.
+        draws: the draws that the shares refer to; by default with replacement.
 
     Raises:
-        TQLError: an argument that makes no sense, or no row is left by shares of 0 and 1.
+        TQLError: an argument is invalid, or shares of 0 and 1 leave no row to draw.
 
     Examples:
         >>> from tql_frames.analysis.solver.items import condition_item
@@ -288,9 +289,9 @@ def balance_sets(
     """
     shares, equal = _checked(sets, items, targets, max_weight, method)
     if draws.size is not None and method == "nnls":
-        hint = "method='raking' allows for rows that come at most once"
-        raise TQLError("method 'nnls' finds weights for draws with replacement alone", hint=hint)
-    max_weight = None if max_weight is None else float(max_weight)  # as of a Decimal
+        hint = "use method='raking'"
+        raise TQLError("method 'nnls' computes weights only for draws with replacement", hint=hint)
+    max_weight = None if max_weight is None else float(max_weight)  # such as from a Decimal
     never, always = _bars(sets, shares, equal)
     left = ~banned(sets, never, always)
     table = sets.select(left)
@@ -327,7 +328,7 @@ def balance_sets(
 
 
 def _cap_of(max_weight: float, curve: Curve) -> float | None:
-    """Return the weight at which a row is expected as often as it may be; None where no row ever is."""
+    """Return the weight at which a row reaches `max_weight` expected draws; None if no row can exceed that."""
     limit = curve.limited(max_weight)
     if limit == curve or (curve.bend is None and limit.cap != max_weight):
         return None
@@ -339,7 +340,7 @@ def _cap_of(max_weight: float, curve: Curve) -> float | None:
 def _checked(
     sets: LabelSets, items: Sequence[LabelCondition], targets: Sequence[Target], max_weight: float | None, method: str
 ) -> tuple[Floats, Flags]:
-    """Return shares, NaN where equal or any, and which are equal."""
+    """Return the fixed shares, NaN for "equal" and None, and flags of the equal items."""
     if method not in METHODS:
         raise TQLError(f"unknown method {method!r}", hint=f"use method {' or '.join(map(repr, METHODS))}")
     if max_weight is not None and not 1 < max_weight < math.inf:
@@ -357,9 +358,10 @@ def _checked(
 
 
 def _bars(sets: LabelSets, shares: Floats, equal: Flags) -> tuple[Flags, Flags]:
-    """Return labels whose rows are not drawn, and labels that all draws have.
+    """Return flags of labels whose rows are never drawn, and of labels that all draws have.
 
-    A share of 1 bars rows only where that leaves rows of every other label that is wanted; else it is come near to.
+    A share of 1 excludes the rows without the label only if rows of every other wanted label are left; otherwise it is
+    approximated.
     """
     never, always = shares == 0, shares == 1
     wanted = equal | (shares > 0)
@@ -371,10 +373,10 @@ _Find: TypeAlias = Callable[[LabelSets, Targets, Curve], Tilt]
 
 
 def _found(table: LabelSets, wanted: Targets, curve: Curve, find: _Find | None, draws: Draws) -> tuple[Formula, float]:
-    """Return what `_formula` does, with shares that are exact for successive draws, too.
+    """Return the result of `_formula`, with shares that are exact for successive draws, too.
 
-    Along the curve they are off by about one over the number of draws, so what is wanted of the curve is changed by as
-    much, until it makes no difference. What neither reaches is left alone.
+    Shares by the curve are off by about one over the number of draws, so the wanted shares of the curve are corrected
+    repeatedly by that error. Shares that neither the curve nor the draws reach are not corrected.
     """
     formula, level = _formula(table, wanted, curve, find)
     asked = np.ones(table.width)
@@ -392,11 +394,9 @@ def _found(table: LabelSets, wanted: Targets, curve: Curve, find: _Find | None, 
 
 
 def _formula(table: LabelSets, wanted: Targets, curve: Curve, find: _Find | None) -> tuple[Formula, float]:
-    """Return the weights of the labels that have a share to reach, on the rows that may be drawn.
+    """Return the weights of the labels with a target, on the rows that may be drawn, and the level of equal labels.
 
-    Also return the level of the equal.
-
-    They are products that `find` finds, or else a sum.
+    The weights are products that `find` computes, or sums if it is None.
     """
     none = np.zeros(table.width, dtype=np.bool_)
     if find is None:
@@ -407,7 +407,7 @@ def _formula(table: LabelSets, wanted: Targets, curve: Curve, find: _Find | None
 
 
 def _on_all(formula: Formula, active: Flags, scale: float, cap: float | None) -> Formula:
-    """Return the same among all labels, of which some are active, and rows, of which the others have the weight 0."""
+    """Return the formula of the active labels as one of all labels and rows; the excluded rows have the weight 0."""
     factors = np.full(len(active), 0.0 if formula.added else 1.0)
     factors[active] = formula.factors * (scale if formula.added else 1.0)
     none = np.zeros(len(active), dtype=np.bool_)
@@ -415,7 +415,7 @@ def _on_all(formula: Formula, active: Flags, scale: float, cap: float | None) ->
 
 
 def _with_arms(formula: Formula, sets: LabelSets, arms: Flags) -> Formula:
-    """Return the same, with one arm for each of some labels of which a row has at most one, where there are any."""
+    """Return the formula with one arm for each label in `arms`, of which a row has at most one."""
     if not arms.any():
         return formula
     only = arms & formula.always

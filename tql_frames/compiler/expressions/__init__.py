@@ -1,1 +1,1 @@
-"""Expressions of the language to Polars expressions: types, operators, functions, and the walk over the tree."""
+"""Compile expressions of the language to Polars: types, operators, functions, and the walk over the tree."""

@@ -1,6 +1,6 @@
-"""Comparisons, `== != < <= > >=`: numbers, text and dates each in their right Polars form.
+"""Compile comparisons, `== != < <= > >=`, of numbers, text and dates to Polars.
 
-Lists come in through `elementwise`; tests built on comparisons are in `membership`.
+`elementwise` applies them to lists; `membership` builds tests on them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def compare(operator: str, node: Node, left: Value, right: Value) -> pl.Expr:
     """`left operator right` on scalars: null where either is null; NaN is unequal to all, neither less nor greater.
 
     Raises:
-        Fault: the types do not compare; blamed on `node`, the comparison, or on a text that is no date.
+        Fault: the types do not compare, with the span of `node`; or a text is not a date, with the span of the text.
     """
     if any(is_null(each.dtype) or (each.constant and each.constant.value is None) for each in (left, right)):
         return unknown(left, right)
@@ -60,7 +60,7 @@ def compare(operator: str, node: Node, left: Value, right: Value) -> pl.Expr:
 
 
 def comparison(operator: str, node: Node, left: Value, right: Value) -> Value:
-    """`left operator right`, elementwise where one is a list."""
+    """`left operator right`, elementwise if one is a list."""
     if left.json is not None or right.json is not None:
         return _compare_json(operator, node, left, right)
     left, right = _beside(left, right), _beside(right, left)
@@ -108,7 +108,7 @@ def _as_integer(value: Value) -> Value:
 
 
 def _compare_json(operator: str, node: Node, left: Value, right: Value) -> Value:
-    """Return a comparison of which a side is a JSON value: null where the sides are of two kinds."""
+    """Return a comparison with a JSON value: null where the two sides are of different kinds."""
     for value, other, way in ((left, right, operator), (right, left, _MIRROR.get(operator, operator))):
         plain = is_number(other.dtype) or is_bool(other.dtype) or isinstance(other.dtype, pl.String)
         if value.json is not None and other.constant is not None and plain and other.constant.value is not None:
@@ -119,7 +119,7 @@ def _compare_json(operator: str, node: Node, left: Value, right: Value) -> Value
         return found[0]
     if all(each.base is None for each in found):
         return Value(node, pl.coalesce([each.expr for each in found]), pl.Boolean())
-    # One side is a list: its rows are those of the reading that is not null.
+    # One side is a list: each row takes the reading that is not null.
     lists = found[-1].row_expr
     for each, pair in zip(found[:-1], pairs, strict=False):
         scalar = pair[0] if left.json is not None else pair[1]
@@ -128,7 +128,7 @@ def _compare_json(operator: str, node: Node, left: Value, right: Value) -> Value
 
 
 def _finite(value: Value) -> pl.Expr:
-    # Two infinities have no difference; the largest floats stand for them.
+    # The difference of two infinities is NaN, so the largest floats replace them.
     largest = sys.float_info.max
     return rows(
         replace(value, expr=value.expr.cast(pl.Float64).clip(-largest, largest), dtype=pl.Float64()), pl.Float64()
@@ -136,14 +136,14 @@ def _finite(value: Value) -> pl.Expr:
 
 
 def _infinite(value: Value) -> pl.Expr:
-    """1 and -1 for the infinities, which lie beyond the largest floats."""
+    """Return 1 and -1 for the infinities, which are beyond the largest floats."""
     expr = value.expr.cast(pl.Float64)
     sign = (expr == math.inf).cast(pl.Float64) - (expr == -math.inf).cast(pl.Float64)
     return rows(replace(value, expr=sign, dtype=pl.Float64()), pl.Float64())
 
 
 def _beside(value: Value, other: Value) -> Value:
-    """Return a list of constants in the type of what it is compared with, as one constant would be."""
+    """Convert a list of constants to the type of the value that it is compared with, like a single constant."""
     dtype = innermost(other.row_dtype)
     parts = value.parts
     if not parts or any(part.constant is None for part in parts) or not is_number(innermost(value.row_dtype)):
@@ -165,7 +165,7 @@ def _beside(value: Value, other: Value) -> Value:
 
 
 def _single(value: Value) -> float | int | str | bool | None:
-    """Return a constant as the Float32 next to it; as it is where that would be 0 or infinite."""
+    """Return a constant rounded to Float32; unchanged if the result would be 0 or infinite."""
     number = value.constant.value if value.constant is not None else None
     if not isinstance(number, (int, float)):
         return number
@@ -175,7 +175,7 @@ def _single(value: Value) -> float | int | str | bool | None:
 
 
 def unknown(*values: Value) -> pl.Expr:
-    """Return null, once for each element where a value is elementwise."""
+    """Return null, once per element if a value is elementwise."""
     for value in values:
         if value.base is not None:
             return pl.when(value.expr.is_null()).then(NO_BOOL).otherwise(NO_BOOL)
@@ -206,8 +206,8 @@ def _compare_numbers(operator: str, left: Value, right: Value) -> pl.Expr:
         return exact.compare(operator, exact.order_keys(first, second))
     a, b = left.expr.cast(pl.Float64), right.expr.cast(pl.Float64)
     found = relate(operator, a, b)
-    # Polars orders NaN as the largest number, equal to itself. Only where the side that this favours may hold NaN is
-    # a guard needed; a constant never is NaN.
+    # Polars orders NaN as the largest number, equal to itself. A guard is needed only if the side that this favours
+    # may hold NaN; a constant is never NaN.
     favoured, guard, other = (right, b, left) if operator in ("<", "<=") else (left, a, right)
     if favoured.constant is not None or not favoured.dtype.is_float():
         return found
@@ -219,7 +219,7 @@ def _compare_text(operator: str, left: Value, right: Value) -> pl.Expr:
     if operator in ("==", "!="):
         for column, constant in ((left, right), (right, left)):
             if constant.constant is not None and not isinstance(column.dtype, pl.String) and column.base is None:
-                # The category is looked up once instead of turning the column into text; not inside lists (Polars 1).
+                # The category is looked up once, without converting the column to text; not inside lists (Polars 1).
                 word = str(constant.constant.value)
                 if not isinstance(column.dtype, pl.Enum):
                     return relate(operator, column.expr, pl.lit(word))
@@ -230,7 +230,7 @@ def _compare_text(operator: str, left: Value, right: Value) -> pl.Expr:
 
 
 def as_text(value: Value) -> pl.Expr:
-    """Return a text value as String, whatever it is stored as."""
+    """Return a text value as String, also if it is stored as categories."""
     return value.expr if isinstance(value.dtype, pl.String) else value.expr.cast(pl.String)
 
 
@@ -310,7 +310,7 @@ def _with_iso_text(node: Node, moment: Value, text: Value) -> tuple[pl.Expr, pl.
             message = f"{word[:40]!r} is outside the years 1 to 9999 in UTC"
             raise Fault(TQLTypeError, message, text.node.span) from None
         expr = expr.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-    # Polars would compare in the coarser of two units: both go to one that holds them.
+    # Polars would compare in the coarser of two units, so both are converted to a type that holds them.
     unit = _unit(dtype)
     if unit == "ns" and 1678 <= stamp.year <= 2261:
         return expr, pl.lit(stamp, dtype=pl.Datetime("ns"))
@@ -318,7 +318,7 @@ def _with_iso_text(node: Node, moment: Value, text: Value) -> tuple[pl.Expr, pl.
 
 
 def _from_iso(kind: type[Stamp], word: str, text: Value, wanted: str) -> Stamp:
-    if moments.TOO_FINE.search(word):  # Python would cut it off
+    if moments.TOO_FINE.search(word):  # Python would truncate it
         raise Fault(TQLTypeError, "a time has at most 9 digits after its seconds", text.node.span)
     try:
         return kind.fromisoformat(word)

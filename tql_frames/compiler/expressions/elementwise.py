@@ -1,6 +1,6 @@
-"""Elementwise use of lists: a rule of scalars applied to the elements of a list, as NumPy does.
+"""Apply rules of scalars to the elements of lists, as NumPy does.
 
-The rules themselves live in `comparisons` and `operators`.
+The rules are in `comparisons` and `operators`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Across: TypeAlias = Callable[[Value, Value], tuple[pl.Expr, pl.Expr]]
 
 
 def elements(value: Value) -> Value:
-    """Return a list as one value an element; anything else as it is. Lists of lists are flattened, row by row."""
+    """Return a list as an elementwise value; any other value unchanged. Lists of lists are flattened, row by row."""
     if value.base is not None or not is_nested(value.dtype):
         return value
     base, dtype = as_list(value.expr, value.dtype), list_dtype(value.dtype)
@@ -55,44 +55,44 @@ def flattened(lists: pl.Expr) -> pl.Expr:
 
     An inner null becomes a null element, an inner empty list none.
     """
-    # An explode alone makes a null of an empty list (Polars 1).
+    # `explode` alone converts an empty list to null (Polars 1).
     return lists.list.eval(pl.element().filter((pl.element().list.len() > 0).fill_null(True)).explode())
 
 
 def element(value: Value) -> Value:
-    """Return an elementwise value seen from inside its list: a scalar."""
+    """Return the element of an elementwise value: a scalar, to be evaluated inside the list."""
     return Value(value.node, value.expr, value.dtype, json=value.json)
 
 
 def same_list(values: Sequence[Value]) -> bool:
-    """Return whether elementwise values all run over one list."""
+    """Return whether all elementwise values are of the same list."""
     return all(value.base_key == values[0].base_key for value in values)
 
 
 def rows(value: Value, dtype: pl.DataType) -> pl.Expr:
-    """Return scalars of a type, or lists of it."""
+    """Return a value by row, cast to a type or to lists of that type."""
     return value.row_expr.cast(dtype if value.base is None else pl.List(dtype))
 
 
 def list_of(items: Sequence[pl.Expr]) -> pl.Expr:
-    """Return one list a row of one value each of `items`."""
+    """Return one list per row, with one value of each of `items`."""
     first, *others = items
-    if not first.meta.root_names():  # `concat_list` takes the length of its first for that of the frame (Polars 1.30)
+    if not first.meta.root_names():  # `concat_list` takes its length from its first expression (Polars 1.30)
         first = pl.when(pl.int_range(pl.len(), dtype=pl.Int64) >= 0).then(first)
     return pl.concat_list([first, *others])
 
 
 def lists_where(condition: pl.Expr, lists: pl.Expr) -> pl.Expr:
     """Return lists where a condition is met, and null elsewhere."""
-    # The others are emptied first: what follows would crash on a null that has elements below it (Polars 1.30).
+    # The others are emptied first: later steps would crash on a null that has elements below it (Polars 1.30).
     none = pl.lit(pl.Series([[]], dtype=pl.List(pl.Null))).first()
     return pl.when(condition).then(pl.when(condition).then(lists).otherwise(none))
 
 
 def aligned(node: Node, a: Value, b: Value) -> tuple[Value, Value]:
-    """Return two elementwise values, or one and a scalar, whose lists are of one length in each row.
+    """Return two elementwise values, or one and a scalar, with lists of equal length in each row.
 
-    They are null where the lengths differ.
+    Rows where the lengths differ are null.
 
     Raises:
         Fault: the lengths are known and differ.
@@ -106,7 +106,7 @@ def aligned(node: Node, a: Value, b: Value) -> tuple[Value, Value]:
     else:
         _check_length(node, a.size, b.size)
         return a, b
-    if b.parts is not None:  # a literal list would be written out once a row
+    if b.parts is not None:  # a literal list would be materialized for every row
         return replace(a, base=lists_where(one_length, a.base)), b
     return a, replace(b, base=lists_where(one_length, b.base))
 
@@ -120,12 +120,12 @@ def lift(rule: Rule, node: Node, *operands: Value, across: Across | None = None)
     """Apply a rule of scalars to scalars, or to a list element by element.
 
     Args:
-        rule: takes one scalar `Value` an operand, gives a scalar `Value`.
+        rule: takes one scalar `Value` per operand, returns a scalar `Value`.
         node: the operation, for error messages.
         operands: scalars or lists.
         across: the same rule for two different lists, or a list and a column. Polars evaluates expressions inside one
-            list only, but does arithmetic on two: from two lists of numbers this makes one list, and the expression
-            on its elements that gives the result.
+            list only, but supports arithmetic on two: from two lists of numbers, `across` returns one list, and an
+            expression on its elements that computes the result.
     """
     values = [elements(operand) for operand in operands]
     lists = [value for value in values if value.base is not None]
@@ -152,12 +152,12 @@ def lift(rule: Rule, node: Node, *operands: Value, across: Across | None = None)
 
 
 def _list_of(value: Value) -> dict[str, Any]:
-    """Return what tells the list over whose elements a value runs."""
+    """Return the fields that describe the list of an elementwise value."""
     return {"base": value.base, "base_key": value.base_key, "size": value.size, "nested": value.nested}
 
 
 def _item_by_item(rule: Rule, node: Node, values: Sequence[Value], size: int) -> Value:
-    """Return a rule on lists of which one has `size` known items: null where another list has not as many."""
+    """Apply a rule to lists, one of which has `size` known items; null where another list has a different length."""
     fits = []
     for value in values:
         if isinstance(value.size, int):
@@ -172,7 +172,7 @@ def _item_by_item(rule: Rule, node: Node, values: Sequence[Value], size: int) ->
 
 
 def _no_items(dtype: pl.DataType) -> pl.Expr:
-    """Return an empty list a row."""
+    """Return an empty list for each row."""
     none = pl.lit(pl.Series([[]], dtype=pl.List(dtype))).first()
     return pl.when(pl.int_range(pl.len(), dtype=pl.Int64) >= 0).then(none)
 

@@ -1,6 +1,6 @@
-"""Exact whole numbers and decimals: arithmetic that gives null instead of wrapping, and an order without rounding.
+"""Compute with integers and decimals exactly: arithmetic returns null instead of wrapping, comparisons do not round.
 
-Which operator uses what is decided in `operators`, `comparisons` and `reductions`.
+`operators`, `comparisons` and `reductions` decide when to use it.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _INT64, _INT128 = (-(2**63), 2**63 - 1), (-(2**127), 2**127 - 1)
 
 @dataclass(frozen=True)
 class Whole:
-    """Whole numbers on their way through a calculation.
+    """Whole numbers within a calculation.
 
     Attributes:
         expr: the numbers.
         dtype: Int64 or Int128.
-        low: no number is less.
-        high: no number is greater.
+        low: lower bound of the numbers.
+        high: upper bound of the numbers.
         simple: whether the expression is a column or a constant, which costs nothing to write twice.
     """
 
@@ -43,7 +43,7 @@ class Whole:
 
     @property
     def bounds(self) -> tuple[int, int]:
-        """Least and greatest number there can be."""
+        """Least and greatest possible number."""
         return self.low, self.high
 
 
@@ -54,7 +54,7 @@ def bounds_of(dtype: DataType) -> tuple[int, int]:
 
 
 def is_beyond(dtype: DataType) -> bool:
-    """Return whether values are whole numbers of which some do not fit into Int128."""
+    """Return whether values are whole numbers that may not fit into Int128."""
     return str(dtype) == "UInt128"
 
 
@@ -66,12 +66,12 @@ def fits(number: int, dtype: DataType) -> bool:
 
 @lru_cache(maxsize=1024)
 def literal(number: int, dtype: DataType) -> pl.Expr:
-    """Return a whole number as a constant of a type; kept, since Polars takes long to make one."""
+    """Return a whole number as a constant of a type; cached, since creating one in Polars is slow."""
     return pl.lit(number, dtype=dtype)
 
 
 def whole(value: Value) -> Whole:
-    """Return an integer or Boolean as Int64, or Int128 where Int64 does not hold its type.
+    """Return an integer or Boolean as Int64, or as Int128 if its type does not fit into Int64.
 
     A UInt128 beyond Int128 is null.
     """
@@ -109,7 +109,7 @@ def as_decimal(number: pl.Expr, scale: int) -> pl.Expr:
 
 
 def as_written(value: Value) -> Value:
-    """Return a constant fraction as a decimal, where 38 digits hold it; any other value as it is."""
+    """Return a constant fraction as a decimal, if 38 digits hold it; any other value unchanged."""
     number = value.constant.value if value.constant is not None else None
     if not isinstance(number, float) or not math.isfinite(number):
         return value
@@ -124,7 +124,7 @@ def as_written(value: Value) -> Value:
 
 
 def rescaled(number: Whole, places: int) -> Whole:
-    """Return the number by a power of ten."""
+    """Return the number multiplied by a power of ten."""
     if not places:
         return number
     power = 10**places
@@ -132,20 +132,20 @@ def rescaled(number: Whole, places: int) -> Whole:
 
 
 def like(value: Value, found: Whole, scale: int, node: Node) -> Value:
-    """Return a result as a decimal where the value is one, else as a whole number."""
+    """Return a result as a decimal if `value` is one, else as a whole number."""
     if value.dtype.is_decimal():
         return Value(node, as_decimal(found.expr, scale), pl.Decimal(MOST_DIGITS, scale))
     return Value(node, found.expr, found.dtype, bounds=found.bounds)
 
 
 def calculate(operator: str, a: Whole, b: Whole, *, decimal: bool = False) -> Whole:
-    """`a operator b` for `+ - * %`: null beyond the type of the result, which is Int64 where both are, else Int128.
+    """`a operator b` for `+ - * %`: Int64 if both are, else Int128; null if the result does not fit into that type.
 
     Args:
-        operator: which.
-        a: the first.
-        b: the second.
-        decimal: whether the result goes to `as_decimal`, which gives null beyond 38 digits.
+        operator: one of `+ - * %`.
+        a: the first operand.
+        b: the second operand.
+        decimal: whether the result is passed to `as_decimal`, which returns null beyond 38 digits.
     """
     if operator == "%":
         return _remainder(a, b)
@@ -155,11 +155,11 @@ def calculate(operator: str, a: Whole, b: Whole, *, decimal: bool = False) -> Wh
     limits = _INT128 if wide else _INT64
     inside = limits[0] <= low and high <= limits[1]
     if decimal and operator in "+-":
-        # A sum of 38 digits that wraps has 39 digits still.
+        # A sum of two numbers of 38 digits that wraps still has 39 digits.
         inside = inside or all(abs(each) <= 10**MOST_DIGITS for each in (*a.bounds, *b.bounds))
     bounds = max(low, limits[0]), min(high, limits[1])
     if inside or not wide:
-        # Int128 holds every sum and product of two Int64. Nothing stands twice: expressions would double with depth.
+        # Int128 holds every sum and product of two Int64. No operand is repeated: expressions would double with depth.
         work = dtype if inside else pl.Int128()
         found = operate(operator, *(each.expr if each.dtype == work else each.expr.cast(work) for each in (a, b)))
         return Whole(found if inside else found.cast(dtype, strict=False), dtype, *bounds)
@@ -176,14 +176,14 @@ def across(
     """`+ - *` of two lists of whole numbers, or of a list and a number.
 
     Args:
-        operator: which.
-        a: an element of the first.
-        b: an element of the second.
-        wide: both in Int128.
-        real: both in Float64.
+        operator: one of `+ - *`.
+        a: an element of the first operand.
+        b: an element of the second operand.
+        wide: both operands in Int128.
+        real: both operands in Float64.
 
     Returns:
-        Lists, and what to do to their elements to have the result of `calculate`.
+        Lists, and an expression on their elements that computes the result of `calculate`.
     """
     dtype = calculate(operator, a, b).dtype
     low, high = _result_bounds(operator, a, b)
@@ -210,12 +210,12 @@ def operate(operator: str, a: pl.Expr, b: pl.Expr) -> pl.Expr:
 
 
 def negative(a: Whole) -> Whole:
-    """`-a`: null where there is no such number."""
+    """`-a`: null where the result does not fit into the type."""
     return calculate("-", Whole(pl.lit(0, dtype=a.dtype), a.dtype, 0, 0, simple=True), a)
 
 
 def absolute(a: Whole) -> Whole:
-    """`abs(a)`: null where there is no such number."""
+    """`abs(a)`: null where the result does not fit into the type."""
     low = max(a.low, 0, -a.high)
     high = max(abs(a.low), abs(a.high))
     if a.low > bounds_of(a.dtype)[0]:
@@ -227,13 +227,13 @@ def absolute(a: Whole) -> Whole:
 
 
 def total(lists: pl.Expr, dtype: DataType, bounds: tuple[int, int] | None = None) -> pl.Expr:
-    """Return sums of lists of Int64, Int128 or Decimal, in that type; null beyond it."""
+    """Return sums of lists of Int64, Int128 or Decimal, in that type; null on overflow."""
     if isinstance(dtype, pl.Decimal):
         sums = total(lists.list.eval(pl.element().to_physical()), pl.Int128())
         return as_decimal(sums, dtype.scale)
     low, high = bounds or bounds_of(dtype)
     if max(-low, high) < 2**31 or (dtype == pl.Int128() and max(-low, high) <= 2**64):
-        return lists.list.sum()  # no list is long enough to leave the type
+        return lists.list.sum()  # no list is long enough to overflow
     sums = lists.cast(pl.List(pl.Int128)).list.sum()
     if dtype == pl.Int64():
         return sums.cast(pl.Int64, strict=False)
@@ -241,7 +241,7 @@ def total(lists: pl.Expr, dtype: DataType, bounds: tuple[int, int] | None = None
 
 
 def product(elements: pl.Expr, dtype: DataType) -> pl.Expr:
-    """Return the product of Int64 or Int128 elements of a list, in that type; null beyond it."""
+    """Return the product of Int64 or Int128 elements of a list, in that type; null on overflow."""
     found = elements.cast(pl.Int128).product()
     near = _near(elements.cast(pl.Float64).product(), found)
     zero = pl.lit(0, dtype=pl.Int128)
@@ -249,7 +249,7 @@ def product(elements: pl.Expr, dtype: DataType) -> pl.Expr:
 
 
 def order_keys(a: Value, b: Value) -> list[tuple[Whole, Whole]]:
-    """Return pairs of whole numbers of one type by which `a` and `b` compare, the second where the first is equal."""
+    """Return pairs of whole numbers that compare like `a` and `b`; the second pair decides where the first is equal."""
     if is_beyond(a.dtype) or is_beyond(b.dtype):
         if isinstance(a.dtype, pl.Decimal) or isinstance(b.dtype, pl.Decimal):
             return order_keys(_clipped(a), _clipped(b))
@@ -275,7 +275,7 @@ def split(number: Whole, by: int) -> tuple[Whole, Whole]:
 
 
 def against(operator: str, value: Value, number: float) -> pl.Expr:
-    """`value operator number` of integers or decimals and a constant, exactly as it was written."""
+    """`value operator number` for integers or decimals and a constant with exactly its written digits."""
     if value.dtype.is_integer():
         expr, dtype, scale = value.expr, value.dtype, 0
     else:
@@ -295,7 +295,7 @@ def against(operator: str, value: Value, number: float) -> pl.Expr:
 
 
 def compare(operator: str, pairs: list[tuple[Whole, Whole]]) -> pl.Expr:
-    """Return the comparison of what `order_keys` gave."""
+    """Return the comparison of the pairs of `order_keys`."""
     (a, b), *rest = pairs
     if not rest:
         return relate(operator, a.expr, b.expr)
@@ -308,7 +308,7 @@ def compare(operator: str, pairs: list[tuple[Whole, Whole]]) -> pl.Expr:
 
 
 def relate(operator: str, a: pl.Expr, b: pl.Expr) -> pl.Expr:
-    """`a operator b` by Polars, of values of one type."""
+    """`a operator b` by Polars, for values of one type."""
     match operator:
         case "==":
             return a == b
@@ -361,17 +361,17 @@ def _checked(operator: str) -> Callable[[pl.Series], pl.Series]:
 
 
 def _near_product(operator: str, a: pl.Expr, b: pl.Expr) -> pl.Expr:
-    """`a operator b` of Int128, null where it wraps."""
+    """`a operator b` for Int128, null where it wraps."""
     return _near(operate(operator, a.cast(pl.Float64), b.cast(pl.Float64)), operate(operator, a, b))
 
 
 def _near(real: pl.Expr, found: pl.Expr) -> pl.Expr:
-    """Return a Int128 numbers where they are what was calculated in Float64, too; null where they wrapped."""
+    """Return Int128 numbers where they agree with the result in Float64; null where they wrapped."""
     return pl.when((real - found.cast(pl.Float64)).abs() < 2.0**126).then(found)
 
 
 def _known(value: Value, answer: bool) -> pl.Expr:
-    """Return one answer for all values but null."""
+    """Return one answer for all values, null for null."""
     return value.expr.is_not_null() | NO_BOOL if answer else value.expr.is_null() & NO_BOOL
 
 
@@ -392,7 +392,7 @@ def _split_beyond(value: Value) -> tuple[Whole, Whole]:
 
 
 def _clipped(value: Value) -> Value:
-    """Return a UInt128 no greater than the greatest Int128, which is beyond every decimal."""
+    """Return a UInt128 clipped to the greatest Int128, which is greater than every decimal."""
     if not is_beyond(value.dtype):
         return value
     expr = value.expr.clip(upper_bound=pl.lit(_INT128[1], dtype=value.dtype)).cast(pl.Int128)

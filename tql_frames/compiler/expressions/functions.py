@@ -1,6 +1,6 @@
-"""The function table: TQL name -> how many arguments it takes and what Polars expression it makes.
+"""Define the functions of TQL: a table with the name, number of arguments and Polars expression of each.
 
-To add a function, write its rule and a row of `FUNCTIONS`. Users add theirs by register_function.
+To add a function, write its rule and a row of `FUNCTIONS`. Users add functions with `register_function`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Function:
     """A row of the table.
 
     Attributes:
-        arity: number of arguments, or the least and the most, None for any number.
+        arity: number of arguments, or the least and the greatest number, None for no limit.
         build: the call's node and its translated arguments -> the value.
         usage: how it is written, for error messages and `explain`.
     """
@@ -61,7 +61,7 @@ def _all(node: Node, value: Value, axis: Value | None = None) -> Value:
 
 
 def _all_strict(node: Node, value: Value, axis: Value | None = None) -> Value:
-    # No column of a list of lists is empty.
+    # A column of a list of lists is never empty.
     return _fold(node, value, axis, lambda lists: lists.list.all() & (lists.list.len() > 0), pl.Expr.all)
 
 
@@ -72,7 +72,7 @@ def _fold(
     fold: Callable[[pl.Expr], pl.Expr],
     fold_column: Callable[[pl.Expr], pl.Expr],
 ) -> Value:
-    """Return one truth value of a list of them: null elements count as false, a null list gives null."""
+    """Reduce a list of Booleans to one: null elements count as false, a null list is null."""
     lists: pl.Expr = value.row_expr
     dtype: pl.DataType = value.row_dtype
     if not is_nested(dtype):
@@ -100,7 +100,7 @@ def _logical_or(node: Node, left: Value, right: Value) -> Value:
 
 
 def _shape(node: Node, value: Value) -> Value:
-    """Return lengths by dimension; of lists of lists, the first item tells the lengths below."""
+    """Return lengths by dimension; for lists of lists, the first item determines the inner lengths."""
     if is_null(value.row_dtype):  # a list that was never filled
         return Value(node, value.expr.cast(pl.List(pl.Int64)), pl.List(pl.Int64()))
     if not is_nested(value.row_dtype):
@@ -123,7 +123,7 @@ def _shape(node: Node, value: Value) -> Value:
 
 
 def _keys(node: Node, value: Value) -> Value:
-    """Return names of the fields of a struct or of the JSON object in a text, a list of text."""
+    """Return the names of the fields of a struct, or of the JSON object in a text, as a list of text."""
     if isinstance(value.dtype, pl.Struct):
         names = pl.lit(pl.Series([field.name for field in value.dtype.fields], dtype=pl.String)).implode()
         return Value(node, lists_where(value.expr.is_not_null(), names), pl.List(pl.String()))
@@ -151,7 +151,7 @@ def _abs(node: Node, value: Value) -> Value:
 
 
 def _split(node: Node, value: Value, separator: Value) -> Value:
-    """Return the parts of a text between separators; an empty text has none."""
+    """Return the parts of a text between separators; an empty text has no parts."""
     dtype = pl.List(pl.String())
     mark = None if separator.constant is None else separator.constant.value
     if not isinstance(mark, str) or not mark:
@@ -202,7 +202,7 @@ FUNCTIONS: dict[str, Function] = {
     "sum": Function(1, reductions.total, "sum(list of numbers)"),
 }
 
-# Functions of Deep Lake that are not here, and what to use instead.
+# Functions of Deep Lake that TQL does not have, and what to use instead.
 UNSUPPORTED = {
     "bm25_similarity": "test with contains(text, 'words') or ILIKE, or compute the similarity as a column",
     "maxsim": "compute it as a column of the frame first",
@@ -213,7 +213,7 @@ _CHOICE = "write max_weight(condition: value, …, True: other)"
 _LENGTH = "shape(x)[0] is the number of elements of a list; compute the length of a text as a column of the frame"
 _PATTERN = "write x like 'start*', x like '*end' or contains(x, 'part')"
 _IS_NULL = "write x is null"
-# Names that other languages have for what is written otherwise here.
+# Names of functions in other languages, and how to write them in TQL.
 ELSEWHERE = {
     "count": "shape(x)[0] is the number of elements of a list",
     "max": "amax(x) is the greatest element of a list",
@@ -251,14 +251,14 @@ ELSEWHERE = {
 }
 
 
-# Names with a meaning of their own that `FUNCTIONS` does not list.
+# Names with a special meaning that `FUNCTIONS` does not list.
 _TAKEN = frozenset(("data", "max_weight", "random", "sum_weight"))
 _NAME = re.compile(r"[^\W\d]\w*")
 _registered: dict[str, Function] = {}
 
 
 def function_named(name: str) -> Function | None:
-    """Return the function of a name in lower case, registered ones included."""
+    """Return the function with a name in lower case, registered ones included."""
     return FUNCTIONS.get(name) or _registered.get(name)
 
 
@@ -313,7 +313,7 @@ def register_function(
 
     def build(node: Node, *arguments: Value) -> Value:
         # In one struct, so that constants are as long as the frame; Polars 1.30 panics on an error among many columns.
-        # The row number makes it as long as the frame even where every argument is constant.
+        # The row number makes it as long as the frame even if every argument is constant.
         rows = pl.int_range(pl.len(), dtype=pl.Int64).alias("rows")
         columns = [argument.row_expr.alias(str(at)) for at, argument in enumerate(arguments)]
         call = _Call(name, function, len(arguments), dtype)
@@ -323,7 +323,7 @@ def register_function(
 
 
 class _Call:
-    """What Polars calls: it checks what the user's function returns."""
+    """The function that Polars calls: it calls the user's function and checks the result."""
 
     def __init__(self, name: str, function: Callable[..., Any], arguments: int, dtype: DataType) -> None:
         self._name, self._function, self._arguments, self._dtype = name, function, arguments, dtype

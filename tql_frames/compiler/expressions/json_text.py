@@ -1,8 +1,8 @@
-"""Values inside the JSON of a text: `meta['a']['b']`, which is a number in one row and a text in the next.
+"""Read values inside JSON text: `meta['a']['b']`, which may be a number in one row and a text in the next.
 
-A value takes the kind of what it meets and is null where it is of another; true and false are 1 and 0 beside numbers,
-as in a Boolean column. Constants are compared in Python, where whole numbers of any size are exact; beside columns
-whole numbers are Int128. Which operator asks for which kind is decided in `comparisons`, `membership`, `operators`.
+A value is read as the kind of the other operand, and is null where it is of another kind; true and false are 1 and 0
+beside numbers, as in a Boolean column. Constants are compared in Python, where integers of any size are exact; beside
+columns, integers are Int128. `comparisons`, `membership` and `operators` choose the kind.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _TESTS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def step(node: Node, operand: Value, at: str | int) -> Value:
-    """Return the value of a key, or at an index as Python counts, of a JSON text or of a value in one."""
+    """Return the value of a key, or at an index as Python counts, of a JSON text or of a value inside it."""
     place = operand.json or Json(operand.expr.cast(pl.String), ())
     place = replace(place, path=(*place.path, at))
     return Value(node, _read(place, _as_text, pl.String()), pl.String(), json=place)
 
 
 def keys(node: Node, value: Value) -> Value:
-    """Return keys of a JSON object in the order of the text, a list of text; null where the text is none."""
+    """Return the keys of a JSON object in the order of the text, as a list of text; null where there is no object."""
     place = value.json or Json(value.expr.cast(pl.String), ())
     return Value(node, _read(place, _as_keys, pl.List(pl.String())), pl.List(pl.String()))
 
@@ -65,32 +65,32 @@ def contains(node: Node, container: Value, item: Value) -> Value:
 
 
 def as_number(value: Value) -> Value:
-    """Return a JSON number as Float64, null where it is none; any other value as it is."""
+    """Return a JSON number as Float64, other JSON as null; a value that is not JSON unchanged."""
     return _as(value, _number, pl.Float64())
 
 
 def as_whole(value: Value) -> Value:
-    """Return a whole JSON number, true or false as Int128, null where it is none; any other value as it is."""
+    """Return a whole JSON number, true or false as Int128, other JSON as null; a value that is not JSON unchanged."""
     return _as(value, _whole, pl.Int128())
 
 
 def as_other_number(value: Value) -> Value:
-    """Return a JSON number that `as_whole` leaves out as Float64, null where it is none; any other value as it is."""
+    """Return a JSON number that `as_whole` leaves out as Float64, other JSON as null; other values unchanged."""
     return _as(value, lambda found: _number(found) if _whole(found) is None else None, pl.Float64())
 
 
 def as_bool(value: Value) -> Value:
-    """Return a JSON true or false as Boolean, null where it is neither; any other value as it is."""
+    """Return a JSON true or false as Boolean, other JSON as null; a value that is not JSON unchanged."""
     return _as(value, _bool, pl.Boolean())
 
 
 def as_string(value: Value) -> Value:
-    """Return a JSON string as String, null where it is none; any other value as it is."""
+    """Return a JSON string as String, other JSON as null; a value that is not JSON unchanged."""
     return _as(value, _string, pl.String())
 
 
 def kind(dtype: DataType) -> Callable[[Value], Value]:
-    """Return which single kind stands beside values of a type."""
+    """Return the function that reads JSON as the kind to compare with values of a type."""
     return as_number if is_number(dtype) else as_bool if is_bool(dtype) else as_string
 
 
@@ -98,7 +98,7 @@ _NUMBERS = (as_whole, as_other_number)
 
 
 def readings(left: Value, right: Value) -> list[tuple[Value, Value]]:
-    """Return the pairs of kinds in which two values compare, of which at most one is not null in a row."""
+    """Return two values in all kinds in which they can compare; in each row, at most one pair is not null."""
     if left.json is not None and right.json is not None:
         return [*((a(left), b(right)) for a in _NUMBERS for b in _NUMBERS), (as_string(left), as_string(right))]
     value, other = (left, right) if left.json is not None else (right, left)
@@ -107,11 +107,11 @@ def readings(left: Value, right: Value) -> list[tuple[Value, Value]]:
         kinds: tuple[Callable[[Value], Value], ...] = (as_string,)
     else:
         kinds = _NUMBERS if is_number(dtype) or is_bool(dtype) else (as_string,)
-    return [(each(left), each(right)) for each in kinds]  # a value that is not JSON stays as it is
+    return [(each(left), each(right)) for each in kinds]  # a value that is not JSON is unchanged
 
 
 def compared(operator: str, node: Node, value: Value, constant: object) -> Value:
-    """`value operator constant` of a JSON value, with whole numbers of any size; null where the kinds differ."""
+    """`value operator constant` for a JSON value, with integers of any size; null where the kinds differ."""
     assert value.json is not None
     test = _TESTS[operator]
 
@@ -123,7 +123,7 @@ def compared(operator: str, node: Node, value: Value, constant: object) -> Value
 
 
 def among(node: Node, value: Value, constants: Sequence[object]) -> Value:
-    """`value in (constants)` of a JSON value: null where it equals none and one of them is null or of another kind."""
+    """`value in (constants)` for a JSON value: null if it equals none and one of them is null or of another kind."""
     assert value.json is not None
     known = frozenset(constants)
     kinds = {str if isinstance(each, str) else float if _is_number(each) else None for each in constants}
@@ -140,14 +140,14 @@ def among(node: Node, value: Value, constants: Sequence[object]) -> Value:
 
 
 def beside(value: Value, other: Value) -> Value:
-    """Return a JSON value in the kind of the other, which decides; as it is where the other is JSON, too."""
+    """Return a JSON value as the kind of the other value; unchanged if the other is JSON, too."""
     return value if other.json is not None else beside_dtype(value, innermost(other.row_dtype))
 
 
 def as_key(value: Value, other: Value) -> Value:
-    """Return a JSON value in the kind of the other, for a JOIN: whole numbers beside whole numbers stay exact.
+    """Return a JSON value as the kind of the other, for a JOIN; integers joined with integers stay exact.
 
-    Beside another JSON value it is text, which is the same for values that compare as equal, and null for lists and
+    Beside another JSON value it is a text, which is the same for values that compare as equal, and null for lists and
     objects.
     """
     if value.json is not None and other.json is not None:
@@ -157,12 +157,12 @@ def as_key(value: Value, other: Value) -> Value:
 
 
 def beside_dtype(value: Value, dtype: DataType) -> Value:
-    """Return a JSON value in the kind that stands beside values of a type."""
+    """Return a JSON value as the kind to compare with values of a type."""
     return kind(dtype)(value)
 
 
 def truth(value: Value) -> pl.Expr:
-    """Return a JSON value as a condition: true, false, or a number other than 0; null where it is of another kind."""
+    """Return a JSON value as a condition: true, false, or whether a number is not 0; null for other kinds."""
     assert value.json is not None
     return _read(value.json, lambda found: found != 0 if _is_number(found) else None, pl.Boolean())
 
@@ -175,7 +175,7 @@ def sort_value(value: Value) -> list[pl.Expr]:
     def rank(found: Any) -> int:
         return 2 if not _is_number(found) else 1 if isinstance(found, bool) else 0
 
-    def size(found: Any) -> int | None:  # tells whole numbers apart that are one as Float64
+    def size(found: Any) -> int | None:  # distinguishes integers that are equal as Float64
         return _whole(int(found)) if _is_number(found) and abs(found) < _INT128 else None
 
     return [
@@ -196,10 +196,10 @@ def _is_number(found: object) -> bool:
 
 
 def _alike(found: Any, constant: object) -> bool:
-    """Return whether two values compare.
+    """Return whether two values are comparable.
 
     Raises:
-        OverflowError: the first is a number that is too large for a float.
+        OverflowError: the first value is a number too large for a float.
     """
     if isinstance(found, int):
         float(found)
@@ -248,10 +248,10 @@ def _equal(a: Any, b: Any) -> bool:
 
 
 def _read(place: Json, pick: Callable[[Any], Any], dtype: DataType) -> pl.Expr:
-    """Return what `pick` makes of the values at a place; null where there is none, or JSON null.
+    """Return `pick` of the values at a place; null where there is no value, or JSON null.
 
-    Each different text is read once, by Python's `json`: Polars cannot tell the number 5 from the text '5' at a path,
-    takes no key with a backslash, and panics on some paths.
+    Each distinct text is read once, by Python's `json`: at a path, Polars does not distinguish the number 5 from the
+    text '5', does not support keys with a backslash, and panics on some paths.
     """
 
     def read(text: str) -> Any:
@@ -286,5 +286,5 @@ def _refuse(constant: str) -> None:
 
 
 def index_fault(node: Node) -> Fault:
-    """Return the message on a subscript into JSON that is neither key nor one constant index."""
+    """Return the error for a subscript into JSON that is neither a key nor one constant index."""
     return Fault(TQLTypeError, "a JSON value takes one key in single quotes or one constant index", node.span)

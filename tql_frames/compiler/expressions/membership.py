@@ -1,6 +1,6 @@
-"""Tests of what a value is among or holds: `in`, `like` and `contains`.
+"""Compile tests of membership and content: `in`, `like` and `contains`.
 
-Whether one value equals another is decided in `comparisons`.
+`comparisons` decides whether two values are equal.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from tql_frames.errors import Fault, TQLTypeError, TQLUnsupportedError, TQLWarni
 from tql_frames.language import unparse
 from tql_frames.language.nodes import Column, Node, Values, written
 
-# Signs of a regular expression, or of a pattern of LIKE.
+# Characters that suggest a regular expression, or a pattern of LIKE.
 _PATTERN = re.compile(r"\.[*+]|\\[bdsw]|\(\?|\[[^\]]+-[^\]]+\]|^\^\w|\w\$$|^[*%]\w|\w[*%]$|\w\|\w")
 _MAX_PATTERN = 1000  # characters of a LIKE pattern; the regex engine refuses far larger ones at run time
 
 
 def membership(node: Node, operand: Value, items: Sequence[Value]) -> Value:
-    """`operand in (items)`, elementwise where the operand is a list."""
+    """`operand in (items)`, elementwise if the operand is a list."""
     if operand.json is not None and all(item.constant is not None for item in items):
         return json_text.among(node, operand, [item.constant.value for item in items if item.constant is not None])
     if operand.json is not None or any(item.json is not None for item in items):
@@ -58,7 +58,7 @@ def membership(node: Node, operand: Value, items: Sequence[Value]) -> Value:
 
 
 def among(node: Node, operand: Value, many: Values) -> Value | None:
-    """`operand in (values)`, elementwise on a list; None where each value needs a comparison, or raises an error."""
+    """`operand in (values)`, elementwise on a list; None if each value needs a comparison, or raises an error."""
     if operand.json is not None:
         return json_text.among(node, operand, many.constants())
     dtype = innermost(operand.row_dtype)
@@ -72,7 +72,7 @@ def among(node: Node, operand: Value, many: Values) -> Value | None:
     words = words.drop_nulls()
 
     def rule(value: Value) -> Value:
-        # One list, made here: Polars would make it of a column of values once for each piece of the frame.
+        # One list, created here: Polars would build it from a column of values once per piece of the frame.
         found = _sought(value, words.dtype).is_in(pl.lit(pl.Series([words])))
         return Value(node, found | NO_BOOL if many.nulls else found, pl.Boolean())
 
@@ -80,9 +80,10 @@ def among(node: Node, operand: Value, many: Values) -> Value | None:
 
 
 def words_of(operand: Value, many: Values) -> tuple[pl.Expr, pl.Series] | None:
-    """Return what to look up of a column, and the values in its type, shape (values,), null for what it never equals.
+    """Return the expression to look up for a column, and the values in its type, shape (values,).
 
-    None for all but whole numbers among whole numbers, and texts among texts.
+    Values that the column cannot equal are null. Return None unless integers are compared with integers, or texts with
+    texts.
     """
     dtype = operand.dtype
     if operand.json is not None or operand.base is not None or operand.constant is not None or many.nulls:
@@ -101,7 +102,7 @@ def _series(many: Values) -> pl.Series:
 
 
 def _sought(value: Value, dtype: DataType) -> pl.Expr:
-    """Return what is looked up among values of a type."""
+    """Return the expression to look up among values of a type."""
     if isinstance(dtype, pl.String):
         return as_text(value)
     if isinstance(value.dtype, pl.Decimal):
@@ -110,13 +111,13 @@ def _sought(value: Value, dtype: DataType) -> pl.Expr:
 
 
 def _words(values: pl.Series, dtype: DataType, *, listed: bool) -> pl.Series | None:
-    """Return the values that a value of a type may equal, in the type that `_sought` has; None for kinds apart.
+    """Return the values that a value of a type may equal, in the type for `_sought`; None if the kinds differ.
 
-    Of texts among texts and whole numbers among whole numbers all are there, in their order, null for what it never
-    equals.
+    For texts among texts and integers among integers, all values are returned in their order, with null for those that
+    it cannot equal.
     """
     if isinstance(values.dtype, pl.String):
-        if isinstance(dtype, pl.Enum) and not listed:  # inside lists categories are compared as text (Polars 1)
+        if isinstance(dtype, pl.Enum) and not listed:  # inside lists, categories are compared as text (Polars 1)
             return values.cast(dtype, strict=False)
         if is_text(dtype):
             return values
@@ -134,7 +135,7 @@ def _words(values: pl.Series, dtype: DataType, *, listed: bool) -> pl.Series | N
 
 
 def _single(numbers: pl.Series) -> pl.Series:
-    """Return each number as the Float32 next to it; as it is where that would be 0 or infinite."""
+    """Return each number rounded to Float32; unchanged if the result would be 0 or infinite."""
     given = numbers.to_numpy()
     with np.errstate(over="ignore"):
         single = given.astype(np.float32).astype(np.float64)
@@ -142,11 +143,11 @@ def _single(numbers: pl.Series) -> pl.Series:
 
 
 def _whole(values: pl.Series, scale: int, dtype: DataType) -> pl.Series:
-    """Return numbers, as they are written, times a power of ten: those that are whole then and fit a type."""
+    """Return numbers, with their written digits, times a power of ten: those that are then whole and fit a type."""
     if values.dtype.is_float() and not scale:
         given = values.to_numpy()
         whole = given[np.isfinite(given) & (given == np.floor(given))]
-        if (np.abs(whole) <= 2**53).all():  # whose text has their own digits
+        if (np.abs(whole) <= 2**53).all():  # written with exactly their digits
             return pl.Series(whole.astype(np.int64)).cast(dtype, strict=False).drop_nulls()
         values = pl.Series(whole)
     found = (_times(number, scale) for number in values.to_list())
@@ -154,7 +155,7 @@ def _whole(values: pl.Series, scale: int, dtype: DataType) -> pl.Series:
 
 
 def _times(number: float, scale: int) -> int | None:
-    """Return a number, as it is written, times a power of ten; None where that is no whole number."""
+    """Return a number, with its written digits, times a power of ten; None if the result is not whole."""
     unit: int = 10**scale
     if isinstance(number, int):
         return number * unit
@@ -166,7 +167,7 @@ def _times(number: float, scale: int) -> int | None:
 
 
 def _in_constants(value: Value, choices: Sequence[Value]) -> pl.Expr | None:
-    """Hash look-up in a list of constants of one kind; None where the kinds need one comparison each."""
+    """Return a hash look-up in a list of constants of one kind; None if the kinds need one comparison each."""
     if value.constant is not None or not all(choice.constant for choice in choices):
         return None
     words = [choice.constant.value for choice in choices if choice.constant and choice.constant.value is not None]
@@ -185,7 +186,7 @@ def _in_constants(value: Value, choices: Sequence[Value]) -> pl.Expr | None:
 
 
 def like(node: Node, operand: Value, pattern: Value, *, ignore_case: bool) -> Value:
-    """`operand like pattern`: the whole text; `*` and `%` any run, `?` one character, all else literal."""
+    """`operand like pattern`, of the whole text: `*` and `%` match any run, `?` one character, others themselves."""
     if pattern.constant is not None and pattern.constant.value is None:
 
         def of_null(value: Value, _: Value) -> Value:
@@ -280,7 +281,7 @@ def contains(node: Node, container: Value, item: Value) -> Value:
 
 
 def _warn_of_pattern(container: Value, item: Value) -> None:
-    """Warn of a regular expression or a pattern of LIKE, which `contains` finds in few tables."""
+    """Warn of a regular expression or a pattern of LIKE, which `contains` would search literally."""
     text = None if item.constant is None else item.constant.value
     if not isinstance(text, str) or not isinstance(container.node, Column) or not _PATTERN.search(text):
         return

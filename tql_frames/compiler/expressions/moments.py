@@ -1,6 +1,6 @@
-"""Dates, times and durations of different units, compared exactly; and durations written as text.
+"""Compare dates, times and durations of different units exactly, and parse durations.
 
-Which types compare at all is decided in `comparisons`.
+`comparisons` decides which types are comparable.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ _CLOCK = re.compile(r"([+-]?)(?:(\d+) days?,? )?(?:\+?(\d+):([0-5]\d)(?::([0-5]\
 
 
 def nanoseconds_of(dtype: DataType) -> int:
-    """Return the length of the unit that values of a temporal type are counted in."""
+    """Return the length of the unit of a temporal type, in nanoseconds."""
     if isinstance(dtype, pl.Date):
         return _DAY
     return _NANOSECONDS[dtype.time_unit] if isinstance(dtype, (pl.Datetime, pl.Duration)) else 1
 
 
 def counted(expr: pl.Expr) -> pl.Expr:
-    """Return values of a temporal type as the whole numbers of units that they are."""
+    """Return values of a temporal type as integer numbers of their unit."""
     return expr.to_physical().cast(pl.Int64)
 
 
 def across_units(operator: str, a: pl.Expr, b: pl.Expr, a_unit: int, b_unit: int) -> pl.Expr:
-    """`a operator b` of whole numbers of two units, which nothing overflows."""
+    """`a operator b` for integer numbers of two units, without overflow."""
     if a_unit == b_unit:
         return relate(operator, a, b)
     if a_unit < b_unit:
@@ -54,7 +54,7 @@ def across_units(operator: str, a: pl.Expr, b: pl.Expr, a_unit: int, b_unit: int
     below, exact = b // factor, b % factor == 0
     match operator:
         case "==":
-            return (a == below) & (exact | a.is_null())  # null where `a` is, whatever `b` is
+            return (a == below) & (exact | a.is_null())  # null where `a` is null, for any `b`
         case "!=":
             return (a != below) | (~exact & a.is_not_null())
         case "<=" | ">":
@@ -63,13 +63,13 @@ def across_units(operator: str, a: pl.Expr, b: pl.Expr, a_unit: int, b_unit: int
 
 
 def in_unit(expr: pl.Expr, unit: int, coarser: int) -> pl.Expr:
-    """Return whole numbers of a unit as those of a coarser one, null where they are none."""
+    """Convert integer numbers of a unit to a coarser unit; null where the result is not whole."""
     factor = coarser // unit
     return expr if factor == 1 else pl.when(expr % factor == 0).then(expr // factor)
 
 
 def common_type(a: DataType, b: DataType) -> DataType | None:
-    """Return the type that holds dates and times, or durations, of both types; None where there is none."""
+    """Return the type that holds dates and times, or durations, of both types; None if there is none."""
     unit = min(
         (dtype.time_unit for dtype in (a, b) if isinstance(dtype, (pl.Datetime, pl.Duration))),
         default=None,
@@ -84,9 +84,9 @@ def common_type(a: DataType, b: DataType) -> DataType | None:
 
 
 def cast(expr: pl.Expr, dtype: DataType, target: DataType) -> pl.Expr:
-    """Return values of a type as those of another that holds them.
+    """Cast values to another type of dates, times or durations.
 
-    Dates and times that it does not hold raise a TQLError.
+    Dates and times outside its range raise a TQLError.
     """
     if dtype == target or not (isinstance(target, (pl.Datetime, pl.Duration)) and dtype.is_temporal()):
         return expr if dtype == target else expr.cast(target)
@@ -103,7 +103,7 @@ def cast(expr: pl.Expr, dtype: DataType, target: DataType) -> pl.Expr:
 
 
 def with_constant(operator: str, expr: pl.Expr, unit: int, constant: Fraction) -> pl.Expr:
-    """`expr operator constant` of whole numbers of a unit and a number of nanoseconds."""
+    """`expr operator constant` for integer numbers of a unit and a number of nanoseconds."""
     below = constant / unit // 1
     exact = below * unit == constant
     if not -(2**63) <= below < 2**63 - 1:  # above or below all values
@@ -118,7 +118,7 @@ def with_constant(operator: str, expr: pl.Expr, unit: int, constant: Fraction) -
 
 
 def of_texts(words: pl.Series, dtype: DataType) -> pl.Series | None:
-    """Return the texts of dates, times or durations that a type holds, in that type; None where one is no such text."""
+    """Return the texts of dates, times or durations that a type holds, in that type; None if one is no such text."""
     unit = nanoseconds_of(dtype)
     physical = pl.Int32() if isinstance(dtype, pl.Date) else pl.Int64()
     stamps = _plain_stamps(words) if isinstance(dtype, (pl.Date, pl.Datetime)) and zone_of(dtype) is None else None
@@ -131,14 +131,14 @@ def of_texts(words: pl.Series, dtype: DataType) -> pl.Series | None:
         return pl.Series(given).cast(physical).cast(dtype)
     try:
         found = [_units(number, unit) for number in _nanoseconds(words.to_list(), dtype)]
-    except (ValueError, OverflowError):  # the comparison with that text says what is wrong
+    except (ValueError, OverflowError):  # the comparison with that text raises the error
         return None
     whole = [number for number in found if number is not None and fits(number, physical)]
     return pl.Series(whole, dtype=physical).cast(dtype)
 
 
 def _plain_stamps(words: pl.Series) -> pl.Series | None:
-    """Return the microseconds from 1970 to dates, or times, as `isoformat` writes them; None where one is other."""
+    """Return microseconds since 1970 for dates or times as `isoformat` writes them; None if one differs."""
     if (words.str.len_bytes() == len("2024-05-01")).all():
         words = words + "T00:00:00"
     if not words.str.contains(_PLAIN).all() or words.str.starts_with("0000").any():
@@ -148,11 +148,11 @@ def _plain_stamps(words: pl.Series) -> pl.Series | None:
 
 
 def _nanoseconds(words: Sequence[str], dtype: DataType) -> Iterator[Fraction]:
-    """Yield nanoseconds: of a duration, from midnight to a time of day, or from 1970 to an ISO time, of a zone in UTC.
+    """Yield nanoseconds: of a duration, of a time of day since midnight, or of an ISO time since 1970 (UTC if zoned).
 
     Raises:
-        ValueError: a text is none of these, or has a zone where the column has none.
-        OverflowError: one is outside the years 1 to 9999 in UTC.
+        ValueError: a text is none of them, or has a zone but the column does not.
+        OverflowError: a time is outside the years 1 to 9999 in UTC.
     """
     zone = zone_of(dtype)
     place = None if zone is None else ZoneInfo(zone)
@@ -177,7 +177,7 @@ def _nanoseconds(words: Sequence[str], dtype: DataType) -> Iterator[Fraction]:
 
 
 def zone_of(dtype: DataType) -> str | None:
-    """Return the time zone of a type; None where it has none."""
+    """Return the time zone of a type; None if it has none."""
     return dtype.time_zone if isinstance(dtype, pl.Datetime) else None
 
 
@@ -187,7 +187,7 @@ def _units(nanoseconds: Fraction, unit: int) -> int | None:
 
 
 def _coarse(word: str) -> tuple[str, int]:
-    """Return a time without what is below a microsecond, and that in nanoseconds."""
+    """Return a time truncated to microseconds, and the rest in nanoseconds."""
     if "." not in word and "," not in word:
         return word, 0
     fine = NANOSECONDS.search(word)
@@ -203,7 +203,7 @@ def _unless_null(expr: pl.Expr, holds: bool) -> pl.Expr:
 
 
 def duration(text: str) -> Fraction | None:
-    """Return nanoseconds of `PT1H30M`, `01:30:00`, `2 days 01:30:00` or `-PT0.5S`; None where a text is no duration."""
+    """Return nanoseconds of `PT1H30M`, `01:30:00`, `2 days 01:30:00` or `-PT0.5S`; None if a text is no duration."""
     text = text.strip()
     if found := _ISO.fullmatch(text):
         sign, *numbers = found.groups()
@@ -216,7 +216,7 @@ def duration(text: str) -> Fraction | None:
         clock = Fraction(int(hours_) * 3600 + int(minutes_) * 60) + Fraction((seconds_ or "0").replace(",", "."))
         if given is None:
             total = clock
-        else:  # "-1 day, 23:00:00" is an hour below nothing: only the days have the sign
+        else:  # "-1 day, 23:00:00" is minus one hour: the sign applies to the days only
             total = int(f"{sign}{given}") * 86_400 + clock
             sign = ""
     else:

@@ -1,6 +1,6 @@
-"""Logic, arithmetic and subscripts on Polars expressions.
+"""Compile logic, arithmetic and subscripts to Polars expressions.
 
-Comparisons live in `comparisons`, functions of a name in `functions`, the walk over the tree in `translate`.
+Comparisons are in `comparisons`, named functions in `functions`, the walk over the tree in `translate`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def truth(value: Value) -> pl.Expr:
     """Return a value as true, false or null: numbers are true unless 0, null stays null.
 
     Raises:
-        Fault: a list, text or date has no truth value.
+        Fault: the value is a list, text or date, which has no truth value.
     """
     if value.json is not None:
         return json_text.truth(value)
@@ -67,14 +67,14 @@ def negation(node: Node, operand: Value) -> Value:
 
 
 def logic(node: Node, operands: Sequence[Value], *, every: bool) -> Value:
-    """`and` (every) or `or` of the operands, three-valued, elementwise where one is a list."""
+    """`and` (every) or `or` of the operands, three-valued, elementwise if one is a list."""
 
     def rule(*values: Value) -> Value:
         fold = pl.all_horizontal if every else pl.any_horizontal
         return Value(node, fold([truth(element(value)) for value in values]), pl.Boolean())
 
     def across(a: Value, b: Value) -> tuple[pl.Expr, pl.Expr]:
-        # False is 0, null 1 and true 3: each pair has a sum of its own.
+        # False is 0, null 1 and true 3: each pair has a distinct sum.
         total = rows(_coded(a), pl.Int64()) + rows(_coded(b), pl.Int64())
         found, unknown = (pl.element() == 6, [2, 4]) if every else (pl.element() >= 3, [1, 2])
         return total, found | pl.element().is_in(unknown) & pl.lit(None, dtype=pl.Boolean)
@@ -92,7 +92,7 @@ def _coded(value: Value) -> Value:
 
 
 def number(value: Value, verb: str) -> Value:
-    """Return a number wide enough to calculate with: Int64 or Int128, Decimal, all others as Float64; true is 1."""
+    """Return a number in a type for calculation: Int64, Int128, Decimal, or Float64 for all others; true is 1."""
     value = json_text.as_number(value)
     dtype = value.dtype
     if is_null(dtype):
@@ -111,7 +111,7 @@ def _of_whole(node: Node, found: exact.Whole, constant: Constant | None = None) 
 
 
 def arithmetic(operator: str, node: Node, left: Value, right: Value) -> Value:
-    """`left operator right` on numbers, elementwise where one is a list."""
+    """`left operator right` on numbers, elementwise if one is a list."""
 
     def rule(a: Value, b: Value) -> Value:
         a, b = number(a, operator), number(b, operator)
@@ -126,8 +126,8 @@ def arithmetic(operator: str, node: Node, left: Value, right: Value) -> Value:
         if operator == "%":
             return Value(node, _remainder(dividend, divisor), pl.Float64())
         if operator == "/" and not any(isinstance(each, Column) for each in b.node.walk()):
-            # Polars would multiply with the reciprocal of a divisor that is one for all rows: 7 / 10 is no
-            # 0.7000000000000001. So it is made one a row; what is added is 0.
+            # Polars would multiply by the reciprocal of a divisor that is the same for all rows: 7 / 10 would be
+            # 0.7000000000000001. So the divisor is expanded to one value per row, by adding 0.
             divisor = divisor + dividend.is_null().cast(pl.Float64)
         return Value(node, exact.operate(operator, dividend, divisor), pl.Float64())
 
@@ -150,14 +150,14 @@ def arithmetic(operator: str, node: Node, left: Value, right: Value) -> Value:
 
 
 def _inside(value: Value) -> Value:
-    """Return an elementwise value as a scalar that keeps what is known of a constant."""
+    """Return an elementwise value as a scalar, which stays a constant if it is one."""
     return replace(element(value), constant=value.constant, bounds=value.bounds)
 
 
 def _exact_terms(operator: str, a: Value, b: Value) -> tuple[tuple[exact.Whole, exact.Whole], int | None] | None:
-    """Return two numbers as whole numbers, and the decimal places of their result where it is a decimal.
+    """Return two numbers as whole numbers, and the decimal places of their result if it is a decimal.
 
-    None where the result is a Float64: of `/`, beside a float that is no constant, and beyond 38 decimal places.
+    Return None if the result is a Float64: for `/`, for a float that is not constant, and beyond 38 decimal places.
     """
     if operator == "/":
         return None
@@ -176,7 +176,7 @@ def _exact_terms(operator: str, a: Value, b: Value) -> tuple[tuple[exact.Whole, 
 
 
 def _remainder(a: pl.Expr, b: pl.Expr) -> pl.Expr:
-    """Return the remainder of fractions, by NumPy: Polars calculates it from a rounded quotient."""
+    """Return the remainder of fractions, by NumPy: Polars computes it from a rounded quotient."""
     known = a.is_not_null() & b.is_not_null()
     found = pl.struct(a=a, b=b).map_batches(_fmod, return_dtype=pl.Float64(), is_elementwise=True)
     return pl.when(known).then(found)
@@ -189,7 +189,7 @@ def _fmod(pairs: pl.Series) -> pl.Series:
 
 
 def negative(node: Node, operand: Value) -> Value:
-    """`-operand`; a constant stays a constant, so that `-1` fits where a literal is wanted."""
+    """`-operand`; a constant stays a constant, so that `-1` is accepted where a literal is required."""
     constant = operand.constant.value if operand.constant is not None else None
     if isinstance(constant, float):
         return Value(node, pl.lit(float(-constant)), pl.Float64(), Constant(-constant))
@@ -208,7 +208,7 @@ def negative(node: Node, operand: Value) -> Value:
 
 
 def positive(node: Node, operand: Value) -> Value:
-    """`+operand`: a number as it is; a constant stays a constant."""
+    """`+operand`: a number unchanged; a constant stays a constant."""
     if operand.constant is not None and type(operand.constant.value) in (int, float):
         return operand.at(node)
     return lift(lambda value: replace(number(value, "+"), node=node), node, json_text.as_number(operand))
@@ -216,14 +216,14 @@ def positive(node: Node, operand: Value) -> Value:
 
 @dataclass(frozen=True)
 class Index:
-    """One position of a subscript."""
+    """A single position in a subscript."""
 
     at: Value
 
 
 @dataclass(frozen=True)
 class Range:
-    """A slice of a subscript, each bound a whole number or absent."""
+    """A slice in a subscript; each bound is a whole number or absent."""
 
     start: Value | None
     stop: Value | None
@@ -231,7 +231,7 @@ class Range:
 
 
 def subscript(node: Node, operand: Value, indices: Sequence[Index | Range]) -> Value:
-    """`operand[indices]` as in NumPy, one index a dimension; a position out of range gives null."""
+    """`operand[indices]` as in NumPy, one index per dimension; a position out of range is null."""
     if operand.parts is not None and len(indices) == 1 and isinstance(indices[0], Index):
         constant = indices[0].at.constant
         if constant is not None and type(constant.value) is int:
@@ -274,7 +274,7 @@ def _pick(node: Node, lists: pl.Expr, dtype: DataType, indices: list[Index | Ran
 
 
 def _slice(lists: pl.Expr, bounds: Range) -> pl.Expr:
-    """Return elements at start, start + step, … as `slice.indices` in Python counts them."""
+    """Return the elements at start, start + step, …, counted like `slice.indices` in Python."""
     size = lists.list.len().cast(pl.Int64)
     forward = bounds.step > 0
     lowest, highest = (pl.lit(0, dtype=pl.Int64), size) if forward else (pl.lit(-1, dtype=pl.Int64), size - 1)
@@ -282,14 +282,14 @@ def _slice(lists: pl.Expr, bounds: Range) -> pl.Expr:
     def clipped(bound: Value | None, absent: pl.Expr) -> pl.Expr:
         if bound is None:
             return absent
-        place = bound.expr.cast(pl.Int64, strict=False)  # beyond Int64 is beyond the list, as null is here
+        place = bound.expr.cast(pl.Int64, strict=False)  # a bound beyond Int64 is null: beyond the list
         from_end = pl.when(place < 0).then(place + size).otherwise(place)
         return pl.max_horizontal(lowest, pl.min_horizontal(highest, from_end))
 
     start = clipped(bounds.start, lowest if forward else highest)
     stop = clipped(bounds.stop, highest if forward else lowest)
     stop = pl.max_horizontal(start, stop) if forward else pl.min_horizontal(start, stop)
-    # A null list has no size; its places are made empty and the list itself keeps it null.
+    # A null list has no size; its positions become empty, and the list itself keeps the result null.
     return lists.list.gather(pl.int_ranges(start.fill_null(0), stop.fill_null(0), bounds.step), null_on_oob=True)
 
 
@@ -306,7 +306,7 @@ def key(node: Node, operand: Value, name: str, name_node: Node) -> Value:
     if name in names:
         at = names.index(name)
         fields = operand.expr.struct
-        if name == "*" or (name.startswith("^") and name.endswith("$")):  # Polars would take the name for a pattern
+        if name == "*" or (name.startswith("^") and name.endswith("$")):  # Polars would read the name as a pattern
             fields, name = fields.rename_fields([str(number) for number in range(len(names))]).struct, str(at)
         return Value(node, fields.field(name), instance(operand.dtype.fields[at].dtype))
     hint = did_you_mean(name, names)
@@ -314,7 +314,7 @@ def key(node: Node, operand: Value, name: str, name_node: Node) -> Value:
 
 
 def is_map(dtype: DataType) -> bool:
-    """Return whether values are lists of pairs of a text and a value, as Arrow's maps are read."""
+    """Return whether values are lists of pairs of a text and a value, which is how Arrow's maps are read."""
     struct = inner(dtype) if is_nested(dtype) else None
     if not isinstance(struct, pl.Struct) or [each.name for each in struct.fields] != ["key", "value"]:
         return False
@@ -322,7 +322,7 @@ def is_map(dtype: DataType) -> bool:
 
 
 def _key_of_each(node: Node, operand: Value, name: str, name_node: Node) -> Value:
-    """`operand['name']` of a list of structs: a field of each, or, of a map, the value of a key."""
+    """`operand['name']` for a list of structs: a field of each; for a map: the value of a key."""
     lists, struct = as_list(operand.row_expr, operand.row_dtype), inner(operand.row_dtype)
     assert isinstance(struct, pl.Struct)
     if is_map(operand.row_dtype) and name not in ("key", "value"):

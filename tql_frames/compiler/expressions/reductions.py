@@ -1,6 +1,6 @@
-"""Functions of lists and arrays: of all elements (`sum`, `amax`, …), along an axis, of two lists (`dot`, …).
+"""Compile functions of lists and arrays: of all elements (`sum`, `amax`, …), along an axis, of two lists (`dot`, …).
 
-A row whose lists differ in length, or hold a null where a number is needed, gives null.
+The result is null for a row whose lists differ in length, or hold a null instead of a number.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from tql_frames.compiler.expressions.types import (
 from tql_frames.errors import Fault, TQLTypeError, TQLUnsupportedError
 from tql_frames.language.nodes import Array, Node
 
-Fold = Callable[[pl.Expr, DataType], pl.Expr]  # lists of numbers and their type -> a number each
+Fold = Callable[[pl.Expr, DataType], pl.Expr]  # lists of numbers and their type -> one number per list
 
 
 def total(node: Node, value: Value) -> Value:
-    """`sum(x)`: 0 of an empty list."""
+    """`sum(x)`: 0 for an empty list."""
     return _of_numbers("sum", node, value, lambda each: each, sums)
 
 
 def average(node: Node, value: Value) -> Value:
-    """`avg(x)`: 0 of an empty list."""
+    """`avg(x)`: 0 for an empty list."""
 
     def mean(lists: pl.Expr, _: DataType) -> pl.Expr:
         return lists.list.eval(pl.element().mean().fill_null(0.0)).list.first()
@@ -53,7 +53,7 @@ def average(node: Node, value: Value) -> Value:
 
 
 def product(node: Node, value: Value) -> Value:
-    """`prod(x)`: 1 of an empty list; Float64 of decimals."""
+    """`prod(x)`: 1 for an empty list; Float64 for decimals."""
 
     def fold(lists: pl.Expr, dtype: DataType) -> pl.Expr:
         elements = pl.element()
@@ -92,12 +92,12 @@ def linf_norm(node: Node, value: Value) -> Value:
 
 
 def least(node: Node, value: Value) -> Value:
-    """`amin(x)`: of an empty list 0 where its elements are numbers, false, or null."""
+    """`amin(x)`: for an empty list 0 if elements are numbers, false if they are Boolean, else null."""
     return _extreme("amin", node, value, pl.Expr.min, pl.Expr.nan_min)
 
 
 def greatest(node: Node, value: Value) -> Value:
-    """`amax(x)`: of an empty list 0 where its elements are numbers, false, or null."""
+    """`amax(x)`: for an empty list 0 if elements are numbers, false if they are Boolean, else null."""
     return _extreme("amax", node, value, pl.Expr.max, pl.Expr.nan_max)
 
 
@@ -117,16 +117,16 @@ def nonzero(node: Node, value: Value) -> Value:
 
 
 def sums(lists: pl.Expr, dtype: DataType) -> pl.Expr:
-    """Return the sum of each list of numbers of a type, 0 of an empty one; null beyond the type."""
-    # Polars 2.1 sums an empty list of floats to -0.0, and takes `+ 0.0` for nothing.
+    """Return the sum of each list of numbers of a type, 0 for an empty list; null on overflow."""
+    # Polars 2.1 sums an empty list of floats to -0.0, and optimizes `+ 0.0` away.
     return lists.list.sum().replace(-0.0, 0.0) if dtype.is_float() else exact.total(lists, dtype)
 
 
 def _of_numbers(name: str, node: Node, value: Value, term: Callable[[Value], Value], fold: Fold) -> Value:
-    """`fold(lists of term(element))`; of a scalar `term(scalar)`."""
+    """`fold(lists of term(element))`; for a scalar, `term(scalar)`."""
     value = elements(json_text.as_number(value))
     narrow = value.dtype.is_integer() and not is_wide(value.dtype) and value.dtype not in (pl.Int64, pl.UInt64)
-    if narrow and fold is sums:  # which no list is long enough to leave
+    if narrow and fold is sums:  # no list is long enough to overflow
 
         def fold(lists: pl.Expr, dtype: DataType) -> pl.Expr:
             return lists.list.sum() if dtype.is_integer() else sums(lists, dtype)
@@ -177,14 +177,14 @@ AxisFold = Callable[[pl.Expr], pl.Expr]
 
 
 def along(node: Node, value: Value, axis: Value, fold: AxisFold, fold_column: AxisFold) -> Value:
-    """Return a list of truth values folded along an axis: one of a list, a list of them of a list of lists.
+    """Fold Booleans along an axis: a list becomes one Boolean, a list of lists becomes a list of Booleans.
 
     Args:
         node: the call.
-        value: truth values, elementwise or as they are.
-        axis: number of the axis, from the last one where negative.
-        fold: lists -> one truth value of each.
-        fold_column: truth values without nulls -> one of all.
+        value: Booleans, elementwise or in lists.
+        axis: number of the axis; negative numbers count from the last axis.
+        fold: lists -> one Boolean per list.
+        fold_column: Booleans without nulls -> one Boolean.
 
     Raises:
         Fault: there is no such axis.
@@ -216,7 +216,7 @@ def along(node: Node, value: Value, axis: Value, fold: AxisFold, fold_column: Ax
 
 
 def _nested(node: Node, value: Value) -> tuple[Nested, pl.Expr]:
-    """Return lists with all their dimensions, and what is made of an element."""
+    """Return lists with all their dimensions, and the expression on an element."""
     if value.base is None:
         return Nested(as_list(value.expr, value.dtype), list_dtype(value.dtype)), ELEMENT
     if value.nested is not None:
@@ -229,7 +229,7 @@ def _dimensions(dtype: pl.DataType) -> int:
 
 
 def _inside(depth: int, element: pl.Expr) -> pl.Expr:
-    """Return the innermost lists, seen from the lists around them."""
+    """Return the expression of the innermost lists, for evaluation in the lists around them."""
     return _mapped(pl.element(), element) if depth else element
 
 
@@ -245,7 +245,7 @@ def _lists(dimensions: int) -> pl.DataType:
 
 
 def _columns(rows: pl.Series, fold: AxisFold) -> pl.Series:
-    """Return lists of lists folded column by column; a list of nothing gives an empty list."""
+    """Fold lists of lists column by column; a list without rows becomes an empty list."""
     lists = pl.DataFrame({"cell": rows}).with_row_index("row")
     cells = lists.explode("cell").with_columns(at=pl.int_ranges(0, pl.col("cell").list.len()))
     cells = cells.filter(pl.col("at").list.len() > 0).explode("cell", "at")
@@ -258,9 +258,9 @@ def _columns(rows: pl.Series, fold: AxisFold) -> pl.Series:
 
 
 def array(node: Node, items: Sequence[Value]) -> Value:
-    """`ARRAY[items]`: a list of numbers, of texts or of conditions, or of such rows of one length.
+    """`ARRAY[items]`: a list of numbers, texts or conditions, or of arrays of equal length.
 
-    Numbers are Float64 where one of them is, else Decimal where one is, else Int64, or Int128 where that is needed.
+    Numbers are Float64 if one of them is, else Decimal if one is, else Int64, or Int128 if needed.
     """
     if any(isinstance(item.node, Array) for item in items):
         dtype: DataType = _row_dtype(items)
@@ -336,7 +336,7 @@ def _as_part(item: Value, dtype: DataType) -> Value:
 
 
 def _known(part: Value) -> list[Any] | None:
-    """Return the value of a constant part, in a list; None where it is known by row only."""
+    """Return the value of a constant part, in a list; None if it differs by row."""
     if part.parts is None:
         return None if part.constant is None else [part.constant.value]
     row = [_known(each) for each in part.parts]
@@ -344,7 +344,7 @@ def _known(part: Value) -> list[Any] | None:
 
 
 def dot(node: Node, left: Value, right: Value) -> Value:
-    """`dot(a, b)`: the sum of the products, Int64 of whole numbers, else Float64; 0 of empty lists."""
+    """`dot(a, b)`: the sum of the products, Int64 for integers, else Float64; 0 for empty lists."""
     products = arithmetic("*", node, _vector(left, "dot"), _vector(right, "dot"))
     dtype = products.dtype
     lists = products.row_expr
@@ -352,7 +352,7 @@ def dot(node: Node, left: Value, right: Value) -> Value:
 
 
 def cosine_similarity(node: Node, left: Value, right: Value) -> Value:
-    """`cosine_similarity(a, b)`: the cosine of the angle between two vectors; 0 where one is zero, as in Deep Lake."""
+    """`cosine_similarity(a, b)`: the cosine of the angle between two vectors; 0 if one is zero, as in Deep Lake."""
     a, b = _vector(left, "cosine_similarity"), _vector(right, "cosine_similarity")
     lengths = l2_norm(node, a).expr * l2_norm(node, b).expr
     product = dot(node, a, b).expr.cast(pl.Float64)
@@ -369,7 +369,7 @@ def hamming_distance(node: Node, left: Value, right: Value) -> Value:
 
 
 def _unless_null(lists: pl.Expr, found: pl.Expr) -> pl.Expr:
-    """Return what was found, or null where a list is null or holds a null."""
+    """Return `found`, or null where a list is null or holds a null."""
     return pl.when(~lists.list.eval(pl.element().is_null()).list.any()).then(found)
 
 

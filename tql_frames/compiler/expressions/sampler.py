@@ -1,7 +1,7 @@
-"""A whole sampler made ready for a schema: its weight, its arms, and the limits that keep it evaluable.
+"""Compile a whole sampler for a schema: its weight, its arms, and the limits of its size.
 
-How nodes become expressions is in `translate`. A weight choice of constant weights is known by number, too: a byte
-a row says which weight it has, not eight bytes the weight.
+`translate` converts nodes to expressions. Weight choices of constant weights are also compiled to numbers: one byte per
+row for the number of its weight, instead of eight bytes for the weight.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from tql_frames.language import nodes, parse
 from tql_frames.language.nodes import Node
 
 _FEW = 16  # arms
-_MOST_NUMBERS = 256  # what a byte can tell apart
-_MOST_WORDS = 65_536  # what two bytes can
-_CHAIN = 16  # arms in one when/then, which is nested as deeply as it is long
+_MOST_NUMBERS = 256  # numbers in a byte
+_MOST_WORDS = 65_536  # numbers in two bytes
+_CHAIN = 16  # arms in one when/then; its nesting is as deep as it is long
 
 
 @dataclass(frozen=True, eq=False)  # Polars expressions have no truth value to compare by
@@ -41,8 +41,8 @@ class Decider:
     """The arms of a max_weight.
 
     Attributes:
-        places: of the arms among those of the sampler, the one first that decides among equals.
-        number: UInt32 expression of the arm that decides a row, by its number in `places`; null where none matches.
+        places: positions of its arms among the arms of the sampler; among equal weights, the first one decides.
+        number: UInt32 expression of the arm that decides a row, by its index in `places`; null where no arm matches.
     """
 
     places: tuple[int, ...]
@@ -64,7 +64,7 @@ def deciders_of(sampler: CompiledSampler) -> list[Decider]:
 
 
 def is_default(arm: nodes.Arm) -> bool:
-    """Return whether an arm matches every row by its text, as `True: 1` does."""
+    """Return whether the text of an arm makes it match every row, such as `True: 1`."""
     return isinstance(arm.condition, nodes.Literal) and arm.condition.value is True
 
 
@@ -83,20 +83,20 @@ def _number(sampler: CompiledSampler, places: tuple[int, ...]) -> pl.Expr:
     )
 
 
-_MOST_TERMS = 2_000_000  # seven chained `%`, which take 2 seconds to optimize, are within it; eight are not
+_MOST_TERMS = 2_000_000  # allows seven chained `%`, which take 2 seconds to optimize, but not eight
 
 
 @dataclass(frozen=True, eq=False)  # Polars expressions have no truth value to compare by
 class ConstantWeights:
-    """The weights that a sampler can give, by number.
+    """The possible weights of a sampler, by number.
 
     Attributes:
-        number: UInt8 expression of each row's number, UInt16 of many.
-        weights: shape (m,), the weight of each number: finite, >= 0; in any order, repeated or not.
-        deciding: shape (m, arms), the arms that decide the weight of the rows of a number; or shape (m,), the place of
-            the one arm, -1 for none. None where there are too many arms to tell apart.
-        cases: places of arms, each with a number: that of the last arm that matches a row is the row's, or 0; of a
-            sum_weight the numbers of all that match add up. None where a column is looked up.
+        number: UInt8 expression of each row's number, or UInt16 if there are many.
+        weights: shape (m,), the weight of each number: finite, >= 0; in any order, possibly repeated.
+        deciding: shape (m, arms), the arms that decide the weight of the rows with a number; or shape (m,), the
+            position of the one arm, -1 for none. None if there are too many arms.
+        cases: pairs of an arm's position and a number. The number of a row is that of the last arm that matches it,
+            or 0; for sum_weight, the sum over all arms that match. None if a column is looked up.
     """
 
     number: pl.Expr
@@ -107,19 +107,18 @@ class ConstantWeights:
 
 @dataclass(frozen=True, eq=False)  # Polars expressions have no truth value to compare by
 class CompiledSampler:
-    """A sampler made ready for one schema.
+    """A sampler compiled for one schema.
 
     Attributes:
         source: its TQL text.
         tree: its tree.
-        weight: Polars expression of the weight, Float64, null as 0, one value a row.
+        weight: Polars expression of the weight, Float64, null as 0, one value per row.
         arms: arms of its weight choices in the order of the text; none for a plain expression.
-        choice: 'max_weight' or 'sum_weight' when the whole sampler is one, else None.
-        constant_weights: the weights by number, where there are few and all are known; else None.
-        unknown: texts that it compares with an Enum and that are no category of it.
-        types: of the columns that were looked up, by name: a frame where they are the same needs no other expressions.
-            None where that is not so: `random()` has a seed of its own, and a user's function may be another one
-            tomorrow.
+        choice: 'max_weight' or 'sum_weight' if the whole sampler is one, else None.
+        constant_weights: the weights by number, if they are few and constant; else None.
+        unknown: texts that are compared with an Enum but are not among its categories.
+        types: types by name of the columns that were looked up; frames with equal types can reuse the expressions.
+            None if they cannot: each `random()` has its own seed, and a user's function may be replaced.
     """
 
     source: str
@@ -141,7 +140,7 @@ def compile_sampler(text: str, schema: Mapping[str, DataType], random: RandomNum
         random: the numbers of `random()`, by the number of the call.
 
     Raises:
-        TQLError: the text is wrong, or does not fit the schema; with the span of the fault.
+        TQLError: the text is invalid, or does not fit the schema; with the span of the error.
     """
     types = _NamedTypes(schema)
     sampler = _compile_text(text, types, random)
@@ -152,12 +151,12 @@ def compile_sampler(text: str, schema: Mapping[str, DataType], random: RandomNum
 
 
 class _NamedTypes(Mapping[str, DataType]):
-    """A schema that notes which types were looked up."""
+    """A schema that remembers which types were looked up."""
 
     def __init__(self, schema: Mapping[str, DataType]) -> None:
         self._schema = schema
         self.seen: dict[str, DataType] = {}
-        self.readable = True  # all that was looked up
+        self.readable = True  # all columns that were looked up
 
     def __getitem__(self, name: str) -> DataType:
         try:
@@ -181,7 +180,7 @@ def _compile_text(text: str, schema: Mapping[str, DataType], random: RandomNumbe
         root = parse(text)
         return _compile(text, root, Translator(scope, None if random is None else in_order(random, root)))
     except TQLError:
-        # A column whose name is no expression (`my weight`, `weight (kg)`, `limit`) is named all the same.
+        # A column name that is not a valid expression (`my weight`, `weight (kg)`, `limit`) is accepted, too.
         if text not in schema:
             raise
         return _compile(text, nodes.Column(text, span=Span(0, len(text))), Translator(scope, random))
@@ -196,14 +195,14 @@ def _compile(text: str, root: Node, translator: Translator) -> CompiledSampler:
 
 @dataclass(frozen=True, eq=False)  # Polars expressions have no truth value to compare by
 class Key:
-    """What tells rows apart, as a column of a GROUP BY does.
+    """A key that divides rows into groups, like a column of a GROUP BY.
 
     Attributes:
         text: TQL.
-        expr: one value a row.
-        dtype: their type.
-        source: the whole text that it stands in.
-        span: where it stands there.
+        expr: one value per row.
+        dtype: type of the values.
+        source: the whole text that contains it.
+        span: its span in that text.
     """
 
     text: str
@@ -214,16 +213,16 @@ class Key:
 
 
 def compile_key(text: str, schema: Mapping[str, DataType], random: RandomNumbers | None, argument: str) -> Key:
-    """Translate what tells rows apart: the name of a column, or a TQL expression of one value a row.
+    """Translate a key of groups: the name of a column, or a TQL expression of one value per row.
 
     Args:
         text: the name or expression.
         schema: Polars type by column name.
-        random: as of `compile_sampler`.
-        argument: the name of the argument that it was given by.
+        random: as in `compile_sampler`.
+        argument: name of the caller's argument, for messages.
 
     Raises:
-        TQLError: the text is wrong, or does not fit the schema.
+        TQLError: the text is invalid, or does not fit the schema.
     """
     root = nodes.Column(text, span=Span(0, len(text))) if text in schema else parse(text)
     try:
@@ -234,10 +233,10 @@ def compile_key(text: str, schema: Mapping[str, DataType], random: RandomNumbers
 
 
 def key_of(source: str, root: Node, translator: Translator, clause: str) -> Key:
-    """Translate the tree of what tells rows apart, which stands somewhere in a text.
+    """Translate the tree of a key of groups, which is a part of a text.
 
     Raises:
-        Fault: it does not fit the names of the translator, or is no single value.
+        Fault: it does not fit the names of the translator, or is not a single value.
     """
     check_size(root)
     value = translator.translate(root)
@@ -248,7 +247,7 @@ def key_of(source: str, root: Node, translator: Translator, clause: str) -> Key:
 
 
 def compile_tree(text: str, root: Node, translator: Translator) -> CompiledSampler:
-    """Translate the tree of a sampler that stands somewhere in a text.
+    """Translate the tree of a sampler, which is a part of a text.
 
     Raises:
         Fault: it does not fit the names of the translator.
@@ -267,10 +266,10 @@ def compile_tree(text: str, root: Node, translator: Translator) -> CompiledSampl
 
 
 def check_size(node: Node) -> int:
-    """Upper bound of the terms that a node becomes: some rules repeat their operands, and such rules nest.
+    """Return an upper bound of the number of terms of a compiled node; nested rules that repeat operands multiply it.
 
     Raises:
-        Fault: there are more than can be evaluated; blamed on the innermost node of which that is true.
+        Fault: there are too many terms to evaluate, with the span of the innermost such node.
     """
     if isinstance(node, (nodes.Literal, nodes.Column)):
         return 1
@@ -278,7 +277,7 @@ def check_size(node: Node) -> int:
     below = [check_size(child) for child in children]
     size = 1 + sum(below)
     for child, terms in zip(children, below, strict=True):
-        if isinstance(child, nodes.Array) and terms > 1:  # an array of text: each item of what stands beside it
+        if isinstance(child, nodes.Array) and terms > 1:  # an array of text repeats the other operand for each item
             size += len(child.items) * (sum(below) - terms)
     match node:
         case nodes.Comparison() | nodes.WeightChoice():
@@ -297,7 +296,7 @@ def check_size(node: Node) -> int:
             size *= 8
         case nodes.Call("cosine_similarity", _):
             size *= 16
-        case nodes.Array(items):  # one literal list; else Polars 1.30 finds the type of each item twice
+        case nodes.Array(items):  # one literal list; else Polars 1.30 resolves the type of each item twice
             size = 1 if all(map(_is_number, items)) else 2 * size
     if size > _MOST_TERMS:
         hint = "compute a part of it as a column of the frame, and name that column"
@@ -316,7 +315,7 @@ def _is_number(node: Node) -> bool:
 
 
 def _looked_up(look_up: LookUp) -> ConstantWeights | None:
-    """Return the weights of words by number, 0 for all others; None where words are too many."""
+    """Return the weights of words by number, with 0 for all others; None if there are too many words."""
     count = look_up.words.len() + 1
     if count > _MOST_WORDS:
         return None
@@ -329,8 +328,8 @@ def _looked_up(look_up: LookUp) -> ConstantWeights | None:
 
 
 def constant_weights_of(choice: nodes.WeightChoice, arms: Sequence[CompiledArm]) -> ConstantWeights | None:
-    """Return the weights of a weight choice with these arms by number; None where they are not known or too many."""
-    if len(arms) != len(choice.arms):  # a condition holds a weight choice of its own
+    """Return the weights of a weight choice by number; None if they are not constant, or too many."""
+    if len(arms) != len(choice.arms):  # a condition contains another weight choice
         return None
     weights = []
     for arm in arms:
@@ -344,16 +343,14 @@ def constant_weights_of(choice: nodes.WeightChoice, arms: Sequence[CompiledArm])
 
 
 def _greatest(arms: Sequence[CompiledArm], weights: Sequence[float], always: Sequence[bool]) -> ConstantWeights | None:
-    """Return a number an arm.
+    """Return the weights of a max_weight, with one number per arm, or one per distinct weight if arms are too many.
 
-    An arm decides a row where it gives the greatest weight, among equals a default or the first.
-
-    Where arms are too many, a number a weight.
+    The arm with the greatest weight decides a row; among equal weights, a default or else the first arm.
     """
     default = max((place for place, each in enumerate(always) if each), key=lambda place: weights[place], default=None)
     least = 0.0 if default is None else weights[default]
     above = [place for place, weight in enumerate(weights) if weight > least or default is None]
-    above.sort(key=lambda place: (weights[place], -place))  # ascending, so that the greatest is asked for first
+    above.sort(key=lambda place: (weights[place], -place))  # ascending, so that the greatest is tested first
     numbered = [least, *(weights[place] for place in above)]
     numbers = list(range(1, len(numbered)))
     deciding: NDArray[np.bool_] | None = None
@@ -377,7 +374,7 @@ def _greatest(arms: Sequence[CompiledArm], weights: Sequence[float], always: Seq
 
 
 def _sums(arms: Sequence[CompiledArm], weights: Sequence[float]) -> ConstantWeights | None:
-    """Return a bit an arm, and the sum of each combination, added from left to right as `translate` adds."""
+    """Return the weights of a sum_weight: one bit per arm, and sums added from left to right, as in `translate`."""
     if 2 ** len(arms) > _MOST_NUMBERS:
         return None
     number = pl.lit(0, pl.UInt8)

@@ -1,6 +1,6 @@
-"""The names that an expression may use: columns of a frame, of several joined ones, and aliases.
+"""Resolve the names in an expression: columns of one or several joined frames, and aliases.
 
-What a name's value is worth in an expression is decided in `translate`.
+`translate` translates the values of names.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ class Scope(Protocol):
         """Return the name of the Polars column, and its type.
 
         Raises:
-            Fault: there is none, or it cannot be read.
+            Fault: there is no such column, or it cannot be read.
         """
 
     def find_nulls(self, node: nodes.Column) -> str:
-        """Return the name of a Polars column that is null where the column is, which may hold other values.
+        """Return the name of a Polars column that is null in the same rows, and may hold other values elsewhere.
 
         Raises:
-            Fault: there is none, or it is not known which of its values are null.
+            Fault: there is no such column, or it is not known which of its values are null.
         """
 
     def knows(self, name: str) -> bool:
-        """Return whether anything is called so."""
+        """Return whether a column or an alias has this name."""
 
 
 class SchemaScope:
     """The columns of one frame."""
 
     def __init__(self, schema: Mapping[str, DataType]) -> None:
-        """Note the schema; an adapter may resolve a type only when it is asked for."""
+        """Store the schema; an adapter may resolve a type only when it is looked up."""
         self._schema = schema
 
     def find(self, node: nodes.Column) -> tuple[str, DataType]:
@@ -52,7 +52,7 @@ class SchemaScope:
             return node.name, instance(self._schema[node.name])
         except KeyError:
             raise unknown_column(node, self._schema) from None
-        except TQLError as fault:  # the column is there but cannot be read
+        except TQLError as fault:  # the column exists but cannot be read
             raise Fault(type(fault), fault.message, node.span, fault.hint) from None
 
     def find_nulls(self, node: nodes.Column) -> str:
@@ -68,7 +68,7 @@ class SchemaScope:
         return self.find(node)[0]
 
     def knows(self, name: str) -> bool:
-        """Return whether a column is called so."""
+        """Return whether a column has this name."""
         return name in self._schema
 
 
@@ -78,11 +78,11 @@ class Field:
 
     Attributes:
         label: its name; in pandas frames any object.
-        key: name of the Polars column; equal to the label but for namesakes in a join.
-        dtype: Polars type; an error where the column cannot be read, raised where an expression names it; None where
-            no expression names it, so that it was not read.
-        origin: place of the native column that it is, rows aside; None when it was computed.
-        frames: names by which the frames it comes from may be called.
+        key: name of the Polars column; equal to the label, except for columns of the same name in a join.
+        dtype: Polars type; or an error if the column cannot be read, which is raised if an expression names it; or
+            None if no expression names it, so that it was not read.
+        origin: position of its column in the native frame; None if it was computed.
+        frames: names of its source frames in the statement.
         within: after GROUP BY, the field whose values the lists hold.
     """
 
@@ -98,7 +98,7 @@ class Field:
         """Type of a field that was read.
 
         Raises:
-            TQLError: it cannot be.
+            TQLError: it cannot be read.
         """
         if isinstance(self.dtype, TQLError):
             raise self.dtype
@@ -112,12 +112,12 @@ class FieldScope:
     def __init__(
         self, fields: Iterable[Field], aliases: Mapping[str, Field] | None = None, later: Collection[str] = ()
     ) -> None:
-        """Note the fields.
+        """Store the fields.
 
         Args:
             fields: columns that may be named.
             aliases: further names.
-            later: names that are known only in later clauses, for a hint.
+            later: names that only later clauses may use, for a hint.
         """
         self._by_label: dict[object, list[Field]] = {}
         self._frames: set[str] = set()
@@ -144,14 +144,14 @@ class FieldScope:
         return field.key if known else self.find(node)[0]
 
     def knows(self, name: str) -> bool:
-        """Return whether a column or an alias is called so."""
+        """Return whether a column or an alias has this name."""
         return name in self._aliases or name in self._by_label
 
     def field(self, node: nodes.Column) -> Field:
         """Return the field that a column names.
 
         Raises:
-            Fault: there is none, or there are several.
+            Fault: no field has the name, or several have it.
         """
         if node.frame is None and node.name in self._aliases:
             return self._aliases[node.name]
@@ -190,7 +190,7 @@ def unknown_column(node: nodes.Column, names: Iterable[object]) -> Fault:
 
 _DEFAULT = "write True: weight for rows that match no other arm"
 _NULL = "write null for a missing value, and x is null to test for one"
-# Names that are no columns and mean something elsewhere.
+# Names of other languages that are not columns, and what to write instead.
 _MEANT = {
     **dict.fromkeys(("else", "default", "otherwise", "rest", "others"), _DEFAULT),
     **dict.fromkeys(("none", "nan", "na", "nil", "nat", "missing"), _NULL),
@@ -210,9 +210,9 @@ def _no_frame(node: nodes.Column, columns: Iterable[object], frames: Iterable[st
 
 
 def text_of(label: object) -> str | None:
-    """Return the text by which an expression names a column: of the number 0 `"0"`, of the levels `('a', 'b')` `"a.b"`.
+    """Return the name of a column in expressions: `"0"` for the label 0, `"a.b"` for the levels `('a', 'b')`.
 
-    A label that is missing has none.
+    A missing label has no name.
     """
     if isinstance(label, str):
         return label
@@ -229,30 +229,27 @@ _NULLS = "tql_frames nulls of: "
 
 
 def nulls_of(name: str) -> str:
-    """Return the name of a Polars column that stands for one that cannot be read.
-
-    The stand-in is null in the same rows, and true elsewhere.
-    """
+    """Return the name of the stand-in for a column that cannot be read: null in the same rows, and true elsewhere."""
     return _NULLS + name
 
 
 def with_nulls_of(name: str) -> str | None:
-    """Return the name of the column that a Polars column stands for, or None where it is no stand-in."""
+    """Return the name of the column that a stand-in represents; None if the Polars column is not a stand-in."""
     return name.removeprefix(_NULLS) if name.startswith(_NULLS) else None
 
 
 def is_pattern(name: str) -> bool:
-    """Return whether Polars takes a name for a pattern over all columns."""
+    """Return whether Polars reads a name as a pattern over all columns."""
     return name.startswith("^") and name.endswith("$")
 
 
 def is_odd(label: object) -> bool:
-    """Return whether a label cannot be the name of a column in a plan: no text, a pattern, or not to be encoded."""
+    """Return whether a label cannot name a column in a plan: not a text, a pattern, or not encodable."""
     return not isinstance(label, str) or label == "*" or is_pattern(label) or lone_surrogate(label) is not None
 
 
 def column(name: str) -> pl.Expr:
-    """Return the column of just this name."""
+    """Return the column with exactly this name."""
     if name == "*" or is_pattern(name):
         return pl.col("^" + "".join("\\" + char if char in r"\.+*?()|[]{}^$#&-~" else char for char in name) + "$")
     try:

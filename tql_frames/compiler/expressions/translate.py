@@ -1,7 +1,7 @@
-"""The walk over the tree: each node to a typed Polars expression, and the arms met on the way.
+"""Walk over the tree: translate each node to a typed Polars expression, and collect the arms.
 
-The rules of operators and functions live in `comparisons`, `membership`, `operators` and `functions`; a whole sampler
-is put together in `sampler`. Nothing here runs a query.
+The rules of operators and functions are in `comparisons`, `membership`, `operators` and `functions`; `sampler`
+assembles a whole sampler. Nothing here runs a query.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from tql_frames.language import nodes, parameters, unparse
 from tql_frames.language.nodes import Node
 
 RandomNumbers: TypeAlias = Callable[[int], pl.Expr]
-"""A call of `random()`, by its number or its place -> uniform whole numbers >= 0, Int64, one a row."""
+"""A call of `random()`, by its number or its position -> uniform whole numbers >= 0, Int64, one per row."""
 WEIGHT_CHOICES = ("max_weight", "sum_weight")
 _QUANTIFIERS = ("any", "all", "all_strict")
 _FOLD = 16  # summands added left to right before a level of nesting; Polars' optimizer is quadratic in depth
@@ -64,11 +64,11 @@ class CompiledArm:
 
     Attributes:
         node: the arm.
-        span: where it stands.
-        constant: the weight where it is the same for every row, else None.
-        value: its condition; None where a column is looked up.
+        span: its span in the text.
+        constant: the weight if it is the same for every row, else None.
+        value: its condition; None if a column is looked up.
         looked_up: the column that the condition compares with a constant, else None.
-        given: its weight as an expression; None for the constant.
+        given: its weight as an expression; None for a constant weight.
     """
 
     node: nodes.Arm
@@ -85,17 +85,17 @@ class CompiledArm:
 
     @cached_property
     def condition(self) -> pl.Expr:
-        """True or false a row, never null."""
+        """True or false per row, never null."""
         return operators.condition(self._value)
 
     @cached_property
     def test(self) -> pl.Expr:
-        """The same, or null instead of false: for `when`, which takes one for the other."""
+        """The condition, possibly null instead of false: for `when`, which treats both alike."""
         return operators.truth(self._value)
 
     @cached_property
     def weight(self) -> pl.Expr:
-        """Float64 a row, null as 0; only rows where the condition is true count."""
+        """Float64 per row, null as 0; only rows where the condition is true count."""
         return pl.lit(self.constant, pl.Float64()) if self.given is None else self.given
 
     @cached_property
@@ -112,11 +112,11 @@ class LookUp:
     """A weight choice whose arms compare one column with many constants.
 
     Attributes:
-        sought: what is looked up of each row.
-        words: shape (m,), the constants that decide a row, in its type, different; the lightest first.
-        weights: shape (m,), the weight of each.
-        arms: shape (m,), the place of the arm that decides.
-        default: the place of the arm that decides all other rows; None where none does.
+        sought: the value of each row to look up.
+        words: shape (m,), the distinct constants that decide a row, in the type of `sought`; the lightest first.
+        weights: shape (m,), the weight of each constant.
+        arms: shape (m,), the position of the arm that decides.
+        default: the position of the arm that decides all other rows; None if none does.
         least: the weight of all other rows.
     """
 
@@ -134,13 +134,13 @@ class LookUp:
 
 
 class UnknownCategory(NamedTuple):
-    """A text that an Enum is compared with, and is no category of it.
+    """A text that is compared with an Enum but is not among its categories.
 
     Attributes:
-        span: where the text stands.
+        span: span of the text.
         word: the text.
-        of: what it is compared with, as TQL.
-        categories: those that there are.
+        of: the operand that it is compared with, as TQL.
+        categories: categories of the Enum.
     """
 
     span: Span
@@ -163,17 +163,17 @@ def as_weight(value: Value) -> pl.Expr:
 
 
 class Translator:
-    """Translates nodes for one schema, and notes the arms it meets."""
+    """Translates nodes for one schema, and collects the arms."""
 
     def __init__(
         self, scope: Scope, random: RandomNumbers | None = None, known: Mapping[Span, Value] | None = None
     ) -> None:
-        """Note what names mean; no arm was met yet.
+        """Store the names that expressions may use.
 
         Args:
             scope: the columns.
-            random: the numbers of a `random()`, by its place in the text.
-            known: values that were computed before, by where their nodes stand.
+            random: the numbers of a `random()`, by its position in the text.
+            known: values that were computed before, by the spans of their nodes.
         """
         self._scope = scope
         self._random = random
@@ -198,7 +198,7 @@ class Translator:
         if isinstance(dtype, pl.Object):
             raise Fault(TQLTypeError, f"column {node.name!r} holds Python objects, which have no TQL type", node.span)
         if is_pattern(name) and pl.__version__.startswith("1."):
-            # In functions of many columns Polars 1 reads the name that a pattern finds as a pattern once more.
+            # In functions of many columns, Polars 1 reads a name that a pattern matched as a pattern again.
             message = f"column {node.name!r} cannot be named in Polars 1, which takes its name for a pattern"
             raise Fault(TQLUnsupportedError, message, node.span, "rename it, or use Polars 2")
         if type(dtype).__name__ == "Map":  # of Polars 2; older ones read Arrow's maps as lists of structs
@@ -213,7 +213,7 @@ class Translator:
         return operators.positive(node, self.translate(node.operand))
 
     def _chain(self, node: nodes.Chain) -> Value:
-        """Return the operands from left to right, in groups where there are many; see `_FOLD`."""
+        """Combine the operands from left to right, in groups if there are many; see `_FOLD`."""
         values, signs = self._all(node.operands), ["+", *node.operators]
         while len(values) > 1:
             groups, group_signs = [], []
@@ -222,7 +222,7 @@ class Translator:
                 for value, sign in zip(
                     values[first + 1 : first + _FOLD], signs[first + 1 : first + _FOLD], strict=True
                 ):
-                    # What is subtracted as a group adds up with its signs turned round.
+                    # A group that is subtracted is summed with reversed signs.
                     turned = {"+": "-", "-": "+"}.get(sign, sign) if signs[first] == "-" else sign
                     total = operators.arithmetic(turned, node, total, value)
                 groups.append(total)
@@ -281,7 +281,7 @@ class Translator:
         return operators.negation(node, found) if node.negated else found
 
     def _among(self, node: Node, operand: Value, items: Sequence[Node]) -> Value | None:
-        """Return whether a value is among many constants; None where they are few, or of other kinds."""
+        """Return whether a value is among many constants; None if they are few, or of other kinds."""
         given = items[0] if isinstance(items[0], nodes.Values) else None
         many = given or parameters.many_of(items)
         found = None if many is None else membership.among(node, operand, many)
@@ -314,7 +314,7 @@ class Translator:
         return operators.negation(node, found) if node.negated else found
 
     def _quantified(self, node: Node, side: str) -> Value | None:
-        """`any(numbers) < 0`: whether it is true of any of the elements, `any(numbers < 0)`; so with `all`."""
+        """`any(numbers) < 0`: whether any element satisfies the comparison, `any(numbers < 0)`; `all` likewise."""
         call = getattr(node, side)
         if not (isinstance(call, nodes.Call) and call.name in _QUANTIFIERS and 1 <= len(call.arguments) <= 2):
             return None
@@ -327,7 +327,7 @@ class Translator:
         return self.translate(dataclasses.replace(call, arguments=arguments, span=node.span))
 
     def _is_null(self, node: nodes.IsNull) -> Value:
-        if isinstance(node.operand, nodes.Column):  # whatever it holds
+        if isinstance(node.operand, nodes.Column):  # of any type
             expr = column(self._scope.find_nulls(node.operand))
         else:
             expr = self.translate(node.operand).row_expr
@@ -357,7 +357,7 @@ class Translator:
         return function.build(node, *arguments)
 
     def _note_unknown(self, value: Value, *words: Value) -> None:
-        """Note texts that are compared with the categories of an Enum and are none."""
+        """Collect texts that are compared with an Enum but are not among its categories."""
         known = [each for each in words if each.constant is not None]
         texts = [each.constant.value for each in known if each.constant is not None]
         self._note_words(value, [each.node.span for each in known], texts)
@@ -373,7 +373,7 @@ class Translator:
                 self.unknown.append(UnknownCategory(span, word, of, categories))
 
     def _row_data(self, node: nodes.Call) -> Value:
-        """`data(column, i)`: of a whole statement it is known before its clauses are translated."""
+        """`data(column, i)`: in a statement, it is computed before its clauses are translated."""
         column, row = node.arguments
         found = self.translate(column)
         if not isinstance(column, nodes.Column):
@@ -408,13 +408,13 @@ class Translator:
         if node.name == "sum_weight":
             return Value(node, _sum_in_order(terms), pl.Float64(), never_null=True)
         if any(arm.constant is None or not arm.constant >= 0 for arm in arms):
-            terms.append(pl.lit(0.0))  # the choice starts at 0, whatever its arms say
+            terms.append(pl.lit(0.0))  # the choice is at least 0
         greatest = pl.max_horizontal(terms) if len(terms) > 1 else terms[0]
         return Value(node, greatest, pl.Float64(), never_null=True)
 
     def _arm(self, node: nodes.Arm) -> CompiledArm:
         value = self.translate(node.condition)
-        operators.truth(value)  # to say now what is wrong with it
+        operators.truth(value)  # raises an error for a condition without a truth value
         weight = self.translate(node.weight)
         constant = None
         if weight.constant is not None and not is_text(weight.dtype):
@@ -422,7 +422,7 @@ class Translator:
         return CompiledArm(node, node.span, constant, value, given=as_weight(weight))
 
     def _look_up(self, node: nodes.WeightChoice) -> LookUp | None:
-        """Return how the weight is looked up, and note the arms; None where arms are few or say anything else."""
+        """Return the look-up of the weight, and collect the arms; None if arms are few or are not such comparisons."""
         sought = _constants_by_column(node) if node.name == "max_weight" and not self._known else None
         many = None if sought is None else parameters.many_of([comparison.right for comparison in sought.values()])
         if sought is None or many is None:
@@ -432,7 +432,7 @@ class Translator:
         if found is None:
             return None
         weights = [float(arm.weight.value) for arm in node.arms]  # type: ignore[attr-defined]
-        # Among equals a default decides, or else the first.
+        # Among equal weights, a default decides, or else the first arm.
         others = [place for place in range(len(weights)) if place not in sought]
         default = max(others, key=lambda place: weights[place], default=None)
         least = 0.0 if default is None else weights[default]
@@ -454,7 +454,7 @@ class Translator:
         return reductions.array(node, self._all(node.items))
 
     def _is_known(self, word: Node) -> bool:
-        """Return whether a word that is one of the language, too, names a column or was replaced by an alias."""
+        """Return whether a word of the language names a column here, or was replaced by an alias."""
         return not isinstance(word, nodes.Column) or self._scope.knows(word.name)
 
     def _parameter(self, node: nodes.Parameter) -> Value:
@@ -476,7 +476,7 @@ class Translator:
         return self.elements(node, operand, node.indices)
 
     def elements(self, node: Node, operand: Value, indices: Sequence[Node]) -> Value:
-        """`operand[indices]` of a list or an array."""
+        """`operand[indices]` for a list or an array."""
         return operators.subscript(node, operand, [self._index(index) for index in indices])
 
     def _json_step(self, node: nodes.Subscript, operand: Value) -> Value:
@@ -515,16 +515,16 @@ class Translator:
 
 
 def in_order(random: RandomNumbers, root: Node) -> RandomNumbers:
-    """Return the numbers of the calls below a node by their places, from those by their order.
+    """Return the random numbers of the calls below a node by position, from random numbers by order of the calls.
 
-    Spaces do not change them.
+    The numbers therefore do not depend on spaces in the text.
     """
     places = sorted(each.span.start for each in root.walk() if isinstance(each, nodes.Call) and each.name == "random")
     return lambda place: random(places.index(place))
 
 
 def _constant(node: Node) -> Value:
-    """Return the value of a literal, with a sign or without."""
+    """Return the value of a literal, with or without a sign."""
     if isinstance(node, nodes.Negative):
         return operators.negative(node, _constant(node.operand))
     assert isinstance(node, nodes.Literal)
@@ -561,9 +561,9 @@ def _check_arity(node: nodes.Call, function: Function) -> None:
 
 
 def _constants_by_column(node: nodes.WeightChoice) -> dict[int, nodes.Comparison] | None:
-    """Return the arms that compare one column with a constant, by place; None where others are not defaults.
+    """Return the arms that compare one column with a constant, by position.
 
-    None, too, where a weight is no constant of at least 0.
+    Return None if another arm is not a default, or a weight is not a constant of at least 0.
     """
     found: dict[int, nodes.Comparison] = {}
     first: Node | None = None
@@ -583,7 +583,7 @@ def _constants_by_column(node: nodes.WeightChoice) -> dict[int, nodes.Comparison
 
 @contextmanager
 def _dates_in_quotes(*nodes: Node) -> Iterator[None]:
-    """Say of a comparison that has no type where one side reads `2024-05-01`, a difference, that dates are texts."""
+    """Add a hint to type errors of a comparison with `2024-05-01`, which is a difference: dates are written as text."""
     try:
         yield
     except Fault as fault:
@@ -594,7 +594,7 @@ def _dates_in_quotes(*nodes: Node) -> Iterator[None]:
 
 
 def _date(node: Node) -> str | None:
-    """Return the date that a difference of three numbers looks like."""
+    """Return the date if a difference of three numbers looks like one, else None."""
     match node:
         case nodes.Arithmetic(
             "-",
@@ -610,19 +610,19 @@ def _is_text_literal(node: Node) -> bool:
 
 
 def _term(arm: CompiledArm) -> pl.Expr:
-    """Return the arm's weight where its condition is true, else 0."""
+    """Return the weight of an arm where its condition is true, else 0."""
     if arm.constant is not None:
         # Not when/then: `lf.sort(k).select(when(c).then(2.0).otherwise(1.0))` drops the sort (Polars 1.40 and 2.1).
         return arm.condition.cast(pl.Float64) * arm.constant
-    # A product would turn the infinite weight of a row that does not match into NaN. The other branch is 0 there, and
-    # no literal: the weight may become one (`1 / 2`), and two literals drop the sort, too.
+    # A product would turn the infinite weight of a row that does not match into NaN. The other branch is 0, but not as
+    # a literal: the weight may become one (`1 / 2`), and two literals drop the sort, too.
     return pl.when(arm.condition).then(arm.weight).otherwise(arm.condition.cast(pl.Float64))
 
 
 def _sum_in_order(terms: Sequence[pl.Expr]) -> pl.Expr:
-    """Sum from left to right, in groups where there are many.
+    """Sum from left to right, in groups if there are many.
 
-    `pl.sum_horizontal` adds in an order of its own, so that equal weights could differ in their last bit.
+    `pl.sum_horizontal` adds in another order, so that equal weights could differ in their last bit.
     """
     while len(terms) > 1:
         sums = []
@@ -635,7 +635,7 @@ def _sum_in_order(terms: Sequence[pl.Expr]) -> pl.Expr:
     return terms[0]
 
 
-# Functions that need more than their arguments.
+# Functions whose rules need more than the arguments.
 _IN_CONTEXT: dict[str, Function] = {
     "data": Function(2, Translator._row_data, "data(column, row)"),
     "random": Function(0, Translator._random_number, "random()"),

@@ -1,6 +1,6 @@
-"""What the compiler knows of a value: its Polars type, in the user's words, and how it is evaluated.
+"""Define the values of the compiler, their Polars types, and the names of types in messages.
 
-Rules of single operators and functions live in `operators` and `functions`.
+Rules of single operators and functions are in `operators` and `functions`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tql_frames.language.nodes import Node
 
 DataType = pl.DataType
 ELEMENT = pl.element()
-"""The element of a list as it is."""
+"""The element of a list, unchanged."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Constant:
 
 @dataclass(frozen=True)
 class Json:
-    """A place in the JSON of a text.
+    """A place in a JSON text.
 
     Attributes:
         document: the texts.
-        path: keys and indices from the outermost value to the one that is meant.
+        path: keys and indices from the outermost value to this place.
     """
 
     document: pl.Expr
@@ -57,19 +57,18 @@ class Value:
     """A translated node.
 
     Attributes:
-        node: where it comes from, for error messages.
-        expr: one value a row; where `base` is given, one value an element of `base`, in terms of `pl.element()`.
+        node: its node, for error messages.
+        expr: one value per row; with `base`, one value per element of `base`, in terms of `pl.element()`.
         dtype: Polars type of `expr`.
-        constant: set when the value is the same for every row.
-        base: list expression over whose elements `expr` runs: an elementwise value such as `nums > 5`.
-        base_key: what makes two bases the same list, so that `nums > 5 and nums < 9` is one pass.
-        parts: the items of a list whose length is known, such as `shape(x)`.
-        never_null: set when `expr` is known to give no null.
-        size: of an elementwise value the elements of each list: their number where every row has as many, else its
-            expression.
-        nested: where `base` is a list of lists without its inner dimensions, that list with them.
-        bounds: of whole numbers that were calculated, the least and the greatest there can be.
-        json: set when the value is read from JSON; `expr` is its text then, and `json_text` finds its other kinds.
+        constant: set if the value is the same for every row.
+        base: the list expression whose elements `expr` is evaluated on: an elementwise value such as `nums > 5`.
+        base_key: equal for bases that are the same list, so that `nums > 5 and nums < 9` is one pass.
+        parts: the items of a list of known length, such as `shape(x)`.
+        never_null: set if `expr` is known to have no nulls.
+        size: length of the list of an elementwise value: a number if it is the same for every row, else an expression.
+        nested: the list of lists, if `base` is that list without its inner dimensions.
+        bounds: the least and the greatest possible value of computed whole numbers.
+        json: set if the value is read from JSON; `expr` is then its text, and `json_text` reads it as other kinds.
     """
 
     node: Node
@@ -86,15 +85,15 @@ class Value:
     bounds: tuple[int, int] | None = None
 
     def at(self, node: Node) -> Value:
-        """Return the same value, blamed on another node."""
+        """Return the same value, with another node for error messages."""
         return replace(self, node=node)
 
     @property
     def row_expr(self) -> pl.Expr:
-        """One value a row: an elementwise value as a list."""
+        """One value per row: an elementwise value as a list."""
         if self.base is None:
             return self.expr
-        # To evaluate the elements as they are would be no more than a panic on decimals (Polars 1.30).
+        # Evaluating unchanged elements has no effect but panics on decimals (Polars 1.30).
         return self.base if self.expr is ELEMENT else self.base.list.eval(self.expr)
 
     @property
@@ -104,7 +103,7 @@ class Value:
 
     @property
     def words(self) -> str:
-        """What the user calls this value."""
+        """Description of this value in messages."""
         return describe(self.row_dtype) if self.json is None else "a JSON value"
 
 
@@ -127,17 +126,17 @@ def innermost(dtype: DataType) -> DataType:
 
 
 def instance(dtype: DataTypeClass | DataType) -> DataType:
-    """Return a type given as a class, as users write it in a schema, as the value that is worked with."""
+    """Return the instance of a type that may be a class, as users write it in a schema."""
     return dtype() if isinstance(dtype, type) else dtype
 
 
 def is_wide(dtype: DataType) -> bool:
-    """Return whether values are whole numbers of which some do not fit into Int64."""
+    """Return whether values are whole numbers that may not fit into Int64."""
     return dtype.is_integer() and (dtype == pl.UInt64 or str(dtype).endswith("Int128"))
 
 
 def is_text(dtype: DataType) -> bool:
-    """Return whether values read as text: String, Categorical, Enum."""
+    """Return whether values are text: String, Categorical or Enum."""
     return isinstance(dtype, (pl.String, pl.Categorical, pl.Enum))
 
 
@@ -147,7 +146,7 @@ def is_number(dtype: DataType) -> bool:
 
 
 def is_fractional(dtype: DataType) -> bool:
-    """Return whether values are numbers that need not be whole."""
+    """Return whether values are numbers that may be fractions."""
     return dtype.is_float() or dtype.is_decimal()
 
 
@@ -167,7 +166,7 @@ def is_temporal(dtype: DataType) -> bool:
 
 
 def describe(dtype: DataType) -> str:
-    """Return a type in the user's words.
+    """Return the description of a type in messages.
 
     Examples:
         >>> describe(pl.List(pl.String()))
@@ -203,7 +202,7 @@ _EXTENSION = re.compile(r"Extension\('([^']*)'")  # how Polars writes a type of 
 
 
 def type_name(dtype: DataType) -> str:
-    """Return a type by its name in Polars, without what it holds; that of another library by its own.
+    """Return the name of a type in Polars, without inner types; for an extension type, its own name.
 
     Examples:
         >>> type_name(pl.String()), type_name(pl.Enum(["a", "b"])), type_name(pl.Datetime("us", "UTC"))

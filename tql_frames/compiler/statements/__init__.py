@@ -1,4 +1,4 @@
-"""Statements to lazy plans, clause by clause; runs nothing."""
+"""Compile statements to lazy plans, clause by clause; runs nothing."""
 
 from tql_frames.compiler.statements.limits import Size, most_rows, size_of
 from tql_frames.compiler.statements.relation import Names, PythonStep, Relation, Scan, unwritten, whole

@@ -1,4 +1,4 @@
-"""Relations put together: JOIN by keys or conditions, and UNION, INTERSECT and EXCEPT."""
+"""Combine relations: JOIN by keys or conditions, and UNION, INTERSECT and EXCEPT."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ from tql_frames.language.nodes import Node
 def join(
     node: nodes.Join, left: Relation, right: Relation, names: Names, random: RandomNumbers, *, numbered: bool
 ) -> Relation:
-    """`left KIND JOIN right`, in the order of the left rows, and for equal ones of the right.
+    """`left KIND JOIN right`, in the order of the left rows, then of the right rows.
 
-    Rows of a RIGHT JOIN are in the order of the right. Null equals nothing.
+    Rows of a RIGHT JOIN are in the order of the right rows. Null equals nothing.
 
     Raises:
-        Fault: a column is not there, or the condition cannot be joined by.
+        Fault: a column does not exist, or the condition is not supported.
     """
     twice = {name for each in left.fields for name in each.frames} & {n for each in right.fields for n in each.frames}
     if twice:
@@ -72,8 +72,8 @@ def join(
         plan, fields = _using(node, left, right, names)
     else:
         plan, fields = _on(node, left, right, names, random)
-    # Numbers keep later filters from reaching the sides; in Polars 1 they also keep a later LIMIT from being put into
-    # the join, where it takes other rows.
+    # Row numbers prevent later filters from being pushed into the sides; in Polars 1 they also prevent a later LIMIT
+    # from being pushed into the join, where it would select other rows.
     row = names.new("row") if numbered or pl.__version__.startswith("1.") else None
     return Relation(plan if row is None else plan.with_row_index(row), tuple(fields), RowIdentity(), row)
 
@@ -105,7 +105,7 @@ def _on(
     pairs, rest = _equalities(node, left, right, random)
     scopes = [FieldScope(side.fields) for side in (left, right)]
     if node.kind in ("left", "right"):
-        # A condition on the side of which rows may be left out leaves them out before.
+        # A condition on the optional side alone filters that side before the join.
         optional = 1 if node.kind == "left" else 0
         translator = Translator(scopes[optional], random)
         alone = [condition for condition in rest if _side(condition, scopes) == optional]
@@ -132,7 +132,7 @@ def _on(
 def _equalities(
     node: nodes.Join, left: Relation, right: Relation, random: RandomNumbers
 ) -> tuple[list[tuple[pl.Expr, pl.Expr]], list[Node]]:
-    """Return pairs of expressions that must be equal, one of each side, and what else the condition asks."""
+    """Return pairs of expressions that must be equal, one from each side, and the rest of the condition."""
     assert node.condition is not None
     conditions = node.condition.operands if isinstance(node.condition, nodes.And) else (node.condition,)
     pairs, rest = [], []
@@ -152,7 +152,7 @@ def _equalities(
 
 
 def _side(node: Node, scopes: list[FieldScope]) -> int | None:
-    """0 or 1 where all columns of an expression are of the left or of the right side, else None."""
+    """Return 0 or 1 if all columns of an expression are from the left or from the right side, else None."""
     found = set()
     for each in (below for below in node.walk() if isinstance(below, nodes.Column)):
         owners = []
@@ -169,7 +169,7 @@ def _side(node: Node, scopes: list[FieldScope]) -> int | None:
 
 
 def _comparable(node: Node, a: Value, b: Value) -> list[tuple[pl.Expr, pl.Expr]]:
-    """Both sides in one type, so that equal values are found equal; a decimal may need two pairs."""
+    """Convert both sides to one type, in which equal values are equal; a decimal may need two pairs."""
     a, b = json_text.as_key(a, b), json_text.as_key(b, a)
     compare("==", node, a, b)  # for its type errors
     a, b = _without_nan(a), _without_nan(b)
@@ -185,7 +185,7 @@ def _comparable(node: Node, a: Value, b: Value) -> list[tuple[pl.Expr, pl.Expr]]
     if is_number(a.dtype) and is_number(b.dtype):
         if a.dtype.is_float() or b.dtype.is_float():
             return [(a.expr.cast(pl.Float64), b.expr.cast(pl.Float64))]
-        # As text where no type of 64 bits holds both: Polars 1.30 joins keys of 128 bits wrongly.
+        # As text if no type of 64 bits holds both: Polars 1.30 joins keys of 128 bits incorrectly.
         keys = exact.order_keys(a, b)
         return [
             (x.expr, y.expr) if x.dtype == y.dtype == pl.Int64() else (x.expr.cast(pl.String), y.expr.cast(pl.String))
@@ -205,7 +205,7 @@ def _comparable(node: Node, a: Value, b: Value) -> list[tuple[pl.Expr, pl.Expr]]
 
 
 def _without_nan(value: Value) -> Value:
-    """NaN as null, which equals nothing: Polars would join NaN with NaN."""
+    """Convert NaN to null, which equals nothing: Polars would join NaN with NaN."""
     return replace(value, expr=value.expr.fill_nan(None)) if value.dtype.is_float() else value
 
 
@@ -213,7 +213,7 @@ def _joined(
     kind: str, left: pl.LazyFrame, right: pl.LazyFrame, pairs: list[tuple[pl.Expr, pl.Expr]], names: Names
 ) -> pl.LazyFrame:
     """Join by pairs of expressions; both sides keep all their columns."""
-    if kind == "right":  # which crashes Polars 1.30 behind a cross join
+    if kind == "right":  # a right join after a cross join crashes Polars 1.30
         kind, left, right, pairs = "left", right, left, [(b, a) for a, b in pairs]
     keys = [names.new("key") for _ in pairs]
     others = [names.new("key") for _ in pairs]
@@ -231,11 +231,11 @@ def _joined(
 def combine(node: nodes.Combination, left: Relation, right: Relation, names: Names) -> Relation:
     """`left operator right`.
 
-    A row of one frame stays that row: it is the same on both sides if it has the same place in the frame and the same
-    computed values. Rows of different frames, groups or joins are the same if all their values are.
+    Rows from one frame are the same on both sides if they have the same position in the frame and the same computed
+    values. Rows from different frames, groups or joins are the same if all their values are equal.
 
     Raises:
-        Fault: the sides have other columns, or columns of other types.
+        Fault: the sides differ in their columns or types.
     """
     right = _aligned(node, left, right)
     same = left.rows is right.rows and left.row is not None
@@ -277,9 +277,9 @@ def _combined(operator: str, left: pl.LazyFrame, right: pl.LazyFrame, keys: list
 
 
 def _distinct(plan: pl.LazyFrame, keys: list[str], row: str | None) -> pl.LazyFrame:
-    """Return the first of equal rows, in table order; rows of no table in the order in which they come."""
+    """Return the first of equal rows, in table order; without row numbers, in their current order."""
     if row is not None and keys == [row]:
-        plan = plan.sort(row, maintain_order=True)  # half the time of `unique`, and the order is wanted anyway
+        plan = plan.sort(row, maintain_order=True)  # half the time of `unique`, and the order is needed anyway
         return plan.filter((pl.col(row) != pl.col(row).shift()).fill_null(True))
     plan = first_of_equal(plan, keys)
     return plan if row is None else plan.sort(row, maintain_order=True)
@@ -304,7 +304,7 @@ def _aligned(node: nodes.Combination, left: Relation, right: Relation) -> Relati
 
 
 def _merged(node: nodes.Combination, a: Field, b: Field, *, same: bool) -> Field:
-    """Return the field of the result: still a column of the frame where both sides are the same one."""
+    """Return the field of the result, which is still a column of the frame if both sides are that column."""
     if same and a.origin is not None and a.origin == b.origin:
         return a
     check_values((a, b), node.operator.upper())

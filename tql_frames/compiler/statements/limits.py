@@ -1,4 +1,4 @@
-"""ORDER BY, and how many rows: LIMIT, TOP, OFFSET and other counts, and the cut they make."""
+"""Sort and cut relations: ORDER BY, LIMIT, TOP, OFFSET and other counts."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ _MOST_ROWS = 10**18  # beyond any memory, and within 64 bits
 
 @dataclass(frozen=True)
 class Size:
-    """How many rows a LIMIT lets through.
+    """Number of rows of a LIMIT.
 
     Attributes:
-        rows: that many, or None.
-        share: of the rows there are, or None; with neither, all of them.
+        rows: number of rows, or None.
+        share: share of all rows, or None; if both are None, all rows.
     """
 
     rows: int | None = None
     share: Fraction | None = None
 
     def of(self, rows: int) -> int:
-        """Return the number, of so many rows."""
+        """Return the number of rows to keep of this many rows."""
         if self.rows is not None:
             return self.rows
         return rows if self.share is None else int(rows * self.share)
 
 
 def size_of(node: nodes.Limit | None, clause: str) -> Size:
-    """Return what a LIMIT says.
+    """Return the size of a LIMIT.
 
     Raises:
-        Fault: it is no number that makes sense.
+        Fault: it is not a valid number.
     """
     if node is None:
         return Size()
@@ -65,7 +65,7 @@ def count_of(node: Node, clause: str, least: int = 0) -> int:
     """Return a whole number of a clause.
 
     Raises:
-        Fault: it is none, or less than `least`.
+        Fault: it is not a whole number, or less than `least`.
     """
     number = _number(node)
     if number is None or not least <= number < float("inf") or number != int(number):
@@ -76,7 +76,7 @@ def count_of(node: Node, clause: str, least: int = 0) -> int:
 
 
 def cut(relation: Relation, size: Size, offset: int) -> Relation:
-    """Return the rows behind the first `offset`, so many; a share is of all rows."""
+    """Return `size` rows after the first `offset` rows; a share is of all rows."""
     plan = relation.plan
     if size.share is not None:
         share = _simpler(min(size.share, Fraction(1)))
@@ -92,14 +92,14 @@ def cut(relation: Relation, size: Size, offset: int) -> Relation:
 
 
 def _simpler(share: Fraction) -> Fraction:
-    """Return the greatest fraction that is no greater, of a denominator that counts rows.
+    """Return the greatest fraction up to `share` whose denominator is a possible number of rows.
 
-    It is as many of so many rows.
+    Both fractions select the same number of rows.
     """
     found = share.limit_denominator(_MOST_ROWS)
     if found <= share:
         return found
-    # The neighbour below: p / q and a / b with p * b - a * q = 1, of the greatest b.
+    # The neighbour below: p / q and a / b with p * b - a * q = 1 and the greatest b.
     p, q = found.numerator, found.denominator
     b = pow(p, -1, q) if q > 1 else 1
     b += (_MOST_ROWS - b) // q * q
@@ -108,9 +108,9 @@ def _simpler(share: Fraction) -> Fraction:
 
 @cache
 def most_rows() -> int:
-    """Return rows whose numbers alone would fill half the memory.
+    """Return the number of rows whose row numbers alone would fill half the memory.
 
-    More are refused, lest a mistyped digit kill the process.
+    A greater limit is an error, so that a typing mistake does not kill the process.
     """
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 16
@@ -119,7 +119,7 @@ def most_rows() -> int:
 
 
 def _longest() -> int:
-    """Return rows that a Polars frame can have; a slice of more is an error."""
+    """Return the greatest number of rows of a Polars frame; a longer slice is an error."""
     return 2**32 if pl.get_index_type() == pl.UInt32 else 2**64
 
 
@@ -139,14 +139,14 @@ def sort(
     """Return the rows in order.
 
     Args:
-        sort_keys: what to sort by.
+        sort_keys: the keys of ORDER BY.
         relation: the rows.
         translator: translates keys.
-        keys: columns of the plan for what GROUP BY grouped by; here a key is one value, elsewhere a list.
-        names: makes new names.
+        keys: columns of the plan with the keys of GROUP BY, which are single values here, and lists elsewhere.
+        names: creates new names.
 
     Raises:
-        Fault: a key is no single value.
+        Fault: a key is not a single value.
     """
     exprs, descending = [], []
     for node in sort_keys:
@@ -173,7 +173,7 @@ def sort(
     if not exprs:
         return relation
     if any(_counts_rows(node) for node in sort_keys):
-        # Polars makes one of two sorts in a row, and would count the rows before the first.
+        # Polars merges two consecutive sorts, and would number the rows before the first.
         computed = {names.new("key"): expr for expr in exprs}
         relation = added(relation, computed)
         exprs = [column(name) for name in computed]
@@ -182,7 +182,7 @@ def sort(
 
 
 def _is_constant(node: Node) -> bool:
-    """Return whether a value is the same for every row, which Polars refuses to sort by."""
+    """Return whether a value is the same for every row; Polars cannot sort by such a value."""
     varied = (nodes.Column, nodes.Call, nodes.WeightChoice)
     return not any(isinstance(each, varied) and not _is_pure(each) for each in node.walk())
 
@@ -192,15 +192,15 @@ def _is_pure(node: Node) -> bool:
 
 
 def _counts_rows(node: Node) -> bool:
-    """Return whether a value may depend on the places of rows, not on the row alone."""
+    """Return whether a value may depend on the positions of rows, not on the row alone."""
     names = ("row_number", "random", *registered_names())
     return any(isinstance(each, nodes.Call) and each.name in names for each in node.walk())
 
 
 def _sort_exprs(value: Value) -> list[pl.Expr]:
-    """Return what to sort by.
+    """Return the expressions to sort by.
 
-    Text is sorted by its letters, not by the order of its categories; a JSON value by its kind first.
+    Text is sorted by its letters, not by the order of categories; JSON values are sorted by kind first.
     """
     if is_text(value.dtype) and not isinstance(value.dtype, pl.String):
         return [value.expr.cast(pl.String)]

@@ -1,4 +1,4 @@
-"""The columns of a SELECT list, and GROUP BY, which turns rows into lists."""
+"""Compile the columns of a SELECT list, and GROUP BY, which collects rows into lists."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from tql_frames.language.nodes import Node
 
 @dataclass(frozen=True)
 class Output:
-    """A column that a SELECT gives.
+    """A column of the result of a SELECT.
 
     Attributes:
         label: its name.
-        field: the column that it is, else None.
-        value: the expression that it is, else None.
-        key: column of the plan that holds the value, once it was computed.
-        within: where the value is a part of each group, the field whose values the groups hold.
+        field: the field, if it is a column of the relation, else None.
+        value: the value, if it is an expression, else None.
+        key: column of the plan that holds the value, once it is computed.
+        within: the field whose values the groups hold, if the value is a part of each group.
     """
 
     label: object
@@ -56,7 +56,7 @@ class Output:
 
     @property
     def expr(self) -> pl.Expr:
-        """One value a row."""
+        """One value per row."""
         if self.key is not None:
             return column(self.key)
         if self.value is not None:
@@ -66,7 +66,7 @@ class Output:
 
     @property
     def dtype(self) -> DataType | TQLError | None:
-        """Type of `expr`, as that of a field."""
+        """Type of `expr`, like `Field.dtype`."""
         if self.value is not None:
             return self.value.row_dtype
         assert self.field is not None
@@ -74,12 +74,12 @@ class Output:
 
 
 def outputs_of(items: Sequence[Node], relation: Relation, translator: Translator) -> list[Output]:
-    """Return the columns that a SELECT list gives.
+    """Return the columns of a SELECT list.
 
-    An alias of the name that a column of a `*` before it has replaces that column, in its place.
+    An alias with the name of a column of an earlier `*` replaces that column, at the same position.
 
     Raises:
-        Fault: two have one name, or an expression does not fit the relation.
+        Fault: two columns have the same name, or an expression does not fit the relation.
     """
     scope = FieldScope(relation.fields)
     outputs: list[Output] = []
@@ -144,14 +144,14 @@ def _elements(node: nodes.Star, label: object, each: Field, translator: Translat
 
 
 def _is_part(node: nodes.Star) -> bool:
-    """Return whether a `*` takes a part of every list, which of groups makes smaller groups."""
+    """Return whether a `*` selects a slice of every list, so that groups become smaller groups."""
     return len(node.indices) == 1 and isinstance(node.indices[0], nodes.Slice)
 
 
 def parts_of_groups(
     items: Sequence[Node], relation: Relation, outputs: Sequence[Output], translator: Translator
 ) -> tuple[Relation, list[Output]]:
-    """Groups of which `*[a:b]` takes a part: the numbers of their rows are cut alike, and other lists are no groups."""
+    """Apply the slice of `*[a:b]` to groups: row numbers are sliced, too, and other lists are no longer groups."""
     star = next((item for item in items if isinstance(item, nodes.Star) and _is_part(item)), None)
     if star is None or not any(each.within for each in relation.fields):
         return relation, list(outputs)
@@ -182,7 +182,7 @@ def distinct(relation: Relation, outputs: Sequence[Output], names: Names) -> tup
 def computed(
     relation: Relation, outputs: Sequence[Output], places: Iterable[int], names: Names
 ) -> tuple[Relation, list[Output]]:
-    """Return the outputs at some places as columns of the plan."""
+    """Compute the outputs at some places as columns of the plan."""
     found = list(outputs)
     exprs = {}
     for place in places:
@@ -197,7 +197,7 @@ def computed(
 def needed(
     relation: Relation, outputs: Sequence[Output], sampler: CompiledSampler, over: Sequence[Key] = ()
 ) -> Relation:
-    """Return the relation with no more columns than the draw and what follows it need; all that a draw sees is held."""
+    """Return the relation with only the columns that the draw and later steps need; a draw holds them in memory."""
     wanted = set(relation.hidden)
     arms = [expr for arm in sampler.arms for expr in (arm.weight, arm.condition)]
     for expr in [sampler.weight, *arms, *(key.expr for key in over)]:
@@ -211,7 +211,7 @@ def needed(
 
 
 def projected(relation: Relation, outputs: Sequence[Output], names: Names) -> Relation:
-    """Return the relation of just the outputs."""
+    """Return the relation with only the outputs as columns."""
     relation, outputs = computed(relation, outputs, range(len(outputs)), names)
     fields = []
     exprs = [column(name) for name in relation.hidden]
@@ -227,12 +227,12 @@ def projected(relation: Relation, outputs: Sequence[Output], names: Names) -> Re
 
 
 def aliases_of(items: Sequence[Node]) -> set[str]:
-    """Return names that a SELECT list gives by AS."""
+    """Return the names that a SELECT list defines with AS."""
     return {item.alias for item in items if isinstance(item, nodes.Item) and item.alias is not None}
 
 
 def _label(node: Node, scope: Scope) -> str:
-    """Return the name of an expression without one: that of its first column, as in Deep Lake, or its text."""
+    """Return the name of an expression without an alias: its first column, as in Deep Lake, or its text."""
     words = {each.word for each in node.walk() if isinstance(each, nodes.Array)}
     columns = [
         each for each in node.walk() if isinstance(each, nodes.Column) and (each not in words or scope.knows(each.name))
@@ -248,14 +248,14 @@ def _value(node: Node, translator: Translator) -> Value:
 def group(
     relation: Relation, keys: Sequence[str], constants: Sequence[str], names: Names, *, numbered: bool
 ) -> Relation:
-    """Return one row a group of equal keys, in order of first appearance; every field becomes a list.
+    """Return one row per group of equal keys, in order of first appearance; every field becomes a list.
 
     Args:
         relation: the rows to group.
-        keys: columns of the plan that are no fields; they stay.
-        constants: columns of one value that are no fields; they stay, too.
-        names: makes new names.
-        numbered: whether the groups are numbered, as rows of their own.
+        keys: columns of the plan to group by; they are not fields, and are kept.
+        constants: columns of one value; they are not fields, and are kept, too.
+        names: creates new names.
+        numbered: whether the groups get row numbers.
     """
     relation = replace(relation, fields=with_values(relation.fields, "GROUP BY"))
     lists = [*(column(name) for name in relation.read), *(column(name).first() for name in constants)]
@@ -275,7 +275,7 @@ def group(
 
 
 def ungroup(relation: Relation, parts: int | None, span: Span, names: Names, *, numbered: bool) -> Relation:
-    """Return the rows of the groups, in order of the groups; with `parts`, that many smaller groups of each.
+    """Return the rows of the groups, in order of the groups; with `parts`, divide each group into that many groups.
 
     Raises:
         Fault: there are no groups.
@@ -325,10 +325,10 @@ def expand(
     Args:
         relation: the rows to choose from, in order.
         match: a Boolean column without nulls.
-        before: rows that come with a match, from those before it.
-        after: the same, from those after it.
-        overlap: whether a row near several matches comes once for each.
-        numbers: name of a new column with the number of the match, from 0, that a row comes with; None for none.
+        before: number of rows before a match to include.
+        after: number of rows after a match to include.
+        overlap: whether a row near several matches is repeated for each of them.
+        numbers: name of a new column with the number of the row's match, from 0; None for none.
     """
     if not overlap:
         matches = pl.col(match).cast(pl.Int64).cum_sum()  # up to and including a row
@@ -358,13 +358,13 @@ def expand(
 
 
 def _nearest(match: str, before: int, after: int) -> pl.Expr:
-    """Return the number of the match whose window a row is in.
+    """Return the number of the match whose window contains a row.
 
-    Of two matches it is the nearer one, and of equally near ones the first.
+    Of two matches, the nearer one counts, and of equally near ones the first.
     """
     row = pl.int_range(pl.len(), dtype=pl.Int64)
     place = pl.when(pl.col(match)).then(row)
     behind, ahead = row - place.forward_fill(), place.backward_fill() - row
-    number = pl.col(match).cast(pl.Int64).cum_sum() - 1  # of the match at a row or before it
+    number = pl.col(match).cast(pl.Int64).cum_sum() - 1  # number of the last match up to this row
     taken = (behind <= after) & ((ahead > before) | (behind <= ahead)).fill_null(True)
     return pl.when(taken.fill_null(False)).then(number).otherwise(number + 1)

@@ -1,6 +1,6 @@
-"""A relation: the lazy plan of a table on its way through a statement, and what is known of its columns and rows.
+"""Define relations: the lazy plan of a table between the clauses of a statement, with its columns and row numbers.
 
-Every clause takes a relation and gives another; nothing runs.
+Every clause takes a relation and returns another; nothing runs.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from tql_frames.errors import TQLError, TQLTypeError
 
 
 class RowIdentity:
-    """What row numbers count: the rows of one frame, or of one GROUP BY or JOIN. Compared by identity."""
+    """The rows that row numbers refer to: of one frame, or of one GROUP BY or JOIN. Compared by identity."""
 
 
 @dataclass(frozen=True)
 class Scan:
-    """A frame as a statement finds it.
+    """A frame as the input of a statement.
 
     Attributes:
         plan: the columns that were read.
         labels: every column of the native frame, in order.
-        dtypes: by label, the Polars type of a column that was read, or the error why it cannot be.
-        rows: the rows of this frame, to tell them from others.
+        dtypes: by label, the Polars type of a column that was read, or the error if it cannot be read.
+        rows: the identity of its rows.
     """
 
     plan: pl.LazyFrame
@@ -44,10 +44,10 @@ class Scan:
 
 @dataclass(frozen=True)
 class Names:
-    """Makes names for columns that no user sees.
+    """Creates names for internal columns.
 
     Attributes:
-        prefix: what none of the user's columns begins with.
+        prefix: beginning of all names, which no column of the user has.
     """
 
     prefix: str
@@ -55,7 +55,7 @@ class Names:
 
     @classmethod
     def apart_from(cls, labels: Iterable[object]) -> Names:
-        """Return names that differ from all labels."""
+        """Return a generator of names that differ from all labels."""
         prefix = "·"
         taken = [label for label in labels if isinstance(label, str) and label.startswith(prefix)]
         while any(label.startswith(prefix) for label in taken):
@@ -63,24 +63,24 @@ class Names:
         return cls(prefix)
 
     def new(self, word: str) -> str:
-        """Return a name that was not used before; the word is for readers of the plan."""
+        """Return a new name; the word makes the plan readable."""
         return f"{self.prefix}{word}{next(iter(self._numbers))}"
 
     def key(self, label: object) -> str:
-        """Return the name in the plan for a column of a label: that, unless Polars would read more into it."""
+        """Return the name in the plan for a label: the label itself, unless Polars cannot use it as a plain name."""
         return self.new("column") if is_odd(label) else str(label)
 
 
 @dataclass(frozen=True)
 class Relation:
-    """A table on its way through a statement.
+    """A table between the clauses of a statement.
 
     Attributes:
-        plan: the lazy frame; it holds the columns of those fields that were read, and `row`.
+        plan: the lazy frame; it holds the columns of the fields that were read, and `row`.
         fields: columns in order.
-        rows: what `row` counts.
-        row: column of row positions; None where nobody asks for them.
-        grouped: after GROUP BY, the column of lists of row positions and what they count.
+        rows: identity of the rows that `row` numbers.
+        row: column of row positions; None if they are not needed.
+        grouped: after GROUP BY, the column of lists of row positions, and the identity of those rows.
     """
 
     plan: pl.LazyFrame
@@ -90,7 +90,7 @@ class Relation:
     grouped: tuple[str, RowIdentity] | None = None
 
     def with_plan(self, plan: pl.LazyFrame) -> Relation:
-        """Return the same columns of other rows."""
+        """Return the relation with another plan of the same columns."""
         return replace(self, plan=plan)
 
     @property
@@ -100,7 +100,7 @@ class Relation:
 
     @property
     def hidden(self) -> list[str]:
-        """Columns of the plan that do not."""
+        """Columns of the plan that do not belong to fields."""
         return [name for name in (self.row, self.grouped[0] if self.grouped else None) if name is not None]
 
 
@@ -110,12 +110,12 @@ def is_read(each: Field) -> bool:
 
 
 def is_kept(each: Field) -> bool:
-    """Return whether the plan holds a column for a field: its values, or a stand-in that is null in the same rows."""
+    """Return whether the plan holds a column for a field: its values, or a stand-in with the same nulls."""
     return is_read(each) or (isinstance(each.dtype, TQLError) and each.dtype.nulls_known)
 
 
 def without_stand_in(each: Field) -> Field:
-    """Return a field for a plan that holds no stand-in for it."""
+    """Return the field for a plan that holds no stand-in for it."""
     if not isinstance(each.dtype, TQLError) or not each.dtype.nulls_known:
         return each
     return replace(each, dtype=type(each.dtype)(each.dtype.message, hint=each.dtype.hint))
@@ -136,13 +136,13 @@ def from_scan(scan: Scan, frame: str | None, row: str | None, names: Names) -> R
 
 
 def added(relation: Relation, values: Mapping[str, Value | pl.Expr]) -> Relation:
-    """Return the relation with further columns, which no field names."""
+    """Return the relation with further columns that are not fields."""
     exprs = {name: value.row_expr if isinstance(value, Value) else value for name, value in values.items()}
     return relation.with_plan(relation.plan.with_columns(**exprs)) if exprs else relation
 
 
 def kept(relation: Relation, names: Sequence[str] = ()) -> Relation:
-    """Return the relation without the columns that neither a field nor `names` names."""
+    """Return the relation with only the columns of fields and of `names`."""
     wanted = dict.fromkeys([*relation.hidden, *relation.read, *names])
     return relation.with_plan(relation.plan.select([column(name) for name in wanted]))
 
@@ -150,14 +150,14 @@ def kept(relation: Relation, names: Sequence[str] = ()) -> Relation:
 def first_of_equal(plan: pl.LazyFrame, keys: Iterable[str | None]) -> pl.LazyFrame:
     """Return the first of the rows that are equal in some columns, in their order.
 
-    Of rows without columns this is the first.
+    Without columns, return the first row.
     """
     names = list(dict.fromkeys(keys))
     return plan.unique(names, keep="first", maintain_order=True) if names else plan.head(1)
 
 
 def common_type(a: DataType, b: DataType) -> DataType | None:
-    """Return the type that holds values of both: numbers with numbers, text with text, else equal types only."""
+    """Return the type that holds values of both types: of two numbers or two texts, else of equal types only."""
     if a == b:
         return a
     if is_text(a) and is_text(b):
@@ -173,7 +173,7 @@ def common_type(a: DataType, b: DataType) -> DataType | None:
 
 
 def _exact_type(a: DataType, b: DataType) -> DataType | None:
-    """Return the type that holds two integer or Decimal types; None where there is none."""
+    """Return the type that holds two integer or Decimal types; None if there is none."""
     scales = [each.scale for each in (a, b) if isinstance(each, pl.Decimal)]
     if scales:
         return pl.Decimal(MOST_DIGITS, max(scales))
@@ -187,10 +187,10 @@ _unwritten: ContextVar[bool] = ContextVar("_unwritten", default=False)
 
 
 class PythonStep:
-    """A function of ours within a plan, which can be pickled but where `unwritten` forbids it."""
+    """A Python function of this package in a plan, which can be pickled except within `unwritten`."""
 
     def __init__(self, call: Callable[..., Any]) -> None:
-        """Hold the function."""
+        """Store the function."""
         self._call = call
 
     def __call__(self, *given: Any, **options: Any) -> Any:
@@ -205,9 +205,9 @@ class PythonStep:
 
 @contextmanager
 def unwritten() -> Iterator[None]:
-    """Within it, to write down a plan that has a step of ours fails at once.
+    """Make serialization of plans with a `PythonStep` fail at once, within this context.
 
-    Such steps may hold plans with further steps, and to pickle all of them takes time exponential in their depth.
+    These steps may hold plans with further steps, and pickling all of them takes time exponential in their depth.
     """
     token = _unwritten.set(True)
     try:
@@ -219,15 +219,15 @@ def unwritten() -> Iterator[None]:
 def whole(
     plan: pl.LazyFrame, step: Callable[[pl.DataFrame], pl.DataFrame], schema: Mapping[str, DataType] | None = None
 ) -> pl.LazyFrame:
-    """Return a step of a plan that must see all rows and columns of what comes before it.
+    """Append a step to a plan that must see all rows and columns of the plan.
 
     Args:
-        plan: what comes before.
+        plan: the plan before the step.
         step: eager frame to eager frame.
-        schema: of the result; by default that of the plan.
+        schema: schema of the result; by default that of the plan.
     """
     # Nothing may be pushed past it: a filter or slice after a draw is of the sample, not of the population. Columns
-    # stay too, since the step must see those that it needs whatever is selected afterwards.
+    # stay too, since the step needs them even if they are not selected afterwards.
     return plan.map_batches(
         PythonStep(step),
         predicate_pushdown=False,
@@ -238,7 +238,7 @@ def whole(
 
 
 def with_values(fields: Iterable[Field], clause: str) -> tuple[Field, ...]:
-    """Return the fields; those whose values a clause cannot keep have the error to raise instead of a type."""
+    """Return the fields; a field whose values a clause cannot keep has the error to raise instead of a type."""
     found = []
     for each in fields:
         fault = each.dtype if isinstance(each.dtype, TQLError) else None
@@ -252,10 +252,10 @@ _NAME = "name the columns that are wanted instead of *"
 
 
 def check_values(fields: Iterable[Field], clause: str) -> None:
-    """Make sure that a clause can look at the values of fields.
+    """Check that a clause can read the values of fields.
 
     Raises:
-        TQLError: one cannot be read, or holds Python objects.
+        TQLError: a field cannot be read, or holds Python objects.
     """
     for each in fields:
         if isinstance(each.known, pl.Object):

@@ -1,7 +1,7 @@
-"""A statement to one lazy plan, clause by clause in their order; runs nothing.
+"""Compile a statement to one lazy plan, clause by clause in their order; runs nothing.
 
-Expressions are translated in `compiler.expressions.translate`, columns made and grouped in `outputs`, rows sorted and
-cut in `limits`, relations put together in `joins`.
+`compiler.expressions.translate` translates expressions, `outputs` computes and groups columns, `limits` sorts and cuts
+rows, and `joins` combines relations.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ from tql_frames.language.nodes import Node
 
 @dataclass(frozen=True)
 class SampleClause:
-    """What a SAMPLE BY says beside its sampler.
+    """The options of a SAMPLE BY.
 
     Attributes:
-        span: of the clause.
-        size: rows to draw; with `over`, of each group.
-        replace: with or without replacement.
-        over: what tells groups apart; nothing for one group.
+        span: span of the clause.
+        size: rows to draw; with `over`, from each group.
+        replace: whether to draw with replacement.
+        over: the keys of groups; empty for one group.
         design: how draws depend on weights and on each other, as it was written; None for the default.
     """
 
@@ -66,9 +66,9 @@ Draw = Callable[[pl.LazyFrame, CompiledSampler, SampleClause, int], pl.LazyFrame
 """Population, sampler, clause, number of the SAMPLE BY in the statement -> plan of the drawn rows."""
 
 Note = Callable[[nodes.Call], None]
-"""Told of a call in a statement that may not do what was meant."""
+"""Called for each call in a statement that may not do what the user meant."""
 
-_OF_MANY = {"sum", "avg", "amin", "amax", "prod"}  # of the elements of a list, where SQL aggregates rows
+_OF_MANY = {"sum", "avg", "amin", "amax", "prod"}  # reduce the elements of a list; in SQL, they aggregate rows
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class Frames:
     """The frames that a statement may name.
 
     Attributes:
-        default: what a SELECT without FROM reads; None for the only one that has a name.
-        named: what FROM and JOIN may name.
+        default: the frame of a SELECT without FROM; None for the only named frame.
+        named: the frames that FROM and JOIN may name.
     """
 
     default: Scan | None
@@ -102,11 +102,12 @@ def compile_statement(
         frames: the frames it may name.
         draw: draws rows.
         random: the numbers of `random()`, by the number of the call.
-        numbered: whether row positions are asked for.
-        note: told of each aggregation in a SELECT without GROUP BY that sees one number a row, and not all of a column.
+        numbered: whether the caller needs row positions.
+        note: called for each aggregation in a SELECT without GROUP BY that sees one number per row instead of a whole
+            column.
 
     Raises:
-        TQLError: it does not fit the frames; with the span of the fault.
+        TQLError: it does not fit the frames; with the span of the error.
     """
     scans = [scan for scan in (frames.default, *frames.named.values()) if scan is not None]
     aliases = [node.alias for node in statement.walk() if isinstance(node, (nodes.Item, nodes.Expand))]
@@ -121,7 +122,7 @@ def compile_statement(
 
 
 def named_columns(statement: nodes.Statement) -> frozenset[str] | None:
-    """Return names of columns that a statement may look at; None for all, where rows are made anew of whole ones."""
+    """Return the names of columns that a statement may read; None for all, if it builds new rows from whole rows."""
     found = set()
     for node in statement.walk():
         match node:
@@ -146,15 +147,15 @@ def _needs_rows(statement: nodes.Statement) -> bool:
 
 @dataclass(frozen=True)
 class _Selection:
-    """A SELECT before its columns are made: ORDER BY and what follows act on the rows they are made of.
+    """A SELECT before its columns are computed: ORDER BY and later clauses act on the source rows.
 
     Attributes:
-        relation: the rows.
-        outputs: columns that the SELECT gives.
-        items: its list.
+        relation: the source rows.
+        outputs: columns of the result.
+        items: the SELECT list.
         top: its TOP.
-        keys: what GROUP BY grouped by, by expression.
-        known: values that were computed before any clause, by where they stand.
+        keys: the keys of GROUP BY, by expression.
+        known: values that were computed before any clause, by span.
     """
 
     relation: Relation
@@ -166,7 +167,7 @@ class _Selection:
 
 
 class _Compiler:
-    """What the clauses of one statement share."""
+    """Compiles the clauses of one statement, with their shared state."""
 
     def __init__(
         self,
@@ -183,7 +184,7 @@ class _Compiler:
         self._source, self._frames, self._names = source, frames, names
         self._draw, self._random, self._numbered = draw, random, numbered
         self._samples = 0
-        self._called: list[str] = []  # what FROM and JOIN call frames
+        self._called: list[str] = []  # names of frames in FROM and JOIN
 
     def compile(self, root: nodes.Statement) -> Relation:
         """Return the whole statement."""
@@ -233,7 +234,7 @@ class _Compiler:
         if "://" in node.name:
             raise Fault(TQLUnsupportedError, "FROM a URL is not supported", node.span, "load the frame and query it")
         if self._frames.default is not None:
-            if len(self._called) == 1:  # any name stands for the one frame that there is
+            if len(self._called) == 1:  # any name refers to the only frame
                 return self._frames.default
             names = ", ".join(self._called[:5])
             message = f"the statement is called on one frame, but names {len(self._called)}: {names}"
@@ -272,7 +273,7 @@ class _Compiler:
                 relation = replace(relation, fields=(*relation.fields, Field(alias, numbers, pl.Int64())))
             relation = kept(relation, extra)
         elif node.where is not None:
-            # A filter takes null for false; to say so would hide the condition from the statistics of a file.
+            # A filter treats null as false; an explicit `fill_null` would prevent the use of file statistics.
             truth = operators.truth(self._where(node, relation, known))
             relation = relation.with_plan(relation.plan.filter(truth))
         keys: dict[Node, Field] = {}
@@ -294,7 +295,7 @@ class _Compiler:
     def _with_data(
         self, relation: Relation, select: nodes.Select, statement: nodes.Statement
     ) -> tuple[Relation, dict[Span, Value]]:
-        """`data(column, i)` is of the rows before any clause: each is a column from there on."""
+        """Add a column for each `data(column, i)`, which refers to the rows before any clause."""
         clauses = [*select.items, select.where, *select.groups, *statement.keys, statement.sample]
         calls = [node for clause in clauses if clause is not None for node in clause.walk()]
         calls = [node for node in calls if isinstance(node, nodes.Call) and node.name == "data"]
@@ -311,7 +312,7 @@ class _Compiler:
     def _of_single_values(
         self, items: Sequence[Node], relation: Relation, known: Mapping[Span, Value]
     ) -> Iterator[nodes.Call]:
-        """Calls such as `sum(age)` in a SELECT list whose argument is one number a row."""
+        """Yield calls such as `sum(age)` in a SELECT list whose argument is one number per row."""
         for call in (each for item in items for each in item.walk()):
             if isinstance(call, nodes.Call) and call.name in _OF_MANY and len(call.arguments) == 1:
                 value = self._translator(relation, known).translate(call.arguments[0])
@@ -384,7 +385,7 @@ class _Compiler:
     def _aliased(
         self, clauses: Sequence[Node], selection: _Selection
     ) -> tuple[Relation, list[Output], dict[str, Field]]:
-        """Return what ORDER BY and SAMPLE BY call by an alias; an expression is computed once, before them."""
+        """Return the fields that ORDER BY and SAMPLE BY name by an alias; each expression is computed once."""
         used = nodes.names_in(*clauses)
         named = aliases_of(selection.items) & used
         places = [place for place, output in enumerate(selection.outputs) if output.label in named]

@@ -311,8 +311,8 @@ def explain(frame: DataFrame, sampler: str | pl.Expr, parameters: Sequence[objec
     """Describe a sampler of a Spark frame: its tree, and whether Spark or Python computes the weights; no job runs.
 
     Spark computes a sampler if its weights are exactly those of Polars, and the rows of a sample stay in the JVM.
-    Python computes all others, and samples with `over`, `unit`, `design`, `key`, `keys` or `expected`, those of more
-    than 67 million rows, and those of frames whose rows are part of the plan.
+    Python computes all others, and samples with `over`, `unit`, `design`, `key`, `keys` or `expected`, and those of
+    more than 67 million rows.
 
     Args:
         frame: a Spark DataFrame.
@@ -554,4 +554,4 @@ def _check_frame(frame: object) -> None:
     if not isinstance(frame, DataFrame):
         raise TQLError(f"expected the frame to be a Spark DataFrame, got {type(frame).__name__}")
     if frame.isStreaming:
-        raise TQLError("a stream has no last row, so that no sample of it is exact", hint="sample its batches")
+        raise TQLError("cannot sample a stream: it has no last row", hint="sample its batches")

@@ -1,10 +1,10 @@
 """Samples whose rows stay in the JVM: numbers of weights come to the driver, and what was drawn goes back.
 
-One pass hands a small number a row to Python, or its weight, and no other column. All rows are drawn from in one place,
-as those of a frame in one piece. The sample is a plan: each row is joined with its block of 65,536 rows by
-`monotonically_increasing_id()`. A block has of each of its rows how often it was drawn, and the number, or some bits of
-a digest of the weight: a row with another weight ends the job, as does a row too many. Rows are counted to find that
-there are too few.
+The driver gets a small number for each row, and its weight where weights are many, but no other column; no row passes
+through a Python worker. All rows are drawn from in one place, as those of a frame in one piece. The sample is a plan:
+each row is joined with its block of 65,536 rows by `monotonically_increasing_id()`. A block has of each of its rows how
+often it was drawn, and the number, or some bits of a digest of the weight: a row with another weight ends the job, as
+does a row too many. Rows are counted to find that there are too few.
 
 What Spark computes exactly as Polars is decided in `expressions`; all else takes the passes of `jobs`.
 """
@@ -12,15 +12,13 @@ What Spark computes exactly as Polars is decided in `expressions`; all else take
 from __future__ import annotations
 
 import dataclasses
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark import TaskContext
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - as everyone does
 from pyspark.sql.types import StructType
@@ -35,14 +33,12 @@ from tql_frames.pipeline.idle_arms import idle_warnings
 from tql_frames.pipeline.weights import BadWeights, Weigher
 from tql_frames.sampling import Floats, Integers, Positions, Strata, count_codes, draw, strata_of_codes
 
-MOST_ROWS = 2**26  # of a frame: some bytes of each are in the memory of the driver and of each executor
-_MOST_BYTES = 2**27  # of all partitions, on their way to the driver; of weights twice as many
+MOST_ROWS = 2**26  # of a frame: four to twelve bytes of each come to the driver, and one or two go to each executor
 _BLOCK_BITS, _PART_BITS = 16, 33  # of the row in a block; of the row in a partition, as Spark numbers them
 _BLOCK = 2**_BLOCK_BITS
 _CHECK_BITS = 8  # of the digest of a weight
 _ROW, _VALUE, _CHECK = "tql_row", "tql_value", "tql_check"
 _KEY, _FIRST, _FEW, _MANY = "tql_key", "tql_first", "tql_few", "tql_many"
-_FOUND = "number long, first long, rows long, payload binary, checks binary"
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,56 +59,32 @@ class GatheredNumbers:
 
 
 def gather(frame: DataFrame, weights: NativeWeights) -> GatheredNumbers | None:
-    """Return a number for each row; None where there are too many rows, or rows have no numbers of their own.
+    """Return a number for each row; None where there are too many rows.
 
-    The latter is true of a frame whose rows are part of the plan, which Spark numbers before there are partitions.
+    Rows are counted before, since the memory of the driver may not hold more of them.
     """
+    named = plainly_named(frame)
+    if named.count() > MOST_ROWS:
+        return None
     known = weights.levels is not None
-    columns = [_row_number(), weights.values.alias(_VALUE)]
-    if not known:
-        columns.append(_check_of(weights).alias(_CHECK))
-    narrow = plainly_named(frame).select(*columns)
-    most = _MOST_BYTES if known else 2 * _MOST_BYTES
-
-    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        context = TaskContext.get()
-        assert context is not None
-        yield _packed(batches, context.partitionId(), most, known=known)
-
-    found = sorted(narrow.mapInArrow(run, _FOUND).collect(), key=lambda row: int(row.number))
-    parts = [row for row in found if row.rows]
-    if sum(row.rows for row in parts) > MOST_ROWS:
-        return None
-    if any(row.payload is None or row.first != row.number << _PART_BITS for row in parts):
-        return None
-    kind: type[np.uint8 | np.float64] = np.uint8 if known else np.float64
-    values: NDArray[Any] = _unpacked([row.payload for row in parts], kind, compressed=known)
-    checks = values if known else _unpacked([row.checks for row in parts], np.uint8, compressed=False)
-    return GatheredNumbers(values, checks, [row.number for row in parts], [row.rows for row in parts])
+    # The first row of each partition also says which partition it is.
+    first = F.monotonically_increasing_id().bitwiseAND(F.lit(2**_PART_BITS - 1)) == 0
+    part = F.when(first, F.spark_partition_id() + 1).otherwise(0)
+    told = F.shiftleft(part, _CHECK_BITS).bitwiseOR(_check_of(weights)).alias(_CHECK)
+    table = named.select(told, *([] if known else [weights.values.alias(_VALUE)])).toArrow()
+    marks = _array(table, 0)
+    starts = np.flatnonzero(marks >> _CHECK_BITS)
+    parts = (marks[starts] >> _CHECK_BITS) - 1
+    if (len(marks) and (starts[:1] != 0).any()) or (np.diff(parts) <= 0).any():
+        raise changed()
+    checks = (marks & (2**_CHECK_BITS - 1)).astype(np.uint8)
+    rows = np.diff(starts, append=len(marks))
+    return GatheredNumbers(checks if known else _array(table, 1), checks, parts.tolist(), rows.tolist())
 
 
-def _packed(batches: Iterable[pa.RecordBatch], number: int, most: int, *, known: bool) -> pa.RecordBatch:
-    """Return what a partition tells: no payload where it is too long, or its rows have no consecutive numbers."""
-    first, rows, consecutive = -1, 0, True
-    values, checks = [], []
-    for batch in batches:
-        if not batch.num_rows:
-            continue
-        numbers = batch.column(0).to_numpy()
-        first = int(numbers[0]) if first < 0 else first
-        consecutive &= bool((numbers == np.arange(first + rows, first + rows + len(numbers))).all())
-        rows += len(numbers)
-        values.append(batch.column(1).to_numpy().astype(np.uint8 if known else np.float64))
-        if not known:
-            checks.append(batch.column(2).to_numpy().astype(np.uint8))
-    payload = b"".join(each.tobytes() for each in values)
-    payload = zlib.compress(payload, 1) if known else payload
-    # Of partitions of one size all have a payload, or all together have no more than `most` bytes.
-    fits = consecutive and len(payload) <= most // (number + 1)
-    packed = [payload, b"".join(each.tobytes() for each in checks)] if fits else [None, None]
-    arrays = [pa.array([each], pa.int64()) for each in (number, first, rows)]
-    arrays += [pa.array([each], pa.binary()) for each in packed]
-    return pa.RecordBatch.from_arrays(arrays, names=["number", "first", "rows", "payload", "checks"])
+def _array(table: pa.Table, place: int) -> NDArray[Any]:
+    """Return a column without nulls."""
+    return np.asarray(table.column(place).to_numpy())
 
 
 def _row_number() -> Column:
@@ -293,7 +265,3 @@ def _raise(dtype: str) -> Column:
 
 def _code_type(bits: int) -> type[np.int8 | np.int16]:
     return np.int8 if bits <= 4 else np.int16
-
-
-def _unpacked(payloads: Sequence[Any], kind: type[Any], *, compressed: bool) -> NDArray[Any]:
-    return np.frombuffer(b"".join(zlib.decompress(each) if compressed else bytes(each) for each in payloads), kind)

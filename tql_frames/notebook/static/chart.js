@@ -10,7 +10,8 @@ const SERIES = [
 function labelChart(colours, balance) {
   const body = element("tbody");
   const note = element("p", { class: "tql-note" });
-  const heads = ["", "", "raw", "expected", "drawn", "target", "keep"];
+  const bars = element("span", { class: "tql-unseen" }, "bars");
+  const heads = ["label", bars, "raw", "expected", "drawn", "target", "keep"];
   const head = element("thead", {}, element("tr", {}, ...heads.map((each) => element("th", { scope: "col" }, each))));
   const title = element("caption", {}, "Shares of rows and draws by label");
   const table = element("table", {}, title, head, body);

@@ -29,7 +29,9 @@ function offered(words, word, quoted = false) {
 
 // A list that the box opens, moves through and closes. `take(word, start)` writes the chosen one.
 function completionList(id, take) {
-  const list = element("ul", { class: "tql-completion", role: "listbox", id, "aria-label": "Completions" });
+  const keep = (event) => event.preventDefault(); // the box keeps the focus
+  // It scrolls, so that a tool may give it the focus; keys reach it from the box, and leaving the box closes it.
+  const list = element("ul", { class: "tql-completion", role: "listbox", id, tabindex: "0", "aria-label": "Completions", onmousedown: keep });
   list.hidden = true;
   let options = [];
   let chosen = 0;
@@ -46,20 +48,18 @@ function completionList(id, take) {
     options = words;
     from = start;
     list.replaceChildren(...words.map((word, at) => option(word, at)));
-    list.style.left = `${mark.offsetLeft}px`;
+    list.style.left = "0"; // to measure how wide it is
     list.style.top = `${mark.offsetTop + mark.offsetHeight + 4}px`;
     list.hidden = false;
+    const room = list.parentElement.clientWidth - list.offsetWidth;
+    list.style.left = `${Math.max(0, Math.min(mark.offsetLeft, room))}px`; // inside the box
     choose(0);
   }
 
   function option(word, at) {
     const name = element("span", { class: `tql-${word.kind}` }, word.name);
     const told = element("small", {}, word.detail || word.kind);
-    const press = (event) => {
-      event.preventDefault(); // the box keeps the focus
-      accept(at);
-    };
-    return element("li", { role: "option", id: `${id}-${at}`, onmousedown: press }, name, told);
+    return element("li", { role: "option", id: `${id}-${at}`, onmousedown: () => accept(at) }, name, told);
   }
 
   function accept(at = chosen) {

@@ -18,6 +18,17 @@ function labelled(text, control, attributes = {}) {
   return element("label", attributes, element("span", {}, text), control);
 }
 
+// A button that is busy keeps the focus, which a disabled one would lose; its clicks do nothing.
+function busy(button, on) {
+  button.setAttribute("aria-disabled", on);
+}
+
+function whenFree(button, act) {
+  button.addEventListener("click", () => {
+    if (button.getAttribute("aria-disabled") !== "true") act();
+  });
+}
+
 function percent(share) {
   return share === null || share === undefined ? "–" : `${(100 * share).toFixed(2)} %`;
 }

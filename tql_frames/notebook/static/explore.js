@@ -83,7 +83,7 @@ function render({ model, el }) {
       chart.note.textContent = `${between}${count(found.size)} draws from ${count(found.rows)} rows, ${cost}`;
     },
     ran: (found) => {
-      options.run.disabled = false;
+      busy(options.run, false);
       say([`${count(found.rows)} rows, seed ${short(found.seed)}`, ...found.notes].join("; "), `seed ${found.seed}`);
       model.set("runs", found.runs); // which marimo sees, and runs cells again that use the widget
       model.save_changes();
@@ -97,14 +97,15 @@ function render({ model, el }) {
       if (found.by === goals.by.value) chart.drawn = found.labels;
     },
     balanced: (found) => {
-      goals.button.disabled = false;
+      busy(goals.button, false);
       box.text = found.text;
       changed();
       say(`Balanced: ${found.note}`);
     },
     failed: ({ to, fault }) => {
       if (to === "check" && box.text !== checking) return;
-      options.run.disabled = goals.button.disabled = false;
+      busy(options.run, false);
+      busy(goals.button, false);
       if (to === "check" && !chart.blank) outdated();
       else counted();
       if (to === "run") say("");
@@ -170,7 +171,7 @@ function render({ model, el }) {
   }
 
   function run() {
-    options.run.disabled = true;
+    busy(options.run, true);
     say("drawing…");
     talk.send("run", asked());
   }
@@ -179,10 +180,10 @@ function render({ model, el }) {
     const wanted = chart.wanted();
     const most = goals.most.value.trim() === "" ? null : Number(goals.most.value);
     if (wanted === null || Number.isNaN(most)) {
-      say("a target is a share from 0 to 100 percent, the greatest weight a number");
+      say("expected targets from 0 to 100 percent, and a number as the greatest weight");
       return;
     }
-    goals.button.disabled = true;
+    busy(goals.button, true);
     say("balancing…");
     talk.send("balance", { by: goals.by.value || null, most, ...wanted });
   }
@@ -208,8 +209,8 @@ function render({ model, el }) {
     goal();
   }
 
-  options.run.addEventListener("click", run);
-  goals.button.addEventListener("click", balance);
+  whenFree(options.run, run);
+  whenFree(goals.button, balance);
   goals.by.addEventListener("change", chosen);
   chart.scroller.addEventListener("goal", goal);
   for (const control of [options.limit, options.seed, options.replace]) control.addEventListener("input", ask);

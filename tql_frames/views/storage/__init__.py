@@ -1,4 +1,4 @@
-"""Views on disk: the file, and what tells whether a frame is still the one that a view was drawn from."""
+"""Store views on disk: the file, and fingerprints that show whether a frame is still the one of a view."""
 
 from tql_frames.views.storage.file import Description, read_file, write_file
 from tql_frames.views.storage.fingerprint import Fingerprint, Needs, differences, fingerprint, names_of

@@ -1,11 +1,11 @@
-"""Digests of the values of a column, and a number a row that tells rows apart whatever their order.
+"""Compute digests of the values of a column, and a number per row for digests that ignore the order of rows.
 
-Both depend on the values alone: not on chunks, slices, what lies under nulls, or the versions of the libraries. Which
-columns there are, and of what types, is in `fingerprint`.
+Both depend only on the values: not on chunks, slices, bytes under nulls, or versions of libraries. Names and types of
+columns are in `fingerprint`.
 
-Values are read in their Arrow layout. Each kind of buffer has a SHA-256 of its own, which goes on from one piece of a
-column to the next: positions of nulls, lengths of texts and lists, and values that are not null. Values that Polars
-takes for equal are equal here: NaN is NaN whatever its bits, and -0.0 is 0.0.
+Values are read in their Arrow layout. Each kind of buffer has its own SHA-256, which is updated with each piece of a
+column: positions of nulls, lengths of texts and lists, and values that are not null. Values that are equal in Polars
+are equal here: all bit patterns of NaN are equal, and -0.0 is 0.0.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 Numbers = NDArray[np.uint64]
-"""A number a row; sums and products of them are modulo 2**64."""
+"""One number per row; sums and products are modulo 2**64."""
 
 
 class Hash(Protocol):
-    """A SHA-256 that goes on."""
+    """An incremental SHA-256."""
 
     def update(self, data: Any, /) -> None:
-        """Go on with some bytes."""
+        """Update the hash with some bytes."""
 
 
 _BASE = 0x9E3779B97F4A7C15  # of polynomials over bytes and items; odd, so that it has an inverse modulo 2**64
 _NULL = 0xC2B2AE3D27D4EB4F
 _LENGTH = 0x165667B19E3779F9
-_LONG = 1024  # bytes from which on a text has a SHA-256 of its own
+_LONG = 1024  # bytes from which a text has its own SHA-256
 
 
 class Digest:
-    """The digest of an Arrow type's values, piece by piece.
+    """The digest of values of one Arrow type, updated piece by piece.
 
     Examples:
         >>> whole, pieces = digest_of(pa.int64()), digest_of(pa.int64())
@@ -50,7 +50,7 @@ class Digest:
     """
 
     def __init__(self, parts: Sequence[Digest] = ()) -> None:
-        """Begin with no values; `parts` digest what the values consist of."""
+        """Begin without values; `parts` are digests of the components of the values."""
         self._parts = parts
         self._rows = 0
         self._nulls = hashlib.sha256()
@@ -58,7 +58,7 @@ class Digest:
         self._values = hashlib.sha256()
 
     def add(self, array: pa.Array) -> Numbers:
-        """Go on with the next values; returns their numbers, shape (n,)."""
+        """Add the next values; return their numbers, shape (n,)."""
         if array.null_count:
             valid = array.is_valid().to_numpy(zero_copy_only=False)
             self._nulls.update((np.flatnonzero(~valid) + self._rows).astype("<u8").data)
@@ -76,12 +76,12 @@ class Digest:
         return hashlib.sha256(b"".join([self._rows.to_bytes(8, "little"), *own, *parts])).digest()
 
     def _add(self, array: pa.Array) -> Numbers:
-        """Go on with values of which none is null."""
-        return np.zeros(len(array), np.uint64)  # as of the null type, which has none
+        """Add values without nulls; return their numbers."""
+        return np.zeros(len(array), np.uint64)  # for the null type, which has no such values
 
 
 class _Fixed(Digest):
-    """Numbers, dates and times, decimals: as many bytes each."""
+    """Numbers, dates and times, decimals: values of fixed width."""
 
     def __init__(self, width: int, floating: bool) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class _Fixed(Digest):
         raw = np.frombuffer(array.buffers()[1], np.uint8)[first : first + len(array) * width]
         if self._floating:
             values = raw.view(f"<f{width}")
-            with np.errstate(invalid="ignore"):  # of a signalling NaN
+            with np.errstate(invalid="ignore"):  # for a signalling NaN
                 values = values + values.dtype.type(0)
             values[np.isnan(values)] = np.nan
             raw = values.view(np.uint8)
@@ -107,7 +107,7 @@ class _Fixed(Digest):
 
 
 class _Truth(Digest):
-    """Truth values, a byte each."""
+    """Booleans, one byte each."""
 
     def _add(self, array: pa.Array) -> Numbers:
         values: NDArray[np.uint8] = array.to_numpy(zero_copy_only=False).astype(np.uint8)
@@ -123,7 +123,7 @@ class _Text(Digest):
 
 
 class _Decoded(Digest):
-    """Values by number, as of Categorical and Enum: the values themselves."""
+    """Dictionary-encoded values, such as Categorical and Enum: the decoded values."""
 
     def __init__(self, plain: Digest, target: pa.DataType) -> None:
         super().__init__()
@@ -137,7 +137,7 @@ class _Decoded(Digest):
 
 
 class _Stored(Digest):
-    """An extension type: what it is stored as."""
+    """An extension type: its storage values."""
 
     def __init__(self, storage: Digest) -> None:
         super().__init__()
@@ -164,7 +164,7 @@ class _List(Digest):
 
 
 class _FixedList(Digest):
-    """Lists of one length."""
+    """Lists of fixed length."""
 
     def _add(self, array: pa.Array) -> Numbers:
         size = array.type.list_size
@@ -181,10 +181,10 @@ class _Struct(Digest):
 
 
 def digest_of(dtype: pa.DataType) -> Digest:
-    """Return the digest for values of an Arrow type, as Polars writes it with `CompatLevel.oldest()`.
+    """Return the digest for an Arrow type that Polars writes with `CompatLevel.oldest()`.
 
     Raises:
-        TypeError: it is none of these.
+        TypeError: it is another type.
     """
     types = pa.types
     if types.is_null(dtype):
@@ -212,14 +212,14 @@ def digest_of(dtype: pa.DataType) -> Digest:
 
 
 def mixed(numbers: Numbers) -> Numbers:
-    """Return each number scrambled, so that the sum of several is their own; splitmix64 (Steele et al. 2014)."""
+    """Return scrambled numbers, so that sums of different numbers differ; splitmix64 (Steele et al. 2014)."""
     numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return numbers ^ (numbers >> np.uint64(31))
 
 
 def text_numbers(array: pa.Array, lengths: Hash | None = None, values: Hash | None = None) -> Numbers:
-    """Return numbers of texts or bytes with 64-bit offsets, of which none is null; two digests go on with them."""
+    """Return numbers of texts or bytes with 64-bit offsets, without nulls; update two hashes with them."""
     if not len(array):
         return np.zeros(0, np.uint64)
     _, offsets, content = array.buffers()
@@ -231,8 +231,7 @@ def text_numbers(array: pa.Array, lengths: Hash | None = None, values: Hash | No
         lengths.update(sizes.astype("<u8").data)
     if values is not None:
         values.update(raw.data)
-    # Not a number of each row by a loop, but for long texts, of which there are few: as many bytes of short ones
-    # take longer.
+    # A loop is used only for long texts, which are few: hashing the same number of bytes in short texts takes longer.
     long = np.flatnonzero(sizes >= _LONG)
     if not len(long):
         return list_numbers(raw, bounds)
@@ -246,16 +245,16 @@ def text_numbers(array: pa.Array, lengths: Hash | None = None, values: Hash | No
 
 
 def item_numbers(rows: Numbers) -> Numbers:
-    """Return the polynomial of each row of a matrix, shape (n, k) to (n,), plus what tells its length."""
+    """Return the polynomial of each row of a matrix, shape (n, k) to (n,), plus a number for its length."""
     found: Numbers = rows @ _powers(_BASE, rows.shape[1]) + _lengths(np.full(len(rows), rows.shape[1]))
     return found
 
 
 def list_numbers(items: NDArray[np.uint8] | Numbers, bounds: NDArray[np.int64]) -> Numbers:
-    """Return the polynomials of runs of items, which `bounds` divide, plus what tells their lengths.
+    """Return the polynomials of runs of items, which `bounds` divide, plus numbers for their lengths.
 
-    Sums from the first item on are taken once, with powers that go on; the difference of two of them is divided by the
-    power that its run began with.
+    Cumulative sums with increasing powers are computed once over all items; the difference of two sums is divided by
+    the power at the start of the run.
     """
     sums = np.zeros(len(items) + 1, np.uint64)
     np.multiply(items, _powers(_BASE, len(items)), out=sums[1:])
@@ -270,7 +269,7 @@ def _lengths(lengths: NDArray[np.int64]) -> Numbers:
 
 
 def _powers(base: int, count: int) -> Numbers:
-    """Return the first powers of a base, from 1 on, shape (count,)."""
+    """Return the first powers of a base, beginning with 1, shape (count,)."""
     return _table(base, max(count - 1, 1).bit_length())[:count]
 
 

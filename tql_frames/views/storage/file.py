@@ -1,7 +1,7 @@
-"""The file of a view: Parquet, with the row positions as its one column and the rest as JSON in its metadata.
+"""Read and write the file of a view: Parquet, with the row positions as its only column and JSON as its metadata.
 
-A SHA-256 of the whole file stands in the file itself, as the zeros that
-it is computed with: a file that is damaged in any byte is refused before anything of it is parsed.
+The file contains its own SHA-256, computed with zeros in place of the checksum: a file with any damaged byte is
+rejected before it is parsed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tql_frames.views.storage.fingerprint import Fingerprint, names_of
 
 
 def _versions() -> dict[str, str]:
-    package = sys.modules[__name__.partition(".")[0]]  # imported it would be a layer above
+    package = sys.modules[__name__.partition(".")[0]]  # importing it would be an import from a higher layer
     libraries = {"polars": pl, "pandas": sys.modules.get("pandas"), "numpy": np}
     found = {name: library.__version__ for name, library in libraries.items() if library is not None}
     return {"tql_frames": package.__version__, **found, "python": platform.python_version()}
@@ -42,19 +42,19 @@ def _versions() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Description:
-    """What a file tells of a view.
+    """Description of a view in its file.
 
     Attributes:
         kind: library and class of the frame.
-        steps: how its rows were drawn, the last one from the rows of those before.
-        columns: name in the fingerprint and label of each column; None for all, as they are.
+        steps: how its rows were drawn; each step selects among the rows of the step before.
+        columns: name in the fingerprint and label of each column; None for all columns, unchanged.
         index: the option of `sample`.
-        ignore_index: the same.
-        frame: what the frame holds.
-        needs: names of the columns that it was drawn by or has, as the fingerprint has them; None for all.
-        message: the user's.
-        saved: when.
-        versions: of this package, the libraries and Python.
+        ignore_index: the option of `sample`.
+        frame: fingerprint of the frame.
+        needs: names in the fingerprint of the columns that the draw used or the view has; None for all.
+        message: message of the user.
+        saved: time of saving.
+        versions: versions of this package, the libraries and Python.
     """
 
     kind: str
@@ -69,7 +69,7 @@ class Description:
     versions: Mapping[str, str] = field(default_factory=_versions)
 
     def to_json(self) -> dict[str, Any]:
-        """Return its attributes; of a column that keeps its label no label is told."""
+        """Return its attributes; a column that keeps its label is written without the label."""
         columns = self.columns
         return {
             "versions": dict(self.versions),
@@ -86,10 +86,10 @@ class Description:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Description:
-        """Return the description of such attributes.
+        """Return the description with these attributes.
 
         Raises:
-            KeyError, TypeError, ValueError, AttributeError: they are not those of a view.
+            KeyError, TypeError, ValueError, AttributeError: they are not the attributes of a view.
         """
         columns, needs = values["columns"], values.get("needs")
         found = cls(
@@ -111,11 +111,11 @@ class Description:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Names of the columns that the view has; none where it has all."""
+        """Names of the columns of the view; empty if it has all columns."""
         return () if self.columns is None else tuple(name for name, _ in self.columns)
 
     def columns_in(self, labels: tuple[object, ...]) -> tuple[ColumnRef, ...] | None:
-        """Return the columns of the view in a frame of such labels that has them, perhaps in another order."""
+        """Return the columns of the view in a frame with these labels, which may have another order."""
         if self.columns is None:
             return None
         places = {name: place for place, name in enumerate(names_of(labels))}
@@ -130,22 +130,22 @@ def _text(value: object) -> str:
     return value
 
 
-_LONGEST_NAME = 200  # bytes of a name that a partial file's repeats; file systems allow 255
-_FORMAT = 2  # 1 had digests that depend on types
+_LONGEST_NAME = 200  # bytes of a name that the name of a partial file repeats; file systems allow 255
+_FORMAT = 2  # format 1 had digests that depend on types
 _VIEW = "tql_frames.view"
 _CHECKSUM = "tql_frames.checksum"
 _ZEROS = b"0" * 64
-# Between a key and its value Parquet writes the kind of the value's field and its length, a byte each.
+# Between a key and its value, Parquet writes the kind of the value's field and its length, one byte each.
 _PLACE = re.compile(re.escape(_CHECKSUM.encode()) + rb"..sha256:([0-9a-f]{64})", re.DOTALL)
 
 
 def write_file(path: str | os.PathLike[str], positions: Positions, description: Mapping[str, Any]) -> None:
-    """Write a view to a file, which appears whole or not at all.
+    """Write a view to a file atomically.
 
     Args:
-        path: of the file; one of that name is replaced.
+        path: path of the file; an existing file is replaced.
         positions: row positions, shape (k,).
-        description: what JSON can hold.
+        description: values that JSON can hold.
 
     Raises:
         OSError: the file cannot be written.
@@ -175,7 +175,7 @@ def read_file(path: str | os.PathLike[str]) -> tuple[Positions, Description]:
 
     Raises:
         OSError: the file cannot be read.
-        TQLError: it is no view, or damaged, or written by a newer version, or its content is not that of a view.
+        TQLError: the file is not a view, is damaged, was written by a newer version, or has invalid content.
     """
     with open(_usable(path), "rb") as file:
         content = file.read()
@@ -228,10 +228,10 @@ def read_file(path: str | os.PathLike[str]) -> tuple[Positions, Description]:
 
 
 def _usable(path: str | os.PathLike[str]) -> str | os.PathLike[str]:
-    """Return a path that the system can take.
+    """Return a path that the system supports.
 
     Raises:
-        TQLError: it holds a NUL, or a character that cannot be encoded.
+        TQLError: it contains a NUL, or a character that cannot be encoded.
     """
     try:
         if b"\0" not in os.fsencode(path):
@@ -242,10 +242,10 @@ def _usable(path: str | os.PathLike[str]) -> str | os.PathLike[str]:
 
 
 def _place(content: bytes | bytearray) -> tuple[int, int]:
-    """Return where the checksum stands.
+    """Return the range of the checksum.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no checksum.
     """
     found = None
     for found in _PLACE.finditer(content):  # noqa: B007 - the last one counts
@@ -263,7 +263,7 @@ def _write(path: str, content: bytearray) -> None:
             to_disk(file)
         os.replace(partial, path)
         sync_folder(path)
-    except OSError as fault:  # of the file that was asked for, not of the partial one
+    except OSError as fault:  # raised for the requested file, not for the partial one
         raise OSError(fault.errno, fault.strerror, path) from None
     finally:
         with suppress(OSError):
@@ -271,30 +271,30 @@ def _write(path: str, content: bytearray) -> None:
 
 
 def partial_name(path: str) -> str:
-    """Return a name beside that of a file, for what is written of it before it is complete."""
+    """Return a name in the same folder for a file that is not complete yet."""
     folder, base = os.path.split(path)
     begin = os.fsencode(base)[:_LONGEST_NAME].decode(errors="ignore")
     return os.path.join(folder, f".{begin}.{secrets.token_hex(4)}.partial")
 
 
 def create(path: str, mode: int = 0o666) -> IO[bytes]:
-    """Make a file that is not there yet, and open it for writing.
+    """Create a new file and open it for writing.
 
     Raises:
-        OSError: it is there, or cannot be made.
+        OSError: the file exists, or cannot be created.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     return os.fdopen(os.open(path, flags, mode), "wb")
 
 
 def to_disk(file: IO[bytes]) -> None:
-    """Wait until what was written to a file is on the disk."""
+    """Wait until all data written to a file is on the disk."""
     file.flush()
     os.fsync(file.fileno())
 
 
 def sync_folder(path: str) -> None:
-    """Write the entry of a new file to the disk, where the system can: Windows, and some file systems, cannot."""
+    """Write the directory entry of a new file to the disk, if supported: Windows and some file systems do not."""
     with suppress(OSError):
         folder = os.open(os.path.dirname(path) or os.curdir, os.O_RDONLY)
         try:
@@ -305,5 +305,5 @@ def sync_folder(path: str) -> None:
 
 @cache
 def _parquet() -> Any:
-    """Return loaded for the first view that is saved or loaded: most programs do neither, and it takes its time."""
+    """Return `pyarrow.parquet`; loaded at first use, since most programs do not need it and it is slow to import."""
     return import_module("pyarrow.parquet")

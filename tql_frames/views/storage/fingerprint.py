@@ -1,6 +1,6 @@
-"""What a frame holds, in a few hundred bytes: its columns, a digest of each, and one of the rows in any order.
+"""Describe a frame in a few hundred bytes: its columns, a digest of each, and a digest of the rows in any order.
 
-How a frame differs from the one that it was taken of is told in words, and which differences a view allows.
+Differences between a frame and a saved fingerprint are described in words, and checked against the needs of a view.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from tql_frames.sampling import cores, in_threads
 from tql_frames.views.storage.digests import Digest, Numbers, digest_of, mixed
 from tql_frames.views.storage.values import family, values_digest
 
-_BYTES = 1_048_576  # of a piece of a column: it and what is made of it stay near the processor
-_ROWS = 131_072  # of a piece, at the most
+_BYTES = 1_048_576  # of a piece of a column, so that the piece and intermediate results fit into the processor's cache
+_ROWS = 131_072  # greatest number of rows of a piece
 _FEW = 1_024  # rows that one thread reads
 _MOST_NAMED = 5  # differences that a message names
 
@@ -34,10 +34,10 @@ class ColumnPrint:
     """A column, or a level of an index.
 
     Attributes:
-        name: its label as Python writes it, which tells 5 from '5'.
+        name: `repr` of its label, so that 5 and '5' differ.
         type: Polars type, in words that are the same in all versions.
-        digest: of its values in their order, 64 hexadecimal digits; '' of a column that was left out.
-        family: types whose equal values have equal digests; '' where the digest is of one type alone, as in files of
+        digest: digest of its values in their order, 64 hexadecimal digits; '' for a column that was left out.
+        family: types whose equal values have equal digests; '' if the digest depends on the type, as in files of
             format 1.
     """
 
@@ -47,21 +47,21 @@ class ColumnPrint:
     family: str = ""
 
     def holds_as(self, other: ColumnPrint) -> bool:
-        """Return whether both hold the same values; by their types, too, where digests do not go by value."""
+        """Return whether both hold the same values; types must be equal, too, if digests depend on the type."""
         return self.digest == other.digest and (bool(self.family) or self.type == other.type)
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What a frame holds.
+    """The fingerprint of a frame.
 
     Attributes:
         rows: number of rows.
         columns: its columns in order.
         levels: levels of the index of a pandas frame.
-        bag: of the rows in any order, without the index, 16 hexadecimal digits; equal bags are very likely, not surely,
-            of equal rows. Columns that were left out do not count.
-        by_value: whether equal values of several types have equal digests, as from format 2 on.
+        bag: digest of the rows in any order, without the index, 16 hexadecimal digits; equal bags mean equal rows with
+            high probability, but not certainly. Columns that were left out do not count.
+        by_value: whether equal values of several types have equal digests, as since format 2.
     """
 
     rows: int
@@ -84,10 +84,10 @@ class Fingerprint:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Fingerprint:
-        """Return the fingerprint of such attributes.
+        """Return the fingerprint with these attributes.
 
         Raises:
-            KeyError, TypeError, ValueError: they are not those of a fingerprint.
+            KeyError, TypeError, ValueError: they are not the attributes of a fingerprint.
         """
         columns, levels = (tuple(ColumnPrint(*each) for each in values[part]) for part in ("columns", "index"))
         texts = [values["bag"], *(text for each in (*columns, *levels) for text in vars(each).values())]
@@ -104,17 +104,17 @@ def fingerprint(
     needed: Collection[str] | None = None,
     by_value: bool = True,
 ) -> Fingerprint:
-    """The fingerprint of a frame; what is wanted of it is read, once, and no more is held than it holds itself.
+    """Return the fingerprint of a frame; the wanted columns are read once, without a copy of the whole frame.
 
     Args:
         frame: the frame.
-        wanted: names of columns as `ColumnPrint` has them; others are left out. None for all.
-        needed: those whose values must be read; others are left out where they cannot be. None for all.
-        by_value: as `Fingerprint` has it.
+        wanted: names of columns as in `ColumnPrint`; others are left out. None for all.
+        needed: names of columns that must be readable; others are left out if they cannot be read. None for all.
+        by_value: as in `Fingerprint`.
 
     Raises:
-        TQLTypeError: a column that is needed, or the index, holds Python objects or values of no Polars type.
-        TQLError: its rows cannot be read.
+        TQLTypeError: a needed column, or the index, holds Python objects or values without a Polars type.
+        TQLError: the rows cannot be read.
 
     Examples:
         >>> from tql_frames.frames import kept_frame_of
@@ -142,7 +142,7 @@ def fingerprint(
 
 
 class _Column:
-    """A column on the way to its fingerprint."""
+    """The partial fingerprint of a column."""
 
     def __init__(self, name: str, by_value: bool, *, is_wanted: bool = True, is_needed: bool = True) -> None:
         self._name, self._by_value = name, by_value
@@ -150,12 +150,12 @@ class _Column:
         self._type: str | None = None
         self._family = ""
         self._digest = Digest()
-        # Of the name, so that the order of columns does not count; odd, so that nothing gets lost.
+        # From the name, so that the order of columns does not count; odd, so that no information is lost.
         self._factor = np.uint64(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little") | 1)
         self._piece = 1024
 
     def add(self, part: Part) -> Iterator[tuple[int, Numbers]]:
-        """Go on with the next rows; yields places and numbers to add up with those of other columns."""
+        """Add the next rows; yield places and numbers, which are summed with those of other columns."""
         if not self._is_wanted:
             return
         try:
@@ -175,17 +175,17 @@ class _Column:
             self._piece = max(min(wanted, 4 * self._piece, _ROWS), self._piece // 4, 1)
 
     def print(self) -> ColumnPrint:
-        """Return what was found."""
+        """Return the fingerprint of all rows so far."""
         if not self._is_wanted:
             return ColumnPrint(self._name, "", "")
         assert self._type is not None
         return ColumnPrint(self._name, self._type, self._digest.value().hex(), self._family)
 
     def _series(self, part: Part) -> pl.Series:
-        """Return the next values; the first ones decide how they are digested.
+        """Return the next values; the first ones determine the kind of digest.
 
         Raises:
-            TQLTypeError: they cannot be.
+            TQLTypeError: there is no digest for their type.
         """
         try:
             series = part.values()
@@ -217,7 +217,7 @@ class _Column:
 
 
 def _add(columns: Sequence[_Column], levels: Sequence[_Column], contents: Contents, *, small: bool) -> int:
-    """Go on with some rows, all columns at the same time unless they are few; returns their bag."""
+    """Add some rows to all columns, in threads unless there are few rows; return their bag."""
     lock = threading.Lock()
     total = np.zeros(0, np.uint64)
 
@@ -247,7 +247,7 @@ def _prints(columns: Sequence[_Column]) -> tuple[ColumnPrint, ...]:
 
 
 def names_of(labels: Sequence[object]) -> list[str]:
-    """Return labels as Python writes them; further columns of one label by number."""
+    """Return the `repr` of labels; repeated labels are numbered."""
     seen: Counter[str] = Counter()
     names = []
     for label in labels:
@@ -258,7 +258,7 @@ def names_of(labels: Sequence[object]) -> list[str]:
 
 
 def type_words(dtype: pl.DataType) -> str:
-    """Return a Polars type in words that are the same in all versions.
+    """Return the name of a Polars type that is the same in all versions.
 
     Examples:
         >>> type_words(pl.List(pl.Categorical())), type_words(pl.Datetime("us", "UTC"))
@@ -280,26 +280,26 @@ def type_words(dtype: pl.DataType) -> str:
         case pl.Enum(categories=categories):
             inner = [repr(each) for each in categories.to_list()]
         case _:
-            # Types of other libraries, which only new Polars knows, tell more by their text than by their class.
+            # For types of other libraries, which only new Polars has, the text is more specific than the class.
             return str(dtype) if hasattr(dtype, "ext_name") else type(dtype).__name__
     return f"{type(dtype).__name__}({', '.join(inner)})"
 
 
 def _arrow(series: pl.Series) -> pa.Array:
-    return series.alias("").to_arrow(compat_level=pl.CompatLevel.oldest())  # no name, since Arrow takes none with a NUL
+    return series.alias("").to_arrow(compat_level=pl.CompatLevel.oldest())  # names may have a NUL, unlike in Arrow
 
 
 _WIDE = tuple(getattr(pl, name) for name in ("Int128", "UInt128") if hasattr(pl, name))
 
 
 def _without_wide_integers(series: pl.Series) -> pl.Series:
-    """Return the same values, integers of 128 bits as text: Arrow has no type for them."""
+    """Return the values, with integers of 128 bits as text, since Arrow has no type for them."""
     target = _narrow(instance(series.dtype))
     return series if target == series.dtype else series.cast(target)
 
 
 def _has_nul(dtype: pl.DataType) -> bool:
-    """Return whether a field of a struct has a name that Arrow does not take."""
+    """Return whether a field of a struct has a name with a NUL, which Arrow does not allow."""
     match dtype:
         case pl.List() | pl.Array():
             return _has_nul(instance(dtype.inner))
@@ -321,12 +321,12 @@ def _narrow(dtype: pl.DataType) -> pl.DataType:
 
 @dataclass(frozen=True)
 class Needs:
-    """What must be the same.
+    """What must be the same in a frame.
 
     Attributes:
         columns: names of columns that must not be missing; None for all.
-        outputs: those that must be there even if they are not compared.
-        compared: names of columns whose values are compared; None for all, and for the index.
+        outputs: names of columns that must exist even if they are not compared.
+        compared: names of columns whose values are compared; None for all columns and the index.
         strict: whether no other column may be missing or new.
     """
 
@@ -349,11 +349,11 @@ class Needs:
 
 
 class Difference(NamedTuple):
-    """A difference.
+    """A difference between a frame and the saved one.
 
     Attributes:
-        kind: a word.
-        words: the same as a clause.
+        kind: kind of the difference, one word.
+        words: description, as a clause.
         allowed: whether a view can be loaded nevertheless.
     """
 
@@ -367,10 +367,10 @@ def differences(
 ) -> tuple[TQLError | None, list[str]]:
     """Compare a frame with the saved one.
 
-    The order of columns does not count, nor do index labels where one of the frames has none.
+    The order of columns does not count, nor do index labels if one of the frames has none.
 
     Returns:
-        The error that says how they differ, None where a view can be loaded; and the differences that it allows.
+        The error that describes the differences, or None if a view can be loaded; and the allowed differences.
 
     Examples:
         >>> age = ColumnPrint("'age'", "Int64", "00", "number")
@@ -406,7 +406,7 @@ def differences(
 
 
 def _columns(saved: Fingerprint, found: Fingerprint, needs: Needs) -> Iterator[Difference]:
-    """Yield what differs of the columns."""
+    """Yield the differences of columns."""
     here = {each.name: each for each in found.columns}
     there = {each.name: each for each in saved.columns}
     new = [each for each in found.columns if each.name not in there]
@@ -426,7 +426,7 @@ def _columns(saved: Fingerprint, found: Fingerprint, needs: Needs) -> Iterator[D
 
 
 def _unread(saved: Fingerprint, needs: Needs) -> Iterator[Difference]:
-    """Yield columns whose values are not known to be the same."""
+    """Yield a difference for the columns whose values were not compared."""
     names = [each.name for each in saved.columns if not each.digest or not needs.compares(each.name)]
     if names:
         more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
@@ -435,7 +435,7 @@ def _unread(saved: Fingerprint, needs: Needs) -> Iterator[Difference]:
 
 
 def _index(saved: Fingerprint, found: Fingerprint) -> Iterator[Difference]:
-    """Yield what differs of the index labels."""
+    """Yield the differences of index labels."""
     if not saved.levels or not found.levels:
         return
     if len(saved.levels) != len(found.levels):

@@ -1,8 +1,8 @@
-"""Digests by value: equal values have equal digests, whatever the library or type that holds them.
+"""Compute digests by value: equal values have equal digests in every library and type.
 
 Numbers are equal across integer and float types, text across String, Categorical and Enum, dates and times across Date
-and every unit of Datetime, lists across List and Array. NaN is null, as pandas converts it. A column or list of nulls
-alone has no type. What types digest their own way, value by value, is in `digests`.
+and every unit of Datetime, lists across List and Array. NaN is null, as in pandas. A column or list with only nulls has
+no type. Digests of single types are in `digests`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tql_frames.compiler.expressions.types import instance
 from tql_frames.views.storage.digests import Digest, Numbers, digest_of, item_numbers, list_numbers, text_numbers
 
-_REST = np.uint64(0x9E3779B185EBCA87)  # odd: a value that the coarse number leaves out still counts
+_REST = np.uint64(0x9E3779B185EBCA87)  # odd, so that differences beyond the coarse number still count
 _TEXT = (pl.String, pl.Categorical, pl.Enum)
 _UNITS = {"ms": 1, "us": 1_000, "ns": 1_000_000}  # parts of a millisecond
 _DAY = 86_400_000  # milliseconds
@@ -52,13 +52,13 @@ def family(dtype: pl.DataType) -> str:
 
 
 def item_type(dtype: pl.DataType) -> pl.DataType:
-    """Return the type of the items of a List or Array; an Array of several dimensions holds Arrays."""
+    """Return the type of the items of a List or Array; the items of a multi-dimensional Array are Arrays."""
     assert isinstance(dtype, (pl.List, pl.Array))
     return instance(dtype.inner)
 
 
 class _Values(Digest):
-    """The digest of values of one family; nulls alone have no family."""
+    """The digest of values of one family; a column with only nulls has no family."""
 
     def __init__(self, name: str, parts: Sequence[Digest] = ()) -> None:
         super().__init__(parts)
@@ -84,7 +84,7 @@ class _Values(Digest):
         return array
 
     def _pairs(self, coarse: NDArray[np.generic], rest: NDArray[np.generic]) -> Numbers:
-        """Go on with values of 8 bytes, and with what these leave out: 0 of nearly all values."""
+        """Add values of 8 bytes, and the rest that they do not represent, which is 0 for nearly all values."""
         self._values.update(np.ascontiguousarray(coarse).view(np.uint8).data)
         rests = rest.view(np.uint64)
         places = np.flatnonzero(rests)
@@ -95,7 +95,7 @@ class _Values(Digest):
 
 
 class _Number(_Values):
-    """Integers and floats: the nearest Float64, and what an integer is above or below it."""
+    """Integers and floats: the nearest Float64, and the difference of an integer from it."""
 
     def __init__(self) -> None:
         super().__init__("number")
@@ -115,7 +115,7 @@ class _Number(_Values):
         return self._pairs(floats, _rest(values, floats))
 
     def _wide(self, array: pa.Array) -> Numbers:
-        """Integers of 128 bits, as text."""
+        """Add integers of 128 bits, as text."""
         values = pl.Series(array)
         floats = values.cast(pl.Float64)
         narrow = values.cast(pl.Int64, strict=False)
@@ -126,13 +126,13 @@ class _Number(_Values):
             known = part.is_not_null().to_numpy()
             rest[known] = _rest(part.drop_nulls().to_numpy(), coarse[known])
         beyond = (narrow.is_null() & unsigned.is_null()).to_numpy()
-        if beyond.any():  # the text tells what the Float64 does not
+        if beyond.any():  # the text has the digits that the Float64 lacks
             rest[beyond] = text_numbers(values.filter(beyond).to_arrow().cast(pa.large_string()))
         return self._pairs(coarse, rest)
 
 
 def _rest(values: NDArray[np.generic], floats: NDArray[np.float64]) -> Numbers:
-    """Return what integers are above or below a Float64, modulo 2**64; 0 of floats."""
+    """Return the differences of integers from a Float64, modulo 2**64; 0 for floats."""
     if values.dtype.kind == "f" or values.dtype.itemsize < 8:
         return np.zeros(len(values), np.uint64)
     bound, lowest = (2.0**63, np.iinfo(np.int64).min) if values.dtype.kind == "i" else (2.0**64, 0)
@@ -143,7 +143,7 @@ def _rest(values: NDArray[np.generic], floats: NDArray[np.float64]) -> Numbers:
 
 
 class _Moment(_Values):
-    """Dates, times and spans: whole milliseconds, and the nanoseconds above them."""
+    """Dates, times and durations: whole milliseconds, and the remaining nanoseconds."""
 
     def __init__(self, name: str, dtype: pl.DataType) -> None:
         super().__init__(name)
@@ -171,7 +171,7 @@ class _TextWords(_Values):
 
 
 class _Decimals(_TextWords):
-    """Decimals as text, without the zeros at their ends."""
+    """Decimals as text, without trailing zeros."""
 
     def _add(self, array: pa.Array) -> Numbers:
         text = pl.Series(array).cast(pl.String)
@@ -181,7 +181,7 @@ class _Decimals(_TextWords):
 
 
 class _Truths(_Values):
-    """Truth values."""
+    """Booleans."""
 
     def _add(self, array: pa.Array) -> Numbers:
         values: NDArray[np.uint8] = array.to_numpy(zero_copy_only=False).astype(np.uint8)
@@ -190,7 +190,7 @@ class _Truths(_Values):
 
 
 class _Lists(_Values):
-    """Lists of any length, and of one length."""
+    """Lists of variable or fixed length."""
 
     def _add(self, array: pa.Array) -> Numbers:
         if not len(array):
@@ -216,7 +216,7 @@ class _Structs(_Values):
 
 
 class _StoredByValue(_Values):
-    """An extension type: its values as they are stored."""
+    """An extension type: its storage values, by value."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -237,7 +237,7 @@ class _StoredByValue(_Values):
 
 
 def values_digest(dtype: pl.DataType) -> Digest:
-    """Return the digest by value of a Polars type; integers of 128 bits come as text.
+    """Return the digest by value for a Polars type; integers of 128 bits are passed as text.
 
     Raises:
         TypeError: it holds Python objects.
