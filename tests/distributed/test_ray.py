@@ -51,7 +51,14 @@ XRAYS = XRAYS.with_columns(
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     options = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
-    ray.init("local", num_cpus=2, object_store_memory=100_000_000, **options)
+    for attempt in range(3):  # on a busy machine its processes may take longer to start than Ray waits
+        try:
+            ray.init("local", num_cpus=2, object_store_memory=100_000_000, **options)
+            break
+        except Exception:
+            ray.shutdown()
+            if attempt == 2:
+                raise
     ray.data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     yield

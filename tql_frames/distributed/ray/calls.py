@@ -337,7 +337,7 @@ def split(
         keys: columns by which the rows of each block are sorted first, as in `sample`.
 
     Returns:
-        A mapping with a lazy Ray Dataset for each part.
+        A mapping from the name of each part to a lazy Ray Dataset.
 
     Raises:
         TQLError: as `tql_frames.split`. A block that holds other rows than before ends the execution that reads a part.
