@@ -71,7 +71,8 @@ def _sections(wanted: list[str], rows: int, number: int) -> Iterator[tuple[str, 
 
 _HOW_TO_READ = (
     "Every contestant has a process of its own; they run in turns, round by round, after a first call whose counts "
-    "were checked. The ratio is that of the medians."
+    "were checked. The ratio is that of the medians. What bounds a call are bare loops of the same reads in the same "
+    "threads, which draw by no weights."
 )
 
 

@@ -41,19 +41,16 @@ _READ = 5_000  # rows for long samplers, which take longer to read than to evalu
 _SOUGHT, _FEW_DRAWN = 1_000_000, 1_000  # rows among which values are looked for, and draws where these do not matter
 _LOADED, _BATCHED = 1_000_000, 100_096  # rows of the table that is trained on, and of an epoch: 391 batches of 256
 
-_BARE = "bare loops in the same threads, which draw by no weights"
 _REACHED = Target(at_most=REACHED)
 _READ_AT_RANDOM = Entry(
     "What bounds it: conditions, random numbers, a table of rows and the columns read at random",
     "bounds:draw_order",
     target=_REACHED,
-    note=_BARE,
 )
 _READ_IN_ORDER = Entry(
     "What bounds it: conditions, random numbers, their sort, the columns read in order",
     "bounds:table_order",
     target=_REACHED,
-    note=_BARE,
 )
 
 
@@ -181,7 +178,6 @@ def cases(rows: int) -> tuple[Case, ...]:
                     "What bounds it: weights compared, a table of rows, random numbers, their sort, the table read",
                     "bounds:tenth_without",
                     target=_REACHED,
-                    note=_BARE,
                 ),
             ),
             "Float64 weights of the labels in, row positions out.",
@@ -213,7 +209,6 @@ def cases(rows: int) -> tuple[Case, ...]:
                     "What bounds it: the same reads in phases, each of half the rows that are left",
                     "bounds:most_without",
                     target=_REACHED,
-                    note=_BARE,
                 ),
             ),
             "A hundredth of the rows has weight 0. Of 10 million rows the time is to stay below 0.6 s.",

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
+import tql_frames
 from benchmarks.rounds import ROOT
 
 LIBRARIES = (
     "tql-frames", "polars", "pandas", "numpy", "pyarrow", "duckdb", "imbalanced-learn", "torch", "deeplake",
-    "dask", "pyspark"
+    "dask", "pyspark", "ray"
 )  # fmt: skip
 
 
@@ -31,7 +32,8 @@ def describe() -> dict[str, str]:
         "Python": f"{platform.python_version()} ({platform.python_implementation()})",
         "commit": _commit(),
     }
-    return found | {name: _version(name) for name in LIBRARIES}
+    # Not of its metadata, which an editable installation does not renew.
+    return found | {name: tql_frames.__version__ if name == "tql-frames" else _version(name) for name in LIBRARIES}
 
 
 def as_text(found: dict[str, str]) -> str:

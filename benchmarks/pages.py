@@ -221,7 +221,7 @@ def epochs(report: Report) -> str:
 
 
 def engines(report: Report) -> str:
-    """The table of distributed.md."""
+    """The table of distributed-costs.md."""
     lines = []
     for label, ours in ENGINES.items():
         pairs = [report.pair(key, _OWN, ours) for key in ("dask", "spark")]
@@ -233,7 +233,7 @@ def engines(report: Report) -> str:
 
 
 def plan(report: Report) -> str:
-    """The second table of distributed.md: the messages of a draw for many workers."""
+    """The second table of distributed-costs.md: the messages of a draw for many workers."""
     found = report.sections.get("plan", [])
     return table(list(found[0]), [list(line.values()) for line in found]) if found else ""
 
@@ -254,8 +254,8 @@ TABLES = {
     ("docs/speed.md", "speed"): speed,
     ("docs/training.md", "batches"): batches,
     ("docs/training.md", "epochs"): epochs,
-    ("docs/distributed.md", "engines"): engines,
-    ("docs/distributed.md", "plan"): plan,
+    ("docs/distributed-costs.md", "engines"): engines,
+    ("docs/distributed-costs.md", "plan"): plan,
     ("docs/large-data.md", "large"): large,
 }
 

@@ -454,4 +454,5 @@ def test_a_report_that_tells_bad_weights():
 @pytest.mark.usefixtures("threads")
 def test_examples_of_the_page_show_what_they_say():
     page = "docs/distributed.md"
-    check_examples(page, blocks_of(page, "Dask"), flags=doctest.NORMALIZE_WHITESPACE)  # pandas ends lines with blanks
+    # pandas ends lines with blanks
+    check_examples(page, blocks_of(page, "Sample a Dask DataFrame"), flags=doctest.NORMALIZE_WHITESPACE)

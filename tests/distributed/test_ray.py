@@ -433,4 +433,5 @@ def test_examples_of_docstrings_show_what_they_say(name: str) -> None:
 
 
 def test_examples_of_the_page_show_what_they_say() -> None:
-    check_examples("docs/distributed.md", blocks_of("docs/distributed.md", "Ray"), flags=doctest.NORMALIZE_WHITESPACE)
+    page = "docs/distributed.md"
+    check_examples(page, blocks_of(page, "Sample a Ray dataset"), flags=doctest.NORMALIZE_WHITESPACE)

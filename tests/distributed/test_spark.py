@@ -458,7 +458,8 @@ def test_reports_of_one_hot_columns_and_of_texts(xrays):
 
 @TWO
 def test_examples_of_the_page_show_what_they_say(spark):
-    check_examples("docs/distributed.md", blocks_of("docs/distributed.md", "Spark"), spark=spark)
+    page = "docs/distributed.md"
+    check_examples(page, blocks_of(page, "Sample a Spark DataFrame"), spark=spark)
 
 
 @TWO

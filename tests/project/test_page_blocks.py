@@ -42,7 +42,7 @@ NOT_RUN = {
     ("docs/how-it-works.md", " text ──parse──▶"): "a drawing",
     ("docs/language/index.md", "max_weight(condition: weight, …)"): "a grammar with places to fill in",
     ("docs/distributed.md", "pip install"): "it installs",
-    ("docs/distributed.md", " partition 1"): "a drawing",
+    ("docs/distributed-costs.md", " partition 1"): "a drawing",
     ("docs/language/index.md", "  "): "a grammar with places to fill in",
 }
 # Run below.
