@@ -76,7 +76,7 @@ def test_an_error_of_ours_is_a_message_without_a_traceback(shell: Any, capsys: A
 @pytest.mark.parametrize(
     ("cell", "message"),
     [
-        ("%%tql nowhere\nselect *", "there is not a variable 'nowhere'"),
+        ("%%tql nowhere\nselect *", "there is no variable 'nowhere'"),
         ("%%tql df.nothing\nselect *", "'df.nothing' is not a variable"),
         ("%%tql shown\nselect *", "expected 'shown' to be a frame, got str"),
         ("%%tql\nselect *", "the frame is not named"),

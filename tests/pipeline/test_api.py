@@ -533,7 +533,7 @@ def test_a_column_is_named_by_its_bare_name_where_that_is_no_expression(name):
 
 @pytest.mark.parametrize("expr", [pl.all(), pl.col("a", "b")])
 def test_several_columns_are_no_weight(expr):
-    with pytest.raises(tql_frames.TQLTypeError, match="several columns"):
+    with pytest.raises(tql_frames.TQLTypeError, match="one column, got several"):
         tql_frames.weights(pl.DataFrame({"a": [1], "b": [2]}), expr)
 
 

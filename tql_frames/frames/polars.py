@@ -195,7 +195,8 @@ def evaluate(frame: pl.DataFrame, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         frame = pl.DataFrame({"": pl.repeat(None, frame.height, dtype=pl.Null, eager=True)})
     if frame.height < _SMALL:
         with suppress(TQLError):  # raised by users' functions: a lazy plan raises it unchanged, with its cause
-            return frame.with_columns(**exprs)[list(exprs)]  # by names: `select` would start another plan
+            # By names: `select` would start another plan, and a list alone is first taken for row numbers.
+            return frame.with_columns(**exprs)[:, list(exprs)]
     return frame.lazy().with_columns(**exprs).select(*exprs).collect()
 
 
@@ -266,7 +267,10 @@ def numbered(frame: pl.DataFrame, positions: Positions | pl.Series, index: str |
 
 def _numbers(positions: Positions) -> pl.Series:
     """Return positions in Polars' type of row numbers, so that they are converted only once."""
-    return pl.Series(positions, dtype=pl.get_index_type())
+    dtype = pl.get_index_type()
+    if positions.dtype == np.uint32 and dtype == pl.UInt32:  # to name the type takes Polars longer
+        return pl.Series(positions)
+    return pl.Series(positions, dtype=dtype)
 
 
 @frame_of.register(pl.DataFrame)

@@ -69,7 +69,7 @@ class TQLMagics(Magics):
     def _frame(self, name: str) -> Any:
         first, *attributes = name.split(".")
         if first not in self._variables:
-            raise TQLError(f"there is not a variable {first!r}", hint=_USAGE)
+            raise TQLError(f"there is no variable {first!r}", hint=_USAGE)
         found = self._variables[first]
         for attribute in attributes:
             if not hasattr(found, attribute):
