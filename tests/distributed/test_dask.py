@@ -29,6 +29,7 @@ from tql_frames import (
     TQLWarning,
     WeightError,
 )
+from tql_frames.distributed.dask import graph
 
 pytestmark = [pytest.mark.usefixtures("in_time"), pytest.mark.filterwarnings("ignore")]
 
@@ -58,6 +59,71 @@ def test_one_seed_one_sample_on_one_worker():
     with cluster_of(1):
         for partitions in (1, 3, 17):
             check_samples(partitions)
+
+
+@pytest.fixture
+def passes(monkeypatch):
+    """How often each partition is read by a sample without replacement."""
+    steps = []
+    each = graph._each
+
+    def noted(frame, step, *rest, **how):
+        steps.append(step)
+        return each(frame, step, *rest, **how)
+
+    monkeypatch.setattr(graph, "_each", noted)
+
+    def count(frame: dd.DataFrame, sampler: str) -> int:
+        steps.clear()
+        frame.tql.sample(sampler, 100, replace=False, seed=7)
+        return len(steps)
+
+    return count
+
+
+@pytest.mark.usefixtures("threads")
+def test_no_pass_is_idle_where_few_weights_are_known_before(tmp_path, passes):
+    """By the types of columns, and by the bounds in Parquet files."""
+    rng = np.random.default_rng(4)
+    whole = pd.DataFrame(
+        {
+            "flag": rng.random(4_000) < 0.3,
+            "perhaps": pd.array(rng.choice([True, False, None], 4_000), dtype="boolean"),
+            "kind": pd.Categorical(rng.choice(["a", "b", "c"], 4_000)),
+            "small": rng.integers(0, 12, 4_000).astype(np.uint8),
+            "level": rng.integers(-3, 9, 4_000),
+            "wide": rng.integers(0, 300, 4_000),
+        }
+    )
+    frame = dd.from_pandas(whole, npartitions=4)
+    frame.to_parquet(tmp_path)
+    files = dd.read_parquet(tmp_path)
+    two = ["flag", "perhaps", "max_weight(kind = 'a': 5, flag: 3, True: 1)", "small % 5"]
+    for sampler in two:
+        assert passes(frame, sampler) == 2, sampler
+    assert [passes(files, sampler) for sampler in ("level + 3", "max_weight(level > 2: level, True: 1)")] == [2, 2]
+    more = ["small + 1", "level + 3", "wide", "small * level"]
+    assert [passes(frame, sampler) for sampler in more] == [3] * 4
+    assert [passes(files, sampler) for sampler in ("wide", "level * wide")] == [3, 3]
+    assert passes(files.assign(level=files.level * 1_000), "level") == 3
+    for source, sampler in [(frame, each) for each in (*two, *more[:1], "wide")] + [
+        (files, "level + 3"),
+        (files, "wide"),
+    ]:
+        for replace in (True, False):
+            found = source.tql.sample(sampler, 500, replace=replace, seed=3).compute()
+            expected = whole.tql.sample(sampler, 500, replace=replace, seed=3, order="source")
+            assert found.index.to_list() == expected.index.to_list(), sampler
+
+
+@pytest.mark.usefixtures("threads")
+def test_files_with_more_weights_than_their_bounds_said_are_an_error(tmp_path):
+    frame = pd.DataFrame({"level": np.arange(2_000) % 7})
+    frame.to_parquet(tmp_path / "part.parquet")
+    sample = dd.read_parquet(tmp_path).tql.sample("level", 100, seed=1)
+    pd.DataFrame({"level": np.arange(2_000)}).to_parquet(tmp_path / "part.parquet")
+    with pytest.raises(TQLError, match="the rows changed"):
+        sample.compute()
 
 
 @REPLACE

@@ -6,6 +6,7 @@ known, or held for it.
 
 from __future__ import annotations
 
+import math
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -16,6 +17,12 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 from dask.delayed import Delayed, delayed
+
+try:  # not public: where they have gone, bounds are not known
+    from dask.dataframe.dask_expr._expr import Projection
+    from dask.dataframe.dask_expr.io.parquet import ReadParquetFSSpec, _collect_pq_statistics
+except ImportError:
+    Projection = ReadParquetFSSpec = _collect_pq_statistics = None
 
 from tql_frames.distributed import (
     NOTHING,
@@ -36,6 +43,7 @@ from tql_frames.distributed import (
     questions,
     starts_of,
 )
+from tql_frames.distributed.partition_counts import changed
 from tql_frames.errors import TQLError, TQLTypeError, TQLWarning
 from tql_frames.frames.pandas import PandasFrame, with_column
 from tql_frames.pipeline.draw import fewer_rows
@@ -109,7 +117,13 @@ def ask(counts: Sequence[Counts], how: Drawing) -> list[Question | None]:
 
 
 def draw(counts: Sequence[Counts], answers: Sequence[Answer | None], how: Drawing) -> Sequence[PartitionDraw]:
-    """Return the shares of the partitions."""
+    """Return the shares of the partitions.
+
+    Raises:
+        TQLError: they were asked nothing, since there were to be few weights, and have many.
+    """
+    if not answers and any(questions(counts, how)):
+        raise changed()
     drawn = draw_shares(counts, answers or [None] * len(counts), how)
     if drawn.found < drawn.asked:
         _warn(fewer_rows(drawn.asked, drawn.found, drawn.what))
@@ -288,6 +302,8 @@ def _frame(parts: list[Delayed], meta: Any, divisions: Any) -> Any:
 
 
 _TOLD = 3  # columns that a hint names
+_MOST_COMBINATIONS = 4096  # of values of columns that are weighed to know how many weights there can be
+_MOST_FOOTERS = 256  # partitions of files whose bounds are looked up
 _PEEK = 100  # rows that are looked at for types
 
 
@@ -318,10 +334,80 @@ def never_bad(weigher: Weigher | None) -> bool:
     return weigher is not None and weigher.constant_weights is not None
 
 
-def makes_strata(weigher: Weigher | None) -> bool:
-    """Return whether it is known that rows are drawn by strata, whatever the rows."""
-    constant = None if weigher is None else weigher.constant_weights
-    return constant is not None and len(np.unique(constant.weights)) <= FEW_STRATA
+def makes_strata(frame: dd.DataFrame, job: Job, weigher: Weigher | None) -> bool:
+    """Return whether it is known that rows are drawn by strata, whatever the rows.
+
+    It is where the text has few weights, or the columns of the sampler have so few possible values that all weights
+    can be computed: truth values, known categories, small integers, and integers of Parquet files that record their
+    bounds.
+    """
+    if weigher is None:
+        return False
+    if (constant := weigher.constant_weights) is not None:
+        return len(np.unique(constant.weights)) <= FEW_STRATA
+    if isinstance(job, PartitionStatement) or job.numbers_rows:
+        return False
+    names = job.names(list(frame.columns))
+    bounds = _bounds_of(frame, names)
+    possible = [_possible(frame, name, bounds.get(name)) for name in names]
+    known = [values for values in possible if values is not None]
+    if len(known) < len(names) or not names or math.prod(map(len, known)) > _MOST_COMBINATIONS:
+        return False
+    places = np.indices([len(values) for values in known]).reshape(len(known), -1)
+    every = pd.DataFrame({name: values[place] for name, values, place in zip(names, known, places, strict=True)})
+    try:
+        return len(np.unique(weigher.weigh(PandasFrame(every)))) <= FEW_STRATA
+    except TQLError:  # of values that there may not be
+        return False
+
+
+def _possible(frame: dd.DataFrame, name: str, bounds: tuple[int, int] | None) -> Any:
+    """Return all values that a column can have, with its dtype; None where they are many or not known.
+
+    Args:
+        frame: the frame.
+        name: of the column.
+        bounds: least and greatest value in the files that it is read from, if they are known.
+    """
+    column = frame._meta[name]
+    dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return pd.array([*dtype.categories, None], dtype=dtype) if frame[name].cat.known else None
+    if pd.api.types.is_bool_dtype(dtype):
+        values: list[Any] = [False, True]
+    elif pd.api.types.is_integer_dtype(dtype):
+        size = dtype.itemsize
+        if bounds is None and size == 1:
+            kind = np.int8 if pd.api.types.is_signed_integer_dtype(dtype) else np.uint8
+            bounds = int(np.iinfo(kind).min), int(np.iinfo(kind).max)
+        if bounds is None or bounds[1] - bounds[0] >= _MOST_COMBINATIONS:
+            return None
+        values = list(range(bounds[0], bounds[1] + 1))
+    else:
+        return None
+    return pd.array(values if isinstance(dtype, np.dtype) else [*values, None], dtype=dtype)
+
+
+def _bounds_of(frame: dd.DataFrame, names: list[str]) -> dict[str, tuple[int, int]]:
+    """Return the least and greatest value of columns of integers that are read from Parquet files as they are.
+
+    Files are not read if they are many: nothing else runs before `compute`.
+    """
+    wanted = [name for name in names if pd.api.types.is_integer_dtype(frame._meta[name].dtype)]
+    if _collect_pq_statistics is None or frame.npartitions > _MOST_FOOTERS or not wanted:
+        return {}
+    expression = frame.expr
+    while isinstance(expression, Projection):
+        expression = expression.frame
+    if not isinstance(expression, ReadParquetFSSpec):
+        return {}
+    found: dict[str, tuple[int, int]] = {}
+    parts = _collect_pq_statistics(expression, columns=wanted) or []
+    for name in wanted:
+        each = [column for part in parts for column in part.get("columns", ()) if column["name"] == name]
+        if each and len(each) == len(parts) and all(column.get("min") is not None for column in each):
+            found[name] = int(min(column["min"] for column in each)), int(max(column["max"] for column in each))
+    return found
 
 
 def meta_of(frame: dd.DataFrame, job: PartitionStatement) -> pd.DataFrame:

@@ -130,7 +130,7 @@ class DaskNamespace:
         job = Sampler.of(weights, columns, spec.seed, keys_from(keys, columns), spec, expected=expected is not None)
         weigher = weigher_of(self._frame, job)
         how = Drawing(job, spec, expected is not None)
-        enough = how.gathers or (spec.replace if spec.over else makes_strata(weigher))
+        enough = how.gathers or (spec.replace if spec.over else makes_strata(self._frame, job, weigher))
         return graph.sampled(self._frame, how, job, by_strata=enough, expected=expected)
 
     def weights(
@@ -186,7 +186,7 @@ class DaskNamespace:
             return graph.selected(self._frame, None, job, meta, by_strata=True)
         how = Drawing(job, job.spec)
         weigher = weigher_of(self._frame, job)
-        by_strata = how.gathers or (job.replace if job.spec.over else makes_strata(weigher))
+        by_strata = how.gathers or (job.replace if job.spec.over else makes_strata(self._frame, job, weigher))
         return graph.selected(self._frame, how, job, meta, by_strata=by_strata)
 
     def report(
