@@ -338,7 +338,7 @@ def makes_strata(frame: dd.DataFrame, job: Job, weigher: Weigher | None) -> bool
     """Return whether it is known that rows are drawn by strata, whatever the rows.
 
     It is where the text has few weights, or the columns of the sampler have so few possible values that all weights
-    can be computed: truth values, known categories, small integers, and integers of Parquet files that record their
+    can be computed: truth values, known categories, small integers, and integers of Parquet files that state their
     bounds.
     """
     if weigher is None:
