@@ -152,8 +152,8 @@ def weights(
     """Return a Ray dataset with a further column `weight`, Float64: finite and >= 0, null as 0.
 
     Args:
-        dataset: a Ray Dataset. Unless all weights are constants of the text its rows are counted now, so that bad
-            weights are matched by the numbers of their rows.
+        dataset: a Ray Dataset. Unless all weights are constants of the text its rows are counted now, so that
+            the error for a bad weight names its row.
         sampler: as `sample` takes it.
         seed: fixes the numbers of `random()`, which are those of `sample` with the same seed; by default fresh ones.
         parameters: a value for each `?` of the text, in order.

@@ -187,8 +187,8 @@ def weights(
     """Return a Spark frame with a further column `weight`, Float64: finite and >= 0, null as 0.
 
     Args:
-        frame: a Spark DataFrame. Unless all weights are constants of the text its rows are counted now, so that bad
-            weights are matched by the numbers of their rows.
+        frame: a Spark DataFrame. Unless all weights are constants of the text its rows are counted now, so that
+            the error for a bad weight names its row.
         sampler: as `sample` takes it.
         seed: fixes the numbers of `random()`, which are those of `sample` with the same seed; by default fresh ones.
         parameters: a value for each `?` of the text, in order.
