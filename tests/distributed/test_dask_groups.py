@@ -316,7 +316,7 @@ def test_values_stand_for_the_question_marks() -> None:
     assert shares.to_list() == pytest.approx(frame.tql.report(plain, by="view").labels["expected_share"].to_list())
     with pytest.raises(TQLError, match="the text has 2 parameters, 1 given"):
         parts.tql.sample(text, parameters=[60])
-    with pytest.raises(TQLError, match="parameters= are values for"):
+    with pytest.raises(TQLError, match="parameters= are the values of"):
         parts.tql.report(parameters=[1], by="view")
 
 
