@@ -117,6 +117,18 @@ def test_no_pass_is_idle_where_few_weights_are_known_before(tmp_path, passes):
 
 
 @pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("values", [[1, 2], ["x", "y"], [1, "x"]], ids=["numbers", "texts", "mixed"])
+def test_a_name_that_two_columns_have_is_an_error_of_ours(values):
+    whole = pd.DataFrame([[*values, 3.0]] * 6, columns=["a", "a", "c"])
+    frame = dd.from_pandas(whole, npartitions=2)
+    for sampler in ("a", "max_weight(a = 1: 2, True: 1)"):
+        with pytest.raises(TQLError, match="'a'"):
+            frame.tql.sample(sampler, 3, seed=1).compute()
+    expected = frame.compute().tql.sample("c", 3, seed=1, order="source")  # Dask makes text of objects
+    pd.testing.assert_frame_equal(frame.tql.sample("c", 3, seed=1).compute(), expected)
+
+
+@pytest.mark.usefixtures("threads")
 def test_files_with_more_weights_than_their_bounds_said_are_an_error(tmp_path):
     frame = pd.DataFrame({"level": np.arange(2_000) % 7})
     frame.to_parquet(tmp_path / "part.parquet")

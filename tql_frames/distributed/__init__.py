@@ -6,7 +6,7 @@ What runs where is the engines' to say, in `tql_frames.dask` and `tql_frames.spa
 from tql_frames.distributed.assignment import PartitionDraw
 from tql_frames.distributed.driver import Drawing, Drawn, check_weights, draw_shares, first_shares, questions, starts_of
 from tql_frames.distributed.partition_counts import Answer, Counts, Question
-from tql_frames.distributed.reporting import Counted, Reporting, job_of, refuse_groups
+from tql_frames.distributed.reporting import Counted, Reporting, job_of, request_of
 from tql_frames.distributed.sampler import Sampler, check_source_order, keys_from
 from tql_frames.distributed.splitting import NOTHING, Splitting, UnitsOfPartition
 from tql_frames.distributed.statement import PartitionStatement
@@ -32,6 +32,6 @@ __all__ = [
     "job_of",
     "keys_from",
     "questions",
-    "refuse_groups",
+    "request_of",
     "starts_of",
 ]

@@ -1,4 +1,4 @@
-"""A partition of a Spark frame or a Ray dataset in a worker: Arrow batches, of which only named columns are converted.
+"""A partition of a Spark frame or a Ray dataset in a worker: Arrow batches; only columns that are named are converted.
 
 Rows are taken from the batches as they came, so that every type that the engine hands over goes back as it is.
 """

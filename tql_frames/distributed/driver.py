@@ -37,11 +37,12 @@ from tql_frames.distributed.partition_counts import (
     RunRace,
     Schema,
     SumUp,
+    changed,
     schemas_together,
 )
 from tql_frames.distributed.sampler import gathers
-from tql_frames.errors import TQLArmWarning, TQLError, WeightError
-from tql_frames.pipeline.draw import DrawSpec
+from tql_frames.errors import TQLArmWarning, TQLError, TQLWarning, WeightError
+from tql_frames.pipeline.draw import DrawSpec, fewer_rows
 from tql_frames.pipeline.groups import GroupKeys
 from tql_frames.pipeline.idle_arms import idle_warnings
 from tql_frames.pipeline.weights import BadWeights, Weigher
@@ -104,6 +105,12 @@ class Drawn:
     found: int
     idle: Sequence[TQLArmWarning] = ()
     what: str = "rows"
+
+    @property
+    def warnings(self) -> list[TQLWarning]:
+        """What to warn of: fewer rows than were asked for, and idle arms."""
+        fewer = [fewer_rows(self.asked, self.found, self.what)] if self.found < self.asked else []
+        return [*fewer, *self.idle]
 
 
 def questions(counts: Sequence[Counts], how: Drawing) -> list[Question | None]:
@@ -319,6 +326,8 @@ class _Whole:
         if self._strata is not None:
             return self._of_strata(*self._strata, streams)
         assert self.spread is not None
+        if any(part.rows and each is None for part, each in zip(self._counts, answers, strict=True)):
+            raise changed()  # since they were asked nothing, few weights were known before
         if self._how.spec.replace:
             totals = [each if isinstance(each, int) else 0 for each in answers]
             points = points_of_parts(totals, self.size, streams)

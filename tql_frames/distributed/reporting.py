@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -23,7 +23,7 @@ from tql_frames.distributed.statement import PartitionStatement
 from tql_frames.errors import Fault, TQLError, TQLUnsupportedError
 from tql_frames.frames import PolarsFrame, Rows
 from tql_frames.language import is_statement, nodes
-from tql_frames.pipeline.draw import DrawSpec
+from tql_frames.pipeline.draw import DrawSpec, refuse_labels_first
 from tql_frames.pipeline.weights import sampler_from
 
 if TYPE_CHECKING:
@@ -138,6 +138,26 @@ class Reporting:
             return population
         text = dataclasses.replace(label, expr=label.expr.cast(pl.String))
         return dataclasses.replace(population, label=text)
+
+
+def request_of(sampler: object, limit: object, by: object, *, design: object, **request: Any) -> tuple[DrawSpec, bool]:
+    """Return the request of a report, and whether it says more than a statement leaves open, for `job_of`.
+
+    Args:
+        sampler: as the caller gave it.
+        limit: the same.
+        by: the same.
+        design: the same.
+        request: the other arguments of `DrawSpec.checked`.
+
+    Raises:
+        TQLError: the labels stand in the place of the sampler, or an argument is wrong.
+        TQLUnsupportedError: as `refuse_groups`.
+    """
+    refuse_labels_first(sampler, limit, by)
+    spec = DrawSpec.checked(limit, design=design, **request)
+    refuse_groups(spec)
+    return spec, limit is not None or spec.fraction is not None or not spec.replace or design is not None
 
 
 def job_of(

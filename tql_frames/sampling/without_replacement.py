@@ -311,9 +311,8 @@ class _Flagged(_Marked):
         self._ends = np.empty(0, np.int64)  # how many of those there are up to the end of each block
 
     def begin_phase(self) -> None:
-        self._undrawn = np.empty(-(-len(self.marks) // 8), np.uint8)
+        bits = np.empty(-(-len(self.marks) // 8), np.uint8)
         each = np.zeros(-(-len(self.marks) // BLOCK), np.int64)
-        bits = self._undrawn
 
         def run(blocks: Blocks) -> None:
             for first, stop in blocks:
@@ -322,7 +321,7 @@ class _Flagged(_Marked):
                 bits[first // 8 : -(-stop // 8)] = np.packbits(undrawn)
 
         over_blocks(len(self.marks), run)
-        self._ends = np.cumsum(each)
+        self._undrawn, self._ends = bits, np.cumsum(each)
 
     def distinct(self, numbers: Positions) -> Positions:
         """Return the slots of some numbers that were not drawn before, each once, ascending; `merge` adds them.

@@ -415,7 +415,7 @@ def _on_all(formula: Formula, active: Flags, scale: float, cap: float | None) ->
 
 
 def _with_arms(formula: Formula, sets: LabelSets, arms: Flags) -> Formula:
-    """Return the formula with one arm for each label in `arms`, of which a row has at most one."""
+    """Return the formula with one arm for each label in `arms`; a row has at most one of these labels."""
     if not arms.any():
         return formula
     only = arms & formula.always

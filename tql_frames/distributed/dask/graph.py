@@ -43,10 +43,8 @@ from tql_frames.distributed import (
     questions,
     starts_of,
 )
-from tql_frames.distributed.partition_counts import changed
 from tql_frames.errors import TQLError, TQLTypeError, TQLWarning
 from tql_frames.frames.pandas import PandasFrame, with_column
-from tql_frames.pipeline.draw import fewer_rows
 from tql_frames.pipeline.weights import Weigher
 from tql_frames.sampling.strata import FEW_STRATA
 
@@ -117,17 +115,9 @@ def ask(counts: Sequence[Counts], how: Drawing) -> list[Question | None]:
 
 
 def draw(counts: Sequence[Counts], answers: Sequence[Answer | None], how: Drawing) -> Sequence[PartitionDraw]:
-    """Return the shares of the partitions.
-
-    Raises:
-        TQLError: they were asked nothing, since there were to be few weights, and have many.
-    """
-    if not answers and any(questions(counts, how)):
-        raise changed()
+    """Return the shares of the partitions."""
     drawn = draw_shares(counts, answers or [None] * len(counts), how)
-    if drawn.found < drawn.asked:
-        _warn(fewer_rows(drawn.asked, drawn.found, drawn.what))
-    for warning in drawn.idle:
+    for warning in drawn.warnings:
         _warn(warning)
     return drawn.shares
 
@@ -369,18 +359,16 @@ def _possible(frame: dd.DataFrame, name: str, bounds: tuple[int, int] | None) ->
         name: of the column.
         bounds: least and greatest value in the files that it is read from, if they are known.
     """
-    column = frame._meta[name]
-    dtype = column.dtype
+    dtype = frame._meta[name].dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return pd.array([*dtype.categories, None], dtype=dtype) if frame[name].cat.known else None
     if pd.api.types.is_bool_dtype(dtype):
         values: list[Any] = [False, True]
     elif pd.api.types.is_integer_dtype(dtype):
-        size = dtype.itemsize
-        if bounds is None and size == 1:
-            kind = np.int8 if pd.api.types.is_signed_integer_dtype(dtype) else np.uint8
-            bounds = int(np.iinfo(kind).min), int(np.iinfo(kind).max)
-        if bounds is None or bounds[1] - bounds[0] >= _MOST_COMBINATIONS:
+        if bounds is None:
+            limits = np.iinfo(getattr(dtype, "numpy_dtype", dtype))
+            bounds = int(limits.min), int(limits.max)
+        if bounds[1] - bounds[0] >= _MOST_COMBINATIONS:
             return None
         values = list(range(bounds[0], bounds[1] + 1))
     else:
@@ -437,12 +425,14 @@ def _result(rows: pd.DataFrame, job: PartitionStatement) -> pd.DataFrame:
 
 
 def _is_known(frame: dd.DataFrame, names: list[str]) -> bool:
-    return all(frame._meta[name].dtype != np.object_ for name in names)
+    # Of all columns of a name: that there are several is an error with words of its own.
+    return all(dtype != np.object_ for dtype in frame._meta[names].dtypes)
 
 
 def _of_text(fault: TQLTypeError, frame: dd.DataFrame, names: list[str]) -> TQLTypeError:
     """Return the same error; where it is of text, with a hint that Dask may have made the text of other values."""
-    texts = [name for name in names if isinstance(frame._meta[name].dtype, pd.StringDtype)]
+    dtypes = frame._meta[names].dtypes
+    texts = [name for name, dtype in dtypes.items() if isinstance(dtype, pd.StringDtype)]
     if "text" not in fault.message or not texts or dask.config.get("dataframe.convert-string", None) is False:
         return fault
     columns = f"column{'s' * (len(texts) > 1)} {', '.join(map(repr, texts[:_TOLD]))}"

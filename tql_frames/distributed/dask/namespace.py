@@ -20,7 +20,7 @@ from tql_frames.distributed import (
     check_source_order,
     job_of,
     keys_from,
-    refuse_groups,
+    request_of,
 )
 from tql_frames.distributed.dask import graph
 from tql_frames.distributed.dask.graph import makes_strata, meta_of, never_bad, weigher_of
@@ -32,7 +32,6 @@ from tql_frames.pipeline.draw import (
     all_named,
     check_expected,
     labels_named_as_sampler,
-    refuse_labels_first,
     seed_from,
 )
 from tql_frames.pipeline.weights import sampler_from
@@ -220,11 +219,9 @@ class DaskNamespace:
             >>> ddf.tql.report("max_weight(view = 'AP': 2, True: 1)", by="view").labels["expected_share"].to_list()
             [0.5, 0.5]
         """
-        refuse_labels_first(sampler, limit, by)
-        spec = DrawSpec.checked(limit, fraction, replace, seed, over=over, unit=unit, design=design)
-        refuse_groups(spec)
+        request = {"fraction": fraction, "replace": replace, "seed": seed, "over": over, "unit": unit}
+        spec, sized = request_of(sampler, limit, by, design=design, **request)
         columns = list(self._frame.columns)
-        sized = limit is not None or fraction is not None or not replace or design is not None
         job = job_of(sampler, parameters, columns, spec.seed, sized=sized)
         reporting = Reporting.of(by, job, columns, split)
         with labels_named_as_sampler(sampler, by, columns):

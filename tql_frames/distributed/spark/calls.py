@@ -36,7 +36,7 @@ from tql_frames.distributed import (
     job_of,
     keys_from,
     questions,
-    refuse_groups,
+    request_of,
     starts_of,
 )
 from tql_frames.distributed.arrow import ArrowPartition, PartitionRows, taken
@@ -64,10 +64,8 @@ from tql_frames.pipeline.draw import (
     Limit,
     check_expected,
     check_index,
-    fewer_rows,
     labels_named_as_sampler,
     named,
-    refuse_labels_first,
     seed_from,
 )
 from tql_frames.pipeline.weights import Weigher, sampler_from
@@ -387,11 +385,9 @@ def report(
         >>> report.labels["expected_share"].to_list()
         [0.5, 0.5]
     """
-    refuse_labels_first(sampler, limit, by)
-    spec = DrawSpec.checked(limit, fraction, replace, seed, over=over, unit=unit, design=design)
-    refuse_groups(spec)
+    request = {"fraction": fraction, "replace": replace, "seed": seed, "over": over, "unit": unit}
+    spec, sized = request_of(sampler, limit, by, design=design, **request)
     _check_frame(frame)
-    sized = limit is not None or fraction is not None or not replace or design is not None
     job = job_of(sampler, parameters, frame.columns, spec.seed, sized=sized)
     reporting = Reporting.of(by, job, frame.columns, split)
     intervals = Intervals(frame)
@@ -493,9 +489,7 @@ def _drawn(frame: DataFrame, results: PassResult, how: Drawing, job: Job) -> Seq
         found = ask(frame, job.names(frame.columns), answer)
         answers = [found.found.get(number) for number in range(len(counts))]
     drawn = draw_shares(counts, answers, how)
-    if drawn.found < drawn.asked:
-        warn(fewer_rows(drawn.asked, drawn.found, drawn.what))
-    for warning in drawn.idle:
+    for warning in drawn.warnings:
         warn(warning)
     return drawn.shares
 

@@ -75,7 +75,7 @@ def gather(frame: DataFrame, weights: NativeWeights) -> GatheredNumbers | None:
     marks = _array(table, 0)
     starts = np.flatnonzero(marks >> _CHECK_BITS)
     parts = (marks[starts] >> _CHECK_BITS) - 1
-    if (len(marks) and (starts[:1] != 0).any()) or (np.diff(parts) <= 0).any():
+    if starts[:1].tolist() != [0][: len(marks)] or (np.diff(parts) <= 0).any():
         raise changed()
     checks = (marks & (2**_CHECK_BITS - 1)).astype(np.uint8)
     rows = np.diff(starts, append=len(marks))
