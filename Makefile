@@ -123,7 +123,7 @@ $(VENV)/pytorch: | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet "$(TORCH)" torchdata lightning accelerate transformers
 	touch $@
 
-# Where they are installed, the tests on Dask, Spark and Ray run too; Spark needs Java 17 or newer.
+# Where they are installed, the tests on Dask and Spark run too; Spark needs Java 17 or newer.
 engines: $(VENV)/engines
 
 $(VENV)/engines: | $(VENV)/bin/python
