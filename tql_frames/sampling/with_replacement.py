@@ -23,6 +23,7 @@ EDGE = 0.7071067811
 
 _BY_COMPARISON = 12  # owners up to which all bounds are compared with all points
 _FEW_DRAWS = 4096  # up to which a guide table costs more than it saves
+_AT_ONCE = BLOCK // 4  # draws that are turned into rows together; more would take no less time, but more memory
 _MOST_STEPS = 4  # from where the guide table points, before the rest is left to binary search
 
 
@@ -123,10 +124,12 @@ def draw_strata(
             by_slot.take(slot, out=found[first:stop], mode="clip")
 
     def run(blocks: Blocks) -> None:
-        points, owners, space = np.empty(BLOCK), np.empty(BLOCK, np.int64), Workspace(cumulative, size)
+        points, owners, space = np.empty(BLOCK), np.empty(_AT_ONCE, np.int64), Workspace(cumulative, _AT_ONCE)
         for first, stop in blocks:
             streams.fill(stream, start + first, points[: stop - first])
-            place(first, points[: stop - first], owners[: stop - first], space)
+            for some in range(first, stop, _AT_ONCE):
+                point = points[some - first : min(some + _AT_ONCE, stop) - first]
+                place(some, point, owners[: len(point)], space)
 
     if size <= BLOCK:
         points = np.empty(size)
