@@ -20,14 +20,16 @@ from benchmarks.tables import Floats
 from tql_frames.sampling import Positions, Streams
 from tql_frames.sampling.rng import BLOCK, Blocks, over_blocks
 
+_ARMS = 6  # five, and none
+
 
 def draw_order(job: Job) -> Contestant:
-    """The conditions; a table of all rows written; random numbers; the table read at random, and so the columns."""
+    """The deciding arms; a table of all rows by arm; random numbers; the table read at random, and so the columns."""
     return _contestant(job, ordered=False)
 
 
 def table_order(job: Job) -> Contestant:
-    """The conditions; random numbers; their sort; the columns read in the order of the table."""
+    """The deciding arms; random numbers; their sort; the columns read in the order of the table."""
     return _contestant(job, ordered=True)
 
 
@@ -128,16 +130,17 @@ def _find_repeats(slots: Positions, marks: NDArray[np.bool_]) -> NDArray[np.bool
 def _contestant(job: Job, *, ordered: bool) -> Contestant:
     lists = job.table == "findings"
     frame = findings.frame(job.rows) if lists else pl.DataFrame(tables.columns(job))
-    labels = pl.col("findings").list
-    conditions = [labels.contains(name).alias(name) for name in findings.ARMS] if lists else [deciding_arm()]
+    conditions = [pl.col("findings").list.contains(name).alias(name) for name in findings.ARMS]
 
     def run(seed: int) -> pl.DataFrame:
-        frame.select(conditions)
+        # Lists are looked through on all cores, one condition on each.
+        met = frame.select(conditions) if lists else frame
+        arms = met.select(deciding_arm(map(pl.col, findings.ARMS) if lists else None))
         rows = _slots(job, seed)
         if ordered:
             rows.sort()
         else:
-            _read(np.arange(job.rows, dtype=np.uint32), rows)
+            _read(_rows_of_each(arms.to_series().to_numpy(), _ARMS), rows)
         return frame[pl.Series(rows)]
 
     def fault(result: pl.DataFrame) -> str | None:

@@ -5,6 +5,8 @@ Ours on Polars frames is in `ours`, Polars on lists in `polars_lists`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import polars as pl
 
@@ -64,10 +66,14 @@ def weight_and_take(job: Job) -> Contestant:
     )
 
 
-def deciding_arm() -> pl.Expr:
-    """The number of the arm that decides a row, by the five conditions; 0 where none does."""
+def deciding_arm(conditions: Iterable[pl.Expr] | None = None) -> pl.Expr:
+    """The number of the last condition that a row meets, counted from 1; 0 where it meets none.
+
+    By default the conditions are those on the labels of the standard table.
+    """
     label, number = pl.col("label"), pl.lit(0, pl.UInt8)
-    for place, arm in enumerate([label != 10, label == 11, label == 12, label == 13, label == 14], 1):
+    arms = [label != 10, label == 11, label == 12, label == 13, label == 14] if conditions is None else conditions
+    for place, arm in enumerate(arms, 1):
         number = pl.when(arm).then(pl.lit(place, pl.UInt8)).otherwise(number)
     return number
 
