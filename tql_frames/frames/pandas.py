@@ -244,6 +244,9 @@ class _Columns(ConvertedColumns):
     def converted(self) -> pl.DataFrame:
         """Return the columns converted so far; if there are none, one column of nulls of the same length."""
         columns = {**self._converted, **{each.name: each for each in self._stand_ins.values()}}
+        if len(columns) == 1:  # which Polars makes sooner without the dictionary
+            ((name, only),) = columns.items()
+            return only.to_frame(name)
         return pl.DataFrame(columns or {"": pl.repeat(None, len(self._frame), dtype=pl.Null, eager=True)})
 
     def everything(self) -> pl.DataFrame:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 
@@ -102,9 +103,7 @@ def draw_strata(
         stream: whose numbers they are.
         strata: the rows of the table.
     """
-    cumulative = cumulative_weights_of_strata(table, size)
-    starts = np.concatenate([[0.0], cumulative.bounds[:-1]])
-    ranks_per_width = exact_ranks(starts, cumulative.bounds, table.counts)
+    cumulative, starts, ranks_per_width = _line(table, size)
     by_slot = None if strata is None or strata.few(size) else strata.by_slot()
     found = np.empty(size, position_type(table.rows) if by_slot is None else by_slot.dtype)
     # Slots that are indices have 64 bits: NumPy would copy others.
@@ -138,6 +137,25 @@ def draw_strata(
     else:
         over_blocks(size, run)
     return found if strata is None or by_slot is not None else strata.resolve(found)
+
+
+def _line(table: StrataTable, draws: int) -> tuple[CumulativeWeights, Floats, Floats]:
+    """Return the line of strata, the start of each, and the factors of `exact_ranks`."""
+    if len(table.weights) <= _BY_COMPARISON:
+        return _short_line(table.weights.astype(np.float64).tobytes(), table.counts.astype(np.int64).tobytes())
+    return _laid(table, draws)
+
+
+@lru_cache(maxsize=64)
+def _short_line(weights: bytes, counts: bytes) -> tuple[CumulativeWeights, Floats, Floats]:
+    """Return the line of few strata, which later samples of the same frame share."""
+    return _laid(StrataTable(np.frombuffer(weights), np.frombuffer(counts, np.int64)), 0)
+
+
+def _laid(table: StrataTable, draws: int) -> tuple[CumulativeWeights, Floats, Floats]:
+    cumulative = cumulative_weights_of_strata(table, draws)
+    starts = np.concatenate([[0.0], cumulative.bounds[:-1]])
+    return cumulative, starts, exact_ranks(starts, cumulative.bounds, table.counts)
 
 
 def exact_ranks(starts: Floats, bounds: Floats, counts: Integers) -> Floats:
