@@ -1,4 +1,4 @@
-"""Weights to row positions; knows no frame."""
+"""Draw row positions by weight. Frames and their columns are read elsewhere."""
 
 from tql_frames.sampling.batches import Pools, draw_batches, draw_group_batches
 from tql_frames.sampling.changing import ChangingWeights

@@ -1,7 +1,8 @@
-"""Batches with quotas: a fixed number of rows from each pool in every batch. Pools may share rows.
+"""Draw batches with quotas: every batch has a fixed number of rows from each pool. Pools may share rows.
 
-A pool is a set of rows with weights, such as those of a label, or all others. With replacement its draws are
-independent; without, they go through the pool in passes, so that no row comes again before all came. NumPy only.
+A pool is a set of rows with weights, such as the rows of a label, or the rows without any; `torch.batches` builds the
+pools. With replacement, the draws of a pool are independent. Without, they run in passes over the pool, so that no row
+is drawn again before all rows have been drawn. NumPy only.
 """
 
 from __future__ import annotations
@@ -16,20 +17,20 @@ from numpy.typing import NDArray
 from tql_frames.sampling.groups import GroupLines, Groups, draw_groups, first_of_groups, ranges
 from tql_frames.sampling.rng import Floats, Integers, Positions, Streams, derived_seed
 
-_HEADROOM = 64  # binary digits: no sum of weights so much smaller is beyond the range of numbers
-_ROUNDS = 8  # of draws with replacement, before the groups that batches still lack are drawn without
+_HEADROOM = 64  # binary digits by which weights are scaled down so that their sum does not overflow
+_ROUNDS = 8  # of draws with replacement; groups that batches still lack are then drawn without replacement
 _PART = 2**23  # pairs of a batch and a group that race together
-_LOOK, _LOOKS = 64, 8  # rows among which another one is looked for at a time, and how often
+_LOOK, _LOOKS = 64, 8  # rows that a search for an exchange reads at a time, and how many times in each direction
 _REST, _ORDER, _PICKS, _RACE, _APART = range(5)  # branches of a seed
 
 
 @dataclass(frozen=True)
 class Pools:
-    """Rows of positive weight, by the pools that they are in; a row may be in several.
+    """Rows of positive weight by pool; a row may be in several pools.
 
     Attributes:
         rows: shape (k,), positions, pool by pool.
-        groups: the pool of each, which ascends.
+        groups: the pool of each row, ascending.
         weights: shape (k,), finite, > 0.
 
     Examples:
@@ -44,7 +45,7 @@ class Pools:
 
     @classmethod
     def of(cls, members: list[Positions], weights: Floats) -> Pools:
-        """Take the rows of each pool that have a positive weight; `weights` has the shape (n,)."""
+        """Return pools of the members of positive weight; `weights` has the shape (n,)."""
         there = [each[weights.take(each) > 0] for each in members]
         codes = np.repeat(np.arange(len(there), dtype=np.uint32), [len(each) for each in there])
         rows = np.concatenate([np.empty(0, np.uint32), *there])
@@ -52,10 +53,10 @@ class Pools:
 
     @classmethod
     def of_groups(cls, rows: Positions | None, groups: Groups, weights: Floats) -> Pools:
-        """Take pools that were numbered row by row.
+        """Return pools from pairs of a row and a pool.
 
         Args:
-            rows: shape (k,), the row of each pair of a row and a pool; None for each row once.
+            rows: shape (k,), the row of each pair; None if every row has one pair, in table order.
             groups: the pool of each pair.
             weights: shape (n,), of the rows.
         """
@@ -68,12 +69,12 @@ class Pools:
 
     @cached_property
     def sizes(self) -> Integers:
-        """Shape (pools,): rows of each."""
+        """Number of rows of each pool, shape (pools,)."""
         return self.groups.rows
 
     @cached_property
     def totals(self) -> Floats:
-        """Shape (pools,): the sum of the weights of each; all scaled down where one is beyond the range of numbers."""
+        """Sum of the weights of each pool, shape (pools,); if one overflows, all are scaled down."""
         found = np.bincount(self.groups.codes, self.weights, minlength=self.groups.count).astype(np.float64)
         if np.isfinite(found).all():
             return found
@@ -82,7 +83,7 @@ class Pools:
 
     @cached_property
     def firsts(self) -> Integers:
-        """Shape (pools,): where the rows of each begin."""
+        """Place of the first row of each pool, shape (pools,)."""
         return np.cumsum(self.sizes) - self.sizes
 
     @cached_property
@@ -93,16 +94,16 @@ class Pools:
         """Draw rows of each pool.
 
         Args:
-            sizes: shape (pools,), draws; 0 of a pool without rows.
-            replace: with replacement by weight, each draw independent of the others; or in passes, each of all rows in
-                a random order. Of the last pass, which may be a part of one, the rows are drawn by weight without
-                replacement.
-            seed: fixes them.
-            each: shape (pools,), draws that are used together; without replacement a row does not come twice among them
-                because one pass ends and the next begins.
+            sizes: shape (pools,), draws from each pool; 0 for a pool without rows.
+            replace: whether to draw with replacement by weight, each draw independent of the others. Otherwise the
+                draws run in passes: each pass has all rows in a random order. The last pass may be shorter; its rows
+                are drawn by weight without replacement.
+            seed: fixes the draw.
+            each: shape (pools,), draws that are used together, such as the rows of a batch. Without replacement, the
+                start of a new pass does not repeat a row among them.
 
         Returns:
-            Row positions, those of one pool after those of the other, shape (sum of sizes,).
+            Row positions, pool by pool, shape (sum of sizes,).
 
         Examples:
             >>> pools = Pools.of([np.array([0, 1, 2]), np.array([3])], np.ones(4))
@@ -116,7 +117,7 @@ class Pools:
         counts = passes * self.sizes
         pool = np.repeat(np.arange(len(counts)), counts)
         number, place = np.divmod(ranges(np.zeros_like(counts), counts), self.sizes.take(pool))
-        # Passes are numbered pool by pool; the last of each is the part of one.
+        # Passes are numbered pool by pool; the last of each pool may be shorter than the pool.
         first = np.cumsum(passes + 1) - (passes + 1)
         last = draw_groups(self.weights, self.groups, rest, replace=False, seed=derived_seed(seed, _REST))
         places = np.concatenate([self.firsts.take(pool) + place, last.astype(np.int64)])
@@ -129,16 +130,16 @@ class Pools:
         return self.rows.take(found)
 
     def _part_passes(self, found: Integers, sizes: Integers, each: Integers, seed: int) -> None:
-        """Begin passes with rows that those who still use the pass before do not have.
+        """Reorder passes that begin within a batch, so that no row repeats one that the batch has from the pass before.
 
-        These first rows are drawn among all others, and the rest of the pass has a random order of its own: that is the
-        distribution of passes in which no row comes twice.
+        The first rows of such a pass are chosen among the rows that the batch does not have yet, and the rest of the
+        pass is shuffled again. This is the distribution of random passes, given that no batch has a row twice.
 
         Args:
-            found: places of rows, pool by pool, pass by pass; changed.
-            sizes: shape (pools,), how many of each.
-            each: shape (pools,), draws that are used together.
-            seed: of the draw.
+            found: places of rows, pool by pool, pass by pass; changed in place.
+            sizes: shape (pools,), draws from each pool.
+            each: shape (pools,), draws that are used together: a batch.
+            seed: seed of the draw.
         """
         starts = np.cumsum(sizes) - sizes
         streams = Streams(derived_seed(seed, _APART))
@@ -164,7 +165,7 @@ class Pools:
             rows = found[places]
             owner = np.repeat(np.arange(len(meeting)), length)
             within = places - np.repeat(firsts, length)
-            first = np.lexsort((within, np.isin(rows, before), owner))  # those that come first: in their order
+            first = np.lexsort((within, np.isin(rows, before), owner))  # rows that the batch lacks, in their order
             rank = np.empty(len(rows), np.int64)
             rank[first] = within
             random = streams.uniforms(number, len(rows))
@@ -176,12 +177,12 @@ def draw_batches(pools: Pools, quotas: Integers, batches: int, *, replace: bool,
     """Draw batches with a fixed number of rows from each pool.
 
     Args:
-        pools: to draw from.
-        quotas: shape (pools,), rows of each pool in a batch; 0 of a pool without rows.
-        batches: how many.
-        replace: whether a row may come again at any time; otherwise each pool is gone through in passes, and a batch
-            has a row twice only where a quota is larger than its pool, or small pools share rows.
-        seed: fixes them.
+        pools: pools to draw from.
+        quotas: shape (pools,), rows of each pool in a batch; 0 for a pool without rows.
+        batches: number of batches.
+        replace: whether to draw with replacement. Otherwise the draws run in passes over each pool, and a batch has a
+            row twice only if a quota is larger than its pool, or if small pools share rows.
+        seed: fixes the batches.
 
     Returns:
         Row positions, shape (batches, sum of quotas), in the order of the pools.
@@ -193,7 +194,7 @@ def draw_batches(pools: Pools, quotas: Integers, batches: int, *, replace: bool,
         ([0, 1], [2, 3, 4, 5])
     """
     sizes = batches * quotas
-    # Draws lie pool by pool: each batch takes the next ones of each.
+    # Draws are stored pool by pool: each batch takes the next draws of each pool.
     places = ranges(np.cumsum(sizes) - sizes, quotas) + np.repeat(quotas, quotas) * np.arange(batches)[:, None]
     return _rows_at(pools, places, sizes, quotas, replace=replace, seed=seed)
 
@@ -201,19 +202,19 @@ def draw_batches(pools: Pools, quotas: Integers, batches: int, *, replace: bool,
 def draw_group_batches(
     pools: Pools, weights: Floats, groups: int, each: int, batches: int, *, replace: bool, seed: int
 ) -> Positions:
-    """Draw batches of a fixed number of rows from each of several pools, which are drawn by weight and are different.
+    """Draw batches of several distinct pools, drawn by weight, and a fixed number of rows from each of them.
 
     Args:
-        pools: to draw from.
-        weights: shape (pools,), finite, >= 0, 0 of those without rows; as many are positive as a batch has groups.
-        groups: pools in a batch.
-        each: rows of each of them.
-        batches: how many.
-        replace: as of `draw_batches`.
-        seed: fixes them.
+        pools: pools to draw from.
+        weights: shape (pools,), finite, >= 0, and 0 for pools without rows; at least `groups` of them are positive.
+        groups: number of pools in a batch.
+        each: rows from each pool of a batch.
+        batches: number of batches.
+        replace: as in `draw_batches`.
+        seed: fixes the batches.
 
     Returns:
-        Row positions, shape (batches, groups * each), group by group in the order drawn.
+        Row positions, shape (batches, groups * each), pool by pool in the order drawn.
 
     Examples:
         >>> pools = Pools.of([np.array([0, 1]), np.array([2, 3]), np.array([4, 5])], np.ones(6))
@@ -222,7 +223,7 @@ def draw_group_batches(
     """
     picks = pick_groups(weights, groups, batches, seed=derived_seed(seed, _PICKS)).ravel()
     visits = np.bincount(picks, minlength=len(weights))
-    # Draws lie pool by pool: a visit takes the next ones of its pool.
+    # Draws are stored pool by pool: each time a pool is picked, the batch takes its next draws.
     starts = np.empty(len(picks), np.int64)
     starts[np.argsort(picks, kind="stable")] = each * np.arange(len(picks))
     places = (starts[:, None] + np.arange(each)).reshape(batches, groups * each)
@@ -232,15 +233,15 @@ def draw_group_batches(
 def _rows_at(
     pools: Pools, places: Integers, sizes: Integers, quotas: Integers, *, replace: bool, seed: int
 ) -> Positions:
-    """Draw rows of each pool, and return those of each batch, shape (batches, size).
+    """Draw rows of each pool, and return the rows of each batch, shape (batches, size).
 
     Args:
-        pools: to draw from.
-        places: shape (batches, size), where the rows of each batch are among the draws of all pools.
-        sizes: shape (pools,), draws of each pool.
-        quotas: shape (pools,), how many of these a batch takes.
-        replace: as of `draw_batches`.
-        seed: fixes them.
+        pools: pools to draw from.
+        places: shape (batches, size), places of the rows of each batch among the draws of all pools.
+        sizes: shape (pools,), draws from each pool.
+        quotas: shape (pools,), draws of each pool that a batch takes together.
+        replace: as in `draw_batches`.
+        seed: fixes the draw.
     """
     rows = pools.draw(sizes, replace=replace, seed=seed, each=quotas)
     if replace:
@@ -249,16 +250,16 @@ def _rows_at(
 
 
 def pick_groups(weights: Floats, groups: int, batches: int, *, seed: int) -> Integers:
-    """Draw different groups for each batch, one after the other by weight.
+    """Draw distinct groups for each batch by successive sampling.
 
-    A draw with replacement is one without, if repeats are left out. Batches that still lack groups after a few rounds
-    get them by a race of the groups that they do not have yet.
+    A draw with replacement whose repeats are dropped is a draw without replacement. For batches that still lack groups
+    after a few rounds, the groups that they do not have yet run an exponential race.
 
     Args:
-        weights: shape (g,), finite, >= 0, of which at least as many are positive as a batch has groups.
-        groups: of a batch.
-        batches: how many.
-        seed: fixes them.
+        weights: shape (g,), finite, >= 0; at least `groups` of them are positive.
+        groups: number of groups in a batch.
+        batches: number of batches.
+        seed: fixes the groups.
 
     Returns:
         Numbers of groups, shape (batches, groups), in the order drawn.
@@ -274,7 +275,7 @@ def pick_groups(weights: Floats, groups: int, batches: int, *, seed: int) -> Int
     for number in range(_ROUNDS):
         if not lacking.size:
             return found
-        # Groups that all of these batches have would only be repeats.
+        # Groups that all of these batches have already could only be repeats.
         common = np.bincount(found[lacking][found[lacking] >= 0], minlength=len(weights)) == lacking.size
         lines = GroupLines.of(np.where(common, 0.0, weights), Groups.one(len(weights)))
         size = np.array([lacking.size * groups])
@@ -297,13 +298,13 @@ def pick_groups(weights: Floats, groups: int, batches: int, *, seed: int) -> Int
 
 
 def _add_new(found: Integers, have: Integers, batches: Integers, drawn: NDArray[np.integer]) -> None:
-    """Put groups that were drawn behind those that batches have, leaving out those that they have already.
+    """Append drawn groups to the groups of batches, without repeats; `found` and `have` are changed in place.
 
     Args:
-        found: shape (all batches, groups), -1 where nothing is yet.
-        have: shape (all batches,), how many groups each has.
-        batches: shape (b,), those that draw.
-        drawn: shape (b, k), for each of them.
+        found: shape (all batches, groups), the groups of each batch, -1 in empty slots.
+        have: shape (all batches,), number of groups of each batch.
+        batches: shape (b,), the batches that draw.
+        drawn: shape (b, k), groups drawn for each of them.
     """
     both = np.concatenate([found[batches], drawn.astype(np.int64)], axis=1)
     order = np.argsort(both, axis=1, kind="stable")
@@ -320,25 +321,25 @@ def _add_new(found: Integers, have: Integers, batches: Integers, drawn: NDArray[
 
 
 class _Apart:
-    """Batches with no row twice, where that can be.
+    """Batches that have no row twice, where possible.
 
-    At the end of a pass the next one begins, in the middle of a batch, and pools may share rows. A row that a batch has
-    already changes places with another one of its pass, so that each pass still has each row once; in a last pass that
-    is only a part of one, with a row that it leaves out.
+    A row can repeat because a pass may end in the middle of a batch and because pools may share rows. A repeated row
+    is exchanged with another row of its pass, so that each pass still has each row once. In a last pass that is shorter
+    than the pool, it can also be replaced by a row that the pass leaves out.
 
     Args:
-        pools: that were drawn from.
+        pools: pools of the draws.
         rows: shape (k,), the draws of all pools, pass by pass.
-        places: shape (batches, size), where in them the rows of each batch are.
-        firsts: shape (pools,), where the draws of each pool begin.
+        places: shape (batches, size), places of the rows of each batch among the draws.
+        firsts: shape (pools,), place of the first draw of each pool.
         quotas: shape (pools,), rows of each pool that a batch takes.
     """
 
     def __init__(self, pools: Pools, rows: Positions, places: Integers, firsts: Integers, quotas: Integers) -> None:
-        """Hold the draws, a copy of the rows."""
+        """Copy the draws; the arguments are described in the class."""
         self._pools, self._rows, self._places, self._firsts = pools, rows.copy(), places, firsts
         stops = np.append(firsts[1:], len(rows))
-        self._small = np.repeat(pools.sizes < quotas, stops - firsts)  # whose batches need a row more than once
+        self._small = np.repeat(pools.sizes < quotas, stops - firsts)  # draws of pools whose rows have to repeat
 
     def rows_of_batches(self) -> Positions:
         """Return the rows of the batches, shape (batches, size)."""
@@ -357,9 +358,9 @@ class _Apart:
         return self._rows[self._places]
 
     def _mend(self, batch: int) -> list[int]:
-        """Exchange rows that a batch has twice; return later batches that have got one twice by that."""
+        """Exchange the repeated rows of a batch, and return later batches in which an exchange repeated a row."""
         found: list[int] = []
-        seen: dict[int, int] = {}  # the place of each row
+        seen: dict[int, int] = {}  # place of each row
         for place in self._places[batch].tolist():
             if self._small[place]:
                 continue
@@ -378,9 +379,13 @@ class _Apart:
         return int((self._rows[self._places[batch]] == row).sum()) > 1
 
     def _exchange(self, place: int, batch: int) -> int | None:
-        """Put another row at a place of a batch; return the batch that had it, or -1; None where there is no such row.
+        """Put another row of the pass at a place of a batch, and return the batch that had this row.
 
-        Best is one of a batch that does not have the row yet; otherwise one of a later batch, which is looked at then.
+        A row of a batch that does not have the repeated row is preferred; else a row of a later batch, which is then
+        checked again.
+
+        Returns:
+            The batch of the other row; -1 if no batch had it, as the last pass left it out; None if there is none.
         """
         pools, rows = self._pools, self._rows
         pool = int(self._firsts.searchsorted(place, side="right")) - 1
@@ -393,7 +398,7 @@ class _Apart:
         for part in (range(place + 1, stop, _LOOK), range(place - _LOOK, begin - _LOOK, -_LOOK)):
             for looked_from in part[:_LOOKS]:
                 looked = np.arange(max(looked_from, begin), min(looked_from + _LOOK, stop))
-                looked = looked[(rows[looked][:, None] != there).all(axis=1)]  # of few rows faster than `isin`
+                looked = looked[(rows[looked][:, None] != there).all(axis=1)]  # faster than `isin` for few rows
                 fine = (rows[self._places[self._batch_of[looked]]] != rows[place]).all(axis=1)
                 if fine.any():
                     return self._swap(place, int(looked[fine.argmax()]))

@@ -1,6 +1,6 @@
-"""Weights that change between draws: some at a time, in time that grows with the changed rows alone.
+"""Draw with replacement by weights that change between draws; an update takes time by the changed rows alone.
 
-Draws are those of `draw_rows` in `with_replacement` by the same weights. NumPy only; knows no frame.
+The draws are the same as those of `draw_rows` in `with_replacement` by the same weights. NumPy only; knows no frame.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from tql_frames.sampling.with_replacement import (
     whole,
 )
 
-# Rows whose weights are kept as one sum: a draw adds up the weights of one such part, and the sums of all. A Fenwick
-# tree (Fenwick 1994, Software: Practice and Experience 24:327) adds to a sum on each of its levels, 24 for ten million
-# rows: 10,000 updates of 256 rows took 3.3 s with it, and with parts 0.4 to 0.8 s, 100 draws of 256 rows included, from
-# 128 to 1024 rows a part; 2.0 s with 4096.
+# Rows of a part, whose weights are kept as one sum: a draw adds up the sums of all parts, and the weights of one part.
+# A Fenwick tree (Fenwick 1994, Software: Practice and Experience 24:327) would update a sum on each of its levels, 24
+# for ten million rows. 10,000 updates of 256 rows took 3.3 s with it. With parts of 128 to 1024 rows they took 0.4 to
+# 0.8 s, including 100 draws of 256 rows; with parts of 4096 rows 2.0 s.
 _PART_BITS = 8
 _PART = 1 << _PART_BITS
-_PARTS_EACH = 128  # rows a draw from which summing all rows is cheaper than one part for each draw
+_PARTS_EACH = 128  # rows per draw below which summing all rows is cheaper than summing one part for each draw
 _AT_ONCE = 256  # draws whose parts are in memory at once
-_DOUBT = 1e-8  # distance of a total from an edge of the scale, relative, up to which all weights are asked
-_MOST = 2**63  # total that int64 cannot hold
-_PLAIN = 900  # exponent up to which a power of two is a float, far from its ends
-_CERTAIN = 2.0**32  # rows are fewer than a total of this many times their number, lest rounding matters
+_DOUBT = 1e-8  # relative distance of a total from an edge of the scale, up to which all weights are summed
+_MOST = 2**63  # least total that int64 cannot hold
+_PLAIN = 900  # exponents below it are far from the limits of floats
+_CERTAIN = 2.0**32  # a total above this times the number of rows is not changed noticeably by rounding the weights
 
 
 class ChangingWeights:
-    """One weight a row, with sums of parts that follow each change.
+    """One weight per row, with sums of parts that are updated with each change.
 
-    Weights are scaled to integers as in `with_replacement`, so that sums do not depend on the order of changes: draws
-    depend on the weights alone. The scale depends on the total. Near the total at which it changes, sums by both scales
-    are kept, lest weights that go to and fro are added up each time.
+    Weights are scaled to integers as in `with_replacement`. Their sums do not depend on the order of changes, so draws
+    depend on the weights alone. The scale depends on the total. Sums by two neighbouring scales may be kept, so that a
+    total that moves back and forth across an edge of the scale does not cause a sum over all rows each time.
 
     Args:
-        weights: shape (n,), finite, >= 0, one positive; copied.
+        weights: shape (n,), finite, >= 0, at least one positive; copied.
 
     Examples:
         >>> weights = ChangingWeights(np.array([1.0, 0.0, 0.0]))
@@ -54,25 +54,25 @@ class ChangingWeights:
     """
 
     def __init__(self, weights: Floats) -> None:
-        """Copy the weights; sums are computed with the first draw."""
+        """Copy the weights; sums are computed at the first draw."""
         self.rows = len(weights)
         self._padded = np.zeros(-(-self.rows // _PART) * _PART)  # whole parts
         self._padded[: self.rows] = weights
-        self._sums: dict[int, Integers] = {}  # of parts, shape (parts,), by the exponent of the scale
+        self._sums: dict[int, Integers] = {}  # sums of the parts, shape (parts,), by the exponent of the scale
         self._totals: dict[int, int] = {}
 
     @property
     def weights(self) -> Floats:
-        """The weights, shape (n,), read-only; they follow each change."""
+        """The current weights, shape (n,): a read-only view that shows later updates."""
         view = self._padded[: self.rows]
         view.flags.writeable = False
         return view
 
     def update(self, rows: Integers, weights: Floats) -> bool:
-        """Give rows other weights, and return whether a row of positive weight is left; otherwise nothing changes.
+        """Set the weights of rows, unless all weights would become 0; return whether they were set.
 
         Args:
-            rows: shape (k,), positions from 0; of one that comes twice, the last weight counts.
+            rows: shape (k,), positions from 0; if a row is repeated, its last weight counts.
             weights: shape (k,), finite, >= 0.
         """
         in_order = np.sort(rows)
@@ -87,7 +87,7 @@ class ChangingWeights:
             for each, change in changes.items()
             if change is not None
         }
-        # A sum of 0 may be that of weights too small for its scale.
+        # A total of 0 does not prove that all weights are 0: some may be too small for the scale.
         if not any(totals.values()) and len(totals) == len(changes) and not self._padded.any():
             self._padded[rows] = before
             return False
@@ -101,7 +101,7 @@ class ChangingWeights:
         return True
 
     def draw(self, size: int, *, seed: int, start: int = 0) -> Positions:
-        """Return the rows of draws with replacement, shape (size,).
+        """Return the row positions of draws with replacement, shape (size,).
 
         Args:
             size: number of draws.
@@ -124,23 +124,23 @@ class ChangingWeights:
             inner = np.rint(times_power_of_two(parts[owner], exponent)).astype(np.int64)
             np.cumsum(inner, axis=1, out=inner)
             inner += (ends[owner] - sums[owner])[:, None]
-            # Rounded as the bounds of single rows are, so that these are the owners that `draw_rows` finds.
+            # Rounded as in the bounds of single rows, so that the owners are the same as in `draw_rows`.
             passed = np.count_nonzero(inner.astype(np.float64) <= point[:, None], axis=1)
             found[first : first + _AT_ONCE] = owner * _PART + passed
         return found
 
     def shares(self, rows: Integers) -> Floats:
-        """Return the probability with which one draw takes each of some rows, shape (k,), as that of `rows`."""
+        """Return the probability that one draw takes each of these rows, shape (k,), the shape of `rows`."""
         exponent = self._scaled()
         shares: Floats = times_power_of_two(self._padded[rows], exponent) / self._totals[exponent]
         return shares
 
     def copy(self) -> ChangingWeights:
-        """Return the same weights, to be changed alone."""
+        """Return an independent copy of the weights."""
         return ChangingWeights(self._padded[: self.rows])
 
     def _scaled(self) -> int:
-        """Return the exponent of the scale, as `scale_of` would of all weights, with sums by it."""
+        """Return the exponent that `scale_of` returns for all weights; sums by this scale are then available."""
         exponent = self._exponent()
         if exponent not in self._sums:
             self._sums[exponent] = self._summed(exponent)
@@ -174,7 +174,7 @@ assert BLOCK % _PART == 0
 
 
 def _changes(before: Floats, after: Floats, exponent: int) -> Integers | None:
-    """Return how integer weights change by a scale, shape (k,), k >= 1; None where they are too large for it."""
+    """Return the changes of integer weights by a scale, shape (k,), k >= 1; None if weights are too large for it."""
     most = 2.0**TOTAL_BITS
     if abs(exponent) < _PLAIN and len(after) * float(np.maximum.reduce(after)) < most * 2.0**-exponent:
         changes = np.rint(after * 2.0**exponent)

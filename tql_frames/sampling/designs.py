@@ -1,13 +1,13 @@
-"""Draws of row positions by weight, by each of the designs. Which rows of which frame they are is not known here.
+"""Draw row positions by weight, by each of the sampling designs. `pipeline.draw` takes the rows of a frame.
 
-By default draws are independent with replacement, and successive sampling without: by strata where there are few
-distinct weights, by rows where there are many.
+By default, draws with replacement are independent, and draws without are successive sampling. Both draw by strata where
+there are few distinct weights, and by rows where there are many.
 
-The inclusion of systematic and Poisson samples is proportional to weight; they take one pass in table order. A
+Systematic and Poisson samples have inclusion probabilities proportional to weight, and need one pass in table order. A
 systematic sample lays the rows side by side on a line, each as long as its weight, and takes the owners of points at
-equal distances behind one random start (Madow 1949, The Annals of Mathematical Statistics 20:333). A Poisson sample
-takes each row by itself (Hájek 1964, The Annals of Mathematical Statistics 35:1491). Weights are whole numbers, so that
-counts do not depend on who adds in which order. Each group is a line of its own. NumPy only.
+equal distances from a random start (Madow 1949, The Annals of Mathematical Statistics 20:333). A Poisson sample draws
+each row independently (Hájek 1964, The Annals of Mathematical Statistics 35:1491). Weights are scaled to whole numbers,
+so that sums do not depend on the order of addition. Each group has a line of its own. NumPy only.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ _STARTS, _ROWS = 2**41, 2**41 + 1  # streams of a seed's random numbers
 def draw(
     population: Floats | Strata, size: int, *, replace: bool, seed: int, in_table_order: bool = False
 ) -> Positions:
-    """Draw rows by weight, by the default design. The first k of a draw of more than k are the draw of k.
+    """Draw rows by weight, by the default design. A draw of k rows is the start of a longer draw with the same seed.
 
     Args:
-        population: the weights, shape (n,), finite, >= 0, one of them positive, any scale; or the rows in strata.
+        population: the weights, shape (n,), finite, >= 0, at least one positive, any scale; or the rows in strata.
         size: number of draws.
-        replace: whether a row can be drawn again. Without replacement the draw is successive sampling: each row in
-            turn by weight among those left; rows of weight 0 are never drawn, so fewer than `size` may come.
+        replace: whether a row can be drawn again. Without replacement, the draw is successive sampling: each draw takes
+            one of the rows left, by weight. Rows of weight 0 are never drawn, so the result may be shorter than `size`.
         seed: whole number >= 0.
-        in_table_order: whether the same rows come in the order of the table, which is faster.
+        in_table_order: whether to return the same rows in table order, which is faster.
 
     Returns:
         Row positions in the order drawn, or ascending, shape (size,) or shorter.
@@ -76,14 +76,14 @@ def systematic(
 ) -> Positions:
     """Draw rows at equal distances on the line of weights of each group.
 
-    With replacement a row comes floor or ceil of `size * weight / total` times. Without, rows for which that is 1 or
-    more come for certain, and the rest is drawn from the others by what is left of the size.
+    With replacement, a row is drawn floor or ceil of `size * weight / total` times. Without replacement, rows for which
+    this is 1 or more are certain, and the remaining draws are made from the other rows.
 
     Args:
         population: the weights, shape (n,), finite, >= 0, or the rows in strata.
-        groups: of the rows; None for one.
-        sizes: shape (groups,), draws from each group; of one without a row of positive weight 0, and without
-            replacement at most its rows of positive weight.
+        groups: groups of the rows; None for one group.
+        sizes: shape (groups,), draws from each group: 0 for a group without a row of positive weight, and without
+            replacement at most its number of rows of positive weight.
         replace: whether a row can be drawn again.
         seed: whole number >= 0.
 
@@ -104,10 +104,17 @@ def systematic(
 def poisson(
     population: Strata | Floats, groups: Groups | None, sizes: Integers, *, seed: int, numbers: Numbers | None = None
 ) -> Positions:
-    """Draw each row by itself, with probability `size * weight / total` of its group, or for certain where that is 1.
+    """Draw each row independently, with probability `size * weight / total` within its group.
 
-    Args: as of `systematic`; sizes are expected numbers of rows, and `numbers` are those of the rows, by default of the
-    seed by their places.
+    Rows for which this is 1 or more are certain, and the others share the rest of the size.
+
+    Args:
+        population: the weights, shape (n,), finite, >= 0, or the rows in strata.
+        groups: groups of the rows; None for one group.
+        sizes: shape (groups,), expected number of rows drawn from each group, with the bounds that `systematic` has
+            without replacement.
+        seed: whole number >= 0.
+        numbers: random numbers of the rows; by default the numbers of the seed by row position.
 
     Returns:
         Row positions in table order, shape (k,); k is random.
@@ -118,7 +125,7 @@ def poisson(
     """
     rows = rows_in(population)
     lines = _WeightLines.of(population, groups or Groups.one(rows), sizes, replace=False)
-    chances = None if lines.order is None else lines.chances()  # of one group by blocks: it takes no memory
+    chances = None if lines.order is None else lines.chances()  # for one group computed by block, to save memory
     source = numbers or Streams(seed)
     drawn = np.empty(rows, np.bool_)
 
@@ -134,7 +141,7 @@ def poisson(
 
 
 def inclusion(population: Strata | Floats, groups: Groups | None, sizes: Integers) -> Floats:
-    """Return the probability of each row to be in a systematic or Poisson sample without replacement, shape (n,).
+    """Return the probability that each row is in a systematic or Poisson sample without replacement, shape (n,).
 
     Examples:
         >>> inclusion(np.array([1.0, 0.0, 9.0, 1.0]), None, np.array([2])).tolist()
@@ -149,14 +156,14 @@ class _WeightLines:
     """The lines of all groups, one after the other.
 
     Attributes:
-        order: shape (n,), positions of the rows, group by group in table order; None where that is the table's.
-        widths: shape (n,), weights of the rows as whole numbers, in this order; 0 where a row comes for certain.
-            Of one group in strata those of the strata.
-        certain: the same shape, which of them come for certain; None where none does.
-        strata: the rows in strata; None where widths are those of rows.
-        groups: shape (n,), the group of each, ascending.
+        order: shape (n,), row positions group by group, in table order within each; None if this is the table order.
+        widths: shape (n,), weights of the rows as whole numbers, in this order; 0 for certain rows. If one group is in
+            strata, shape (m,): the widths of a row of each stratum.
+        certain: the shape of `widths`, whether a row is certain; None if no row is.
+        strata: the rows in strata; None if `widths` has one item per row.
+        groups: shape (n,), the group of each row in this order, ascending.
         totals: shape (groups,), sums of the widths, below 2**62.
-        sizes: shape (groups,), draws that are left for the line.
+        sizes: shape (groups,), draws from the line: without the certain rows.
     """
 
     order: Positions | None
@@ -169,7 +176,7 @@ class _WeightLines:
 
     @classmethod
     def of(cls, population: Strata | Floats, groups: Groups, sizes: Integers, *, replace: bool) -> _WeightLines:
-        """Lay the lines; without replacement of the rows that do not come for certain."""
+        """Lay the lines; without replacement, certain rows have width 0."""
         order = groups.order if groups.count > 1 else None
         codes = groups.codes if order is None else groups.codes.take(order)
         strata, counts = None, None
@@ -187,7 +194,7 @@ class _WeightLines:
             new = _certain(widths, owner, totals, sizes, counts)
             if new is None:
                 break
-            # What is left is scaled anew: beside heavy rows its weights may have been small numbers.
+            # The other weights are scaled again: heavy rows may have made them small whole numbers.
             certain = new if certain is None else certain | new
             each = None if counts is None else counts[new]
             sizes = sizes - np.bincount(owner[new], each, minlength=len(sizes)).astype(np.int64)
@@ -199,7 +206,7 @@ class _WeightLines:
         return self.widths[first:stop] if self.strata is None else self.widths.take(self.strata.codes[first:stop])
 
     def _certain_of(self, first: int, stop: int | None) -> NDArray[np.bool_]:
-        """Return which of some rows come for certain."""
+        """Return which of some rows are certain."""
         assert self.certain is not None
         return self.certain[first:stop] if self.strata is None else self.certain.take(self.strata.codes[first:stop])
 
@@ -207,13 +214,13 @@ class _WeightLines:
         """Return the rows at equal distances on the lines, in table order, shape (sum of sizes,).
 
         Args:
-            uniforms: shape (groups,), in [0, 1): where the first point of each line lies, of those it may.
+            uniforms: shape (groups,), in [0, 1): the first point of each line, as a share of its range.
         """
         rows = len(self.groups)
         dtype = position_type(rows)
         starts = np.minimum((uniforms * self.totals).astype(np.int64), np.maximum(self.totals - 1, 0))
         shifts = self.totals - 1 - starts
-        befores = np.cumsum(self.totals) - self.totals  # beyond 64 bits over all groups; differences are right
+        befores = np.cumsum(self.totals) - self.totals  # may overflow over all groups; differences are still exact
         sums = np.zeros(-(-rows // BLOCK), np.int64)
         parts = [np.empty(0, dtype)] * len(sums)
         counts = np.empty(0 if self.order is None else rows, np.uint32)
@@ -228,7 +235,7 @@ class _WeightLines:
                 if self.order is not None:
                     counts[self.order[first:stop]] = own
                     continue
-                found = np.flatnonzero(own != 0)  # of truth values it is faster
+                found = np.flatnonzero(own != 0)  # faster for Booleans
                 parts[first // BLOCK] = np.repeat((found + first).astype(dtype), own[found])
 
         if self.strata is not None:
@@ -242,17 +249,17 @@ class _WeightLines:
         return np.concatenate([np.empty(0, dtype), *parts])
 
     def _counts(self, first: int, stop: int, offsets: Integers, shifts: Integers) -> Integers:
-        """Return how often each of some rows comes.
+        """Return how often each of some rows is drawn.
 
         Args:
-            first: the first of them.
-            stop: behind the last of them.
-            offsets: shape (groups,), where the first of them begins on each line.
-            shifts: shape (groups,), the last point of each line at which its first draw may be, less where it is.
+            first: number of the first row, in the order of the lines.
+            stop: number after the last row.
+            offsets: shape (groups,), where the first of these rows begins on each line.
+            shifts: shape (groups,), `total - 1 - start`, where `start` is the first point of each line.
         """
-        # On a line that is stretched by the size, points stand at start + k * total. Up to x * size there are
-        # ceil((x * size - start) / total) of them: a quotient of numbers beyond 64 bits, of which a float tells all but
-        # one, and the remainder, which wraps around to the right value, tells this one.
+        # On a line that is stretched by the size, points lie at start + k * total. Below x * size there are
+        # ceil((x * size - start) / total) of them. The product may exceed 64 bits: a float quotient is off by at most
+        # one, and the remainder, which is exact modulo 2**64, corrects it.
         one = len(self.totals) == 1
         group: Any = 0 if one else self.groups[first:stop]
         size, total, moved = self.sizes[group], np.maximum(self.totals[group], 1), shifts[group]
@@ -260,7 +267,7 @@ class _WeightLines:
         place = np.cumsum(widths)
         place += offsets[group]
         up_to = _quotients(place, size, total, moved)
-        if one:  # what is up to a row is up to the end of the one before
+        if one:  # points before a row are the points up to the end of the row before it
             found = np.diff(up_to, prepend=_quotients(place[:1] - widths[0], size, total, moved))
         else:
             place -= widths
@@ -270,9 +277,9 @@ class _WeightLines:
         return found
 
     def chances(self, first: int = 0, stop: int | None = None) -> Floats:
-        """Return the probability of each row to be drawn without replacement, shape (n,), in table order.
+        """Return the probability that each row is drawn without replacement, shape (n,), in table order.
 
-        Of the rows from `first` up to `stop`, if there is one group.
+        If there is one group, the result can be limited to the rows from `first` up to `stop`.
         """
         with np.errstate(invalid="ignore", divide="ignore"):
             share = np.where(self.totals > 0, self.sizes / self.totals, 0.0)
@@ -301,7 +308,7 @@ def _in_order(population: Strata | Floats, order: Positions | None) -> Floats:
 
 
 def _quotients(x: Integers, size: Integers, total: Integers, shift: Integers) -> Integers:
-    """Return floor((x * size + shift) / total): 0 <= x <= total < 2**62, shift < total, and quotients below 2**48."""
+    """Return floor((x * size + shift) / total) for 0 <= x <= total < 2**62, shift < total and quotients below 2**48."""
     places = x * (size / total)
     places += shift / total
     guess: Integers = places.astype(np.int64)
@@ -316,7 +323,7 @@ def _widths(
 ) -> tuple[Integers, Integers]:
     """Return weights as whole numbers, group by group, and the sum of each group: 2**60 to 2**62, or 0.
 
-    `counts` says how many rows have each weight, of one group; None where each is of one row.
+    `counts` is the number of rows of each weight, for one group only; None for one row each.
     """
     totals = np.zeros(groups, np.int64)
     if not weights.any():
@@ -337,12 +344,12 @@ def _widths(
 def _certain(
     widths: Integers, codes: NDArray[np.uint32], totals: Integers, sizes: Integers, counts: Integers | None
 ) -> NDArray[np.bool_] | None:
-    """Return which widths have an expectation of 1 or more, and get one by what is left when such rows are out.
+    """Return which widths are certain: their expectation is 1 or more, or becomes so without other certain rows.
 
-    None where none has; `counts` as of `_widths`.
+    None if no width is certain; `counts` as in `_widths`.
     """
     none = np.iinfo(np.int64).max
-    least = np.full(len(sizes), none)  # width from which on rows are certain
+    least = np.full(len(sizes), none)  # least width of certain rows
     rest, own, each = widths, codes, counts
     while True:
         bound = np.where((sizes > 0) & (totals > 0), -(-totals // np.maximum(sizes, 1)), none)

@@ -1,8 +1,8 @@
-"""Draw rows of every group by weight, each group as if it were alone; and whole units of rows.
+"""Draw rows of every group by weight, each group independently. `pipeline.groups` numbers the groups.
 
-All groups are drawn at once, without a loop over them. Without replacement every row has a time in one exponential race
-(Efraimidis & Spirakis 2006), of which each group takes its own first; with replacement every group is a line of its own
-(see `with_replacement`). NumPy only; how rows come to their groups is not known here.
+All groups are drawn at once, without a loop over them. Without replacement, all rows run one exponential race
+(Efraimidis & Spirakis 2006), and each group takes its first finishers. With replacement, every group is a line of its
+own (see `with_replacement`). NumPy only.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from tql_frames.sampling.strata import Strata, StrataTable, position_type, weigh
 from tql_frames.sampling.with_replacement import exact_ranks, exponents_of_totals
 from tql_frames.sampling.without_replacement import Race, finished, finishers_by
 
-_STREAM = 2**40  # of a seed's random numbers, for draws with replacement: beyond the streams of all phases
+_STREAM = 2**40  # stream of the seed for draws with replacement: beyond the streams of all phases
 
-MOST_PAIRS = 2**20  # of a group and a weight that make strata; above, every row is one of its own
-_PART = 4_194_304  # rows that are looked at together
-_STEPS = 8  # of a quantized weight in a power of two
-_LEAST_EXPONENT = 1100  # below that of any float
-_HALVINGS = 14  # of the interval that the logarithm of a time lies in
+MOST_PAIRS = 2**20  # pairs of a group and a weight up to which they are strata; above, every row is a stratum
+_PART = 4_194_304  # rows that are processed together
+_STEPS = 8  # quantized weights per power of two
+_LEAST_EXPONENT = 1100  # added to exponents, so that the exponent of any float becomes positive
+_HALVINGS = 14  # of the interval that contains the logarithm of a time
 _RADIX = 2**16
-_PAIRS = 2**18  # of a group and a weight, whose times are searched together
+_PAIRS = 2**18  # pairs of a group and a weight whose times are searched together
 
 
 @dataclass(frozen=True)
@@ -51,28 +51,28 @@ class Groups:
 
     @classmethod
     def one(cls, rows: int) -> Groups:
-        """Return the one group of all rows, which takes no memory; none of no rows."""
+        """Return one group of all rows, stored without memory per row; no group if there are no rows."""
         return cls(np.broadcast_to(np.uint32(0), rows), min(rows, 1))
 
     @cached_property
     def rows(self) -> Integers:
-        """Shape (count,): rows of each group."""
+        """Number of rows of each group, shape (count,)."""
         return np.bincount(self.codes, minlength=self.count)
 
     @cached_property
     def firsts(self) -> Integers:
-        """Shape (count,): position of the first row of each group."""
+        """Position of the first row of each group, shape (count,)."""
         found = np.empty(self.count, np.int64)
         found[self.codes[::-1]] = np.arange(len(self.codes) - 1, -1, -1)
         return found
 
     @cached_property
     def order(self) -> Positions:
-        """Shape (n,): positions of the rows group by group, in table order within each."""
+        """Row positions group by group, in table order within each, shape (n,)."""
         return stable_order(self.codes, self.count)
 
     def members(self, drawn: Integers | Positions) -> Positions:
-        """Return the positions of all rows of some groups: group by group as given, in table order within each."""
+        """Return the positions of all rows of drawn groups, in the order of `drawn`, and in table order within each."""
         starts = np.cumsum(self.rows) - self.rows
         return self.order[ranges(starts[drawn], self.rows[drawn])]
 
@@ -105,15 +105,14 @@ def draw_groups(
 
     Args:
         population: the weights, shape (n,), finite, >= 0, or the rows in strata.
-        groups: of the rows.
-        sizes: shape (groups,), draws from each group; of one without a row of positive weight, 0 with replacement.
-        replace: whether a row can be drawn again. Without, a group gives at most its rows of positive weight.
+        groups: groups of the rows.
+        sizes: shape (groups,), draws from each group; with replacement, 0 for a group without a row of positive weight.
+        replace: whether a row can be drawn again. If not, at most the rows of positive weight of a group are drawn.
         seed: whole number >= 0.
-        numbers: the numbers of the rows' race, without replacement; by default those of the seed by their places.
+        numbers: random numbers of the rows, without replacement; by default the numbers of the seed by row position.
 
     Returns:
-        Row positions, those of one group after those of the other, in the order drawn; shape (sum of sizes,), or
-        shorter without replacement.
+        Row positions, group by group, in the order drawn; shape (sum of sizes,), or shorter without replacement.
 
     Examples:
         >>> groups = Groups(np.array([0, 1, 0, 1], np.uint32), 2)
@@ -129,7 +128,7 @@ def draw_groups(
 
 @dataclass(frozen=True)
 class GroupLines:
-    """Groups that are drawn from with replacement, again and again.
+    """Groups that are prepared for repeated draws with replacement.
 
     Examples:
         >>> lines = GroupLines.of(np.array([1.0, 0.0, 0.0, 2.0]), Groups(np.array([0, 1, 0, 1], np.uint32), 2))
@@ -142,7 +141,7 @@ class GroupLines:
 
     @classmethod
     def of(cls, population: Strata | Floats, groups: Groups) -> GroupLines:
-        """Lay a line for each group; arguments as of `draw_groups`."""
+        """Lay a line for each group; arguments as in `draw_groups`."""
         rows = RowPairs.of(population, groups)
         if rows is not None:
             return cls(_Lines.of(rows.table, groups.count), rows.order)
@@ -151,7 +150,7 @@ class GroupLines:
         return cls(_Lines.of(Pairs(group, weights, counts), groups.count), groups.order)
 
     def draw(self, sizes: Integers, *, seed: int) -> Positions:
-        """Return row positions, those of one group after those of the other, as `draw_groups`."""
+        """Return row positions, group by group, as `draw_groups` does."""
         return self._lines.draw(sizes, Streams(seed), self._order)
 
 
@@ -160,12 +159,12 @@ class GroupLines:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of a group and a weight, by group and within it by weight, and how many rows each has.
+    """Pairs of a group and a weight, sorted by group and then by weight, and the number of rows of each.
 
     Attributes:
-        groups: shape (c,), numbers of groups.
+        groups: shape (c,), group numbers.
         weights: shape (c,), finite, >= 0.
-        counts: shape (c,), rows.
+        counts: shape (c,), rows of each pair.
 
     Examples:
         >>> pairs = RowPairs.of(np.array([5.0, 0.0, 5.0]), Groups(np.array([0, 1, 0], np.uint32), 2)).table
@@ -190,7 +189,7 @@ class Pairs:
         return self.positive().rows(groups)
 
     def positive(self) -> Pairs:
-        """Return the pairs of a positive weight."""
+        """Return the pairs that have a positive weight."""
         there = self.weights > 0
         if there.all():
             return self
@@ -199,13 +198,13 @@ class Pairs:
 
 @dataclass(frozen=True)
 class RowPairs:
-    """The rows of a population by the pairs of their group and weight.
+    """The rows of a population by pair of group and weight.
 
     Attributes:
         table: the pairs.
-        keys: shape (n,), a number for the pair of each row, which ascends as pairs do; of 32 bits where these do.
-        pairs: shape (c,), these numbers of the pairs.
-        most: above all of these numbers.
+        keys: shape (n,), number of the pair of each row; 32 bits where the numbers fit.
+        pairs: shape (c,), number of each pair, ascending.
+        most: upper bound of these numbers, exclusive.
     """
 
     table: Pairs
@@ -215,14 +214,14 @@ class RowPairs:
 
     @classmethod
     def of(cls, population: Strata | Floats, groups: Groups) -> RowPairs | None:
-        """Find the pairs; None where there are more than `MOST_PAIRS`.
+        """Find the pairs; None if there are more than `MOST_PAIRS`.
 
-        That depends on the population alone, so that a sample does not depend on how its rows are partitioned.
+        This depends on the population alone, so that a sample does not depend on how its rows are partitioned.
         """
         if isinstance(population, Strata):
             found = cls._numbered(population.codes, population.table.weights, groups)
         else:
-            # Looked at in parts, as sorting all of them takes longer than the draw.
+            # In parts, as sorting all weights would take longer than the draw.
             values = np.empty(0)
             for first in range(0, len(population), MOST_PAIRS):
                 values = np.union1d(values, population[first : first + MOST_PAIRS])
@@ -233,9 +232,9 @@ class RowPairs:
 
     @classmethod
     def rounded(cls, population: Strata | Floats, groups: Groups) -> RowPairs:
-        """Find pairs of a group and the eighth of a power of two that weights lie in: at most the weight of each row.
+        """Find the pairs of a group and a rounded weight; weights are rounded down to eighths of powers of two.
 
-        These are few, however many weights there are.
+        There are few distinct rounded weights, even if there are many weights.
         """
         if not isinstance(population, Strata):
             return cls._numbered(*_quantized(population), groups)
@@ -244,7 +243,7 @@ class RowPairs:
 
     @classmethod
     def _numbered(cls, codes: NDArray[np.integer], values: Floats, groups: Groups) -> RowPairs:
-        """Find the pairs of rows of which the number of the weight is known, shape (n,)."""
+        """Find the pairs from the code of the weight of each row, shape (n,)."""
         most = groups.count * len(values)
         keys: NDArray[Any] = groups.codes.astype(np.uint32 if most < 2**32 else np.int64)
         keys *= len(values)
@@ -256,7 +255,7 @@ class RowPairs:
 
     @cached_property
     def order(self) -> Positions:
-        """Shape (n,): positions of the rows pair by pair, in table order within each."""
+        """Row positions pair by pair, in table order within each, shape (n,)."""
         if self.most <= len(self.keys) + _RADIX:
             numbers = np.empty(self.most, np.uint32)
             numbers[self.pairs] = np.arange(len(self.pairs), dtype=np.uint32)
@@ -270,10 +269,10 @@ class RowPairs:
 
 
 def _successive(population: Strata | Floats, groups: Groups, sizes: Integers, streams: Numbers) -> Positions:
-    """Return rows drawn by one race, of which each group takes its first."""
+    """Return rows drawn by one race of all rows; each group takes its first finishers."""
     race = Race.of(*bounds_of(population))
     sizes, limits = _first_limits(population, groups, sizes, race)
-    late = sizes > 0  # groups of which too few rows have finished so far
+    late = sizes > 0  # groups whose finishers are too few so far
     parts: list[tuple[Positions, Floats]] = []
 
     def finishers(limits: Floats) -> tuple[Positions, Floats]:
@@ -301,19 +300,19 @@ def _successive(population: Strata | Floats, groups: Groups, sizes: Integers, st
 
 
 def _first_limits(population: Strata | Floats, groups: Groups, sizes: Integers, race: Race) -> tuple[Integers, Floats]:
-    """Return rows to draw of each group, of those that it has, and a time by which about as many have finished."""
+    """Return draws from each group, at most its drawable rows, and times by which a few more rows have finished."""
     steps = Steps.of(RowPairs.rounded(population, groups).table, groups.count, race)
     sizes = np.minimum(sizes, steps.drawable)
     return sizes, steps.limits(sizes, sizes + 4 * np.sqrt(sizes) + 4)
 
 
 def first_of_groups(codes: NDArray[np.integer], times: Floats, sizes: Integers) -> Integers:
-    """Return the places of those that finished first in each group, group by group, in the order of their times.
+    """Return the places of the rows that finished first in each group, group by group, in the order of their times.
 
     Args:
-        codes: shape (k,), the groups of rows that finished.
-        times: shape (k,), of the rows; among equal ones the earlier comes first.
-        sizes: shape (groups,), how many are wanted of each group.
+        codes: shape (k,), groups of the rows that finished.
+        times: shape (k,), times of the rows; of rows with equal times, the row that is listed first wins.
+        sizes: shape (groups,), rows wanted from each group.
 
     Examples:
         >>> codes, times = np.array([1, 0, 1, 1], np.uint32), np.array([0.3, 0.9, 0.1, 0.2])
@@ -329,13 +328,12 @@ def first_of_groups(codes: NDArray[np.integer], times: Floats, sizes: Integers) 
 
 @dataclass(frozen=True)
 class Steps:
-    """How many rows of each group have about which weight: enough to guess how long a race takes.
+    """Numbers of rows by group and rounded weight, which suffice to estimate how long a race takes.
 
     Attributes:
-        pairs: of a group and a positive weight, which is at most that of each of the rows, and more than eight ninths
-            of it.
+        pairs: pairs of a group and a positive weight, rounded down by less than a ninth of the weight of each row.
         drawable: shape (groups,), rows of positive weight.
-        race: of all rows.
+        race: race of all rows.
     """
 
     pairs: Pairs
@@ -344,21 +342,22 @@ class Steps:
 
     @classmethod
     def of(cls, pairs: Pairs, groups: int, race: Race) -> Steps:
-        """Take the pairs of so many groups that have a positive weight."""
+        """Return the steps of pairs; `groups` is the number of groups."""
         return cls(pairs.positive(), pairs.drawable(groups), race)
 
     def limits(self, sizes: Integers, wanted: Floats) -> Floats:
-        """Return for each group a time by which so many rows have finished, on average, or its logarithm.
+        """Return for each group a time by which `wanted` rows have finished on average, or its logarithm.
 
-        Where about all are wanted it is infinite; where none is, nothing finishes.
+        The limit is infinite if about all rows of a group are wanted. A group without draws has a limit that is not
+        used: infinite or negative infinity.
 
         Args:
             sizes: shape (groups,), rows to draw.
-            wanted: shape (groups,), rows that finish: a few more.
+            wanted: shape (groups,), rows that finish: a few more than `sizes`.
         """
         limits = np.where(sizes > 0, math.inf, -math.inf)
         searched = (sizes > 0) & (wanted < self.drawable)
-        # Some groups at a time, as this takes a few numbers for each pair.
+        # Some groups at a time, to limit memory: the search needs a few numbers per pair.
         ends = self.pairs.groups.searchsorted(np.arange(len(sizes)), side="right")
         first = 0
         while first < len(sizes):
@@ -371,7 +370,7 @@ class Steps:
         return limits
 
     def _limits_of(self, pairs: slice, first: int, searched: NDArray[np.bool_], wanted: Floats) -> Floats:
-        """Return the same for some of the groups, from `first` on, which have these pairs."""
+        """Return the limits of the groups from `first` on, which have these pairs."""
         limits = np.where(searched, 0.0, np.where(wanted > 0, math.inf, -math.inf))
         group = self.pairs.groups[pairs] - first
         there = searched[group]
@@ -391,7 +390,7 @@ class Steps:
 
 
 def bounds_of(population: Strata | Floats) -> tuple[float, float]:
-    """Return the least and the greatest positive weight; infinity and 0 where there is none."""
+    """Return the least and the greatest positive weight; infinity and 0 if there is none."""
     weights = population.table.weights if isinstance(population, Strata) else population
     least, greatest = math.inf, 0.0
     for first in range(0, len(weights), _PART):
@@ -402,7 +401,7 @@ def bounds_of(population: Strata | Floats) -> tuple[float, float]:
 
 
 def _quantized(weights: Floats) -> tuple[NDArray[np.uint16], Floats]:
-    """Return for each weight the number of the greatest of some values that is no greater, and these values."""
+    """Round weights down to eighths of powers of two; return the code of each weight, and the value of each code."""
     codes = np.empty(len(weights), np.uint16)
 
     def run(blocks: Blocks) -> None:
@@ -424,15 +423,15 @@ def _quantized(weights: Floats) -> tuple[NDArray[np.uint16], Floats]:
 
 @dataclass(frozen=True)
 class _Lines:
-    """A line for each group: its pairs of a positive weight side by side.
+    """A line for each group, on which its pairs of positive weight lie side by side.
 
     Attributes:
-        starts: shape (groups + 1,): the first pair of each group, and the end of the last.
-        bounds: shape (c,), the points of the group's line from the pair before up to this one; whole numbers.
-        befores: shape (c,), the bound of the pair before.
-        ranks: shape (c,), rows for a point's distance from there.
-        slots: shape (c,), the slot of the pair's first row: its place among all rows, sorted by pair.
-        rows: of all pairs.
+        starts: shape (groups + 1,), place of the first pair of each group, and the end of the last group.
+        bounds: shape (c,), end of each pair on the line of its group, exclusive; whole numbers.
+        befores: shape (c,), start of each pair on the line of its group.
+        ranks: shape (c,), factors of `exact_ranks`, which turn a point's distance from the start into a rank.
+        slots: shape (c,), slot of the first row of each pair: its place among all rows, sorted by pair.
+        rows: number of rows of all pairs, including those of weight 0.
     """
 
     starts: Integers
@@ -444,7 +443,7 @@ class _Lines:
 
     @classmethod
     def of(cls, pairs: Pairs, groups: int) -> _Lines:
-        """Lay the lines of so many groups."""
+        """Lay the lines; `groups` is the number of groups."""
         group, weights, counts = pairs.groups, pairs.weights, pairs.counts
         slots = np.cumsum(counts) - counts
         there = weights > 0
@@ -453,7 +452,7 @@ class _Lines:
         each = np.diff(np.append(firsts, len(group)))
         exponents = exponents_of_totals(weights, counts, firsts)
         widths = np.rint(np.ldexp(weights, np.repeat(exponents, each))).astype(np.int64) * counts
-        # Sums over all groups pass beyond 64 bits, and differences of them are right all the same.
+        # Sums over all groups may overflow 64 bits, but their differences are exact.
         sums = np.cumsum(widths)
         sums -= np.repeat(sums[firsts] - widths[firsts], each)
         bounds, befores = sums.astype(np.float64), (sums - widths).astype(np.float64)
@@ -461,7 +460,7 @@ class _Lines:
         return cls(starts, bounds, befores, exact_ranks(befores, bounds, counts), slots, int(pairs.counts.sum()))
 
     def draw(self, sizes: Integers, streams: Streams, order: Positions | None = None) -> Positions:
-        """Return slots drawn from each group, or what `order` has for them."""
+        """Return slots drawn from each group, or the items of `order` at these slots."""
         ends = np.cumsum(sizes)
         size = int(ends[-1]) if len(ends) else 0
         found = np.empty(size, position_type(self.rows) if order is None else order.dtype)
@@ -491,12 +490,12 @@ class _Lines:
 
 
 def draw_slots(pairs: Pairs, sizes: Integers, streams: Streams) -> Positions:
-    """Return slots drawn with replacement from each group: places of rows when they are sorted by pair, stably.
+    """Return slots drawn with replacement from each group: places of rows that are sorted by pair, stably.
 
     Args:
-        pairs: of all rows.
-        sizes: shape (groups,), draws from each group; of one without a positive weight 0.
-        streams: of the seed.
+        pairs: pairs of all rows.
+        sizes: shape (groups,), draws from each group; 0 for a group without a positive weight.
+        streams: random numbers of the seed.
     """
     return _Lines.of(pairs, len(sizes)).draw(sizes, streams)
 
@@ -507,12 +506,12 @@ def draw_slots(pairs: Pairs, sizes: Integers, streams: Streams) -> Positions:
 def expected_by_group(
     population: Strata | Floats, groups: Groups, sizes: Integers, *, replace: bool
 ) -> tuple[Floats, Floats]:
-    """Return how often each row is expected among the draws, and the probability that it is drawn at all.
+    """Return the expected number of draws of each row, and the probability that it is drawn at all.
 
-    Args: as of `draw_groups`.
+    Args: as in `draw_groups`.
 
     Returns:
-        Both of shape (n,). Without replacement they are the same; see `expected_draws` for their error.
+        Two arrays of shape (n,). Without replacement they are equal; see `expected_draws` for their error.
 
     Examples:
         >>> groups = Groups(np.array([0, 1, 0, 1], np.uint32), 2)
@@ -527,13 +526,13 @@ def expected_by_group(
         totals = np.bincount(groups.codes, weights=scaled, minlength=groups.count)
         share = scaled / np.where(totals > 0, totals, 1.0).take(groups.codes)
         size = sizes.take(groups.codes)
-        with np.errstate(divide="ignore", invalid="ignore"):  # one row may have it all; of none none is drawn
+        with np.errstate(divide="ignore", invalid="ignore"):  # log1p(-1) is infinite if a row has all the weight
             drawn = np.where(size > 0, -np.expm1(size * np.log1p(-np.minimum(share, 1.0))), 0.0)
         return size * share, drawn
     drawable = groups.drawable(population)
     found = np.where((sizes >= drawable).take(groups.codes) & (weights > 0), 1.0, 0.0)
     stops = np.cumsum(groups.rows)
-    known: dict[tuple[bytes, bytes, int], Floats] = {}  # groups of the same weights are asked for once
+    known: dict[tuple[bytes, bytes, int], Floats] = {}  # groups with the same weights share one computation
     for group in np.flatnonzero((sizes > 0) & (sizes < drawable)).tolist():
         rows = groups.order[stops[group] - groups.rows[group] : stops[group]]
         table = StrataTable.of(weights[rows])
@@ -548,12 +547,12 @@ def expected_by_group(
 
 
 def _counted(keys: NDArray[np.uint32] | Integers, most: int) -> tuple[Integers, Integers]:
-    """Return the numbers below `most` that occur, ascending, and how often each does."""
+    """Return the distinct keys, which are below `most`, ascending, and how often each occurs."""
     if most > len(keys) + _RADIX:
         found, counts = np.unique(keys, return_counts=True)
         return found.astype(np.int64, copy=False), counts
     counts = np.zeros(most, np.int64)
-    part = max(_PART, most)  # looked at together: counting takes eight bytes a number, and as many for each part
+    part = max(_PART, most)  # keys per count: each count allocates eight bytes for each of the `most` numbers
     for first in range(0, len(keys), part):
         counts += np.bincount(keys[first : first + part], minlength=most)
     found = np.flatnonzero(counts)
@@ -564,8 +563,8 @@ def ranges(firsts: Integers, counts: Integers) -> Integers:
     """Return the whole numbers of ranges, one range after the other, shape (sum of counts,).
 
     Args:
-        firsts: shape (k,), where each range begins.
-        counts: shape (k,), how many numbers it has.
+        firsts: shape (k,), first number of each range.
+        counts: shape (k,), length of each range.
 
     Examples:
         >>> ranges(np.array([5, 0]), np.array([3, 2])).tolist()
@@ -577,13 +576,13 @@ def ranges(firsts: Integers, counts: Integers) -> Integers:
 
 
 def stable_order(codes: NDArray[np.uint32], count: int) -> Positions:
-    """Return the positions of rows sorted by code, in table order within each.
+    """Return row positions sorted by code, in table order within each.
 
-    By 16 bits at a time, which NumPy sorts by counting.
+    The sort uses 16 bits at a time, which NumPy sorts by counting.
 
     Args:
         codes: shape (n,), below `count`.
-        count: of the codes.
+        count: number of codes.
     """
     dtype = position_type(len(codes))
     order: Positions = np.argsort(codes.astype(np.uint16), kind="stable").astype(dtype)

@@ -1,18 +1,18 @@
-"""Compute inclusion probabilities of successive sampling, by numerical integration to rounding errors.
+"""Compute inclusion probabilities of successive sampling by numerical integration, with a relative error below 1e-9.
 
-Rows are drawn in `sampling`.
+Rows are drawn in `without_replacement`.
 
 A row of weight w arrives at a time T ~ Exp(w), and is among the first `size` if fewer than `size` others arrive before
 it (the exponential race, Efraimidis & Spirakis 2006, Information Processing Letters 97:181):
 
-    pi = ∫ w exp(-w t) P(N(t) < size) dt,    N(t): how many of the other rows have arrived by the time t.
+    pi = ∫ w exp(-w t) P(N(t) < size) dt,    N(t): number of other rows that have arrived by time t.
 
 N(t) is a sum of independent binomials, so its characteristic function is a product. The probability is a sum over the
 odd frequencies of a Fourier series (Hong 2013, Computational Statistics & Data Analysis 59:41); the number of
 frequencies follows the standard deviation. The integral is taken over log t by Gauss-Legendre rules on panels, which
-are halved until the Legendre coefficients of every integrand become negligible. Where many distinct weights lie close
-together, sums over them are replaced by sums over Chebyshev points, and results are interpolated from these points, so
-the cost depends on the range of the weights, hardly on their number.
+are halved until the last Legendre coefficients of every integrand are negligible. Where many distinct weights lie close
+together, sums over them are replaced by sums over Chebyshev points, and results are interpolated from these points. The
+cost then depends on the range of the weights and hardly on their number.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from numpy.polynomial import chebyshev, legendre
 from tql_frames.sampling.rng import Floats, Integers
 from tql_frames.sampling.strata import StrataTable
 
-_NOTHING = 42.0  # -log of a probability that no sum in double precision notices
+_NOTHING = 42.0  # -log of a probability that does not change a sum in double precision
 _PANEL = 2.5  # width of a panel in log t, before it is halved
-_NODES = 16  # of the rule of a panel
-_TAIL = 1e-7  # last Legendre coefficients of a panel, relative to the result; the rule's error is about its square
-_NARROWEST = 1e-9  # panel
-_STEP = 0.25  # longest, in log t, in the search for the ends of the integral
-_ROUNDING = 1e-12  # probabilities below are rounding errors
-_LIGHT, _HEAVY = -60.0, 3.9  # log of weight times time: below, a row has not arrived; above, it has
+_NODES = 16  # nodes of the rule of a panel
+_TAIL = 1e-7  # bound of the last Legendre coefficients of a panel, relative; the rule's error is about its square
+_NARROWEST = 1e-9  # width of a panel that is not halved
+_STEP = 0.25  # longest step in log t, in the search for the ends of the integral
+_ROUNDING = 1e-12  # smaller probabilities are rounding errors
+_LIGHT, _HEAVY = -60.0, 3.9  # log of weight times time: below the first no row has arrived, above the second all have
 
 _BIN = 0.5  # width in log weight of a bin whose weights are replaced by Chebyshev points
 _POINTS = 20  # Chebyshev points of a bin
-_CROWD = 100  # rows of a bin and its neighbours from which a bin may be replaced
+_CROWD = 100  # least number of rows of a bin and its neighbours for a bin to be replaced
 _CHUNK = 65_536  # weights whose Chebyshev polynomials are in memory at once
 
 
@@ -49,12 +49,12 @@ def inclusion_probabilities(weights: Floats, counts: Integers, size: int) -> Flo
         size: number of draws, at least 1 and fewer than the rows.
 
     Returns:
-        Shape (m,), with a relative error below 1e-9. The tests compare it with exact fractions.
+        Shape (m,), with a relative error below 1e-9. The tests compare the result with exact fractions.
     """
     population = _Population.of(np.log(weights) - np.log(weights[-1]), counts)
     early, middle, late = _range(population, size)
     expected = _arrived(population.logs, middle)
-    found = _arrived(population.logs, early)  # until then fewer than `size` have arrived, for certain
+    found = _arrived(population.logs, early)  # until then, fewer than `size` rows have arrived with certainty
     edges = np.linspace(early, late, max(4, int(np.ceil((late - early) / _PANEL))) + 1)
     panels = list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
     points, parts = legendre.leggauss(_NODES)
@@ -77,10 +77,10 @@ class _Population:
 
     Attributes:
         logs: shape (k,), ascending.
-        counts: shape (k,). Of Chebyshev points, the numbers that give the sum over the bin's rows of a smooth function;
-            they are fractions, some below 0.
+        counts: shape (k,), rows of each log weight. For Chebyshev points they are weights of a quadrature: fractions,
+            some below 0, by which the values of a smooth function at the points sum to its sum over the bin's rows.
         strata: shape (m,), the log weights of all strata.
-        bins: for each run of strata, its slice of `strata`, its slice of `logs`, whether these are Chebyshev points.
+        bins: for each run of strata, its slice of `strata`, its slice of `logs`, and whether it has Chebyshev points.
     """
 
     logs: Floats
@@ -114,7 +114,7 @@ class _Population:
                 kept, done = kept + stop - done, stop
 
         points = chebyshev.chebpts1(_POINTS)
-        basis = chebyshev.chebvander(points, _POINTS - 1)  # of its columns, products sum to 0, squares to half of these
+        basis = chebyshev.chebvander(points, _POINTS - 1)  # orthogonal columns; squares sum to _POINTS / 2, or _POINTS
         basis[:, 1:] *= 2
         for place in np.flatnonzero(dense).tolist():
             first, stop = int(firsts[place]), int(stops[place])
@@ -132,7 +132,7 @@ class _Population:
         return cls(np.concatenate(logs), np.concatenate(numbers), strata, bins)
 
     def of_strata(self, values: Floats) -> Floats:
-        """Return the values of all strata, shape (m,), from those at `logs`."""
+        """Return the values of all strata, shape (m,), from the values at `logs`."""
         found = np.empty(len(self.strata))
         for strata, places, interpolated in self.bins:
             if interpolated:
@@ -151,16 +151,16 @@ def _in_bin(logs: Floats, number: int) -> Floats:
 
 
 def _arrived(logs: Floats, log_time: float) -> Floats:
-    """Return the probability that a row of each log weight has arrived by a time."""
+    """Return the probability that a row of each log weight has arrived by a time, shape (k,)."""
     arrived: Floats = -np.expm1(-np.exp(np.minimum(logs + log_time, _HEAVY + 1)))
     return arrived
 
 
 def _range(population: _Population, size: int) -> tuple[float, float, float]:
-    """Return three log times: when fewer than `size` rows have arrived, when `size` on average, when more than `size`.
+    """Return three log times, at which fewer than `size`, on average `size`, and more than `size` rows have arrived.
 
-    The first and the third are certain to double precision, by Bennett's inequality: a sum of independent trials of
-    variance v is d beyond its mean with a probability of at most exp(-(v + d) log(1 + d / v) + d).
+    The first and the third are certain to double precision by Bennett's inequality: a sum of independent trials with
+    variance v exceeds its mean by d with a probability of at most exp(-(v + d) log(1 + d / v) + d).
     """
     logs, counts = population.logs, population.counts
 
@@ -174,7 +174,7 @@ def _range(population: _Population, size: int) -> tuple[float, float, float]:
         return bool((variance + distance) * np.log1p(distance / variance) - distance > _NOTHING)
 
     def beyond(inside: float, outside: float) -> float:
-        """Return the nearest log time at which the bound holds; it need not hold at all times farther out."""
+        """Return the nearest log time at which the bound holds; it may not hold at all times farther out."""
         step, sign = 1e-6, 1 if outside > inside else -1
         reached = inside
         while abs(outside - reached) > step and not certain(reached + sign * step):
@@ -199,7 +199,7 @@ def _integrands(population: _Population, size: int, log_times: Floats) -> Floats
     exponents = np.exp(logs[light:heavy] + log_times[:, None])
     come, left = -np.expm1(-exponents), np.exp(-exponents)
     variance = (come * left) @ counts
-    # A window of 2 * width around `size` holds the distribution, which the series then does not fold onto itself.
+    # A window of 2 * width around `size` contains the distribution, so that the series has no aliasing.
     distance = np.abs(come @ counts + certain - size)
     spread = _NOTHING / 3 + np.sqrt(_NOTHING**2 / 9 + 2 * _NOTHING * variance)
     width = 2 * int(np.ceil((distance + spread).max() / 2) + 1)
@@ -213,7 +213,7 @@ def _integrands(population: _Population, size: int, log_times: Floats) -> Floats
     phase = np.arctan2(imaginary, real) @ counts + angles * (certain - size + 0.5)
     length = np.exp(np.log1p(-shrunk) @ counts / 2) / (width * np.sin(angles / 2))
     across, along = length * np.sin(phase), length * np.cos(phase)
-    # Without the row itself: the product over its own factor.
+    # Leave out the row itself: divide the product by its own factor.
     own = (across[:, :, None] * real - along[:, :, None] * imaginary) / (1 - shrunk)
     values = np.zeros((len(log_times), len(logs)))
     values[:, light:heavy] = exponents * left * _probability(0.5 - own.sum(axis=1))
@@ -223,25 +223,25 @@ def _integrands(population: _Population, size: int, log_times: Floats) -> Floats
 
 
 def _probability(values: Floats) -> Floats:
-    """Set rounding errors near 0 to 0: the integrand of a light row multiplies them by a long time.
+    """Set rounding errors near 0 to 0, since the integrand of a light row multiplies them by a long time.
 
-    A probability of too few arrivals that is this small decreases like exp(-t), so the rest adds nothing.
+    A probability of fewer than `size` arrivals that is this small decreases like exp(-t), so the rest is negligible.
     """
     return np.where(values > _ROUNDING, np.minimum(values, 1.0), 0.0)
 
 
 def expected_draws(table: StrataTable, size: int, *, replace: bool) -> Floats:
-    """Return how often a row of each stratum is expected among the draws.
+    """Return the expected number of draws of a row of each stratum.
 
     Args:
-        table: the strata, one row of positive weight at the least.
+        table: the strata, with at least one row of positive weight.
         size: number of draws.
-        replace: with replacement; without, it is the probability that a row is among the first `size` of successive
-            sampling.
+        replace: whether to draw with replacement. If not, the result is the probability that a row is among the first
+            `size` rows of successive sampling.
 
     Returns:
-        Shape (m,), expected draws of one row, with a relative error below 1e-9 for any table and size. With
-        replacement, and for a sample of one row, it is `size * weight / total`, rounded.
+        Shape (m,), with a relative error below 1e-9 for any table and size. With replacement, and for a sample of one
+        row, it is `size * weight / total`, rounded.
 
     Examples:
         >>> table = StrataTable.of(np.array([1.0, 1.0, 2.0]))
@@ -264,7 +264,7 @@ def expected_draws(table: StrataTable, size: int, *, replace: bool) -> Floats:
 
 
 def expected_distinct(table: StrataTable, size: int, *, replace: bool) -> float:
-    """Return how many distinct rows are expected among the draws.
+    """Return the expected number of distinct rows among the draws.
 
     Examples:
         >>> expected_distinct(StrataTable.of(np.array([1.0, 1.0])), 2, replace=True)
@@ -273,12 +273,12 @@ def expected_distinct(table: StrataTable, size: int, *, replace: bool) -> float:
     if not replace:
         return float(min(size, table.drawable))
     share = expected_draws(table, 1, replace=True)
-    with np.errstate(divide="ignore"):  # one row may have it all
+    with np.errstate(divide="ignore"):  # log1p(-1) is infinite if a row has all the weight
         return float(table.counts @ -np.expm1(size * np.log1p(-np.minimum(share, 1.0)))) if size else 0.0
 
 
 def effective_rows(table: StrataTable) -> float:
-    """Return Kish's effective sample size of the weights: rows of equal weight that would give the same variance.
+    """Return Kish's effective sample size: the number of rows of equal weight that would have the same variance.
 
     It is (Σw)² / Σw² over all rows (Kish 1965, Survey Sampling, 11.7).
 

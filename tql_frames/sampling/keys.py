@@ -1,11 +1,11 @@
-"""Random numbers that belong to keys: the same for the same value, wherever its row stands.
+"""Derive random numbers from keys: equal keys have equal numbers, at any row position.
 
-They are known as permanent random numbers; Ohlsson (1998) tells what they are good for. A key is a whole number or a
-text. It is cut into words of 64 bits, low bits first: a number is one word, modulo 2**64; a text is its bytes in UTF-8,
-eight a word, the last filled up with zeros, and behind them their number. Beginning with a word of the seed, each word
-is mixed in by `h = mix(h ^ word)`, several keys of a row one after the other, where `mix` is the last step of
-SplitMix64 (Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators", with the constants of Stafford's
-variant 13). The number is the 53 highest bits.
+The values of the keys are computed in `pipeline.groups`. The numbers are known as permanent random numbers; Ohlsson
+(1998) describes their uses. A key is a whole number or a text, which is cut into words of 64 bits, low bits first. A
+number is one word, modulo 2**64. A text is its bytes in UTF-8, eight per word, the last word padded with zeros, and
+then a word with the number of bytes. The hash `h` begins with a word of the seed, and each word of each key of a row is
+mixed in by `h = mix(h ^ word)`. `mix` is the last step of SplitMix64 (Steele, Lea & Flood 2014, "Fast splittable
+pseudorandom number generators", with the constants of Stafford's variant 13). The random number is the 53 highest bits.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
 class KeyNumbers:
-    """The random numbers of rows by their keys; stands where `Streams` has them by their places.
+    """Random numbers of rows by key; replaces `Streams`, whose numbers depend on the row position.
 
     Examples:
         >>> numbers = KeyNumbers.of([np.array([7, 8, 7])], seed=1)
@@ -34,12 +34,12 @@ class KeyNumbers:
     """
 
     def __init__(self, uniforms: Floats) -> None:
-        """Hold numbers of [0, 1), shape (n,)."""
+        """Store numbers in [0, 1), shape (n,)."""
         self.uniforms = uniforms
 
     @classmethod
     def of(cls, keys: Sequence[Integers | Words | Texts], seed: int) -> KeyNumbers:
-        """Hash the keys of rows, shape (n,) each."""
+        """Hash the keys of rows, each of shape (n,)."""
         first = SeedSequence(seed, spawn_key=(_BRANCH,)).generate_state(1, np.uint64)[0]
         mixed = np.full(len(keys[0]), first, np.uint64)
         for key in keys:
@@ -52,20 +52,20 @@ class KeyNumbers:
         return cls(mixed.astype(np.float64) * 2.0**-53)
 
     def fill(self, stream: int, start: int, out: Floats) -> None:
-        """Write the numbers of rows from `start` on into `out`; there is one stream."""
+        """Write the numbers of rows from `start` on into `out`, for any stream: there is only one."""
         out[:] = self.uniforms[start : start + len(out)]
 
 
 class Texts:
-    """Texts as bytes one after the other.
+    """Texts, stored as concatenated bytes.
 
     Attributes:
-        offsets: shape (n + 1,), where each begins, and the last ends.
-        content: their bytes in UTF-8.
+        offsets: shape (n + 1,), start of each text, and the end of the last.
+        content: bytes of all texts in UTF-8.
     """
 
     def __init__(self, offsets: Integers, content: NDArray[np.uint8]) -> None:
-        """Hold them."""
+        """Store the arrays without a copy."""
         self.offsets = offsets
         self.content = content
 
@@ -73,9 +73,9 @@ class Texts:
         return len(self.offsets) - 1
 
     def mix_into(self, mixed: Words) -> None:
-        """Mix the words of each text into its number, in place."""
+        """Mix the words of each text into the hash of its row, in place."""
         padded = np.concatenate([self.content, np.zeros(8, np.uint8)])
-        words = np.ndarray((len(self.content) + 1,), np.dtype("<u8"), padded, strides=(1,))  # from every byte on
+        words = np.ndarray((len(self.content) + 1,), np.dtype("<u8"), padded, strides=(1,))  # a word from each byte on
         begins, lengths = self.offsets[:-1], np.diff(self.offsets)
         rows: Integers = np.arange(len(mixed))
         done = 0

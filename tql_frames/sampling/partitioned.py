@@ -1,8 +1,8 @@
-"""A draw from a population in parts that are never in one place: what each part tells, and what it is told.
+"""Draw from a population in parts, of which no process has all: what each part reports and what it receives.
 
-Parts stand one after another; the rows are those that `draw` takes from all of them as one. A part with few distinct
-weights tells its strata table, any other the spread of its weights. What is drawn from which part is decided by these;
-who asks the parts, and how, is not known here.
+`distributed` communicates with the parts. The parts follow one another in table order, and the rows drawn are those
+that `draw` takes from all parts as one population. A part with few distinct weights reports its strata table, and any
+other part reports the spread of its weights. These reports decide what is drawn from each part.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from tql_frames.sampling.strata import Strata, StrataTable, position_type, weigh
 from tql_frames.sampling.with_replacement import STREAM, scale_of_total, times_power_of_two, whole
 from tql_frames.sampling.without_replacement import Race, finishers_by, log_time
 
-_STEPS = 8  # of a spread in a power of two
-_HALF = 27  # low bits of a mantissa of 53
-_SIGMAS = 8.0  # by which a race is let run on: it is too short once in 10**15
-_GROUP_SIGMAS = 10.0  # the same for a race of groups, of which none of a million may come short
+_STEPS = 8  # steps of a spread per power of two
+_HALF = 27  # low bits of a mantissa of 53 bits
+_SIGMAS = 8.0  # standard deviations by which a race is prolonged: it is then too short once in 10**15 draws
+_GROUP_SIGMAS = 10.0  # the same for a race of groups, since none of a million groups may have too few finishers
 
 
 @dataclass(frozen=True)
 class Spread:
-    """What a draw by rows needs to know of positive weights before it looks at them one by one.
+    """Summary of positive weights that is needed to plan a draw by rows.
 
     Attributes:
-        rows: how many there are.
-        total: their sum, exactly.
-        least: the smallest; infinite where there are none.
-        most: the greatest; 0 where there are none.
-        steps: shape (s,), ascending: the eighths of powers of two that weights lie in. Step `8 * e + i` begins at
+        rows: number of rows of positive weight.
+        total: exact sum of the weights.
+        least: smallest weight; infinite if there are no rows.
+        most: greatest weight; 0 if there are no rows.
+        steps: shape (s,), ascending: the eighths of powers of two that contain weights. Step `8 * e + i` begins at
             `(8 + i) / 16 * 2**e`.
-        counts: shape (s,), how many lie in each.
+        counts: shape (s,), rows in each step.
 
-    Spreads of parts add up:
+    Spreads of parts add up to the spread of the whole:
 
     >>> spread = Spread.of(np.array([0.0, 1.0])) + Spread.of(np.array([0.1]))
     >>> spread.rows, spread.total == Fraction(0.1) + 1, spread.least, spread.most
@@ -117,19 +117,19 @@ class Spread:
 
     @property
     def scale(self) -> int:
-        """The exponent of two that scales the weights of all parts to integers, as `integer_weights` does."""
+        """Exponent of two that scales the weights of all parts to integers, as in `integer_weights`."""
         largest = math.frexp(self.most)[1]
         return scale_of_total(float(self.total * Fraction(2) ** -largest), largest)
 
     @property
     def race(self) -> Race:
-        """The race of the rows of all parts."""
+        """Race of the rows of all parts."""
         return Race.of(self.least, self.most)
 
     def limit_of(self, size: int) -> float:
-        """Return a time by which `size` rows of all parts, and hardly more, have finished, or its logarithm.
+        """Return a time by which at least `size` rows of all parts have very likely finished, or its logarithm.
 
-        A tenth more, as all weights of a step are taken for the smallest.
+        About a tenth more rows finish, as all weights of a step are taken as the smallest.
         """
         race, wanted = self.race, size + _SIGMAS * math.sqrt(size) + _SIGMAS**2
         if wanted >= self.rows:
@@ -142,7 +142,7 @@ class Spread:
 
 
 def _steps(mantissas: Floats, exponents: Integers) -> Integers:
-    """Return the steps of weights, from what `frexp` gives."""
+    """Return the steps of weights, from the results of `frexp`."""
     steps: Integers = _STEPS * exponents.astype(np.int64) + (mantissas * (2 * _STEPS)).astype(np.int64) - _STEPS
     return steps
 
@@ -163,15 +163,15 @@ def together(tables: Sequence[StrataTable]) -> tuple[StrataTable, Integers]:
 
 
 def slots_of_parts(slots: Positions, cells: Integers) -> Iterator[Positions]:
-    """Yield the slots that were drawn from each part, as it numbers them itself, ascending.
+    """Yield the slots drawn from each part, as numbered within the part, ascending.
 
     Args:
-        slots: of all parts, ascending.
-        cells: as `together` gives them.
+        slots: slots drawn from all parts, ascending.
+        cells: as returned by `together`.
     """
     starts = (np.cumsum(cells) - cells.ravel()).reshape(cells.shape)
-    own = np.cumsum(cells, axis=0) - cells  # the first slot of each stratum, as the part numbers them
-    # Of the type of the slots: else all of these would be converted for each search and difference.
+    own = np.cumsum(cells, axis=0) - cells  # the first slot of each stratum, as numbered within the part
+    # Converted to the type of the slots: NumPy would else convert all slots for each search and difference.
     bounds = slots.searchsorted(np.append(starts.ravel(), cells.sum()).astype(slots.dtype))
     shifts = (starts - own).astype(slots.dtype)
     first, stop = bounds[:-1].reshape(cells.shape), bounds[1:].reshape(cells.shape)
@@ -186,17 +186,17 @@ def slots_of_parts(slots: Positions, cells: Integers) -> Iterator[Positions]:
 
 
 def integer_total(weights: Floats, scale: int) -> int:
-    """Return the sum of the weights of a part as integers, by the scale of all parts."""
+    """Return the sum of the integer weights of a part, by the scale of all parts."""
     return sum(int(whole(weights[first : first + BLOCK], scale).sum()) for first in range(0, len(weights), BLOCK))
 
 
 def points_of_parts(totals: Sequence[int], size: int, streams: Streams) -> list[Floats]:
-    """Return the points of the line that were drawn from each part, ascending, of so many with replacement.
+    """Draw points of the line of all parts with replacement, and return the points of each part, ascending.
 
     Args:
-        totals: the integer total of each part.
+        totals: integer total of each part.
         size: number of draws.
-        streams: of the seed.
+        streams: random numbers of the seed.
     """
     ends = np.cumsum(np.array(totals, np.int64))
     points = streams.uniforms(STREAM, size)
@@ -207,13 +207,13 @@ def points_of_parts(totals: Sequence[int], size: int, streams: Streams) -> list[
 
 
 def rows_at_points(weights: Floats, scale: int, before: int, points: Floats) -> Positions:
-    """Return the rows of a part that own points of the line of all parts, ascending.
+    """Return the rows of a part that own points of the line of all parts, ascending, shape (k,).
 
     Args:
-        weights: shape (n,), of the part.
-        scale: of all parts.
-        before: integer total of the parts before it.
-        points: shape (k,), ascending, all of this part.
+        weights: shape (n,), weights of the part.
+        scale: scale of all parts.
+        before: integer total of the parts before this one.
+        points: shape (k,), ascending, all in this part.
     """
     bounds = np.cumsum(whole(weights, scale))
     bounds += before
@@ -225,11 +225,11 @@ def rows_at_points(weights: Floats, scale: int, before: int, points: Floats) -> 
 
 
 def winners_of_parts(found: Sequence[tuple[Positions, Floats]], size: int) -> list[Positions] | None:
-    """Return the rows of each part that are among the first `size` of all; None where fewer finished.
+    """Return the rows of each part that are among the first `size` of all parts; None if fewer finished.
 
     Args:
-        found: of each part, the rows that finished by a time that was the same for all, ascending, and their times.
-        size: how many win.
+        found: for each part, the rows that finished by a common time limit, ascending, and their times.
+        size: number of rows that win.
     """
     lengths = [len(times) for _, times in found]
     if sum(lengths) < size:
@@ -246,14 +246,14 @@ def winners_of_parts(found: Sequence[tuple[Positions, Floats]], size: int) -> li
 
 @dataclass(frozen=True)
 class PairCells:
-    """How the rows of pairs of a group and a weight lie in parts: a cell is what a part has of a pair.
+    """The rows of pairs of a group and a weight by part: a cell contains the rows of one pair in one part.
 
     Attributes:
-        pairs: of all parts.
-        starts: shape (cells,), the slot of all parts that each cell begins at; cells stand part by part.
-        own: shape (cells,), the slot that it begins at as the part numbers them itself.
-        counts: shape (cells,), rows.
-        parts: shape (parts,), how many cells each has.
+        pairs: pairs of all parts.
+        starts: shape (cells,), the first slot of each cell as numbered in all parts; cells are sorted by part.
+        own: shape (cells,), the first slot of each cell as numbered within its part.
+        counts: shape (cells,), rows of each cell.
+        parts: shape (parts,), number of cells of each part.
 
     Examples:
         Rows 0 and 1 of the first part and row 0 of the second are in one group.
@@ -273,11 +273,11 @@ class PairCells:
 
     @classmethod
     def of(cls, tables: Sequence[Pairs], numbers: Sequence[Integers]) -> PairCells:
-        """Put the pairs of parts together.
+        """Combine the pairs of parts.
 
         Args:
-            tables: of each part, by its own numbers of groups.
-            numbers: of each part, the numbers that its groups have among those of all.
+            tables: pairs of each part, with groups as numbered within the part.
+            numbers: for each part, the number of each of its groups among the groups of all parts.
         """
         none = np.empty(0, np.int64)
         parts = np.array([len(table.counts) for table in tables], np.int64)
@@ -290,7 +290,7 @@ class PairCells:
             np.concatenate([np.empty(0), *(table.weights for table in tables)]), return_inverse=True
         )  # fmt: skip
         keys = keys + group.astype(np.int64) * len(weights)
-        order = np.argsort(keys, kind="stable")  # of one pair part by part
+        order = np.argsort(keys, kind="stable")  # part by part within each pair
         keys = keys.take(order)
         firsts = np.flatnonzero(np.diff(keys, prepend=-1))
         rows = counts.take(order)
@@ -301,13 +301,13 @@ class PairCells:
         return cls(Pairs(groups, weights.take(codes), found), starts, own, counts, parts)
 
     def slots_of_parts(self, slots: Positions) -> list[Positions]:
-        """Return the slots that were drawn from each part, as it numbers them itself, ascending.
+        """Return the slots drawn from each part, as numbered within the part, ascending.
 
         Args:
-            slots: of all parts, in any order; they are sorted in place.
+            slots: slots drawn from all parts, in any order; they are sorted in place.
         """
         slots.sort()
-        # Of the type of the slots: else all of these would be converted for each search.
+        # Converted to the type of the slots: NumPy would else convert all slots for each search.
         first = slots.searchsorted(self.starts.astype(slots.dtype))
         drawn = slots.searchsorted((self.starts + self.counts).astype(slots.dtype)) - first
         ends = np.cumsum(drawn)
@@ -320,12 +320,12 @@ class PairCells:
 
 
 def limits_of_groups(steps: Steps, sizes: Integers) -> Floats:
-    """Return for each group a time by which so many of its rows have finished, or its logarithm.
+    """Return for each group a time by which at least `sizes` of its rows have very likely finished, or its logarithm.
 
-    One that is too short comes once in 10**12 samples of a million groups.
+    In 10**12 samples of a million groups, about one limit is too short.
 
     Args:
-        steps: of the rows of all parts.
+        steps: steps of the rows of all parts.
         sizes: shape (groups,), rows to draw.
     """
     return steps.limits(sizes, sizes + _GROUP_SIGMAS * np.sqrt(sizes) + 64)
@@ -333,12 +333,12 @@ def limits_of_groups(steps: Steps, sizes: Integers) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class GroupRace:
-    """A race of the rows of groups, as a part runs it.
+    """A race of the rows of groups in one part.
 
     Attributes:
-        race: of the rows of all parts.
-        limits: shape (groups of the part,), times, as `limits_of_groups` gives them.
-        sizes: shape (groups of the part,), rows that are wanted of each group of all parts.
+        race: race of the rows of all parts.
+        limits: shape (groups of the part,), times, as returned by `limits_of_groups`.
+        sizes: shape (groups of the part,), rows wanted from each group in all parts together.
     """
 
     race: Race
@@ -353,10 +353,10 @@ def finishers_of_groups(
 
     Args:
         population: weights of the part.
-        groups: of its rows, as it numbers them itself.
+        groups: groups of its rows, as numbered within the part.
         how: the race.
-        streams: of the seed.
-        start: number of the first row among those of all parts.
+        streams: random numbers of the seed.
+        start: position of the first row among the rows of all parts.
 
     Returns:
         Row positions in table order, their times, and their groups, each of shape (k,).
@@ -375,11 +375,11 @@ def finishers_of_groups(
 
 
 def winners_of_groups(found: Sequence[tuple[Positions, Floats, Integers]], sizes: Integers) -> list[Positions] | None:
-    """Return the rows of each part that are among the first of their groups; None where too few of one finished.
+    """Return the rows of each part that are among the first of their groups; None if too few rows of a group finished.
 
     Args:
-        found: of each part, what `finishers_of_groups` gives, but with groups as all parts number them.
-        sizes: shape (groups,), how many of each group win.
+        found: for each part, the result of `finishers_of_groups`, with groups as numbered in all parts.
+        sizes: shape (groups,), number of rows of each group that win.
     """
     times = np.concatenate([np.empty(0), *(times for _, times, _ in found)])
     groups = np.concatenate([np.empty(0, np.int64), *(groups for _, _, groups in found)])

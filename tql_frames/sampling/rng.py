@@ -1,6 +1,6 @@
-"""Random numbers that have addresses, and work in blocks on all cores.
+"""Generate random numbers by seed, stream and place, and share work in blocks among cores.
 
-A number is decided by seed, stream and place, never by a thread or a block.
+The designs that use the numbers are in other modules. A number does not depend on threads or blocks.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ Positions = NDArray[np.uint32 | np.int64]  # 32 bits wherever the rows of the po
 Blocks = Iterator[tuple[int, int]]
 Item = TypeVar("Item")
 
-BLOCK = 262_144  # items of a block: two megabytes of numbers, which take long enough for threads not to wait for Python
+BLOCK = 262_144  # items of a block: two megabytes of numbers, enough work that threads do not wait for the interpreter
 
 _MOST_THREADS = 16
 
 
 def over_blocks(size: int, run: Callable[[Blocks], None]) -> None:
-    """Cut `range(size)` into blocks and share them out.
+    """Cut `range(size)` into blocks and share them among threads.
 
     Args:
-        size: items.
-        run: takes blocks `(first, stop)` from an iterator until there are none left. It is called once a thread, so
-            that it can make the arrays it works in once: fresh ones for every block would cost more than the work.
+        size: number of items.
+        run: function that takes blocks `(first, stop)` from an iterator until none is left. It is called once per
+            thread, so that it can allocate its arrays once: new arrays for every block would cost more than the work.
     """
     if size <= BLOCK:
         run(iter([(0, size)] if size else []))
         return
     bounds = [(first, min(first + BLOCK, size)) for first in range(0, size, BLOCK)]
-    blocks = iter(bounds)  # that threads may share: `next` of a list's iterator is one step of the interpreter
+    blocks = iter(bounds)  # threads can share it, as `next` of a list iterator is atomic
     in_threads(run, [blocks] * min(len(bounds), cores()))
 
 
 def in_threads(run: Callable[[Item], None], items: Sequence[Item]) -> None:
     """Call `run` with each item, at the same time."""
     with ThreadPoolExecutor(len(items)) as pool:
-        list(pool.map(run, items))  # the list makes an error of a thread reach the caller
+        list(pool.map(run, items))  # the list raises errors of threads in the caller
 
 
 def sort(values: Positions) -> None:
-    """Sort numbers in place: halved, the halves halved and so on, until each core has a part to sort."""
+    """Sort numbers in place, on all cores: they are partitioned into halves until each core has a part to sort."""
     parts = [values]
     while len(parts) < cores() and len(parts[0]) > BLOCK:
         in_threads(lambda part: part.partition(len(part) // 2), parts)
@@ -62,18 +62,18 @@ def sort(values: Positions) -> None:
 
 
 def cores() -> int:
-    """Threads to share work among: each takes some ten megabytes to work in, so not any number of them."""
+    """Return the number of threads to share work among, at most 16, as each needs about ten megabytes of memory."""
     return min(os.cpu_count() or 1, _MOST_THREADS)
 
 
 _PERIOD = 2**128
-# Streams lie the golden ratio of the period apart, as in `PCG64DXSM.jumped`: of S streams any two are at least about
-# 2**128 / (2.24 S) numbers from each other.
+# Consecutive streams are the golden ratio of the period apart, as in `PCG64DXSM.jumped`: any two of S streams are at
+# least about 2**128 / (2.24 S) numbers apart.
 _STRIDE = 0x9E3779B97F4A7C15F39CC0605CEDC835
 
 
 class Numbers(Protocol):
-    """Random numbers of rows, such as those of a seed by their places."""
+    """Random numbers of rows, such as `Streams`, whose numbers depend on the row position."""
 
     def fill(self, stream: int, start: int, out: NDArray[np.float64]) -> None:
         """Write the numbers of a stream from `start` on into `out`, which is contiguous."""
@@ -83,7 +83,7 @@ class Streams:
     """The random numbers of one seed.
 
     Args:
-        seed: any whole number, at least 0.
+        seed: whole number >= 0.
 
     Examples:
         >>> streams = Streams(7)
@@ -92,13 +92,13 @@ class Streams:
     """
 
     def __init__(self, seed: int) -> None:
-        """Seed the generator; nothing is drawn yet."""
+        """Hash the seed; no number is generated yet."""
         self._words = _Words(SeedSequence(seed).generate_state(4, np.uint64))
 
     def uniforms(self, stream: int, size: int, start: int = 0) -> NDArray[np.float64]:
-        """Return numbers `start` to `start + size` of a stream, uniform in [0, 1), multiples of 2**-53.
+        """Return numbers `start` to `start + size` of a stream, shape (size,).
 
-        The shape is (size,).
+        They are uniform in [0, 1), multiples of 2**-53.
         """
         numbers = np.empty(size)
         if size <= BLOCK:
@@ -120,7 +120,7 @@ class Streams:
 
 
 class _Words(ISeedSequence):
-    """A seed sequence hashed once: small draws are mostly the making of generators, and the hash most of that."""
+    """A seed sequence that is hashed only once, as the hash would take most of the time of a small draw."""
 
     def __init__(self, words: NDArray[np.unsignedinteger]) -> None:
         self._words = words
@@ -131,7 +131,7 @@ class _Words(ISeedSequence):
 
 
 def derived_seed(seed: int, *branch: int) -> int:
-    """Return a seed of its own for each branch, independent of the seed's own numbers.
+    """Return the seed of a branch, independent of other branches and of the numbers of `seed` itself.
 
     Examples:
         >>> derived_seed(7, 0, 1) == derived_seed(7, 0, 2)
@@ -142,7 +142,7 @@ def derived_seed(seed: int, *branch: int) -> int:
 
 
 def fresh_seed() -> int:
-    """Return a seed from the operating system, for callers who name none; NumPy's global state is left alone."""
+    """Return a random seed from the operating system; NumPy's global state is not used."""
     entropy = SeedSequence().entropy
     assert isinstance(entropy, int)
     return entropy

@@ -1,7 +1,7 @@
-"""Units to parts: shuffled and cut, or so that every part gets its share of every label.
+"""Assign units to parts: at random, or so that every part has its share of every label.
 
-Units, labels and parts are numbers here. Sums of floats run element by element in a fixed order, and ties go by
-position, so that one seed splits alike on every machine.
+Units, labels and parts are numbers here; `analysis.splits` numbers them. Floats are added one by one in a fixed order,
+and ties are resolved by position, so that a seed leads to the same parts on every machine.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from numpy.typing import NDArray
 
 from tql_frames.sampling.rng import Floats, Integers, Streams, derived_seed
 
-_BRANCH = 9  # of the seed; those of samples are in `pipeline.draw`
-_STARTS = 8  # searches from different orders, of which the best counts: few units leave few ways to mend an order
-_SMALL = 5_000  # entries above which one search is enough: there are units for every gap
-_NEAREST = 64  # units of either part that are tried for a swap
-_WORK = 200_000_000  # numbers read by one search, at most: about two seconds
-_PAIR = 20  # numbers read for each profile when two parts are looked at for a swap
-_NOTHING = 1e-9  # a change of the sum that rounding may bring about
+_BRANCH = 9  # of the seed; the branches of samples are in `pipeline.draw`
+_STARTS = 8  # searches from different orders, of which the best is used: few units allow few corrections of an order
+_SMALL = 5_000  # entries above which one search is enough, as there are units to correct every difference
+_NEAREST = 64  # units of each part that are tried for a swap
+_WORK = 200_000_000  # greatest amount of numbers that one search reads: about two seconds
+_PAIR = 20  # numbers read per profile when two parts are compared for a swap
+_NOTHING = 1e-9  # changes of the sum up to this may be rounding errors
 
 
 @dataclass(frozen=True)
 class LabelCounts:
-    """Rows of each unit, and how many of them carry each label.
+    """Numbers of rows by unit, and by unit and label.
 
     Attributes:
-        rows: of each unit, shape (u,), at least 1.
-        unit: of a pair of a unit and a label that it has, shape (n,); ascending.
-        label: of the pair, from 0 on, shape (n,).
-        count: rows of the unit that carry the label, shape (n,), at least 1.
+        rows: rows of each unit, shape (u,), at least 1.
+        unit: unit of each pair of a unit and a label that it has, shape (n,); ascending.
+        label: label of each pair, from 0, shape (n,).
+        count: rows of the unit that have the label, shape (n,), at least 1.
     """
 
     rows: Integers
@@ -44,11 +44,11 @@ class LabelCounts:
 
 
 def sizes_of(units: int, shares: Sequence[Fraction]) -> list[int]:
-    """Return how many units each part gets: the largest remainders are rounded up, the first of equal ones.
+    """Return the number of units of each part; the largest remainders are rounded up, and among equal ones the first.
 
     Args:
         units: number of units.
-        shares: of the parts, with the sum 1.
+        shares: shares of the parts, with the sum 1.
 
     Examples:
         >>> sizes_of(7, [Fraction(1, 2), Fraction(1, 4), Fraction(1, 4)])
@@ -63,7 +63,7 @@ def sizes_of(units: int, shares: Sequence[Fraction]) -> list[int]:
 
 
 def split_at_random(units: int, shares: Sequence[Fraction], seed: int) -> Integers:
-    """Return a part for each unit, shape (units,): every assignment of the sizes has the same probability.
+    """Return a part for each unit, shape (units,); all assignments with these sizes have the same probability.
 
     Examples:
         >>> parts = split_at_random(10, [Fraction(4, 5), Fraction(1, 5)], seed=7)
@@ -77,11 +77,11 @@ def split_at_random(units: int, shares: Sequence[Fraction], seed: int) -> Intege
 
 
 def split_by_numbers(uniforms: Floats, shares: Sequence[Fraction]) -> Integers:
-    """Return a part for each unit by its random number alone: each has its part whatever other units there are.
+    """Return a part for each unit by its random number alone, so that it does not depend on other units.
 
     Args:
-        uniforms: in [0, 1), of the units, shape (units,).
-        shares: of the parts, with the sum 1.
+        uniforms: random numbers of the units in [0, 1), shape (units,).
+        shares: shares of the parts, with the sum 1.
 
     Examples:
         >>> split_by_numbers(np.array([0.1, 0.75, 0.5]), [Fraction(3, 4), Fraction(1, 4)]).tolist()
@@ -92,22 +92,25 @@ def split_by_numbers(uniforms: Floats, shares: Sequence[Fraction]) -> Integers:
 
 
 def split_by_labels(counts: LabelCounts, shares: Sequence[Fraction], seed: int) -> Integers:
-    """Return a part for each unit, such that rows, and rows of every label, lie in the parts by their shares.
+    """Return a part for each unit, so that every part has about its share of all rows and of the rows of every label.
 
-    It minimizes Pearson's chi-square, the sum of (rows - wanted)**2 / wanted over parts and labels, in which all rows
-    weigh as much as all labels together, and rows are counted by ones where less than one is wanted. Of units with
-    equal rows by label, each part first gets its share rounded down. The others go one by one, the largest first, where
-    they raise the sum least: iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011, "On the stratification of
-    multi-label data", algorithm 1) by all labels of a unit at once. Then single units move, and pairs of units swap,
-    while that lowers the sum. Which of several equal units goes where is random. No part is empty.
+    The search minimizes Pearson's chi-square, the sum of (rows - wanted)**2 / wanted over parts and labels. The divisor
+    is at least 1, and the term of all rows is multiplied by the square root of the number of labels.
+
+    Each part first gets its share, rounded down, of the units with equal rows by label. The other units are dealt one
+    by one, each to the part where it raises the sum least: iterative stratification (Sechidis, Tsoumakas and Vlahavas
+    2011, "On the stratification of multi-label data", algorithm 1) by all labels of a unit at once. Large units are
+    dealt first; for few units, further searches begin with a random order. Then single units are moved and pairs of
+    units are swapped while this lowers the sum, up to a limit of work. Equal units are assigned at random. No part is
+    empty.
 
     Args:
         counts: rows by unit and label.
-        shares: of the parts, each above 0, with the sum 1.
+        shares: shares of the parts, each above 0, with the sum 1.
         seed: fixes the parts.
 
     Returns:
-        Part of each unit, shape (u,); there are at least as many units as parts.
+        Part of each unit, shape (u,). There must be at least as many units as parts.
 
     Examples:
         >>> ones, labels = np.ones(6, np.int64), np.array([0, 0, 0, 0, 1, 1])
@@ -122,7 +125,7 @@ def split_by_labels(counts: LabelCounts, shares: Sequence[Fraction], seed: int) 
     best: tuple[float, Integers] | None = None
     for start in range(_STARTS if len(profiles.label) <= _SMALL else 1):
         keys = streams.uniforms(1 + start, len(shares) + number)
-        order = np.argsort(keys[number:], kind="stable")  # of the parts: equal shares have equal chances
+        order = np.argsort(keys[number:], kind="stable")  # random, so that parts with equal shares have equal chances
         search = _Search(profiles, [shares[part] for part in order])
         search.deal(
             np.lexsort((keys[:number], -profiles.size)) if start == 0 else np.argsort(keys[:number], kind="stable")
@@ -139,7 +142,7 @@ def split_by_labels(counts: LabelCounts, shares: Sequence[Fraction], seed: int) 
 
 
 def split_seed(seed: int) -> int:
-    """Return the seed of a split's own random numbers: those of samples of its parts by the same seed are others."""
+    """Return the seed of a split's random numbers, which differ from the numbers of samples by the same seed."""
     return derived_seed(seed, _BRANCH)
 
 
@@ -148,20 +151,22 @@ def _streams(seed: int) -> Streams:
 
 
 class _Profiles:
-    """The different rows by label that units have; the last label is that of all rows.
+    """The distinct profiles of units; a profile is the rows of a unit by label. The last label counts all rows.
+
+    An entry is a label of a profile.
 
     Attributes:
-        label: labels of a profile after those of the one before, shape (n,).
-        rows: that a unit has of each, shape (n,).
-        owner: number of the profile, shape (n,).
-        starts: where the labels of each begin, shape (p + 1,).
-        times: units that have it, shape (p,).
-        size: rows by label of such a unit, summed, shape (p,).
-        members: units, those of a profile after those of the one before, in random order, shape (u,).
+        label: label of each entry, profile by profile, shape (n,).
+        rows: rows of a unit that have the label, for each entry, shape (n,).
+        owner: number of the profile of each entry, shape (n,).
+        starts: first entry of each profile, and the end of the last, shape (p + 1,).
+        times: number of units that have each profile, shape (p,).
+        size: sum of `rows` over the entries of each profile, shape (p,).
+        members: units, profile by profile, in random order within each, shape (u,).
     """
 
     def __init__(self, counts: LabelCounts, streams: Streams) -> None:
-        """Find the units that are alike."""
+        """Group the units by profile."""
         units = len(counts.rows)
         every = np.full(units, counts.label.max(initial=-1) + 1)
         unit = np.concatenate([counts.unit, np.arange(units)])
@@ -173,7 +178,7 @@ class _Profiles:
         _, first, profile = np.unique(hashes, return_index=True, return_inverse=True)
         alike, _ = _entries(starts, first[profile])
         if not (len(alike) == len(label) and (label == label[alike]).all() and (rows == rows[alike]).all()):
-            first = profile = np.arange(units)  # two others have one hash
+            first = profile = np.arange(units)  # two different units have the same hash
         entries, self.owner = _entries(starts, first)
         self.starts = np.searchsorted(self.owner, np.arange(len(first) + 1))
         self.label, self.rows = label[entries], rows[entries].astype(np.float64)
@@ -182,15 +187,15 @@ class _Profiles:
         self.members = np.lexsort((streams.uniforms(0, units), profile))
 
     def totals(self, units: Integers) -> Floats:
-        """Return rows by label of some units of each profile, shape (labels,)."""
+        """Return the rows by label of a number of units of each profile, shape (labels,)."""
         return np.bincount(self.label, weights=self.rows * units[self.owner]).astype(np.float64, copy=False)
 
     def sums(self, values: Floats) -> Floats:
-        """Return sums by profile, shape (p,), of a value for each label of each, shape (n,)."""
+        """Return sums by profile, shape (p,), of a value for each entry, shape (n,)."""
         return np.bincount(self.owner, weights=values).astype(np.float64, copy=False)
 
     def table(self, chosen: Integers) -> tuple[Integers, Floats]:
-        """Return the labels of some profiles, shape (m,), and rows by label and profile, shape (m, chosen)."""
+        """Return the labels of some profiles, shape (m,), and their rows by label and profile, shape (m, chosen)."""
         entries, place = _entries(self.starts, chosen)
         labels, row = np.unique(self.label[entries], return_inverse=True)
         found = np.zeros((len(labels), len(chosen)))
@@ -199,7 +204,7 @@ class _Profiles:
 
 
 def _entries(starts: Integers, chosen: Integers) -> tuple[Integers, Integers]:
-    """Return places of the entries of some owners, one owner after another, and which of the chosen has each."""
+    """Return the places of the entries of chosen owners, owner by owner, and the place in `chosen` of each owner."""
     lengths = np.diff(starts)[chosen]
     ends = np.cumsum(lengths)
     places = np.repeat(starts[chosen] - ends + lengths, lengths) + np.arange(int(lengths.sum()))
@@ -207,7 +212,7 @@ def _entries(starts: Integers, chosen: Integers) -> tuple[Integers, Integers]:
 
 
 def _mixed(values: NDArray[np.int64] | NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return numbers that look random (splitmix64; Steele, Lea and Flood 2014)."""
+    """Return hashes of values (splitmix64; Steele, Lea and Flood 2014)."""
     found = values.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
     found = (found ^ (found >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     found = (found ^ (found >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -215,7 +220,7 @@ def _mixed(values: NDArray[np.int64] | NDArray[np.uint64]) -> NDArray[np.uint64]
 
 
 class _Move(NamedTuple):
-    """A unit of a profile goes from one part to another."""
+    """The move of a unit of a profile from one part to another."""
 
     profile: int
     source: int
@@ -223,7 +228,7 @@ class _Move(NamedTuple):
 
 
 class _Search:
-    """Units of each profile by part, and how far the rows by label are from the wanted ones.
+    """A search for the numbers of units of each profile by part, by the differences from the wanted rows by label.
 
     Attributes:
         units: number of units by part and profile, shape (k, p).
@@ -238,12 +243,12 @@ class _Search:
         wanted = np.array([float(share) for share in shares])[:, None] * profiles.totals(profiles.times)
         self._weight = 1.0 / np.maximum(wanted, 1.0)
         self._weight[:, -1] *= np.sqrt(max(wanted.shape[1] - 1, 1))
-        self._over = np.array([profiles.totals(each) for each in self.units]) - wanted  # rows above the wanted ones
+        self._over = np.array([profiles.totals(each) for each in self.units]) - wanted  # rows above the wanted number
         self._left = _WORK
 
     @property
     def chi_square(self) -> float:
-        """Sum over parts and labels of the squared differences in rows, each with its weight."""
+        """Weighted sum of the squared differences in rows over parts and labels."""
         return float(self._costs[-1])
 
     @property
@@ -251,10 +256,10 @@ class _Search:
         return np.cumsum((self._over * self._over * self._weight).ravel())
 
     def deal(self, order: Integers) -> None:
-        """Give the units that are left, profile by profile in an order, to the parts where they raise the sum least."""
+        """Assign the units left, in an order of profiles, each to the part where it raises the sum least."""
         profiles = self._profiles
         left = (profiles.times - self.units.sum(axis=0)).tolist()
-        # Lists: for the few labels of a unit NumPy takes longer.
+        # Lists, as NumPy is slower for the few labels of a unit.
         over, weight = self._over.T.tolist(), self._weight.T.tolist()
         labels, rows, starts = profiles.label.tolist(), profiles.rows.tolist(), profiles.starts.tolist()
         given = []
@@ -274,7 +279,7 @@ class _Search:
         self._over = np.array(over).T.copy()
 
     def improve(self) -> None:
-        """Move units and swap pairs of them while that lowers the sum; a part without a unit gets one first."""
+        """Move units and swap pairs of units while this lowers the sum; an empty part gets a unit first."""
         profiles = self._profiles
         squares = profiles.rows * profiles.rows
         self._fixed = np.array([profiles.sums(squares * weight[profiles.label]) for weight in self._weight])
@@ -290,7 +295,7 @@ class _Search:
             self._apply(moves)
 
     def _note_slopes(self, parts: Iterable[int]) -> None:
-        """Note how much a further row of each profile changes the sum, to first order."""
+        """Store how much a further unit of each profile changes the sum of these parts, to first order."""
         profiles = self._profiles
         for part in parts:
             each = 2.0 * self._weight[part] * self._over[part]
@@ -307,19 +312,22 @@ class _Search:
         self._note_slopes({part for move in moves for part in move[1:]})
 
     def _changes(self) -> tuple[Floats, Floats]:
-        """Return changes of the sum when a unit of a profile leaves a part (infinity without one), or comes, (k, p)."""
+        """Return the changes of the sum if a unit leaves a part (infinite if there is none), or joins it.
+
+        Both have the shape (k, p), for a unit of each profile.
+        """
         return np.where(self.units > 0, self._fixed - self._slope, np.inf), self._fixed + self._slope
 
     def _best_move(self, into: int | None = None) -> tuple[float, _Move]:
-        """Return the change of the sum and the move that lowers it most; `into` allows one target."""
+        """Return the move that lowers the sum most, after the change of the sum; `into` is the only target, if set."""
         leaving, coming = self._changes()
         self._left -= len(self._profiles.label) + 2 * coming.size
-        leaving[self.units.sum(axis=1) <= 1] = np.inf  # no part is left without a unit
+        leaving[self.units.sum(axis=1) <= 1] = np.inf  # no part may become empty
         if into is not None:
             coming[np.arange(len(coming)) != into] = np.inf
         places = np.arange(coming.shape[1])
         found = []
-        for _ in range(2):  # to the best part, and, from there, to the second
+        for _ in range(2):  # to the best target, then to the second best, for which the best can be the source
             target = coming.argmin(axis=0)
             others = leaving.copy()
             others[target, places] = np.inf
@@ -331,10 +339,10 @@ class _Search:
         return min(found)
 
     def _best_swap(self) -> Sequence[_Move]:
-        """Return the two moves of a swap that lowers the sum; none where none does.
+        """Return the two moves of a swap that lowers the sum; an empty sequence if none is found.
 
-        It tries the units that come nearest to it by themselves, of one part and all others; parts that are farther
-        from what is wanted come first.
+        For each pair of parts, swaps are tried among the profiles whose single moves lower the sum most, or raise it
+        least. Parts with greater differences from the wanted rows are tried first.
         """
         if len(self._profiles.label) > _SMALL and np.abs(self._over).max() < 1.0:
             return ()
@@ -356,17 +364,17 @@ class _Search:
         return ()
 
     def _overlap(self, going: Integers, returning: Integers, first: int, second: int) -> Floats:
-        """Return by how much a swap costs less than its two moves, since labels that units share cancel out."""
+        """Return the cost of two moves less the cost of their swap, in which labels that both units have cancel out."""
         scale = 2.0 * (self._weight[first] + self._weight[second])
         (labels, here), (others, there) = self._profiles.table(going), self._profiles.table(returning)
         found = np.zeros((len(going), len(returning)))
         shared = np.intersect1d(labels, others, return_indices=True)
         for label, row, beside in zip(*(each.tolist() for each in shared), strict=True):
-            found += (scale[label] * here[row])[:, None] * there[beside]  # no matrix product, whose order may vary
+            found += (scale[label] * here[row])[:, None] * there[beside]  # a matrix product may add in any order
         return found
 
 
 def _nearest(changes: Floats) -> Integers:
-    """Return the places of the least numbers that are finite, of a few dozen at most."""
+    """Return the places of the least finite numbers, at most `_NEAREST`."""
     bound = np.inf if len(changes) <= _NEAREST else np.partition(changes, _NEAREST - 1)[_NEAREST - 1]
     return np.flatnonzero((changes <= bound) & np.isfinite(changes))[:_NEAREST]

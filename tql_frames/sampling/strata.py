@@ -1,6 +1,6 @@
-"""Weights to strata: the strata table, and the rows of each stratum.
+"""Group rows in strata by weight: the strata table, and the rows of each stratum.
 
-How rows are drawn is decided in `with_replacement` and `without_replacement`. Knows no frame.
+`with_replacement` and `without_replacement` draw from strata. Knows no frame.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from tql_frames.sampling.rng import BLOCK, Blocks, Floats, Integers, Positions, 
 
 Codes = NDArray[np.uint8 | np.uint16]
 
-FEW_STRATA = 16  # distinct weights that always make strata
-MOST_STRATA = 1024  # distinct weights that ever do
-_ROWS_EACH = 64  # rows a stratum, on average, between the two
+FEW_STRATA = 16  # distinct weights up to which rows are always grouped in strata
+MOST_STRATA = 1024  # distinct weights above which they never are
+_ROWS_EACH = 64  # rows per stratum, on average, that are needed between the two
 
-_COMPARED = 16_384  # rows for each stratum from which comparing them with each is faster than sorting them all
-_SPARSE = 16  # rows for each of a stratum from which listing these is faster than counting words
+_COMPARED = 16_384  # rows per stratum from which comparing all rows with each stratum is faster than sorting them
+_SPARSE = 16  # rows per row of a stratum above which listing its rows is faster than counting words
 _BY_COMPARISON = 16  # strata up to which comparing with each is faster than searching
-_AT_ONCE = 16_384  # places that are made indices of 64 bits while they are in the closest cache
-_PART = 4096  # rows of a part of a block: its flags are 64 words, and are read anew for each of a few slots
-_IN_PARTS = 64  # slots whose parts are read at once: a quarter of a megabyte
+_AT_ONCE = 16_384  # places that are converted to 64-bit indices together, while they are in the closest cache
+_PART = 4096  # rows of a part of a block: few enough that flags of its rows, 64 words, can be computed for each slot
+_IN_PARTS = 64  # slots whose parts are read together: a quarter of a megabyte
 
 
 def position_type(rows: int) -> np.dtype[np.uint32] | np.dtype[np.int64]:
-    """Return the type of positions among so many rows."""
+    """Return the type of positions among `rows` rows."""
     return np.dtype(np.uint32) if rows < 2**32 else np.dtype(np.int64)
 
 
 @dataclass(frozen=True)
 class StrataTable:
-    """All that a draw needs to know of a population: how many rows carry which weight.
+    """The distinct weights of a population and the number of rows of each, which is all that a draw depends on.
 
     Attributes:
         weights: shape (m,), ascending, distinct, finite, >= 0.
@@ -56,7 +56,7 @@ class StrataTable:
 
     @classmethod
     def of(cls, weights: Floats) -> StrataTable:
-        """Return the table of one weight a row, shape (n,)."""
+        """Return the table of weights by row, shape (n,)."""
         values, counts = np.unique(weights, return_counts=True)
         return cls(values, counts.astype(np.int64))
 
@@ -68,11 +68,11 @@ class StrataTable:
 
     @cached_property
     def first(self) -> Integers:
-        """Shape (m,): the slot of rank 0 of each stratum (see `Strata.resolve`)."""
+        """Slot of rank 0 of each stratum, shape (m,); see `Strata.resolve`."""
         return np.cumsum(self.counts) - self.counts
 
     def stratum_of(self, slots: Positions) -> Integers:
-        """Return the strata that slots belong to; both of shape (k,)."""
+        """Return the strata of slots; both of shape (k,)."""
         if len(self.weights) > _BY_COMPARISON:
             return self.first.searchsorted(slots, side="right") - 1
         strata = np.zeros(len(slots), np.int64)
@@ -82,12 +82,12 @@ class StrataTable:
 
     @property
     def rows(self) -> int:
-        """Rows of all strata."""
+        """Number of rows of all strata."""
         return int(self.counts.sum())
 
     @property
     def drawable(self) -> int:
-        """Rows of positive weight."""
+        """Number of rows of positive weight."""
         return int(self.counts[self.weights > 0].sum())
 
 
@@ -97,9 +97,9 @@ class Strata:
 
     Attributes:
         table: the strata table.
-        codes: shape (n,), each row's stratum.
-        cells: shape (m, cells): rows of each stratum in each cell: a part of `_PART` rows where strata are few,
-            else a block of `BLOCK` rows.
+        codes: shape (n,), stratum of each row.
+        cells: shape (m, cells), rows of each stratum in each cell. A cell is a part of `_PART` rows if there are few
+            strata and several blocks, else a block of `BLOCK` rows.
     """
 
     table: StrataTable
@@ -108,32 +108,32 @@ class Strata:
 
     @cached_property
     def blocks(self) -> Integers:
-        """Shape (m, blocks): rows of each stratum in each block of `BLOCK` rows."""
+        """Number of rows of each stratum in each block of `BLOCK` rows, shape (m, blocks)."""
         if self.cells.shape[1] == -(-self.rows // BLOCK):
             return self.cells
         return np.add.reduceat(self.cells, np.arange(0, self.cells.shape[1], BLOCK // _PART), axis=1)
 
     @property
     def rows(self) -> int:
-        """Rows of the population."""
+        """Number of rows of the population."""
         return len(self.codes)
 
     def resolve(self, slots: Positions) -> Positions:
         """Return the row positions of slots; both of shape (k,).
 
-        The slot of the rank-th row, in table order, of stratum s is `table.first[s] + rank`: its place when the rows
-        are sorted by stratum, stably.
+        The slot of a row is its place if all rows are sorted by stratum, stably: a row of stratum s has the slot
+        `table.first[s] + rank`, where rank is its place in the stratum in table order.
         """
         if self.few(len(slots)):
             return self._looked_up(slots)
         return taken(self.by_slot(), slots)
 
     def few(self, slots: int) -> bool:
-        """Return whether so many slots are looked up faster than all rows are sorted."""
+        """Return whether looking up this number of slots is faster than sorting all rows."""
         return slots < self.rows // 64
 
     def by_slot(self) -> Positions:
-        """Return the position of every slot, shape (n,): a counting sort of the rows."""
+        """Return the row position of every slot, shape (n,), by a counting sort of the rows."""
         if self.rows <= BLOCK:
             return self._block_by_slot(0)
         starts = _starts(self.blocks)
@@ -151,8 +151,8 @@ class Strata:
     def in_table_order(self, slots: Positions) -> Positions:
         """Return the row positions of ascending slots, ascending; both of shape (k,).
 
-        Sorted slots are rows block after block in each stratum. So each block of rows finds its own together, in
-        memory that its core has at hand, and no row is looked up at random among all.
+        Within a stratum, ascending slots follow the blocks of rows. So the slots of each block are resolved together,
+        in memory that its core has in the cache, without random access to all rows.
         """
         if self.few(len(slots)):
             rows = self.resolve(slots)
@@ -182,7 +182,7 @@ class Strata:
                             places = np.subtract(some, before, dtype=np.int64)
                             stratum.take(places, out=rows[done : done + len(some)], mode="clip")
                             done += len(some)
-                rows.sort(kind="stable")  # which merges what is ascending in each stratum
+                rows.sort(kind="stable")  # fast, since it merges the ascending rows of each stratum
 
         over_blocks(self.rows, run)
         return positions
@@ -202,14 +202,14 @@ class Strata:
         if _few_each(len(codes), len(cells)):
             yield from np.split(self._block_by_slot(block), np.cumsum(cells)[:-1])
             return
-        # Polars takes numbers by flags in half of the time of `flatnonzero`. It starts no thread for that, so it may be
-        # asked in a process that was forked.
+        # Polars filters numbers in half the time of `flatnonzero`. It starts no thread to filter, so this is safe in a
+        # forked process.
         numbers, there = pl.Series(np.arange(first, first + len(codes), dtype=dtype)), pl.Series(codes)
         for stratum, count in enumerate(cells.tolist()):
             yield numbers.filter(there == stratum).to_numpy() if count else np.empty(0, dtype)
 
     def _looked_up(self, slots: Positions) -> Positions:
-        """Return the positions of a few slots: only cells in which one lies are looked into."""
+        """Return the positions of a few slots; only cells that contain one are read."""
         if self.cells is not self.blocks and len(slots) * _PART < self.rows:
             return self._in_parts(slots)
         blocks = self.blocks.shape[1]
@@ -237,14 +237,14 @@ class Strata:
                     places = np.flatnonzero(flags)[rank[here]] if sparse else _true_places(flags, rank[here])
                     positions[here] = first + places
 
-        if blocks == 1:  # without a call that brings nothing
+        if blocks == 1:  # saves a call for small draws
             run(iter([(0, self.rows)]))
         else:
             over_blocks(self.rows, run)
         return positions
 
     def _in_parts(self, slots: Positions) -> Positions:
-        """Return the positions of slots, the part of each read for itself."""
+        """Return the positions of slots; the part of each slot is read separately."""
         stratum, part, rank = _places(self.cells, slots)
         positions = part * _PART
         sought, whole = stratum.astype(self.codes.dtype), self.rows // _PART
@@ -253,7 +253,7 @@ class Strata:
             some = slice(first, first + _IN_PARTS)
             codes = parts.take(part[some], axis=0, mode="clip")
             last = part[some] == whole
-            if last.any():  # a part of fewer rows; what is put behind them has a higher rank than any of them
+            if last.any():  # this part has fewer rows; the padding has higher ranks than its rows, so it is never found
                 codes[last] = 0
                 codes[last, : self.rows % _PART] = self.codes[whole * _PART :]
             words = np.packbits(codes == sought[some, None], axis=1, bitorder="little").view(np.uint64)
@@ -267,7 +267,7 @@ class Strata:
 
 
 def taken(values: Positions, places: Positions) -> Positions:
-    """Return the values at places, read on all cores; both of shape (k,)."""
+    """Return the values at places, read on all cores, shape (k,), the shape of `places`."""
     found = np.empty(len(places), values.dtype)
 
     def run(blocks: Blocks) -> None:
@@ -286,23 +286,23 @@ def _starts(cells: Integers) -> Integers:
 
 
 def _places(cells: Integers, slots: Positions) -> tuple[Integers, Integers, Integers]:
-    """Return where slots lie: stratum, cell, and rank among the rows of the stratum there; each of shape (k,)."""
+    """Return the stratum, the cell, and the rank among the rows of the stratum in the cell; each of shape (k,)."""
     starts = _starts(cells)
-    place = np.searchsorted(starts.ravel(), slots, side="right") - 1  # the last of those that start there has rows
+    place = np.searchsorted(starts.ravel(), slots, side="right") - 1  # the last of cells with equal starts has rows
     stratum, cell = np.divmod(place, cells.shape[1])
     return stratum, cell, slots - starts[stratum, cell]
 
 
 def _few_each(rows: int, strata: int) -> bool:
-    """Return whether sorting rows by stratum is faster than comparing them with each of so many strata."""
+    """Return whether sorting rows by stratum is faster than comparing them with each of the strata."""
     return strata * _COMPARED > rows
 
 
 def _true_places(flags: NDArray[np.bool_], ranks: Integers) -> Integers:
-    """Return the places of some of the true values, by their ranks among these; shape (k,).
+    """Return the places of true values, by their ranks among all true values; shape (k,).
 
-    True values are counted 64 at a time, and looked at one by one only in the word where one lies (rank and select:
-    Jacobson, "Space-efficient static trees and graphs", 1989).
+    True values are counted in words of 64 flags, and single flags are read only in the words that contain a result
+    (rank and select: Jacobson, "Space-efficient static trees and graphs", 1989).
     """
     packed = np.packbits(flags, bitorder="little")
     words = np.concatenate([packed, np.zeros(-len(packed) % 8, np.uint8)]).view(np.uint64)
@@ -313,7 +313,7 @@ def _true_places(flags: NDArray[np.bool_], ranks: Integers) -> Integers:
 
 
 def _places_in_words(words: NDArray[np.uint64], ranks: Integers) -> Integers:
-    """Return the place of a bit that is set in each word, by its rank among those; shape (k,)."""
+    """Return the place of one set bit in each word, by its rank among the set bits of the word; shape (k,)."""
     bits = np.unpackbits(words.view(np.uint8).reshape(-1, 8), axis=1, bitorder="little")
     passed = np.cumsum(bits, axis=1, dtype=np.uint8)
     places: Integers = np.count_nonzero(passed <= ranks[:, None], axis=1)
@@ -321,37 +321,38 @@ def _places_in_words(words: NDArray[np.uint64], ranks: Integers) -> Integers:
 
 
 def rows_in(population: Strata | Floats) -> int:
-    """Return how many rows there are in strata, or have weights."""
+    """Return the number of rows of a population."""
     return population.rows if isinstance(population, Strata) else len(population)
 
 
 def drawable_in(population: Strata | Floats) -> int:
-    """Return how many of the rows have a positive weight."""
+    """Return the number of rows of positive weight."""
     return population.table.drawable if isinstance(population, Strata) else int(np.count_nonzero(population))
 
 
 def weights_of(population: Strata | Floats, first: int = 0, stop: int | None = None) -> Floats:
-    """Return the weights of rows `first` to `stop`, by default of all."""
+    """Return the weights of the rows from `first` up to `stop`, by default of all rows."""
     if isinstance(population, Strata):
         return population.table.weights.take(population.codes[first:stop])
     return population[first:stop]
 
 
 def most_strata(rows: int) -> int:
-    """Return distinct weights up to which `rows` rows are drawn by strata; above, every row is a stratum of its own.
+    """Return the number of distinct weights up to which `rows` rows are drawn by strata.
 
-    It depends on the population alone, so that a sample does not depend on how its rows are partitioned.
+    Above, every row is a stratum of its own. The number depends on the population alone, so that a sample does not
+    depend on how its rows are partitioned.
     """
     return max(FEW_STRATA, min(MOST_STRATA, rows // _ROWS_EACH))
 
 
 def stratify(weights: Floats, most: int | None = None) -> Strata | None:
-    """Group rows by weight; None where there are too many distinct weights.
+    """Group rows by weight; return None if there are too many distinct weights.
 
     Args:
         weights: shape (n,), finite, >= 0.
-        most: distinct weights that are not too many; by default `most_strata` of these rows. A part of a population
-            says another number.
+        most: greatest number of distinct weights; by default `most_strata` of these rows. It is set for a part of a
+            population.
     """
     most = most_strata(len(weights)) if most is None else most
     values = np.unique(weights[:BLOCK])
@@ -366,13 +367,13 @@ def stratify(weights: Floats, most: int | None = None) -> Strata | None:
 def strata_of_codes(
     codes: Codes, levels: Floats, most: int | None = None, cells: Integers | None = None
 ) -> Strata | None:
-    """Group rows whose weights are known by number; None where there are too many distinct weights.
+    """Group rows whose weights have codes; return None if there are too many distinct weights.
 
     Args:
-        codes: shape (n,), the number of each row's weight.
-        levels: shape (number of codes,): the weights, finite, >= 0, in any order, repeated or not.
+        codes: shape (n,), code of the weight of each row.
+        levels: shape (number of codes,), the weights: finite, >= 0, in any order, repeated or not.
         most: as in `stratify`.
-        cells: as `count_codes` gives it, where that was asked for before.
+        cells: the result of `count_codes`, if it was computed before.
     """
     cells = count_codes(codes, len(levels)) if cells is None else cells
     seen = cells.any(axis=1)
@@ -397,9 +398,9 @@ def _code_type(strata: int) -> type[np.uint8] | type[np.uint16]:
 
 
 def _numbered(weights: Floats, values: Floats, most: int) -> tuple[Codes, Integers, Floats]:
-    """Return the place of each weight among `values`, rows of each in each block, and the weights that are not there.
+    """Return the place of each weight in `values`, the rows of each value in each cell, and the other weights.
 
-    Once more than `most` of those are found the rest is left out.
+    Once more than `most` other weights are found, the remaining blocks are skipped.
     """
     codes = np.empty(len(weights), _code_type(len(values)))
     each = _cell_rows(len(weights), len(values))
@@ -440,7 +441,7 @@ def _numbered(weights: Floats, values: Floats, most: int) -> tuple[Codes, Intege
 
 
 def count_codes(codes: Codes, strata: int) -> Integers:
-    """Return rows of each code in each cell, shape (m, cells), as `Strata.cells` has them."""
+    """Return the number of rows of each code in each cell, shape (m, cells), as in `Strata.cells`."""
     each = _cell_rows(len(codes), strata)
     cells = np.zeros((strata, -(-len(codes) // each)), np.int64)
 
@@ -456,7 +457,7 @@ def count_codes(codes: Codes, strata: int) -> Integers:
                 counts[stratum] = _count_by(each, np.equal(block, stratum, out=space[: len(block)]))
                 counts[-1] -= counts[stratum]
 
-    if cells.shape[1] == 1:  # without a call that brings nothing
+    if cells.shape[1] == 1:  # saves a call for small populations
         run(iter([(0, len(codes))]))
     else:
         over_blocks(len(codes), run)
@@ -464,12 +465,12 @@ def count_codes(codes: Codes, strata: int) -> Integers:
 
 
 def _cell_rows(rows: int, strata: int) -> int:
-    """Return how many rows make a cell of `Strata.cells`."""
+    """Return the number of rows of a cell of `Strata.cells`."""
     return _PART if rows > BLOCK > _PART and strata <= _BY_COMPARISON else BLOCK
 
 
 def _count_by(each: int, flags: NDArray[np.bool_]) -> Integers | int:
-    """Return how many flags are true in each cell of so many rows."""
+    """Return the number of true flags in each cell of `each` rows; one number if a cell is a block."""
     if each == BLOCK:
         return int(np.count_nonzero(flags))
     packed = np.packbits(flags)
@@ -480,7 +481,7 @@ def _count_by(each: int, flags: NDArray[np.bool_]) -> Integers | int:
 
 
 def _renumbered(codes: Codes, numbers: Codes) -> Codes:
-    """Return other numbers for codes, shape (n,), by the number of each code."""
+    """Return the new code of each row, shape (n,), by a table of the new number of each code."""
     new = np.empty(len(codes), numbers.dtype)
 
     def run(blocks: Blocks) -> None:

@@ -1,6 +1,6 @@
-"""Draws of so many slots that a byte for each slot takes less memory than a number for each draw.
+"""Count draws by slot, with a byte per slot: for many draws, this takes less memory than a list of slots.
 
-The slots are those that `with_replacement` and `without_replacement` draw.
+The slots are drawn in `with_replacement` and `without_replacement`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from tql_frames.sampling.strata import StrataTable, position_type
 from tql_frames.sampling.with_replacement import draw_strata
 from tql_frames.sampling.without_replacement import flag_distinct_strata
 
-MOST_LISTED = 2**27  # draws up to which slots are listed: a gigabyte, with what it takes to sort them
-_SPARSE = 4  # slots a draw from which a list takes less memory again
+MOST_LISTED = 2**27  # draws up to which slots are listed: a gigabyte, including memory to sort them
+_SPARSE = 4  # slots per draw above which a list takes less memory again
 _AT_ONCE = 2**24  # draws that are sorted at once
 
 Times = NDArray[np.uint8]
@@ -25,12 +25,12 @@ Times = NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Tally:
-    """How often each of consecutive slots was drawn.
+    """Numbers of draws of consecutive slots.
 
     Attributes:
-        times: shape (n,), modulo 256.
-        heavy: shape (k,), ascending: the slots that were drawn more often than 255 times.
-        above: shape (k,), how much more often than `times` says.
+        times: shape (n,), draws of each slot, modulo 256.
+        heavy: shape (k,), ascending, slots that were drawn more than 255 times.
+        above: shape (k,), draws of these slots to add to `times`: multiples of 256.
 
     Examples:
         >>> tally = Tally(np.array([0, 2, 1], np.uint8), np.array([1]), np.array([256]))
@@ -49,7 +49,7 @@ class Tally:
         Args:
             table: the strata.
             size: number of draws.
-            streams: of the seed.
+            streams: random numbers of the seed.
         """
         times = np.zeros(table.rows, np.uint8)
         carried = [np.empty(0, position_type(table.rows))]
@@ -69,19 +69,19 @@ class Tally:
 
     @classmethod
     def of_distinct_strata(cls, table: StrataTable, size: int, streams: Streams) -> Tally | None:
-        """Return a tally of the slots that `distinct_strata` draws; None where weights are so steep that it races."""
+        """Return a tally of the slots that `distinct_strata` draws; None if it draws by a race, for steep weights."""
         flags = flag_distinct_strata(table, size, streams, at_once=_AT_ONCE)
         none = np.empty(0, np.int64)
         return None if flags is None else cls(flags.view(np.uint8), none, none)
 
     def numbers(self) -> Integers:
-        """Return how often each slot was drawn, shape (n,)."""
+        """Return the number of draws of each slot, shape (n,)."""
         found = self.times.astype(np.int64)
         found[self.heavy] += self.above
         return found
 
     def of_parts(self, cells: Integers) -> Iterator[list[Tally]]:
-        """Yield the tallies of each part: one for its rows of each stratum, which are views.
+        """Yield the tallies of each part, one for its rows of each stratum; `times` are views.
 
         Args:
             cells: rows of each stratum in each part, shape (m, parts).
@@ -99,5 +99,5 @@ class Tally:
 
 
 def suits(table: StrataTable, size: int) -> bool:
-    """Return whether a tally of so many draws takes less memory than a list."""
+    """Return whether a tally of `size` draws takes less memory than a list."""
     return size > MOST_LISTED and table.rows <= _SPARSE * size

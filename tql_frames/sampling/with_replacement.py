@@ -1,6 +1,6 @@
-"""Draws with replacement: strata lie side by side on a line, and each draw takes the owner of a random point.
+"""Draw with replacement: strata lie side by side on a line, and each draw takes the owner of a random point.
 
-How strata come about is in `strata`; draws without replacement are in `without_replacement`.
+Rows are grouped in `strata`; draws without replacement are in `without_replacement`.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from tql_frames.sampling.strata import Strata, StrataTable, position_type
 
 STREAM = 0  # of a seed's random numbers
 
-TOTAL_BITS = 62  # of the sum of integer weights: exact in int64, and any order of adding gives the same
-# The scale changes where the total weight crosses this times a power of two. Were that a round number, totals such as
-# 1 would lie on the edge, where the rounding of a sum decides.
+TOTAL_BITS = 62  # bound of the sum of integer weights: it is exact in int64, in any order of addition
+# The scale changes where the total weight crosses this times a power of two. If this were a round number, totals such
+# as 1 would lie on the edge, where the scale would depend on the rounding of a sum.
 EDGE = 0.7071067811
 
 _BY_COMPARISON = 12  # owners up to which all bounds are compared with all points
-_FEW_DRAWS = 4096  # up to which a guide table costs more than it saves
-_AT_ONCE = BLOCK // 4  # draws that are turned into rows together; more would take no less time, but more memory
-_MOST_STEPS = 4  # from where the guide table points, before the rest is left to binary search
+_FEW_DRAWS = 4096  # draws up to which a guide table costs more than it saves
+_AT_ONCE = BLOCK // 4  # draws that are converted to rows together; more would not be faster, but take more memory
+_MOST_STEPS = 4  # from the owner in the guide table, before binary search is used
 
 
 @dataclass(frozen=True)
@@ -33,17 +33,17 @@ class CumulativeWeights:
     """Owners side by side on a line: owner i has the points from bounds[i - 1] up to bounds[i].
 
     Attributes:
-        bounds: shape (m,), ascending; the last is the length of the line. Whole numbers up to 2**62 in 53 bits.
-        guide_table: shape (a power of two,): for each of that many equal parts of the line, the owner of its first
-            point, or one before (Chen & Asau, "On generating random variates from an empirical distribution", 1974);
-            None where owners are found by comparison with the bounds, which finds the same.
+        bounds: shape (m,), ascending; the last is the length of the line. Whole numbers up to 2**62, rounded to floats.
+        guide_table: shape (a power of two,), for each of this number of equal parts of the line, the owner of its first
+            point, or an owner before it (Chen & Asau, "On generating random variates from an empirical distribution",
+            1974). None if owners are found by comparison with the bounds; the owners are the same.
     """
 
     bounds: Floats
     guide_table: Positions | None
 
     def owners(self, uniforms: Floats, out: Integers, space: Workspace) -> None:
-        """Turn numbers of [0, 1) into points of the line, in place, and write their owners; shapes (k,)."""
+        """Convert numbers in [0, 1) to points of the line, in place, and write their owners to `out`; shapes (k,)."""
         if self.guide_table is None:
             np.multiply(uniforms, self.bounds[-1], out=uniforms)
             if len(self.bounds) > _BY_COMPARISON:
@@ -71,10 +71,10 @@ class CumulativeWeights:
 
 
 class Workspace:
-    """Arrays that one thread works in."""
+    """Arrays for the intermediate results of one thread."""
 
     def __init__(self, cumulative: CumulativeWeights, size: int) -> None:
-        """Make room for blocks of up to `size` draws."""
+        """Allocate arrays for blocks of up to `size` draws."""
         size = min(size, BLOCK)
         self.floats = np.empty(size)
         self.integers = np.empty(size, np.int64)
@@ -91,22 +91,22 @@ def draw_strata(
     stream: int = STREAM,
     strata: Strata | None = None,
 ) -> Positions:
-    """Return slots drawn with replacement, shape (size,), or the rows that have these slots in `strata`.
+    """Return slots drawn with replacement, shape (size,), or the row positions of these slots in `strata`.
 
-    The rows of a stratum share its part of the line evenly; a point says the stratum, and the place of the row in it.
+    The rows of a stratum share its part of the line evenly: a point determines the stratum, and the rank of the row.
 
     Args:
         table: the strata.
         size: number of draws.
-        streams: of the seed.
-        start: number of the first draw among those of the seed.
-        stream: whose numbers they are.
-        strata: the rows of the table.
+        streams: random numbers of the seed.
+        start: number of the first draw among the draws of the seed.
+        stream: number of the stream.
+        strata: rows of the table, to return positions; None to return slots.
     """
     cumulative, starts, ranks_per_width = _line(table, size)
     by_slot = None if strata is None or strata.few(size) else strata.by_slot()
     found = np.empty(size, position_type(table.rows) if by_slot is None else by_slot.dtype)
-    # Slots that are indices have 64 bits: NumPy would copy others.
+    # Slots that are used as indices have 64 bits, as NumPy would copy other types.
     first_slots = table.first.astype(found.dtype if by_slot is None else np.int64)
 
     def place(first: int, point: Floats, stratum: Integers, space: Workspace) -> None:
@@ -148,7 +148,7 @@ def _line(table: StrataTable, draws: int) -> tuple[CumulativeWeights, Floats, Fl
 
 @lru_cache(maxsize=64)
 def _short_line(weights: bytes, counts: bytes) -> tuple[CumulativeWeights, Floats, Floats]:
-    """Return the line of few strata, which later samples of the same frame share."""
+    """Return the line of few strata; it is kept for later samples of the same frame."""
     return _laid(StrataTable(np.frombuffer(weights), np.frombuffer(counts, np.int64)), 0)
 
 
@@ -159,30 +159,33 @@ def _laid(table: StrataTable, draws: int) -> tuple[CumulativeWeights, Floats, Fl
 
 
 def exact_ranks(starts: Floats, bounds: Floats, counts: Integers) -> Floats:
-    """Return for each stratum the factor of which a point's distance from its start gives a rank, rounded down.
+    """Return factors that convert distances from the start of a stratum to ranks, which are rounded down.
 
     Args:
-        starts: shape (m,), of the points of each stratum.
-        bounds: shape (m,), their ends.
-        counts: shape (m,), rows that share them.
+        starts: shape (m,), first point of each stratum.
+        bounds: shape (m,), end of each stratum, exclusive.
+        counts: shape (m,), rows of each stratum.
+
+    Returns:
+        Shape (m,), about `counts / (bounds - starts)`, so that every rank is below the number of rows.
     """
     widths = bounds - starts
     found = np.divide(counts, widths, out=np.zeros_like(widths), where=widths > 0)
     last_points = np.nextafter(bounds, 0) - starts
-    # Rounding must not find a rank too many.
+    # Rounding must not lead to a rank equal to the number of rows.
     while (beyond := (last_points * found >= counts) & (widths > 0)).any():
         found[beyond] = np.nextafter(found[beyond], 0)
     return found
 
 
 def draw_rows(weights: Floats, size: int, streams: Streams, *, start: int = 0) -> Positions:
-    """Return the row positions drawn with replacement, shape (size,): each row a stratum of its own, in table order.
+    """Return row positions drawn with replacement, shape (size,); each row is a stratum of its own, in table order.
 
     Args:
-        weights: shape (n,), finite, >= 0, one positive.
+        weights: shape (n,), finite, >= 0, at least one positive.
         size: number of draws.
-        streams: of the seed.
-        start: number of the first draw among those of the seed.
+        streams: random numbers of the seed.
+        start: number of the first draw among the draws of the seed.
     """
     cumulative = cumulative_weights_of_rows(weights, size)
     rows = np.empty(size, position_type(len(weights)))
@@ -201,17 +204,17 @@ def draw_rows(weights: Floats, size: int, streams: Streams, *, start: int = 0) -
 
 
 def cumulative_weights_of_strata(table: StrataTable, draws: int) -> CumulativeWeights:
-    """Return the line of strata, for so many draws."""
+    """Return the line of strata, with a guide table if `draws` are many."""
     bounds = np.cumsum(integer_weights(table.weights, table.counts) * table.counts).astype(np.float64)
     if draws <= _FEW_DRAWS or len(bounds) <= _BY_COMPARISON:
         return CumulativeWeights(bounds, None)
     parts = max(4096, 16 << len(bounds).bit_length())
-    # The first point of each part, by the very product that gives a point.
+    # The first point of each part is computed by the same product as points, so that it is rounded equally.
     return CumulativeWeights(bounds, bounds.searchsorted(np.arange(parts) / parts * bounds[-1], side="right"))
 
 
 def cumulative_weights_of_rows(weights: Floats, draws: int) -> CumulativeWeights:
-    """Return the line of rows, each a stratum of its own, for so many draws."""
+    """Return the line of rows, each a stratum of its own, with a guide table if `draws` are many."""
     rows = len(weights)
     exponent = scale_of(weights)
     sums = np.zeros(-(-rows // BLOCK), np.int64)
@@ -225,9 +228,9 @@ def cumulative_weights_of_rows(weights: Floats, draws: int) -> CumulativeWeights
     total = float(sums.sum())
     bounds = np.empty(rows)
     parts = 1 << (rows - 1).bit_length() if draws > max(_FEW_DRAWS, rows // 64) else 0
-    # Rounded up, so that a bound never lands in a part before its own.
+    # Rounded up, so that a bound is never assigned to a part before its own.
     parts_per_point = parts / total * (1 + 2**-50)
-    ends = np.zeros(parts + 2, position_type(rows))  # rows whose bound lies in a part or before it
+    ends = np.zeros(parts + 2, position_type(rows))  # number of rows whose bound lies in a part or before it
 
     def lay(blocks: Blocks) -> None:
         for first, stop in blocks:
@@ -240,7 +243,7 @@ def cumulative_weights_of_rows(weights: Floats, draws: int) -> CumulativeWeights
     over_blocks(rows, lay)
     if not parts:
         return CumulativeWeights(bounds, None)
-    # Where two blocks met in one part, the later one's rows count.
+    # If two blocks wrote to the same part, the end of the later block is the right one.
     stops = np.minimum(np.arange(1, len(sums) + 1) * BLOCK, rows)
     ends[(bounds[stops - 1] * parts_per_point).astype(np.int64)] = stops
     np.maximum.accumulate(ends, out=ends)
@@ -252,26 +255,26 @@ def cumulative_weights_of_rows(weights: Floats, draws: int) -> CumulativeWeights
 def integer_weights(weights: Floats, counts: Integers | None = None) -> Integers:
     """Scale weights by a power of two to integers whose sum over all rows is below 2**62, and above 2**60.
 
-    Sums of integers are exact: they do not depend on who adds in which order. A weight changes by at most 2**-61 of the
-    total, all n rows together by at most n / 2**61 of it; weights below 2**-62 of the total become 0. A draw has 53
-    bits, so a row's probability is right to within about 2**-53 of 1.
+    Sums of integers are exact, so they do not depend on the order of addition. A weight changes by at most 2**-61 of
+    the total, and all n rows together by at most n / 2**61 of it; weights below 2**-62 of the total become 0. A draw
+    has 53 bits, so the absolute error of a row's probability is about 2**-53.
 
     Args:
-        weights: shape (m,), finite, >= 0, one positive.
+        weights: shape (m,), finite, >= 0, at least one positive.
         counts: shape (m,), rows of each weight; None for one row each.
     """
     return whole(weights, scale_of(weights, counts))
 
 
 def scale_of(weights: Floats, counts: Integers | None = None) -> int:
-    """Return the exponent of two that scales weights to integers."""
-    largest = math.frexp(float(weights.max()))[1]  # scaled by it, weights are in [0, 1), and no total overflows
+    """Return the exponent of two that scales weights to integers; arguments as in `integer_weights`."""
+    largest = math.frexp(float(weights.max()))[1]  # by which weights are scaled to [0, 1), so that no total overflows
     if counts is None:
         blocks = (weights[first : first + BLOCK] for first in range(0, len(weights), BLOCK))
         total = math.fsum(float(times_power_of_two(block, -largest).sum()) for block in blocks)
     else:
         total = math.fsum((times_power_of_two(weights, -largest) * counts).tolist())
-    if abs(math.frexp(total / EDGE)[0] - 0.75) > 0.25 - 1e-9:  # at the edge: let no rounding decide
+    if abs(math.frexp(total / EDGE)[0] - 0.75) > 0.25 - 1e-9:  # near the edge, the total is exact
         scaled = times_power_of_two(weights, -largest).tolist()
         pairs = zip(scaled, counts.tolist(), strict=True) if counts is not None else None
         total = float(sum(Fraction(weight) * count for weight, count in pairs)) if pairs else math.fsum(scaled)
@@ -282,9 +285,9 @@ def exponents_of_totals(weights: Floats, counts: Integers, firsts: Integers) -> 
     """Return for each of several populations the exponent of two that scales its weights to integers.
 
     Args:
-        weights: shape (m,), finite, > 0, those of one population after those of the other.
+        weights: shape (m,), finite, > 0, population by population.
         counts: shape (m,), rows of each weight.
-        firsts: shape (populations,), place of the first weight of each.
+        firsts: shape (populations,), place of the first weight of each population.
     """
     each = np.diff(np.append(firsts, len(weights)))
     largest = np.frexp(np.maximum.reduceat(weights, firsts))[1] if len(firsts) else np.empty(0, np.int32)
@@ -299,11 +302,11 @@ def exponents_of_totals(weights: Floats, counts: Integers, firsts: Integers) -> 
 
 
 def scale_of_total(total: float, largest: int) -> int:
-    """Return the exponent of two that scales weights to integers.
+    """Return the exponent of two that scales weights to integers, from their total.
 
     Args:
-        total: the sum of the weights times 2**-largest, correctly rounded where it is near an edge.
-        largest: exponent of the greatest weight, as `frexp` gives it.
+        total: the sum of the weights times 2**-largest; near an edge it must be correctly rounded.
+        largest: exponent of the greatest weight, as returned by `frexp`.
     """
     return TOTAL_BITS - math.frexp(total / EDGE)[1] - largest
 
@@ -317,7 +320,7 @@ def whole(weights: Floats, exponent: int) -> Integers:
 
 
 def times_power_of_two(values: Floats, exponent: int) -> Floats:
-    """`ldexp` of values, by products: in two steps, as a factor may be beyond the range of floats."""
+    """Return values times a power of two, like `ldexp`, by two products, as one factor may exceed the range of floats."""
     half = exponent // 2
     scaled = values * 2.0**half
     scaled *= 2.0 ** (exponent - half)
