@@ -320,7 +320,7 @@ def whole(weights: Floats, exponent: int) -> Integers:
 
 
 def times_power_of_two(values: Floats, exponent: int) -> Floats:
-    """Return values times a power of two, like `ldexp`, by two products, as one factor may exceed the range of floats."""
+    """Return values times a power of two; there are two products, as a single factor may exceed the range of floats."""
     half = exponent // 2
     scaled = values * 2.0**half
     scaled *= 2.0 ** (exponent - half)

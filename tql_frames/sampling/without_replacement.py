@@ -1,7 +1,7 @@
-"""Draw without replacement: successive sampling, each row in turn by weight among those left.
+"""Draw without replacement by successive sampling: each draw takes one of the rows left, by weight.
 
-By strata: draws with replacement whose repeats are passed over, or the exponential race of slots where weights are
-steep. By rows: the exponential race. Rows are grouped in `strata`; draws with replacement are in `with_replacement`.
+Rows are grouped in `strata`; draws with replacement are in `with_replacement`. By strata, draws with replacement are
+made and repeats are skipped, or, if weights are steep, the slots run an exponential race. By rows, the rows run it.
 """
 
 from __future__ import annotations
@@ -29,28 +29,28 @@ from tql_frames.sampling.rng import (
 from tql_frames.sampling.strata import StrataTable, position_type, taken
 from tql_frames.sampling.with_replacement import draw_strata, integer_weights, times_power_of_two
 
-# Of a seed's random numbers: one stream for the race of rows, one for each phase of a draw by strata.
+# Streams of a seed: one for the race of rows or slots, one for each phase of a draw by strata.
 _ROW_RACE, _FIRST_PHASE = 1, 2
 
-_FEW_DRAWS = 65_536  # up to which it takes longer to foresee how many are enough than to draw some in vain
+_FEW_DRAWS = 65_536  # draws up to which estimating how many are needed takes longer than drawing some in vain
 _PLACES = 262_144  # draws among which repeats are found at once, by a sort
-_SAMPLED = 4096  # draws by which slots are shared out to threads
-_DENSE = 64  # rows a draw up to which what was drawn is marked among all rows, and beyond is looked up among the drawn
+_SAMPLED = 4096  # draws from which even shares of the slots for threads are estimated
+_DENSE = 64  # rows per draw up to which drawn slots are marked among all rows; above, they are kept in sorted lists
 _WIDE = 2.0**500  # ratio of weights up to which quotients of times and weights stay within the range of floats
-_STEEP = 24  # phases above those of equal weights from which a race of all slots is the faster way
-_FEW_TIMES = 4096  # of a race, up to which it is run whole
-_FEW_STRATA = 16  # up to which slots are compared with the first of each
-_SIGMAS = 6.0  # by which draws that are all to be kept stay below those that might not be
-_TRIAL_ROWS = 4096  # by which the length of a longer one is guessed
+_STEEP = 24  # phases, more than for equal weights, above which a race of all slots is faster
+_FEW_TIMES = 4096  # rows up to which a race is run without a time limit
+_FEW_STRATA = 16  # strata up to which slots are compared with the first slot of each
+_SIGMAS = 6.0  # standard errors allowed when the number of draws to the end of a phase is estimated
+_TRIAL_ROWS = 4096  # rows from which the time limit of a race of more rows is estimated
 
 
 def distinct_strata(table: StrataTable, size: int, streams: Streams) -> Positions:
     """Return slots drawn without replacement, shape (min(size, rows of positive weight),).
 
-    A draw with replacement whose repeats are passed over takes each row by weight among those left. Once half of the
-    weight is drawn it begins anew with the rows that are left, lest most draws be repeats: in phases, whose ends depend
-    on the rows drawn alone, so that a short draw is the start of a long one. Steep weights need so many phases that a
-    race of all slots is faster. The table alone decides, so the sample depends neither on its size nor on partitions.
+    A draw with replacement whose repeats are skipped takes each row by weight among the rows left. To limit repeats, a
+    new phase with the rows left begins once half of the weight is drawn. The ends of phases depend only on the rows
+    drawn, so a short draw is the start of a long one. Steep weights need many phases, and a race of all slots is
+    faster. The choice depends on the table alone, so the order drawn depends neither on the size nor on partitions.
     """
     size = min(size, table.drawable)
     if _is_steep(table):
@@ -68,12 +68,12 @@ def distinct_strata(table: StrataTable, size: int, streams: Streams) -> Position
 
 
 def distinct_strata_ascending(table: StrataTable, size: int, streams: Streams) -> Positions:
-    """Return the slots that `distinct_strata` draws, ascending: in less time and memory where there are many.
+    """Return the slots that `distinct_strata` draws, ascending; for many slots this takes less time and memory.
 
-    All but the last draws of a phase are kept, whatever their order, so they are sorted at once.
+    All but the last draws of a phase are kept in any case, so their order is not needed and they are sorted at once.
     """
     size = min(size, table.drawable)
-    if _is_steep(table) or size > table.rows // 2:  # merging so many in each phase takes longer
+    if _is_steep(table) or size > table.rows // 2:  # merging many slots in each phase takes longer
         slots = distinct_strata(table, size, streams)
         sort(slots)
         return slots
@@ -88,15 +88,15 @@ def distinct_strata_ascending(table: StrataTable, size: int, streams: Streams) -
 
 
 def flag_distinct_strata(table: StrataTable, size: int, streams: Streams, *, at_once: int) -> NDArray[np.bool_] | None:
-    """Return a flag for each slot, true for those that `distinct_strata` draws; None where it races.
+    """Return a flag for each slot, true for the slots that `distinct_strata` draws; None if it draws by a race.
 
-    It takes a byte and a quarter for each slot, and some for each of the draws that are made at once.
+    The memory needed is 1.25 bytes for each slot, and some bytes for each of the draws that are made at once.
 
     Args:
         table: the strata.
         size: number of draws.
-        streams: of the seed.
-        at_once: draws.
+        streams: random numbers of the seed.
+        at_once: greatest number of draws that are made at once.
     """
     size = min(size, table.drawable)
     if _is_steep(table):
@@ -116,7 +116,7 @@ class _Phases:
     """A draw of slots in phases.
 
     Attributes:
-        missing: how many slots are still to be drawn.
+        missing: number of slots that are still to be drawn.
     """
 
     def __init__(self, table: StrataTable, size: int, streams: Streams, drawn: _Marked | _Listed) -> None:
@@ -155,14 +155,14 @@ class _Phases:
             yield found[:kept]
 
     def at_once(self, drawn: _Listed | _Flagged, most: float = math.inf) -> bool:
-        """Draw slots of a phase in any order, until it or the whole draw is almost at its end.
+        """Draw slots of a phase in any order, but none near the end of the phase or of the whole draw.
 
         Args:
-            drawn: takes them; `_Listed` where the phase has just begun.
-            most: draws that are made.
+            drawn: collects the slots; `_Listed` only at the start of a phase.
+            most: greatest number of draws.
 
         Returns:
-            Whether there were any.
+            Whether slots were drawn.
         """
         number = int(min(self._certain(), most))
         while number > _FEW_DRAWS:
@@ -178,19 +178,19 @@ class _Phases:
         return False
 
     def _certain(self) -> int:
-        """Return how many draws of the phase are all but certain to end neither it nor the whole draw."""
+        """Return a number of draws that almost certainly ends neither the phase nor the whole draw."""
         high = 1.0
         while self._is_within(high, _SIGMAS):
             high *= 2
         return self._last_within(high, _SIGMAS)
 
     def _likely(self) -> int:
-        """Return how many draws are likely to end the phase or the whole draw, with few in vain."""
+        """Return a number of draws that likely ends the phase or the whole draw, with few draws in vain."""
         most = self.missing + self.missing // 8 + 16
         return most if most <= _FEW_DRAWS else min(most, self._last_within(float(most), -_SIGMAS) + 1)
 
     def _last_within(self, high: float, sigmas: float) -> int:
-        """Return the greatest number of draws up to `high` that is within both ends, but for a millionth."""
+        """Return the greatest number of draws up to `high` for which `_is_within` is true, to about a millionth."""
         low = 0.0
         while high - low > max(1.0, low * 2**-20):
             middle = (low + high) / 2
@@ -198,7 +198,7 @@ class _Phases:
         return int(low)
 
     def _is_within(self, draws: float, sigmas: float) -> bool:
-        """Return whether so many draws, plus some standard errors, end neither the phase nor the whole draw."""
+        """Return whether the draws, plus some standard errors, end neither the phase nor the whole draw."""
         shares, counts = self._shares.astype(np.float64), self._counts
         each = counts * -np.expm1(shares * (-draws / self._total))  # distinct slots; they vary less than a Poisson
         rows, weight, spread = each.sum(), shares @ each, np.sqrt(shares**2 @ each)
@@ -206,7 +206,7 @@ class _Phases:
         return bool(rows < self.missing and weight < self._until)
 
     def _strata_of(self, slots: Positions) -> Integers:
-        """Return how many slots there are of each stratum."""
+        """Return the number of slots of each stratum, shape (m,)."""
         first = self._table.first.astype(slots.dtype)
         if len(first) > _FEW_STRATA:
             return np.bincount(self._table.stratum_of(slots), minlength=len(first))
@@ -214,11 +214,17 @@ class _Phases:
         return -np.diff([len(slots), *beyond, 0])
 
     def _with_replacement(self, number: int) -> Positions:
-        """Return the next draws of the phase, as numbers of the slots that were undrawn when it began."""
+        """Return the next draws of the phase, as numbers among the slots that were undrawn when it began."""
         return draw_strata(self._left, number, self._streams, start=self._start, stream=_FIRST_PHASE + self._phase)
 
     def _count(self, number: int, each: Integers, passed: int) -> None:
-        """Count what some draws brought: how many there were, slots of each stratum, and their share of the weight."""
+        """Subtract new slots from what is left.
+
+        Args:
+            number: draws made, including repeats.
+            each: shape (m,), new slots of each stratum.
+            passed: their integer weight.
+        """
         self._start += number
         self._counts = self._counts - each
         self._until -= passed
@@ -231,32 +237,36 @@ def _is_steep(table: StrataTable) -> bool:
 
 
 def _phases(table: StrataTable) -> float:
-    """Return about how many phases a draw of all rows takes: how often the weight left is halved.
+    """Return about how many phases a draw of all rows takes: the number of times that the weight left is halved.
 
-    While a stratum is the heaviest that is left, until the weight of the lighter ones remains, or its last row.
+    Each stratum is assumed to be drawn before the lighter ones: the weight left falls to the weight of the lighter
+    strata, or to the weight of a last row of this one if it is greater.
     """
     there = table.weights > 0
     each = np.log2(table.weights[there])
-    left = np.logaddexp2.accumulate(each + np.log2(table.counts[there]))  # by this stratum and all lighter ones
+    left = np.logaddexp2.accumulate(each + np.log2(table.counts[there]))  # weight of this and all lighter strata
     lighter = np.append(-math.inf, left[:-1])
     return float(np.maximum(left - np.maximum(lighter, each), 0).sum())
 
 
 class _Marked:
-    """The slots that were drawn, as marks on all."""
+    """The drawn slots, as marks among all slots."""
 
     def __init__(self, rows: int) -> None:
         self.marks = np.zeros(rows, np.bool_)
         self._left: Positions | None = None  # slots undrawn before this phase; None for all
 
     def add(self, numbers: Positions) -> Positions:
-        """Add the slots of these numbers of undrawn slots; gives those not drawn before, each once, in their order."""
+        """Add slots by their numbers among the undrawn slots, and return the new slots, each once, in the order drawn.
+
+        The numbers are counted among the slots that were undrawn when the phase began.
+        """
         slots = self._slots_of(numbers)
         fresh = np.ones(len(slots), np.bool_)
         if len(slots) <= BLOCK or cores() == 1:
             self._mark(slots, fresh, None)
             return slots.compress(fresh)
-        # Each thread has slots of its own, so that none waits for what another marks.
+        # Each thread has a range of slots of its own, so that threads are independent.
         parts = cores()
         bounds = np.quantile(slots[:: len(slots) // _SAMPLED + 1], np.arange(1, parts) / parts).astype(slots.dtype)
         ends = [0, *bounds.tolist(), len(self.marks)]
@@ -268,14 +278,14 @@ class _Marked:
         return slots.compress(fresh)
 
     def _mark(self, slots: Positions, fresh: NDArray[np.bool_], own: tuple[int, int] | None) -> None:
-        """Mark slots, of a range or all, and note which draws repeat one that is marked."""
+        """Mark the slots in the range `own`, or all, and set `fresh` to false for draws of slots that were marked."""
         for first in range(0, len(slots), _PLACES):
             slot = slots[first : first + _PLACES]
             draws = None
             if own is not None:
                 draws = np.flatnonzero((slot >= own[0]) & (slot < own[1]))
                 slot = slot.take(draws)
-            ascending, places = _sorted_with_places(slot)  # so that marks are found without leaps
+            ascending, places = _sorted_with_places(slot)  # so that marks are accessed in order
             again = self.marks.take(ascending)
             again[1:] |= ascending[1:] == ascending[:-1]
             self.marks[ascending] = True
@@ -283,11 +293,11 @@ class _Marked:
             fresh[first : first + _PLACES][repeats if draws is None else draws.take(repeats)] = False
 
     def take_back(self, slots: Positions) -> None:
-        """Count slots as undrawn again."""
+        """Mark slots as undrawn again."""
         self.marks[slots] = False
 
     def begin_phase(self) -> None:
-        """Number the slots that are undrawn anew, for the next phase."""
+        """Renumber the undrawn slots for the next phase."""
         dtype, left = position_type(len(self.marks)), {}
 
         def run(blocks: Blocks) -> None:
@@ -298,17 +308,17 @@ class _Marked:
         self._left = np.concatenate([left[first] for first in sorted(left)])
 
     def _slots_of(self, numbers: Positions) -> Positions:
-        """Return the slots of some numbers of slots that were undrawn before this phase."""
+        """Return slots by their numbers among the slots that were undrawn when the phase began."""
         return numbers if self._left is None else taken(self._left, numbers)
 
 
 class _Flagged(_Marked):
-    """The same in less memory: undrawn slots are bits, which are numbered block by block."""
+    """Marks in less memory than `_Marked`: undrawn slots are stored as bits, which are numbered block by block."""
 
     def __init__(self, rows: int) -> None:
         super().__init__(rows)
         self._undrawn: NDArray[np.uint8] | None = None  # before this phase, eight slots a byte; None for all
-        self._ends = np.empty(0, np.int64)  # how many of those there are up to the end of each block
+        self._ends = np.empty(0, np.int64)  # number of these slots up to the end of each block
 
     def begin_phase(self) -> None:
         bits = np.empty(-(-len(self.marks) // 8), np.uint8)
@@ -324,7 +334,7 @@ class _Flagged(_Marked):
         self._undrawn, self._ends = bits, np.cumsum(each)
 
     def distinct(self, numbers: Positions) -> Positions:
-        """Return the slots of some numbers that were not drawn before, each once, ascending; `merge` adds them.
+        """Return slots by their numbers, without drawn slots and repeats, ascending; `merge` adds them.
 
         The numbers are overwritten.
         """
@@ -333,7 +343,7 @@ class _Flagged(_Marked):
         return slots.compress(~self.marks.take(slots))
 
     def merge(self, slots: Positions) -> None:
-        """Add slots."""
+        """Add slots that are not drawn yet."""
         self.marks[slots] = True
 
     def _slots_of(self, numbers: Positions) -> Positions:
@@ -343,7 +353,7 @@ class _Flagged(_Marked):
         return slots
 
     def _ascending(self, numbers: Positions) -> Positions:
-        """Return the slots of ascending numbers of slots that were undrawn before this phase."""
+        """Return slots by their ascending numbers among the slots that were undrawn when the phase began."""
         bits = self._undrawn
         if bits is None:
             return numbers
@@ -365,15 +375,15 @@ class _Flagged(_Marked):
 
 
 class _Listed:
-    """The slots that were drawn, as sorted lists: memory by the draws, not by the rows. Does what `_Marked` does."""
+    """The drawn slots, as sorted lists, with the methods of `_Marked`; memory depends on the draws, not on the rows."""
 
     def __init__(self, rows: int) -> None:
         self._drawn: Positions = np.empty(0, position_type(rows))
-        self._latest: Positions = self._drawn  # not yet merged, lest each batch move all that were drawn before
-        self._gaps: Positions = self._drawn  # undrawn slots below each of those drawn before this phase
+        self._latest: Positions = self._drawn  # merged later, so that not every batch moves all earlier slots
+        self._gaps: Positions = self._drawn  # number of undrawn slots below each slot drawn before this phase
 
     def add(self, numbers: Positions) -> Positions:
-        """Add slots as `_Marked.add` does."""
+        """Add slots by their numbers, and return the new ones, as `_Marked.add` does."""
         if len(self._latest) > len(self._drawn) // 4:
             self._merge_latest()
         slots = numbers
@@ -390,7 +400,7 @@ class _Listed:
         return slots[first]
 
     def distinct(self, numbers: Positions) -> Positions:
-        """Return the slots of the first numbers of a phase, each once, ascending; `merge` adds them.
+        """Return slots by the first numbers of a phase, without repeats, ascending; `merge` adds them.
 
         The numbers are overwritten.
         """
@@ -402,20 +412,20 @@ class _Listed:
         return _without_repeats(numbers)
 
     def merge(self, slots: Positions) -> None:
-        """Add slots that are not among the drawn, ascending."""
+        """Add ascending slots that are not drawn yet."""
         self._drawn = _merged(self._drawn, slots)
 
     def take_back(self, slots: Positions) -> None:
-        """Count slots of the last batch as undrawn again."""
+        """Mark slots of the last batch as undrawn again."""
         self._latest = np.delete(self._latest, self._latest.searchsorted(slots))
 
     def begin_phase(self) -> None:
-        """Number the slots that are undrawn anew, for the next phase."""
+        """Renumber the undrawn slots for the next phase."""
         self._merge_latest()
         self._gaps = self._drawn - np.arange(len(self._drawn)).astype(self._drawn.dtype)
 
     def slots(self) -> Positions:
-        """Return all that were drawn, ascending."""
+        """Return all drawn slots, ascending."""
         self._gaps = self._gaps[:0]
         self._merge_latest()
         return self._drawn
@@ -425,7 +435,7 @@ class _Listed:
 
 
 def _merged(some: Positions, others: Positions) -> Positions:
-    """Return the numbers of two lists, each ascending; none is in both."""
+    """Merge two ascending lists that have no number in common."""
     if not some.size or not others.size:
         return some if some.size else others
     more, fewer = (some, others) if len(some) > len(others) else (others, some)
@@ -433,7 +443,7 @@ def _merged(some: Positions, others: Positions) -> Positions:
 
     def run(blocks: Blocks) -> None:
         for first, stop in blocks:
-            # Those of the other list that lie between the block and the next.
+            # The part of the other list from this block up to the next.
             start = fewer.searchsorted(more[first]) if first else 0
             end = fewer.searchsorted(more[stop]) if stop < len(more) else len(fewer)
             part = found[first + start : stop + end]
@@ -446,7 +456,7 @@ def _merged(some: Positions, others: Positions) -> Positions:
 
 
 def _without_repeats(numbers: Positions) -> Positions:
-    """Return the different ones of ascending numbers, in their place."""
+    """Return the distinct numbers of an ascending list, in place: a view of its start."""
     kept = 0
     for first in range(0, len(numbers), BLOCK):
         block = numbers[first : first + BLOCK]
@@ -460,7 +470,7 @@ def _without_repeats(numbers: Positions) -> Positions:
 
 
 def _first_places(numbers: Positions) -> tuple[Positions, Integers]:
-    """Different numbers, ascending, and the place of each one's first occurrence."""
+    """Return the distinct numbers, ascending, and the place of the first occurrence of each."""
     ascending, places = _sorted_with_places(numbers)
     new = np.ones(len(numbers), np.bool_)
     np.not_equal(ascending[1:], ascending[:-1], out=new[1:])
@@ -468,15 +478,15 @@ def _first_places(numbers: Positions) -> tuple[Positions, Integers]:
 
 
 def _sorted_with_places(numbers: Positions) -> tuple[Integers, Callable[[Integers], Integers]]:
-    """Return numbers, ascending, and what gives the places that some of these had; of equal ones the first is first.
+    """Return numbers in ascending order, and a function from places in this order to places in `numbers`.
 
-    They have 64 bits, because NumPy copies other indices.
+    Equal numbers keep their order. Both have 64 bits, because NumPy would copy other indices.
     """
     bits = max(len(numbers) - 1, 1).bit_length()
     if not len(numbers) or int(numbers.max()).bit_length() + bits > 64:
         order = np.argsort(numbers, kind="stable")
         return numbers.take(order).astype(np.int64), order.take
-    keys = numbers.astype(np.uint64)  # number and place in one, since pairs sort slowly
+    keys = numbers.astype(np.uint64)  # number and place in one key, as an argsort is slower
     keys <<= np.uint64(bits)
     keys |= np.arange(len(numbers), dtype=np.uint64)
     keys.sort()
@@ -485,7 +495,7 @@ def _sorted_with_places(numbers: Positions) -> tuple[Integers, Callable[[Integer
 
 
 def race_rows(weights: Floats, size: int, streams: Numbers) -> Positions:
-    """Return the row positions drawn without replacement: the exponential race, each row with a time of its own."""
+    """Return row positions drawn without replacement by an exponential race: each row has a random time."""
     positive = weights > 0
     size = min(size, int(np.count_nonzero(positive)))
     if not size:
@@ -504,18 +514,18 @@ def _first_of(rows: Positions, times: Floats, size: int) -> Positions:
     """Return the first `size` rows of a race, in the order of their times."""
     if size < len(rows):
         first = np.argpartition(times, size - 1)[:size] if size else np.empty(0, np.int64)
-        first.sort()  # so that equal times, should they ever come, stand in table order
+        first.sort()  # so that rows with equal times are in table order
         rows, times = rows[first], times[first]
     return rows[_order(times)]
 
 
 def race_slots(table: StrataTable, size: int, streams: Streams) -> Positions:
-    """Return slots drawn without replacement by the exponential race, each slot with a time of its own.
+    """Return slots drawn without replacement by an exponential race: each slot has a random time.
 
     Args:
-        table: the strata, one row of positive weight at the least.
+        table: the strata, with at least one row of positive weight.
         size: number of draws, at most the rows of positive weight.
-        streams: of the seed.
+        streams: random numbers of the seed.
     """
     there = table.weights > 0
     weights, counts = table.weights[there], table.counts[there]
@@ -540,12 +550,12 @@ def race_slots(table: StrataTable, size: int, streams: Streams) -> Positions:
 
 
 class Race(NamedTuple):
-    """How the times of a race of rows are counted.
+    """The representation of the times in a race of rows.
 
     Attributes:
-        exponent: 2**exponent scales the weights below 1.
-        narrow: whether times are quotients; where weights differ so that these could be beyond the range of floats,
-            times are their logarithms.
+        exponent: the weights times 2**exponent are below 1.
+        narrow: whether times are stored as quotients of Exp(1) numbers and weights. If the range of the weights is so
+            wide that quotients could exceed the range of floats, their logarithms are stored.
     """
 
     exponent: int
@@ -553,21 +563,21 @@ class Race(NamedTuple):
 
     @classmethod
     def of(cls, least: float, most: float) -> Race:
-        """Return the race of rows whose positive weights lie between these."""
+        """Return the race of rows whose positive weights lie between `least` and `most`."""
         return cls(-math.frexp(most)[1], most / least < _WIDE)
 
 
 def finishers(
     weights: Floats, race: Race, limit: float, streams: Numbers, *, start: int = 0
 ) -> tuple[Positions, Floats]:
-    """Return the rows that finish up to a time, in table order, and their times.
+    """Return the rows that finish by a time limit, in table order, and their times.
 
     Args:
         weights: shape (n,).
-        race: of the whole population.
-        limit: the time, or its logarithm.
-        streams: of the seed.
-        start: number of the first row in the population.
+        race: race of the whole population.
+        limit: the time limit, or its logarithm.
+        streams: random numbers of the rows.
+        start: position of the first row in the population.
     """
     return finishers_by(len(weights), lambda first, stop: weights[first:stop], race, limit, streams, start=start)
 
@@ -581,7 +591,16 @@ def finishers_by(
     *,
     start: int = 0,
 ) -> tuple[Positions, Floats]:
-    """Return what `finishers` does, of weights that are given block by block; so may be a time for each row."""
+    """Return the same as `finishers`, with weights by block.
+
+    Args:
+        rows: number of rows.
+        weights_of: returns the weights of the rows from a first up to a stop.
+        race: race of the whole population.
+        limit: the time limit or its logarithm, or a function that returns the limits of rows, like `weights_of`.
+        streams: random numbers of the rows.
+        start: position of the first row in the population.
+    """
     exponent, narrow = race
     found: dict[int, tuple[Integers, Floats]] = {}
 
@@ -595,8 +614,8 @@ def finishers_by(
             streams.fill(_ROW_RACE, start + first, number)
             if narrow:
                 weight = times_power_of_two(weight, exponent)
-                # A time -log(1 - u) / w is at least u / w: most rows are out before a logarithm is taken.
-                with np.errstate(invalid="ignore"):  # no weight times infinite time: such a row is out as well
+                # A time -log(1 - u) / w is at least u / w, so most rows are excluded before a logarithm is computed.
+                with np.errstate(invalid="ignore"):  # weight 0 times an infinite limit is NaN, which excludes the row
                     here = np.flatnonzero(number < weight * by)
                 time = _exponentials(number[here]) / weight[here]
             else:
@@ -612,7 +631,7 @@ def finishers_by(
 
 
 def _time_of(weights: Floats, size: int, exponent: int) -> float:
-    """Return a time by which a few more than `size` rows are likely to have finished, as some of the rows tell."""
+    """Return a time by which a few more than `size` rows have likely finished, estimated from some of the rows."""
     some = times_power_of_two(weights[:: max(1, len(weights) // _TRIAL_ROWS)], exponent)
     some = some[some > 0]
     share = 1.02 * size / len(weights) + 4 * math.sqrt(size) / len(weights) + 2 / _TRIAL_ROWS
@@ -623,9 +642,9 @@ def _time_of(weights: Floats, size: int, exponent: int) -> float:
 
 
 def log_time(weights: Floats, counts: Floats | Integers, wanted: float) -> float:
-    """Return the logarithm of the time at which `wanted` of the rows have finished, on average.
+    """Return the logarithm of the time at which `wanted` rows have finished on average.
 
-    `wanted` is less than their number.
+    `wanted` must be less than the number of rows.
     """
     logs = _log(weights)
     low, high = -float(logs.max()) - 64 * math.log(2), -float(logs.min()) + 8 * math.log(2)
@@ -636,13 +655,13 @@ def log_time(weights: Floats, counts: Floats | Integers, wanted: float) -> float
 
 
 def finished(log_times: Floats) -> Floats:
-    """Probability that Exp(1) is at most exp(log_times)."""
+    """Return the probability that an Exp(1) variable is at most exp(log_times)."""
     found: Floats = -np.expm1(-np.exp(np.minimum(log_times, 8.0)))
     return found
 
 
 def _order(times: Floats) -> Integers:
-    """Return what a stable argsort gives; the fast one gives the same unless two are equal."""
+    """Return the stable sort order of times; a faster sort returns the same unless two times are equal."""
     order = np.argsort(times)
     ordered = times[order]
     if (ordered[1:] == ordered[:-1]).any():
@@ -651,7 +670,7 @@ def _order(times: Floats) -> Integers:
 
 
 def _exponentials(uniforms: Floats) -> Floats:
-    """Exp(1) by inversion; 1 - u is exact and never 0."""
+    """Return Exp(1) numbers by inversion; 1 - u is exact and never 0."""
     return -np.log(1.0 - uniforms)
 
 
