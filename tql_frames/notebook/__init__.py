@@ -1,6 +1,7 @@
-"""In the notebook: a widget to explore samplers by, and magics. Loaded when they are asked for.
+"""Create the notebook widget to explore samplers.
 
-Neither anywidget nor IPython is imported before: the package works without them.
+The widget is in `widget`, and magics are in `magics`. Both are imported when they are used: the package works without
+anywidget and IPython.
 """
 
 from __future__ import annotations
@@ -21,22 +22,22 @@ if TYPE_CHECKING:
 def explore(
     frame: object, sampler: str = "", *, by: str | Sequence[str] | None = None, split: str | None = None
 ) -> Explore:
-    """Return a widget to find a sampler with: it shows mistakes and the expected labels while one types.
+    """Return a widget to develop a sampler: it shows errors and the expected labels as you type.
 
     Args:
-        frame: a Polars or pandas DataFrame. Later changes of it have no effect.
-        sampler: the text to begin with: a sampler, or a statement that chooses rows and columns.
-        by: the labels to begin with: a column of labels, or of lists of them, or a list of columns of true or false, or
-            of 1 or 0, a label each. By default the likeliest column; the widget lets one choose another.
-        split: the text between two labels in a text column that lists them, such as `"|"`.
+        frame: a Polars or pandas DataFrame. Later changes of the frame have no effect.
+        sampler: the initial text: a sampler, or a statement that selects rows and columns.
+        by: the initial labels: a column of labels or of lists of labels, or a list of columns of true or false, or of 1
+            or 0, one label each. By default the most suitable column; another can be selected in the widget.
+        split: the separator of labels in a text column that lists them, such as `"|"`.
 
     Returns:
-        A widget for JupyterLab, Notebook, VS Code and marimo; in marimo wrap it: `mo.ui.anywidget(widget)`. Its `query`
-        is the text in the box, its `view` the rows of the last run (a `tql_frames.View`), or None before the first.
-        Both are traits: `widget.observe(function, "view")` calls a function after each run.
+        A widget for JupyterLab, Notebook, VS Code and marimo; in marimo, wrap it: `mo.ui.anywidget(widget)`. Its
+        `query` is the text in the box. Its `view` is the rows of the last run (a `tql_frames.View`), or None before the
+        first run. Both are traits: `widget.observe(function, "view")` calls a function after each run.
 
     Raises:
-        TQLError: anywidget is not installed, the frame is none of these, or `by` names no labels.
+        TQLError: anywidget is not installed, the frame is lazy or not supported, or `by` names no labels.
 
     Examples:
         >>> import polars as pl

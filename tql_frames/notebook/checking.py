@@ -1,4 +1,7 @@
-"""Faults of a text as it is typed, and completions: words, columns, labels."""
+"""Check a text while it is typed, and list completions: columns, functions, keywords, labels.
+
+Texts are parsed and compiled elsewhere; `session` sends the results to the page.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ _OPERATORS: dict[str, Callable[[float, float], float | None]] = {
 
 
 def fault_of(source: Frame, text: str) -> TQLError | None:
-    """What is wrong with a sampler or statement, or None; nothing runs.
+    """Return the first error of a sampler or statement, or None; nothing is run.
 
     Examples:
         >>> import polars as pl
@@ -42,14 +45,14 @@ def fault_of(source: Frame, text: str) -> TQLError | None:
 
 
 def fault_as_json(fault: TQLError, text: str | None) -> dict[str, Any]:
-    """Return an error as it is sent: message, hint, and where in the text it is, if it is there."""
+    """Return message, hint and span of an error, to be sent; the span is None if the error is not in this text."""
     here = fault.span is not None and fault.source == text
     start, stop = units(text or "", fault.span) if here and fault.span is not None else (None, None)
     return {"message": fault.message, "hint": fault.hint, "start": start, "stop": stop}
 
 
 def arms_of(text: str) -> list[dict[str, Any]]:
-    """Return the arms of constant weight: their condition, the weight, and where the weight stands in the text.
+    """Return the arms of constant weight >= 0: condition, weight, and the span of the weight in UTF-16 units.
 
     Examples:
         >>> arms_of("2 * max_weight(age > 60: 5, sex = 'F': age, true: 1)")
@@ -69,7 +72,7 @@ def arms_of(text: str) -> list[dict[str, Any]]:
             start, stop = units(text, node.weight.span)
             arms.append((node, {"condition": unparse(node.condition), "weight": weight, "start": start, "stop": stop}))
     counts = Counter(arm["condition"] for _, arm in arms)
-    for node, arm in arms:  # products have many arms `true`: what they stand beside tells them apart
+    for node, arm in arms:  # products have many arms `true`: the first arm beside each of them makes it unique
         if counts[arm["condition"]] > 1 and id(node) in first:
             arm["condition"] += f", beside {unparse(first[id(node)].condition)}"
     return [arm for _, arm in arms]
@@ -101,7 +104,7 @@ def _constant(node: Node) -> float | None:
     return None
 
 
-# What is called as a function is and has no row in the table of functions.
+# Called like functions, but not in the table of functions.
 _CALLED = {
     "max_weight": "max_weight(condition: weight, …)",
     "random": "random()",
@@ -110,13 +113,13 @@ _CALLED = {
 
 
 class Word(TypedDict):
-    """A word to complete to.
+    """A completion.
 
     Attributes:
         name: the word.
         kind: "column", "function", "keyword" or "label".
-        insert: what is written for it: a column's name in quotes where it needs them, a function with its parenthesis.
-        detail: what stands beside it in the list: a column's type, a function's usage.
+        insert: the inserted text: a column name, quoted if necessary, or a function name with an opening parenthesis.
+        detail: text beside the word in the list: the type of a column, or the usage of a function.
     """
 
     name: str
@@ -126,11 +129,11 @@ class Word(TypedDict):
 
 
 def words_of(columns: Iterable[object], types: Mapping[str, DataType]) -> list[Word]:
-    """Return the words for a frame: its columns first, then functions and keywords.
+    """Return the completions for a frame: its columns first, then functions and keywords.
 
     Args:
-        columns: labels of the columns; one that is no text cannot be named.
-        types: Polars type of those where it is known.
+        columns: labels of the columns; labels that are not text are left out, as TQL cannot name them.
+        types: Polars types of columns, where known.
 
     Examples:
         >>> import polars as pl
@@ -152,7 +155,7 @@ def words_of(columns: Iterable[object], types: Mapping[str, DataType]) -> list[W
 
 
 def words_of_labels(texts: Mapping[str, Iterable[str]]) -> list[Word]:
-    """Return the labels of columns, to complete a text in quotes to.
+    """Return completions of quoted texts: the labels of columns.
 
     Examples:
         >>> words_of_labels({"tags": ["Hernia", "O'Hara"]})[1]

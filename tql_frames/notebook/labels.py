@@ -1,4 +1,7 @@
-"""Columns of labels of a frame, and the counts of labels as they are sent to the chart."""
+"""Find the label columns of a frame, and prepare the counts of labels for the chart.
+
+`analysis` computes the counts.
+"""
 
 from __future__ import annotations
 
@@ -22,18 +25,15 @@ from tql_frames.views.drawn_view import View
 if TYPE_CHECKING:
     import pandas as pd
 
-SHOWN = 300  # labels; of more, half of this from both ends, as in other charts
+SHOWN = 300  # labels in a chart; if there are more, half of this number from each end, as in other charts
 
-_HEAD = 10_000  # rows by which columns are judged
-_NAMED = 3  # columns that the name of a choice lists
-_FEW = 60  # different values that make a column of text or numbers one of labels
+_HEAD = 10_000  # rows from which label columns are recognised
+_NAMED = 3  # greatest number of columns in the name of a choice
+_FEW = 60  # distinct values up to which a column of text or integers is a label column
 
 
 def head_of(frame: pl.DataFrame | pd.DataFrame) -> pl.DataFrame:
-    """Return the first rows, those columns that have a Polars type.
-
-    They are known without reading all of the frame.
-    """
+    """Return the first rows of the columns that can be converted to Polars, without reading the whole frame."""
     source = kept_frame_of(frame.head(_HEAD), None)
     rows = np.arange(source.rows)
     columns = []
@@ -47,7 +47,7 @@ def head_of(frame: pl.DataFrame | pd.DataFrame) -> pl.DataFrame:
 
 
 def columns_of_labels(head: pl.DataFrame) -> list[str]:
-    """Return columns to chart by, the likeliest first: lists, then categories, then what has few values.
+    """Return label columns, most suitable first: lists, categories, then text, Booleans and integers with few values.
 
     Examples:
         >>> head = pl.DataFrame({"id": range(9), "sex": list("MFM" * 3), "tags": [["a"], ["b"], []] * 3})
@@ -59,10 +59,10 @@ def columns_of_labels(head: pl.DataFrame) -> list[str]:
 
 
 def choice_name(columns: LabelColumns, schema: Mapping[str, pl.DataType]) -> str:
-    """Return what the page calls labels, a name that no other column has.
+    """Return the name of labels on the page, which differs from all column names if there are several columns.
 
     Raises:
-        TQLError: they are not there, or no labels.
+        TQLError: a column does not exist or has no labels.
 
     Examples:
         >>> schema = dict.fromkeys(["wet", "old", "big", "red"], pl.Boolean())
@@ -80,12 +80,12 @@ def choice_name(columns: LabelColumns, schema: Mapping[str, pl.DataType]) -> str
 
 
 def texts_of(head: pl.DataFrame, columns: Sequence[str], chosen: LabelColumns | None = None) -> dict[str, list[str]]:
-    """Texts that are labels of columns, sorted, as many as a chart shows.
+    """Return the text labels of columns, sorted, at most `SHOWN` for each column.
 
     Args:
         head: the first rows.
-        columns: names of columns, and of other labels, which are left out.
-        chosen: labels that the caller named, whose texts may have to be split.
+        columns: names of columns; names that are not in `head` are left out.
+        chosen: labels that the user named, whose texts are split if they have a separator.
 
     Examples:
         >>> texts_of(pl.DataFrame({"tags": [["b"], ["a", "b"], None], "n": [1, 2, 3]}), ["tags", "n"])
@@ -125,7 +125,7 @@ def _rank(values: pl.Series) -> int | None:
 def expected(
     source: Frame, expectations: Expectations, by: LabelColumns, text: str, size: int | None, *, replace: bool
 ) -> Report[Any]:
-    """Return what a sampler or statement does to the labels of a column, exactly.
+    """Return the exact expected effect of a sampler or statement on the labels of a column.
 
     Raises:
         TQLError: as `tql_frames.report`.
@@ -133,13 +133,13 @@ def expected(
     if not is_statement(text):
         return expectations.report(text if text.strip() else "1", size, replace=replace)
     sampled = sampled_by(source, text, None, by, seed=0)
-    if sampled is None:  # it draws nothing: the labels as they are
+    if sampled is None:  # without SAMPLE BY: the labels of the frame
         return report_on(population_of(source, by, None, seed=0), by, DrawSpec())
     return report_on(sampled.population, by, sampled.spec)
 
 
 def as_sent(report: Report[Any]) -> tuple[list[Any], dict[str, Any]]:
-    """Return the values of the labels that are shown, and what is said of them."""
+    """Return the values of the labels in the chart, and the numbers to send to the page."""
     labels = report.labels
     assert isinstance(labels, pl.DataFrame)
     half = SHOWN // 2
@@ -155,7 +155,7 @@ def as_sent(report: Report[Any]) -> tuple[list[Any], dict[str, Any]]:
 
 
 def drawn(view: View[Any], by: LabelColumns) -> list[list[Any]]:
-    """Return labels among the rows of a view: their names, how many rows show them, and the share of these.
+    """Return the labels of the rows of a view: name, number of rows, and share of the rows.
 
     Examples:
         >>> view = pl.DataFrame({"sex": ["F", "M"]}).tql.view("max_weight(sex = 'F': 1)", 3, seed=1)

@@ -1,6 +1,6 @@
-"""`%tql` and `%%tql`: a statement or a sampler on a frame, in the manner of JupySQL's `%%sql`.
+"""Define the magics `%tql` and `%%tql`: run a statement or a sampler on a frame, similar to JupySQL's `%%sql`.
 
-Loaded by `%load_ext tql_frames`.
+`%load_ext tql_frames` loads them; `api` runs the texts.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ _FRAME = re.compile(r"\s*(?P<frame>[^\W\d][\w.]*)")
 
 @magics_class
 class TQLMagics(Magics):
-    """The magics of a shell."""
+    """Magics of an IPython shell."""
 
-    @no_var_expand  # braces and dollar signs are the text's
+    @no_var_expand  # braces and dollar signs are part of the text
     @line_cell_magic
     def tql(self, line: str, cell: str | None = None) -> Any:
-        """Run a statement, or draw by a sampler, on a frame.
+        """Run a statement on a frame, or draw rows by a sampler.
 
-        `%%tql frame [--out name] [--seed n]` with the text below, or `%tql frame [--out name] [--seed n] text`. The
-        result is shown, and is the variable `name` where one is given.
+        Use `%%tql frame [--out name] [--seed n]` with the text below, or `%tql frame [--out name] [--seed n] text`. The
+        result is shown, and with `--out` it is stored in the variable `name`.
         """
         try:
             return self._run(line, cell)
         except TQLError as fault:
             message = f"{type(fault).__name__}: {fault}"
-            # IPython asks an error how it wants to be shown: this one without the code that raised it.
+            # IPython calls this method of an error to show it; the message is shown without a traceback.
             fault._render_traceback_ = lambda *_: [message]  # type: ignore[attr-defined]
             raise
 
@@ -81,7 +81,7 @@ class TQLMagics(Magics):
 
 
 def _read(line: str) -> tuple[str, dict[str, str], str]:
-    """Return the frame, the options, and the rest of a line, which is not touched.
+    """Return the name of the frame, the options, and the rest of a line, which is only stripped.
 
     Examples:
         >>> _read("df --seed 7 --out few select * where name = 'a  b'")
@@ -101,5 +101,5 @@ def _read(line: str) -> tuple[str, dict[str, str], str]:
 
 
 def load(shell: Any) -> None:
-    """Give a shell the magics."""
+    """Register the magics in a shell."""
     shell.register_magics(TQLMagics)

@@ -1,6 +1,7 @@
-"""The widget without a browser: messages in, answers out, work in threads of which the latest counts.
+"""Answer the messages of the widget; slow work runs in threads, and only the latest result of each kind is sent.
 
-Messages are checked: what is malformed is answered by an error, and never raises.
+`widget` connects a session to a browser. Messages are checked: a malformed message is answered with an error and never
+raises.
 """
 
 from __future__ import annotations
@@ -29,18 +30,18 @@ from tql_frames.views.drawn_view import View
 
 Message = dict[str, Any]
 
-MOST_ROWS = 60  # sent at a time, whatever is asked for
+MOST_ROWS = 60  # rows sent at a time
 MOST_COLUMNS = 60
 
-_LONG = 80  # characters of a cell
-_ITEMS = 6  # of a list
+_LONG = 80  # greatest number of characters of a cell
+_ITEMS = 6  # greatest number of items shown of a list
 
 
 def _shown(frame: object) -> Any:
-    """Return the rows of a table as a Polars or pandas frame, which the page shows.
+    """Return a frame as a Polars or pandas DataFrame, which the page shows.
 
     Raises:
-        TQLError: it is no table, or has no rows yet.
+        TQLError: it is not a frame, or it is lazy.
     """
     source = unwrapped(kept_frame_of(frame))
     if source.is_lazy:
@@ -52,12 +53,12 @@ def _shown(frame: object) -> Any:
 
 
 def columns_of(view: View[Any]) -> list[str]:
-    """Titles of the columns: those of the index, then those of the rows."""
+    """Return the column titles: index levels first, then columns."""
     return _table(view, 0, 0)[0]
 
 
 def row_preview(view: View[Any], start: int, count: int) -> list[list[str | None]]:
-    """Return some rows, the texts of their cells, None for null; the index comes first.
+    """Return the texts of the cells of some rows, the index first; None for null. At most `MOST_ROWS` rows.
 
     Examples:
         >>> view = pl.DataFrame({"age": [71, None], "tags": [["a"], []]}).tql.view("1", 4, seed=2)
@@ -83,13 +84,13 @@ def _table(view: View[Any], start: int, stop: int) -> tuple[list[str], list[list
 
 
 def cell_text(cell: object) -> str | None:
-    """Return what stands in a cell; long texts and lists are cut.
+    """Return the text of a cell, None for null; long texts and lists are shortened.
 
     Examples:
         >>> cell_text(0.1 + 0.2), cell_text(["a", "b"]), cell_text(list(range(100))), cell_text(None)
         ('0.3', '[a, b]', '[0, 1, 2, 3, 4, 5, … 100 items]', None)
     """
-    if cell is None or type(cell).__name__ in ("NAType", "NaTType"):  # of pandas
+    if cell is None or type(cell).__name__ in ("NAType", "NaTType"):  # pandas nulls
         return None
     if isinstance(cell, (float, np.floating)):
         return "NaN" if math.isnan(cell) else format(float(cell), ".6g")
@@ -112,10 +113,10 @@ Found = TypeVar("Found")
 
 
 class LatestTask:
-    """One thread for one kind of work.
+    """A thread for one kind of work, of which only the latest task counts.
 
-    Results come back in the event loop of the caller, which is the one that may talk to the notebook. Where no loop
-    runs, in a test or a plain program, work is done at once.
+    Results are delivered in the event loop of the caller, which can communicate with the notebook. If no event loop is
+    running, such as in tests, work is done immediately.
 
     Examples:
         >>> found = []
@@ -125,12 +126,12 @@ class LatestTask:
     """
 
     def __init__(self) -> None:
-        """Start nothing yet."""
+        """Create the thread pool; no thread is started yet."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="tql")
         self._number = 0
 
     def start(self, work: Callable[[], Found], then: Callable[[Found], None]) -> None:
-        """Do some work, unless newer comes before its turn, and pass on what came of it, unless newer has come."""
+        """Run `work` in the thread and call `then` with its result; each is skipped once a newer task is started."""
         self._number += 1
         number = self._number
         try:
@@ -150,18 +151,19 @@ class LatestTask:
         loop.run_in_executor(self._thread, unless_late).add_done_callback(deliver)
 
 
-_HISTORY = 50  # runs that are kept
+_HISTORY = 50  # greatest number of runs that are kept
 
 
 class Session:
-    """One frame, the text that is being written for it, and the runs so far.
+    """The state of a widget: a frame, the text in the box, and the runs so far.
 
     Attributes:
-        query: the text.
+        query: the text in the box.
         view: the rows of the last run, or None.
-        history: the runs, the newest first: text, limit, seed, replace, and how many rows came.
-        words: what the box colours and completes to.
-        choices: columns of labels, the likeliest first.
+        history: the runs, newest first: text, labels, limit, seed, replace, and number of rows.
+        words: completions, which the box also colours.
+        choices: names of labels, most suitable first.
+        asked: the current choices on the page: labels, limit, seed and replace.
 
     Examples:
         >>> answers = []
@@ -174,17 +176,17 @@ class Session:
     def __init__(
         self, frame: object, sampler: str, send: Callable[[Message], None], by: object = None, split: object = None
     ) -> None:
-        """Look at the first rows of a frame.
+        """Find the label columns from the first rows of a frame.
 
         Args:
             frame: a Polars or pandas DataFrame.
-            sampler: the text to begin with.
-            send: gets the answers.
-            by: the labels to begin with, as of `tql_frames.report`; by default the likeliest column.
-            split: as of `tql_frames.report`.
+            sampler: the initial text.
+            send: called with each answer.
+            by: the initial labels, as in `tql_frames.report`; by default the most suitable column.
+            split: as in `tql_frames.report`.
 
         Raises:
-            TQLError: another kind of frame, no text, or no labels.
+            TQLError: the frame is not supported, the sampler is not text, or `by` names no labels.
         """
         if not isinstance(sampler, str):
             raise TQLError(f"expected a sampler as TQL text, got {type(sampler).__name__}")
@@ -195,7 +197,7 @@ class Session:
         self._index = next((name for name in ("index", "row") if name not in labels), None)
         self._send = send
         self._expectations: dict[str, Expectations] = {}
-        self._values: list[Any] = []  # the labels that the page shows, in its order
+        self._values: list[Any] = []  # labels on the page, in the order of the page
         self._checks, self._counts, self._runs, self._balances = LatestTask(), LatestTask(), LatestTask(), LatestTask()
         self._drawn = LatestTask()
         self._ran = 0  # runs so far
@@ -203,7 +205,7 @@ class Session:
         self.view: View[Any] | None = None
         self.history: list[Message] = []
         self.choices = columns_of_labels(head)
-        self._own: dict[str, LabelColumns] = {}  # labels that a choice stands for, where it is not a column's name
+        self._own: dict[str, LabelColumns] = {}  # labels of the choice that the user named, by its name
         chosen = LabelColumns.checked(by, split)
         if chosen is not None:
             name = choice_name(chosen, self._source.schema)
@@ -219,12 +221,12 @@ class Session:
 
     @property
     def state(self) -> Message:
-        """What a page that is opened now has to show."""
+        """Everything that a newly opened page shows."""
         ran = None if self.view is None else {"rows": len(self.view), "columns": columns_of(self.view)}
         return {"text": self.query, **self.asked, "history": self.history, "ran": ran, "of": self._source.rows}
 
     def receive(self, message: Message) -> None:
-        """Take a message; what is of an unknown kind is none of ours, and a malformed one is answered by an error."""
+        """Answer a message; a message of an unknown kind is ignored, and a malformed one is answered with an error."""
         kinds = {"check": self._check, "run": self._run, "rows": self._rows, "drawn": self._count_drawn}
         kinds["balance"] = self._balance
         kind = message.get("kind") if isinstance(message, Mapping) else None
@@ -241,9 +243,10 @@ class Session:
             kinds[kind](asked)
 
     def _check(self, message: Message) -> None:
-        """`text`, and `by`, `limit`, `seed`, `replace` as they stand on the page -> `checked`, and later `expected`.
+        """Answer `text`, `by`, `limit`, `seed` and `replace` of the page with `checked`, and later with `expected`.
 
-        A text with a fault expects nothing; a `blank` page, which has no chart yet, gets the labels as they are.
+        There is no `expected` for a text with an error, except for a `blank` page, which has no chart yet: it receives
+        the labels of the frame.
         """
         self.query = str(message.get("text", ""))
         self.asked = {name: message.get(name, value) for name, value in self.asked.items()}
@@ -281,7 +284,10 @@ class Session:
         self._counts.start(lambda: _safely(expect, text), then)
 
     def _run(self, message: Message) -> None:
-        """As `check` -> `ran`: number of rows, titles of their columns, the seed, the history; or `failed`."""
+        """Answer the same fields as `_check` with `ran`, or with `failed` if there is an error.
+
+        `ran` has the number of rows, the column titles, the seed, the history, warnings and the number of the run.
+        """
         text = self.query = str(message.get("text", ""))
         asked = self.asked = {name: message.get(name, value) for name, value in self.asked.items()}
         found: list[View[Any]] = []
@@ -296,7 +302,7 @@ class Session:
         def then(answer: Message) -> None:
             if answer["kind"] == "ran":
                 self.view = found[0]
-                seed = str(self.view.seed)  # as text: JavaScript would round it
+                seed = str(self.view.seed)  # as text, since JavaScript would round it
                 entry = {"text": text, **asked, "seed": seed, "rows": len(self.view)}
                 self.history = [entry, *self.history][:_HISTORY]
                 columns = columns_of(self.view)
@@ -310,7 +316,7 @@ class Session:
         self._runs.start(lambda: _safely(run, text), then)
 
     def _draw(self, text: str, asked: Message) -> View[Any]:
-        statement = is_statement(text)  # which says itself how many rows it draws, and how
+        statement = is_statement(text)  # which has its own number of rows and replacement
         return view_of(
             self._frame,
             text,
@@ -323,13 +329,13 @@ class Session:
         )
 
     def _rows(self, message: Message) -> None:
-        """`start`, `count` -> `rows`: the texts of the cells of so many rows of the last run."""
+        """Answer `start` and `count` with `rows`: the texts of the cells of these rows of the last run."""
         if self.view is not None:
             start, count = message["start"], message["count"]
             self._answer(message, {"kind": "rows", "start": start, "rows": row_preview(self.view, start, count)})
 
     def _count_drawn(self, message: Message) -> None:
-        """`by` -> `drawn`: how often each label is among the rows of the last run."""
+        """Answer `by` with `drawn`: the number and share of the rows of each label in the last run."""
         found, by = self.view, message.get("by")
         if found is None or by is None:
             return
@@ -340,9 +346,10 @@ class Session:
         self._drawn.start(lambda: _safely(count, None), lambda answer: self._answer(message, answer))
 
     def _balance(self, message: Message) -> None:
-        """`by`, `targets` (numbers of labels and shares), `keep` (numbers), `most` -> `balanced`: a sampler, a note.
+        """Answer `by`, `targets`, `keep` and `most` with `balanced`: a sampler and a note.
 
-        Shares are of the sample that the page asks for.
+        `targets` are pairs of the number of a label and its share of the sample, `keep` are numbers of labels, and
+        `most` is the greatest weight. The size of the sample is the limit on the page.
         """
         by, most, text = message.get("by"), message.get("most"), self.query
         values, asked = self._values, self.asked
@@ -371,7 +378,7 @@ class Session:
         self._balances.start(lambda: _safely(balance, None), lambda answer: self._answer(message, answer))
 
     def _columns(self, by: str) -> LabelColumns:
-        """Return the labels of a choice."""
+        """Return the labels of a choice by its name."""
         return self._own.get(by) or LabelColumns(by)
 
     def _answer(self, message: Message, answer: Message) -> None:
@@ -379,7 +386,7 @@ class Session:
 
 
 def _safely(work: Callable[[], Message], text: str | None) -> Message:
-    """Return what came of some work; of an error, too, the page is told, for nobody looks into a thread."""
+    """Return the result of work, or a `failed` answer if it raises, since errors in a thread are not seen otherwise."""
     try:
         return work()
     except TQLError as fault:
@@ -398,7 +405,7 @@ def _fault_of_options(asked: Message) -> TQLError | None:
 
 
 def _number(text: object, name: str) -> int | None:
-    """Return a whole number as it was typed, None for none."""
+    """Return a whole number from the text that was typed; None if it is empty."""
     plain = str(text if text is not None else "").replace(",", "").replace("_", "").replace(" ", "")
     if not plain:
         return None
@@ -408,7 +415,7 @@ def _number(text: object, name: str) -> int | None:
 
 
 def _price(balance: Balance[Any], rows: int) -> str:
-    """Return what the weights cost, and which shares they do not reach."""
+    """Return a note on the cost of the weights, and on up to three labels whose shares are off the target."""
     price = balance.price
     note = f"effective sample size {price.effective_rows / rows:.1%} of the rows, "
     what = "weight" if balance.replace else "probability"
@@ -418,14 +425,14 @@ def _price(balance: Balance[Any], rows: int) -> str:
 
 
 def checked_message(message: Mapping[str, Any], labels: int) -> Message:
-    """Return a message of a known kind, its values of their types; numbers of rows are clamped to what there can be.
+    """Return a message of a known kind with checked values; negative numbers of rows are raised to 0.
 
     Args:
-        message: as it came.
-        labels: number of labels that the page shows, which targets and `keep` name by their numbers.
+        message: the message as received.
+        labels: number of labels on the page; `targets` and `keep` contain numbers of these labels.
 
     Raises:
-        TQLError: a value is of another type.
+        TQLError: a value has the wrong type, or there is no label with this number.
 
     Examples:
         >>> checked_message({"kind": "rows", "start": -3, "count": -1}, 0)
@@ -446,7 +453,7 @@ def checked_message(message: Mapping[str, Any], labels: int) -> Message:
 
 
 def _of(kind: type[Found]) -> Callable[[str, object], Found]:
-    """Return what checks that a value is of a type; no truth value is a number."""
+    """Return a function that checks the type of a value; a Boolean is not a number."""
 
     def read(name: str, value: object) -> Found:
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
@@ -464,7 +471,7 @@ def _name(name: str, value: object) -> str | None:
 
 
 def _typed(name: str, value: object) -> str:
-    """Return a number as it was typed."""
+    """Return the text of a number that was typed; empty for None."""
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, (str, int)):

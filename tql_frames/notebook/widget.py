@@ -1,7 +1,7 @@
-"""The widget: a session, and the scripts and styles that show it; loaded where anywidget is installed.
+"""Connect a session to a browser by anywidget, with the scripts and styles of the page.
 
-What it does is in `session`, how it looks in `static`. The scripts are one module for the browser, in several files for
-the reader: they are put together here, and fetch nothing.
+`session` answers messages, and `static` has the scripts and styles. The scripts are several files, which are joined
+here to one module for the browser; they load nothing from the network.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ def _static(names: tuple[str, ...], ending: str) -> str:
 
 
 def _read_grammar() -> None:
-    # Which takes longer than one likes to wait for the first key stroke.
+    # Loading the grammar would delay the answer to the first key stroke.
     parse("1")
     parse_statement("select *")
 
 
 class Explore(anywidget.AnyWidget):
-    """A frame to explore samplers on; made by `df.tql.explore()`, see `tql_frames.explore`.
+    """A widget to explore samplers on a frame, created by `df.tql.explore()`; see `tql_frames.explore`.
 
     Attributes:
-        query: the text in the box; `observe` sees its changes.
-        view: the rows of the last run, or None before the first; `observe` sees each run.
-        runs: number of the last run that the page has seen. The page sets it, so that marimo runs cells again that use
-            the widget.
+        query: the text in the box; `observe` reports its changes.
+        view: the rows of the last run, or None before the first run; `observe` reports each run.
+        runs: number of the last run that the page has received. The page sets it, so that marimo reruns the cells that
+            use the widget.
     """
 
     _esm: ClassVar[str] = _static(_SCRIPTS, "js")
@@ -50,12 +50,12 @@ class Explore(anywidget.AnyWidget):
     _known = traitlets.Dict().tag(sync=True)
     _state = traitlets.Dict().tag(sync=True)
     query = traitlets.Unicode(read_only=True).tag(sync=True)
-    # A View, which no page can hold.
+    # Not synced, as a View cannot be sent to the page.
     view: traitlets.TraitType[View[Any] | None, View[Any] | None] = traitlets.Any(None, allow_none=True, read_only=True)
     runs = traitlets.Int(0).tag(sync=True)
 
     def __init__(self, frame: object, sampler: str = "", by: object = None, split: object = None) -> None:
-        """Look at the first rows of a frame, and wait for a page."""
+        """Create the session; arguments as in `tql_frames.explore`."""
         session = Session(frame, sampler, self._deliver, by, split)
         known = {"words": session.words, "choices": session.choices, "colours": COLOURS}
         super().__init__(_known=known, _state=session.state)
@@ -69,9 +69,9 @@ class Explore(anywidget.AnyWidget):
         self.set_trait("query", self._session.query)
 
     def _deliver(self, answer: dict[str, Any]) -> None:
-        if answer["kind"] == "ran":  # before the page is told, which then lets other cells run
+        if answer["kind"] == "ran":  # before the page receives it and lets other cells run
             self.set_trait("view", self._session.view)
         self.send(answer)
         last = answer["kind"] in ("expected", "failed", "ran") or answer.get("fault") is not None
-        if last:  # of the answers to a message, so that it waits for nothing; for pages that are opened later
+        if last:  # of the answers to a message, so that no answer is delayed; the state is for pages opened later
             self._state = self._session.state
