@@ -113,7 +113,7 @@ Found = TypeVar("Found")
 
 
 class LatestTask:
-    """A thread for one kind of work, of which only the latest task counts.
+    """A thread for one kind of work, in which only the latest task counts.
 
     Results are delivered in the event loop of the caller, which can communicate with the notebook. If no event loop is
     running, such as in tests, work is done immediately.

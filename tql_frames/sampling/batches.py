@@ -1,8 +1,8 @@
 """Draw batches with quotas: every batch has a fixed number of rows from each pool. Pools may share rows.
 
-A pool is a set of rows with weights, such as the rows of a label, or the rows without any; `torch.batches` builds the
-pools. With replacement, the draws of a pool are independent. Without, they run in passes over the pool, so that no row
-is drawn again before all rows have been drawn. NumPy only.
+A pool is a set of rows with weights, such as the rows of a label, or all other rows; `torch.batches` builds the pools.
+With replacement, the draws from a pool are independent. Without, they run in passes over the pool, so that no row is
+drawn again before all rows have been drawn. NumPy only.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Draw with replacement by weights that change between draws; an update takes time by the changed rows alone.
+"""Draw with replacement by weights that change between draws; the time of an update depends on the changed rows only.
 
 The draws are the same as those of `draw_rows` in `with_replacement` by the same weights. NumPy only; knows no frame.
 """

@@ -32,7 +32,7 @@ _STARTS, _ROWS = 2**41, 2**41 + 1  # streams of a seed's random numbers
 def draw(
     population: Floats | Strata, size: int, *, replace: bool, seed: int, in_table_order: bool = False
 ) -> Positions:
-    """Draw rows by weight, by the default design. A draw of k rows is the start of a longer draw with the same seed.
+    """Draw rows by weight, by the default design; in the order drawn, a short draw is the start of a longer one.
 
     Args:
         population: the weights, shape (n,), finite, >= 0, at least one positive, any scale; or the rows in strata.

@@ -1,4 +1,4 @@
-"""Draw from a population in parts, of which no process has all: what each part reports and what it receives.
+"""Draw from a population whose parts are in different processes: what each part reports and what it receives.
 
 `distributed` communicates with the parts. The parts follow one another in table order, and the rows drawn are those
 that `draw` takes from all parts as one population. A part with few distinct weights reports its strata table, and any

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from tql_frames.sampling.rng import Floats, Integers, Streams, derived_seed
 
 _BRANCH = 9  # of the seed; the branches of samples are in `pipeline.draw`
-_STARTS = 8  # searches from different orders, of which the best is used: few units allow few corrections of an order
+_STARTS = 8  # searches from different orders; the best is used, since few units allow few corrections of an order
 _SMALL = 5_000  # entries above which one search is enough, as there are units to correct every difference
 _NEAREST = 64  # units of each part that are tried for a swap
-_WORK = 200_000_000  # greatest amount of numbers that one search reads: about two seconds
+_WORK = 200_000_000  # limit of the numbers that one search reads: about two seconds
 _PAIR = 20  # numbers read per profile when two parts are compared for a swap
 _NOTHING = 1e-9  # changes of the sum up to this may be rounding errors
 
@@ -235,7 +235,7 @@ class _Search:
     """
 
     def __init__(self, profiles: _Profiles, shares: Sequence[Fraction]) -> None:
-        """Give each part its share of each profile, rounded down."""
+        """Assign to each part its share of each profile, rounded down."""
         self._profiles = profiles
         times, place = np.unique(profiles.times, return_inverse=True)
         least = [[int(each) * share.numerator // share.denominator for each in times] for share in shares]
