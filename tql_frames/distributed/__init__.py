@@ -1,6 +1,6 @@
-"""A sample of a frame in partitions, in passes: partitions count, one place draws, partitions find their rows.
+"""Sample frames in partitions, in passes: the partitions are counted, the driver draws, the partitions take rows.
 
-What runs where is the engines' to say, in `tql_frames.dask` and `tql_frames.spark`; here is what each does.
+The modules define the steps of the passes. The folders `dask`, `spark` and `ray` run the steps on each engine.
 """
 
 from tql_frames.distributed.assignment import PartitionDraw

@@ -1,6 +1,6 @@
-"""A partition of a Spark frame or a Ray dataset in a worker: Arrow batches; only columns that are named are converted.
+"""Adapt the Arrow batches of a partition of Spark or Ray: only named columns are converted, rows are taken in Arrow.
 
-Rows are taken from the batches as they came, so that every type that the engine hands over goes back as it is.
+The batches are not converted, so that columns keep the types of the engine. `spark` and `ray` run the passes.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from tql_frames.frames.arrow import ArrowRows
 from tql_frames.frames.base import ColumnRef
 from tql_frames.sampling import Positions
 
-_ROWS = 65_536  # of a batch that is handed over, at the most
+_ROWS = 65_536  # most rows of a batch that is passed to the engine
 
 
 class ArrowPartition(ArrowRows):
-    """A frame of Arrow batches.
+    """Rows of a partition in Arrow batches.
 
     Examples:
         >>> part = ArrowPartition(pa.schema({"age": pa.int64()}), [pa.record_batch({"age": [71, 34, 65]})])
@@ -39,7 +39,7 @@ class ArrowPartition(ArrowRows):
     """
 
     def __init__(self, schema: pa.Schema, batches: Sequence[pa.RecordBatch], rows: int | None = None) -> None:
-        """Hold the batches; `rows` says how many rows they have where they have no columns."""
+        """Store the batches; `rows` is their number of rows, which is needed if they have no columns."""
         self._batches = batches
         count = sum(batch.num_rows for batch in batches) if rows is None else rows
         super().__init__(schema, self._column_at, count)
@@ -48,7 +48,7 @@ class ArrowPartition(ArrowRows):
         return pa.chunked_array([batch.column(place) for batch in self._batches], self.arrow.field(place).type)
 
     def plan(self, relation: Relation, scan: Scan, index: str | None) -> pl.LazyFrame:
-        """Return what runs for a relation: its row numbers and what is computed; the rest is taken from the batches."""
+        """Return a plan for the row numbers and computed columns of a relation; the batches have its other columns."""
         assert relation.row is not None
         computed = [each for each in relation.fields if each.origin is None]
         for each in computed:
@@ -57,7 +57,7 @@ class ArrowPartition(ArrowRows):
         return relation.plan.select([column(name) for name in (relation.row, *(each.key for each in computed))])
 
     def finish(self, relation: Relation, scan: Scan, index: str | None) -> PartitionRows:
-        """Return the rows and columns of a relation, which are rows of the partition in their order."""
+        """Return the rows and columns of a relation, whose rows are rows of the partition in table order."""
         found = self.plan(relation, scan, index).collect()
         positions = found.to_series(0).to_numpy()
         computed = {place: found[each.key] for place, each in enumerate(relation.fields) if each.origin is None}
@@ -70,11 +70,11 @@ class ArrowPartition(ArrowRows):
         return PartitionRows(self, positions, list(places), {})
 
     def series(self, values_of: Callable[[Self], NDArray[np.float64]], name: str) -> pa.Array:
-        """Return one value a row."""
+        """Return an Arrow array with one value per row."""
         return pa.array(values_of(self))
 
     def with_last(self, name: str, values: pa.Array) -> Iterator[pa.RecordBatch]:
-        """Yield the batches with a further column of one value a row."""
+        """Yield the batches with a last column that has one value per row."""
         first = 0
         for batch in self._batches:
             arrays = [*batch.columns, values.slice(first, batch.num_rows)]
@@ -82,7 +82,7 @@ class ArrowPartition(ArrowRows):
             first += batch.num_rows
 
     def batches_at(self, positions: Positions, places: Sequence[int] | None = None) -> Iterator[pa.RecordBatch]:
-        """Yield columns of the rows at ascending positions, a batch or a part of one at a time."""
+        """Yield the rows at ascending positions in batches of at most 65,536 rows; by default with all columns."""
         first = 0
         for batch in self._batches:
             begin, end = positions.searchsorted([first, first + batch.num_rows])
@@ -94,26 +94,33 @@ class ArrowPartition(ArrowRows):
 
 
 class PartitionRows:
-    """Rows of a partition, some columns of its own and some that were computed, by their places; -1 for the latter."""
+    """Rows of a partition with some of its columns and some computed columns."""
 
     def __init__(
         self, part: ArrowPartition, positions: Positions, places: Sequence[int], computed: Mapping[int, pl.Series]
     ) -> None:
-        """Note them."""
+        """Store the rows and columns.
+
+        Args:
+            part: the partition.
+            positions: row positions in the partition, ascending.
+            places: for each column of the result its place in the partition; -1 for a computed column.
+            computed: computed columns by their place in the result.
+        """
         self._part, self.positions, self._places, self._computed = part, positions, places, computed
 
     def batches(self, schema: pa.Schema, start: int | None) -> Iterator[pa.RecordBatch]:
         """Yield the rows in batches.
 
         Args:
-            schema: of what is handed over; computed columns are cast to it.
-            start: number of the first row of the partition, for a first column of row numbers; None for none.
+            schema: schema of the batches; computed columns are cast to its types.
+            start: number of the first row of the partition, for a first column of row numbers; None for no such column.
         """
         first = 0 if start is None else 1
         computed = {place: _arrow(each, schema.field(first + place).type) for place, each in self._computed.items()}
         own = [place for place in self._places if place >= 0]
         done = 0
-        # With no column of its own a batch has rows all the same.
+        # Without columns of the partition all are taken, for the number of rows of each batch.
         for batch in self._part.batches_at(self.positions, own or None):
             rows = slice(done, done + batch.num_rows)
             columns = iter(batch.columns)
@@ -127,17 +134,17 @@ class PartitionRows:
 def taken(
     part: ArrowPartition, job: Sampler | Splitting, share: PartitionDraw, index: str | None, expected: str | None = None
 ) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-    """Return the rows that a partition gives to a sample, as a schema and batches.
+    """Return the rows that were drawn from a partition, as a schema and batches.
 
     Args:
         part: the partition.
         job: the sampler or split.
-        share: what is drawn from the partition.
+        share: the share of the partition.
         index: name of a first column of row numbers, or None.
-        expected: name of a last column of how often each row was to be expected, or None.
+        expected: name of a last column with the expected draws of each row, or None.
 
     Raises:
-        TQLError: the partition holds other rows than when it was counted.
+        TQLError: the partition has other rows than when it was counted.
     """
     positions, times = job.positions_and_expected(part, share)
     places, fields = range(len(part.arrow)), [*part.arrow]
@@ -150,14 +157,14 @@ def taken(
 
 
 def in_arrow(dtype: pl.DataType) -> pl.DataType:
-    """Return the type of Polars in which values go to Arrow: integers of 128 bits, which it lacks, as decimals."""
+    """Return the Polars type to convert a type to Arrow by: decimals for integers of 128 bits, which Arrow lacks."""
     if str(dtype).endswith("Int128"):
         return pl.Decimal(38, 0)
     return pl.List(in_arrow(inner(dtype))) if isinstance(dtype, pl.List) else dtype
 
 
 def _arrow(values: pl.Series, dtype: Any) -> pa.Array:
-    """Return computed values as one Arrow array of a type that the engine reads."""
+    """Return computed values as one Arrow array of a type."""
     kept = in_arrow(values.dtype)
     found = (
         (values if kept == values.dtype else values.cast(kept)).rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())

@@ -1,6 +1,6 @@
-"""What a partition is told: which of its rows were drawn, packed for the way, and what it must find to believe it.
+"""Define the share of a partition in a draw: the drawn rows in a packed form, and a digest that detects changed rows.
 
-Who drew them is told in `driver`.
+`driver` draws the rows.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _WIDTHS = (np.uint8, np.uint16, np.uint32)
 
 @dataclass(frozen=True, eq=False)
 class Ascending:
-    """Ascending whole numbers as the gaps between them, in as few bytes as the widest gap needs.
+    """Ascending whole numbers, stored as the gaps between them in the smallest type that holds the widest gap.
 
     Examples:
         >>> packed = Ascending.of(np.array([3, 3, 250], np.uint32))
@@ -57,13 +57,13 @@ class Ascending:
 
 @dataclass(frozen=True)
 class Slots:
-    """Slots of the strata of a partition."""
+    """Drawn slots of the strata of a partition."""
 
     numbers: Ascending
 
     def rows(self, population: Strata | Weights) -> Positions:
         """Return the rows that were drawn, ascending."""
-        assert isinstance(population, Strata)  # since the digest is that of strata
+        assert isinstance(population, Strata)  # the digest is equal, and was that of strata
         rows = population.resolve(self.numbers.numbers())
         rows.sort()
         return rows
@@ -71,7 +71,7 @@ class Slots:
 
 @dataclass(frozen=True, eq=False)
 class SlotTimes:
-    """How often each slot of the strata of a partition was drawn, in pieces of consecutive slots."""
+    """Number of draws of each slot of the strata of a partition, in pieces of consecutive slots."""
 
     pieces: Sequence[Tally]
 
@@ -89,7 +89,7 @@ class SlotFlags:
 
     @classmethod
     def of(cls, pieces: Sequence[Tally]) -> SlotFlags:
-        """Pack tallies of consecutive slots, each of which was drawn once at most."""
+        """Pack tallies of consecutive slots that were drawn at most once."""
         return cls(np.packbits(np.concatenate([np.empty(0, np.uint8), *(piece.times for piece in pieces)])))
 
     def rows(self, population: Strata | Weights) -> Positions:
@@ -98,8 +98,8 @@ class SlotFlags:
 
 
 def _repeated(population: Strata | Weights, times: NDArray[np.integer]) -> Positions:
-    """Return each row as often as its slot was drawn."""
-    assert isinstance(population, Strata)  # since the digest is that of strata
+    """Return the rows, ascending, each repeated by the number of draws of its slot; `times` has the shape (n,)."""
+    assert isinstance(population, Strata)  # the digest is equal, and was that of strata
     by_slot = population.by_slot()
     of_row = np.empty_like(times)
     of_row[by_slot] = times
@@ -108,7 +108,13 @@ def _repeated(population: Strata | Weights, times: NDArray[np.integer]) -> Posit
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """Points of the line of all rows, ascending; `before` is the integer total of earlier partitions."""
+    """Drawn points of the line of all rows that lie in a partition.
+
+    Attributes:
+        points: the points, ascending.
+        scale: the exponent of two that scales the weights of all partitions to integers.
+        before: integer total of the weights of earlier partitions.
+    """
 
     points: Floats
     scale: int
@@ -121,7 +127,7 @@ class Points:
 
 @dataclass(frozen=True, eq=False)
 class RowNumbers:
-    """Rows by their numbers in the partition; `expected` says how often each of them was to be expected."""
+    """Numbers of the drawn rows in the partition, and the expected draws of each; None if not requested."""
 
     numbers: Ascending
     expected: Floats | None = None
@@ -133,7 +139,7 @@ class RowNumbers:
 
 @dataclass(frozen=True)
 class Every:
-    """Every row of positive weight, once."""
+    """All rows of positive weight, once each."""
 
     def rows(self, population: Strata | Weights) -> Positions:
         """Return the rows that were drawn, ascending."""
@@ -143,7 +149,7 @@ class Every:
 
 @dataclass(frozen=True)
 class PairSlots:
-    """Slots of the pairs of a group and a weight of a partition."""
+    """Drawn slots of the pairs of a group and a weight in a partition."""
 
     numbers: Ascending
 
@@ -151,7 +157,7 @@ class PairSlots:
         """Return the rows that were drawn from groups, ascending."""
         assert grouped.over is not None
         pairs = RowPairs.of(population, grouped.over.groups)
-        assert pairs is not None  # since the digest is that of a partition that told its pairs
+        assert pairs is not None  # the digest is equal, and was that of a partition with few pairs
         rows: Positions = pairs.order.take(self.numbers.numbers())
         rows.sort()
         return rows
@@ -159,7 +165,7 @@ class PairSlots:
 
 @dataclass(frozen=True)
 class GroupWinners:
-    """Rows by their numbers in the partition, and groups of which every row of positive weight is drawn."""
+    """Numbers of the drawn rows in the partition, and groups whose rows of positive weight are all drawn."""
 
     numbers: Ascending
     whole: Ascending
@@ -178,20 +184,23 @@ class GroupWinners:
 
 @dataclass(frozen=True, eq=False)
 class WholeUnits:
-    """Units by their numbers in the partition, each as often as it was drawn; `expected` is of each of them."""
+    """Numbers of the drawn units in the partition, with repetition, and the expected draws of each.
+
+    The expected draws are None if not requested.
+    """
 
     numbers: Ascending
     expected: Floats | None = None
 
     def rows_in(self, grouped: Grouped, population: Strata | Weights) -> Positions:
-        """Return all rows of the units that were drawn, ascending."""
+        """Return all rows of the drawn units, ascending."""
         assert grouped.units is not None
         rows = grouped.units.groups.members(self.numbers.numbers())
         rows.sort()
         return rows
 
     def expected_of(self, grouped: Grouped, rows: Positions) -> Floats:
-        """Return how often each of these rows was to be expected."""
+        """Return the expected draws of each of these rows."""
         assert grouped.units is not None and self.expected is not None
         found = np.zeros(grouped.units.groups.count)
         found[self.numbers.numbers()] = self.expected
@@ -200,14 +209,14 @@ class WholeUnits:
 
 @dataclass(frozen=True)
 class First:
-    """The first rows."""
+    """The first `count` rows of a partition."""
 
     count: int
 
 
 @dataclass(frozen=True, eq=False)
 class PartsOfUnits:
-    """The part of a split that each unit of the partition lies in, shape (units,)."""
+    """The number of the part of a split for each unit of the partition, shape (units,)."""
 
     of_unit: NDArray[np.unsignedinteger]
 
@@ -229,14 +238,14 @@ Drawable = (
 
 @dataclass(frozen=True)
 class PartitionDraw:
-    """What a partition gives to a sample.
+    """The share of a partition in a sample or split.
 
     Attributes:
-        start: number of its first row among those that are drawn from.
-        first: the same among all, with those that a WHERE leaves out.
-        rows: how many it had that are drawn from.
-        digest: what their weights were.
-        drawn: which were drawn.
+        start: number of its first row among the rows of all partitions that are drawn from.
+        first: number of its first row among all rows, including rows that WHERE excludes.
+        rows: number of its rows that are drawn from, when it was counted.
+        digest: digest of the partition when it was counted; empty if the first rows are taken.
+        drawn: the drawn rows.
     """
 
     start: int
@@ -248,19 +257,19 @@ class PartitionDraw:
     def positions(
         self, weigher: Weigher, frame: Rows, keys: tuple[str, ...] = (), over: Over | None = None
     ) -> Positions:
-        """Return positions in the partition of its drawn rows, ascending, with repetition, shape (k,).
+        """Return the positions of the drawn rows in the partition, ascending, with repetition, shape (k,).
 
         Raises:
-            TQLError: the partition holds other rows than when it was counted, or in another order.
+            TQLError: the partition has other rows than when it was counted, or another order.
         """
         return self.positions_and_expected(weigher, frame, keys, over)[0]
 
     def positions_and_expected(
         self, weigher: Weigher, frame: Rows, keys: tuple[str, ...] = (), over: Over | None = None
     ) -> tuple[Positions, Floats | None]:
-        """Return what `positions` does, and how often each of these rows was to be expected, where that was asked for.
+        """Return the result of `positions`, and the expected draws of each of these rows, None if not requested.
 
-        Both have the shape (k,). It raises as `positions`.
+        Both have the shape (k,). The errors are those of `positions`.
         """
         self.check_rows(frame.rows)
         if not frame.rows:
@@ -279,10 +288,10 @@ class PartitionDraw:
         return drawn.rows(population), drawn.expected if isinstance(drawn, RowNumbers) else None
 
     def check_rows(self, rows: int) -> None:
-        """Make sure that the partition has as many rows as when it was counted.
+        """Check that the partition has the number of rows that was counted.
 
         Raises:
-            TQLError: it has not.
+            TQLError: it has another number of rows.
         """
         if rows != self.rows:
             raise changed()
@@ -290,7 +299,7 @@ class PartitionDraw:
 
 @dataclass(frozen=True, eq=False)
 class PackedShares:
-    """Shares on their way to all workers, each of which unpacks just the ones that it needs."""
+    """Serialized shares of all partitions for all workers; a worker unpacks only the shares that it needs."""
 
     whole: NDArray[np.uint8]
     bounds: Integers
@@ -299,11 +308,11 @@ class PackedShares:
     def of(cls, shares: Sequence[PartitionDraw]) -> PackedShares:
         """Pack the shares of all partitions, in their order."""
         parts = [pickle.dumps(share, pickle.HIGHEST_PROTOCOL) for share in shares]
-        # As an array, workers on one machine can share it.
+        # An array, since the workers of one machine can share its memory.
         return cls(np.frombuffer(b"".join(parts), np.uint8), np.cumsum([0, *map(len, parts)], dtype=np.int64))
 
     def __getitem__(self, number: int) -> PartitionDraw | None:
-        """Return the share of a partition by its number; None where there is no such partition."""
+        """Return the share of a partition by its number; None if there is no such partition."""
         if not 0 <= number < len(self.bounds) - 1:
             return None
         found = pickle.loads(self.whole[self.bounds[number] : self.bounds[number + 1]].data)

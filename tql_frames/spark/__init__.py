@@ -1,4 +1,4 @@
-"""Support Spark: `sample`, `weights`, `query`, `report` and `explain` for Spark DataFrames, as functions.
+"""Support Spark: functions `sample`, `weights`, `query`, `report`, `split` and `explain` for Spark DataFrames.
 
 `tql_frames.distributed` implements partitions and draws. This module raises the error if PySpark is missing.
 """
