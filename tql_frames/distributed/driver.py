@@ -1,7 +1,7 @@
-"""The draw, where all counts meet: from what the partitions told to what each of them gives.
+"""Draw on the driver: compute the share of each partition from the counts of all partitions.
 
-It holds a strata table a partition, and at most two numbers a drawn row; or, where very many are drawn, a byte for each
-row of the frame.
+The driver holds a strata table per partition and at most two numbers per drawn row; if very many rows are drawn, a byte
+per row of the frame instead. `groups` draws from groups and whole units, `assignment` defines the shares.
 """
 
 from __future__ import annotations
@@ -56,26 +56,26 @@ from tql_frames.sampling.without_replacement import distinct_strata_ascending
 
 
 class Sampling(Protocol):
-    """What a sampler, or the SAMPLE BY of a statement, says of faults."""
+    """A sampler or a SAMPLE BY clause, compiled for the driver to build error messages and read keys."""
 
     def weigher_of(self, schema: Schema) -> Weigher:
-        """Return the sampler made ready for frames of a schema."""
+        """Return the sampler compiled for frames of a schema."""
 
     def empty_population_error(self, size: int) -> WeightError:
-        """Return the error for so many rows asked for where there are none."""
+        """Return the error for requesting `size` rows from an empty population."""
 
     def over_of(self, schema: Schema) -> Over | None:
-        """Return what tells groups and units apart, made ready for frames of a schema; None for neither."""
+        """Return the keys of groups and units, compiled for frames of a schema; None for a draw by strata or spread."""
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A request for rows of all partitions, and what gives them their weights.
+    """A request for rows of all partitions, with its sampler.
 
     Attributes:
-        sampling: gives the weights.
+        sampling: the sampler.
         spec: the request.
-        expected: whether to say how often each row was to be expected.
+        expected: whether to compute the expected draws of each row.
     """
 
     sampling: Sampling
@@ -84,20 +84,20 @@ class Drawing:
 
     @property
     def gathers(self) -> bool:
-        """Whether all rows, or units, are drawn in one place by their own weights."""
+        """Whether the driver receives the weight of every row or unit."""
         return gathers(self.spec, expected=self.expected)
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A sample, and where it lies.
+    """A sample of all partitions.
 
     Attributes:
-        shares: what each partition gives.
-        asked: rows that were asked for.
-        found: rows that come; fewer without replacement where fewer have a positive weight.
-        what: rows, or units, of which these are the numbers.
-        idle: warnings of arms that match no row or never decide.
+        shares: the share of each partition.
+        asked: number of requested rows or units.
+        found: number of drawn rows or units; fewer without replacement if fewer have a positive weight.
+        idle: warnings about arms that match no row or never decide.
+        what: `"rows"` or `"units"`, what `asked` and `found` count.
     """
 
     shares: Sequence[PartitionDraw]
@@ -108,16 +108,17 @@ class Drawn:
 
     @property
     def warnings(self) -> list[TQLWarning]:
-        """What to warn of: fewer rows than were asked for, and idle arms."""
+        """Warnings about fewer rows than requested, and about idle arms."""
         fewer = [fewer_rows(self.asked, self.found, self.what)] if self.found < self.asked else []
         return [*fewer, *self.idle]
 
 
 def questions(counts: Sequence[Counts], how: Drawing) -> list[Question | None]:
-    """Return what to ask the partitions before rows can be drawn; nothing where their strata are enough.
+    """Return the question to each partition before rows can be drawn; None if the counts are enough.
 
     Raises:
-        WeightError: the weights cannot be drawn by.
+        TQLError: the request does not fit the weights or groups.
+        WeightError: a weight is invalid, or no row can be drawn.
     """
     if how.gathers:
         return [None] * len(counts)
@@ -135,15 +136,16 @@ def questions(counts: Sequence[Counts], how: Drawing) -> list[Question | None]:
 
 
 def draw_shares(counts: Sequence[Counts], answers: Sequence[Answer | None], how: Drawing) -> Drawn:
-    """Draw rows from all partitions: those that `sampling.draw` takes from all their rows as one frame.
+    """Draw rows from all partitions: the rows that `sampling.draw` draws from one frame of all partitions.
 
     Args:
-        counts: what each partition told.
-        answers: what each answered to its question.
-        how: how to draw.
+        counts: the counts of each partition.
+        answers: the answer of each partition; None if it was not asked.
+        how: the request.
 
     Raises:
-        WeightError: the weights cannot be drawn by.
+        TQLError: the request does not fit the weights or groups, or the partitions changed.
+        WeightError: a weight is invalid, or no row can be drawn.
     """
     if how.gathers:
         every = _gathered(counts, how)
@@ -170,7 +172,7 @@ def _in_groups(counts: Sequence[Counts], how: Drawing) -> GroupedWhole:
     """Return all partitions as one population in groups.
 
     Raises:
-        TQLError: the weights or the groups cannot be drawn by.
+        TQLError: the request does not fit the weights or groups.
     """
     check_weights(counts, how.sampling)
     schema = schemas_together(counts)
@@ -187,7 +189,7 @@ def _gathered(counts: Sequence[Counts], how: Drawing) -> GatheredWhole:
     """Return the rows or units of all partitions as one population.
 
     Raises:
-        TQLError: the weights, the groups or the units cannot be drawn by.
+        TQLError: the request does not fit the weights, groups or units.
     """
     check_weights(counts, how.sampling)
     schema = schemas_together(counts)
@@ -204,7 +206,7 @@ def _gathered(counts: Sequence[Counts], how: Drawing) -> GatheredWhole:
 
 
 def first_shares(counts: Sequence[Counts], size: Callable[[int], int]) -> list[PartitionDraw]:
-    """Return the first rows of all partitions; how many, of so many rows."""
+    """Return the shares of the first rows of all partitions; `size` computes their number from the number of rows."""
     rows = [part.rows for part in counts]
     left = size(sum(rows))
     return [
@@ -218,16 +220,16 @@ def _firsts_of(counts: Sequence[Counts]) -> list[int]:
 
 
 def starts_of(rows: Sequence[int]) -> list[int]:
-    """Return the number of the first row of each partition, of so many rows."""
+    """Return the number of the first row of each partition, from the number of rows of each."""
     found: list[int] = (np.cumsum(rows, dtype=np.int64) - rows).tolist()
     return found
 
 
 def check_weights(counts: Sequence[Counts], sampling: Sampling) -> None:
-    """Make sure that no partition told of bad weights.
+    """Check that no partition has invalid weights.
 
     Raises:
-        WeightError: one did; it names the first arm that has any, and rows by their numbers among those of all.
+        WeightError: a weight is invalid; the error names the first such arm, and rows by number in all partitions.
     """
     found: dict[int, BadWeights] = {}
     for part, start in zip(counts, starts_of([part.rows for part in counts]), strict=True):
@@ -242,9 +244,9 @@ def check_weights(counts: Sequence[Counts], sampling: Sampling) -> None:
 
 
 def _idle_arms(counts: Sequence[Counts], sampling: Sampling) -> list[TQLArmWarning]:
-    """Return the warnings of arms that match no row of any partition, or decide none.
+    """Return the warnings about arms that match no row of any partition, or decide none.
 
-    The values of the columns are not known here, so that no warning has a hint with the nearest of them.
+    The driver does not know the values of the columns, so no warning suggests a similar value.
     """
     arms = [part.arms for part in counts if part.rows]
     known = [each for each in arms if each is not None]
@@ -254,7 +256,7 @@ def _idle_arms(counts: Sequence[Counts], sampling: Sampling) -> list[TQLArmWarni
     sampler = None if decided.all() else sampling.weigher_of(schemas_together(counts)).sampler
     if not isinstance(sampler, CompiledSampler):
         return []
-    # Partitions have categories of their own: a text that is none of one's may be one of another's.
+    # Each partition has its own categories: a text that is no category in one may be a category in another.
     return idle_warnings(dataclasses.replace(sampler, unknown=()), None, matched.tolist(), decided.tolist())
 
 
@@ -262,10 +264,11 @@ class _Whole:
     """All partitions as one population."""
 
     def __init__(self, counts: Sequence[Counts], how: Drawing) -> None:
-        """Put the counts together.
+        """Combine the counts of all partitions.
 
         Raises:
-            WeightError: the weights cannot be drawn by.
+            TQLError: the sample does not fit into memory.
+            WeightError: a weight is invalid, or no row can be drawn.
         """
         self._counts, self._how = counts, how
         each = np.array([part.rows for part in counts], np.int64)
@@ -297,7 +300,7 @@ class _Whole:
 
     @property
     def drawable(self) -> int:
-        """Rows of positive weight."""
+        """Number of rows of positive weight."""
         if self._strata is not None:
             return self._strata[0].drawable
         return 0 if self.spread is None else self.spread.rows
@@ -309,14 +312,18 @@ class _Whole:
 
     @cached_property
     def spread(self) -> Spread | None:
-        """The spread of all weights; None where they make strata."""
+        """The spread of all weights; None if the rows are drawn by strata."""
         if self._strata is not None:
             return None
         parts = [Spread.of_table(part.table) if part.table is not None else part.spread for part in self._counts]
         return Spread.sum([part for part in parts if part is not None])
 
     def drawn(self, answers: Sequence[Answer | None]) -> Sequence[Drawable]:
-        """Return what is drawn from each partition."""
+        """Return the drawn rows of each partition.
+
+        Raises:
+            TQLError: the partitions changed, or the draw failed by chance.
+        """
         streams = Streams(self._how.spec.seed)
         nothing = RowNumbers(Ascending.of(np.empty(0, np.uint32)))
         if not self.size:
@@ -327,7 +334,7 @@ class _Whole:
             return self._of_strata(*self._strata, streams)
         assert self.spread is not None
         if any(part.rows and each is None for part, each in zip(self._counts, answers, strict=True)):
-            raise changed()  # since they were asked nothing, few weights were known before
+            raise changed()  # lost its rows, or was not asked since only few weights were possible
         if self._how.spec.replace:
             totals = [each if isinstance(each, int) else 0 for each in answers]
             points = points_of_parts(totals, self.size, streams)
@@ -341,7 +348,7 @@ class _Whole:
         return [RowNumbers(Ascending.of(each)) for each in winners]
 
     def _of_strata(self, table: StrataTable, cells: Integers, streams: Streams) -> Sequence[Drawable]:
-        """Return what is drawn from each partition: a list of slots, or of very many how often each was drawn."""
+        """Return the drawn slots of each partition: a list, or for very many draws the number of draws of each slot."""
         size, replace = self.size, self._how.spec.replace
         if tallies.suits(table, size):
             if replace:

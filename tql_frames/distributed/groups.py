@@ -1,7 +1,6 @@
-"""The draw from every group of all partitions, and of whole units: tables of groups, units and weights add up.
+"""Draw on the driver from the groups of all partitions, and whole units: the tables of the partitions are added up.
 
-What partitions tell is in `partition_counts`, how groups are drawn from in `sampling.groups`. Who asks them is told in
-`driver`.
+`partition_counts` counts partitions, `sampling.groups` draws from groups, and `driver` calls this module.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ from tql_frames.sampling.partitioned import GroupRace, PairCells, limits_of_grou
 from tql_frames.sampling.strata import drawable_in, rows_in, weights_of
 from tql_frames.sampling.without_replacement import Race
 
-_MOST_CELLS = 2**25  # of a partition and a pair: a gigabyte on the driver
+_MOST_CELLS = 2**25  # pairs, summed over the partitions: a gigabyte on the driver
 
 
 class GroupedWhole:
@@ -51,16 +50,16 @@ class GroupedWhole:
         keys_of: Callable[[], GroupKeys],
         no_row: Callable[[int], WeightError],
     ) -> None:
-        """Put the groups of all partitions together.
+        """Combine the groups of all partitions.
 
         Args:
-            counts: what each partition told.
+            counts: the counts of each partition.
             spec: the request.
-            keys_of: returns what tells groups apart, for messages.
-            no_row: returns the error for so many rows of which none has a positive weight.
+            keys_of: returns the keys of the groups, for messages.
+            no_row: returns the error for a number of rows that all have weight 0.
 
         Raises:
-            TQLError: the weights or the groups cannot be drawn by.
+            TQLError: the request does not fit the weights or groups.
         """
         self._counts, self._spec = counts, spec
         told = [part.groups for part in counts if part.groups is not None]
@@ -86,11 +85,11 @@ class GroupedWhole:
 
     @cached_property
     def _raced(self) -> Integers:
-        """Shape (groups,): rows to draw of each group of which neither none nor all are drawn."""
+        """Rows to draw from each group, shape (groups,); 0 for a group whose rows of positive weight are all drawn."""
         return np.where(self.sizes < self._drawable, self.sizes, 0)
 
     def questions(self) -> list[Question | None]:
-        """Return what to ask the partitions before rows can be drawn."""
+        """Return the question to each partition before rows can be drawn; None if it is not asked."""
         if self._spec.replace or not self._raced.any():
             return [None] * len(self._counts)
         race = Race.of(*self._bounds)
@@ -107,17 +106,20 @@ class GroupedWhole:
         return found
 
     def drawn(self, answers: Sequence[Answer | None]) -> list[RowNumbers | Every | PairSlots | GroupWinners]:
-        """Return what is drawn from each partition.
+        """Return the drawn rows of each partition.
 
         Args:
-            answers: what each answered to its question.
+            answers: the answer of each partition; None if it was not asked.
+
+        Raises:
+            TQLError: the draw failed by chance.
         """
         told = iter(self._of_told(answers))
         nothing = RowNumbers(Ascending.of(np.empty(0, np.uint32)))
         return [nothing if part.groups is None else next(told) for part in self._counts]
 
     def _of_told(self, answers: Sequence[Answer | None]) -> Sequence[Every | PairSlots | GroupWinners]:
-        """Return the same of the partitions that have rows."""
+        """Return the drawn rows of each partition that has rows."""
         if self._spec.replace:
             slots = draw_slots(self._cells.pairs, self.sizes, Streams(self._spec.seed))
             return [PairSlots(Ascending.of(each)) for each in self._cells.slots_of_parts(slots)]
@@ -140,7 +142,7 @@ class GroupedWhole:
 
 
 class GatheredWhole:
-    """All rows, or all units of each partition, as one population: a table with a row for each."""
+    """The rows, or the units, of all partitions as one population: a table with one row for each."""
 
     def __init__(
         self,
@@ -150,17 +152,17 @@ class GatheredWhole:
         no_row: Callable[[int], WeightError],
         of_nothing: Callable[[int], WeightError],
     ) -> None:
-        """Put the rows or units of all partitions together.
+        """Combine the rows or units of all partitions.
 
         Args:
-            counts: what each partition told.
+            counts: the counts of each partition.
             spec: the request.
-            over_of: returns what tells groups and units apart.
-            no_row: returns the error for so many rows of which none has a positive weight.
-            of_nothing: returns the error for so many rows or units asked for where there are none.
+            over_of: returns the keys of groups and units.
+            no_row: returns the error for a number of rows that all have weight 0.
+            of_nothing: returns the error for requesting a number of rows or units from an empty population.
 
         Raises:
-            TQLError: the weights, the groups or the units cannot be drawn by.
+            TQLError: the request does not fit the weights, groups or units.
         """
         self._counts, self._spec = counts, spec
         told = [part.units for part in counts if part.units is not None]
@@ -191,7 +193,12 @@ class GatheredWhole:
         self._sizes = self._sizes_of(grouped)
 
     def _check_nothing(self, of_nothing: Callable[[int], WeightError]) -> None:
-        """Make sure that nothing is asked for where there is none."""
+        """Check the request if no partition has rows.
+
+        Raises:
+            TQLError: it names a group.
+            WeightError: it is for one row or more without `over`.
+        """
         none = np.empty(0, np.int64)
         if self._spec.over:
             known = pl.DataFrame({str(place): [] for place in range(len(self._spec.over))})
@@ -200,7 +207,7 @@ class GatheredWhole:
             raise of_nothing(size)
 
     def _sizes_of(self, grouped: Grouped) -> Integers:
-        """Return the draws from each group."""
+        """Return the draws from each group, and set `asked` and `found`."""
         if grouped.groups is not None:
             sizes = grouped.sizes(self._spec)
             self.asked = self.found = int(sizes.sum())
@@ -213,10 +220,10 @@ class GatheredWhole:
         return np.array([self.found])
 
     def drawn(self, *, expected: bool = False) -> list[RowNumbers | WholeUnits]:
-        """Return what is drawn from each partition.
+        """Return the drawn rows or units of each partition.
 
         Args:
-            expected: whether to say how often each row was to be expected.
+            expected: whether to add the expected draws of each drawn row or unit.
         """
         none = np.empty(0, np.uint32)
         nothing = RowNumbers(Ascending.of(none), np.empty(0) if expected else None)
@@ -242,7 +249,11 @@ class GatheredWhole:
 
 
 def _check_units(units: int, spec: DrawSpec) -> None:
-    """Make sure that so many rows or units fit into one place."""
+    """Check that the driver can hold this number of rows or units.
+
+    Raises:
+        TQLUnsupportedError: there are too many.
+    """
     if spec.unit and units > MOST_UNITS:
         message = f"unit makes {units:,} units in all partitions, too many to draw from in one place"
         raise TQLUnsupportedError(message, hint="name coarser units")
@@ -254,7 +265,7 @@ def _check_units(units: int, spec: DrawSpec) -> None:
 
 
 def _groups_of(told: UnitCounts) -> pl.DataFrame:
-    """Return the values that make the group of each unit or row."""
+    """Return the values of the group of each unit or row, one row for each."""
     assert told.groups is not None and told.group is not None
     return told.groups[told.group]
 
@@ -267,7 +278,7 @@ def _check_cells(told: Sequence[GroupCounts]) -> None:
 
 
 def _values_together(parts: Sequence[pl.DataFrame], keys_of: Callable[[], GroupKeys | None]) -> pl.DataFrame | None:
-    """Return the values of the groups, units or keys of all partitions, as `values_together`."""
+    """Return the values of the groups, units or keys of all partitions, by `values_together`."""
 
     def mismatch(place: int, known: str, other: str) -> TQLTypeError:
         keys = keys_of()

@@ -1,6 +1,6 @@
-"""What a partition tells: its strata or the spread of its weights, and a digest by which it is known again.
+"""Count a partition: its strata or the spread of its weights, and a digest that detects changed rows.
 
-What a partition is told is in `assignment`.
+`assignment` defines the share that a partition receives.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ Schema = Mapping[str, pl.DataType]
 
 CHANGED = "the rows changed between the passes of a sample: a partition has others, or in another order"
 _ADVICE = "persist the frame first, sort it, or pass keys=[…]: columns by which the rows of a partition are ordered"
-MOST_UNITS = 2**24  # of all partitions, with their values: as many come to one place
-MOST_ROWS = 2**27  # of all partitions, with their weights or labels alone: some gigabytes on the driver
+MOST_UNITS = 2**24  # in all partitions: the driver holds their values
+MOST_ROWS = 2**27  # in all partitions: the driver holds their weights or labels alone, some gigabytes
 
 
 @dataclass(frozen=True, eq=False)
 class GroupCounts:
-    """What a partition tells of its groups.
+    """Counts of the groups of a partition.
 
     Attributes:
-        values: a row a group, in the order of first appearance: the values that make it one; text for categories.
-        pairs: how many rows of a group have a weight, by the numbers of groups in this order; without replacement by
-            weights that are rounded down to eighths of powers of two, of which there are fewer.
-        bounds: the least and the greatest positive weight; infinity and 0 where there is none.
+        values: values of the keys, one row per group in the order of first appearance; text for categories.
+        pairs: number of rows of each pair of a group and a weight; groups have numbers in this order. Without
+            replacement, weights are rounded down to eighths of powers of two, which makes fewer pairs.
+        bounds: the least and the greatest positive weight; infinity and 0 if there is none.
     """
 
     values: pl.DataFrame
@@ -52,14 +52,15 @@ class GroupCounts:
 
 @dataclass(frozen=True, eq=False)
 class UnitCounts:
-    """What a partition tells of each unit, in the order of first appearance; or of each row where none is named.
+    """The units of a partition in the order of first appearance, or its rows if rows are drawn.
 
     Attributes:
-        weights: of each row, or the greatest in each unit.
-        values: a row a unit: the values that make it one, text for categories; None where rows are drawn.
-        groups: a row a group, in the order of first appearance: the values that make it one; None for one group.
-        group: shape (units,), the number of the group of each; None for one group.
-        keys: a row a row: the values to which its random number belongs; None for its place, or for those of its unit.
+        weights: weight of each row, or the greatest weight in each unit.
+        values: values of the unit keys, one row per unit, text for categories; None if rows are drawn.
+        groups: values of the group keys, one row per group in the order of first appearance; None for one group.
+        group: number of the group of each unit or row, shape (units,) or (rows,); None for one group.
+        keys: values from which random numbers are derived, one row per row; None if these are derived from positions or
+            units.
     """
 
     weights: Strata | Floats
@@ -71,14 +72,15 @@ class UnitCounts:
 
 @dataclass(frozen=True)
 class Over:
-    """What tells the groups and units of a partition apart, and how they are drawn from.
+    """The keys of groups and units of a partition, and how rows are drawn.
 
     Attributes:
-        keys: of groups, compiled for the partition; None for one.
-        unit: of units, compiled for the partition; None where rows are drawn.
-        replace: whether rows are drawn with replacement, for which weights are told exactly.
-        gathers: whether all rows are drawn in one place, by their own weights; so are units.
-        key: what random numbers belong to, compiled for the partition; None for the places of rows, or for units.
+        keys: keys of groups, compiled for the partition; None for one group.
+        unit: keys of units, compiled for the partition; None if rows are drawn.
+        replace: whether rows are drawn with replacement, which needs exact weights.
+        gathers: whether the driver receives the weight of every row; it always receives the weights of units.
+        key: keys from which random numbers are derived, compiled for the partition; None if these are derived from
+            positions or units.
     """
 
     keys: GroupKeys | None
@@ -88,7 +90,7 @@ class Over:
     key: GroupKeys | None = None
 
     def number(self, frame: Rows, population: Strata | Weights) -> Grouped:
-        """Return the rows of a partition in their groups and units.
+        """Return the groups and units of the rows of a partition.
 
         Raises:
             TQLError: the keys cannot be evaluated, or a unit lies in several groups.
@@ -97,25 +99,25 @@ class Over:
         return Grouped.of(population, frame, keys, unit)
 
     def key_values(self, frame: Rows) -> pl.DataFrame | None:
-        """Return the values to which the random numbers of rows belong; None where these belong to places or units.
+        """Return the values from which the random numbers of rows are derived; None for positions or units.
 
         Raises:
-            TQLError: they cannot be evaluated.
+            TQLError: the keys cannot be evaluated.
         """
         return None if self.key is None or self.unit is not None else self.key.as_text().values(frame)
 
     def count(
         self, population: Strata | Weights, grouped: Grouped, belongs: pl.DataFrame | None
     ) -> GroupCounts | UnitCounts:
-        """Return what a partition tells of its groups, or of its units or rows.
+        """Return the counts of the groups of a partition, or its units or rows.
 
         Args:
             population: its weights.
             grouped: its groups and units.
-            belongs: what `key_values` returned.
+            belongs: the result of `key_values`.
 
         Raises:
-            TQLUnsupportedError: there are too many groups, or different weights in them.
+            TQLUnsupportedError: there are too many pairs of a group and a weight.
         """
         over, units = grouped.over, grouped.units
         if self.gathers or units is not None:
@@ -133,19 +135,20 @@ class Over:
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """What a partition tells of its rows.
+    """Counts of the rows of a partition.
 
     Attributes:
-        rows: how many.
-        digest: of their weights in order, and of their keys.
-        table: their strata, where they are few.
-        spread: the spread of their weights, where they are not.
-        bad: the place of the arm whose weights cannot be drawn by, and these weights.
+        rows: number of rows that are drawn from.
+        digest: digest of their weights in table order, and of their groups, units and keys.
+        table: strata table, if there are few distinct weights; else None.
+        spread: spread of the weights, if there are many; else None.
+        bad: position of the first arm with invalid weights, or None for the whole sampler, and these weights; None if
+            all weights are valid.
         schema: types of the columns that the sampler names.
-        seen: how many rows there are with those that a WHERE leaves out.
-        arms: which arms of the sampler match a row, and which decide one; None where that is not known.
-        groups: its groups, where rows are drawn from each; it tells neither strata nor spread then.
-        units: its units or rows, where these are drawn in one place; it tells no groups then.
+        seen: number of rows, including rows that WHERE excludes.
+        arms: which arms of the sampler match a row, and which decide one; None if not computed.
+        groups: counts of the groups, if rows are drawn from groups; then `table` and `spread` are None.
+        units: the units or rows, if the driver receives each weight; then `table`, `spread` and `groups` are None.
     """
 
     rows: int
@@ -162,7 +165,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class SumUp:
-    """The question for the sum of the weights as integers."""
+    """The question for the sum of the weights as integers, scaled by the exponent of two `scale`."""
 
     scale: int
 
@@ -179,7 +182,7 @@ class RunRace:
 
 @dataclass(frozen=True)
 class RunGroupRace:
-    """The question for the rows that may be among the first of their groups; `start` is the number of the first row."""
+    """The question for the rows that may win the race of their group; `start` is the number of the first row."""
 
     how: GroupRace
     seed: int
@@ -188,12 +191,12 @@ class RunGroupRace:
 
 @dataclass(frozen=True, eq=False)
 class GroupFinishers:
-    """The rows that may be among the first of their groups.
+    """The rows of a partition that may win the race of their group.
 
     Attributes:
-        rows: shape (k,), ascending.
-        times: shape (k,), of each.
-        groups: shape (k,), of each, as the partition numbers them.
+        rows: row positions, shape (k,), ascending.
+        times: time of each row, shape (k,).
+        groups: number of the group of each row in the partition, shape (k,).
     """
 
     rows: Positions
@@ -211,15 +214,15 @@ def count(
     """Count a partition that has rows.
 
     Args:
-        weigher: gives each row its weight.
+        weigher: computes the weights.
         frame: the rows.
-        schema: types of the columns that it looks at.
+        schema: types of the columns that the sampler names.
         keys: columns that are part of the digest.
-        over: what tells groups and units apart, or None.
+        over: keys of groups and units, or None.
 
     Raises:
-        TQLError: the rows cannot be weighed at all; bad weights are told, not raised, as other partitions may have
-            earlier ones.
+        TQLError: the rows cannot be weighed. Invalid weights are part of the result instead, since an earlier partition
+            may have some, too.
     """
     try:
         population, decided = weigher.watched(frame, MOST_STRATA)
@@ -239,10 +242,10 @@ def count(
 
 
 def answer(question: Question, weigher: Weigher, frame: Rows, over: Over | None = None) -> Answer:
-    """Return what a partition answers to a question about its weights: their integer total, or its finishers.
+    """Return the answer of a partition to a question: the integer total of its weights, or its finishers.
 
     Raises:
-        TQLError: it holds other groups than when it was counted.
+        TQLError: the partition has another number of groups than when it was counted.
     """
     population = population_of(weigher, frame)
     if isinstance(question, RunGroupRace):
@@ -261,7 +264,7 @@ def answer(question: Question, weigher: Weigher, frame: Rows, over: Over | None 
 
 
 def population_of(weigher: Weigher, frame: Rows) -> Strata | Weights:
-    """Return the rows of a partition in as many strata as any table may have, or their weights."""
+    """Return the rows of a partition in strata, or their weights if more than 1,024 are distinct."""
     return _in_strata(weigher.watched(frame, MOST_STRATA)[0])
 
 
@@ -279,9 +282,9 @@ def digest_of(
     grouped: Grouped | None = None,
     belongs: pl.DataFrame | None = None,
 ) -> bytes:
-    """Return a digest of the weights of rows in their order, and of their groups, units and keys.
+    """Return a digest of the weights of rows in table order, and of their groups, units and keys.
 
-    Keys are the columns `keys`, and `belongs`, the values to which random numbers belong.
+    Keys are the columns `keys`, and `belongs`, the values from which random numbers are derived.
     """
     parts: list[NDArray[Any]]
     parts = [population.table.weights, population.codes] if isinstance(population, Strata) else [population]
@@ -300,9 +303,9 @@ def digest_of(
 
 
 def schemas_together(parts: Sequence[Counts]) -> Schema:
-    """Return types of columns as the partitions found them.
+    """Return the type of each column in the partitions.
 
-    A column of nothing but null has the type it has elsewhere.
+    A column of type Null in one partition has its type in another.
     """
     found: dict[str, pl.DataType] = {}
     for part in parts:
@@ -315,13 +318,13 @@ def schemas_together(parts: Sequence[Counts]) -> Schema:
 def values_together(
     parts: Sequence[pl.DataFrame], mismatch: Callable[[int, str, str], TQLTypeError]
 ) -> pl.DataFrame | None:
-    """Return the values of all partitions, one after the other; None where there are no partitions.
+    """Return the values of all partitions, concatenated; None if there are no partitions.
 
-    Where a partition has nothing but null, they have the type that they have elsewhere.
+    A column of type Null in one partition is cast to its type in another.
 
     Args:
-        parts: values of each, of the same columns.
-        mismatch: returns the error for a column, by its place, that has two types.
+        parts: values of each partition, with the same columns.
+        mismatch: returns the error for the place of a column and its two types.
 
     Raises:
         TQLTypeError: a column has several types.
@@ -338,12 +341,12 @@ def values_together(
 
 
 def changed(hint: str = _ADVICE) -> TQLError:
-    """Return the error to raise where a later pass finds other rows than the first."""
+    """Return the error to raise if a later pass finds other rows than the first."""
     return TQLError(CHANGED, hint=hint)
 
 
 def too_many_pairs() -> TQLUnsupportedError:
-    """Return the error to raise where partitions cannot tell how many rows of each group have which weight."""
+    """Return the error to raise if there are too many pairs of a group and a weight to count."""
     message = f"over makes more than {MOST_PAIRS:,} different pairs of a group and a weight, too many to add up"
     hint = "round the weights, name coarser groups, or sample the frame in memory; replace=False needs fewer pairs"
     return TQLUnsupportedError(message, hint=hint)
