@@ -1,6 +1,6 @@
-"""A report of a frame in partitions: each counts its cells, and the few cells of all add up.
+"""Report on a frame in partitions: each partition counts its cells, and the driver adds up the cells.
 
-What a report says is told in `tql_frames.analysis`.
+`tql_frames.analysis` computes the report from the cells.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from tql_frames.pipeline.weights import sampler_from
 if TYPE_CHECKING:
     import pandas as pd
 
-_MOST_CELLS = 1_000_000  # of a partition
-_MOST_TOGETHER = 5_000_000
+_MOST_CELLS = 1_000_000  # of one partition
+_MOST_TOGETHER = 5_000_000  # of all partitions
 
 
 @dataclass(frozen=True, eq=False)
 class Counted:
-    """What a partition tells: the counts of its weights, and its cells; None of a partition without rows."""
+    """The counts and cells of a partition; the cells are None without rows or with invalid weights."""
 
     counts: Counts
     cells: pl.DataFrame | None
@@ -43,11 +43,11 @@ class Counted:
 
 @dataclass(frozen=True)
 class Reporting:
-    """A report as the partitions get it.
+    """A report as the partitions receive it.
 
     Attributes:
-        by: where the labels are, or None.
-        job: the sampler, or the statement that ends with SAMPLE BY; None for equal weights.
+        by: columns of the labels, or None.
+        job: the sampler, or a statement with SAMPLE BY; None for equal weights.
     """
 
     by: LabelColumns | None
@@ -57,11 +57,11 @@ class Reporting:
     def of(
         cls, by: object, job: Sampler | PartitionStatement | None, columns: Sequence[str], split: object = None
     ) -> Reporting:
-        """Make sure that partitions can be counted one by one.
+        """Check that partitions can be counted separately, and return the report.
 
         Raises:
-            TQLError: `by` names no column, or the statement has no SAMPLE BY clause.
-            TQLUnsupportedError: weights depend on the numbers of rows, or the statement draws from groups.
+            TQLError: `by` is not a column or a list of columns, or the statement has no SAMPLE BY clause.
+            TQLUnsupportedError: the sampler calls `row_number()`, or as `refuse_groups`.
         """
         labels = LabelColumns.checked(by, split)
         for name in labels.names if labels is not None else ():
@@ -79,7 +79,7 @@ class Reporting:
         return cls(labels, job)
 
     def names(self, columns: Sequence[str]) -> list[str]:
-        """Return those of the columns that partitions look at."""
+        """Return the columns that partitions read, in the order of `columns`."""
         used = {
             *(self.by.names if self.by is not None else ()),
             *(self.job.names(columns) if self.job is not None else ()),
@@ -87,10 +87,10 @@ class Reporting:
         return [name for name in columns if name in used]
 
     def count(self, frame: Rows, start: int = 0) -> Counted:
-        """Return what a partition that has rows tells; `start` is the number of its first row.
+        """Return the counts and cells of a partition that has rows; `start` is the number of its first row.
 
         Raises:
-            TQLError: labels or weights do not fit it, or it has too many cells.
+            TQLError: labels or sampler do not fit the partition, or it has too many cells.
         """
         schema = {name: frame.schema[name] for name in self.names(list(frame.schema))}
         counts = Counts(frame.rows, schema=schema) if self.job is None else self.job.count(frame, start)
@@ -103,14 +103,14 @@ class Reporting:
         return Counted(counts, cells)
 
     def report(self, parts: Sequence[Counted], spec: DrawSpec) -> Report[pd.DataFrame]:
-        """The report of all partitions, with pandas tables.
+        """Return the report of all partitions, with pandas tables.
 
         Args:
-            parts: what each told.
-            spec: the request for draws; that of a statement comes before it.
+            parts: the counts and cells of each partition.
+            spec: the request for draws; the SAMPLE BY of a statement takes precedence.
 
         Raises:
-            TQLError: the weights cannot be drawn by.
+            TQLError: a weight is invalid, no row can be drawn, or there are too many cells.
         """
         counts = [part.counts for part in parts]
         if self.job is not None:
@@ -123,7 +123,7 @@ class Reporting:
         return report
 
     def _population(self, frame: Rows, start: int = 0) -> tuple[Population, DrawSpec | None]:
-        """The rows, and the request of a statement."""
+        """Return the population of rows, and the request of a statement, None without one."""
         if isinstance(self.job, PartitionStatement):
             sampled = sampled_by(frame, self.job.text, self.job.parameters, self.by, self.job.seed)
             assert sampled is not None
@@ -132,7 +132,7 @@ class Reporting:
         return self._with_text(population_of(frame, self.by, source, seed, start), frame), None
 
     def _with_text(self, population: Population, frame: Rows) -> Population:
-        """Return the same with labels as text where they are numbers with a meaning of their own in each partition."""
+        """Return the population with text for labels that are categories, whose numbers differ between partitions."""
         label, by = population.label, None if self.by is None else self.by.by
         if label is None or not isinstance(by, str) or frame.schema[by] not in (pl.Categorical, pl.Enum):
             return population
@@ -141,17 +141,20 @@ class Reporting:
 
 
 def request_of(sampler: object, limit: object, by: object, *, design: object, **request: Any) -> tuple[DrawSpec, bool]:
-    """Return the request of a report, and whether it says more than a statement leaves open, for `job_of`.
+    """Return the request of a report, and whether it has arguments that cannot be combined with a statement.
 
     Args:
-        sampler: as the caller gave it.
-        limit: the same.
-        by: the same.
-        design: the same.
+        sampler: as passed by the caller.
+        limit: as passed by the caller.
+        by: as passed by the caller.
+        design: as passed by the caller.
         request: the other arguments of `DrawSpec.checked`.
 
+    Returns:
+        The request, and the argument `sized` of `job_of`.
+
     Raises:
-        TQLError: the labels stand in the place of the sampler, or an argument is wrong.
+        TQLError: the labels were passed as the sampler, or an argument is invalid.
         TQLUnsupportedError: as `refuse_groups`.
     """
     refuse_labels_first(sampler, limit, by)
@@ -163,17 +166,17 @@ def request_of(sampler: object, limit: object, by: object, *, design: object, **
 def job_of(
     sampler: object, parameters: Sequence[object] | None, columns: Sequence[str], seed: int, *, sized: bool
 ) -> Sampler | PartitionStatement | None:
-    """Return what a report is of: a sampler, a whole statement, or nothing.
+    """Return the sampler or statement of a report; None for equal weights.
 
     Args:
         sampler: text, expression or None.
         parameters: values for the `?` of the text.
-        columns: of the frame.
-        seed: of the numbers of `random()`.
-        sized: whether the number of draws, or replacement, was said beside it.
+        columns: columns of the frame.
+        seed: seed of the numbers of `random()`.
+        sized: whether the number of draws, replacement or the design was passed as an argument.
 
     Raises:
-        TQLError: they do not go together, or as `Sampler.of` and `Statement.of`.
+        TQLError: the arguments cannot be combined, or as `Sampler.of` and `PartitionStatement.of`.
     """
     sampler = None if sampler is None and parameters is None else sampler_from(sampler, parameters)
     if isinstance(sampler, str) and is_statement(sampler):
@@ -192,10 +195,10 @@ def _check_cells(cells: int, most: int) -> None:
 
 
 def refuse_groups(spec: DrawSpec) -> None:
-    """Make sure that a report is of rows in one group, drawn by the default design.
+    """Check that a report is for a sample of rows without groups, by the default design.
 
     Raises:
-        TQLUnsupportedError: it is of rows in groups, of units, or of another design.
+        TQLUnsupportedError: it is for a sample from groups, of units, or by another design.
     """
     if not spec.is_plain:
         argument = "over" if spec.over else "unit" if spec.unit else "design"

@@ -1,6 +1,6 @@
-"""A sampler on its way to the partitions: what it names, and what each partition does by it in each pass.
+"""Check a sampler for partitions, and compile and run it on a partition in each pass.
 
-What is counted of the weights is in `partition_counts`, whole statements are in `statement`.
+`partition_counts` counts the weights, `statement` runs whole statements.
 """
 
 from __future__ import annotations
@@ -41,22 +41,22 @@ from tql_frames.pipeline.groups import GroupKeys
 from tql_frames.pipeline.weights import Weigher, no_sampler, sampler_from
 from tql_frames.sampling import Floats, Positions
 
-_BY_NUMBER = ("random", "row_number")  # functions that ask for a row's number
+_BY_NUMBER = ("random", "row_number")  # functions whose value depends on the number of the row
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """A sampler as the partitions get it.
+    """A sampler as the partitions receive it.
 
     Attributes:
         source: its text, or a Polars expression.
-        seed: of the numbers of `random()`.
-        keys: columns by which the rows of a partition are ordered and known again.
-        over: names of columns or TQL expressions that tell groups apart; none for one group.
-        unit: the same of units; none where rows are drawn.
+        seed: seed of the numbers of `random()`.
+        keys: columns by which the rows of a partition are sorted; they are part of the digest.
+        over: names of columns or TQL expressions that define groups; empty for one group.
+        unit: names of columns or TQL expressions that define units; empty if rows are drawn.
         replace: whether rows of groups are drawn with replacement.
-        key: names of columns or TQL expressions that random numbers belong to; none for the places of rows.
-        gathers: whether all rows are drawn in one place, by their own weights.
+        key: names of columns or TQL expressions from which random numbers are derived; empty for row positions.
+        gathers: whether the driver receives the weight of every row or unit.
     """
 
     source: str | pl.Expr
@@ -79,19 +79,19 @@ class Sampler:
         *,
         expected: bool = False,
     ) -> Sampler:
-        """Make sure that a sampler can be evaluated on partitions of a frame with these columns.
+        """Check that a sampler can be evaluated on partitions of a frame with these columns, and return it.
 
         Args:
             source: the sampler.
-            columns: of the frame.
-            seed: of the numbers of `random()`.
-            keys: columns by which rows are ordered and known again.
-            spec: the request for rows, which tells what groups there are; None for one.
-            expected: whether the sample says how often each row was to be expected.
+            columns: columns of the frame.
+            seed: seed of the numbers of `random()`.
+            keys: columns by which the rows of a partition are sorted.
+            spec: the request for rows, with its groups and units; None for the default request.
+            expected: whether the expected draws of each row are requested.
 
         Raises:
-            TQLError: it is neither text nor expression, its text is wrong, or it names no column of the frame.
-            TQLUnsupportedError: it needs to see rows of other partitions.
+            TQLError: it is neither text nor expression, its text is invalid, or its expression names an unknown column.
+            TQLUnsupportedError: it needs rows of other partitions, or picks columns by a pattern.
         """
         names = list(columns)
         source = sampler_from(source)
@@ -119,7 +119,7 @@ class Sampler:
         return sampler
 
     def root(self, columns: Iterable[str]) -> Node:
-        """Return the tree of the text, which may be the name of a column that is no expression."""
+        """Return the tree of the text; the name of a column may be a text that cannot be parsed."""
         assert isinstance(self.source, str)
         try:
             return parse(self.source)
@@ -129,7 +129,7 @@ class Sampler:
             return nodes.Column(self.source, span=Span(0, len(self.source)))
 
     def names(self, columns: Collection[str]) -> list[str]:
-        """Return those of the columns that the first pass looks at."""
+        """Return the columns that the first pass reads, in the order of `columns`."""
         used = (
             nodes.names_in(self.root(columns)) if isinstance(self.source, str) else set(self.source.meta.root_names())
         )
@@ -142,18 +142,18 @@ class Sampler:
 
     @property
     def numbers_rows(self) -> bool:
-        """Whether a weight or a group depends on the number of its row, so that rows must be counted first."""
+        """Whether a weight or a key depends on the number of the row, so that rows must be counted first."""
         roots = [self.root([self.source])] if isinstance(self.source, str) else []
         for text in self._texts:
-            with suppress(TQLSyntaxError):  # of the name of a column that is no expression
+            with suppress(TQLSyntaxError):  # the name of a column may be a text that cannot be parsed
                 roots.append(parse(text))
         return any(map(asks_for_numbers, roots))
 
     def weigher(self, frame: Rows, start: int = 0) -> Weigher:
-        """Return the sampler made ready for a partition whose first row has a number.
+        """Return the sampler compiled for a partition; `start` is the number of its first row.
 
         Raises:
-            TQLError: it does not fit the partition, or an expression looks at several rows at once.
+            TQLError: it does not fit the partition, or the value of an expression depends on other rows.
         """
         if isinstance(self.source, pl.Expr):
             check_row_by_row(self.source, frame.schema)
@@ -164,10 +164,14 @@ class Sampler:
         return _weigher_from(self.source, self.root(frame.schema), frame.schema, start, random)
 
     def group_keys(self, frame: Rows, start: int = 0) -> Over | None:
-        """Return what tells groups and units apart, for a partition whose first row has a number; None for neither.
+        """Return the keys of groups and units, compiled for a partition; None for a draw by strata or spread.
+
+        Args:
+            frame: the partition.
+            start: number of its first row.
 
         Raises:
-            TQLError: it does not fit the partition.
+            TQLError: a key does not fit the partition.
         """
         if not (self.gathers or self.over or self.unit):
             return None
@@ -188,11 +192,11 @@ class Sampler:
         return GroupKeys(argument, tuple(found)) if found else None
 
     def over_of(self, schema: Mapping[str, pl.DataType]) -> Over | None:
-        """Return what `group_keys` does, for frames of a schema."""
+        """Return the result of `group_keys` for frames of a schema."""
         return self.group_keys(PolarsFrame(pl.DataFrame(schema=schema)))
 
     def count(self, frame: Rows, start: int) -> Counts:
-        """Return what a partition that has rows tells in the first pass.
+        """Return the counts of a partition that has rows; `start` is the number of its first row.
 
         Raises:
             TQLError: the sampler does not fit the rows.
@@ -201,16 +205,16 @@ class Sampler:
         return count(self.weigher(frame, start), frame, schema, self.keys, self.group_keys(frame, start))
 
     def answer(self, question: Question, frame: Rows, start: int) -> Answer:
-        """Return what a partition answers to a question about its weights."""
+        """Return the answer of a partition to a question; `start` is the number of its first row."""
         return answer(question, self.weigher(frame, start), frame, self.group_keys(frame, start))
 
     def positions_and_expected(self, frame: Rows, share: PartitionDraw) -> tuple[Positions, Floats | None]:
-        """Return positions of the rows that a partition gives, ascending, and how often each was to be expected.
+        """Return the positions of the drawn rows of a partition, ascending, and the expected draws of each.
 
-        The latter is None where that was not asked for.
+        The expected draws are None if not requested.
 
         Raises:
-            TQLError: it holds other rows than when it was counted.
+            TQLError: the partition has other rows than when it was counted.
         """
         share.check_rows(frame.rows)
         if not frame.rows:
@@ -219,16 +223,16 @@ class Sampler:
         return share.positions_and_expected(self.weigher(frame, share.start), frame, self.keys, over)
 
     def weigher_of(self, schema: Mapping[str, pl.DataType]) -> Weigher:
-        """Return the sampler made ready for frames of a schema, to say what is wrong with their weights."""
+        """Return the sampler compiled for frames of a schema, for error messages."""
         return self.weigher(PolarsFrame(pl.DataFrame(schema=schema)))
 
     def empty_population_error(self, size: int) -> WeightError:
-        """Return the error for so many rows asked for where there are none."""
+        """Return the error for requesting `size` rows from an empty population."""
         return empty_population_error(size)
 
 
 def gathers(spec: DrawSpec, *, expected: bool = False) -> bool:
-    """Return whether a request needs the weights of all rows, or units, in one place."""
+    """Return whether the driver needs the weight of every row or unit for a request."""
     return bool(expected or spec.unit or spec.key or not spec.is_default)
 
 
@@ -255,20 +259,20 @@ def _counted_from(root: Node, start: int) -> Node:
 
 
 def _key_root(text: str, columns: Container[str]) -> Node:
-    """Return the tree of what tells groups apart: the name of a column comes before an expression."""
+    """Return the tree of a key; a text that is the name of a column is not parsed as an expression."""
     return nodes.Column(text, span=Span(0, len(text))) if text in columns else parse(text)
 
 
 def asks_for_numbers(node: Node) -> bool:
-    """Return whether a tree asks for the numbers of rows."""
+    """Return whether a tree calls a function whose value depends on the number of the row."""
     return any(isinstance(each, nodes.Call) and each.name in _BY_NUMBER for each in node.walk())
 
 
 def check_functions(node: Node) -> None:
-    """Make sure that a tree calls only functions that look at one row.
+    """Check that a tree calls only functions whose value depends on one row.
 
     Raises:
-        Fault: it calls another.
+        Fault: it calls `data`, or a function that was registered by the user.
     """
     for each in node.walk():
         if isinstance(each, nodes.Call) and each.name == "data":
@@ -280,27 +284,28 @@ def check_functions(node: Node) -> None:
 
 
 def check_column(name: str, columns: Iterable[str]) -> None:
-    """Make sure that a column is there.
+    """Check that a column exists.
 
     Raises:
-        TQLNameError: it is not.
+        TQLNameError: it does not exist.
     """
     if name not in columns:
         raise TQLNameError(f"unknown column {name!r}", hint=did_you_mean(name, columns))
 
 
 def check_row_by_row(expr: pl.Expr, schema: Mapping[str, pl.DataType]) -> None:
-    """Make sure that the value of an expression depends on its row alone.
+    """Check that the value of an expression depends on one row only.
 
     Raises:
-        TQLUnsupportedError: it may depend on others, so that it would have other values on partitions.
+        TQLTypeError: the expression does not fit the schema.
+        TQLUnsupportedError: the value may depend on other rows, and would then differ on partitions.
     """
     names = Names.apart_from(schema)
     flag, value = names.new("flag"), names.new("value")
     types = {name: schema[name] for name in expr.meta.root_names()}
     plan = pl.LazyFrame(schema={**types, flag: pl.Boolean()}).with_columns(expr.alias(value)).filter(column(flag))
     try:
-        # Polars knows it: it filters first, below the expression, only where that cannot change values.
+        # Polars moves a filter below an expression only if that cannot change its values.
         filtered_last = plan.explain().lstrip().startswith("FILTER")
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as fault:
         raise TQLTypeError(f"the sampler does not fit the frame: {reason_of(fault)}") from None
@@ -310,10 +315,10 @@ def check_row_by_row(expr: pl.Expr, schema: Mapping[str, pl.DataType]) -> None:
 
 
 def check_source_order(order: object) -> None:
-    """Make sure that rows are asked for in the order of the frame.
+    """Check that rows are requested in the order of the frame.
 
     Raises:
-        TQLUnsupportedError: they are asked for in the order drawn.
+        TQLUnsupportedError: they are requested in the order drawn.
         TQLError: the order is unknown.
     """
     check_order(order)
@@ -323,10 +328,10 @@ def check_source_order(order: object) -> None:
 
 
 def keys_from(keys: object, columns: Iterable[str]) -> tuple[str, ...]:
-    """Return names of key columns as a tuple.
+    """Return the names of key columns as a tuple.
 
     Raises:
-        TQLError: they are no sequence of names, or one is no column.
+        TQLError: they are not a sequence of names, or a name is not a column.
     """
     if isinstance(keys, str) or not isinstance(keys, Sequence) or not all(isinstance(key, str) for key in keys):
         raise TQLError(f"expected keys= to be a list of column names, got {keys!r}")

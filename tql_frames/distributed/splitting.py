@@ -1,6 +1,6 @@
-"""A split of a frame in partitions: each tells its units and labels, one place assigns, each takes its rows of a part.
+"""Split a frame in partitions: partitions count units and labels, the driver assigns units, partitions take rows.
 
-What is asked for and how units are assigned is in `analysis.splits`.
+`analysis.splits` checks the request and assigns the units.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from tql_frames.sampling import Integers, LabelCounts, Positions
 
 @dataclass(frozen=True, eq=False)
 class UnitsOfPartition:
-    """What a partition tells of its units and labels.
+    """Counts of the units and labels of a partition.
 
     Attributes:
-        rows: how many it has.
-        digest: of its units and labels, in order.
-        units: these, without the unit of each row; where each row is one, it has no values.
+        rows: number of rows.
+        digest: digest of the units and labels in table order.
+        units: the units and labels, without the unit of each row; without values if each row is a unit.
     """
 
     rows: int
@@ -46,11 +46,11 @@ NOTHING = UnitsOfPartition(
 
 @dataclass(frozen=True)
 class Splitting:
-    """A split as the partitions get it.
+    """A split as the partitions receive it.
 
     Attributes:
         spec: the request.
-        keys: columns by which the rows of a partition are ordered.
+        keys: columns by which the rows of a partition are sorted.
         parts: numbers of the parts whose rows are taken.
     """
 
@@ -59,41 +59,41 @@ class Splitting:
     parts: tuple[int, ...] = ()
 
     def names(self, columns: Collection[str]) -> list[str]:
-        """Return those of the columns that the first pass looks at."""
+        """Return the columns that the first pass reads, in the order of `columns`."""
         used = self.spec.names.union(self.keys)
         return [name for name in columns if name in used]
 
     def check(self, nothing: Rows) -> None:
-        """Make sure that columns hold units and labels.
+        """Check that the columns exist and can be units, labels or keys.
 
         Args:
             nothing: the frame without rows.
 
         Raises:
-            TQLError: there is no such column, or its values are no units, labels or keys.
+            TQLError: a column does not exist, or its values cannot be units, labels or keys.
         """
         columns_of(nothing, self.spec.unit, self.spec.by)
         if self.spec.keyed and self.spec.unit is not None:
             check_key(self.spec.unit, nothing.schema[self.spec.unit])
 
     def taking(self, parts: Collection[int]) -> Splitting:
-        """Return the same for the rows of some parts."""
+        """Return the split for the rows of some parts."""
         return replace(self, parts=tuple(parts))
 
     def count(self, frame: Rows) -> UnitsOfPartition:
-        """Return what a partition tells in the first pass.
+        """Return the counts of a partition.
 
         Raises:
-            TQLError: there is no such column, or its values are no units or labels.
+            TQLError: a column does not exist, or its values cannot be units or labels.
         """
         units = self._units_of(frame)
         return UnitsOfPartition(frame.rows, _digest(units), replace(units, of_row=np.empty(0, np.int64)))
 
     def positions_and_expected(self, frame: Rows, share: PartitionDraw) -> tuple[Positions, None]:
-        """Return the positions of the rows of the parts that are taken, ascending; nothing is expected of them.
+        """Return the positions of the rows of the parts `parts`, ascending, and None instead of expected draws.
 
         Raises:
-            TQLError: the partition holds other rows than when it was counted, or in another order.
+            TQLError: the partition has other rows than when it was counted, or another order.
         """
         share.check_rows(frame.rows)
         if not frame.rows:
@@ -110,10 +110,10 @@ class Splitting:
         return replace(units, labels={name: _as_text(each) for name, each in units.labels.items()}, values=values)
 
     def assigned(self, told: Sequence[UnitsOfPartition]) -> tuple[Assignment, list[PartitionDraw]]:
-        """Return the parts of all units, and what each partition is told of its own.
+        """Return the parts of all units, and the share of each partition.
 
         Args:
-            told: what each partition told.
+            told: the counts of each partition.
 
         Raises:
             TQLError: a part would be empty, or there are too many units.
@@ -140,16 +140,16 @@ def _digest(units: Units) -> bytes:
 
 
 def _as_text(values: pl.Series) -> pl.Series:
-    """Return text for categories, whose numbers mean nothing beyond their frame."""
+    """Return values with text for categories, whose numbers are valid in one frame only."""
     return values.cast(pl.String) if values.dtype in (pl.Categorical, pl.Enum) else values
 
 
 def _together(told: Sequence[UnitsOfPartition], spec: SplitSpec) -> tuple[Units, list[Integers]]:
-    """Return the units and labels of all partitions, and the numbers of each partition's units among all.
+    """Return the units and labels of all partitions, and for each partition the numbers of its units.
 
     Raises:
-        TQLUnsupportedError: there are too many units.
-        TQLTypeError: a column has one type in one partition and another one in another.
+        TQLUnsupportedError: there are too many units or rows.
+        TQLTypeError: a column has different types in two partitions.
     """
     counts = [part.units.counts for part in told]
     each = [len(part.rows) for part in counts]
@@ -186,10 +186,10 @@ def _together(told: Sequence[UnitsOfPartition], spec: SplitSpec) -> tuple[Units,
 
 
 def _numbered(name: str, parts: Sequence[pl.Series | None]) -> tuple[list[Integers], pl.Series]:
-    """Return the numbers of the values of each partition among all, in the order of first appearance, and all values.
+    """Return the numbers of the values of each partition, and the distinct values in the order of first appearance.
 
     Raises:
-        TQLTypeError: partitions have values of several types.
+        TQLTypeError: the values have different types in two partitions.
     """
 
     def mismatch(place: int, known: str, other: str) -> TQLTypeError:
@@ -198,7 +198,7 @@ def _numbered(name: str, parts: Sequence[pl.Series | None]) -> tuple[list[Intege
 
     given = [pl.DataFrame({"value": pl.Series([], dtype=pl.Null()) if part is None else part}) for part in parts]
     together = values_together(given, mismatch)
-    assert together is not None  # a frame has partitions
+    assert together is not None  # a frame has at least one partition
     groups, values = numbered([together])
     ends = np.cumsum([part.height for part in given])
     return np.split(groups.codes.astype(np.int64), ends[:-1]), values["value"]

@@ -1,7 +1,7 @@
-"""A statement on partitions: WHERE, SELECT, SAMPLE BY and LIMIT, each clause as on a frame in one piece.
+"""Run a statement on partitions: WHERE, SELECT, SAMPLE BY and LIMIT, with the results that one frame would have.
 
-A partition compiles it for itself; what is drawn from which partition comes from the driver. All other clauses would
-need rows of several partitions in one place, and are refused by name.
+Each partition compiles the statement, `driver` draws. All other clauses need rows of several partitions together, and
+raise an error that names the clause.
 """
 
 from __future__ import annotations
@@ -40,21 +40,21 @@ from tql_frames.pipeline.weights import Weigher
 
 
 class Partition(Rows, Protocol):
-    """Rows of a partition, which a statement selects."""
+    """Rows of a partition from which a statement selects."""
 
     def finish(self, relation: Relation, scan: Scan, index: str | None) -> object:
-        """Return a native frame of a relation."""
+        """Return a relation as a native frame."""
 
 
 @dataclass(frozen=True)
 class PartitionStatement:
-    """A statement as the partitions get it.
+    """A statement as the partitions receive it.
 
     Attributes:
-        text: as it was written.
+        text: the text.
         parameters: values for its `?`, or None.
-        root: its tree, parameters bound.
-        seed: of what it draws.
+        root: its tree, with the parameters bound.
+        seed: seed of the draw.
     """
 
     text: str
@@ -64,11 +64,11 @@ class PartitionStatement:
 
     @classmethod
     def of(cls, text: object, parameters: Sequence[object] | None, seed: int) -> PartitionStatement:
-        """Read a statement.
+        """Parse and check a statement.
 
         Raises:
-            TQLError: it is wrong.
-            TQLUnsupportedError: it needs rows of several partitions in one place.
+            TQLError: the text or a parameter is invalid.
+            TQLUnsupportedError: a clause or function needs rows of several partitions together.
         """
         if not isinstance(text, str):
             raise TQLError(f"expected a statement as TQL text, got {type(text).__name__}")
@@ -84,12 +84,12 @@ class PartitionStatement:
 
     @property
     def samples(self) -> bool:
-        """Whether it ends with SAMPLE BY."""
+        """Whether it has a SAMPLE BY clause."""
         return self.root.sample is not None
 
     @property
     def cuts(self) -> bool:
-        """Whether it has a LIMIT of its own."""
+        """Whether it has a LIMIT clause without SAMPLE BY."""
         return self.root.limit is not None
 
     @property
@@ -99,7 +99,7 @@ class PartitionStatement:
 
     @property
     def spec(self) -> DrawSpec:
-        """The request of its SAMPLE BY."""
+        """The request of its SAMPLE BY clause."""
         keys = () if self.root.sample is None else self.root.sample.over
         over = tuple(self.text[key.span.start : key.span.stop] for key in keys)
         design = _design_of(self.text, self.root)
@@ -107,7 +107,7 @@ class PartitionStatement:
 
     @property
     def size(self) -> Size:
-        """How many rows it draws, or lets through."""
+        """Number or share of rows that it draws, or that its LIMIT keeps."""
         return _sizes(self.root)
 
     @property
@@ -118,7 +118,7 @@ class PartitionStatement:
 
     @property
     def counted(self) -> nodes.Statement:
-        """The rows that it draws from, all columns, and what draws from them: what the first pass looks at."""
+        """The statement of the first pass: all columns, no LIMIT, and SAMPLE BY without aliases of SELECT."""
         body = dataclasses.replace(self.select, items=(nodes.Star(),))
         sample = self.root.sample
         if sample is not None:
@@ -128,18 +128,18 @@ class PartitionStatement:
             def meant(node: Node) -> Node | None:
                 return aliases.get(node.name) if isinstance(node, nodes.Column) and node.frame is None else None
 
-            # Each stands where it was written, also where it is an alias.
+            # Errors point at the key in the text, also if it is an alias.
             over = tuple(dataclasses.replace(replaced(key, meant), span=key.span) for key in sample.over)
             sample = dataclasses.replace(sample, sampler=replaced(sample.sampler, meant), over=over)
         return dataclasses.replace(self.root, body=body, sample=sample, limit=None)
 
     def names(self, columns: Sequence[str]) -> list[str]:
-        """Return those of the columns that the first pass looks at."""
+        """Return the columns that the first pass reads, in the order of `columns`."""
         used = nodes.names_in(self.counted)
         return [name for name in columns if name in used]
 
     def count(self, frame: Rows, start: int = 0) -> Counts:
-        """Return what a partition that has rows tells in the first pass: of the rows that WHERE leaves.
+        """Return the counts of a partition that has rows, for the rows that WHERE keeps.
 
         Raises:
             TQLError: the statement does not fit the rows.
@@ -156,17 +156,17 @@ class PartitionStatement:
         return Counts(rows_left, schema=schema, seen=frame.rows)
 
     def answer(self, question: Question, frame: Rows, start: int = 0) -> Answer:
-        """Return what a partition answers to a question about the weights of the rows that WHERE leaves."""
+        """Return the answer of a partition to a question about the weights of the rows that WHERE keeps."""
         rows, sampler, over = self._drawn_from(frame)
         return answer(question, Weigher(sampler), rows, over)
 
     def rows(self, frame: Partition, share: PartitionDraw | None) -> object:
-        """Return the rows and columns that a partition gives.
+        """Return the rows and columns of the result in a partition.
 
-        Without a share these are all rows that WHERE leaves, and none that are drawn.
+        Without a share, these are all rows that WHERE keeps, or no rows if the statement has SAMPLE BY.
 
         Raises:
-            TQLError: the partition holds other rows than when it was counted.
+            TQLError: the partition has other rows than when it was counted.
         """
 
         def drawn(plan: pl.LazyFrame, sampler: CompiledSampler, clause: SampleClause, number: int) -> pl.LazyFrame:
@@ -184,44 +184,44 @@ class PartitionStatement:
             return frame.finish(relation, scan, None)
 
     def relation(self, frame: Rows) -> tuple[Relation, Scan]:
-        """Return what it gives, of a frame without rows."""
+        """Return the result for a frame without rows, and its scan."""
         return self._compiled(self.root, frame, _draws_nothing)
 
     def computes(self, frame: Rows) -> bool:
-        """Return whether it gives columns that are none of the frame's."""
+        """Return whether the result has computed columns."""
         return any(field.origin is None for field in self.relation(frame)[0].fields)
 
     def all_names(self, columns: Sequence[str]) -> list[str]:
-        """Return those of the columns that it names anywhere."""
+        """Return the columns that it names, in the order of `columns`."""
         used = nodes.names_in(self.root)
         return [name for name in columns if name in used]
 
     def computed_names(self, columns: Sequence[str]) -> list[str]:
-        """Return those of the columns that it computes with: not those that it gives as they are."""
+        """Return the columns that it computes with, in the order of `columns`; not columns that it only selects."""
         items = [item.expression for item in self.select.items if isinstance(item, nodes.Item)]
         used = set(self.names(columns))
         used.update(*(nodes.names_in(each) for each in items if not isinstance(each, nodes.Column)))
         return [name for name in columns if name in used]
 
     def needs(self, columns: Sequence[str]) -> list[str]:
-        """Return those of the columns that the last pass looks at or gives.
+        """Return the columns that the last pass reads or returns, in the order of `columns`.
 
-        It is one of them where the pass needs none, to count rows.
+        If the pass needs no column, this is the first column, to count rows.
         """
         if any(isinstance(item, nodes.Star) for item in self.select.items):
             return list(columns)
         return self.all_names(columns) or list(columns[:1])
 
     def weigher(self, frame: Rows) -> Weigher:
-        """Return its sampler made ready for a frame."""
+        """Return its sampler compiled for a frame."""
         return Weigher(self._drawn_from(frame)[1])
 
     def weigher_of(self, schema: Schema) -> Weigher:
-        """Return its sampler made ready for frames of a schema, to say what is wrong with their weights."""
+        """Return its sampler compiled for frames of a schema, for error messages."""
         return self.weigher(PolarsFrame(pl.DataFrame(schema=schema)))
 
     def over_of(self, schema: Schema) -> Over | None:
-        """Return what its OVER tells groups apart by, for frames of a schema, to say what is wrong with them."""
+        """Return the keys of its OVER clause, compiled for frames of a schema; None for a draw by strata or spread."""
         found: list[Over | None] = []
 
         def note(plan: pl.LazyFrame, sampler: CompiledSampler, clause: SampleClause, number: int) -> pl.LazyFrame:
@@ -232,7 +232,7 @@ class PartitionStatement:
         return found[0]
 
     def empty_population_error(self, size: int) -> WeightError:
-        """Return the error for so many rows asked for where there are none."""
+        """Return the error for requesting `size` rows from an empty population."""
         assert self.root.sample is not None
         return no_rows_error(size, self.text, self.root.sample.sampler.span)
 
@@ -242,7 +242,7 @@ class PartitionStatement:
         return Over(keys, None, self.replace, gathering) if clause.over or gathering else None
 
     def _drawn_from(self, frame: Rows) -> tuple[PolarsFrame, CompiledSampler, Over | None]:
-        """Return the rows that SAMPLE BY draws from, its sampler, and what tells groups apart."""
+        """Return the rows that SAMPLE BY draws from, its sampler, and the keys of its groups."""
         found: list[tuple[pl.LazyFrame, CompiledSampler, Over | None]] = []
 
         def draw(plan: pl.LazyFrame, sampler: CompiledSampler, clause: SampleClause, number: int) -> pl.LazyFrame:
@@ -278,10 +278,10 @@ def _sizes(statement: nodes.Statement) -> Size:
 
 
 def _check_clauses(statement: nodes.Statement) -> None:
-    """Make sure that partitions can do their part of a statement each on its own.
+    """Check that each clause and function can run on every partition separately.
 
     Raises:
-        Fault: they cannot.
+        Fault: a clause or function cannot.
     """
     body = statement.body
     if isinstance(body, nodes.Combination):
