@@ -1,1 +1,1 @@
-"""Dask DataFrames: what runs in partitions and on the driver."""
+"""Support Dask DataFrames: graphs of passes over pandas partitions."""

@@ -1,7 +1,7 @@
-"""Dask graphs of samples, and the tasks that run in them on partitions.
+"""Build Dask graphs of samples from tasks that run on partitions.
 
-What callers pass is in `namespace`. Reading and `take` are one task, so that no partition is read before its share is
-known, or held for it.
+`namespace` checks the arguments of callers. Reading and `take` are one task, so that no partition is read, or kept in
+memory, before its share is known.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from dask.delayed import Delayed, delayed
 
-try:  # not public: where they have gone, bounds are not known
+try:  # not public: in a version without them, bounds are not known
     from dask.dataframe.dask_expr._expr import Projection
     from dask.dataframe.dask_expr.io.parquet import ReadParquetFSSpec, _collect_pq_statistics
 except ImportError:
@@ -52,29 +52,29 @@ Job = Sampler | PartitionStatement
 
 
 def rows_of(part: pd.DataFrame) -> int:
-    """Return rows of a partition."""
+    """Return the number of rows of a partition."""
     return len(part)
 
 
 def count(part: pd.DataFrame, start: int = 0, *, job: Job) -> Counts:
-    """Return what a partition tells in the first pass."""
+    """Return the counts of a partition."""
     frame = _partition(part, job)
     return job.count(frame, start) if frame.rows else Counts(0)
 
 
 def answer(part: pd.DataFrame, question: Question | None, start: int = 0, *, job: Job) -> Answer | None:
-    """Return what a partition answers to a question."""
+    """Return the answer of a partition to a question; None without a question."""
     return None if question is None else job.answer(question, _partition(part, job), start)
 
 
 def units(part: pd.DataFrame, *, job: Splitting) -> UnitsOfPartition:
-    """Return what a partition tells for a split."""
+    """Return the counts of a partition for a split."""
     frame = _partition(part, job)
     return job.count(frame) if frame.rows else NOTHING
 
 
 def take(part: pd.DataFrame, share: PartitionDraw, *, job: Sampler | Splitting, expected: str | None = None) -> object:
-    """Return the rows that a partition gives to a sample, and what is expected of each in a column of a given name."""
+    """Return the drawn rows of a partition, with their expected draws in a column `expected` unless it is None."""
     frame = _partition(part, job)
     positions, times = job.positions_and_expected(frame, share)
     found = frame.take(positions)
@@ -87,7 +87,7 @@ def take(part: pd.DataFrame, share: PartitionDraw, *, job: Sampler | Splitting, 
 def select(
     part: pd.DataFrame, share: PartitionDraw | None = None, *, job: PartitionStatement, empty: pd.DataFrame
 ) -> object:
-    """Return the rows and columns that a partition gives to a statement."""
+    """Return the rows and columns of a statement in a partition."""
     if not len(part):
         if share is not None:
             share.check_rows(0)
@@ -104,18 +104,18 @@ def weigh(part: pd.DataFrame, start: int = 0, *, job: Sampler) -> pd.Series:
 
 
 def report(part: pd.DataFrame, start: int = 0, *, job: Reporting) -> Counted:
-    """Return what a partition tells for a report."""
+    """Return the counts and cells of a partition for a report."""
     frame = PandasFrame(part)
     return job.count(frame, start) if frame.rows else Counted(Counts(0), None)
 
 
 def ask(counts: Sequence[Counts], how: Drawing) -> list[Question | None]:
-    """Return the questions to the partitions."""
+    """Return the question to each partition; None if it is not asked."""
     return questions(counts, how)
 
 
 def draw(counts: Sequence[Counts], answers: Sequence[Answer | None], how: Drawing) -> Sequence[PartitionDraw]:
-    """Return the shares of the partitions."""
+    """Return the shares of the partitions, and issue the warnings of the draw."""
     drawn = draw_shares(counts, answers or [None] * len(counts), how)
     for warning in drawn.warnings:
         _warn(warning)
@@ -123,12 +123,16 @@ def draw(counts: Sequence[Counts], answers: Sequence[Answer | None], how: Drawin
 
 
 def cut(counts: Sequence[Counts], job: PartitionStatement) -> Sequence[PartitionDraw]:
-    """Return the shares of the partitions in the first rows of all."""
+    """Return the shares of the first rows of all partitions."""
     return first_shares(counts, job.size.of)
 
 
 def checked_starts(counts: Sequence[Counts], job: Sampler) -> list[int]:
-    """Return the number of the first row of each partition, once it is known that no weight is bad."""
+    """Return the number of the first row of each partition.
+
+    Raises:
+        WeightError: a weight is invalid.
+    """
     check_weights(counts, job)
     return starts_of([each.rows for each in counts])
 
@@ -139,7 +143,7 @@ def number(rows: Sequence[int]) -> list[int]:
 
 
 def item_of(results: Sequence[object], place: int) -> object:
-    """Return what is meant for one partition."""
+    """Return the result for one partition."""
     return results[place]
 
 
@@ -151,12 +155,12 @@ def _partition(part: pd.DataFrame, job: Job | Splitting) -> PandasFrame:
 
 
 def _warn(warning: TQLWarning) -> None:
-    """Warn the user, also where this runs on a worker of a cluster."""
-    worker = sys.modules.get("distributed.worker")  # loaded wherever this runs on one
+    """Warn the user, also from a worker of a cluster."""
+    worker = sys.modules.get("distributed.worker")  # loaded in every worker
     if worker is not None:
         try:
             worker.get_worker()
-        except ValueError:  # not on one
+        except ValueError:  # not in a worker
             pass
         else:
             worker.warn(str(warning), type(warning))
@@ -164,25 +168,25 @@ def _warn(warning: TQLWarning) -> None:
     warnings.warn(warning, stacklevel=2)
 
 
-_ANY = pd.Series([], dtype=np.int64)  # stands for what tasks tell each other, which is no frame
+_ANY = pd.Series([], dtype=np.int64)  # meta of tasks whose result is not a frame
 
 
 def sampled(
     frame: dd.DataFrame, how: Drawing, job: Sampler, *, by_strata: bool, expected: str | None = None
 ) -> dd.DataFrame:
-    """Return the rows that are drawn from a frame.
+    """Return the drawn rows of a frame.
 
     Args:
-        frame: what they are drawn from.
-        how: how.
-        job: what partitions do by its sampler.
-        by_strata: whether it is known that counts are enough to draw by; else a pass more may be needed.
-        expected: name of a column of how often each row is expected, or None.
+        frame: the frame.
+        how: the request.
+        job: the sampler.
+        by_strata: whether counts are known to be enough for the draw; else the graph has a second pass, for answers.
+        expected: name of a column with the expected draws of each row, or None.
     """
     narrow = _narrow(frame, job)
     starts = _starts(narrow, job)
     shares = _shares(narrow, how, job, starts, by_strata=by_strata)
-    # Rows stay in the order of the frame; with keys they do not, within a partition.
+    # Keys sort the rows of a partition, so that it is no longer in the order of its index.
     divisions = frame.divisions if not job.keys else None
     meta = frame._meta if expected is None else with_column(frame._meta, expected, np.empty(0))
     return _frame(_each(frame, take, shares, job=job, expected=expected), meta, divisions)
@@ -191,7 +195,7 @@ def sampled(
 def selected(
     frame: dd.DataFrame, how: Drawing | None, job: PartitionStatement, meta: pd.DataFrame, *, by_strata: bool
 ) -> dd.DataFrame:
-    """Return the rows and columns of a statement; `how` it draws, or None."""
+    """Return the rows and columns of a statement; `how` is the request of its SAMPLE BY, or None."""
     narrow = _narrow(frame, job)
     shares: list[list[Delayed]] = []
     if how is not None:
@@ -203,7 +207,7 @@ def selected(
 
 
 def weighed(frame: dd.DataFrame, job: Sampler, *, never_bad: bool) -> dd.Series:
-    """Return the weight of each row; unless it is known that none is bad, partitions are counted first."""
+    """Return the weight of each row; `never_bad` omits the pass that checks the weights."""
     narrow = _narrow(frame, job)
     starts = _starts(narrow, job)
     if not never_bad:
@@ -215,19 +219,19 @@ def weighed(frame: dd.DataFrame, job: Sampler, *, never_bad: bool) -> dd.Series:
 
 
 def reported(frame: dd.DataFrame, job: Reporting) -> list[Delayed]:
-    """Return what each partition tells for a report."""
+    """Return the counts and cells of each partition for a report, as tasks."""
     narrow = _columns(frame, job.names(list(frame.columns)))
     starts = _starts(narrow, job.job) if isinstance(job.job, Sampler) else []
     return _each(narrow, report, starts, job=job)
 
 
 def told(frame: dd.DataFrame, job: Splitting) -> list[Delayed]:
-    """Return what each partition tells for a split."""
+    """Return the counts of each partition for a split, as tasks."""
     return _each(_columns(frame, job.names(list(frame.columns))), units, job=job)
 
 
 def taken(frame: dd.DataFrame, job: Splitting, shares: Sequence[PartitionDraw]) -> dd.DataFrame:
-    """Return the rows of the parts of a split, of which each partition is told its share."""
+    """Return the rows of the parts of a split, by the share of each partition."""
     own = [[delayed(share) for share in shares]]
     return _frame(_each(frame, take, own, job=job), frame._meta, frame.divisions if not job.keys else None)
 
@@ -245,14 +249,14 @@ def _shares(
 
 
 def _starts(narrow: dd.DataFrame, job: Sampler) -> list[list[Delayed]]:
-    """Return the number of the first row of each partition, where weights depend on it, as arguments for `_each`."""
+    """Return the number of the first row of each partition, as arguments for `_each`; none if weights ignore it."""
     if not job.numbers_rows:
         return []
     return [_dealt(_once(number, _each(narrow, rows_of)), narrow.npartitions)]
 
 
 def _narrow(frame: dd.DataFrame, job: Job) -> dd.DataFrame:
-    """Return the columns that the first pass looks at."""
+    """Return the columns that the first pass reads."""
     return _columns(frame, job.names(list(frame.columns)))
 
 
@@ -263,15 +267,15 @@ def _columns(frame: dd.DataFrame, names: Sequence[str]) -> dd.DataFrame:
 def _each(
     frame: dd.DataFrame, step: Callable[..., Any], further: Sequence[Sequence[Delayed]] = (), **options: Any
 ) -> list[Delayed]:
-    """Return a task a partition, which also gets what is further given for it."""
+    """Return one task per partition, with the items of `further` for the partition as further arguments."""
     others = [dd.from_delayed(list(each), meta=_ANY, verify_meta=False) for each in further]
-    # Tuning would put partitions together of which few columns are read, in one pass and not in the other.
+    # Tuning joins partitions if few columns are read, so that passes would have different partitions.
     with dask.config.set({"optimization.tune.active": False}):
         mapped = frame.map_partitions(
             step, *others, meta=_ANY, align_dataframes=False, enforce_metadata=False, **options
         )
         found: list[Delayed] = mapped.to_delayed()
-    if len(found) != frame.npartitions:  # then passes would not speak of the same partitions
+    if len(found) != frame.npartitions:  # passes would have different partitions
         raise TQLError(f"Dask reads {frame.npartitions} partitions as {len(found)}", hint="persist the frame first")
     return found
 
@@ -282,7 +286,7 @@ def _once(step: Callable[..., Any], *arguments: Any) -> Delayed:
 
 
 def _dealt(results: Delayed, parts: int) -> list[Delayed]:
-    """Return the message for each partition, picked where all are, so that no more goes over the network."""
+    """Return a task per partition that picks its result from all results, so that only this one is sent."""
     return [delayed(item_of, pure=True)(results, place) for place in range(parts)]
 
 
@@ -292,18 +296,16 @@ def _frame(parts: list[Delayed], meta: Any, divisions: Any) -> Any:
 
 
 _TOLD = 3  # columns that a hint names
-_MOST_COMBINATIONS = 4096  # of values of columns that are weighed to know how many weights there can be
-_MOST_FOOTERS = 256  # partitions of files whose bounds are looked up
-_PEEK = 100  # rows that are looked at for types
+_MOST_COMBINATIONS = 4096  # of column values that are weighed to count the possible weights
+_MOST_FOOTERS = 256  # partitions of files whose bounds are read
+_PEEK = 100  # rows that are computed for their types
 
 
 def weigher_of(frame: dd.DataFrame, job: Sampler | PartitionStatement) -> Weigher | None:
-    """Return the sampler made ready for the columns as far as they are known.
-
-    It is None where they are not known well enough.
+    """Return the sampler compiled for the columns; None if their types are not known.
 
     Raises:
-        TQLError: the sampler, or what tells groups apart, does not fit the columns, or an arm has a bad weight.
+        TQLError: the sampler or a key does not fit the columns, or an arm has an invalid weight.
     """
     try:
         empty = PandasFrame(frame._meta)
@@ -320,16 +322,15 @@ def weigher_of(frame: dd.DataFrame, job: Sampler | PartitionStatement) -> Weighe
 
 
 def never_bad(weigher: Weigher | None) -> bool:
-    """Return whether it is known that no weight is negative, NaN or infinite, whatever the rows."""
+    """Return whether all possible weights are known to be valid: none is negative, NaN or infinite."""
     return weigher is not None and weigher.constant_weights is not None
 
 
 def makes_strata(frame: dd.DataFrame, job: Job, weigher: Weigher | None) -> bool:
-    """Return whether it is known that rows are drawn by strata, whatever the rows.
+    """Return whether rows are known to be drawn by strata.
 
-    It is where the text has few weights, or the columns of the sampler have so few possible values that all weights
-    can be computed: truth values, known categories, small integers, and integers of Parquet files that state their
-    bounds.
+    This is the case if the text has few weights, or if the columns of the sampler have so few possible values that all
+    weights can be computed: Booleans, known categories, small integers, and integers whose Parquet files have bounds.
     """
     if weigher is None:
         return False
@@ -347,17 +348,17 @@ def makes_strata(frame: dd.DataFrame, job: Job, weigher: Weigher | None) -> bool
     every = pd.DataFrame({name: values[place] for name, values, place in zip(names, known, places, strict=True)})
     try:
         return len(np.unique(weigher.weigh(PandasFrame(every)))) <= FEW_STRATA
-    except TQLError:  # of values that there may not be
+    except TQLError:  # for a combination of values that may not occur
         return False
 
 
 def _possible(frame: dd.DataFrame, name: str, bounds: tuple[int, int] | None) -> Any:
-    """Return all values that a column can have, with its dtype; None where they are many or not known.
+    """Return all possible values of a column, with its dtype; None if they are many or not known.
 
     Args:
         frame: the frame.
-        name: of the column.
-        bounds: least and greatest value in the files that it is read from, if they are known.
+        name: name of the column.
+        bounds: least and greatest value in the files of the column; None if not known.
     """
     dtype = frame._meta[name].dtype
     if isinstance(dtype, pd.CategoricalDtype):
@@ -377,9 +378,9 @@ def _possible(frame: dd.DataFrame, name: str, bounds: tuple[int, int] | None) ->
 
 
 def _bounds_of(frame: dd.DataFrame, names: list[str]) -> dict[str, tuple[int, int]]:
-    """Return the least and greatest value of columns of integers that are read from Parquet files as they are.
+    """Return the least and greatest value of integer columns that are read from Parquet files without changes.
 
-    Files are not read if they are many: nothing else runs before `compute`.
+    The footers are read while the graph is built, so this is limited to 256 partitions.
     """
     wanted = [name for name in names if pd.api.types.is_integer_dtype(frame._meta[name].dtype)]
     if _collect_pq_statistics is None or frame.npartitions > _MOST_FOOTERS or not wanted:
@@ -399,9 +400,9 @@ def _bounds_of(frame: dd.DataFrame, names: list[str]) -> dict[str, tuple[int, in
 
 
 def meta_of(frame: dd.DataFrame, job: PartitionStatement) -> pd.DataFrame:
-    """Return the result of a statement without its rows.
+    """Return the result of a statement without rows.
 
-    Where its types depend on columns of dtype object, some rows of the first partition that has any are looked at.
+    If its types depend on columns of dtype object, up to 100 rows of the first partition with rows are computed.
 
     Raises:
         TQLError: the statement does not fit the columns.
@@ -425,12 +426,12 @@ def _result(rows: pd.DataFrame, job: PartitionStatement) -> pd.DataFrame:
 
 
 def _is_known(frame: dd.DataFrame, names: list[str]) -> bool:
-    # Of all columns of a name: that there are several is an error with words of its own.
+    # `dtypes` accepts several columns of one name, which raise an error of their own later.
     return all(dtype != np.object_ for dtype in frame._meta[names].dtypes)
 
 
 def _of_text(fault: TQLTypeError, frame: dd.DataFrame, names: list[str]) -> TQLTypeError:
-    """Return the same error; where it is of text, with a hint that Dask may have made the text of other values."""
+    """Return the error; if it is about text, with the hint that Dask may have converted other values to text."""
     dtypes = frame._meta[names].dtypes
     texts = [name for name, dtype in dtypes.items() if isinstance(dtype, pd.StringDtype)]
     if "text" not in fault.message or not texts or dask.config.get("dataframe.convert-string", None) is False:

@@ -1,4 +1,7 @@
-"""`ddf.tql` on a Dask DataFrame: arguments are checked, and a graph is made; nothing runs before `compute`."""
+"""Define `ddf.tql` for Dask DataFrames: check the arguments; build graphs, or compute reports and splits at once.
+
+`graph` builds the graphs.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,7 @@ class DaskNamespace:
     __slots__ = ("_frame",)
 
     def __init__(self, frame: dd.DataFrame) -> None:
-        """Hold the frame for one call."""
+        """Store the frame."""
         self._frame = frame
 
     def sample(
@@ -75,40 +78,42 @@ class DaskNamespace:
         keys: Sequence[str] = (),
         parameters: Sequence[object] | None = None,
     ) -> dd.DataFrame:
-        """Draw rows by weight: those that `tql_frames.sample` draws from all partitions as one frame.
+        """Draw rows by weight: the rows that `tql_frames.sample` draws from one frame of all partitions.
 
         Args:
-            sampler: TQL text, the name of a weight column, or a Polars expression whose value depends on its row alone.
-            limit: rows to draw; by default the number of rows. With `over`, per group, or a mapping by group.
-            fraction: rows to draw as a share of those that there are, rounded down; instead of `limit`.
-            replace: with or without replacement.
-            seed: fixes the sample; by default a fresh one, fixed when the graph is made.
-            over: a column, TQL expression, or several of them: rows of equal values are a group, and each is drawn from
-                as if it were alone.
-            unit: the same: rows of equal values are a unit, and units are drawn and counted instead of rows. Their
-                values all come to one place.
-            design: as `tql_frames.sample` takes it. For another than the default, and for `key` and `expected`, the
-                weights of all rows come to one place.
-            key: a column, TQL expression, or several of them, by whose values rows are drawn instead of by their
-                places; `keys` is another thing.
-            expected: name of a last column of how often each row is expected in such a sample.
-            order: rows come in the order of the frame.
-            keys: columns by which the rows of each partition are sorted first, for a frame whose partitions hold the
-                same rows each time they are computed, but not in the same order.
+            sampler: TQL text, the name of a weight column, or a Polars expression whose value depends on one row only.
+            limit: rows to draw; by default the number of rows. With `over`, rows per group, or a mapping of groups and
+                numbers.
+            fraction: rows to draw as a share of the rows, rounded down; instead of `limit`.
+            replace: whether to draw with replacement.
+            seed: whole number >= 0 that fixes the sample; by default a fresh one, fixed when the graph is built.
+            over: a column, a TQL expression, or a list of these. Rows with equal values are a group, and each group is
+                sampled separately.
+            unit: columns or expressions, as in `over`. Rows with equal values are a unit; units are drawn and counted
+                instead of rows. One task receives the values of all units.
+            design: as in `tql_frames.sample`. For a design other than the default, and for `key` and `expected`, one
+                task receives the weights of all rows.
+            key: a column, a TQL expression, or a list of these, whose values identify rows. Random numbers are derived
+                from these values instead of row positions. `keys` is a different argument.
+            expected: name of a last column with the number of times that the row is expected in such a sample.
+            order: `"source"`; rows are in the order of the frame.
+            keys: columns by which the rows of each partition are sorted first, for a frame whose partitions have the
+                same rows each time they are computed, but in another order.
             parameters: a value for each `?` of the text, in order.
 
         Returns:
-            A Dask DataFrame of as many partitions, with the index labels of its rows.
+            A Dask DataFrame with the same number of partitions and the index labels of the drawn rows.
 
         Raises:
-            TQLError: at the call for errors in columns and texts, otherwise when it is computed; and then
-                where partitions hold other rows in the last pass than in the first.
+            TQLError: by the call for errors in columns and texts, otherwise when the sample is computed; then also if a
+                partition has other rows in the last pass than in the first.
             TQLUnsupportedError: there are more than a million different pairs of a group and a weight, 16 million
-                units or rows with a key, or 134 million rows whose weights come to one place.
+                units or rows with a key, or 134 million rows whose weights one task would receive.
 
         Warns:
-            TQLWarning: when it is computed: fewer rows have a positive weight than were requested, without `over`.
-            TQLArmWarning: when it is computed: an arm matches no row, or never decides.
+            TQLWarning: when the sample is computed: fewer rows have a positive weight than were requested without
+                replacement; not for groups.
+            TQLArmWarning: when the sample is computed: an arm matches no row, or never decides.
 
         Examples:
             >>> import pandas as pd
@@ -138,8 +143,9 @@ class DaskNamespace:
         """Return the weights of the rows as a Series `weight`, with the index of the frame.
 
         Args:
-            sampler: as `sample` takes it.
-            seed: fixes the numbers of `random()`: those of `sample` with the same seed; by default fresh ones.
+            sampler: as in `sample`.
+            seed: fixes the numbers of `random()`, which are the same in `sample` with the same seed; by default a fresh
+                one.
             parameters: a value for each `?` of the text, in order.
 
         Raises:
@@ -158,18 +164,19 @@ class DaskNamespace:
     def query(self, text: str, parameters: Sequence[object] | None = None, *, seed: int | None = None) -> dd.DataFrame:
         """Run a TQL statement of WHERE, SELECT, SAMPLE BY and LIMIT.
 
+        If the types of computed columns depend on a column of dtype object, the call computes some rows of the frame.
+
         Args:
             text: the statement, without FROM.
             parameters: a value for each `?` of the text, in order.
             seed: fixes what SAMPLE BY draws.
 
         Returns:
-            A Dask DataFrame of as many partitions, with the index labels of its rows.
+            A Dask DataFrame with the same number of partitions and the index labels of the selected rows.
 
         Raises:
-            TQLUnsupportedError: it has another clause, or asks for row numbers or random numbers.
-            TQLError: as `sample`. Where the types of computed columns depend on a column of dtype object, some rows of
-                it are computed at once.
+            TQLUnsupportedError: it has another clause, or calls `row_number()` or `random()`.
+            TQLError: as `sample`.
 
         Examples:
             >>> import pandas as pd
@@ -203,14 +210,15 @@ class DaskNamespace:
         over: GroupBy | None = None,
         unit: GroupBy | None = None,
     ) -> Report[pd.DataFrame]:
-        """Report how often each label occurs, as `tql_frames.report`; the partitions are counted now.
+        """Report how often each label occurs, as `tql_frames.report`; the call counts the partitions.
 
-        The arguments are those of `tql_frames.report`.
-        `over`, `unit` and designs other than the default are refused; `seed` fixes the numbers of `random()`.
+        The arguments are those of `tql_frames.report`. `over`, `unit` and designs other than the default are not
+        supported. `seed` fixes the numbers of `random()`.
 
         Raises:
             TQLError: as `tql_frames.report`; or there are too many combinations of labels, arms and weights.
-            TQLUnsupportedError: it is of a sample by group, unit or design.
+            TQLUnsupportedError: the sample is by group, by unit or by another design, or the sampler calls
+                `row_number()`.
 
         Examples:
             >>> import pandas as pd
@@ -241,25 +249,26 @@ class DaskNamespace:
         seed: int | None = None,
         keys: Sequence[str] = (),
     ) -> Split[dd.DataFrame]:
-        """Split the rows into parts of whole units, with labels in proportion: those of `tql_frames.split`.
+        """Split the rows into parts of whole units, with labels in proportion: the parts of `tql_frames.split`.
 
-        The columns of units and labels are read now, and what they hold comes to one place.
+        The call reads the columns of units and labels, and collects the counts of all units in this process.
 
         Args:
-            parts: as `tql_frames.split` takes them, and so `folds`, `unit`, `by`, `key` and `seed`.
-            folds: the same.
-            unit: the same.
-            by: the same.
-            key: the same.
-            seed: the same.
+            parts: as in `tql_frames.split`.
+            folds: as in `tql_frames.split`.
+            unit: as in `tql_frames.split`.
+            by: as in `tql_frames.split`.
+            key: as in `tql_frames.split`.
+            seed: as in `tql_frames.split`.
             keys: columns by which the rows of each partition are sorted first, as in `sample`.
 
         Returns:
-            A mapping with a Dask DataFrame for each part, of as many partitions, with the index labels of its rows.
+            A mapping from the name of each part to a Dask DataFrame with the same number of partitions and the index
+            labels of its rows.
 
         Raises:
-            TQLError: as `tql_frames.split`; and when a part is computed: a partition holds other rows than before.
-            TQLUnsupportedError: there are more than 16 million units of a column, or 134 million rows.
+            TQLError: as `tql_frames.split`; when a part is computed, also if a partition has other rows than before.
+            TQLUnsupportedError: there are more than 16 million units of a column, or 134 million rows without `unit`.
 
         Examples:
             >>> import pandas as pd
