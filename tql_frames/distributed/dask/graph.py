@@ -180,7 +180,7 @@ def sampled(
         frame: the frame.
         how: the request.
         job: the sampler.
-        by_strata: whether counts are known to be enough for the draw; else the graph has a second pass, for answers.
+        by_strata: whether counts are known to be enough for the draw; else the graph has a further pass, for answers.
         expected: name of a column with the expected draws of each row, or None.
     """
     narrow = _narrow(frame, job)

@@ -144,8 +144,7 @@ class DaskNamespace:
 
         Args:
             sampler: as in `sample`.
-            seed: fixes the numbers of `random()`, which are the same in `sample` with the same seed; by default a fresh
-                one.
+            seed: fixes the numbers of `random()`, the same as in `sample` with this seed; by default a fresh one.
             parameters: a value for each `?` of the text, in order.
 
         Raises:

@@ -1,1 +1,1 @@
-"""Ray datasets: passes over their blocks by Arrow tables."""
+"""Support Ray Datasets: passes over blocks of Arrow tables."""

@@ -1,6 +1,6 @@
-"""The calls on Ray datasets: passes that count run at once, the sample is a lazy dataset.
+"""Define the calls on Ray Datasets: passes that count run at once, samples are lazy datasets.
 
-What blocks and the draw do is in `tql_frames.distributed`, how passes run in `passes`.
+`tql_frames.distributed` implements blocks and draws, `passes` runs the passes.
 """
 
 from __future__ import annotations
@@ -76,42 +76,43 @@ def sample(
     keys: Sequence[str] = (),
     parameters: Sequence[object] | None = None,
 ) -> Dataset:
-    """Draw rows of a Ray dataset by weight: those that `tql_frames.sample` draws from its rows as one frame.
+    """Draw rows of a Ray Dataset by weight: the rows that `tql_frames.sample` draws from one frame of all blocks.
 
     Args:
-        dataset: a Ray Dataset. Its rows are counted now, in one execution; in two for many distinct weights. The sample
-            executes it once more, each time that its rows are requested.
-        sampler: TQL text, the name of a weight column, or a Polars expression whose value depends on its row alone.
-        limit: rows to draw; by default the number of rows. With `over`, per group, or a mapping by group.
-        fraction: rows to draw as a share of those that there are, rounded down; instead of `limit`.
-        replace: with or without replacement.
+        dataset: a Ray Dataset. The call counts its rows in one execution, or in two if there are many distinct weights;
+            `random()` and `row_number()` need one more. Reading the sample executes the dataset again.
+        sampler: TQL text, the name of a weight column, or a Polars expression whose value depends on one row only.
+        limit: rows to draw; by default the number of rows. With `over`, rows per group, or a mapping of groups and
+            numbers.
+        fraction: rows to draw as a share of the rows, rounded down; instead of `limit`.
+        replace: whether to draw with replacement.
         seed: whole number >= 0 that fixes the sample; by default a fresh one.
-        over: a column, TQL expression, or several of them: rows of equal values are a group, and each is drawn from as
-            if it were alone.
-        unit: the same: rows of equal values are a unit, and units are drawn and counted instead of rows. The values of
-            all units come to the driver.
-        design: as `tql_frames.sample` takes it. For another than the default, and for `key` and `expected`, the weights
-            of all rows come to the driver.
-        key: a column, TQL expression, or several of them, by whose values rows are drawn instead of by their places;
-            `keys` is another thing.
-        expected: name of a last column of how often each row is expected in such a sample.
-        order: rows come in the order of the dataset.
+        over: a column, a TQL expression, or a list of these. Rows with equal values are a group, and each group is
+            sampled separately.
+        unit: columns or expressions, as in `over`. Rows with equal values are a unit; units are drawn and counted
+            instead of rows. The driver receives the values of all units.
+        design: as in `tql_frames.sample`. For a design other than the default, and for `key` and `expected`, the driver
+            receives the weights of all rows.
+        key: a column, a TQL expression, or a list of these, whose values identify rows. Random numbers are derived from
+            these values instead of row positions. `keys` is a different argument.
+        expected: name of a last column with the number of times that the row is expected in such a sample.
+        order: `"source"`; rows are in the order of the dataset.
         index: name of a first column of row numbers, in the order of the dataset; None for none.
-        keys: columns by which the rows of each block are sorted first, for a dataset whose blocks hold the same rows
-            each time, but not in the same order.
+        keys: columns by which the rows of each block are sorted first, for a dataset whose blocks have the same rows in
+            each execution, but in another order.
         parameters: a value for each `?` of the text, in order.
 
     Returns:
         A lazy Ray Dataset, which keeps the order of its blocks.
 
     Raises:
-        TQLError: as `tql_frames.sample`. A block that holds other rows than were counted ends the execution that reads
-            the sample; the error of Ray names the reason.
+        TQLError: as `tql_frames.sample`. If a block has other rows than were counted, the execution that reads the
+            sample fails; the error of Ray names the reason.
         TQLUnsupportedError: there are more than a million different pairs of a group and a weight, 16 million units or
-            rows with a key, or 134 million rows whose weights come to the driver.
+            rows with a key, or 134 million rows whose weights the driver would receive.
 
     Warns:
-        TQLWarning: fewer rows have a positive weight than were requested without replacement, and without `over`.
+        TQLWarning: fewer rows have a positive weight than were requested without replacement; not for groups.
         TQLArmWarning: an arm matches no row, or never decides.
 
     Examples:
@@ -147,17 +148,17 @@ def sample(
 def weights(
     dataset: Dataset, sampler: str | pl.Expr, *, seed: int | None = None, parameters: Sequence[object] | None = None
 ) -> Dataset:
-    """Return a Ray dataset with a further column `weight`, Float64: finite and >= 0, null as 0.
+    """Return a Ray Dataset with a last column `weight`, Float64: finite and >= 0, null as 0.
 
     Args:
-        dataset: a Ray Dataset. Unless all weights are constants of the text its rows are counted now, so that
-            the error for a bad weight names its row.
-        sampler: as `sample` takes it.
-        seed: fixes the numbers of `random()`, which are those of `sample` with the same seed; by default fresh ones.
+        dataset: a Ray Dataset. The call counts its rows, so that the error for an invalid weight names the row. It does
+            not if all weights are constants of the text, and no condition calls `random()` or `row_number()`.
+        sampler: as in `sample`.
+        seed: fixes the numbers of `random()`, the same as in `sample` with this seed; by default a fresh one.
         parameters: a value for each `?` of the text, in order.
 
     Raises:
-        TQLError: as `sample`; weights that are all 0 are no error here.
+        TQLError: as `sample`; all weights may be 0.
 
     Examples:
         >>> import ray, tql_frames.ray
@@ -199,7 +200,7 @@ def query(
     """Run a TQL statement of WHERE, SELECT, SAMPLE BY and LIMIT on a Ray dataset.
 
     Args:
-        dataset: a Ray Dataset. With SAMPLE BY, LIMIT or row numbers its rows are counted now.
+        dataset: a Ray Dataset. With SAMPLE BY, LIMIT or `index`, the call counts its rows.
         text: the statement, without FROM.
         parameters: a value for each `?` of the text, in order.
         seed: fixes what SAMPLE BY draws.
@@ -209,7 +210,7 @@ def query(
         A lazy Ray Dataset, whose rows are in the order of the dataset.
 
     Raises:
-        TQLUnsupportedError: it has another clause, or asks for row numbers or random numbers.
+        TQLUnsupportedError: it has another clause, or calls `row_number()` or `random()`.
         TQLError: as `sample`.
 
     Examples:
@@ -234,7 +235,7 @@ def query(
             share.check_rows(part.rows)
         rows = job.rows(part, share if drawn else None)
         assert isinstance(rows, PartitionRows)
-        # A column of the dataset has the type that it has in this block.
+        # The type of a column may differ between blocks.
         own = [dtype if origin is None else part.arrow.field(origin).type for _, origin, dtype in columns]
         schema = pa.schema([*numbers, *((label, dtype) for (label, _, _), dtype in zip(columns, own, strict=True))])
         return schema, rows.batches(schema, None if share is None or index is None else share.first)
@@ -268,15 +269,15 @@ def report(
     over: GroupBy | None = None,
     unit: GroupBy | None = None,
 ) -> Report[pd.DataFrame]:
-    """Report how often each label of a Ray dataset occurs, as `tql_frames.report`, in one execution.
+    """Report how often each label of a Ray Dataset occurs, as `tql_frames.report`, in one execution.
 
-    The tables of the report are pandas frames. The arguments are those of `tql_frames.report`.
-    `over`, `unit` and designs other than the default are refused; `seed` fixes the numbers of `random()`, which need
-    a second execution.
+    The tables of the report are pandas frames. The arguments are those of `tql_frames.report`. `over`, `unit` and
+    designs other than the default are not supported. `seed` fixes the numbers of `random()`, which need a second
+    execution.
 
     Raises:
         TQLError: as `tql_frames.report`; or there are too many combinations of labels, arms and weights.
-        TQLUnsupportedError: it is of a sample by group, unit or design.
+        TQLUnsupportedError: the sample is by group, by unit or by another design, or the sampler calls `row_number()`.
 
     Examples:
         >>> import ray, tql_frames.ray
@@ -317,18 +318,18 @@ def split(
     index: str | None = INDEX,
     keys: Sequence[str] = (),
 ) -> Split[Dataset]:
-    """Split the rows of a Ray dataset into parts of whole units, with labels in proportion, as `tql_frames.split`.
+    """Split the rows of a Ray Dataset into parts of whole units, with labels in proportion, as `tql_frames.split`.
 
-    The columns of units and labels are read now, and what they hold comes to the driver.
+    The call reads the columns of units and labels, and the driver receives the counts of all units.
 
     Args:
         dataset: a Ray Dataset.
-        parts: as `tql_frames.split` takes them, and so `folds`, `unit`, `by`, `key` and `seed`.
-        folds: the same.
-        unit: the same.
-        by: the same.
-        key: the same.
-        seed: the same.
+        parts: as in `tql_frames.split`.
+        folds: as in `tql_frames.split`.
+        unit: as in `tql_frames.split`.
+        by: as in `tql_frames.split`.
+        key: as in `tql_frames.split`.
+        seed: as in `tql_frames.split`.
         index: name of a first column of row numbers in the parts, as in `sample`; None for none.
         keys: columns by which the rows of each block are sorted first, as in `sample`.
 
@@ -336,8 +337,8 @@ def split(
         A mapping from the name of each part to a lazy Ray Dataset.
 
     Raises:
-        TQLError: as `tql_frames.split`. A block that holds other rows than before ends the execution that reads a part.
-        TQLUnsupportedError: there are more than 16 million units of a column, or 134 million rows.
+        TQLError: as `tql_frames.split`. If a block has other rows than before, the execution that reads a part fails.
+        TQLUnsupportedError: there are more than 16 million units of a column, or 134 million rows without `unit`.
 
     Examples:
         >>> import ray, tql_frames.ray
@@ -363,7 +364,7 @@ def split(
 
 
 def _counted(blocks: BlocksInOrder, job: Job) -> BlockResults:
-    """Return what each block tells in the first pass that looks at weights."""
+    """Return the counts of each block."""
     rows = _numbered(blocks, job)
     starts = _starts(rows)
 
@@ -374,8 +375,8 @@ def _counted(blocks: BlocksInOrder, job: Job) -> BlockResults:
 
 
 def _drawn(blocks: BlocksInOrder, counted: BlockResults, how: Drawing, job: Job) -> Sequence[PartitionDraw]:
-    """Return the shares of the blocks, once each has answered what it is asked."""
-    counts: list[Counts] = [*counted.found] or [Counts(0)]  # a dataset without rows is drawn from as any other
+    """Return the share of each block, after a pass for answers if there are questions."""
+    counts: list[Counts] = [*counted.found] or [Counts(0)]  # a dataset without rows has no blocks
     asked = questions(counts, how)
     answers: Sequence[Answer | None] = [None] * len(counts)
     if any(each is not None for each in asked):
@@ -401,7 +402,7 @@ def _taken(
     index: str | None,
     expected: str | None = None,
 ) -> Dataset:
-    """Return the rows that the blocks give to a sample."""
+    """Return the drawn rows of all blocks."""
 
     def take(part: ArrowPartition, share: PartitionDraw | None) -> Taken:
         assert share is not None
@@ -415,10 +416,10 @@ def _count_rows(part: ArrowPartition, number: int) -> Counts:
 
 
 def _numbered(blocks: BlocksInOrder, job: object) -> BlockResults | None:
-    """Return how many rows the blocks have, where weights depend on the numbers of rows; else None."""
+    """Return the number of rows of each block if weights depend on the numbers of rows; else None."""
     return blocks.ask(_count_rows) if isinstance(job, Sampler) and job.numbers_rows else None
 
 
 def _starts(rows: BlockResults | None) -> list[int]:
-    """Return the number of the first row of each block."""
+    """Return the number of the first row of each block; empty for None."""
     return [] if rows is None else starts_of([each.rows for each in rows.found])

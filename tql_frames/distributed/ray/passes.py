@@ -1,10 +1,10 @@
-"""Passes over a Ray dataset: what each block tells is collected at once, what it gives is a lazy dataset.
+"""Run passes over a Ray Dataset: results of blocks are collected at once, rows of blocks are a lazy dataset.
 
-A block is known by the number of its task and the place of its first row in that task, which
-`monotonically_increasing_id` of Ray returns. Both are the same in each pass if tasks take blocks in their order, and if
-all passes read the same columns: of fewer columns Ray reads more rows in one task.
+`calls` defines the steps. A block is identified by the number of its task and the position of its first row in that
+task, which `monotonically_increasing_id` of Ray returns. Both are the same in each pass if tasks take blocks in order,
+and if all passes read the same columns: for fewer columns, Ray reads more rows in one task.
 
-A step does not see blocks without rows. So rows that are lost at the end of a task are not noticed.
+A step does not receive blocks without rows, so that rows that are lost at the end of a task are not detected.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tql_frames.distributed.partition_counts import CHANGED, changed
 from tql_frames.errors import TQLError
 from tql_frames.sampling import Integers
 
-_PEEK = 1_000  # rows that are looked at for types, where blocks are pandas frames
+_PEEK = 1_000  # rows that are read for their types if blocks are pandas frames
 _NO_FRAME = "expected the dataset to be a Ray Dataset, got {}"
 _MATERIALIZE = "call materialize() on the dataset first, or pass keys=[…]: columns that order the rows of each block"
 
@@ -37,11 +37,11 @@ Step = Callable[[ArrowPartition, int], object]
 
 @dataclass(frozen=True)
 class BlocksInOrder:
-    """A dataset whose blocks keep their order, and what is known of its columns.
+    """A dataset whose blocks keep their order.
 
     Attributes:
         dataset: the dataset.
-        schema: its columns.
+        schema: its Arrow schema.
         keys: columns by which the rows of each block are sorted first.
     """
 
@@ -51,10 +51,10 @@ class BlocksInOrder:
 
     @classmethod
     def of(cls, dataset: object) -> BlocksInOrder:
-        """Return the blocks of a dataset, which stays as it is.
+        """Return the blocks of a dataset, which is not modified.
 
         Raises:
-            TQLError: it is no dataset, or Ray does not let its blocks keep their order.
+            TQLError: it is not a Ray Dataset, or the order of its blocks cannot be kept.
         """
         if not isinstance(dataset, Dataset):
             raise TQLError(_NO_FRAME.format(type(dataset).__name__))
@@ -62,7 +62,7 @@ class BlocksInOrder:
         return cls(ordered, _arrow_schema(ordered))
 
     def sorted(self, keys: tuple[str, ...]) -> BlocksInOrder:
-        """Return the same with the rows of each block sorted by these columns."""
+        """Return the blocks, with the rows of each block sorted by these columns."""
         return BlocksInOrder(self.dataset, self.schema, keys)
 
     @property
@@ -73,18 +73,18 @@ class BlocksInOrder:
 
     @property
     def nothing(self) -> ArrowPartition:
-        """The dataset without rows, by which types are known."""
+        """The dataset without rows, for the types of its columns."""
         return ArrowPartition(self.schema, [])
 
     def ask(self, step: Step, known: Integers | None = None) -> BlockResults:
-        """Run a step on each block that has rows, and collect what it returns.
+        """Run a step on each block that has rows, and collect the results.
 
         Args:
-            step: block and its number -> what is collected of it.
-            known: the blocks as an earlier pass found them; None for the first pass, in which no block has a number.
+            step: block and its number -> result.
+            known: the blocks of an earlier pass; None for the first pass, in which every block has the number -1.
 
         Raises:
-            TQLError: what the step raised in the first block in which it did; or the blocks are others than before.
+            TQLError: the step raised it, in the first block that failed; or the blocks differ from the earlier pass.
         """
         place, keys = Names.apart_from(self.columns).new("tql_row"), self.keys
 
@@ -93,7 +93,7 @@ class BlocksInOrder:
             try:
                 with _advising():
                     result = step(part, -1 if known is None else _number(known, first))
-            except TQLError as fault:  # the caller is to get it as it is, not as text in an error of Ray
+            except TQLError as fault:  # returned, since Ray would turn it into text in an error of its own
                 result = fault
             return pa.table({"first": [first], "result": [pickle.dumps(result)]})
 
@@ -113,12 +113,12 @@ class BlocksInOrder:
         known: Integers | None = None,
         shares: Sequence[PartitionDraw] = (),
     ) -> Dataset:
-        """Return a lazy dataset of what a step gives of each block that has rows.
+        """Return a lazy dataset with the results of a step on each block that has rows.
 
         Args:
             step: block and its share -> columns and batches of the result.
-            known: the blocks as an earlier pass found them; None where a step needs no share.
-            shares: of these blocks.
+            known: the blocks of an earlier pass; None if the step needs no share.
+            shares: the shares of these blocks.
         """
         place, keys = Names.apart_from(self.columns).new("tql_row"), self.keys
         packed = None if known is None else PackedShares.of(shares)
@@ -141,11 +141,11 @@ class BlocksInOrder:
 
 @dataclass(frozen=True)
 class BlockResults:
-    """What the blocks returned in one pass.
+    """Results of the blocks in one pass.
 
     Attributes:
-        known: the number of the first row of each block that has rows, ascending, as Ray counts.
-        found: what each of these returned.
+        known: Ray's number of the first row of each block that has rows, ascending.
+        found: the result of each of these blocks.
     """
 
     known: Integers
@@ -153,10 +153,10 @@ class BlockResults:
 
 
 def _number(known: Integers, first: int) -> int:
-    """Return the number of a block by its first row.
+    """Return the number of a block by Ray's number of its first row.
 
     Raises:
-        TQLError: no pass before this one found such a block.
+        TQLError: the earlier pass had no such block.
     """
     number = int(known.searchsorted(first))
     if number == len(known) or known[number] != first:
@@ -166,7 +166,7 @@ def _number(known: Integers, first: int) -> int:
 
 @contextmanager
 def _advising() -> Iterator[None]:
-    """Give the error of changed rows the hint that is right for Ray, whose sort forms other blocks each time."""
+    """Replace the hint in the error for changed rows: sorting does not help in Ray, where it forms other blocks."""
     try:
         yield
     except TQLError as fault:
@@ -176,7 +176,7 @@ def _advising() -> Iterator[None]:
 
 
 def _check_order() -> None:
-    """Make sure, in a task, that its execution keeps the order of blocks.
+    """Check, in a task, that the execution keeps the order of blocks.
 
     Raises:
         TQLError: it does not, because it has the options of another dataset or of Ray Train.
@@ -197,21 +197,21 @@ def _block(table: pa.Table, place: str, keys: Sequence[str]) -> tuple[int, Arrow
 
 
 def _plain(table: pa.Table) -> pa.Table:
-    """Return a table without what pandas notes beside its columns."""
+    """Return a table without the metadata of pandas in its schema."""
     return table.replace_schema_metadata(None)
 
 
 def _in_order(dataset: Dataset) -> Dataset:
-    """Return a dataset whose tasks take and give all blocks in order; datasets made from it do the same.
+    """Return a dataset whose tasks read and return all blocks in order; so do datasets that are derived from it.
 
     Raises:
-        TQLError: Ray does not let a dataset have options of its own.
+        TQLError: the dataset cannot have options of its own.
     """
-    # A block that is left out for its error would be missing from the sample.
+    # If errors of blocks are allowed, the rows of a failed block are missing from the sample.
     if dataset.context.execution_options.preserve_order and not dataset.context.max_errored_blocks:
         return dataset
     try:
-        # A dataset shares its options with all that are made from it. No public call copies them.
+        # A dataset shares its options with datasets that are derived from it. No public call copies them.
         found = Dataset.copy(dataset, _deep_copy=True)
     except (AttributeError, TypeError):
         found = dataset
@@ -224,13 +224,13 @@ def _in_order(dataset: Dataset) -> Dataset:
 
 
 def _arrow_schema(dataset: Dataset) -> pa.Schema:
-    """Return the columns of a dataset; Ray computes rows if it does not know them otherwise."""
+    """Return the Arrow schema of a dataset; Ray computes rows if it does not know the schema."""
     schema = dataset.schema()
     if schema is None:
         return pa.schema([])
     if isinstance(schema.base_schema, pa.Schema):
         return schema.base_schema.remove_metadata()
-    # Blocks are pandas frames, whose columns of objects have a type only by what they hold.
+    # In blocks that are pandas frames, the type of an object column depends on its values.
     rows = [_plain(table) for table in dataset.limit(_PEEK).iter_batches(batch_size=None, batch_format="pyarrow")]
     return rows[0].schema if rows else pa.schema([pa.field(name, pa.null()) for name in schema.names])
 

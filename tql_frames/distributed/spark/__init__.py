@@ -1,1 +1,1 @@
-"""Spark DataFrames: passes over their partitions by Arrow batches."""
+"""Support Spark DataFrames: passes over partitions of Arrow batches, and samples that stay in the JVM."""

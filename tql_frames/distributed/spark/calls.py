@@ -1,6 +1,6 @@
-"""The calls on Spark frames: passes that count run at once, the sample is a plan.
+"""Define the calls on Spark DataFrames: passes that count run at once, samples are plans.
 
-What partitions and the draw do is in `tql_frames.distributed`, how passes run in `jobs`.
+`tql_frames.distributed` implements partitions and draws, `jobs` runs the passes, `native` draws in the JVM.
 """
 
 from __future__ import annotations
@@ -95,42 +95,43 @@ def sample(
     keys: Sequence[str] = (),
     parameters: Sequence[object] | None = None,
 ) -> DataFrame:
-    """Draw rows of a Spark frame by weight: those that `tql_frames.sample` draws from its rows as one frame.
+    """Draw rows of a Spark DataFrame by weight: the rows that `tql_frames.sample` draws from one frame of all rows.
 
     Args:
-        frame: a Spark DataFrame. Its rows are counted now, in a job that reads the columns that the sampler names; two
-            such jobs for many distinct weights. The sample reads it once more, each time that its rows are requested.
-        sampler: TQL text, the name of a weight column, or a Polars expression whose value depends on its row alone.
-        limit: rows to draw; by default the number of rows. With `over`, per group, or a mapping by group.
-        fraction: rows to draw as a share of those that there are, rounded down; instead of `limit`.
-        replace: with or without replacement.
+        frame: a Spark DataFrame. The call runs one to three jobs that count rows and read the columns that the sampler
+            names. Reading the sample reads the frame again.
+        sampler: TQL text, the name of a weight column, or a Polars expression whose value depends on one row only.
+        limit: rows to draw; by default the number of rows. With `over`, rows per group, or a mapping of groups and
+            numbers.
+        fraction: rows to draw as a share of the rows, rounded down; instead of `limit`.
+        replace: whether to draw with replacement.
         seed: whole number >= 0 that fixes the sample; by default a fresh one.
-        over: a column, TQL expression, or several of them: rows of equal values are a group, and each is drawn from as
-            if it were alone.
-        unit: the same: rows of equal values are a unit, and units are drawn and counted instead of rows. The values of
-            all units come to the driver.
-        design: as `tql_frames.sample` takes it. For another than the default, and for `key` and `expected`, the weights
-            of all rows come to the driver.
-        key: a column, TQL expression, or several of them, by whose values rows are drawn instead of by their places;
-            `keys` is another thing.
-        expected: name of a last column of how often each row is expected in such a sample.
-        order: rows come in the order of the frame.
+        over: a column, a TQL expression, or a list of these. Rows with equal values are a group, and each group is
+            sampled separately.
+        unit: columns or expressions, as in `over`. Rows with equal values are a unit; units are drawn and counted
+            instead of rows. The driver receives the values of all units.
+        design: as in `tql_frames.sample`. For a design other than the default, and for `key` and `expected`, the driver
+            receives the weights of all rows.
+        key: a column, a TQL expression, or a list of these, whose values identify rows. Random numbers are derived from
+            these values instead of row positions. `keys` is a different argument.
+        expected: name of a last column with the number of times that the row is expected in such a sample.
+        order: `"source"`; rows are in the order of the frame.
         index: name of a first column of row numbers, in the order in which `collect` returns the rows; None for none.
-        keys: columns by which the rows of each partition are sorted first, for a frame whose partitions hold the same
-            rows each time, but not in the same order.
+        keys: columns by which the rows of each partition are sorted first, for a frame whose partitions have the same
+            rows in each job, but in another order.
         parameters: a value for each `?` of the text, in order.
 
     Returns:
         A Spark DataFrame.
 
     Raises:
-        TQLError: as `tql_frames.sample`. A partition that holds other rows than were counted ends the job that reads
-            the sample; the error of Spark names the reason.
+        TQLError: as `tql_frames.sample`. If a partition has other rows than were counted, the job that reads the sample
+            fails; the error of Spark names the reason.
         TQLUnsupportedError: there are more than a million different pairs of a group and a weight, 16 million units or
-            rows with a key, or 134 million rows whose weights come to the driver.
+            rows with a key, or 134 million rows whose weights the driver would receive.
 
     Warns:
-        TQLWarning: fewer rows have a positive weight than were requested without replacement, and without `over`.
+        TQLWarning: fewer rows have a positive weight than were requested without replacement; not for groups.
         TQLArmWarning: an arm matches no row, or never decides.
 
     Examples:
@@ -182,17 +183,17 @@ def sample(
 def weights(
     frame: DataFrame, sampler: str | pl.Expr, *, seed: int | None = None, parameters: Sequence[object] | None = None
 ) -> DataFrame:
-    """Return a Spark frame with a further column `weight`, Float64: finite and >= 0, null as 0.
+    """Return a Spark DataFrame with a last column `weight` of type double: finite and >= 0, null as 0.
 
     Args:
-        frame: a Spark DataFrame. Unless all weights are constants of the text its rows are counted now, so that
-            the error for a bad weight names its row.
-        sampler: as `sample` takes it.
-        seed: fixes the numbers of `random()`, which are those of `sample` with the same seed; by default fresh ones.
+        frame: a Spark DataFrame. The call counts its rows, so that the error for an invalid weight names the row. It
+            does not if all weights are constants of the text, and no condition calls `random()` or `row_number()`.
+        sampler: as in `sample`.
+        seed: fixes the numbers of `random()`, the same as in `sample` with this seed; by default a fresh one.
         parameters: a value for each `?` of the text, in order.
 
     Raises:
-        TQLError: as `sample`; weights that are all 0 are no error here.
+        TQLError: as `sample`; all weights may be 0.
 
     Examples:
         >>> import tql_frames.spark
@@ -246,10 +247,10 @@ def query(
     seed: int | None = None,
     index: str | None = INDEX,
 ) -> DataFrame:
-    """Run a TQL statement of WHERE, SELECT, SAMPLE BY and LIMIT on a Spark frame.
+    """Run a TQL statement of WHERE, SELECT, SAMPLE BY and LIMIT on a Spark DataFrame.
 
     Args:
-        frame: a Spark DataFrame. With SAMPLE BY, LIMIT or row numbers its rows are counted now.
+        frame: a Spark DataFrame. With SAMPLE BY, LIMIT or `index`, the call counts its rows.
         text: the statement, without FROM.
         parameters: a value for each `?` of the text, in order.
         seed: fixes what SAMPLE BY draws.
@@ -259,7 +260,7 @@ def query(
         A Spark DataFrame, whose rows are in the order of the frame.
 
     Raises:
-        TQLUnsupportedError: it has another clause, or asks for row numbers or random numbers.
+        TQLUnsupportedError: it has another clause, or calls `row_number()` or `random()`.
         TQLError: as `sample`.
 
     Examples:
@@ -306,19 +307,19 @@ def query(
 
 @named
 def explain(frame: DataFrame, sampler: str | pl.Expr, parameters: Sequence[object] | None = None) -> Explanation:
-    """Describe a sampler of a Spark frame: its tree, and whether Spark or Python computes the weights; no job runs.
+    """Describe a sampler for a Spark DataFrame: its tree, and whether Spark or Python computes the weights.
 
-    Spark computes a sampler if its weights are exactly those of Polars, and the rows of a sample stay in the JVM.
-    Python computes all others, and samples with `over`, `unit`, `design`, `key`, `keys` or `expected`, and those of
-    more than 67 million rows.
+    No job runs. Spark computes the weights if they are exactly those of Polars; the rows of the sample then stay in the
+    JVM. Python computes all other samplers, samples with `over`, `unit`, `key`, `keys`, `expected` or a design other
+    than the default, and samples of frames with more than 67 million rows.
 
     Args:
         frame: a Spark DataFrame.
-        sampler: as `sample` takes it; or a whole statement, which is run by Python.
+        sampler: as in `sample`; or a statement, which Python runs.
         parameters: a value for each `?` of the text, in order.
 
     Returns:
-        Text.
+        The description as text.
 
     Raises:
         TQLError: the sampler or statement does not fit the frame.
@@ -369,14 +370,14 @@ def report(
     over: GroupBy | None = None,
     unit: GroupBy | None = None,
 ) -> Report[pd.DataFrame]:
-    """Report how often each label of a Spark frame occurs, as `tql_frames.report`, in one job; two with `random()`.
+    """Report how often each label of a Spark DataFrame occurs, as `tql_frames.report`, in one job.
 
-    The tables of the report are pandas frames. The arguments are those of `tql_frames.report`.
-    `over`, `unit` and designs other than the default are refused; `seed` fixes the numbers of `random()`.
+    The tables of the report are pandas frames. The arguments are those of `tql_frames.report`. `over`, `unit` and
+    designs other than the default are not supported. `seed` fixes the numbers of `random()`, which need a second job.
 
     Raises:
         TQLError: as `tql_frames.report`; or there are too many combinations of labels, arms and weights.
-        TQLUnsupportedError: it is of a sample by group, unit or design.
+        TQLUnsupportedError: the sample is by group, by unit or by another design, or the sampler calls `row_number()`.
 
     Examples:
         >>> import tql_frames.spark
@@ -418,27 +419,27 @@ def split(
     index: str | None = INDEX,
     keys: Sequence[str] = (),
 ) -> Split[DataFrame]:
-    """Split the rows of a Spark frame into parts of whole units, with labels in proportion, as `tql_frames.split`.
+    """Split the rows of a Spark DataFrame into parts of whole units, with labels in proportion, as `tql_frames.split`.
 
-    The columns of units and labels are read now, and what they hold comes to the driver.
+    The call reads the columns of units and labels, and the driver receives the counts of all units.
 
     Args:
         frame: a Spark DataFrame.
-        parts: as `tql_frames.split` takes them, and so `folds`, `unit`, `by`, `key` and `seed`.
-        folds: the same.
-        unit: the same.
-        by: the same.
-        key: the same.
-        seed: the same.
+        parts: as in `tql_frames.split`.
+        folds: as in `tql_frames.split`.
+        unit: as in `tql_frames.split`.
+        by: as in `tql_frames.split`.
+        key: as in `tql_frames.split`.
+        seed: as in `tql_frames.split`.
         index: name of a first column of row numbers in the parts, as in `sample`; None for none.
         keys: columns by which the rows of each partition are sorted first, as in `sample`.
 
     Returns:
-        A mapping with a Spark DataFrame for each part.
+        A mapping from the name of each part to a Spark DataFrame.
 
     Raises:
-        TQLError: as `tql_frames.split`. A partition that holds other rows than before ends the job that reads a part.
-        TQLUnsupportedError: there are more than 16 million units of a column, or 134 million rows.
+        TQLError: as `tql_frames.split`. If a partition has other rows than before, the job that reads a part fails.
+        TQLUnsupportedError: there are more than 16 million units of a column, or 134 million rows without `unit`.
 
     Examples:
         >>> import tql_frames.spark
@@ -475,7 +476,7 @@ def split(
 
 
 def _drawn(frame: DataFrame, results: PassResult, how: Drawing, job: Job) -> Sequence[PartitionDraw]:
-    """Return the shares of the partitions, once each has answered what it is asked."""
+    """Return the share of each partition, after a pass for answers if there are questions."""
     counts = results.in_order(Counts(0))
     asked = questions(counts, how)
     answers: list[Answer | None] = [None] * len(counts)
@@ -495,7 +496,7 @@ def _drawn(frame: DataFrame, results: PassResult, how: Drawing, job: Job) -> Seq
 
 
 def _native(weigher: Weigher, frame: DataFrame) -> NativeWeights | NotNativeError:
-    """Return the weights of a sampler as a Spark column, or why Spark cannot compute them."""
+    """Return the weights of a sampler as a Spark column, or the reason why Spark cannot compute them."""
     zone = frame.sparkSession.conf.get("spark.sql.session.timeZone")
     try:
         return native_weights(weigher.sampler, frame.schema, str(zone), plain_name)
@@ -504,7 +505,7 @@ def _native(weigher: Weigher, frame: DataFrame) -> NativeWeights | NotNativeErro
 
 
 def _counting(job: Job, starts: Sequence[int] = ()) -> Callable[[ArrowPartition, int], Counts]:
-    """Return the first pass: what a partition, whose first row has a number, tells."""
+    """Return the step of the first pass, which counts a partition; `starts` has the number of each first row."""
 
     def step(part: ArrowPartition, number: int) -> Counts:
         return job.count(part, starts[number] if number < len(starts) else 0)
@@ -517,7 +518,7 @@ def _count_rows(part: ArrowPartition, number: int) -> Counts:
 
 
 def _starts(frame: DataFrame, job: Sampler) -> list[int]:
-    """Return the number of the first row of each partition, where weights depend on it."""
+    """Return the number of the first row of each partition; empty if weights do not depend on it."""
     if not job.numbers_rows:
         return []
     return starts_of([each.rows for each in ask(frame, [], _count_rows).in_order(Counts(0))])
@@ -526,7 +527,7 @@ def _starts(frame: DataFrame, job: Sampler) -> list[int]:
 def _taking(
     job: Sampler | Splitting, index: str | None, expected: str | None = None
 ) -> Callable[[ArrowPartition, PartitionDraw | None], Iterator[pa.RecordBatch]]:
-    """Return the last pass: the rows that a partition gives."""
+    """Return the step of the last pass, which takes the drawn rows of a partition."""
 
     def take(part: ArrowPartition, share: PartitionDraw | None) -> Iterator[pa.RecordBatch]:
         assert share is not None
@@ -540,7 +541,7 @@ def _sorted(frame: DataFrame, job: Sampler | Splitting) -> DataFrame:
 
 
 def _nothing_of(frame: DataFrame) -> ArrowPartition:
-    """Return the frame without rows, by which types are known."""
+    """Return the frame without rows, for the types of its columns."""
     return ArrowPartition(arrow_schema(frame), [])
 
 

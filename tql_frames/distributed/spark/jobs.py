@@ -1,13 +1,13 @@
-"""Passes over a Spark frame: what each partition tells is collected at once, what it gives is a plan.
+"""Run passes over a Spark DataFrame: results of partitions are collected at once, rows of partitions are a plan.
 
-In a pass that counts, a partition is known by its task. In the last it is known by `spark_partition_id()`, which stays
-right when a sample is coalesced or put together with other frames. It comes as a column, of which an empty partition
-has no value: where there are empty ones, a row that says so is put into each before, so that a partition that has lost
-its rows is not taken for one that had none. The same is done for rows that are part of the plan itself, for which Spark
-computes the column before there are partitions.
+`calls` defines the steps. In a pass that counts, a partition is identified by its task. In the last pass it is
+identified by a column of `spark_partition_id()`, which stays right if a sample is coalesced or combined with other
+frames. An empty partition has no value in this column. If there are empty partitions, a marked row is added to each of
+them first, so that a partition that lost its rows is not mistaken for an empty one. The same is done for rows that are
+part of the plan itself, for which Spark computes the column before it forms partitions.
 
-Where no partition is empty, the last pass hands over the columns that weights depend on alone; all others stay in the
-JVM, however many they are. A row that says that it is none needs a place in every column, so that all are handed over.
+If no partition is empty, the last pass sends only the columns of the sampler to Python; all other columns stay in the
+JVM. A marked row needs a value in every column, so that all columns are sent.
 """
 
 from __future__ import annotations
@@ -42,19 +42,19 @@ from tql_frames.sampling import Floats, Positions
 
 Batches = Iterable[pa.RecordBatch]
 
-# Names of columns that are known by their places, whatever else there is.
+# Names of internal columns. They are free, since the columns of the frame are renamed by position.
 _PART, _EMPTY, _RESULT = "tql_partition", "tql_empty", "tql_result"
 _NO_ROWS = -1
 
 
 @dataclass(frozen=True)
 class PassResult:
-    """What the partitions returned in one pass.
+    """Results of the partitions in one pass.
 
     Attributes:
-        found: what those that have rows returned, by their numbers.
-        partitions: how many there are.
-        numbered: whether `spark_partition_id()` gives the number of each.
+        found: results of the partitions that have rows, by number.
+        partitions: number of partitions.
+        numbered: whether `spark_partition_id()` returns the number of every partition.
     """
 
     found: Mapping[int, Any]
@@ -62,20 +62,20 @@ class PassResult:
     numbered: bool
 
     def in_order(self, otherwise: object) -> list[Any]:
-        """Return what each partition returned; something else for those without rows."""
+        """Return the result of each partition, in order; `otherwise` for partitions without rows."""
         return [self.found.get(number, otherwise) for number in range(self.partitions)]
 
 
 def ask(frame: DataFrame, names: Sequence[str], step: Callable[[ArrowPartition, int], object]) -> PassResult:
-    """Run a step on each partition that has rows, and collect what it returns.
+    """Run a step on each partition that has rows, and collect the results.
 
     Args:
         frame: the frame.
-        names: columns that the step looks at.
-        step: partition and its number -> what is collected of it.
+        names: columns that the step reads.
+        step: partition and its number -> result.
 
     Raises:
-        TQLError: what the step raised in the first partition in which it did.
+        TQLError: the step raised it, in the first partition that failed.
     """
 
     names = list(names)
@@ -90,7 +90,7 @@ def ask(frame: DataFrame, names: Sequence[str], step: Callable[[ArrowPartition, 
         if part is not None:
             try:
                 result = step(part, task)
-            except TQLError as fault:  # the caller is to get it as it is, not as text in an error of Spark
+            except TQLError as fault:  # returned, since Spark would turn it into text in an error of its own
                 result = fault
         arrays = [pa.array([task], pa.int32()), pa.array([number], pa.int32()), pa.array([pickle.dumps(result)])]
         yield pa.RecordBatch.from_arrays(arrays, names=["task", "number", "result"])
@@ -112,14 +112,14 @@ def map_partitions(
     *,
     numbered: bool = True,
 ) -> DataFrame:
-    """Return a plan for what a step gives of each partition that has rows.
+    """Return a plan for the results of a step on each partition that has rows.
 
     Args:
         frame: the frame.
-        schema: of the result.
+        schema: schema of the result.
         step: partition and its share -> batches of the result.
-        shares: of the partitions; None where a step needs none.
-        numbered: whether `spark_partition_id()` gives the number of each partition.
+        shares: shares of the partitions; None if the step needs no share.
+        numbered: whether `spark_partition_id()` returns the number of every partition.
     """
     packed = None if shares is None else PackedShares.of(shares)
     marked = packed is not None and not numbered
@@ -129,7 +129,7 @@ def map_partitions(
         number, part = _partition(batches, names, marked=marked)
         if packed is None:
             return iter(()) if part is None else step(part, None)
-        share = packed[number]  # none of a partition without a number, though all had rows, or with one too high
+        share = packed[number]  # None if a partition lost all its rows, or if there are more partitions than before
         if share is None:
             raise changed()
         if part is None:
@@ -150,17 +150,17 @@ def select_rows(
     index: bool,
     expected: bool = False,
 ) -> DataFrame:
-    """Return a plan for rows that a step picks from each partition; all partitions have numbers.
+    """Return a plan for rows that a step selects in each partition; all partitions must have numbers.
 
     Args:
         frame: the frame.
-        schema: of the result.
-        names: columns that the step looks at.
-        step: partition and its share -> positions in it, ascending, with repetition, and a number for each of them or
-            None.
-        shares: of the partitions.
-        index: whether the numbers of the rows in the frame are the first column.
-        expected: whether the numbers of the step are the last.
+        schema: schema of the result.
+        names: columns that the step reads.
+        step: partition and its share -> row positions in the partition, ascending, with repetition, and the expected
+            draws of each or None.
+        shares: shares of the partitions.
+        index: whether the first column has the numbers of the rows in the frame.
+        expected: whether the last column has the expected draws.
     """
 
     def numbers(part: ArrowPartition, share: PartitionDraw | None) -> pa.Array:
@@ -178,7 +178,7 @@ def select_rows(
         dtype = StructType([StructField("row", LongType(), False), StructField("expected", DoubleType(), False)])
     rows = _beside(frame, names, ArrayType(dtype, containsNull=False), numbers, shares)
     own = [F.col(plain_name(place)) for place in range(len(frame.columns))]
-    # A row comes once for each of its numbers.
+    # The list of a row has its number once per draw.
     rows = rows.select(F.explode(_RESULT).alias(_RESULT), *own)
     row = F.col(_RESULT)
     first, last = (row["row"], [row["expected"]]) if expected else (row, [])
@@ -194,14 +194,14 @@ def add_column(
 ) -> DataFrame:
     """Return a plan for the frame with one more column, last in the schema.
 
-    All partitions have numbers if there are shares.
+    If there are shares, all partitions must have numbers.
 
     Args:
         frame: the frame.
-        schema: of the result.
-        names: columns that the step looks at.
+        schema: schema of the result.
+        names: columns that the step reads.
         step: partition and its share -> the values of the column.
-        shares: of the partitions; None where a step needs none.
+        shares: shares of the partitions; None if the step needs no share.
     """
     rows = _beside(frame, names, schema.fields[-1].dataType, step, shares)
     return rows.drop(_PART).toDF(*schema.names)
@@ -214,9 +214,9 @@ def _beside(
     step: Callable[[ArrowPartition, PartitionDraw | None], pa.Array],
     shares: Sequence[PartitionDraw] | None,
 ) -> DataFrame:
-    """Return the frame with a last column of one value a row, computed in partitions that see some columns.
+    """Return the frame with a last column of one value per row, which a step computes from the columns `names`.
 
-    All columns have plain names.
+    A first column has the number of the partition. All columns have plain names.
     """
     names, packed = list(names), None if shares is None else PackedShares.of(shares)
 
@@ -234,14 +234,14 @@ def _beside(
             first += height
 
     added = F.arrow_udf(run, dtype, ArrowUDFType.SCALAR_ITER)
-    # Else Spark would think that later filters may come before it, and that it may run more than once.
+    # Otherwise Spark may move later filters before it, or run it more than once.
     added = added.asNondeterministic()
     places = [frame.columns.index(name) for name in names]
     return _numbered(frame).select("*", added(_PART, *map(plain_name, places)).alias(_RESULT))
 
 
 def _as_batches(batches: Iterable[Any], heights: list[int]) -> Iterator[pa.RecordBatch]:
-    """Batches of what a function of columns gets, which of a single column is the column; their heights are noted."""
+    """Yield the arguments of a column function as batches, and append their heights; one column is an array itself."""
     for given in batches:
         columns = [given] if isinstance(given, pa.Array) else list(given)
         heights.append(len(columns[0]))
@@ -249,29 +249,29 @@ def _as_batches(batches: Iterable[Any], heights: list[int]) -> Iterator[pa.Recor
 
 
 def narrowed(frame: DataFrame, names: Sequence[str]) -> DataFrame:
-    """Return some columns of a frame, in its order."""
+    """Return some columns of a frame, in the order of the frame."""
     places = [place for place, name in enumerate(frame.columns) if name in names]
     return plainly_named(frame).select(*map(plain_name, places)).toDF(*[frame.columns[place] for place in places])
 
 
 def arrow_schema(frame: DataFrame) -> pa.Schema:
-    """Return the columns of a frame as Spark hands them to Python; no rows are asked for."""
+    """Return the Arrow schema in which Spark passes a frame to Python; no rows are computed."""
     found = plainly_named(frame).limit(0).toArrow().schema
     return pa.schema([field.with_name(name) for field, name in zip(found, frame.columns, strict=True)])
 
 
 def quoted(name: str) -> str:
-    """Return a name as Spark reads it, dots and all."""
+    """Return a name in quotes for Spark, which would split it at dots."""
     return "`" + name.replace("`", "``") + "`"
 
 
 def plainly_named(frame: DataFrame) -> DataFrame:
-    """Return the frame with other names: Spark cannot hand over columns whose names it would have to read."""
+    """Return the frame with its columns renamed by position, since Spark parses names, such as those with dots."""
     return frame.toDF(*[plain_name(place) for place in range(len(frame.columns))])
 
 
 def _numbered(frame: DataFrame) -> DataFrame:
-    """Return the frame behind a column of the numbers of its partitions, plainly named."""
+    """Return the frame with plain names, after a first column with the number of the partition."""
     return _with_number(plainly_named(frame))
 
 
@@ -285,11 +285,11 @@ def plain_name(place: int) -> str:
 
 
 def _partition(batches: Batches, names: list[str], *, marked: bool) -> tuple[int, ArrowPartition | None]:
-    """Return the number of a partition, and its rows if it has any; without a mark an empty one has no number."""
+    """Return the number of a partition, and its rows or None; the number is -1 for an empty one without a mark."""
     number, held, rows = _NO_ROWS, [], 0
     first = 2 if marked else 1
     fields: list[pa.Field] = []
-    for batch in batches:  # all of them: a worker that leaves some is not used again
+    for batch in batches:  # all of them, since Spark does not reuse a worker that leaves batches unread
         if not batch.num_rows:
             continue
         number = batch.column(0)[0].as_py()
@@ -303,7 +303,7 @@ def _partition(batches: Batches, names: list[str], *, marked: bool) -> tuple[int
 
 
 def _marked(frame: DataFrame) -> DataFrame:
-    """Return the frame behind a column that says of a row that it stands for none."""
+    """Return the frame with plain names and a marked row in each empty partition; the first column has the marks."""
     frame = plainly_named(frame)
     arrow = frame.limit(0).toArrow().schema
     names = [_EMPTY, *arrow.names]
