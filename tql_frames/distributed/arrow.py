@@ -1,6 +1,6 @@
 """Adapt the Arrow batches of a partition of Spark or Ray: only named columns are converted, rows are taken in Arrow.
 
-The batches are not converted, so that columns keep the types of the engine. `spark` and `ray` run the passes.
+The batches are not converted, so columns keep the types of the engine. `spark` and `ray` run the passes.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ class PartitionRows:
         Args:
             part: the partition.
             positions: row positions in the partition, ascending.
-            places: for each column of the result its place in the partition; -1 for a computed column.
-            computed: computed columns by their place in the result.
+            places: for each column of the result its position in the partition; -1 for a computed column.
+            computed: computed columns by their position in the result.
         """
         self._part, self.positions, self._places, self._computed = part, positions, places, computed
 

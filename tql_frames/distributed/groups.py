@@ -142,7 +142,7 @@ class GroupedWhole:
 
 
 class GatheredWhole:
-    """The rows, or the units, of all partitions as one population: a table with one row for each."""
+    """All rows, or all units of each partition, as one population: a table with one row for each."""
 
     def __init__(
         self,

@@ -31,7 +31,7 @@ Schema = Mapping[str, pl.DataType]
 CHANGED = "the rows changed between the passes of a sample: a partition has others, or in another order"
 _ADVICE = "persist the frame first, sort it, or pass keys=[…]: columns by which the rows of a partition are ordered"
 MOST_UNITS = 2**24  # in all partitions: the driver holds their values
-MOST_ROWS = 2**27  # in all partitions: the driver holds their weights or labels alone, some gigabytes
+MOST_ROWS = 2**27  # in all partitions: the driver holds only their weights or labels, some gigabytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -324,7 +324,7 @@ def values_together(
 
     Args:
         parts: values of each partition, with the same columns.
-        mismatch: returns the error for the place of a column and its two types.
+        mismatch: returns the error for the position of a column and its two types.
 
     Raises:
         TQLTypeError: a column has several types.

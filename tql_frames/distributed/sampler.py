@@ -239,7 +239,7 @@ def gathers(spec: DrawSpec, *, expected: bool = False) -> bool:
 def _weigher_from(
     text: str, root: Node, schema: Mapping[str, pl.DataType], start: int, random: RandomNumbers
 ) -> Weigher:
-    """Return the weigher whose `row_number()` counts from `start`."""
+    """Return a weigher whose `row_number()` counts from `start`."""
     try:
         translator = Translator(SchemaScope(schema), in_order(random, root))
         return Weigher(compile_tree(text, _counted_from(root, start), translator))

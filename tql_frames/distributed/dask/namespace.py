@@ -105,8 +105,8 @@ class DaskNamespace:
             A Dask DataFrame with the same number of partitions and the index labels of the drawn rows.
 
         Raises:
-            TQLError: by the call for errors in columns and texts, otherwise when the sample is computed; then also if a
-                partition has other rows in the last pass than in the first.
+            TQLError: the call raises errors in columns and texts; all other errors are raised when the sample is
+                computed, also if a partition has other rows in the last pass than in the first.
             TQLUnsupportedError: there are more than a million different pairs of a group and a weight, 16 million
                 units or rows with a key, or 134 million rows whose weights one task would receive.
 
@@ -168,7 +168,7 @@ class DaskNamespace:
         Args:
             text: the statement, without FROM.
             parameters: a value for each `?` of the text, in order.
-            seed: fixes what SAMPLE BY draws.
+            seed: fixes the rows that SAMPLE BY draws.
 
         Returns:
             A Dask DataFrame with the same number of partitions and the index labels of the selected rows.

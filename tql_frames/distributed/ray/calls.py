@@ -197,13 +197,13 @@ def query(
     seed: int | None = None,
     index: str | None = INDEX,
 ) -> Dataset:
-    """Run a TQL statement of WHERE, SELECT, SAMPLE BY and LIMIT on a Ray dataset.
+    """Run a TQL statement of WHERE, SELECT, SAMPLE BY and LIMIT on a Ray Dataset.
 
     Args:
         dataset: a Ray Dataset. With SAMPLE BY, LIMIT or `index`, the call counts its rows.
         text: the statement, without FROM.
         parameters: a value for each `?` of the text, in order.
-        seed: fixes what SAMPLE BY draws.
+        seed: fixes the rows that SAMPLE BY draws.
         index: name of a first column of row numbers in the dataset; None for none.
 
     Returns:

@@ -4,7 +4,7 @@
 task, which `monotonically_increasing_id` of Ray returns. Both are the same in each pass if tasks take blocks in order,
 and if all passes read the same columns: for fewer columns, Ray reads more rows in one task.
 
-A step does not receive blocks without rows, so that rows that are lost at the end of a task are not detected.
+A step does not receive blocks without rows. Rows that are lost at the end of a task are therefore not detected.
 """
 
 from __future__ import annotations
@@ -202,7 +202,7 @@ def _plain(table: pa.Table) -> pa.Table:
 
 
 def _in_order(dataset: Dataset) -> Dataset:
-    """Return a dataset whose tasks read and return all blocks in order; so do datasets that are derived from it.
+    """Return a dataset whose tasks read and return all blocks in order; datasets derived from it keep this setting.
 
     Raises:
         TQLError: the dataset cannot have options of its own.

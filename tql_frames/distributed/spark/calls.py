@@ -253,7 +253,7 @@ def query(
         frame: a Spark DataFrame. With SAMPLE BY, LIMIT or `index`, the call counts its rows.
         text: the statement, without FROM.
         parameters: a value for each `?` of the text, in order.
-        seed: fixes what SAMPLE BY draws.
+        seed: fixes the rows that SAMPLE BY draws.
         index: name of a first column of row numbers in the frame; None for none.
 
     Returns:

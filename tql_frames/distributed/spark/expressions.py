@@ -1,8 +1,8 @@
-"""Samplers as Spark columns, of what Spark computes exactly as Polars does; anything else is refused by name.
+"""Translate samplers to Spark columns if Spark computes exactly the weights of Polars; else name the reason.
 
-A sampler is translated as a whole or not at all. It was compiled for Polars before, so that it is right in itself.
-Where the two engines differ only in NaN, null or overflow, the column says what Polars says; where they may differ
-otherwise, there is no rule here. How rows are drawn by these weights is in `native`.
+A sampler is translated as a whole or not at all. It was compiled for Polars before, so it is valid. If the two engines
+differ only in NaN, null or overflow, the column has the value of Polars; if they may differ in other ways, there is no
+rule here. `native` draws rows by these weights.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from tql_frames.errors import lone_surrogate
 from tql_frames.language import nodes, on_one_line, unparse
 from tql_frames.language.nodes import Node, written
 
-_MOST_ITEMS = 1_000  # of an `in`; each is a constant of the plan
-_MOST_COMPARED = 50  # of those that are compared one by one
-_MOST_CHAINED = 16  # operands that Polars adds up from left to right, too
-_MOST_TERMS = 2_000  # of a column: Java compiles no longer methods
-_SHOWN = 60  # characters of a part in a reason
+_MOST_ITEMS = 1_000  # items of an `in`; each is a constant of the plan
+_MOST_COMPARED = 50  # items of an `in` that are compared one by one
+_MOST_CHAINED = 16  # operands that Polars, too, adds from left to right
+_MOST_TERMS = 2_000  # nodes of a sampler, since Java does not compile longer methods
+_SHOWN = 60  # characters of the part of a sampler in a reason
 _INT64 = -(2**63), 2**63 - 1
 _MIRROR = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _COMPARE: dict[str, Callable[[Column, Column], Column]] = {
@@ -59,10 +59,10 @@ _ELEMENTS = {"int", "text"}
 
 
 class NotNativeError(Exception):
-    """A part of a sampler that Spark may compute otherwise than Polars."""
+    """A part of a sampler whose value in Spark may differ from that in Polars."""
 
     def __init__(self, node: Node, why: str = "Spark has no rule for it") -> None:
-        """Say which and why."""
+        """Build the message from the part and the reason."""
         text = on_one_line(unparse(node))
         super().__init__(f"{text if len(text) <= _SHOWN else text[: _SHOWN - 1] + '…'}: {why}")
 
@@ -72,11 +72,11 @@ class NativeWeights:
     """The weights of a sampler as a Spark column.
 
     Attributes:
-        values: a number for each row that tells its weight, small and never null; or the weight itself, double, null
-            as 0.
-        levels: shape (m,), the weight of each number; None where the column has the weights themselves.
-        deciding: shape (m, arms), which arms decide the rows of a number; None where that is not known.
-        conditions: of the arms, true for the rows that each matches.
+        values: for each row the number of its weight, of type smallint and never null; or the weight itself, of type
+            double, null as 0.
+        levels: weight of each number, shape (m,); None if `values` are the weights themselves.
+        deciding: which arms decide the rows of a number, shape (m, arms); None if not known.
+        conditions: condition of each arm, true for the rows that the arm matches.
     """
 
     values: Column
@@ -96,13 +96,13 @@ def native_weights(sampler: object, schema: StructType, zone: str, name_of: Call
     """Translate a sampler that was compiled for the frame.
 
     Args:
-        sampler: compiled TQL, or another sampler, which is refused.
-        schema: of the frame.
+        sampler: compiled TQL; another sampler raises an error.
+        schema: schema of the frame.
         zone: time zone of the session.
-        name_of: place of a column -> the name by which the result refers to it.
+        name_of: position of a column in the frame -> its name in the result.
 
     Raises:
-        NotNativeError: Spark may compute a part of it otherwise.
+        NotNativeError: the value of a part in Spark may differ from that in Polars.
     """
     if not isinstance(sampler, CompiledSampler):
         raise NotNativeError(nodes.Literal("expr"), "it is a Polars expression")
@@ -137,12 +137,12 @@ class _Typed:
     """A translated node.
 
     Attributes:
-        node: what it was.
+        node: the node.
         column: its value in each row.
-        kind: of value: int (as bigint), double, float, bool, text, date, moment, instant, decimal, array, null; or
-            other, a value that can only be tested for null.
-        constant: its value where it is a constant; None else.
-        dtype: in Spark, of a column; None else.
+        kind: kind of the value: int (as bigint), double, float, bool, text, date, moment, instant, decimal, array; or
+            other, for a value that can only be tested for null.
+        constant: the value of a constant; None otherwise.
+        dtype: the Spark type of a column of the frame; None otherwise.
     """
 
     node: Node
@@ -153,13 +153,13 @@ class _Typed:
 
 
 class _Translator:
-    """Translates nodes for one frame."""
+    """A translator of nodes for one frame."""
 
     def __init__(self, schema: StructType, zone: str, name_of: Callable[[int], str]) -> None:
         self._schema, self._zone, self._name_of = schema, zone, name_of
 
     def weight(self, node: Node) -> Column:
-        """Return a weight as double, null as 0."""
+        """Return a weight as a column of type double, null as 0."""
         value = self.translate(node)
         if value.kind not in ("int", "double", "float", "bool") or value.constant is not None:
             raise NotNativeError(node, f"a weight of the kind {value.kind} is converted in other ways")
@@ -167,7 +167,7 @@ class _Translator:
         return F.coalesce(whole.cast("double"), F.lit(0.0))
 
     def truth(self, node: Node) -> Column:
-        """Return a condition as true, false or null."""
+        """Return a condition as a column of true, false or null."""
         value = self.translate(node)
         if value.kind == "bool":
             return value.column
@@ -176,7 +176,7 @@ class _Translator:
         raise NotNativeError(node, "it is no plain condition")
 
     def translate(self, node: Node) -> _Typed:
-        """Return the value of a node, by the rule of its class."""
+        """Translate a node by the rule for its class."""
         rule = _RULES.get(type(node))
         if rule is None:
             raise NotNativeError(node)
@@ -267,7 +267,7 @@ class _Translator:
         return _Typed(node, found, "bool")
 
     def _against(self, node: Node, operator: str, value: _Typed, constant: _Typed) -> Column | None:
-        """Return the comparison of a value with a constant; None where there is no rule."""
+        """Return the comparison of a value with a constant; None if there is no rule."""
         number, compare = constant.constant, _COMPARE[operator]
         match value.kind, number:
             case "int" | "bool", int() if not isinstance(number, bool):
@@ -278,7 +278,7 @@ class _Translator:
                 return _whole_against(operator, value.column, number)
             case "double", int() | float() if not isinstance(number, bool):
                 found = compare(value.column, F.lit(float(number)))
-                # To Spark NaN is greater than all numbers, to TQL neither less nor greater.
+                # In Spark NaN is greater than all numbers, in TQL neither less nor greater.
                 return found & ~F.isnan(value.column) if operator in (">", ">=") else found
             case "decimal", int() | float() if not isinstance(number, bool):
                 assert isinstance(value.dtype, spark_types.DecimalType)
@@ -293,7 +293,7 @@ class _Translator:
                 stamp = _stamp(node, number)
                 if value.kind == "date":
                     midnight = stamp.tzinfo is None and stamp.time() == dt.time()
-                    # As a text: Java's own dates follow another calendar before 1582.
+                    # As text, since dates of Java follow another calendar before 1582.
                     day = F.lit(stamp.date().isoformat()).cast("date")
                     return compare(value.column, day) if midnight else None
                 if value.kind == "moment":
@@ -304,7 +304,7 @@ class _Translator:
         return None
 
     def _instant(self, node: Node, stamp: dt.datetime) -> int:
-        """Return microseconds since 1970 in UTC; a time without a zone is one of the session's."""
+        """Return microseconds since 1970 in UTC; a time without a zone is in the time zone of the session."""
         try:
             aware = stamp if stamp.tzinfo is not None else stamp.replace(tzinfo=ZoneInfo(self._zone))
             return (aware - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
@@ -387,7 +387,7 @@ class _Translator:
         kind = _kind_of(element)
         if kind not in _ELEMENTS or kind != item.kind or not _fits(item.constant, element):
             raise NotNativeError(node, f"Spark looks for {item.kind} among {kind} in another way")
-        # An array without the value that has a null in it: Spark says null, and here it is false.
+        # For an array that has a null but not the value, Spark returns null, and TQL false.
         found = F.coalesce(F.array_contains(container.column, item.column.cast(element)), F.lit(False))
         return _Typed(node, F.when(container.column.isNotNull(), found), "bool")
 
@@ -416,7 +416,7 @@ _KINDS: Mapping[type[DataType], str] = {
 
 
 def _number(value: _Typed) -> _Typed:
-    """Return a number to calculate with: a bigint or a double; true is 1."""
+    """Return a value as a bigint or double for arithmetic; true is 1."""
     if value.kind == "bool" and value.constant is None:
         return _Typed(value.node, value.column.cast("bigint"), "int")
     if value.kind not in ("int", "double"):
@@ -425,7 +425,7 @@ def _number(value: _Typed) -> _Typed:
 
 
 def _columns_compared(operator: str, left: _Typed, right: _Typed) -> Column | None:
-    """Return the comparison of two columns; None where there is no rule."""
+    """Return the comparison of two columns; None if there is no rule."""
     compare = _COMPARE[operator]
     if left.kind == right.kind and left.kind in ("int", "bool", "text", "date", "moment", "instant"):
         return compare(left.column, right.column)
@@ -440,7 +440,7 @@ def _columns_compared(operator: str, left: _Typed, right: _Typed) -> Column | No
 
 
 def _whole_against(operator: str, column: Column, number: float) -> Column | None:
-    """Return the comparison of a bigint with a fraction, as it is written; None where the answer is always the same."""
+    """Return the comparison of a bigint with a number as written; None if the result is the same for all bigints."""
     exact = Fraction(written(number))
     limit = exact.numerator // exact.denominator
     if not _INT64[0] <= limit <= _INT64[1]:
@@ -459,7 +459,7 @@ def _stamp(node: Node, word: str) -> dt.datetime:
 
 
 def _value_of(node: Node) -> Any:
-    """Return the value of a constant, null included."""
+    """Return the value of a constant, None for null."""
     if isinstance(node, nodes.Negative) and isinstance(node.operand, nodes.Literal):
         number = node.operand.value
         if isinstance(number, (int, float)) and not isinstance(number, bool):

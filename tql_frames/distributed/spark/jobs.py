@@ -7,7 +7,7 @@ them first, so that a partition that lost its rows is not mistaken for an empty 
 part of the plan itself, for which Spark computes the column before it forms partitions.
 
 If no partition is empty, the last pass sends only the columns of the sampler to Python; all other columns stay in the
-JVM. A marked row needs a value in every column, so that all columns are sent.
+JVM. A marked row needs a value in every column, so all columns are sent.
 """
 
 from __future__ import annotations
@@ -280,7 +280,7 @@ def _with_number(frame: DataFrame) -> DataFrame:
 
 
 def plain_name(place: int) -> str:
-    """Return the plain name of a column by its place."""
+    """Return the plain name of a column by its position."""
     return f"tql_{place}"
 
 

@@ -1,12 +1,13 @@
-"""Samples whose rows stay in the JVM: numbers of weights come to the driver, and what was drawn goes back.
+"""Draw samples whose rows stay in the JVM: the driver receives weights as numbers, and sends the draws of each row.
 
-The driver gets a small number for each row, and its weight where weights are many, but no other column; no row passes
-through a Python worker. All rows are drawn from in one place, as those of a frame in one piece. The sample is a plan:
-each row is joined with its block of 65,536 rows by `monotonically_increasing_id()`. A block has of each of its rows how
-often it was drawn, and the number, or some bits of a digest of the weight: a row with another weight ends the job, as
-does a row too many. Rows are counted to find that there are too few.
+The driver receives a small number for each row, and also its weight if there are many weights, but no other column. No
+row passes through a Python worker. The driver draws from all rows as from one frame.
 
-What Spark computes exactly as Polars is decided in `expressions`; all else takes the passes of `jobs`.
+The sample is a plan that joins each row with its block of 65,536 rows by `monotonically_increasing_id()`. A block has,
+for each of its rows, the number of draws and a check: the number of the weight, or some bits of a digest of the weight.
+The job fails if a row has another check or no block. A count of all rows detects missing rows.
+
+`expressions` decides which samplers Spark computes exactly as Polars; all other samplers use the passes of `jobs`.
 """
 
 from __future__ import annotations
@@ -33,23 +34,23 @@ from tql_frames.pipeline.idle_arms import idle_warnings
 from tql_frames.pipeline.weights import BadWeights, Weigher
 from tql_frames.sampling import Floats, Integers, Positions, Strata, count_codes, draw, strata_of_codes
 
-MOST_ROWS = 2**26  # of a frame: four to twelve bytes of each come to the driver, and one or two go to each executor
-_BLOCK_BITS, _PART_BITS = 16, 33  # of the row in a block; of the row in a partition, as Spark numbers them
+MOST_ROWS = 2**26  # of a frame: the driver receives four to twelve bytes per row, each executor one or two
+_BLOCK_BITS, _PART_BITS = 16, 33  # of the number of a row in its block, and in its partition, as Spark numbers rows
 _BLOCK = 2**_BLOCK_BITS
-_CHECK_BITS = 8  # of the digest of a weight
+_CHECK_BITS = 8  # bits of the digest of a weight
 _ROW, _VALUE, _CHECK = "tql_row", "tql_value", "tql_check"
 _KEY, _FIRST, _FEW, _MANY = "tql_key", "tql_first", "tql_few", "tql_many"
 
 
 @dataclass(frozen=True, eq=False)
 class GatheredNumbers:
-    """What the driver has of each row.
+    """The weights of all rows on the driver.
 
     Attributes:
-        values: shape (n,), the number of each row's weight, or the weight.
-        checks: shape (n,), what a row is known again by, below 256.
+        values: number of the weight of each row, or the weight, shape (n,).
+        checks: check of each row, shape (n,), below 256; a row with another check was changed.
         parts: numbers of the partitions that have rows, ascending.
-        rows: how many each of them has.
+        rows: number of rows of each of these partitions.
     """
 
     values: NDArray[np.uint8 | np.float64]
@@ -59,15 +60,15 @@ class GatheredNumbers:
 
 
 def gather(frame: DataFrame, weights: NativeWeights) -> GatheredNumbers | None:
-    """Return a number for each row; None where there are too many rows.
+    """Return the weights of all rows as numbers; None if there are too many rows.
 
-    Rows are counted before, since the memory of the driver may not hold more of them.
+    Rows are counted first, since the driver may not have enough memory for more.
     """
     named = plainly_named(frame)
     if named.count() > MOST_ROWS:
         return None
     known = weights.levels is not None
-    # The first row of each partition also says which partition it is.
+    # The first row of each partition also has the number of the partition.
     first = F.monotonically_increasing_id().bitwiseAND(F.lit(2**_PART_BITS - 1)) == 0
     part = F.when(first, F.spark_partition_id() + 1).otherwise(0)
     told = F.shiftleft(part, _CHECK_BITS).bitwiseOR(_check_of(weights)).alias(_CHECK)
@@ -92,25 +93,25 @@ def _row_number() -> Column:
 
 
 def _check_of(weights: NativeWeights) -> Column:
-    """Return what a row is known again by: the number of its weight, or some bits of a digest of it."""
+    """Return the check of a row: the number of its weight, or some bits of a digest of the weight."""
     if weights.levels is not None:
         return weights.values.cast("int")
     return F.xxhash64(weights.values).bitwiseAND(F.lit(2**_CHECK_BITS - 1)).cast("int")
 
 
 def draw_natively(frame: DataFrame, weights: NativeWeights, weigher: Weigher, spec: DrawSpec) -> NativeDraw | None:
-    """Draw rows of a frame, whose numbers are gathered now; None where `gather` returns None.
+    """Gather the weights of a frame and draw rows; None if there are too many rows or if hints are disabled.
 
     Args:
         frame: the frame.
-        weights: of its rows.
-        weigher: the sampler that they are of, compiled for the frame.
-        spec: a plain request.
+        weights: weights of its rows.
+        weigher: the sampler of the weights, compiled for the frame.
+        spec: the request, which must be plain.
 
     Raises:
-        WeightError: the weights cannot be drawn by.
+        WeightError: a weight is invalid, or no row can be drawn.
     """
-    # Without its hint the join may move rows to other partitions.
+    # Without the broadcast hint, the join may move rows to other partitions.
     without_hints = frame.sparkSession.conf.get("spark.sql.optimizer.disableHints", "false") == "true"
     gathered = None if without_hints else gather(frame, weights)
     if gathered is None:
@@ -130,7 +131,7 @@ def draw_natively(frame: DataFrame, weights: NativeWeights, weigher: Weigher, sp
 def _population(
     gathered: GatheredNumbers, weights: NativeWeights, weigher: Weigher
 ) -> tuple[Strata | Floats, NDArray[np.bool_] | None]:
-    """Return the rows in strata, or their weights; and which arms decide one, where that is known.
+    """Return the rows in strata, or their weights; and which arms decide a row, None if not known.
 
     Raises:
         WeightError: a weight is NaN, negative or infinite.
@@ -152,7 +153,7 @@ def _population(
 
 
 def _warn_of_idle_arms(frame: DataFrame, weights: NativeWeights, weigher: Weigher, decided: NDArray[np.bool_]) -> None:
-    """Warn of arms that decide no row, once it is counted which of them match one."""
+    """Warn of arms that decide no row, after a job that computes which of them match a row."""
     idle = np.flatnonzero(~decided).tolist()
     found = plainly_named(frame).agg(*[F.max(weights.conditions[arm]) for arm in idle]).collect()[0]
     matched = decided.copy()
@@ -165,24 +166,24 @@ def _warn_of_idle_arms(frame: DataFrame, weights: NativeWeights, weigher: Weighe
 
 @dataclass(frozen=True, eq=False)
 class NativeDraw:
-    """Rows that were drawn from a frame.
+    """The drawn rows of a frame.
 
     Attributes:
-        gathered: what is known of all rows.
-        positions: of those that were drawn, ascending, with repetition.
+        gathered: the weights of all rows.
+        positions: positions of the drawn rows, ascending, with repetition.
     """
 
     gathered: GatheredNumbers
     positions: Positions
 
     def blocks(self, bits: int) -> pa.Table:
-        """Return a row for each block of the frame: its key, its first row, and a code for each of its rows.
+        """Return a row for each block of the frame: its key, the number of its first row, and a code for each row.
 
-        A code is how often the row was drawn, above the bits of its check. Codes are short, or long in a block that
-        has a row drawn more often than a short one can say.
+        A code has the number of draws of a row above the bits of its check. Codes have 8 or 16 bits; a block that has a
+        row with more draws than fit has codes of 64 bits.
 
         Args:
-            bits: of a check.
+            bits: number of bits of a check.
         """
         keys, edges = self._blocks()
         bounds = self.positions.searchsorted(edges.astype(self.positions.dtype))
@@ -205,7 +206,7 @@ class NativeDraw:
         return pa.table(columns)
 
     def _blocks(self) -> tuple[Integers, Integers]:
-        """Return the keys of blocks, shape (b,), and the numbers of their first rows and of the end, shape (b + 1,)."""
+        """Return the keys of blocks, shape (b,), and the numbers of their first rows and the end, shape (b + 1,)."""
         keys, edges, first = [np.empty(0, np.int64)], [np.empty(0, np.int64)], 0
         for part, rows in zip(self.gathered.parts, self.gathered.rows, strict=True):
             starts = np.arange(0, rows, _BLOCK, dtype=np.int64)
@@ -215,17 +216,17 @@ class NativeDraw:
         return np.concatenate(keys), np.concatenate([*edges, [first]])
 
     def plan(self, frame: DataFrame, weights: NativeWeights, schema: StructType, *, index: bool) -> DataFrame:
-        """Return a plan for the rows that were drawn.
+        """Return a plan for the drawn rows.
 
         Args:
-            frame: the frame that they are of.
-            weights: of its rows.
-            schema: of the result.
-            index: whether the numbers of the rows in the frame are its first column.
+            frame: the frame.
+            weights: weights of its rows.
+            schema: schema of the result.
+            index: whether the first column has the numbers of the rows in the frame.
         """
         bits = _CHECK_BITS if weights.levels is None else max(1, (len(weights.levels) - 1).bit_length())
         blocks = self.blocks(bits)
-        # A hash join keeps the rows of the other side in their order and partitions.
+        # A broadcast join keeps the order and the partitions of the rows of the frame.
         other = F.broadcast(frame.sparkSession.createDataFrame(blocks))
         rows = plainly_named(frame).select("*", _row_number())
         rows = rows.join(other, F.shiftright(_ROW, _BLOCK_BITS) == F.col(_KEY), "left")
@@ -235,11 +236,11 @@ class NativeDraw:
             code = F.when(F.col(_MANY).isNull(), code).otherwise(F.get(_MANY, place))
         times = F.shiftright(code, bits).cast("int")
         same = code.bitwiseAND(F.lit(2**bits - 1)) == _check_of(weights)
-        # A row of no block has no code, so that it is not the same.
+        # Without a block, the code is null, and so the row is not the same.
         known = self._counted(frame).scalar() & same
         rows = rows.filter(F.when(known, times > 0).otherwise(_raise("boolean")))
         own = [F.col(plain_name(place)) for place in range(len(frame.columns))]
-        # Spark thinks that the first row of a block may be null.
+        # Spark treats the first row of a block as nullable, as the join is a left join.
         number = (F.coalesce(_FIRST, F.lit(0).cast("bigint")) + place).alias(_VALUE)
         rows = rows.select(number, *own, *([F.array_repeat(F.lit(0), times).alias(_CHECK)] if self._repeats else []))
         if self._repeats:
@@ -252,7 +253,7 @@ class NativeDraw:
         return bool((self.positions[1:] == self.positions[:-1]).any())
 
     def _counted(self, frame: DataFrame) -> DataFrame:
-        """Return a plan that is true, and fails where the frame has another number of rows."""
+        """Return a plan that is true, and fails if the frame has another number of rows."""
         rows = F.lit(sum(self.gathered.rows)).cast("bigint")
         return frame.agg(F.count(F.lit(1)).alias(_VALUE)).select(
             F.when(F.col(_VALUE) == rows, F.lit(True)).otherwise(_raise("boolean")).alias(_VALUE)

@@ -1,4 +1,7 @@
-"""Types of Spark columns, and intervals, which have no Arrow type and stay in the JVM."""
+"""Convert types between Polars, Arrow and Spark, and replace intervals, which Arrow lacks, by numbers.
+
+`jobs` passes columns to Python.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +30,12 @@ from tql_frames.errors import TQLTypeError
 
 
 def with_first(name: str | None, schema: StructType) -> StructType:
-    """Return the schema of a frame or result behind a column of row numbers, of no column for None."""
+    """Return a schema with a first column of row numbers; unchanged if its name is None."""
     return schema if name is None else StructType([StructField(name, LongType(), False), *schema.fields])
 
 
 def with_last(name: str | None, schema: StructType) -> StructType:
-    """Return the schema with a last column of numbers that may have a fraction, of no column for None."""
+    """Return a schema with a last column of type double; unchanged if its name is None."""
     return schema if name is None else StructType([*schema.fields, StructField(name, DoubleType(), False)])
 
 
@@ -40,11 +43,11 @@ def schema_of(fields: Sequence[Field], frame: StructType) -> StructType:
     """Return the schema of a statement's result.
 
     Args:
-        fields: its columns.
-        frame: schema of the frame that it is of.
+        fields: columns of the result.
+        frame: schema of the frame.
 
     Raises:
-        TQLTypeError: Spark has no such type as a computed column.
+        TQLTypeError: Spark lacks the type of a computed column.
     """
     found = []
     for each in fields:
@@ -57,7 +60,13 @@ def schema_of(fields: Sequence[Field], frame: StructType) -> StructType:
 
 
 def arrow_schema_of(fields: Sequence[Field], frame: pa.Schema, index: str | None) -> pa.Schema:
-    """Return the same as Arrow has it, as a partition hands it over."""
+    """Return the Arrow schema of a statement's result, in which partitions return it.
+
+    Args:
+        fields: columns of the result.
+        frame: Arrow schema of the frame.
+        index: name of a first column of row numbers, or None.
+    """
     found = [] if index is None else [pa.field(index, pa.int64())]
     for each in fields:
         dtype = _arrow_type(each) if each.origin is None else frame.field(each.origin).type
@@ -69,7 +78,7 @@ def _spark_type(field: Field) -> DataType:
     dtype = _arrow_type(field)
     try:
         return from_arrow_type(dtype, prefer_timestamp_ntz=True)
-    except Exception as fault:  # of several kinds, by the version of Spark
+    except Exception as fault:  # its class depends on the version of Spark
         message = f"column {field.label!r} of type {field.known} has no type in Spark"
         raise TQLTypeError(message, hint=str(fault).splitlines()[0][:200]) from None
 
@@ -80,7 +89,7 @@ def _arrow_type(field: Field) -> pa.DataType:
 
 
 def _plain(dtype: pa.DataType) -> pa.DataType:
-    """Return the type of Arrow that Spark has for a type."""
+    """Return the Arrow type that Spark accepts for an Arrow type."""
     if pa.types.is_large_string(dtype) or pa.types.is_null(dtype):
         return pa.string()
     if pa.types.is_large_binary(dtype):
@@ -104,13 +113,13 @@ _KINDS = (CalendarIntervalType, YearMonthIntervalType)
 
 
 class Intervals:
-    """The columns of intervals of a frame."""
+    """The interval columns of a frame."""
 
     def __init__(self, frame: DataFrame) -> None:
-        """Find them.
+        """Find the interval columns.
 
         Raises:
-            TQLTypeError: an array, map or struct holds intervals.
+            TQLTypeError: an array, map or struct contains intervals.
         """
         self._names = frame.columns
         self._types = [field.dataType if isinstance(field.dataType, _KINDS) else None for field in frame.schema]
@@ -120,10 +129,10 @@ class Intervals:
                 raise TQLTypeError(message, hint="drop it, or take the intervals out into columns of their own")
 
     def check(self, names: Iterable[str]) -> None:
-        """Make sure that a sampler or statement computes with none of them.
+        """Check that a sampler or statement does not compute with intervals.
 
         Raises:
-            TQLTypeError: it names one.
+            TQLTypeError: a name is that of an interval column.
         """
         used = set(names)
         for name, kind in zip(self._names, self._types, strict=True):
@@ -133,21 +142,21 @@ class Intervals:
                 raise TQLTypeError(message, hint=hint)
 
     def hidden(self, frame: DataFrame) -> DataFrame:
-        """Return the frame with numbers in place of its intervals."""
+        """Return the frame with numbers instead of intervals."""
         return _changed(frame, self._types, _numbers)
 
     def shown(self, result: DataFrame, origins: Sequence[int | None], schema: StructType) -> DataFrame:
-        """Return a result with intervals in place of their numbers.
+        """Return a result with intervals instead of their numbers.
 
         Args:
             result: the result.
-            origins: place in the frame of the column that each column of the result is; None where it is none.
-            schema: of the result with intervals.
+            origins: for each column of the result its position in the frame; None for a column that the frame lacks.
+            schema: schema of the result with intervals.
         """
         found = _changed(result, [None if place is None else self._types[place] for place in origins], _interval)
         if found is result:
             return result
-        # What is computed may be null, as far as Spark knows, where the column of the frame cannot.
+        # Spark declares the computed intervals nullable, even if the column of the frame is not.
         return found.to(StructType([*schema.fields]))
 
 
@@ -166,9 +175,9 @@ def _changed(
 
 
 def _numbers(column: Column, kind: DataType) -> Column:
-    """Months; or months, days and seconds of a calendar interval. Null stays null."""
+    """Return the months of an interval, or months, days and seconds of a calendar interval; null stays null."""
     if isinstance(kind, YearMonthIntervalType):
-        column = column.cast(YearMonthIntervalType())  # of an interval of years alone Spark extracts no months
+        column = column.cast(YearMonthIntervalType())  # Spark cannot extract months from an interval of years only
     months = (F.extract(F.lit("YEAR"), column) * 12 + F.extract(F.lit("MONTH"), column)).cast("int")
     if isinstance(kind, YearMonthIntervalType):
         return months
@@ -182,7 +191,7 @@ def _numbers(column: Column, kind: DataType) -> Column:
 
 
 def _interval(column: Column, kind: DataType) -> Column:
-    """Return the interval of such numbers."""
+    """Return the interval for the numbers that `_numbers` returns."""
     zero = F.lit(0)
     if isinstance(kind, YearMonthIntervalType):
         return F.make_ym_interval(zero, column).cast(kind)
