@@ -45,10 +45,6 @@ def section(case: Case, found: Sequence[Measured]) -> str:
     header = ["", "median", "min … max", "rounds", "ours is", "target", "met"]
     lines.append(table(header, [_line(each, found[0]) for each in found]))
     notes = [f"* {each.entry.name}: {each.entry.note}." for each in found if each.entry.note]
-    most = max(len(each.seconds) for each in found)
-    fewer = [f"{each.entry.name} ({len(each.seconds)})" for each in found if 0 < len(each.seconds) < most]
-    if fewer:
-        notes.append(f"* Fewer rounds, since the first call took long: {', '.join(fewer)}.")
     if case.job is None and all(each.seconds for each in found):
         by_minima = ratio(min(found[0].seconds) / min(found[1].seconds))
         notes.append(f"* By the minima of both, ours is {by_minima}.")

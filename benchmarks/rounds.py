@@ -19,6 +19,7 @@ from benchmarks.jobs import Entry, Job, Measured
 ROOT = Path(__file__).parents[1]
 SLOW = 5.0  # seconds; a contestant whose first call takes longer runs fewer rounds
 FEWEST = 3  # rounds of such a contestant
+QUICK, MORE = 0.5, 3  # seconds; a contestant whose calls take less runs so many times the rounds: short calls vary most
 _PATIENCE = 600.0  # seconds that a contestant may take to answer: Deep Lake is known to hang
 
 Say = Callable[[str], None]
@@ -30,7 +31,8 @@ def measure(entries: Sequence[Entry], job: Job, rounds: int, say: Say) -> list[M
     Args:
         entries: the contestants, in the order of their turns.
         job: what all of them are asked.
-        rounds: timed rounds; the first call of each, whose result is checked, comes before them.
+        rounds: timed rounds; the first call of each, whose result is checked, comes before them. Slow contestants
+            run fewer rounds, quick ones more.
         say: told of each step.
 
     Returns:
@@ -50,20 +52,28 @@ def measure(entries: Sequence[Entry], job: Job, rounds: int, say: Say) -> list[M
             say(f"{measured.entry.name}: {measured.fault or f'right, first call {measured.warm_up:.3g} s'}")
             if measured.fault:
                 worker.close()
-        for number in range(rounds):
+        for number in range(MORE * rounds):
             for worker, measured in workers:
-                slow = measured.warm_up is not None and measured.warm_up * job.calls > SLOW
-                if measured.fault or (slow and number >= FEWEST):
+                if measured.fault or number >= _rounds_of(measured, job, rounds):
                     continue
                 answer = worker.ask(2 + number)
                 measured.fault = answer.get("fault")
                 if measured.fault is None:
                     measured.seconds.append(answer["seconds"])
-            say(f"round {number + 1} of {rounds}")
+            if number < rounds:
+                say(f"round {number + 1} of {rounds}")
     finally:
         for worker, _ in workers:
             worker.close()
     return found
+
+
+def _rounds_of(measured: Measured, job: Job, rounds: int) -> int:
+    """The number of rounds that a contestant runs, by how long its calls have taken."""
+    if measured.warm_up is not None and measured.warm_up * job.calls > SLOW:
+        return min(rounds, FEWEST)
+    quick = measured.seconds and measured.median * job.calls < QUICK
+    return MORE * rounds if quick else rounds
 
 
 class _Worker:
