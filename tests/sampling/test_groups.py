@@ -309,6 +309,7 @@ def test_the_first_rows_of_groups_in_parts_are_those_of_the_whole(sigma):
     places = (rng.random(rows) ** 3 * count).astype(int)
     whole, parts = parts_of(weights, places, [0, 20_000, 20_001, 20_001, rows])
     sizes = rng.integers(0, 400, whole.count)
+    sizes[0] = 0
     race = Race.of(*bounds_of(weights))
     limits = limits_of_groups(Steps.of(RowPairs.rounded(weights, whole).table, whole.count, race), sizes)
     found, every, start = [], [], 0
@@ -327,6 +328,7 @@ def test_the_first_rows_of_groups_in_parts_are_those_of_the_whole(sigma):
     assert np.concatenate(winners).tolist() == np.sort(expected).tolist()
     finishing = np.bincount(np.concatenate(every), minlength=whole.count)
     more = sizes + 10 * np.sqrt(sizes) + 64
+    assert finishing[0] == 0  # no partition sends rows of a group without draws
     wanted = (sizes > 0) & (more < whole.rows)
     assert wanted.any()
     assert (np.abs(finishing - more) < 0.15 * more + 6 * np.sqrt(more))[wanted].all()  # and a few more, as planned

@@ -348,8 +348,7 @@ class Steps:
     def limits(self, sizes: Integers, wanted: Floats) -> Floats:
         """Return for each group a time by which `wanted` rows have finished on average, or its logarithm.
 
-        The limit is infinite if about all rows of a group are wanted. A group without draws has a limit that is not
-        used: infinite or negative infinity.
+        The limit is infinite if about all rows of a group are wanted, and negative infinity for a group without draws.
 
         Args:
             sizes: shape (groups,), rows to draw.
@@ -365,13 +364,13 @@ class Steps:
             stop = max(first + 1, int(ends.searchsorted(start + _PAIRS, side="right")))
             own = slice(first, stop)
             if searched[own].any():
-                limits[own] = self._limits_of(slice(start, int(ends[stop - 1])), first, searched[own], wanted[own])
+                found = self._limits_of(slice(start, int(ends[stop - 1])), first, searched[own], wanted[own])
+                limits[own][searched[own]] = found
             first = stop
         return limits
 
     def _limits_of(self, pairs: slice, first: int, searched: NDArray[np.bool_], wanted: Floats) -> Floats:
-        """Return the limits of the groups from `first` on, which have these pairs."""
-        limits = np.where(searched, 0.0, np.where(wanted > 0, math.inf, -math.inf))
+        """Return the limits of the searched groups among those from `first` on, which have these pairs."""
         group = self.pairs.groups[pairs] - first
         there = searched[group]
         group = group[there]
@@ -385,7 +384,7 @@ class Steps:
             middle = (low + high) / 2
             enough = np.add.reduceat(counts * finished(np.repeat(middle, each) + logs), starts) >= wanted[searched]
             low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-        limits[searched] = np.exp(high) if self.race.narrow else high
+        limits: Floats = np.exp(high) if self.race.narrow else high
         return limits
 
 
