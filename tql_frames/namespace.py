@@ -332,7 +332,7 @@ class DataFrameNamespace(_PolarsNamespace[pl.DataFrame]):
 
     @method_of(explore)
     def explore(self, sampler: str = "", *, by: str | Sequence[str] | None = None, split: str | None = None) -> Explore:
-        """Return a widget to find a sampler with.
+        """Return a widget in which a sampler is written and its effect is shown.
 
         Examples:
             >>> df = pl.DataFrame({"age": [71, 34, 65]})
@@ -518,7 +518,7 @@ class PandasNamespace(_Namespace["pd.DataFrame", "pd.DataFrame"]):
 
     @method_of(explore)
     def explore(self, sampler: str = "", *, by: str | Sequence[str] | None = None, split: str | None = None) -> Explore:
-        """Return a widget to find a sampler with.
+        """Return a widget in which a sampler is written and its effect is shown.
 
         Examples:
             >>> import pandas as pd

@@ -41,7 +41,7 @@ class UnitsOfPartition:
 NOTHING = UnitsOfPartition(
     0, b"", Units(np.empty(0, np.int64), LabelCounts(*[np.empty(0, np.int64)] * 4), {}, pl.Series([], dtype=pl.Null))
 )
-"""What a partition without rows tells."""
+"""The answer of a partition without rows."""
 
 
 @dataclass(frozen=True)
