@@ -19,7 +19,7 @@ from benchmarks.jobs import Entry, Job, Measured
 ROOT = Path(__file__).parents[1]
 SLOW = 5.0  # seconds; a contestant whose first call takes longer runs fewer rounds
 FEWEST = 3  # rounds of such a contestant
-QUICK, MORE = 0.5, 3  # seconds; a contestant whose calls take less runs so many times the rounds: short calls vary most
+QUICK, MORE = 1.0, 3  # seconds; where our calls take less, all run three times the rounds: short calls vary most
 _PATIENCE = 600.0  # seconds that a contestant may take to answer: Deep Lake is known to hang
 
 Say = Callable[[str], None]
@@ -32,7 +32,7 @@ def measure(entries: Sequence[Entry], job: Job, rounds: int, say: Say) -> list[M
         entries: the contestants, in the order of their turns.
         job: what all of them are asked.
         rounds: timed rounds; the first call of each, whose result is checked, comes before them. Slow contestants
-            run fewer rounds, quick ones more.
+            run fewer rounds; where ours is quick, all others run more.
         say: told of each step.
 
     Returns:
@@ -40,6 +40,7 @@ def measure(entries: Sequence[Entry], job: Job, rounds: int, say: Say) -> list[M
     """
     found = [Measured(entry) for entry in entries]
     workers: list[tuple[_Worker, Measured]] = []
+    number = 0
     try:
         for measured in found:
             if not measured.entry.installed:
@@ -52,28 +53,26 @@ def measure(entries: Sequence[Entry], job: Job, rounds: int, say: Say) -> list[M
             say(f"{measured.entry.name}: {measured.fault or f'right, first call {measured.warm_up:.3g} s'}")
             if measured.fault:
                 worker.close()
-        for number in range(MORE * rounds):
+        while number < (MORE * rounds if _is_quick(found[0], job) else rounds):
             for worker, measured in workers:
-                if measured.fault or number >= _rounds_of(measured, job, rounds):
+                slow = measured.warm_up is not None and measured.warm_up * job.calls > SLOW
+                if measured.fault or (slow and number >= FEWEST):
                     continue
                 answer = worker.ask(2 + number)
                 measured.fault = answer.get("fault")
                 if measured.fault is None:
                     measured.seconds.append(answer["seconds"])
-            if number < rounds:
-                say(f"round {number + 1} of {rounds}")
+            number += 1
+            say(f"round {number}")
     finally:
         for worker, _ in workers:
             worker.close()
     return found
 
 
-def _rounds_of(measured: Measured, job: Job, rounds: int) -> int:
-    """The number of rounds that a contestant runs, by how long its calls have taken."""
-    if measured.warm_up is not None and measured.warm_up * job.calls > SLOW:
-        return min(rounds, FEWEST)
-    quick = measured.seconds and measured.median * job.calls < QUICK
-    return MORE * rounds if quick else rounds
+def _is_quick(measured: Measured, job: Job) -> bool:
+    """Whether the calls so far have taken little time; before the first round, not yet."""
+    return bool(measured.seconds) and measured.median * job.calls < QUICK
 
 
 class _Worker:
