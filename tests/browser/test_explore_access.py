@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -12,12 +11,12 @@ pytest.importorskip("playwright", reason="Playwright is not installed: make brow
 pytest.importorskip("anywidget", reason="anywidget is not installed: make browser")
 pytest.importorskip("axe_playwright_python", reason="axe-core is not installed: make browser")
 
+from tests.browser.axe import axe_findings
 from tests.browser.lab import CHROMIUM, browser_page
 from tests.browser.widget_page import SAMPLER, THEMES, mistake, opened, run
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium")
 
-AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 WIDE, NARROW = 1280, 360
 
 
@@ -25,20 +24,6 @@ WIDE, NARROW = 1280, 360
 def page() -> Iterator[Any]:
     with browser_page(WIDE, 900) as (page, _):
         yield page
-
-
-def findings(page: Any) -> list[str]:
-    """What axe-core finds in the widget, of serious or critical impact: the rule, and the element."""
-    page.wait_for_timeout(200)  # the bars have their widths, and colours no longer change
-    page.evaluate(AXE)
-    found = page.evaluate("axe.run(document.querySelector('.tql-explore'))")
-    assert len(found["passes"]) > 10  # it looked at something
-    return [
-        f"{rule['id']} ({rule['impact']}): {node['html'][:120]} {node['failureSummary']}"
-        for rule in found["violations"]
-        if rule["impact"] in ("serious", "critical")
-        for node in rule["nodes"]
-    ]
 
 
 def offer_words(page: Any) -> Any:
@@ -55,13 +40,13 @@ def offer_words(page: Any) -> Any:
 def test_axe_finds_nothing_serious(page: Any, theme: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     opened(page, width, theme)
-    assert findings(page) == []
+    assert axe_findings(page) == []
     run(page)
-    assert findings(page) == []
+    assert axe_findings(page) == []
     offer_words(page)
-    assert findings(page) == []
+    assert axe_findings(page) == []
     mistake(page)
-    assert findings(page) == []
+    assert axe_findings(page) == []
 
 
 @pytest.mark.parametrize(
@@ -76,7 +61,7 @@ def test_axe_finds_nothing_serious(page: Any, theme: str, width: int) -> None:
 def test_axe_finds_what_is_broken(page: Any, text: str, instead: str, rule: str) -> None:
     page.set_viewport_size({"width": WIDE, "height": 900})
     opened(page, WIDE, broken=(text, instead))
-    assert rule in {each.split(" ")[0] for each in findings(page)}
+    assert rule in {each.split(" ")[0] for each in axe_findings(page)}
 
 
 def focused(page: Any) -> str:

@@ -11,7 +11,9 @@ import pytest
 pytest.importorskip("playwright", reason="Playwright is not installed: pip install playwright")
 pytest.importorskip("jupyterlab", reason="JupyterLab is not installed: pip install jupyterlab")
 pytest.importorskip("anywidget", reason="anywidget is not installed: pip install anywidget")
+pytest.importorskip("axe_playwright_python", reason="axe-core is not installed: make browser")
 
+from tests.browser.axe import axe_findings
 from tests.browser.lab import CHROMIUM, browser_page, jupyter_lab, run_notebook, write_notebook
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium")
@@ -56,6 +58,7 @@ def test_a_sampler_is_found_and_taken_into_the_next_cell(tmp_path: Path, theme: 
         corrects_it(page)
         moves_a_slider(page)
         runs_it(page)
+        assert axe_findings(page) == []
         page.locator(".tql-explore").screenshot(path=tmp_path / "explore.png")
         reads_the_rows(page)
         takes_it_on(page)
