@@ -24,7 +24,7 @@ test: $(VENV)/installed-test
 	$(PYTEST)
 
 test-all: $(VENV)/installed-test
-	TQL_TESTS=full $(PYTEST)
+	TQL_TESTS=full $(PYTEST) --durations=40
 
 # On the oldest versions that pyproject.toml allows, in an environment of its own. Needs Python 3.11 or 3.12: the oldest NumPy
 # has no wheels for newer ones. Modin, which does not take pandas 3 yet, is tried here.
