@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import doctest
+import gc
 import inspect
 import logging
 import os
 import re
 import signal
+import warnings
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -56,17 +58,29 @@ def cluster() -> Iterator[None]:
             ray.init("local", num_cpus=2, object_store_memory=100_000_000, **options)
             break
         except Exception:
-            ray.shutdown()
+            shut_down()
             if attempt == 2:
                 raise
     ray.data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     yield
+    shut_down()
+
+
+def shut_down() -> None:
+    """End Ray and wait for its processes, of which Python would warn in whatever test runs when they are collected."""
+    node = ray._private.worker._global_node
+    started = [] if node is None else [each.process for some in node.all_processes.values() for each in some]
     ray.shutdown()
+    for process in started:
+        process.wait(60)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # of files that it leaves open
+        gc.collect()
 
 
 def cut(number: int, frame: pl.DataFrame = XRAYS) -> Any:
-    """A dataset of so many blocks, of which one is empty if they are more than two."""
+    """A dataset cut into `number` blocks; one block is empty if there are more than two."""
     bounds = np.sort(np.random.default_rng(number).integers(0, frame.height, number - 1)).tolist()
     if number > 2:
         bounds[1] = bounds[0]
