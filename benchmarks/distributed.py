@@ -257,7 +257,7 @@ def check_strata(
 
 
 def _times(drawn: Drawable, rows: int) -> Integers:
-    """How often each slot of a partition was drawn; the partition has `rows` rows."""
+    """The number of draws of each slot of a partition with `rows` rows."""
     if isinstance(drawn, SlotTimes):
         return np.concatenate([piece.numbers() for piece in drawn.pieces])
     if isinstance(drawn, SlotFlags):

@@ -40,7 +40,7 @@ def measure(entries: Sequence[Entry], job: Job, rounds: int, say: Say) -> list[M
     """
     found = [Measured(entry) for entry in entries]
     workers: list[tuple[_Worker, Measured]] = []
-    number = 0
+    number, last = 0, rounds
     try:
         for measured in found:
             if not measured.entry.installed:
@@ -53,7 +53,7 @@ def measure(entries: Sequence[Entry], job: Job, rounds: int, say: Say) -> list[M
             say(f"{measured.entry.name}: {measured.fault or f'right, first call {measured.warm_up:.3g} s'}")
             if measured.fault:
                 worker.close()
-        while number < (MORE * rounds if _is_quick(found[0], job) else rounds):
+        while number < last:
             for worker, measured in workers:
                 slow = measured.warm_up is not None and measured.warm_up * job.calls > SLOW
                 if measured.fault or (slow and number >= FEWEST):
@@ -63,16 +63,14 @@ def measure(entries: Sequence[Entry], job: Job, rounds: int, say: Say) -> list[M
                 if measured.fault is None:
                     measured.seconds.append(answer["seconds"])
             number += 1
-            say(f"round {number}")
+            say(f"round {number} of {last}")
+            ours = found[0]
+            if number == rounds and ours.seconds and ours.median * job.calls < QUICK:
+                last = MORE * rounds
     finally:
         for worker, _ in workers:
             worker.close()
     return found
-
-
-def _is_quick(measured: Measured, job: Job) -> bool:
-    """Whether the calls so far have taken little time; before the first round, not yet."""
-    return bool(measured.seconds) and measured.median * job.calls < QUICK
 
 
 class _Worker:

@@ -68,7 +68,7 @@ def cluster() -> Iterator[None]:
 
 
 def shut_down() -> None:
-    """End Ray and wait for its processes, of which Python would warn in whatever test runs when they are collected."""
+    """End Ray and wait for its processes: Python would warn of one that still runs, in the middle of a later test."""
     node = ray._private.worker._global_node
     started = [] if node is None else [each.process for some in node.all_processes.values() for each in some]
     ray.shutdown()

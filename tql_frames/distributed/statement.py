@@ -84,12 +84,12 @@ class PartitionStatement:
 
     @property
     def samples(self) -> bool:
-        """Whether it has a SAMPLE BY clause."""
+        """Whether the statement has a SAMPLE BY clause."""
         return self.root.sample is not None
 
     @property
     def cuts(self) -> bool:
-        """Whether it has a LIMIT clause without SAMPLE BY."""
+        """Whether the statement has a LIMIT clause without SAMPLE BY."""
         return self.root.limit is not None
 
     @property
