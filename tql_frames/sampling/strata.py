@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -140,10 +141,11 @@ class Strata:
         positions = np.empty(self.rows, position_type(self.rows))
 
         def run(blocks: Blocks) -> None:
+            numbers = self._numbers()
             for first, _ in blocks:
                 block = first // BLOCK
-                for start, rows in zip(starts[:, block].tolist(), self._by_stratum(block), strict=True):
-                    positions[start : start + len(rows)] = rows
+                for start, places in zip(starts[:, block].tolist(), self._by_stratum(block, numbers), strict=True):
+                    np.add(places, first, out=positions[start : start + len(places)], dtype=positions.dtype)
 
         over_blocks(self.rows, run)
         return positions
@@ -165,6 +167,7 @@ class Strata:
         until = np.cumsum((ends - begins).sum(axis=0))
 
         def run(blocks: Blocks) -> None:
+            numbers = self._numbers()
             for first, _ in blocks:
                 block = first // BLOCK
                 begin, end, start = begins[:, block], ends[:, block], starts[:, block]
@@ -176,12 +179,13 @@ class Strata:
                     places += np.repeat(np.cumsum(cells) - cells - start, end - begin)
                     self._block_by_slot(block).take(places, out=rows, mode="clip")
                 else:
-                    done = 0
-                    for some, before, stratum in zip(own, start.tolist(), self._by_stratum(block), strict=True):
+                    done, strata = 0, self._by_stratum(block, numbers)
+                    for some, before, stratum in zip(own, start.tolist(), strata, strict=True):
                         if some.size:
-                            places = np.subtract(some, before, dtype=np.int64)
-                            stratum.take(places, out=rows[done : done + len(some)], mode="clip")
+                            ranks = np.subtract(some, before, dtype=np.int64)
+                            stratum.take(ranks, out=rows[done : done + len(some)], mode="clip")
                             done += len(some)
+                    rows += rows.dtype.type(first)
                 rows.sort(kind="stable")  # fast, since it merges the ascending rows of each stratum
 
         over_blocks(self.rows, run)
@@ -193,20 +197,31 @@ class Strata:
         codes = self.codes[first : first + BLOCK]
         if _few_each(len(codes), len(self.cells)):
             return (np.argsort(codes, kind="stable") + first).astype(position_type(self.rows))  # radix, for such codes
-        return np.concatenate(list(self._by_stratum(block)))
+        rows = np.concatenate(list(self._by_stratum(block, self._numbers())))
+        rows += rows.dtype.type(first)
+        return rows
 
-    def _by_stratum(self, block: int) -> Iterator[Positions]:
-        """Yield the rows of each stratum in a block, ascending."""
+    def _numbers(self) -> pl.Series:
+        """Return the places of the rows of a block."""
+        return pl.Series(np.arange(min(BLOCK, self.rows), dtype=position_type(self.rows)))
+
+    def _by_stratum(self, block: int, numbers: pl.Series) -> Iterator[Positions]:
+        """Yield the places of the rows of each stratum in a block, ascending.
+
+        Args:
+            block: number of the block.
+            numbers: the places of all rows of a block.
+        """
         first, cells = block * BLOCK, self.blocks[:, block]
         codes, dtype = self.codes[first : first + BLOCK], position_type(self.rows)
         if _few_each(len(codes), len(cells)):
-            yield from np.split(self._block_by_slot(block), np.cumsum(cells)[:-1])
+            yield from np.split(np.argsort(codes, kind="stable").astype(dtype), np.cumsum(cells)[:-1])
             return
         # Polars filters numbers in half the time of `flatnonzero`. It starts no thread to filter, so this is safe in a
         # forked process.
-        numbers, there = pl.Series(np.arange(first, first + len(codes), dtype=dtype)), pl.Series(codes)
+        some, there = numbers.head(len(codes)), pl.Series(codes)
         for stratum, count in enumerate(cells.tolist()):
-            yield numbers.filter(there == stratum).to_numpy() if count else np.empty(0, dtype)
+            yield some.filter(there == stratum).to_numpy() if count else np.empty(0, dtype)
 
     def _looked_up(self, slots: Positions) -> Positions:
         """Return the positions of a few slots; only cells that contain one are read."""
@@ -403,17 +418,19 @@ def _numbered(weights: Floats, values: Floats, most: int) -> tuple[Codes, Intege
     Once more than `most` other weights are found, the remaining blocks are skipped.
     """
     codes = np.empty(len(weights), _code_type(len(values)))
+    compared = len(values) <= _BY_COMPARISON
     each = _cell_rows(len(weights), len(values))
     cells = np.zeros((len(values), -(-len(weights) // each)), np.int64)
     others = np.empty(0)
+    numbers = np.arange(len(values), dtype=np.uint8)[:, None]
     lock = Lock()
 
     def compare(weight: Floats, code: Codes, counts: Integers, space: NDArray[np.bool_]) -> None:
-        code[:] = 0
-        for number, value in enumerate(values.tolist()):
-            equal = np.equal(weight, value, out=space[: len(weight)])
-            counts[number] = _count_by(each, equal)
-            code += np.multiply(equal.view(np.uint8), np.uint8(number), out=equal.view(np.uint8))
+        for first, stop, equal in _compared(weight, values, space):
+            np.add.at(counts.T, np.arange(first, stop, _PART) // each, _true_in_rows(equal))
+            number = equal.view(np.uint8)
+            np.multiply(number, numbers, out=number)
+            np.add.reduce(number, axis=1, out=code[first:stop].reshape(len(number), -1))
 
     def search(weight: Floats, code: Codes, counts: Integers) -> None:
         place = np.minimum(values.searchsorted(weight), len(values) - 1)
@@ -422,12 +439,12 @@ def _numbered(weights: Floats, values: Floats, most: int) -> tuple[Codes, Intege
 
     def run(blocks: Blocks) -> None:
         nonlocal others
-        space = np.empty(min(len(weights), BLOCK), np.bool_)
+        space = np.empty(len(values) * min(len(weights), BLOCK) if compared else 0, np.bool_)
         for first, stop in blocks:
             if len(others) > most:
                 continue
             weight, counts = weights[first:stop], cells[:, first // each : -(-stop // each)]
-            if len(values) <= _BY_COMPARISON:
+            if compared:
                 compare(weight, codes[first:stop], counts, space)
             else:
                 search(weight, codes[first:stop], counts)
@@ -445,17 +462,18 @@ def count_codes(codes: Codes, strata: int) -> Integers:
     each = _cell_rows(len(codes), strata)
     cells = np.zeros((strata, -(-len(codes) // each)), np.int64)
 
+    others = np.arange(strata - 1, dtype=codes.dtype)  # the last stratum has the rows that are left
+
     def run(blocks: Blocks) -> None:
-        space = np.empty(min(len(codes), BLOCK), np.bool_)
+        space = np.empty(len(others) * min(len(codes), BLOCK), np.bool_)
         for first, stop in blocks:
             block, counts = codes[first:stop], cells[:, first // each : -(-stop // each)]
             if each == BLOCK and _few_each(len(block), strata):
                 counts[:, 0] = np.bincount(block, minlength=strata)
                 continue
-            counts[-1] = np.minimum(each, stop - np.arange(first, stop, each))
-            for stratum in range(strata - 1):
-                counts[stratum] = _count_by(each, np.equal(block, stratum, out=space[: len(block)]))
-                counts[-1] -= counts[stratum]
+            for some, end, equal in _compared(block, others, space):
+                np.add.at(counts[:-1].T, np.arange(some, end, _PART) // each, _true_in_rows(equal))
+            counts[-1] = np.minimum(each, stop - np.arange(first, stop, each)) - counts[:-1].sum(axis=0)
 
     if cells.shape[1] == 1:  # saves a call for small populations
         run(iter([(0, len(codes))]))
@@ -469,15 +487,35 @@ def _cell_rows(rows: int, strata: int) -> int:
     return _PART if rows > BLOCK > _PART and strata <= _BY_COMPARISON else BLOCK
 
 
-def _count_by(each: int, flags: NDArray[np.bool_]) -> Integers | int:
-    """Return the number of true flags in each cell of `each` rows; one number if a cell is a block."""
-    if each == BLOCK:
-        return int(np.count_nonzero(flags))
-    packed = np.packbits(flags)
-    if len(packed) % (_PART // 8):
-        packed = np.concatenate([packed, np.zeros(-len(packed) % (_PART // 8), np.uint8)])
-    words = np.bitwise_count(packed.view(np.uint64)).reshape(-1, _PART // 64)
-    return np.asarray(words.sum(axis=1, dtype=np.int64))
+def _compared(
+    items: Floats | Codes, values: Floats | Codes, space: NDArray[np.bool_]
+) -> Iterator[tuple[int, int, NDArray[np.bool_]]]:
+    """Compare items with values: one call compares many parts, and each part stays in the cache meanwhile.
+
+    Args:
+        items: shape (n,).
+        values: shape (m,).
+        space: array for the flags of at least n * m items, which are overwritten.
+
+    Yields:
+        First and stop of some items, and flags of their parts, shape (parts, m, items of a part): true for equal.
+    """
+    whole = len(items) - len(items) % _PART
+    for first, stop in ((0, whole), (whole, len(items))):
+        if first < stop:
+            parts = -(-(stop - first) // _PART)
+            shape = parts, len(values), (stop - first) // parts
+            equal = space[: math.prod(shape)].reshape(shape)
+            np.equal(items[first:stop].reshape(parts, 1, -1), values[:, None], out=equal)
+            yield first, stop, equal
+
+
+def _true_in_rows(flags: NDArray[np.bool_]) -> Integers:
+    """Return the number of true values along the last of three axes."""
+    if flags.shape[-1] % 64:
+        return np.array([[np.count_nonzero(row) for row in rows] for rows in flags], np.int64)
+    words = np.packbits(flags, axis=-1).view(np.uint64)
+    return np.asarray(np.bitwise_count(words).sum(axis=-1, dtype=np.int64))
 
 
 def _renumbered(codes: Codes, numbers: Codes) -> Codes:

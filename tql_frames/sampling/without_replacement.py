@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -34,7 +35,6 @@ _ROW_RACE, _FIRST_PHASE = 1, 2
 
 _FEW_DRAWS = 65_536  # draws up to which estimating how many are needed takes longer than drawing some in vain
 _PLACES = 262_144  # draws among which repeats are found at once, by a sort
-_SAMPLED = 4096  # draws from which even shares of the slots for threads are estimated
 _DENSE = 64  # rows per draw up to which drawn slots are marked among all rows; above, they are kept in sorted lists
 _WIDE = 2.0**500  # ratio of weights up to which quotients of times and weights stay within the range of floats
 _STEEP = 24  # phases, more than for equal weights, above which a race of all slots is faster
@@ -263,34 +263,44 @@ class _Marked:
         """
         slots = self._slots_of(numbers)
         fresh = np.ones(len(slots), np.bool_)
-        if len(slots) <= BLOCK or cores() == 1:
-            self._mark(slots, fresh, None)
-            return slots.compress(fresh)
-        # Each thread has a range of slots of its own, so that threads are independent.
-        parts = cores()
-        bounds = np.quantile(slots[:: len(slots) // _SAMPLED + 1], np.arange(1, parts) / parts).astype(slots.dtype)
-        ends = [0, *bounds.tolist(), len(self.marks)]
+        threads = cores() if len(slots) > BLOCK else 1
+        rounds = max(1, len(slots) // (threads * _PLACES))
+        each = -(-len(slots) // (threads * rounds)) or 1
+        for first in range(0, len(slots), threads * each):
+            some = slice(first, first + threads * each)
+            self._mark(slots[some], fresh[some], each)
+        return slots[fresh]
 
-        def run(part: int) -> None:
-            self._mark(slots, fresh, (ends[part], ends[part + 1]))
+    def _mark(self, slots: Positions, fresh: NDArray[np.bool_], each: int) -> None:
+        """Mark slots, and set `fresh` to false for draws of slots that were marked before; both of shape (k,).
 
-        in_threads(run, range(parts))
-        return slots.compress(fresh)
+        First each thread sorts `each` of the slots, so that marks are accessed in order. Then each thread marks slots
+        in a range of its own, so that threads are independent.
+        """
+        ordered = {}
 
-    def _mark(self, slots: Positions, fresh: NDArray[np.bool_], own: tuple[int, int] | None) -> None:
-        """Mark the slots in the range `own`, or all, and set `fresh` to false for draws of slots that were marked."""
-        for first in range(0, len(slots), _PLACES):
-            slot = slots[first : first + _PLACES]
-            draws = None
-            if own is not None:
-                draws = np.flatnonzero((slot >= own[0]) & (slot < own[1]))
-                slot = slot.take(draws)
-            ascending, places = _sorted_with_places(slot)  # so that marks are accessed in order
-            again = self.marks.take(ascending)
-            again[1:] |= ascending[1:] == ascending[:-1]
-            self.marks[ascending] = True
-            repeats = places(np.flatnonzero(again))
-            fresh[first : first + _PLACES][repeats if draws is None else draws.take(repeats)] = False
+        def arrange(first: int) -> None:
+            ordered[first] = _sorted_with_places(slots[first : first + each])
+
+        def mark(own: tuple[int, int]) -> None:
+            for first, (ascending, places) in sorted(ordered.items()):
+                start, stop = ascending.searchsorted(own).tolist()
+                slot = ascending[start:stop]
+                again = self.marks.take(slot)
+                again[1:] |= slot[1:] == slot[:-1]
+                self.marks[slot] = True
+                fresh[first + places(np.flatnonzero(again) + start)] = False
+
+        firsts = range(0, len(slots), each)
+        if len(firsts) <= 1:
+            for first in firsts:
+                arrange(first)
+            mark((0, len(self.marks)))
+            return
+        in_threads(arrange, firsts)
+        some, _ = ordered[0]
+        bounds = some[np.arange(1, len(firsts)) * len(some) // len(firsts)].tolist()
+        in_threads(mark, list(pairwise([0, *bounds, len(self.marks)])))
 
     def take_back(self, slots: Positions) -> None:
         """Mark slots as undrawn again."""
@@ -483,15 +493,14 @@ def _sorted_with_places(numbers: Positions) -> tuple[Integers, Callable[[Integer
     Equal numbers keep their order. Both have 64 bits, because NumPy would copy other indices.
     """
     bits = max(len(numbers) - 1, 1).bit_length()
-    if not len(numbers) or int(numbers.max()).bit_length() + bits > 64:
+    if not len(numbers) or int(numbers.max()).bit_length() + bits > 63:
         order = np.argsort(numbers, kind="stable")
         return numbers.take(order).astype(np.int64), order.take
-    keys = numbers.astype(np.uint64)  # number and place in one key, as an argsort is slower
-    keys <<= np.uint64(bits)
-    keys |= np.arange(len(numbers), dtype=np.uint64)
+    keys = numbers.astype(np.int64)  # number and place in one key, as an argsort is slower
+    keys <<= bits
+    keys |= np.arange(len(numbers))
     keys.sort()
-    mask = np.uint64((1 << bits) - 1)
-    return (keys >> np.uint64(bits)).view(np.int64), lambda some: (keys.take(some) & mask).view(np.int64)
+    return keys >> bits, lambda some: keys.take(some) & ((1 << bits) - 1)
 
 
 def race_rows(weights: Floats, size: int, streams: Numbers) -> Positions:
