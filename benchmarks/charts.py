@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import altair as alt
+import numpy as np
 import vl_convert
 
 from benchmarks.rounds import ROOT
@@ -45,7 +46,8 @@ _TITLES = {
     "memory": "Peak memory beyond the frame and the result",
 }
 _WIDTH, _HEIGHT, _FONT = 560, 260, 14  # pixels of a panel and of its text; with its names a picture is 800 wide
-_NAME = 150, 1.2 * _FONT  # pixels that a name takes
+_LETTER, _LINE = 0.55 * _FONT, 1.2 * _FONT  # pixels that a letter of a name takes, and that names are apart
+_BESIDE = 9  # pixels from a point to its name
 # 100m and s to 100 ms
 _WITH_UNIT = "replace(format(datum.value, '~s'), regexp('([a-zµ]?)$', 'i'), ' $1')"
 
@@ -136,14 +138,17 @@ def _panel(title: str, points: list[Record], axes: _Axes) -> alt.LayerChart:
     measured = layer([point for point in points if point["line"] != "allowed"])
     allowed = layer([point for point in points if point["line"] == "allowed"])
     dark = alt.Color("line:N", legend=None, scale=alt.Scale(domain=list(_LOOKS), range=list(map(_darker, _LOOKS))))
-    names = layer(_names(points, axes)).encode(text="line:N", color=dark)
+    names = _names(points, axes)
+    before = layer([name for name in names if name["before"]]).encode(text="line:N", color=dark)
+    after = layer([name for name in names if not name["before"]]).encode(text="line:N", color=dark)
     layers = alt.layer(
         allowed.mark_line(strokeDash=[5, 4], strokeWidth=1.5),
         measured.mark_line().encode(strokeWidth=alt.condition("datum.ours", alt.value(3.5), alt.value(1.8))),
         measured.mark_point(filled=True, opacity=1, size=60).encode(
             shape=alt.Shape("line:N", legend=None, scale=shapes)
         ),
-        names.mark_text(align="left", baseline="middle", dx=9, fontSize=_FONT),
+        before.mark_text(align="right", baseline="middle", dx=-_BESIDE, fontSize=_FONT),
+        after.mark_text(align="left", baseline="middle", dx=_BESIDE, fontSize=_FONT),
     ).resolve_scale(color="independent")
     heading = alt.Title(title, fontSize=_FONT, fontWeight="normal", anchor="start")
     found: alt.LayerChart = layers.properties(width=_WIDTH, height=_HEIGHT, title=heading)
@@ -151,19 +156,40 @@ def _panel(title: str, points: list[Record], axes: _Axes) -> alt.LayerChart:
 
 
 def _names(points: Sequence[Record], axes: _Axes) -> list[Record]:
-    """The last point of each line, where its name goes; names that would cover each other are moved up."""
-    last = {point["line"]: point for point in sorted(points, key=lambda point: float(point["x"]))}
+    """The places of names: after the last point of a line, or before it where fewer lines run through the name.
+
+    Names that would cover each other are moved up.
+    """
     decade = _WIDTH / math.log10(axes.x[1] / axes.x[0]), _HEIGHT / math.log10(axes.y[1] / axes.y[0])  # in pixels
-    placed: list[Record] = []
-    for point in sorted(last.values(), key=lambda point: float(point["y"])):
-        height = point["y"]
-        for other in placed:  # from below
-            near = abs(math.log10(point["x"] / other["x"])) * decade[0] < _NAME[0]
-            if near and math.log10(height / other["y"]) * decade[1] < _NAME[1]:
-                height = other["y"] * 10 ** (_NAME[1] / decade[1])
-        placed.append({**point, "y": height})
-        placed.sort(key=lambda point: float(point["y"]))
-    return placed
+    lines: dict[str, list[Record]] = {}
+    for point in sorted(points, key=lambda point: float(point["x"])):
+        lines.setdefault(point["line"], []).append(point)
+    drawn = {
+        line: [[math.log10(point[each]) * size for point in own] for each, size in zip("xy", decade, strict=True)]
+        for line, own in lines.items()
+    }
+    placed: list[tuple[float, float, float, Record]] = []  # left, right and height in pixels
+    for line, own in sorted(lines.items(), key=lambda each: float(each[1][-1]["y"])):
+        across, height = (each[-1] for each in drawn[line])
+        width = _LETTER * len(line)
+        after, before = (across + _BESIDE, height), (across - _BESIDE - width, height + _LINE / 2)
+
+        def crossing(place: tuple[float, float], line: str = line, width: float = width) -> int:
+            left, height = place
+            some = np.linspace(left, left + width, 9)
+            return sum(
+                bool((abs(np.interp(some, *each, left=np.inf, right=np.inf) - height) < _LINE / 2).any())
+                for other, each in drawn.items()
+                if other != line
+            )
+
+        left, height = min(after, before, key=crossing)  # after it, if both are as good
+        for other_left, other_right, other_height, _ in sorted(placed, key=lambda each: each[2]):  # from below
+            if left < other_right and other_left < left + width and height - other_height < _LINE:
+                height = other_height + _LINE
+        record = {**own[-1], "y": 10 ** (height / decade[1]), "before": left < across}
+        placed.append((left, left + width, height, record))
+    return [record for *_, record in placed]
 
 
 def _darker(line: str) -> str:
