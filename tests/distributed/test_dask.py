@@ -138,6 +138,19 @@ def test_files_with_more_weights_than_their_bounds_said_are_an_error(tmp_path):
         sample.compute()
 
 
+@pytest.mark.usefixtures("threads")
+def test_bounds_of_some_of_the_files_of_a_partition_are_not_taken_for_all(tmp_path, passes):
+    """The wider file has no statistics in its footer."""
+    narrow, wide = (pd.DataFrame({"level": np.arange(2_000) % most}) for most in (7, 90))
+    narrow.to_parquet(tmp_path / "a.parquet")
+    wide.to_parquet(tmp_path / "b.parquet", write_statistics=False)
+    files = dd.read_parquet(tmp_path, aggregate_files=True, blocksize="1GB")
+    assert files.npartitions == 1 and passes(files, "level") == 3
+    whole = pd.concat([narrow, wide], ignore_index=True)
+    found = files.tql.sample("level", 100, seed=1, index="place").compute()
+    assert found["place"].to_list() == whole.tql.sample("level", 100, seed=1, order="source").index.to_list()
+
+
 @REPLACE
 @pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize(

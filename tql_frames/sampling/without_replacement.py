@@ -34,7 +34,7 @@ from tql_frames.sampling.with_replacement import draw_strata, integer_weights, t
 _ROW_RACE, _FIRST_PHASE = 1, 2
 
 _FEW_DRAWS = 65_536  # draws up to which estimating how many are needed takes longer than drawing some in vain
-_PLACES = 262_144  # draws among which repeats are found at once, by a sort
+_PLACES = 262_144  # draws that a thread sorts to find repeats, at least, where there are as many
 _DENSE = 64  # rows per draw up to which drawn slots are marked among all rows; above, they are kept in sorted lists
 _WIDE = 2.0**500  # ratio of weights up to which quotients of times and weights stay within the range of floats
 _STEEP = 24  # phases, more than for equal weights, above which a race of all slots is faster
@@ -292,9 +292,8 @@ class _Marked:
                 fresh[first + places(np.flatnonzero(again) + start)] = False
 
         firsts = range(0, len(slots), each)
-        if len(firsts) <= 1:
-            for first in firsts:
-                arrange(first)
+        if len(firsts) == 1:
+            arrange(0)
             mark((0, len(self.marks)))
             return
         in_threads(arrange, firsts)

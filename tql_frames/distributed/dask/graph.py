@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import dask
@@ -20,9 +20,9 @@ from dask.delayed import Delayed, delayed
 
 try:  # not public: in a version without them, bounds are not known
     from dask.dataframe.dask_expr._expr import Projection
-    from dask.dataframe.dask_expr.io.parquet import ReadParquetFSSpec, _collect_pq_statistics
+    from dask.dataframe.dask_expr.io.parquet import ReadParquetFSSpec
 except ImportError:
-    Projection = ReadParquetFSSpec = _collect_pq_statistics = None
+    Projection = ReadParquetFSSpec = None
 
 from tql_frames.distributed import (
     NOTHING,
@@ -383,20 +383,42 @@ def _bounds_of(frame: dd.DataFrame, names: list[str]) -> dict[str, tuple[int, in
     The footers are read while the graph is built, so this is limited to 256 partitions.
     """
     wanted = [name for name in names if pd.api.types.is_integer_dtype(frame._meta[name].dtype)]
-    if _collect_pq_statistics is None or frame.npartitions > _MOST_FOOTERS or not wanted:
+    if ReadParquetFSSpec is None or frame.npartitions > _MOST_FOOTERS or not wanted:
         return {}
     expression = frame.expr
     while isinstance(expression, Projection):
         expression = expression.frame
     if not isinstance(expression, ReadParquetFSSpec):
         return {}
-    found: dict[str, tuple[int, int]] = {}
-    parts = _collect_pq_statistics(expression, columns=wanted) or []
-    for name in wanted:
-        each = [column for part in parts for column in part.get("columns", ()) if column["name"] == name]
-        if each and len(each) == len(parts) and all(column.get("min") is not None for column in each):
-            found[name] = int(min(column["min"] for column in each)), int(max(column["max"] for column in each))
-    return found
+    found: dict[str, list[int]] = {name: [] for name in wanted}
+    for group in _row_groups(expression):
+        columns = {group.column(place).path_in_schema: group.column(place) for place in range(group.num_columns)}
+        for name, values in list(found.items()):
+            bounds = columns[name].statistics if name in columns else None
+            if bounds is not None and bounds.has_min_max:
+                values += [int(bounds.min), int(bounds.max)]
+            elif group.num_rows:
+                del found[name]
+    return {name: (min(values), max(values)) for name, values in found.items() if values}
+
+
+def _row_groups(expression: Any) -> Iterator[Any]:
+    """Yield the metadata of the row groups that a frame reads.
+
+    Dask's own statistics of a partition leave out row groups without bounds, so the others would seem to hold for all.
+    """
+    from pyarrow.parquet import ParquetFile
+
+    plan = expression._plan
+    for number, part in enumerate([] if plan["empty"] else plan["parts"]):
+        if expression._filtered and number not in expression._partitions:
+            continue
+        for each in part if isinstance(part, list) else [part]:
+            path, numbers, *_ = each["piece"]
+            with expression._io_func.fs.open(path, default_cache="none") as file:
+                footer = ParquetFile(file).metadata
+            for one in range(footer.num_row_groups) if numbers == [None] else numbers:
+                yield footer.row_group(one)
 
 
 def meta_of(frame: dd.DataFrame, job: PartitionStatement) -> pd.DataFrame:
