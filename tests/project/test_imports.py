@@ -54,7 +54,7 @@ LIBRARIES = {package: libraries for floor in [*FLOORS, FACE] for package, librar
 LIBRARIES |= {
     "compiler.statements": {"polars"},
     "analysis.solver": {"numpy", "polars"},
-    "distributed.dask": {"dask", "numpy", "pandas", "polars"},
+    "distributed.dask": {"dask", "numpy", "pandas", "polars", "pyarrow"},
     "distributed.arrow": {"numpy", "polars", "pyarrow"},
     "distributed.ray": {"numpy", "pandas", "polars", "pyarrow", "ray"},
     "distributed.spark": {"numpy", "pandas", "polars", "pyarrow", "pyspark"},

@@ -17,6 +17,7 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 from dask.delayed import Delayed, delayed
+from pyarrow.parquet import ParquetFile
 
 try:  # not public: in a version without them, bounds are not known
     from dask.dataframe.dask_expr._expr import Projection
@@ -407,8 +408,6 @@ def _row_groups(expression: Any) -> Iterator[Any]:
 
     Dask's own statistics of a partition leave out row groups without bounds, so the others would seem to hold for all.
     """
-    from pyarrow.parquet import ParquetFile
-
     plan = expression._plan
     for number, part in enumerate([] if plan["empty"] else plan["parts"]):
         if expression._filtered and number not in expression._partitions:
@@ -417,7 +416,7 @@ def _row_groups(expression: Any) -> Iterator[Any]:
             path, numbers, *_ = each["piece"]
             with expression._io_func.fs.open(path, default_cache="none") as file:
                 footer = ParquetFile(file).metadata
-            for one in range(footer.num_row_groups) if numbers == [None] else numbers:
+            for one in range(footer.num_row_groups) if numbers in (None, [None]) else numbers:
                 yield footer.row_group(one)
 
 
