@@ -606,6 +606,7 @@ def class_weights(
     return found
 
 
+@named
 def query(
     text: str,
     parameters: Sequence[object] | None = None,

@@ -34,7 +34,7 @@ _NO_NEWS = {"fetchNews": "false", "checkForUpdates": False}
 
 def write_notebook(path: Path, cells: Sequence[str]) -> None:
     """A notebook of code cells."""
-    made = [
+    made: list[dict[str, object]] = [
         {"cell_type": "code", "id": f"c{at}", "source": source, "metadata": {}, "outputs": [], "execution_count": None}
         for at, source in enumerate(cells)
     ]

@@ -139,6 +139,13 @@ def test_files_with_more_weights_than_their_bounds_said_are_an_error(tmp_path):
 
 
 @pytest.mark.usefixtures("threads")
+def test_the_index_is_told_from_a_column():
+    frame = dd.from_pandas(pd.DataFrame({"age": [1, 2]}, index=pd.Index(["x", "y"], name="image")), npartitions=1)
+    with pytest.raises(TQLError, match="it is a level of the index"):
+        frame.tql.sample("image = 'x'", 1)
+
+
+@pytest.mark.usefixtures("threads")
 def test_bounds_of_some_of_the_files_of_a_partition_are_not_taken_for_all(tmp_path, passes):
     """The wider file has no statistics in its footer."""
     narrow, wide = (pd.DataFrame({"level": np.arange(2_000) % most}) for most in (7, 90))

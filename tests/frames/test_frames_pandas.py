@@ -523,3 +523,26 @@ def test_a_sampler_of_nulls_serves_the_next_frame_too() -> None:
         assert frame.tql.weights(text).to_list() == [1, 2, 1, 2]
         assert readable.tql.weights(text).to_list() == [1, 2]
         assert readable.to_pandas().tql.weights(text).to_list() == [1, 2]
+
+
+@pytest.mark.parametrize("levels", [["image"], ["image", "age"]])
+def test_a_level_of_the_index_is_told_from_a_column(levels: list[str]) -> None:
+    xrays = tql_frames.datasets.chest_xray().select("image", "age", "sex").head(9).to_pandas().set_index(levels)
+    calls: list[Callable[[str], object]] = [
+        lambda name: xrays.tql.sample(f"max_weight({name} = 'x': 2, True: 1)", limit=2),
+        lambda name: xrays.tql.sample("1", limit=2, over=name),
+        lambda name: xrays.tql.sample("1", limit=2, unit=name),
+        lambda name: xrays.tql.query(f"select {name} limit 2"),
+        lambda name: xrays.tql.view(f"{name} = 'x'", limit=2),
+        xrays.tql.report,
+        xrays.tql.explain,
+        lambda name: xrays.tql.balance(by=name, target={"x": 0.1}),
+        lambda name: tql_frames.weights(xrays, name),
+        lambda name: tql_frames.sample(frame=xrays, sampler=name, limit=2),
+        lambda name: tql_frames.query(f"select {name} from xrays", xrays=xrays),
+    ]
+    for call in calls:
+        with pytest.raises(TQLNameError, match=r"unknown column 'image'(?s:.*)reset_index.*it is a level of the index"):
+            call("image")
+        with pytest.raises(TQLNameError, match=r"unknown column 'sexx'(?s:.*)did you mean 'sex'"):
+            call("sexx")

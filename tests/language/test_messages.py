@@ -26,6 +26,7 @@ FRAME = pl.DataFrame(
 PARAMETERS = "write ? for a value, and pass the values in order: parameters=[…]"
 COMMENT = "a comment starts with -- and ends with the line"
 CHOICE = "write max_weight(condition: value, …, True: other)"
+COLON = "write a colon between the condition of an arm and its weight"
 DEFAULT = "write True: weight for rows that match no other arm"
 POWER = "write x * x; TQL has no power operator"
 AS_COLUMN = "compute it as a column of the frame first, and name that column"
@@ -79,6 +80,11 @@ STATEMENTS = [
     ("select «if» n > 1 then 2", None),
     ("select * order by «s»", "order by one of its keys: s['w']"),
     ("select * sample by max_weight(n > 1: 2, «1»)", "write True: 1 for rows that match no other arm"),
+    ("select * sample by max_weight(n > 1«,» 2, True: 1)", COLON),
+    ("select * sample by 2 * sum_weight(n in (1, 2)«,» 2, True: 1)", COLON),
+    ("select * sample by max_weight(\"a:b\" = ':('«,» 2, True: 1)", COLON),
+    ("select * sample by max_weight(n > 1: 2«:» 1)", None),
+    ("select * where any(n, 2«:» 1)", None),
     ("select * sample by max_weight(n > 1: 2, «else»: 1)", DEFAULT),
     ("select * sample by max_weight(n > 1: 2, «default»: 1)", DEFAULT),
     ("select * sample by max_weight(n > 1: 2, «*»: 1)", DEFAULT),

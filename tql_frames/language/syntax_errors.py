@@ -130,6 +130,7 @@ _BRANCHES = ("if", "when", "then", "else", "elif", "end")
 _NO_VALUE = ("none", "nan", "na", "nil", "missing", "unknown")
 _LAST_WORD = re.compile(r"(?:^|[^\w\"'.])([^\W\d]\w*)\s*$")
 _LAST_NUMBER = re.compile(r"[,(]\s*((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[Tt]rue|[Ff]alse)\s*$")
+_MARKS = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|--[^\n]*|[()\[\],:]""")  # texts, names and comments as a whole
 _ITEM_IN = re.compile(r"('(?:[^']|'')*'|\?|[\w.]+)\s+(not\s+)?in\s*$", re.IGNORECASE)
 
 
@@ -145,7 +146,18 @@ def hint_of_character(place: FaultPlace) -> str | None:
 
 def hint_of_token(place: FaultPlace) -> Advice | None:
     """Return the advice for a token that does not fit, or for the word before it."""
-    for rule in (_placeholder, _list, _item, _operator, _null_test, _default_arm, _two_words, _choice, _other_join):
+    for rule in (
+        _placeholder,
+        _list,
+        _item,
+        _operator,
+        _null_test,
+        _default_arm,
+        _arm,
+        _two_words,
+        _choice,
+        _other_join,
+    ):
         advice = rule(place)
         if advice is not None:
             return advice
@@ -243,6 +255,30 @@ def _default_arm(place: FaultPlace) -> Advice | None:
     if place.kind == "STAR" and place.wants_value and re.match(r"\*\s*:", place.rest):
         return Advice("write True: weight for rows that match no other arm")
     return None
+
+
+def _arm(place: FaultPlace) -> Advice | None:
+    """Return advice for `max_weight(condition, weight, …: …)`, with a comma instead of the first colon."""
+    if place.kind != "COLON" or "COMMA" not in place.accepted:
+        return None
+    opened: list[list[int]] = [[]]  # for each open bracket, its place, and the places of commas and colons after it
+    for found in _MARKS.finditer(place.before):
+        if found.group() in ("(", "["):
+            opened.append([found.start()])
+        elif found.group() in (")", "]"):
+            opened = opened[:-1] or [[]]
+        elif found.group() in (",", ":"):
+            opened[-1].append(found.start())
+    if len(opened[-1]) < 2:
+        return None
+    bracket, first = opened[-1][:2]
+    if place.text[first] == ":" or not re.search(
+        r"(?ai)\b(max|sum)_weight\s*$", place.before[max(bracket - 40, 0) : bracket]
+    ):
+        return None
+    return Advice(
+        "write a colon between the condition of an arm and its weight", Span(first, first + 1), "unexpected ','"
+    )
 
 
 def _two_words(place: FaultPlace) -> Advice | None:

@@ -24,6 +24,7 @@ from tql_frames.compiler.statements import most_rows
 from tql_frames.errors import (
     Place,
     TQLError,
+    TQLNameError,
     TQLWarning,
     WeightError,
     caller,
@@ -84,7 +85,7 @@ _WRITTEN = 15  # digits of a decimal number that every float keeps; users do not
 
 
 def named(call: _Call, name: str | None = None) -> _Call:
-    """Return a call whose error for an unknown argument names the argument to use instead.
+    """Return a call with errors that name the right argument for an unknown one, and tell index levels from columns.
 
     Args:
         call: a function or method.
@@ -101,17 +102,30 @@ def named(call: _Call, name: str | None = None) -> _Call:
     parameters = inspect.signature(call).parameters
     names = [each for each in parameters if each != "self"]
     most = len(places_of(parameters))
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
 
     @functools.wraps(call)
     def checked(*given: Any, **options: Any) -> Any:
         if len(given) > most:
             raise wrong_number(name or call.__name__, parameters, len(given) - len(parameters) + len(names))
         for each, value in options.items():
-            if each not in parameters:
+            if each not in parameters and not takes_any:
                 raise wrong_name(name or call.__name__, each, names, value)
-        return call(*given, **options)
+        try:
+            return call(*given, **options)
+        except TQLNameError as fault:
+            if any(fault.message == f"unknown column {level!r}" for level in _index_levels(*given, *options.values())):
+                fault.hint = "pass frame.reset_index(): it is a level of the index"
+            raise
 
     return checked  # type: ignore[return-value]
+
+
+def _index_levels(*arguments: object) -> Iterator[object]:
+    """Yield the names of the index levels of frames, or of the frames of namespaces, among arguments."""
+    for each in arguments:
+        index = getattr(getattr(each, "_frame", each), "index", None)
+        yield from getattr(index, "names", [getattr(index, "name", None)])  # an index of Dask has one name
 
 
 def places_of(parameters: Mapping[str, inspect.Parameter]) -> list[str]:

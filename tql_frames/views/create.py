@@ -21,7 +21,6 @@ from tql_frames.frames import (
     PolarsFrame,
     TwoPassFrame,
     has_labels,
-    is_pandas,
     is_repeatable,
     kept_frame_of,
 )
@@ -124,14 +123,8 @@ def split_of(
         steps, find = (Step.of_part(spec, words),), lambda _: assignment.positions(places)
         return View(source, steps, find, None, index=index, ignore_index=bool(ignore_index), origin=source)
 
-    try:
-        assignment: Assignment = splitting().Assignment.of(spec, source)
-        made: Split[View[Native]] = splitting().Split(assignment, view_of, source.kind, source.keeps_labels)
-    except TQLNameError as fault:
-        levels: Sequence[object] = frame.index.names if is_pandas(frame) else []
-        if any(name in levels for name in spec.names):
-            fault.hint = "pass frame.reset_index(): it is a level of the index"
-        raise
+    assignment: Assignment = splitting().Assignment.of(spec, source)
+    made: Split[View[Native]] = splitting().Split(assignment, view_of, source.kind, source.keeps_labels)
     return made
 
 
