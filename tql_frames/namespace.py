@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +14,8 @@ from tql_frames import api
 from tql_frames.errors import TQLError
 from tql_frames.frames import INDEX, is_pandas
 from tql_frames.notebook import explore
-from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order, named
+from tql_frames.pipeline.argument_names import wrong_name
+from tql_frames.pipeline.draw import Design, GroupBy, Limit, Order, places_of, wrong_number
 from tql_frames.pipeline.weights import SamplerLike
 from tql_frames.views import split, view
 
@@ -42,6 +44,7 @@ def method_of(call: Callable[..., Any]) -> Callable[[_Method], _Method]:
         own, theirs = _sections(method), _sections(call)
         entries = _ENTRY.split(theirs.get("Args", ""))[1:]
         names = inspect.signature(method).parameters
+        most = len(places_of(names))
         pairs = zip(entries[::2], entries[1::2], strict=True)
         arguments = "".join(f"    {name}:{text}" for name, text in pairs if name in names)
         found = {"": own[""], "Args": arguments, **{name: theirs.get(name, "") for name in _AFTER_ARGS}, **own}
@@ -49,7 +52,16 @@ def method_of(call: Callable[..., Any]) -> Callable[[_Method], _Method]:
             f"{name}:\n{text.strip(chr(10))}" if name else text.strip() for name, text in found.items() if text
         )
 
-        return named(method)
+        @functools.wraps(method)
+        def checked(*given: Any, **options: Any) -> Any:
+            if len(given) > most:
+                raise wrong_number(method.__name__, names, len(given) - 1)
+            for name, value in options.items():
+                if name not in names:
+                    raise wrong_name(method.__name__, name, [*names][1:], value)
+            return method(*given, **options)
+
+        return checked  # type: ignore[return-value]
 
     return documented
 
