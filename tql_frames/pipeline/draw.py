@@ -33,7 +33,7 @@ from tql_frames.errors import (
     shown,
     warn,
 )
-from tql_frames.frames import PolarsFrame, Rows
+from tql_frames.frames import PolarsFrame, Rows, is_pandas
 from tql_frames.pipeline.argument_names import wrong_name
 from tql_frames.pipeline.groups import Grouped, GroupKeys, Quotas
 from tql_frames.pipeline.idle_arms import warn_of_categories, warn_of_idle_arms
@@ -122,10 +122,14 @@ def named(call: _Call, name: str | None = None) -> _Call:
 
 
 def _index_levels(*arguments: object) -> Iterator[object]:
-    """Yield the names of the index levels of frames, or of the frames of namespaces, among arguments."""
+    """Yield the names of the index levels of pandas and Dask frames among arguments, also of Dask's namespace."""
     for each in arguments:
-        index = getattr(getattr(each, "_frame", each), "index", None)
-        yield from getattr(index, "names", [getattr(index, "name", None)])  # an index of Dask has one name
+        if is_pandas(each):
+            yield from each.index.names
+            continue
+        frame: Any = getattr(each, "_frame", each)
+        if type(frame).__module__.startswith("dask."):
+            yield frame.index.name
 
 
 def places_of(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
