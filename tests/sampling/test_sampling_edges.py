@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from tests.sizes import paired, size
-from tql_frames.sampling import StrataTable, Streams, draw, strata, strata_of_codes, stratify
+from tql_frames.sampling import StrataTable, Streams, count_codes, draw, strata, strata_of_codes, stratify
 from tql_frames.sampling import partitioned as parts
 from tql_frames.sampling import rng as blocks
 from tql_frames.sampling import with_replacement as line
@@ -157,3 +158,29 @@ def test_where_times_become_logarithms():
     same, logs = distinct.finishers(weights, race._replace(narrow=False), math.inf, Streams(2))
     assert (rows == same).all() and (np.argsort(times) == np.argsort(logs)).all()
     np.testing.assert_allclose(np.log(times * 2.0**race.exponent), logs, rtol=1e-12)
+
+
+@pytest.mark.parametrize("many", [1, 2, 16, 17])
+@pytest.mark.parametrize("rows", [1, 63, 4_096, 4_100, 262_144, 262_145, 270_400])
+def test_rows_are_counted_in_each_cell(rows, many):
+    """A cell is a part of 4,096 rows in more than a block of rows with at most 16 weights, else a block."""
+    codes = np.arange(rows) * 7 // 3 % many
+    found = stratify(codes + 0.5, many)
+    each = 4_096 if rows > 262_144 and many <= 16 else 262_144
+    assert found.codes.tolist() == codes.tolist()
+    expected = [
+        np.bincount(codes[first : first + each], minlength=len(found.table.weights)) for first in range(0, rows, each)
+    ]
+    assert found.cells.T.tolist() == np.array(expected).tolist()
+    assert count_codes(found.codes, len(found.table.weights)).tolist() == found.cells.tolist()
+
+
+def test_counting_many_codes_takes_no_flags_for_each():
+    codes = (np.arange(600_000) % 5_000).astype(np.uint16)
+    tracemalloc.start()
+    try:
+        counts = count_codes(codes, 5_000)
+        assert tracemalloc.get_traced_memory()[1] < 20e6
+    finally:
+        tracemalloc.stop()
+    assert counts.sum(axis=1).tolist() == [120] * 5_000

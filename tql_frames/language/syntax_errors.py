@@ -266,7 +266,8 @@ def _arm(place: FaultPlace) -> Advice | None:
         if found.group() in ("(", "["):
             opened.append([found.start()])
         elif found.group() in (")", "]"):
-            opened = opened[:-1] or [[]]
+            if len(opened) > 1:
+                opened.pop()
         elif found.group() in (",", ":"):
             opened[-1].append(found.start())
     if len(opened[-1]) < 2:

@@ -461,14 +461,14 @@ def count_codes(codes: Codes, strata: int) -> Integers:
     """Return the number of rows of each code in each cell, shape (m, cells), as in `Strata.cells`."""
     each = _cell_rows(len(codes), strata)
     cells = np.zeros((strata, -(-len(codes) // each)), np.int64)
-
-    others = np.arange(strata - 1, dtype=codes.dtype)  # the last stratum has the rows that are left
+    compared = each != BLOCK or not _few_each(min(len(codes), BLOCK), strata)
+    others = np.arange(strata - 1 if compared else 0, dtype=codes.dtype)  # the last stratum has the rows that are left
 
     def run(blocks: Blocks) -> None:
         space = np.empty(len(others) * min(len(codes), BLOCK), np.bool_)
         for first, stop in blocks:
             block, counts = codes[first:stop], cells[:, first // each : -(-stop // each)]
-            if each == BLOCK and _few_each(len(block), strata):
+            if not compared:
                 counts[:, 0] = np.bincount(block, minlength=strata)
                 continue
             for some, end, equal in _compared(block, others, space):

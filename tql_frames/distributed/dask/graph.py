@@ -10,6 +10,7 @@ import math
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import dask
@@ -299,6 +300,7 @@ def _frame(parts: list[Delayed], meta: Any, divisions: Any) -> Any:
 _TOLD = 3  # columns that a hint names
 _MOST_COMBINATIONS = 4096  # of column values that are weighed to count the possible weights
 _MOST_FOOTERS = 256  # partitions of files whose bounds are read
+_FOOTERS_AT_ONCE = 16  # files that are open together, since each answer of a remote store takes long
 _PEEK = 100  # rows that are computed for their types
 
 
@@ -408,16 +410,25 @@ def _row_groups(expression: Any) -> Iterator[Any]:
 
     Dask's own statistics of a partition leave out row groups without bounds, so the others would seem to hold for all.
     """
-    plan = expression._plan
-    for number, part in enumerate([] if plan["empty"] else plan["parts"]):
-        if expression._filtered and number not in expression._partitions:
-            continue
-        for each in part if isinstance(part, list) else [part]:
-            path, numbers, *_ = each["piece"]
-            with expression._io_func.fs.open(path, default_cache="none") as file:
-                footer = ParquetFile(file).metadata
-            for one in range(footer.num_row_groups) if numbers in (None, [None]) else numbers:
-                yield footer.row_group(one)
+    plan, files = expression._plan, expression._io_func.fs
+    pieces = [
+        each["piece"]
+        for number, part in enumerate([] if plan["empty"] else plan["parts"])
+        if not expression._filtered or number in expression._partitions
+        for each in (part if isinstance(part, list) else [part])
+    ]
+
+    def footer_of(path: str) -> Any:
+        with files.open(path, default_cache="none") as file:
+            return ParquetFile(file).metadata
+
+    paths = list(dict.fromkeys(path for path, *_ in pieces))  # a file may have row groups in many partitions
+    with ThreadPoolExecutor(_FOOTERS_AT_ONCE) as pool:
+        footers = dict(zip(paths, pool.map(footer_of, paths), strict=True))
+    for path, numbers, *_ in pieces:
+        footer = footers[path]
+        for one in range(footer.num_row_groups) if numbers in (None, [None]) else numbers:
+            yield footer.row_group(one)
 
 
 def meta_of(frame: dd.DataFrame, job: PartitionStatement) -> pd.DataFrame:
