@@ -119,6 +119,11 @@ def cases(rows: int) -> tuple[Case, ...]:
                     target=Target(at_most=1.3),
                     note="draws nothing",
                 ),
+                Entry(
+                    "What bounds it: deciding arms, the rows of each counted, the columns read in a few places",
+                    "bounds:few",
+                    target=_REACHED,
+                ),
             ),
             _STANDARD,
         ),
@@ -189,6 +194,11 @@ def cases(rows: int) -> tuple[Case, ...]:
                 Entry("Polars: `df.bottom_k(n, by=exponential / w)`", "polars:exponential_keys"),
                 Entry("tql-frames on pandas: `pdf.tql.sample(…)`", "ours:pandas_frame"),
                 Entry("pandas: `pdf.sample(n, weights=w, replace=False)`", "pandas:weighted"),
+                Entry(
+                    "What bounds it: deciding arms, a table of rows, random numbers, their sort, the columns read",
+                    "bounds:whole_without",
+                    target=_REACHED,
+                ),
             ),
             f"{_STANDARD} The keys of DuckDB and Polars are written by hand; they give the same distribution.",
         ),

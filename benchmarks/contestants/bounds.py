@@ -25,23 +25,50 @@ _ARMS = 6  # five, and none
 
 def draw_order(job: Job) -> Contestant:
     """The deciding arms; a table of all rows by arm; random numbers; the table read at random, and so the columns."""
-    return _contestant(job, ordered=False)
+
+    def rows(arms: NDArray[np.uint8], seed: int) -> Positions:
+        found = _slots(job, seed)
+        _read(_rows_of_each(arms, _ARMS), found)
+        return found
+
+    return _contestant(job, rows)
 
 
 def table_order(job: Job) -> Contestant:
     """The deciding arms; random numbers; their sort; the columns read in the order of the table."""
-    return _contestant(job, ordered=True)
+
+    def rows(_: NDArray[np.uint8], seed: int) -> Positions:
+        found = _slots(job, seed)
+        found.sort()
+        return found
+
+    return _contestant(job, rows)
+
+
+def few(job: Job) -> Contestant:
+    """The deciding arms; the rows of each counted; the columns read in a few places."""
+
+    def rows(arms: NDArray[np.uint8], seed: int) -> Positions:
+        _count_each(arms, _ARMS)
+        return _slots(job, seed)
+
+    return _contestant(job, rows)
+
+
+def whole_without(job: Job) -> Contestant:
+    """The deciding arms; then as `tenth_without`; the columns read at random."""
+
+    def rows(arms: NDArray[np.uint8], seed: int) -> Positions:
+        table, found = _rows_of_each(arms, _ARMS), _distinct_slots(job, seed)
+        _read(table, found)
+        return found
+
+    return _contestant(job, rows)
 
 
 def tenth_without(job: Job) -> Contestant:
     """The weights compared with each there is; a table of rows written; numbers, their sort in blocks; its reads."""
-
-    def draw(seed: int) -> Positions:
-        slots = _slots(job, seed)
-        _find_repeats(slots, np.zeros(job.rows, np.bool_))
-        return slots
-
-    return _without(job, draw)
+    return _without(job, lambda seed: _distinct_slots(job, seed))
 
 
 def most_without(job: Job) -> Contestant:
@@ -127,7 +154,26 @@ def _find_repeats(slots: Positions, marks: NDArray[np.bool_]) -> NDArray[np.bool
     return repeats
 
 
-def _contestant(job: Job, *, ordered: bool) -> Contestant:
+def _count_each(codes: NDArray[np.uint8], levels: int) -> None:
+    """Count the rows of each number."""
+
+    def run(blocks: Blocks) -> None:
+        for first, stop in blocks:
+            for number in range(levels):
+                np.count_nonzero(codes[first:stop] == number)
+
+    over_blocks(len(codes), run)
+
+
+def _distinct_slots(job: Job, seed: int) -> Positions:
+    """Slots, among which repeats are looked for."""
+    slots = _slots(job, seed)
+    _find_repeats(slots, np.zeros(job.rows, np.bool_))
+    return slots
+
+
+def _contestant(job: Job, rows: Callable[[NDArray[np.uint8], int], Positions]) -> Contestant:
+    """The arm that decides each row is found; `rows` returns rows from arms and seed; their columns are read."""
     lists = job.table == "findings"
     frame = findings.frame(job.rows) if lists else pl.DataFrame(tables.columns(job))
     conditions = [pl.col("findings").list.contains(name).alias(name) for name in findings.ARMS]
@@ -136,16 +182,12 @@ def _contestant(job: Job, *, ordered: bool) -> Contestant:
         # Lists are looked through on all cores, one condition on each.
         met = frame.select(conditions) if lists else frame
         arms = met.select(deciding_arm(map(pl.col, findings.ARMS) if lists else None))
-        rows = _slots(job, seed)
-        if ordered:
-            rows.sort()
-        else:
-            _read(_rows_of_each(arms.to_series().to_numpy(), _ARMS), rows)
-        return frame[pl.Series(rows)]
+        return frame[pl.Series(rows(arms.to_series().to_numpy(), seed))]
 
     def fault(result: pl.DataFrame) -> str | None:
         population = findings.population(job.rows) if lists else tables.population(job)
-        return checks.fault(population.uniform(), job, result["row"].to_numpy())
+        # Rows may repeat: those of a draw without replacement are as many, but no repeat is drawn again.
+        return checks.fault(population.uniform(), replace(job, replace=True), result["row"].to_numpy())
 
     return Contestant(run, fault, (frame,))
 

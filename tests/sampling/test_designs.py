@@ -10,8 +10,10 @@ import pytest
 
 from tests.sizes import FULL, size
 from tests.statistics import p_of_counts, p_of_outcomes
-from tql_frames.sampling import Groups, stratify
+from tql_frames.sampling import Groups, designs, stratify
 from tql_frames.sampling.designs import _quotients, _WeightLines, inclusion, poisson, systematic
+from tql_frames.sampling.rng import BLOCK
+from tql_frames.sampling.strata import weights_of
 
 ALPHA = 1e-3
 SAMPLES, TILT = size(4_000, 20_000), 1.15 if FULL else 1.25
@@ -172,6 +174,26 @@ def test_the_quotient_is_exact():
         shift = int(rng.integers(0, total))
         found = _quotients(x, *(np.array([each]) for each in (number, total, shift)))
         assert found.tolist() == [(int(each) * number + shift) // total for each in x]
+
+
+@pytest.mark.parametrize("replace", [True, False])
+@pytest.mark.parametrize("rows", [5, 1_000, BLOCK, BLOCK + 1, 2 * BLOCK + 77])
+def test_points_are_the_same_rows_whether_sought_or_counted(rows, replace, monkeypatch):
+    rng = np.random.default_rng(rows)
+    heavy = rng.choice([0.0, 1.0, 7.0, 1e5], rows, p=[0.2, 0.4, 0.39, 0.01])
+    heavy[-1] = 1.0
+    for population in (heavy, stratify(heavy), rng.lognormal(sigma=5, size=rows), np.eye(1, rows, rows // 2)[0]):
+        for wanted in {1, 2, rows // 10, rows // 4, rows // 2}:
+            if wanted > np.count_nonzero(weights_of(population)):
+                continue
+            lines = _WeightLines.of(population, one_group(rows), np.array([wanted]), replace=replace)
+            start = rng.random(1)
+            sought = lines.drawn(start)
+            with monkeypatch.context() as patched:
+                patched.setattr(designs, "_MOST_SEARCHED", -1)
+                counted = lines.drawn(start)
+            assert len(sought) == wanted
+            assert (sought == counted).all()
 
 
 def test_sizes_of_all_rows_and_of_none():

@@ -27,6 +27,7 @@ from tql_frames.sampling.without_replacement import distinct_strata, distinct_st
 _Value = TypeVar("_Value", np.uint32, np.float64)
 
 _STARTS, _ROWS = 2**41, 2**41 + 1  # streams of a seed's random numbers
+_MOST_SEARCHED = 2**30  # points that are sought on a line: the square of their number fits 64 bits
 
 
 def draw(
@@ -229,7 +230,19 @@ class _WeightLines:
             for first, stop in blocks:
                 sums[first // BLOCK] = self._widths_of(first, stop).sum()
 
-        def run(blocks: Blocks) -> None:
+        def search(blocks: Blocks) -> None:
+            for first, stop in blocks:
+                block = first // BLOCK
+                ends = np.cumsum(self._widths_of(first, stop))
+                ends += offsets[block]
+                found = np.searchsorted(ends, self._points(reached[block], reached[block + 1], int(shifts[0])))
+                if self.certain is not None:
+                    found = np.concatenate([found, np.flatnonzero(self._certain_of(first, stop))])
+                    found.sort(kind="stable")  # which is quick to merge two sorted arrays
+                found += first
+                parts[block] = found.astype(dtype)
+
+        def count(blocks: Blocks) -> None:
             for first, stop in blocks:
                 own = self._counts(first, stop, offsets[first // BLOCK] - befores, shifts)
                 if self.order is not None:
@@ -243,10 +256,34 @@ class _WeightLines:
         else:
             over_blocks(rows, sum_up)
         offsets = np.cumsum(sums) - sums
-        over_blocks(rows, run)
+        if len(self.totals) == 1 and self.sizes[0] <= min(rows // 2, _MOST_SEARCHED):
+            bounds = np.append(offsets, self.totals)
+            reached = _quotients(bounds, self.sizes, np.maximum(self.totals, 1), shifts)
+            over_blocks(rows, search)
+        else:
+            over_blocks(rows, count)
         if self.order is not None:
             return np.repeat(np.arange(rows, dtype=dtype), counts)
         return np.concatenate([np.empty(0, dtype), *parts])
+
+    def _points(self, first: int, stop: int, shift: int) -> Integers:
+        """Return where some points lie on the only line, as the least ends of the rows that own them.
+
+        Args:
+            first: number of the first point, from 0.
+            stop: number after the last point.
+            shift: as in `_counts`.
+        """
+        # ceil((k * total - shift) / size) for the k-th point; `total` is split, as k * total may exceed 64 bits.
+        size = int(self.sizes[0])
+        each, rest = divmod(int(self.totals[0]), max(size, 1))
+        numbers = np.arange(first + 1, stop + 1)
+        places = numbers * rest
+        places += size - 1 - shift
+        places //= max(size, 1)
+        numbers *= each
+        places += numbers
+        return places
 
     def _counts(self, first: int, stop: int, offsets: Integers, shifts: Integers) -> Integers:
         """Return how often each of some rows is drawn.
