@@ -150,6 +150,11 @@ def cases(rows: int) -> tuple[Case, ...]:
                     "imblearn",
                     note=over_sampler,
                 ),
+                Entry(
+                    "What bounds it: as on Polars, the columns read as arrays",
+                    "bounds:draw_order_on_pandas",
+                    target=_REACHED,
+                ),
             ),
             _STANDARD,
         ),
@@ -282,6 +287,11 @@ def cases(rows: int) -> tuple[Case, ...]:
                     "pandas:weighted",
                     target=Target(at_most=2),
                     note="is given the weights, which ours has to find",
+                ),
+                Entry(
+                    "What bounds it: the same calls by hand, weights by Polars, a search by NumPy, and `pdf.take`",
+                    "pandas:weights_by_polars",
+                    target=_REACHED,
                 ),
             ),
             f"The standard columns; times of one call, in batches of {_SMALL_CALLS}.",

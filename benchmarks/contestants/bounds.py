@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import polars as pl
 from numpy.typing import NDArray
 
@@ -32,6 +33,32 @@ def draw_order(job: Job) -> Contestant:
         return found
 
     return _contestant(job, rows)
+
+
+def draw_order_on_pandas(job: Job) -> Contestant:
+    """As `draw_order`; the columns and row numbers are read as arrays, and made a frame of pandas."""
+    columns = tables.columns(job)
+    frame = pl.DataFrame(columns)
+
+    def run(seed: int) -> pd.DataFrame:
+        arms, rows = frame.select(deciding_arm()).to_series().to_numpy(), _slots(job, seed)
+        _read(_rows_of_each(arms, _ARMS), rows)
+        taken = {name: np.empty(job.draws, values.dtype) for name, values in columns.items()}
+        index = np.empty(job.draws, np.int64)
+
+        def read(blocks: Blocks) -> None:
+            for first, stop in blocks:
+                index[first:stop] = rows[first:stop]
+                for name, values in columns.items():
+                    values.take(index[first:stop], out=taken[name][first:stop], mode="clip")
+
+        over_blocks(job.draws, read)
+        return pd.DataFrame(taken, index=index, copy=False)
+
+    def fault(result: pd.DataFrame) -> str | None:
+        return checks.fault(tables.population(job).uniform(), job, result["row"].to_numpy())
+
+    return Contestant(run, fault, (frame,))
 
 
 def table_order(job: Job) -> Contestant:

@@ -1,15 +1,17 @@
-"""pandas: its weighted sample, and a take of rows that NumPy drew; the weights are already there.
+"""pandas: its weighted sample, and takes of rows that NumPy drew.
 
-Ours on pandas frames is in `ours`.
+The weights are already there, but for `weights_by_polars`. Ours on pandas frames is in `ours`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import polars as pl
 
 from benchmarks import checks, tables
 from benchmarks.contestants.numpy import positions, positions_without
+from benchmarks.contestants.polars import label_weight
 from benchmarks.jobs import Contestant, Job
 
 
@@ -37,3 +39,16 @@ def by_hand(job: Job) -> Contestant:
         lambda result: checks.fault(tables.population(job), job, result["row"].to_numpy()),
         (frame, weights),
     )
+
+
+def weights_by_polars(job: Job) -> Contestant:
+    """The shortest code for a sample by conditions: Polars finds the weights, and NumPy searches among their sums."""
+    frame = pd.DataFrame(tables.columns(job))
+
+    def run(seed: int) -> pd.DataFrame:
+        labels = pl.DataFrame({"label": frame["label"].to_numpy()})
+        sums = labels.select(label_weight()).to_series().to_numpy().cumsum()
+        points = np.random.default_rng(seed).random(job.draws) * sums[-1]
+        return frame.take(sums.searchsorted(points, side="right"))
+
+    return Contestant(run, lambda result: checks.fault(tables.population(job), job, result["row"].to_numpy()), (frame,))

@@ -406,6 +406,25 @@ def test_columns_in_threads_are_taken_as_pandas_takes_them(monkeypatch: pytest.M
         assert found.columns.equals(expected.columns) and found.columns.names == expected.columns.names
 
 
+@pytest.mark.parametrize("index", [pd.RangeIndex(30), pd.RangeIndex(7, 97, 3, name="n"), pd.RangeIndex(9, -21, -1)])
+def test_labels_that_count_are_taken_in_threads_as_pandas_takes_them(
+    index: pd.RangeIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = pd.DataFrame({"a": np.arange(30), "b": pd.array(range(30), dtype="Int64")}, index=index)
+    every_third = [float(place % 3 == 1) for place in range(30)]
+    late = [1.0, 1.0, 1.0, *[0.0] * 20, *[1.0] * 7]  # the first three rows are at equal distances, the others not
+    for weights in (np.ones(30), every_third, late, [1.0, *[0.0] * 29], [1.0, 0.0, 1.0, 1.0, *[0.0] * 26]):
+        for arguments in ({"replace": False}, {"replace": False, "order": "source"}, {"limit": 2}, {"limit": 70}):
+            if arguments.get("replace") is False:
+                arguments["limit"] = int(np.count_nonzero(weights))
+            with monkeypatch.context() as changed:
+                expected = frame.tql.sample(weights, seed=5, **arguments)
+                changed.setattr(pandas_frames, "_LARGE", 0)
+                found = frame.tql.sample(weights, seed=5, **arguments)
+            pd.testing.assert_frame_equal(found, expected, check_index_type="exact")
+            assert type(found.index) is type(expected.index)
+
+
 @pytest.mark.parametrize(
     ("text", "labels"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 
 import polars as pl
 
@@ -18,19 +19,29 @@ class ConvertedColumns(Mapping[str, pl.DataType], ABC):
     """
 
     def __init__(self, labels: Iterable[object]) -> None:
-        """Store the positions of columns by their labels."""
+        """Store the labels of the columns, in order."""
+        self._own_labels = labels
         self._converted: dict[str, pl.Series] = {}
         self._stand_ins: dict[str, pl.Series] = {}
-        self._places: dict[str, list[int]] = {}
+
+    @cached_property
+    def _places(self) -> dict[str, list[int]]:
+        """Positions of columns by name."""
+        found: dict[str, list[int]] = {}
         others: dict[object, list[int]] = {}
-        for place, label in enumerate(labels):
-            (self._places if isinstance(label, str) else others).setdefault(label, []).append(place)  # type: ignore[arg-type]
-        self.labels: dict[str, object] = {name: name for name in self._places}
+        for place, label in enumerate(self._own_labels):
+            (found if isinstance(label, str) else others).setdefault(label, []).append(place)  # type: ignore[arg-type]
         for label, places in others.items():
             name = text_of(label)
-            if name is not None and name not in self._places:
-                self._places[name] = places
-                self.labels[name] = label
+            if name is not None:
+                found.setdefault(name, places)
+        return found
+
+    @cached_property
+    def labels(self) -> dict[str, object]:
+        """Labels of columns by name."""
+        own = list(self._own_labels)
+        return {name: own[places[0]] for name, places in self._places.items()}
 
     @abstractmethod
     def _convert(self, place: int, name: str) -> pl.Series:
@@ -74,12 +85,21 @@ class ConvertedColumns(Mapping[str, pl.DataType], ABC):
             return self._nulls(self._places[hidden][0], name)
         return self._converted[name] if name in self._converted else self._convert_only(name)
 
-    def _convert_only(self, name: str) -> pl.Series:
+    def _place(self, name: str) -> int:
+        """Return the position of a column.
+
+        Raises:
+            TQLTypeError: several columns have the name.
+        """
         places = self._places[name]
         if len(places) > 1:
             raise TQLTypeError(f"{len(places)} columns are named {name!r}; an expression can name only one of a name")
+        return places[0]
+
+    def _convert_only(self, name: str) -> pl.Series:
+        place = self._place(name)
         try:
-            return self._convert(places[0], name)
+            return self._convert(place, name)
         except TQLTypeError as fault:
             fault.nulls_known = True
             raise

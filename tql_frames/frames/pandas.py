@@ -234,7 +234,14 @@ class _Columns(ConvertedColumns):
         self._frame = frame
         # Access by name is faster than by position; but in an index of dates, a name may be a part of a date, and in
         # an index of levels, it may cover several columns.
-        self._by_name = type(frame) is pd.DataFrame and type(frame.columns) is pd.Index
+        plain = type(frame) is pd.DataFrame and type(frame.columns) is pd.Index
+        self._by_name = frame.columns if plain and frame.columns.is_unique else pd.Index([])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name or super().__contains__(name)  # the first without a look at all labels
+
+    def _place(self, name: str) -> int:
+        return cast("int", self._by_name.get_loc(name)) if name in self._by_name else super()._place(name)
 
     def convert(self, names: Iterable[str]) -> None:
         """Convert the columns among these names."""
@@ -262,8 +269,7 @@ class _Columns(ConvertedColumns):
         return pl.DataFrame(columns) if columns else self.converted()
 
     def _convert(self, place: int, name: str) -> pl.Series:
-        by_name = self._by_name and isinstance(self.labels[name], str)
-        return polars_series(self._frame[name] if by_name else self._frame.iloc[:, place], name)
+        return polars_series(self._frame[name] if name in self._by_name else self._frame.iloc[:, place], name)
 
     def _nulls(self, place: int, name: str) -> pl.Series:
         here = np.asarray(self._frame.iloc[:, place].notna(), np.bool_)
@@ -358,8 +364,16 @@ def _is_large(frame: pd.DataFrame, positions: Positions) -> bool:
 
 def _take_in_threads(frame: pd.DataFrame, positions: Positions) -> pd.DataFrame:
     """Return the result of `frame.take`, computed on all cores."""
-    # First, before the columns are allocated: pandas needs all positions in eight bytes each.
-    index, columns = _by_pandas(frame, positions.astype(np.intp))
+    index, labels = frame.index, _unread_labels(frame.index, positions)
+    start, step = (index.start, index.step) if isinstance(index, pd.RangeIndex) else (0, 1)
+    extended = [place for place, dtype in enumerate(frame.dtypes) if not isinstance(dtype, np.dtype)]
+    columns: dict[int, Any] = {}
+    if labels is None or extended:
+        # First, before the other columns are allocated: pandas needs all positions in eight bytes each.
+        indexer = positions.astype(np.intp)
+        columns = _by_pandas(frame, extended, indexer)
+        index = index.take(indexer) if labels is None else index
+        del indexer
     found = {place: frame.iloc[:, place].to_numpy() for place in range(frame.shape[1]) if place not in columns}
     columns |= {place: np.empty(len(positions), values.dtype) for place, values in found.items()}
 
@@ -371,25 +385,38 @@ def _take_in_threads(frame: pd.DataFrame, positions: Positions) -> pd.DataFrame:
                     values.take(some, out=columns[place][first:stop], mode="clip")  # "raise" would copy once more
                 else:
                     columns[place][first:stop] = values[some]  # `take` would copy the whole column
+            if labels is not None:
+                np.multiply(some, step, out=labels[first:stop])
+                labels[first:stop] += start
 
-    over_blocks(len(positions) if found else 0, run)
+    over_blocks(len(positions) if found or labels is not None else 0, run)
+    if labels is not None:
+        index = pd.Index(labels, name=index.name, copy=False)
     taken = pd.DataFrame({place: columns[place] for place in sorted(columns)}, index=index, copy=False)
     taken.columns = frame.columns
     return taken.__finalize__(frame, method="take")  # type: ignore[no-any-return, operator]  # not in the stubs
 
 
-def _by_pandas(frame: pd.DataFrame, indexer: NDArray[np.intp]) -> tuple[pd.Index, dict[int, Any]]:
-    """Return the index labels of rows, and the columns, by position, that are not NumPy arrays."""
+def _unread_labels(index: pd.Index, positions: Positions) -> NDArray[np.int64] | None:
+    """Return an empty array for the labels of rows, if they can be computed from the positions; else None."""
+    first = positions[:3].astype(np.int64)
+    # pandas makes a RangeIndex of labels at equal distances.
+    if type(index) is not pd.RangeIndex or len(first) < 3 or first[1] - first[0] == first[2] - first[1]:
+        return None
+    return np.empty(len(positions), np.int64)
+
+
+def _by_pandas(frame: pd.DataFrame, places: Sequence[int], indexer: NDArray[np.intp]) -> dict[int, Any]:
+    """Return rows of columns, by position, that are not NumPy arrays."""
     columns: dict[int, Any] = {}
 
     def run(places: Iterator[int]) -> None:
         for place in places:
             columns[place] = frame.iloc[:, place].array.take(indexer)
 
-    places = [place for place, dtype in enumerate(frame.dtypes) if not isinstance(dtype, np.dtype)]
     if places:
         in_threads(run, [iter(places)] * min(len(places), cores()))
-    return frame.index.take(indexer), columns
+    return columns
 
 
 def _row_labels(positions: Positions) -> pd.Index:

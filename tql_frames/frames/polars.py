@@ -195,8 +195,9 @@ def evaluate(frame: pl.DataFrame, exprs: Mapping[str, pl.Expr]) -> pl.DataFrame:
         frame = pl.DataFrame({"": pl.repeat(None, frame.height, dtype=pl.Null, eager=True)})
     if frame.height < _SMALL:
         with suppress(TQLError):  # raised by users' functions: a lazy plan raises it unchanged, with its cause
+            found = frame.with_columns(**exprs)
             # By names: `select` would start another plan, and a list alone is first taken for row numbers.
-            return frame.with_columns(**exprs)[:, list(exprs)]
+            return found[:, list(exprs)] if len(exprs) > 1 else found.get_column(*exprs).to_frame()
     return frame.lazy().with_columns(**exprs).select(*exprs).collect()
 
 
@@ -220,11 +221,8 @@ def schema_of(frame: Mapping[str, pl.DataType], columns: Sequence[ColumnRef] | N
 
 
 def picks_columns(expr: pl.Expr) -> bool:
-    """Return whether an expression selects columns by type, pattern or position.
-
-    Only new versions of Polars report expressions by position.
-    """
-    return expr.meta.has_multiple_outputs() or "nth(" in str(expr)
+    """Return whether an expression selects columns by type, pattern or position."""
+    return expr.meta.has_multiple_outputs()
 
 
 def dtypes_of(schema: pl.Schema) -> dict[object, pl.DataType | TQLError]:
