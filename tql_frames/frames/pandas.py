@@ -379,15 +379,16 @@ def _take_in_threads(frame: pd.DataFrame, positions: Positions) -> pd.DataFrame:
 
     def run(blocks: Blocks) -> None:
         for first, stop in blocks:
-            some = positions[first:stop].astype(np.intp)
+            some = np.empty(stop - first, np.intp) if labels is None else labels[first:stop]
+            some[:] = positions[first:stop]
             for place, values in found.items():
                 if values.flags.c_contiguous:
                     values.take(some, out=columns[place][first:stop], mode="clip")  # "raise" would copy once more
                 else:
                     columns[place][first:stop] = values[some]  # `take` would copy the whole column
-            if labels is not None:
-                np.multiply(some, step, out=labels[first:stop])
-                labels[first:stop] += start
+            if (start, step) != (0, 1) and labels is not None:
+                some *= step
+                some += start
 
     over_blocks(len(positions) if found or labels is not None else 0, run)
     if labels is not None:
@@ -397,13 +398,13 @@ def _take_in_threads(frame: pd.DataFrame, positions: Positions) -> pd.DataFrame:
     return taken.__finalize__(frame, method="take")  # type: ignore[no-any-return, operator]  # not in the stubs
 
 
-def _unread_labels(index: pd.Index, positions: Positions) -> NDArray[np.int64] | None:
+def _unread_labels(index: pd.Index, positions: Positions) -> NDArray[np.intp] | None:
     """Return an empty array for the labels of rows, if they can be computed from the positions; else None."""
     first = positions[:3].astype(np.int64)
     # pandas makes a RangeIndex of labels at equal distances.
     if type(index) is not pd.RangeIndex or len(first) < 3 or first[1] - first[0] == first[2] - first[1]:
         return None
-    return np.empty(len(positions), np.int64)
+    return np.empty(len(positions), np.intp)
 
 
 def _by_pandas(frame: pd.DataFrame, places: Sequence[int], indexer: NDArray[np.intp]) -> dict[int, Any]:
