@@ -51,6 +51,19 @@ def test_the_workflow_tests_every_python_and_runs_what_ci_runs() -> None:
     assert {"test", "oldest", "check", "docs", "wheel", "torch", "engines", "interop"} <= ran
 
 
+def test_badges_say_what_is_so() -> None:
+    readme = text_of("README.md")
+    versions = re.findall(r"Python :: (3\.\d+)", "\n".join(PROJECT["project"]["classifiers"]))
+    shown = re.findall(r"!\[([^\]]*)\]\(https://img\.shields\.io/badge/([^)]*)\)", readme)
+    python, licence = f"{versions[0]} to {versions[-1]}", PROJECT["project"]["license"]
+    assert shown == [
+        (f"Python {python}", f"Python-{python.replace(' ', '_')}-blue"),
+        (f"Licence: {licence}", f"licence-{licence}-blue"),
+    ]
+    states = re.findall(r"actions/workflows/([^/)]*)", readme)  # what the forge says of the last run
+    assert states and {ROOT / ".github" / "workflows" / name for name in states} <= set(WORKFLOWS)
+
+
 def test_commands_of_ci_and_of_contributing_exist() -> None:
     for name in (".ci/run", "CONTRIBUTING.md", "README.md"):
         named = set(re.findall(r"^make ([a-z-]+)|`make ([a-z-]+)", text_of(name), re.MULTILINE))
