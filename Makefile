@@ -15,15 +15,14 @@ demo: $(VENV)/installed
 	$(BIN)/python -m tql_frames.demo
 
 # nbmake, where it is installed, takes seconds to load in every worker, and runs notebooks alone.
-RUN = $(BIN)/python -m
-PYTEST = $(RUN) pytest -p no:nbmake
+PYTEST = -m pytest -p no:nbmake
 RAY_TESTS = tests/distributed/test_ray.py
 
 # Ray's tests run in a process of their own, since Python would warn of what Ray leaves behind in whatever test runs next.
 # Where Ray is not installed, they are skipped, and pytest ends with status 5.
 define run_tests
-$(PYTEST) $(RAY_TESTS) || test $$? = 5
-$(PYTEST) -n auto --dist worksteal --ignore=$(RAY_TESTS) $(REPORT)
+$(BIN)/python $(call MEASURED,ray) $(PYTEST) $(RAY_TESTS) || test $$? = 5
+$(BIN)/python $(call MEASURED,rest) $(PYTEST) -n auto --dist worksteal --ignore=$(RAY_TESTS) $(REPORT)
 endef
 
 # The tests start many processes, each of which would compile the package again.
@@ -32,10 +31,18 @@ unexport PYTHONDONTWRITEBYTECODE
 test: $(VENV)/installed-test
 	$(run_tests)
 
+# Prints the lines and branches that no test runs; those that run only in processes that tests start count among them.
 test-all: export TQL_TESTS = full
 test-all: REPORT = --durations=40
-test-all: $(VENV)/installed-test
+test-all coverage: MEASURED = -m slipcover --json --out $(COVERED)/$(1).json
+test-all coverage: $(VENV)/installed-coverage
+	mkdir -p $(COVERED)
 	$(run_tests)
+	$(BIN)/python -m slipcover --merge $(COVERED)/ray.json $(COVERED)/rest.json --out $(COVERED)/all.json --fail-under $(LEAST)
+
+COVERED = .cache/coverage
+# Percent of lines and branches: what a whole run reaches where all libraries are installed, and elsewhere what is left.
+LEAST = $(if $(strip $(foreach each,pytorch engines ray interop installed-browser,$(if $(wildcard $(VENV)/$(each)),,1))),65,85)
 
 # On the oldest versions that pyproject.toml allows, in an environment of its own. Needs Python 3.11 or 3.12: the oldest NumPy
 # has no wheels for newer ones. Modin, which does not take pandas 3 yet, is tried here.
@@ -43,14 +50,6 @@ OLDEST = polars==2.1.0 pandas==2.2.2 numpy==2.0.0 pyarrow==17.0.0 lark==1.2.1
 
 oldest: $(VENV)-oldest/installed
 	$(VENV)-oldest/bin/python -m pytest -n auto --dist worksteal
-
-# Lines and branches that the tests run, also in the processes that they start. Takes about two thirds longer than `make test`.
-coverage: RUN = $(BIN)/python -m coverage run -m
-coverage: $(VENV)/installed-mutants
-	$(BIN)/python -m coverage erase
-	$(run_tests)
-	$(BIN)/python -m coverage combine --quiet
-	$(BIN)/python -m coverage report
 
 # What CI asks for beyond the tests.
 check: $(VENV)/installed-dev

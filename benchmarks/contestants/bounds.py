@@ -193,10 +193,10 @@ def _count_each(codes: NDArray[np.uint8], levels: int) -> None:
 
 
 def _distinct_slots(job: Job, seed: int) -> Positions:
-    """Slots, among which repeats are looked for."""
-    slots = _slots(job, seed)
+    """Slots, among which repeats are looked for; with those that are drawn in vain, as many as for equal weights."""
+    slots = _slots(replace(job, draws=int(job.rows * -np.log1p(-job.draws / job.rows))), seed)
     _find_repeats(slots, np.zeros(job.rows, np.bool_))
-    return slots
+    return slots[: job.draws]
 
 
 def _contestant(job: Job, rows: Callable[[NDArray[np.uint8], int], Positions]) -> Contestant:
