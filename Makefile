@@ -21,8 +21,8 @@ RAY_TESTS = tests/distributed/test_ray.py
 # Ray's tests run in a process of their own, since Python would warn of what Ray leaves behind in whatever test runs next.
 # Where Ray is not installed, they are skipped, and pytest ends with status 5.
 define run_tests
-$(BIN)/python $(call MEASURED,ray) $(PYTEST) $(RAY_TESTS) || test $$? = 5
-$(BIN)/python $(call MEASURED,rest) $(PYTEST) -n auto --dist worksteal --ignore=$(RAY_TESTS) $(REPORT)
+$(BIN)/python $(PYTEST) $(RAY_TESTS) || test $$? = 5
+$(BIN)/python $(MEASURED) $(PYTEST) -n auto --dist worksteal --ignore=$(RAY_TESTS) $(REPORT)
 endef
 
 # The tests start many processes, each of which would compile the package again.
@@ -32,17 +32,17 @@ test: $(VENV)/installed-test
 	$(run_tests)
 
 # Prints the lines and branches that no test runs; those that run only in processes that tests start count among them.
+coverage: MEASURED = -m slipcover --fail-under $(LEAST)
+coverage: $(VENV)/installed-coverage
+	$(run_tests)
+
+# The same of more draws, seeds and examples.
 test-all: export TQL_TESTS = full
 test-all: REPORT = --durations=40
-test-all coverage: MEASURED = -m slipcover --json --out $(COVERED)/$(1).json
-test-all coverage: $(VENV)/installed-coverage
-	mkdir -p $(COVERED)
-	$(run_tests)
-	$(BIN)/python -m slipcover --merge $(COVERED)/ray.json $(COVERED)/rest.json --out $(COVERED)/all.json --fail-under $(LEAST)
+test-all: coverage
 
-COVERED = .cache/coverage
-# Percent of lines and branches: what a whole run reaches where all libraries are installed, and elsewhere what is left.
-LEAST = $(if $(strip $(foreach each,pytorch engines ray interop installed-browser,$(if $(wildcard $(VENV)/$(each)),,1))),65,85)
+# Percent of lines and branches that the tests run at least, with all libraries that they try, and without.
+LEAST = $(if $(wildcard $(VENV)/pytorch),85,65)
 
 # On the oldest versions that pyproject.toml allows, in an environment of its own. Needs Python 3.11 or 3.12: the oldest NumPy
 # has no wheels for newer ones. Modin, which does not take pandas 3 yet, is tried here.

@@ -53,7 +53,7 @@ def test_every_group_that_is_named_exists_and_comes_with_the_package() -> None:
         groups = re.findall(r"--group ([a-z]+)", line)
         assert set(groups) <= set(GROUPS), line
     targets = set(re.findall(r"\$\(VENV\)/installed-([a-z]+)", text_of("Makefile")))
-    assert targets == set(GROUPS) == {"test", "dev", "docs", "browser", "mutants", "release", "bench"}
+    assert targets == set(GROUPS) == {"test", "dev", "docs", "browser", "coverage", "mutants", "release", "bench"}
 
 
 @pytest.mark.parametrize("group", GROUPS)
