@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
+from threading import local
 from types import ModuleType
 from typing import Any
 
@@ -36,18 +37,24 @@ class _Watch(MetaPathFinder):
     def __init__(self, name: str, call: Callable[[], None]) -> None:
         self.name = name
         self._call = call
+        self._asking = local()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname != self.name:
+        # Another finder, such as that of a tool that counts lines, may ask all finders too, and so this one again.
+        if fullname != self.name or getattr(self._asking, "now", False):
             return None
-        for finder in sys.meta_path:
-            find = getattr(finder, "find_spec", None)
-            spec: ModuleSpec | None = None if finder is self or find is None else find(fullname, path, target)
-            if spec is not None:
-                self._watch(spec)
-                return spec
+        self._asking.now = True
+        try:
+            for finder in sys.meta_path:
+                find = getattr(finder, "find_spec", None)
+                spec: ModuleSpec | None = None if finder is self or find is None else find(fullname, path, target)
+                if spec is not None:
+                    self._watch(spec)
+                    return spec
+        finally:
+            self._asking.now = False
         return None
 
     def _watch(self, spec: ModuleSpec) -> None:

@@ -8,7 +8,10 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from importlib import import_module
+from importlib.abc import MetaPathFinder
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +22,7 @@ import pytest
 
 import tql_frames
 from tql_frames import TQLError
+from tql_frames.loading import when_imported
 from tql_frames.views import readers
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*defaulting to pandas")  # as Modin says of itself
@@ -655,6 +659,30 @@ print("<table" in great_tables.GT(view).as_raw_html(), skrub.TableReport(view, v
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=100)
     assert done.stdout.endswith("True 2\n"), done.stderr
+
+
+@pytest.mark.parametrize("first", ["ours", "the other"])
+def test_imports_are_seen_beside_a_finder_that_asks_all_others(
+    first: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Asking(MetaPathFinder):
+        """As tools do that count lines or trace calls: it takes the answer of any other finder."""
+
+        def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
+            others = [each for each in sys.meta_path if each is not self]
+            return next((spec for each in others if (spec := each.find_spec(fullname, path, target))), None)
+
+    (tmp_path / "seen_beside_others.py").write_text("answer = 42")
+    monkeypatch.syspath_prepend(tmp_path)
+    own = [each for each in sys.meta_path if isinstance(each, type)]  # Python's, without those of tools that run now
+    monkeypatch.setattr(sys, "meta_path", [*([Asking()] if first == "ours" else []), *own])
+    told: list[int] = []
+    when_imported("seen_beside_others", lambda: told.append(import_module("seen_beside_others").answer))
+    if first == "the other":
+        sys.meta_path.insert(0, Asking())
+    assert import_module("seen_beside_others").answer == 42
+    assert told and set(told) == {42}
+    sys.modules.pop("seen_beside_others")
 
 
 def test_a_library_that_changed_inside_refuses_views_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
