@@ -26,13 +26,7 @@ _ARMS = 6  # five, and none
 
 def draw_order(job: Job) -> Contestant:
     """The deciding arms; a table of all rows by arm; random numbers; the table read at random, and so the columns."""
-
-    def rows(arms: NDArray[np.uint8], seed: int) -> Positions:
-        found = _slots(job, seed)
-        _read(_rows_of_each(arms, _ARMS), found)
-        return found
-
-    return _contestant(job, rows)
+    return _contestant(job, lambda arms, seed: _rows_at(arms, _slots(job, seed)))
 
 
 def draw_order_on_pandas(job: Job) -> Contestant:
@@ -41,8 +35,7 @@ def draw_order_on_pandas(job: Job) -> Contestant:
     frame = pl.DataFrame(columns)
 
     def run(seed: int) -> pd.DataFrame:
-        arms, rows = frame.select(deciding_arm()).to_series().to_numpy(), _slots(job, seed)
-        _read(_rows_of_each(arms, _ARMS), rows)
+        rows = _rows_at(frame.select(deciding_arm()).to_series().to_numpy(), _slots(job, seed))
         taken = {name: np.empty(job.draws, values.dtype) for name, values in columns.items()}
         index = np.empty(job.draws, np.int64)
 
@@ -84,13 +77,7 @@ def few(job: Job) -> Contestant:
 
 def whole_without(job: Job) -> Contestant:
     """The deciding arms; then as `tenth_without`; the columns read at random."""
-
-    def rows(arms: NDArray[np.uint8], seed: int) -> Positions:
-        table, found = _rows_of_each(arms, _ARMS), _distinct_slots(job, seed)
-        _read(table, found)
-        return found
-
-    return _contestant(job, rows)
+    return _contestant(job, lambda arms, seed: _rows_at(arms, _distinct_slots(job, seed)))
 
 
 def tenth_without(job: Job) -> Contestant:
@@ -190,6 +177,12 @@ def _count_each(codes: NDArray[np.uint8], levels: int) -> None:
                 np.count_nonzero(codes[first:stop] == number)
 
     over_blocks(len(codes), run)
+
+
+def _rows_at(arms: NDArray[np.uint8], slots: Positions) -> Positions:
+    """The rows at slots, in their place, by a table of all rows by arm."""
+    _read(_rows_of_each(arms, _ARMS), slots)
+    return slots
 
 
 def _distinct_slots(job: Job, seed: int) -> Positions:
