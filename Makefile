@@ -92,7 +92,7 @@ mutants: $(VENV)/installed-mutants
 	$(BIN)/python -m tools.mutants $(ARGS)
 
 notebooks: $(VENV)/installed-dev $(VENV)/pytorch
-	$(BIN)/python -m pytest --nbmake notebooks
+	$(BIN)/python -m pytest --nbmake -n auto notebooks
 
 # Options go by ARGS: make bench ARGS="--rows 1000000 --out report.md". benchmarks/README.md tells the rest.
 # ARGS=--record writes the whole report to docs/benchmarks.md and its figures into README and guides.

@@ -63,7 +63,7 @@ def weighed(frame: Any, sampler: str) -> list[float]:
 
 
 @pytest.mark.parametrize("kind", LABELS)
-@settings(max_examples=size(25, 300), deadline=None)
+@settings(max_examples=size(25, 100), deadline=None)
 @given(data=st.data())
 def test_weights_are_those_of_plain_python(kind: str, data: st.DataObject) -> None:
     dtype, labels = LABELS[kind]

@@ -19,8 +19,8 @@ import tql_frames
 from tests.sizes import size
 from tql_frames import TQLError
 
-TEXTS = int(os.environ.get("TQL_FUZZ", size(1_200, 100_000)))  # samplers; of statements a sixth as many
-CHUNKS = size(4, 40)
+TEXTS = int(os.environ.get("TQL_FUZZ", size(1_200, 20_000)))  # samplers; of statements a sixth as many
+CHUNKS = size(4, 20)
 TEXTS_A_CHUNK = max(TEXTS // CHUNKS, 1)
 
 FRAME = pl.DataFrame(

@@ -17,7 +17,6 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -454,47 +453,6 @@ class TestExplain:
             self.FRAME.tql.explain("max_weight(true: -1)")
 
 
-TYPED = """
-from typing import assert_type
-
-import pandas as pd
-import polars as pl
-import tql_frames
-
-df, lf, table = pl.DataFrame({"w": [1]}), pl.LazyFrame({"w": [1]}), pd.DataFrame({"w": [1]})
-assert_type(tql_frames.sample(df, "w", limit=3, order="source"), pl.DataFrame)
-assert_type(tql_frames.sample(lf, pl.col("w"), fraction=0.5), pl.LazyFrame)
-assert_type(tql_frames.sample(table, "w", ignore_index=True), pd.DataFrame)
-assert_type(tql_frames.weights(df, "w"), pl.Series)
-assert_type(tql_frames.weights(lf, "w"), pl.LazyFrame)
-weights: pd.Series = tql_frames.weights(table, "w")
-assert_type(df.pipe(tql_frames.sample, "w"), pl.DataFrame)
-assert_type(lf.pipe(tql_frames.sample, "w", 5, seed=1), pl.LazyFrame)
-assert_type(table.pipe(tql_frames.sample, "w"), pd.DataFrame)
-assert_type(tql_frames.weight_expr("w", df.schema), pl.Expr)
-assert_type(tql_frames.view(df, "w", limit=3), tql_frames.View[pl.DataFrame])
-assert_type(tql_frames.view(lf, "select w").to_native(), pl.LazyFrame)
-assert_type(tql_frames.load_view("w.view", table).view("w").sample("w"), pd.DataFrame)
-assert_type(list(tql_frames.view(lf, "w").batches(5)), list[pl.DataFrame])
-text: str = tql_frames.explain(df, "w")
-assert_type(tql_frames.report(df, by="w").labels, pl.DataFrame | None)
-assert_type(tql_frames.report(table, "w", by=["w"]).arms, pd.DataFrame | None)
-assert_type(tql_frames.balance(lf, "w").labels, pl.DataFrame)
-assert_type(tql_frames.balance(table, "w").report.labels, pd.DataFrame | None)
-assert_type(tql_frames.tql(df).sample("w", limit=3), pl.DataFrame)
-assert_type(tql_frames.tql(lf).view("w").to_native(), pl.LazyFrame)
-assert_type(tql_frames.tql(table).query("select w"), pd.DataFrame)
-assert_type(table.pipe(tql_frames.tql).balance("w").labels, pd.DataFrame)
-assert_type(tql_frames.tql(lf).report(by="w", split="|").labels, pl.DataFrame | None)
-assert_type(tql_frames.tql(df).split(folds=3)[0], tql_frames.View[pl.DataFrame])
-tql_frames.tql([1])  # wrong
-tql_frames.tql(df).sample()  # wrong
-tql_frames.sample(df, "w", order="sorted")  # wrong
-tql_frames.sample([1], "w")  # wrong
-tql_frames.sample(df, 5)  # wrong
-"""
-
-
 def test_the_typed_door_is_the_namespace() -> None:
     df = pl.DataFrame({"w": [1.0, 2.0]})
     for frame in (df, df.lazy(), df.to_pandas()):
@@ -502,20 +460,6 @@ def test_the_typed_door_is_the_namespace() -> None:
     assert tql_frames.tql(df).sample("w", 3, seed=1).equals(df.tql.sample("w", 3, seed=1))
     with pytest.raises(TQLError, match=r"expected a Polars DataFrame or LazyFrame, or a pandas DataFrame, got list"):
         tql_frames.tql([1])  # type: ignore[call-overload]
-
-
-@pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
-def test_the_functions_are_typed(tmp_path: Path) -> None:
-    path = tmp_path / "typed.py"
-    path.write_text(TYPED)
-    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--allow-any-generics", "typed.py"]
-    root = str(Path(tql_frames.__file__).parents[1])
-    done = subprocess.run(
-        command, cwd=tmp_path, env=os.environ | {"MYPYPATH": root}, capture_output=True, text=True, check=False
-    )
-    wrong = [number for number, line in enumerate(TYPED.splitlines(), 1) if line.endswith("# wrong")]
-    errors = [line for line in done.stdout.splitlines() if "error:" in line]
-    assert [int(line.split(":")[1]) for line in errors] == wrong, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

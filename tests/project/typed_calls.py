@@ -30,7 +30,18 @@ def of_polars(df: pl.DataFrame, lf: pl.LazyFrame) -> None:
     assert_type(tql(df).report("age", by="findings", split="|").labels, pl.DataFrame | None)
     assert_type(tql(df).explore("age").query, str)
     assert_type(tql(df).split({"train": 0.8, "test": 0.2})["train"].to_polars(), pl.DataFrame)
+    assert_type(tql(df).split(folds=3)[0], View[pl.DataFrame])
+    assert_type(tql(lf).report(by="age", split="|").labels, pl.DataFrame | None)
+    assert_type(tql(lf).balance("age").labels, pl.DataFrame)
+    assert_type(lf.pipe(tql_frames.sample, "age", 5, seed=1), pl.LazyFrame)
+    assert_type(tql_frames.view(lf, "select age").to_native(), pl.LazyFrame)
+    assert_type(list(tql_frames.view(lf, "age").batches(5)), list[pl.DataFrame])
+    assert_type(tql_frames.weight_expr("age", df.schema), pl.Expr)
+    told: str = tql_frames.explain(df, "age")
+    tql(df).sample(told)
     tql(df).sample("age", limit="ten")  # wrong
+    tql(df).sample()  # wrong
+    tql(df).sample("age", order="sorted")  # wrong
     tql(df).sample("age", replace="yes")  # wrong
     tql(df).sample("age", frac=0.1)  # wrong
     tql(df).samples("age")  # wrong
@@ -42,6 +53,13 @@ def of_pandas(df: pd.DataFrame) -> None:
     assert_type(tql(df).sample(np.ones(3), limit=5), pd.DataFrame)
     assert_type(df.pipe(tql).view("age").to_pandas(), pd.DataFrame)
     assert_type(tql(df).report("age", by=["a", "b"]), Report[pd.DataFrame])
+    assert_type(tql(df).report("age", by=["a"]).arms, pd.DataFrame | None)
+    assert_type(tql(df).balance("age").report.labels, pd.DataFrame | None)
+    assert_type(tql(df).query("select age"), pd.DataFrame)
+    assert_type(df.pipe(tql_frames.sample, "age"), pd.DataFrame)
+    assert_type(tql_frames.load_view("w.view", df).view("age").sample("age"), pd.DataFrame)
+    weights = tql_frames.weights(df, "age")
+    tql(df).sample(weights)
     tql(df).sample({"a": 1})  # wrong
 
 
@@ -51,4 +69,6 @@ def of_both(either: pl.DataFrame | pd.DataFrame, three: pl.DataFrame | pl.LazyFr
     assert_type(tql_frames.view(either, "age").to_native(), pl.DataFrame | pd.DataFrame)
     assert_type(tql_frames.class_weights("findings", {"Hernia": 20, None: 0.5}), str)
     tql_frames.sample(5, "age")  # wrong
+    tql_frames.sample([1], "age")  # wrong
+    tql_frames.sample(either, 5)  # wrong
     tql([1])  # wrong

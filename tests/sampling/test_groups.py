@@ -28,7 +28,7 @@ from tql_frames.sampling.without_replacement import Race
 
 ALPHA = 1e-3
 # So many reject their tilt with p < 1e-5.
-SAMPLES, TILT = size(600, 20_000), 1.2 if FULL else 1.6
+SAMPLES, TILT = size(600, 6_000), 1.25 if FULL else 1.6
 
 WEIGHTS = [1.0, 2.0, 3.0, 5.0, 1.0, 0.0]
 PLACES = [0, 1, 0, 1, 0, 1]
