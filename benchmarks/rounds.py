@@ -19,7 +19,7 @@ from benchmarks.jobs import Entry, Job, Measured
 ROOT = Path(__file__).parents[1]
 SLOW = 5.0  # seconds; a contestant whose first call takes longer runs fewer rounds
 FEWEST = 3  # rounds of such a contestant
-QUICK, MORE = 1.0, 3  # seconds; where our calls take less, all run three times the rounds: short calls vary most
+QUICK, MORE = 2.0, 3  # seconds; where our calls take less, all run three times the rounds: short calls vary most
 _PATIENCE = 600.0  # seconds that a contestant may take to answer: Deep Lake is known to hang
 
 Say = Callable[[str], None]
