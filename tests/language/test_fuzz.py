@@ -176,7 +176,7 @@ def test_the_seeds_are_samplers(seed: str) -> None:
 
 # --- statements ------------------------------------------------------------------------------------------------------
 
-STATEMENT_CHUNKS = size(4, 32)
+STATEMENT_CHUNKS = size(4, 8)
 STATEMENTS_A_CHUNK = max(TEXTS // 6 // STATEMENT_CHUNKS, 1)
 SECONDS = 10.0  # a statement takes milliseconds; what is quadratic or worse takes longer than this
 
