@@ -37,11 +37,21 @@ def of_polars(df: pl.DataFrame, lf: pl.LazyFrame) -> None:
     assert_type(tql_frames.view(lf, "select age").to_native(), pl.LazyFrame)
     assert_type(list(tql_frames.view(lf, "age").batches(5)), list[pl.DataFrame])
     assert_type(tql_frames.weight_expr("age", df.schema), pl.Expr)
-    told: str = tql_frames.explain(df, "age")
-    tql(df).sample(told)
+    explanation: str = tql_frames.explain(df, "age")
+    assert_type(explanation.splitlines(), list[str])
+    assert_type(tql_frames.sample(df, "age", limit=3, order="source"), pl.DataFrame)
+    assert_type(tql_frames.sample(lf, pl.col("age"), fraction=0.5), pl.LazyFrame)
+    assert_type(df.pipe(tql_frames.sample, "age"), pl.DataFrame)
+    assert_type(tql_frames.weights(df, "age"), pl.Series)
+    assert_type(tql_frames.weights(lf, "age"), pl.LazyFrame)
+    assert_type(tql_frames.view(df, "age", limit=3), View[pl.DataFrame])
+    assert_type(tql_frames.report(df, by="age").labels, pl.DataFrame | None)
+    assert_type(tql_frames.balance(lf, "age").labels, pl.DataFrame)
+    assert_type(tql(lf).view("age").to_native(), pl.LazyFrame)
     tql(df).sample("age", limit="ten")  # wrong
     tql(df).sample()  # wrong
-    tql(df).sample("age", order="sorted")  # wrong
+    tql_frames.sample(df, "age", order="sorted")  # wrong
+    tql_frames.sample(df, 5)  # wrong
     tql(df).sample("age", replace="yes")  # wrong
     tql(df).sample("age", frac=0.1)  # wrong
     tql(df).samples("age")  # wrong
@@ -53,12 +63,14 @@ def of_pandas(df: pd.DataFrame) -> None:
     assert_type(tql(df).sample(np.ones(3), limit=5), pd.DataFrame)
     assert_type(df.pipe(tql).view("age").to_pandas(), pd.DataFrame)
     assert_type(tql(df).report("age", by=["a", "b"]), Report[pd.DataFrame])
-    assert_type(tql(df).report("age", by=["a"]).arms, pd.DataFrame | None)
-    assert_type(tql(df).balance("age").report.labels, pd.DataFrame | None)
+    assert_type(tql_frames.sample(df, "age", ignore_index=True), pd.DataFrame)
+    assert_type(tql_frames.report(df, "age", by=["a"]).arms, pd.DataFrame | None)
+    assert_type(tql_frames.balance(df, "age").report.labels, pd.DataFrame | None)
+    assert_type(df.pipe(tql).balance("age").labels, pd.DataFrame)
     assert_type(tql(df).query("select age"), pd.DataFrame)
     assert_type(df.pipe(tql_frames.sample, "age"), pd.DataFrame)
     assert_type(tql_frames.load_view("w.view", df).view("age").sample("age"), pd.DataFrame)
-    weights = tql_frames.weights(df, "age")
+    weights: pd.Series = tql_frames.weights(df, "age")
     tql(df).sample(weights)
     tql(df).sample({"a": 1})  # wrong
 
@@ -70,5 +82,4 @@ def of_both(either: pl.DataFrame | pd.DataFrame, three: pl.DataFrame | pl.LazyFr
     assert_type(tql_frames.class_weights("findings", {"Hernia": 20, None: 0.5}), str)
     tql_frames.sample(5, "age")  # wrong
     tql_frames.sample([1], "age")  # wrong
-    tql_frames.sample(either, 5)  # wrong
     tql([1])  # wrong

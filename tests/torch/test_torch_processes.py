@@ -30,9 +30,10 @@ def run(*words: str) -> str:
     return done.stdout
 
 
+# Two workers where each imports PyTorch anew, which takes seconds.
 @pytest.mark.parametrize(
     ("method", "workers"),
-    [("none", 0), ("fork", 2), ("fork", 4), ("spawn", 2), ("forkserver", 2)],  # to import takes each worker seconds
+    [("none", 0), ("fork", 2), ("fork", 4), ("spawn", 2), ("forkserver", 2)],
 )
 def test_workers_give_what_one_process_gives_and_end(method, workers):
     assert run("loaders", method, str(workers)) == "same\n"
