@@ -10,21 +10,25 @@ import hashlib
 import math
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import FrozenInstanceError, dataclass, field, fields, replace
+from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
 from tql_frames.errors import Span
 
 CHAINED = 4  # number of operators from which a flat chain is one `Chain`
+_NOWHERE = Span(0, 0)
 _Class = TypeVar("_Class")
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def _node(cls: type[_Class]) -> type[_Class]:
     """Return a frozen dataclass that inherits its methods from `Node`: generating them per class slows the import."""
-    made: Any = dataclass(slots=True, eq=False, repr=False)(cls)
-    made._own = tuple(each.name for each in fields(made) if each.compare)
+    made: Any = dataclass(slots=True, init=False, eq=False, repr=False)(cls)
+    given = [each for each in fields(made) if each.init and not each.kw_only]
+    made._own = tuple(each.name for each in given if each.compare)
+    made._names, made._defaults = tuple(each.name for each in given), tuple(each.default for each in given)
+    made._stores = tuple(getattr(made, each.name).__set__ for each in given)
     return made  # type: ignore[no-any-return]
 
 
@@ -39,13 +43,42 @@ class Node:
     """
 
     _own: ClassVar[tuple[str, ...]]  # names of the fields that are compared
+    _names: ClassVar[tuple[str, ...]]  # names of the fields that may be passed by position
+    _defaults: ClassVar[tuple[Any, ...]]  # default of each, or `MISSING`
+    _stores: ClassVar[tuple[Callable[[Any, Any], None], ...]]  # what stores the value of each in a node
     _level: ClassVar[int] = 1  # levels that the node adds to the depth of its children
 
-    span: Span = field(default=Span(0, 0), compare=False, kw_only=True)
+    span: Span = field(default=_NOWHERE, compare=False, kw_only=True)
     depth: int = field(init=False, compare=False)
 
+    def __init__(self, *values: Any, span: Span = _NOWHERE, **named: Any) -> None:
+        # A long text has hundreds of thousands of nodes. To store a value by its slot takes a fifth of the time of an
+        # assignment, which first asks whether the field is set.
+        if named or len(values) != len(self._stores):
+            values = self._completed(values, named)
+        for store, value in zip(self._stores, values):  # noqa: B905 -- `strict` takes longer, and lengths are compared
+            store(self, value)
+        _store_span(self, span)
+        self.__post_init__()
+
+    def _completed(self, values: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+        """Return a value for each field, from those that were passed by position and by name, and the defaults."""
+        passed = len(values)
+        found = values + self._defaults[passed:]
+        if named:
+            rest = dict(zip(self._names[passed:], self._defaults[passed:], strict=True))
+            found = values + tuple((rest | named).values())
+        if len(found) != len(self._stores) or any(value is MISSING for value in found):
+            given = ", ".join([*map(repr, values), *(f"{name}={value!r}" for name, value in named.items())])
+            raise TypeError(f"{type(self).__name__} has the fields {', '.join(self._names)}; got {given or 'none'}")
+        return found
+
     def __post_init__(self) -> None:
-        object.__setattr__(self, "depth", self._level + max([child.depth for child in self.children()], default=0))
+        deepest = 0
+        for child in self.children():
+            if child.depth > deepest:  # noqa: PLR1730 -- `max` takes twice as long
+                deepest = child.depth
+        _store_depth(self, self._level + deepest)
 
     def __setattr__(self, name: str, value: object) -> None:
         if hasattr(self, name):
@@ -93,7 +126,13 @@ class Node:
         while waiting:
             node = waiting.pop()
             yield node
-            waiting.extend(reversed(node.children()))
+            below = node.children()
+            if below:  # most nodes of a long text are leaves
+                waiting.extend(reversed(below))
+
+
+_store_span: Callable[[Node, Span], None] = Node.span.__set__  # type: ignore[attr-defined]
+_store_depth: Callable[[Node, int], None] = Node.depth.__set__  # type: ignore[attr-defined]
 
 
 class Written(float):
@@ -139,7 +178,7 @@ class _Leaf(_NoLevel):
     __slots__ = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "depth", 0)
+        _store_depth(self, 0)
 
     def children(self) -> list[Node]:
         return []
@@ -206,7 +245,7 @@ class Arithmetic(Node):
         # to a `Chain`, so that only few nested nodes are not counted as levels.
         Node.__post_init__(self)
         if is_link(self) and self.chained < CHAINED:
-            object.__setattr__(self, "depth", max(self.left.depth, self.right.depth + 1))
+            _store_depth(self, max(self.left.depth, self.right.depth + 1))
 
     @property
     def chained(self) -> int:
@@ -352,7 +391,7 @@ class Call(Node):
 
     name: str
     arguments: tuple[Node, ...]
-    name_span: Span = field(default=Span(0, 0), compare=False)
+    name_span: Span = field(default=_NOWHERE, compare=False)
 
 
 @_node
@@ -369,7 +408,7 @@ class WeightChoice(Node):
 
     name: str
     arms: tuple[Arm, ...]
-    name_span: Span = field(default=Span(0, 0), compare=False)
+    name_span: Span = field(default=_NOWHERE, compare=False)
 
 
 @_node

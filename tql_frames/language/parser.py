@@ -113,10 +113,11 @@ class _Regular:
         found = self._next()
         if found is None:
             raise _IrregularError
-        self._kind = found.lastindex
-        self._start, self._stop = found.span(self._kind)
-        self._token = found[self._kind]
-        self._word = self._token.lower() if self._kind == self._NAME else self._token
+        kind = found.lastindex
+        token = found[kind]
+        self._start, self._stop = found.span(kind)
+        self._kind, self._token = kind, token
+        self._word = token.lower() if kind == self._NAME else token
 
     def _expect(self, token: str) -> None:
         if self._token != token:
