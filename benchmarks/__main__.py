@@ -27,15 +27,17 @@ def main() -> None:
     keys = [*(case.key for case in cases(1)), _MEMORY, _LARGE, *distributed.ENGINES, _PLAN]
     parser = _parser(keys)
     options = parser.parse_args()
-    if options.record and (options.cases is not None or (options.rows, options.rounds) != (_ROWS, _ROUNDS)):
-        parser.error("a recorded run is a whole one: --record goes without --cases, --rows and --rounds")
+    if options.record and (options.rows, options.rounds) != (_ROWS, _ROUNDS):
+        parser.error("a recorded run has the standard size: --record goes without --rows and --rounds")
     wanted = keys if options.cases is None else options.cases
     found = machine.describe()
     text = f"## Benchmarks\n\n{machine.as_text(found)}\n\n{_HOW_TO_READ}\n"
     print(text)
     values: dict[str, Any] = {"machine": found, "rows": options.rows, "cases": {}}
+    sections: dict[str, str] = {}
     for key, section, measured in _sections(wanted, options.rows, options.rounds):
         print(section)
+        sections[key] = section
         text += f"\n{section}"
         values["cases"][key] = measured
         if options.out:
@@ -44,7 +46,12 @@ def main() -> None:
             options.json.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if options.record:
         recorded = text.replace("## Benchmarks\n", pages.INTRODUCTION, 1)
-        pages.REPORT.write_text(f"{recorded}\n{pages.TRIED.read_text(encoding='utf-8')}", encoding="utf-8")
+        recorded = f"{recorded}\n{pages.TRIED.read_text(encoding='utf-8')}"
+        if options.cases is not None:
+            recorded = pages.REPORT.read_text(encoding="utf-8")
+            for key, section in sections.items():
+                recorded = pages.renewed(recorded, key, section, found["commit"])
+        pages.REPORT.write_text(recorded, encoding="utf-8")
         pages.main()
 
 
@@ -98,7 +105,9 @@ def _parser(keys: list[str]) -> argparse.ArgumentParser:
     parser.add_argument("--cases", nargs="+", choices=keys, metavar="CASE", help=f"some of: {', '.join(keys)}")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the Markdown there too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every single time there")
-    record = "write the report to docs/benchmarks.md and its figures into README and guides, when all is measured"
+    record = (
+        "when all is measured, write the report, or the cases, to docs/benchmarks.md and the figures into the pages"
+    )
     parser.add_argument("--record", action="store_true", help=record)
     return parser
 

@@ -20,9 +20,10 @@ TRIED = ROOT / "benchmarks" / "tried.md"  # written by hand; it ends the report
 _README = "https://github.com/tql-frames/tql-frames/blob/main/benchmarks/README.md"  # the site shows the report, too
 INTRODUCTION = f"""# The last run of the benchmarks
 
-What `make bench ARGS=--record` printed, in one run, as it was printed;
-[`benchmarks/README.md`]({_README}) describes how it measures.
+What `make bench ARGS=--record` printed, in one run, as it was printed. A case that was measured again says so, and what
+it was before. [`benchmarks/README.md`]({_README}) describes how it measures.
 """
+_AGAIN = "* Measured again"
 
 # What speed.md calls a job, the key of its section in the report, a peer there, and the line of ours beside it.
 _BY_HAND = "NumPy by hand: sorted uniforms, `searchsorted`, `shuffle`"
@@ -171,6 +172,38 @@ def read(text: str) -> Report:
             header, _, *body = [[cell.strip() for cell in line] for line in lines]
             sections[key[1]] = [dict(zip(header, cells, strict=False)) for cells in body]
     return Report(tuple(line for line in head.splitlines() if line.startswith("* ")), sections)
+
+
+def renewed(report: str, key: str, section: str, commit: str) -> str:
+    """Replace a section of a report by one that was measured again; what was found before stays as a line below it.
+
+    Example:
+        >>> old = "### A draw (`draw`)\\n\\n|  | median |\\n| :-- | --: |\\n| ours | 9 ms |\\n\\n## Tried\\n"
+        >>> new = "### A draw (`draw`)\\n\\n|  | median |\\n| :-- | --: |\\n| ours | 5 ms |\\n"
+        >>> print(renewed(old, "draw", new, "abc1234"))
+        ### A draw (`draw`)
+        <BLANKLINE>
+        |  | median |
+        | :-- | --: |
+        | ours | 5 ms |
+        <BLANKLINE>
+        * Measured again in a run of its own, at commit abc1234; before: ours 9 ms.
+        <BLANKLINE>
+        ## Tried
+        <BLANKLINE>
+    """
+    found = re.search(rf"^### [^\n]*\(`{key}`\)\n.*?\n(?=##)", report, flags=re.MULTILINE | re.DOTALL)
+    assert found, f"the report has no section {key!r}"
+    before = []
+    for line in read(found[0]).sections[key]:
+        spread = f" ({line['min … max']})" if line.get("min … max") else ""
+        compared = f", ours is {line['ours is']}" if line.get("ours is") else ""
+        before.append(f"{line['']} {line['median']}{spread}{compared}")
+    earlier = [line for line in found[0].splitlines() if line.startswith(_AGAIN)]
+    note = f"{_AGAIN} in a run of its own, at commit {commit}; before: {'; '.join(before)}."
+    notes = "\n".join([*earlier, note])
+    gap = "\n" if section.rstrip().splitlines()[-1].startswith("* ") else "\n\n"
+    return f"{report[: found.start()]}{section.rstrip()}{gap}{notes}\n\n{report[found.end() :]}"
 
 
 # --- the tables ------------------------------------------------------------------------------------------------------

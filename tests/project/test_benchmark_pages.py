@@ -77,15 +77,15 @@ def the_command() -> ModuleType:
 
 
 @pytest.mark.fault("H3")
-@pytest.mark.parametrize("option", [["--cases", "draw"], ["--rows", "1000"], ["--rounds", "1"]])
-def test_a_record_is_a_whole_run(
+@pytest.mark.parametrize("option", [["--rows", "1000"], ["--rounds", "1"], ["--cases", "draw", "--rows", "9"]])
+def test_a_record_has_the_standard_size(
     option: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = the_command()
     monkeypatch.setattr("sys.argv", ["benchmarks", "--record", *option])
     with pytest.raises(SystemExit):
         command.main()
-    assert "a recorded run is a whole one" in capsys.readouterr().err
+    assert "a recorded run has the standard size" in capsys.readouterr().err
 
 
 @pytest.mark.fault("H3")
@@ -109,6 +109,39 @@ def test_a_recorded_run_writes_report_and_pages(
     for name in ("README.md", "docs/speed.md"):
         text = (folder / name).read_text("utf-8")
         assert "1.20 × faster" in text and "20 million rows" not in text.split("<!-- end")[0], name
+
+
+@pytest.mark.fault("H3")
+def test_a_case_measured_again_shows_what_it_was_before(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = the_command()
+    folder = tmp_path_factory.mktemp("pages")
+    (folder / "docs").mkdir()
+    for page, _ in pages.TABLES:
+        (folder / page).write_text((ROOT / page).read_text(encoding="utf-8"), encoding="utf-8")
+    report = folder / "docs" / "benchmarks.md"
+    whole = pages.REPORT.read_text(encoding="utf-8")
+    report.write_text(whole, encoding="utf-8")
+    monkeypatch.setattr(pages, "ROOT", folder)
+    monkeypatch.setattr(pages, "REPORT", report)
+    for time, ratio in (("5 ms", "1.20 × faster"), ("7 ms", "1.17 × its time")):
+        section = f"### X (`polars`)\n\n|  | median | ours is |\n|--|--|--|\n| ours | {time} |  |\n"
+        section += f"| {pages.SPEED[0][2]} | 6 ms | {ratio} |\n"
+        monkeypatch.setattr(command, "_sections", lambda *_, section=section: iter([("polars", section, [])]))
+        monkeypatch.setattr("sys.argv", ["benchmarks", "--record", "--cases", "polars"])
+        command.main()
+    again = report.read_text(encoding="utf-8")
+    found, old = pages.read(again).sections, pages.read(whole).sections
+    assert found.pop("polars")[1]["ours is"] == "1.17 × its time"
+    line = old.pop("polars")[1]
+    assert found == old
+    first, second = re.findall(r"^\* Measured again .*", again.split("(`polars`)")[1].split("\n##")[0], re.MULTILINE)[
+        -2:
+    ]
+    assert line["ours is"] in first and line["min … max"] in first
+    assert "ours 5 ms; " in second and "ours is 1.20 × faster" in second
+    assert "1.17 × its time" in (folder / "README.md").read_text(encoding="utf-8")
 
 
 # --- the peers -------------------------------------------------------------------------------------------------------
