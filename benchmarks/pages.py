@@ -20,8 +20,8 @@ TRIED = ROOT / "benchmarks" / "tried.md"  # written by hand; it ends the report
 _README = "https://github.com/tql-frames/tql-frames/blob/main/benchmarks/README.md"  # the site shows the report, too
 INTRODUCTION = f"""# The last run of the benchmarks
 
-What `make bench ARGS=--record` printed, in one run, as it was printed. A case that was measured again says so, and what
-it was before. [`benchmarks/README.md`]({_README}) describes how it measures.
+What `make bench ARGS=--record` printed, in one run, as it was printed. A case that was measured again names what it
+was before. [`benchmarks/README.md`]({_README}) describes how it measures.
 """
 _AGAIN = "* Measured again"
 
