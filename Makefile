@@ -95,7 +95,7 @@ notebooks: $(VENV)/installed-dev $(VENV)/pytorch
 	$(BIN)/python -m pytest --nbmake -n auto notebooks
 
 # Options go by ARGS: make bench ARGS="--rows 1000000 --out report.md". benchmarks/README.md tells the rest.
-# ARGS=--record writes the whole report to docs/benchmarks.md and its figures into README and guides.
+# ARGS=--record writes the whole report to docs/benchmarks*.md and its figures into README and guides.
 bench: $(VENV)/installed-bench $(VENV)/pytorch $(VENV)/engines
 	$(BIN)/python -m benchmarks $(ARGS)
 

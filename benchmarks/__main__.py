@@ -45,13 +45,13 @@ def main() -> None:
         if options.json:
             options.json.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if options.record:
-        recorded = text.replace("## Benchmarks\n", pages.INTRODUCTION, 1)
-        recorded = f"{recorded}\n{pages.TRIED.read_text(encoding='utf-8')}"
+        whole = text.replace("## Benchmarks\n", pages.INTRODUCTION, 1)
+        whole = f"{whole}\n{pages.TRIED.read_text(encoding='utf-8')}"
         if options.cases is not None:
-            recorded = pages.REPORT.read_text(encoding="utf-8")
+            whole = pages.recorded()
             for key, section in sections.items():
-                recorded = pages.renewed(recorded, key, section, found["commit"])
-        pages.REPORT.write_text(recorded, encoding="utf-8")
+                whole = pages.renewed(whole, key, section, found["commit"])
+        pages.record(whole)
         pages.main()
 
 
@@ -106,7 +106,7 @@ def _parser(keys: list[str]) -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the Markdown there too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every single time there")
     record = (
-        "when all is measured, write the report, or the cases, to docs/benchmarks.md and the figures into the pages"
+        "when all is measured, write the report, or the cases, to docs/benchmarks*.md and the figures into the pages"
     )
     parser.add_argument("--record", action="store_true", help=record)
     return parser

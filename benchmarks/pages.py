@@ -1,7 +1,8 @@
 """The tables of figures in README and guides, copied from the last report of a whole run.
 
 `python -m benchmarks.pages` writes them between their markers; a test makes sure that they stand there as they would be
-written. The report is `docs/benchmarks.md`, which `python -m benchmarks --record` writes.
+written. The report is `docs/benchmarks.md` and, for what is large, `docs/benchmarks-large.md`; `python -m benchmarks
+--record` writes both.
 """
 
 from __future__ import annotations
@@ -16,13 +17,20 @@ from benchmarks.report import table
 from benchmarks.rounds import ROOT
 
 REPORT = ROOT / "docs" / "benchmarks.md"
+LARGE_REPORT = ROOT / "docs" / "benchmarks-large.md"
 TRIED = ROOT / "benchmarks" / "tried.md"  # written by hand; it ends the report
 _README = "https://github.com/tql-frames/tql-frames/blob/main/benchmarks/README.md"  # the site shows the report, too
 INTRODUCTION = f"""# The last run of the benchmarks
 
 What `make bench ARGS=--record` printed, in one run, as it was printed. A case that was measured again names what it
-was before. [`benchmarks/README.md`]({_README}) describes how it measures.
+was before. Memory, large files and clusters have [a page of their own](benchmarks-large.md).
+[`benchmarks/README.md`]({_README}) describes how it measures.
 """
+_LARGE_INTRODUCTION = """# The last run: memory, large files, clusters
+
+The rest of [the report](benchmarks.md), which names the machine and the libraries.
+"""
+_ON_THE_LARGE_PAGE = ("memory", "large", "dask", "spark", "plan")
 _AGAIN = "* Measured again"
 
 # What speed.md calls a job, the key of its section in the report, a peer there, and the line of ours beside it.
@@ -174,6 +182,22 @@ def read(text: str) -> Report:
     return Report(tuple(line for line in head.splitlines() if line.startswith("* ")), sections)
 
 
+def recorded() -> str:
+    """The whole report of the last run, its two pages in one."""
+    report, _, tried = REPORT.read_text(encoding="utf-8").partition("\n## ")
+    _, found, rest = LARGE_REPORT.read_text(encoding="utf-8").partition("\n### ")
+    return f"{report}{found}{rest}\n## {tried}"
+
+
+def record(report: str) -> None:
+    """Write a whole report as two pages."""
+    keys = "|".join(_ON_THE_LARGE_PAGE)
+    sections = re.compile(rf"^### [^\n]*\(`(?:{keys})`\)\n.*?\n(?=##)", flags=re.MULTILINE | re.DOTALL)
+    REPORT.write_text(sections.sub("", report), encoding="utf-8")
+    rest = "\n".join([_LARGE_INTRODUCTION, *(section.rstrip() + "\n" for section in sections.findall(report))])
+    LARGE_REPORT.write_text(rest, encoding="utf-8")
+
+
 def renewed(report: str, key: str, section: str, commit: str) -> str:
     """Replace a section of a report by one that was measured again; what was found before stays as a line below it.
 
@@ -316,7 +340,7 @@ def written(page: str, name: str, text: str) -> str:
 
 def main() -> None:
     """Write all tables, and name what the report does not have."""
-    report = read(REPORT.read_text(encoding="utf-8"))
+    report = read(recorded())
     for (page, name), make in TABLES.items():
         path: Path = ROOT / page
         path.write_text(written(path.read_text(encoding="utf-8"), name, make(report)), encoding="utf-8")

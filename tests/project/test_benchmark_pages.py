@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -16,7 +17,7 @@ from benchmarks.jobs import Job
 from benchmarks.worker import contestant
 from tests.pages import GUIDES, ROOT
 
-REPORT = pages.read(pages.REPORT.read_text(encoding="utf-8"))
+REPORT = pages.read(pages.recorded())
 ROWS = 20_000
 
 
@@ -53,7 +54,7 @@ def test_missed_targets_are_shown_as_missed() -> None:
     assert "| **no** |" in shown and "commit abc" in shown
     pair = pages.read(head + lines).pair("draw", "NumPy: `Generator.choice(p=p)`")
     assert pair is not None and pair.ratio == "2.00 × its time, **missed**"
-    found = pages.read(pages.REPORT.read_text(encoding="utf-8"))
+    found = pages.read(pages.recorded())
     missed = sum("**missed**" in line for line in pages.summary(found).splitlines())
     assert missed == sum(
         pair is not None and "**missed**" in pair.ratio
@@ -65,7 +66,7 @@ def test_missed_targets_are_shown_as_missed() -> None:
 def test_tables_with_figures_of_time_stand_between_marks() -> None:
     time = re.compile(r"^\|.*\| [\d.]+ (?:s|ms|µs) \|", re.MULTILINE)
     for name in ["README.md", *GUIDES]:
-        if ROOT / name != pages.REPORT:
+        if ROOT / name not in (pages.REPORT, pages.LARGE_REPORT):
             text = (ROOT / name).read_text("utf-8")
             rest = re.sub(r"<!-- benchmarks: .*?<!-- end of benchmarks -->", "", text, flags=re.DOTALL)
             assert not time.findall(rest), name
@@ -88,17 +89,31 @@ def test_a_record_has_the_standard_size(
     assert "a recorded run has the standard size" in capsys.readouterr().err
 
 
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of all that a recorded run writes, which it writes instead."""
+    (tmp_path / "docs").mkdir()
+    files = [ROOT / page for page, _ in pages.TABLES]
+    for file in (*files, pages.REPORT, pages.LARGE_REPORT):
+        (tmp_path / file.relative_to(ROOT)).write_bytes(file.read_bytes())
+    monkeypatch.setattr(pages, "ROOT", tmp_path)
+    monkeypatch.setattr(pages, "REPORT", tmp_path / "docs" / pages.REPORT.name)
+    monkeypatch.setattr(pages, "LARGE_REPORT", tmp_path / "docs" / pages.LARGE_REPORT.name)
+    return tmp_path
+
+
+def test_a_report_of_two_pages_is_read_as_it_was_written(folder: Path) -> None:
+    before = [file.read_bytes() for file in (pages.REPORT, pages.LARGE_REPORT)]
+    whole = pages.recorded()
+    pages.record(whole)
+    assert [file.read_bytes() for file in (pages.REPORT, pages.LARGE_REPORT)] == before
+    assert list(pages.read(whole).sections)[-5:] == ["memory", "large", "dask", "spark", "plan"]
+    assert not {"memory", "plan"} & set(pages.read(before[0].decode()).sections)
+
+
 @pytest.mark.fault("H3")
-def test_a_recorded_run_writes_report_and_pages(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_recorded_run_writes_report_and_pages(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command = the_command()
-    folder = tmp_path_factory.mktemp("pages")
-    (folder / "docs").mkdir()
-    for page, _ in pages.TABLES:
-        (folder / page).write_text((ROOT / page).read_text(encoding="utf-8"), encoding="utf-8")
-    monkeypatch.setattr(pages, "ROOT", folder)
-    monkeypatch.setattr(pages, "REPORT", folder / "docs" / "benchmarks.md")
     section = "### X (`polars`)\n\n|  | median | ours is |\n|--|--|--|\n| ours | 5 ms |  |\n"
     section += f"| {pages.SPEED[0][2]} | 6 ms | 1.20 × faster |\n"
     monkeypatch.setattr(command, "_sections", lambda *_: iter([("polars", section, [])]))
@@ -112,26 +127,16 @@ def test_a_recorded_run_writes_report_and_pages(
 
 
 @pytest.mark.fault("H3")
-def test_a_case_measured_again_shows_what_it_was_before(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_case_measured_again_shows_what_it_was_before(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command = the_command()
-    folder = tmp_path_factory.mktemp("pages")
-    (folder / "docs").mkdir()
-    for page, _ in pages.TABLES:
-        (folder / page).write_text((ROOT / page).read_text(encoding="utf-8"), encoding="utf-8")
-    report = folder / "docs" / "benchmarks.md"
-    whole = pages.REPORT.read_text(encoding="utf-8")
-    report.write_text(whole, encoding="utf-8")
-    monkeypatch.setattr(pages, "ROOT", folder)
-    monkeypatch.setattr(pages, "REPORT", report)
+    whole = pages.recorded()
     for time, ratio in (("5 ms", "1.20 × faster"), ("7 ms", "1.17 × its time")):
         section = f"### X (`polars`)\n\n|  | median | ours is |\n|--|--|--|\n| ours | {time} |  |\n"
         section += f"| {pages.SPEED[0][2]} | 6 ms | {ratio} |\n"
         monkeypatch.setattr(command, "_sections", lambda *_, section=section: iter([("polars", section, [])]))
         monkeypatch.setattr("sys.argv", ["benchmarks", "--record", "--cases", "polars"])
         command.main()
-    again = report.read_text(encoding="utf-8")
+    again = pages.recorded()
     found, old = pages.read(again).sections, pages.read(whole).sections
     assert found.pop("polars")[1]["ours is"] == "1.17 × its time"
     line = old.pop("polars")[1]
