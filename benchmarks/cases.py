@@ -168,6 +168,11 @@ def cases(rows: int) -> tuple[Case, ...]:
                 Entry("NumPy by hand: sorted uniforms, `searchsorted`, `shuffle`", "numpy:by_hand"),
                 Entry("PyTorch: `multinomial`", "torch:multinomial", "torch", target=Target(faster=15)),
                 Entry("PyTorch: `list(WeightedRandomSampler)`", "torch:weighted_random_sampler", "torch"),
+                Entry(
+                    "What bounds it: weights compared, a table of rows, random numbers, the table read at random",
+                    "bounds:draw_with",
+                    target=_REACHED,
+                ),
             ),
             "Float64 weights of the labels in, row positions out.",
         ),

@@ -80,9 +80,14 @@ def whole_without(job: Job) -> Contestant:
     return _contestant(job, lambda arms, seed: _rows_at(arms, _distinct_slots(job, seed)))
 
 
+def draw_with(job: Job) -> Contestant:
+    """The weights compared with each there is; a table of rows written; random numbers; the table read at random."""
+    return _alone(job, lambda seed: _slots(job, seed))
+
+
 def tenth_without(job: Job) -> Contestant:
-    """The weights compared with each there is; a table of rows written; numbers, their sort in blocks; its reads."""
-    return _without(job, lambda seed: _distinct_slots(job, seed))
+    """The same of a tenth; the numbers are sorted in blocks, too."""
+    return _alone(job, lambda seed: _distinct_slots(job, seed))
 
 
 def most_without(job: Job) -> Contestant:
@@ -101,10 +106,10 @@ def most_without(job: Job) -> Contestant:
             left -= left // 2
         return np.concatenate(slots)
 
-    return _without(job, draw)
+    return _alone(job, draw)
 
 
-def _without(job: Job, draw: Callable[[int], Positions]) -> Contestant:
+def _alone(job: Job, draw: Callable[[int], Positions]) -> Contestant:
     """Weights are numbered, a table of rows is written, slots are drawn, and the table is read by them."""
     weights = tables.row_weights(job)
     levels = np.unique(weights)
