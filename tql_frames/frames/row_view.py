@@ -30,7 +30,7 @@ def shared(frame: Any) -> Any:
 
 
 def to_polars(rows: RowView, positions: Positions, index: str | None) -> pl.DataFrame:
-    """Return rows of a pandas frame as a Polars frame, with a first column of row numbers; None for none.
+    """Return rows of a pandas frame as a Polars frame, with a first column of row numbers unless `index` is None.
 
     Raises:
         TQLError: a column has no Polars type or no unique text as name, or has the name of the row numbers.
@@ -39,7 +39,7 @@ def to_polars(rows: RowView, positions: Positions, index: str | None) -> pl.Data
 
 
 def to_pandas(rows: pl.DataFrame, labels: Positions | None) -> pd.DataFrame:
-    """Return rows of a Polars frame as a pandas frame, with row numbers as labels; None for labels from 0.
+    """Return rows of a Polars frame as a pandas frame, with row numbers as labels, or labels from 0 for None.
 
     Raises:
         TQLTypeError: a column has no pandas type.
@@ -62,7 +62,7 @@ def to_pandas(rows: pl.DataFrame, labels: Positions | None) -> pd.DataFrame:
 
 
 class RowView:
-    """The rows of a frame at some positions, in their order, and some of its columns; None for all.
+    """The rows of a frame at some positions, in their order, and some of its columns, or all for None.
 
     Attributes:
         frame: the frame.

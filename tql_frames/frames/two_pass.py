@@ -206,10 +206,8 @@ class TwoPassFrame(PolarsFrame):
         mask = np.zeros(self.rows, np.bool_)
         self.check_files()
         mask[positions] = True
-        first = np.ones(len(positions), np.bool_)  # the first of equal positions
-        np.not_equal(positions[1:], positions[:-1], out=first[1:])
-        distinct = positions[first]
-        few = len(distinct) < self.rows // 2  # otherwise, nearly all text that is read would be copied
+        distinct = int(np.count_nonzero(mask))
+        few = distinct < self.rows // 2  # otherwise, nearly all text that is read would be copied
         names = Names.apart_from(self._frame.schema)
         weights = self._weights if self._source is self._plan else {}
         row, hidden = names.new("row"), {name: names.new("weight") for name in weights}
@@ -226,22 +224,25 @@ class TwoPassFrame(PolarsFrame):
                 *[column(name) for name in hidden.values()],
             )
         )
-        done = 0
+        done = start = 0
         try:
             for batch in plan.collect_batches(maintain_order=True, engine="streaming"):
-                here = distinct[done : done + batch.height]
-                if not self._is_as_found(batch, row, hidden, here):
-                    raise changed()
-                done += batch.height
                 if batch.height:
-                    drawn = positions[positions.searchsorted(here[0]) : positions.searchsorted(here[-1], "right")]
+                    last = positions.dtype.type(batch[row][-1])  # of another type, all positions would be converted
+                    stop = int(positions.searchsorted(last, "right"))
+                    drawn, start = positions[start:stop], stop
+                    first = np.ones(len(drawn), np.bool_)  # the first of equal positions
+                    np.not_equal(drawn[1:], drawn[:-1], out=first[1:])
+                    if not self._is_as_found(batch, row, hidden, drawn[first]):
+                        raise changed()
                     rows = batch.select(columns or row)
-                    yield drawn, rows if len(drawn) == len(here) else rows[here.searchsorted(drawn)]
-                self._listener("fetching", done, len(distinct))
+                    yield drawn, rows if len(drawn) == batch.height else rows[first.cumsum() - 1]
+                done += batch.height
+                self._listener("fetching", done, distinct)
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as fault:
             raise unreadable(fault) from None
         self.check_files()
-        if done < len(distinct):
+        if done < distinct:
             raise changed()
 
     def _is_as_found(self, batch: pl.DataFrame, row: str, hidden: Mapping[str, str], rows: Positions) -> bool:

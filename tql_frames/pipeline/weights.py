@@ -431,11 +431,6 @@ class GivenWeights:
     def __str__(self) -> str:
         return weights_text(len(self.values))
 
-    @property
-    def digest(self) -> str:
-        """Digest of the weights, equal for equal weights."""
-        return weights_digest(self.values.to_numpy())
-
     def check(self, frame: Rows) -> None:
         """Check that there is one weight for each row of a frame.
 

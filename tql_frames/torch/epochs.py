@@ -174,12 +174,11 @@ class Epochs:
         self.spec = spec
         self.text, self.is_expression = str(sampler), not isinstance(sampler, str)
         self.values: dict[str, Any] = {}  # parts of the identity that are not in the text
+        self._given = isinstance(sampler, GivenWeights)
         self._changing: ChangingWeights | None = None
         self._expected: tuple[int, Weights] | None = None  # an epoch, and the expected draws of each row in it
         if isinstance(sampler, BoundText):
             self.values["parameters"] = [plain(each) for each in sampler.parameters]
-        elif isinstance(sampler, GivenWeights):
-            self.values["weights"] = sampler.digest
         calls: list[int] = []
         numbers = random_numbers(spec.seed)
 
@@ -310,8 +309,8 @@ class Epochs:
 
     def identity(self) -> dict[str, Any]:
         """Return what identifies these weights: the text of the sampler, its values, or the digest of an array."""
-        if self._changing is not None and not self.values:
-            self.values = {"weights": weights_digest(self._changing.weights)}
+        if not self.values and (self._given or self._changing is not None):
+            self.values = {"weights": weights_digest(self.weights(0))}
         updated = {} if self._changing is None else {"updated": True}
         return {"sampler": self.text, **self.values, **updated}
 
