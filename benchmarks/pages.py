@@ -32,6 +32,7 @@ The rest of [the report](benchmarks.md), which names the machine and the librari
 """
 _ON_THE_LARGE_PAGE = ("memory", "large", "dask", "spark", "plan")
 _AGAIN = "* Measured again"
+_NOT_MEASURED = {"", "rounds", "rows", "drawn", "imports", "target", "limit", "allowed", "met", "reached"}
 
 # What speed.md calls a job, the key of its section in the report, a peer there, and the line of ours beside it.
 _BY_HAND = "NumPy by hand: sorted uniforms, `searchsorted`, `shuffle`"
@@ -211,7 +212,7 @@ def renewed(report: str, key: str, section: str, commit: str) -> str:
         | :-- | --: |
         | ours | 5 ms |
         <BLANKLINE>
-        * Measured again in a run of its own, at commit abc1234; before: ours 9 ms.
+        * Measured again in a run of its own, at commit abc1234; before: ours (median 9 ms).
         <BLANKLINE>
         ## Tried
         <BLANKLINE>
@@ -220,9 +221,8 @@ def renewed(report: str, key: str, section: str, commit: str) -> str:
     assert found, f"the report has no section {key!r}"
     before = []
     for line in read(found[0]).sections[key]:
-        spread = f" ({line['min … max']})" if line.get("min … max") else ""
-        compared = f", ours is {line['ours is']}" if line.get("ours is") else ""
-        before.append(f"{line['']} {line['median']}{spread}{compared}")
+        figures = {head: cell for head, cell in line.items() if cell and head not in _NOT_MEASURED}
+        before.append(f"{line['']} ({', '.join(f'{head} {cell}' for head, cell in figures.items())})")
     earlier = [line for line in found[0].splitlines() if line.startswith(_AGAIN)]
     note = f"{_AGAIN} in a run of its own, at commit {commit}; before: {'; '.join(before)}."
     notes = "\n".join([*earlier, note])

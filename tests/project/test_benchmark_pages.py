@@ -145,8 +145,29 @@ def test_a_case_measured_again_shows_what_it_was_before(folder: Path, monkeypatc
         -2:
     ]
     assert line["ours is"] in first and line["min … max"] in first
-    assert "ours 5 ms; " in second and "ours is 1.20 × faster" in second
+    assert "ours (median 5 ms); " in second and "ours is 1.20 × faster" in second
     assert "1.17 × its time" in (folder / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("key", "head"),
+    [
+        ("polars", "median"),
+        ("memory", "beyond frame and result"),
+        ("large", "time"),
+        ("large", "ours is"),
+        ("plan", "draw"),
+    ],
+)
+def test_a_case_of_any_table_can_be_measured_again(key: str, head: str) -> None:
+    whole = pages.recorded()
+    section = re.findall(rf"^### [^\n]*\(`{key}`\)\n.*?\n(?=##)", whole, flags=re.MULTILINE | re.DOTALL)[0]
+    again = pages.renewed(whole, key, section, "abc1234")
+    note = next(line for line in again.splitlines() if "abc1234" in line)
+    lines = pages.read(whole).sections
+    assert pages.read(again).sections == lines
+    for line in lines[key]:
+        assert f"{line['']} (" in note and f"{head} {line[head]}" in note
 
 
 # --- the peers -------------------------------------------------------------------------------------------------------
