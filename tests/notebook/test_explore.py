@@ -349,6 +349,7 @@ def test_the_widget_sends_what_the_session_says():
     asked = {"by": "sex", "limit": "4", "seed": "1", "replace": True}
     widget._handle_custom_msg({"kind": "check", "id": "1", "text": "sex = 'M'", **asked}, [])
     assert widget.query == widget._state["text"] == "sex = 'M'"
+    assert repr(widget) == f"""Explore({len(frame)} rows, "sex = 'M'")"""  # is shown where no widget runs
     widget._handle_custom_msg({"kind": "run", "id": "2", "text": "sex = 'M'", **asked}, [])
     assert [answer["kind"] for answer in sent] == ["checked", "expected", "ran"]
     assert widget.view.to_native().equals(frame.tql.sample("sex = 'M'", 4, seed=1))

@@ -158,6 +158,7 @@ class Session:
     """The state of a widget: a frame, the text in the box, and the runs so far.
 
     Attributes:
+        rows: number of rows of the frame.
         query: the text in the box.
         view: the rows of the last run, or None.
         history: the runs, newest first: text, labels, limit, seed, replace, and number of rows.
@@ -194,6 +195,7 @@ class Session:
         self._source = kept_frame_of(self._frame)
         labels = self._source.scan(frozenset()).labels
         head = head_of(self._frame)
+        self.rows = self._source.rows
         self._index = next((name for name in ("index", "row") if name not in labels), None)
         self._send = send
         self._expectations: dict[str, Expectations] = {}
@@ -223,7 +225,7 @@ class Session:
     def state(self) -> Message:
         """Everything that a newly opened page shows."""
         ran = None if self.view is None else {"rows": len(self.view), "columns": columns_of(self.view)}
-        return {"text": self.query, **self.asked, "history": self.history, "ran": ran, "of": self._source.rows}
+        return {"text": self.query, **self.asked, "history": self.history, "ran": ran, "of": self.rows}
 
     def receive(self, message: Message) -> None:
         """Answer a message; a message of an unknown kind is ignored, and a malformed one is answered with an error."""
@@ -373,7 +375,7 @@ class Session:
                 limit=_number(asked["limit"], "limit"),
                 replace=asked["replace"],
             )
-            return {"kind": "balanced", "text": found.sampler, "note": _price(found, self._source.rows)}
+            return {"kind": "balanced", "text": found.sampler, "note": _price(found, self.rows)}
 
         self._balances.start(lambda: _safely(balance, None), lambda answer: self._answer(message, answer))
 

@@ -64,6 +64,10 @@ class Explore(anywidget.AnyWidget):
         threading.Thread(target=_read_grammar, daemon=True).start()
         self.on_msg(self._receive)
 
+    def __repr__(self) -> str:
+        """Return what stands in place of the widget where it cannot run."""
+        return f"Explore({self._session.rows:,} rows, {self.query!r})"
+
     def _receive(self, _widget: object, message: dict[str, Any], _buffers: object) -> None:
         self._session.receive(message)
         self.set_trait("query", self._session.query)
