@@ -206,19 +206,29 @@ def main() -> None:
     parser.add_argument("--draws-of", type=int, default=10**7, help="rows where draws vary (default: 10,000,000)")
     parser.add_argument("--rounds", type=int, default=3, help="timed calls at each size (default: 3)")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images", help="folder (default: docs/images)")
+    again = "measure one figure again, on the machine of the others, which are kept"
+    parser.add_argument("--again", choices=["time_by_draws", "memory"], help=again)
     options = parser.parse_args()
+    path, found = options.out / charts.FILE, {"machine": machine.describe(), "again": {}, "records": []}
+    if options.again:
+        before = json.loads(path.read_text(encoding="utf-8"))
+        if before["machine"]["CPU"] != found["machine"]["CPU"]:
+            parser.error(f"the other figures were measured on another machine: {before['machine']['CPU']}")
+        found = {**before, "again": {**before.get("again", {}), options.again: found["machine"]["commit"]}}
 
     def say(text: str) -> None:
         print(f"  {text}", file=sys.stderr, flush=True)
 
-    records = [
-        *times_by_rows(options.most, options.rounds, say),
-        *times_by_draws(min(options.most, options.draws_of), options.rounds, say),
-        *memory_by_rows(options.most, say),
+    parts = {
+        "times": lambda: times_by_rows(options.most, options.rounds, say),
+        "time_by_draws": lambda: times_by_draws(min(options.most, options.draws_of), options.rounds, say),
+        "memory": lambda: memory_by_rows(options.most, say),
+    }
+    kept = [record for record in found["records"] if record["figure"] != options.again]
+    found["records"] = kept + [
+        record for name, part in parts.items() if options.again in (None, name) for record in part()
     ]
     options.out.mkdir(parents=True, exist_ok=True)
-    path = options.out / charts.FILE
-    found = {"machine": machine.describe(), "records": records}
     path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"{path}\n{charts.as_text(charts.write(options.out))}")
 

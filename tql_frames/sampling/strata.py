@@ -28,6 +28,7 @@ _SPARSE = 16  # rows per row of a stratum above which listing its rows is faster
 _BY_COMPARISON = 16  # strata up to which comparing with each is faster than searching
 _AT_ONCE = 16_384  # places that are converted to 64-bit indices together, while they are in the closest cache
 _PART = 4096  # rows of a part of a block: few enough that flags of its rows, 64 words, can be computed for each slot
+_READ_AGAIN = 5  # readings of all rows, part by part, up to which that is faster than reading blocks
 _IN_PARTS = 64  # slots whose parts are read together: a quarter of a megabyte
 
 
@@ -225,7 +226,7 @@ class Strata:
 
     def _looked_up(self, slots: Positions) -> Positions:
         """Return the positions of a few slots; only cells that contain one are read."""
-        if self.cells is not self.blocks and len(slots) * _PART < self.rows:
+        if self.cells is not self.blocks and len(slots) * _PART < _READ_AGAIN * self.rows:
             return self._in_parts(slots)
         blocks = self.blocks.shape[1]
         stratum, block, rank = _places(self.blocks, slots)
