@@ -174,7 +174,7 @@ def count_cells(
 
 
 def count_part(population: Population, arms: Arms) -> pl.DataFrame:
-    """Count a part of a population, for `count_cells`.
+    """Return the counts of a part of a population, which `count_cells` adds to those of other parts.
 
     Raises:
         TQLError: Polars cannot evaluate the plan.
